@@ -1,0 +1,60 @@
+# Each target does all its own set-up in .venv; Python 3.11 or newer and make are enough.
+
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO := runs/demo
+
+.PHONY: demo test lint format benchmark results clean
+
+demo: .venv/installed
+	rm -rf $(DEMO)
+	@echo "A Neural Turing Machine learns to copy sequences of 1 to 20 random vectors:"
+	$(BIN)/softmachine train ntm-copy --run $(DEMO)
+	@echo "The same machine on sequences up to six times longer:"
+	$(BIN)/softmachine evaluate $(DEMO) --sizes 20 40 80 120
+	@echo "Figures (learning curve, generalisation, what the heads did):"
+	$(BIN)/softmachine plot $(DEMO) --size 40
+	@echo
+	@echo "Try next:"
+	@echo "  $(BIN)/softmachine evaluate $(DEMO) --sizes 200 --memory-rows 256"
+	@echo "  $(BIN)/softmachine train ntm-ff-copy"
+	@echo "  $(BIN)/softmachine train ntm-copy --help"
+
+test: .venv/installed-dev
+	$(BIN)/python -m pytest -n auto
+
+lint: .venv/installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+
+format: .venv/installed-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# PEERS="--peer pytorch-ntm=PATH" adds a checkout of that project to the comparison.
+benchmark: .venv/installed-benchmark
+	$(BIN)/python benchmarks/throughput.py $(PEERS) --scaling
+
+# The table of docs/results.md: ten seeds of the copy recipe, one after the other.
+results: .venv/installed
+	$(BIN)/python benchmarks/convergence.py ntm-copy --seeds 10 --out docs/results.md
+
+clean:
+	rm -rf .venv runs
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("softmachine needs Python 3.11 or newer; call make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+.venv/installed-dev: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+.venv/installed-benchmark: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[benchmark]'
+	touch $@

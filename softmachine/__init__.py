@@ -1,0 +1,40 @@
+"""Differentiable computers in JAX: soft while they learn, hard when they run."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Loaded on first use, so that importing the package, and with it the command line's help,
+# stays instant.
+_HOMES = {
+    "Copy": "softmachine.tasks.copy",
+    "ControllerConfig": "softmachine.machines.controllers",
+    "Experiment": "softmachine.training.experiment",
+    "NTM_PRESETS": "softmachine.machines.ntm",
+    "NTMConfig": "softmachine.machines.ntm",
+    "RECIPES": "softmachine.recipes",
+    "RecurrentConfig": "softmachine.machines.recurrent",
+    "Run": "softmachine.training.runs",
+    "SoftmachineError": "softmachine.errors",
+    "TrainingConfig": "softmachine.training.experiment",
+    "evaluate": "softmachine.evaluation.generalization",
+    "get_recipe": "softmachine.recipes",
+    "record": "softmachine.traces.record",
+    "run_batch": "softmachine.machines.loop",
+    "train": "softmachine.training.trainer",
+    "use_all_cores": "softmachine.training.devices",
+}
+
+__all__ = ["__version__", *_HOMES]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its home."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'softmachine' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,5 @@
+"""``python -m softmachine``."""
+
+from softmachine.cli.main import main
+
+main()

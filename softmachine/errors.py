@@ -1,0 +1,17 @@
+"""Errors that are the user's to mend; the command line prints them as one line."""
+
+
+class SoftmachineError(Exception):
+    """Something was asked for that cannot be done; the message says what would be right."""
+
+
+class CheckpointError(SoftmachineError):
+    """A checkpoint cannot be read, or belongs to something else."""
+
+
+class RunError(SoftmachineError):
+    """A run directory is missing, taken, damaged or cannot be written."""
+
+
+class NonFiniteError(SoftmachineError):
+    """Training met a loss or gradient that is not finite."""

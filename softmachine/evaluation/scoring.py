@@ -1,0 +1,90 @@
+"""Drawing examples, running a machine on them, scoring its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from softmachine.machines.loop import run_batch
+from softmachine.machines.machine import Machine
+from softmachine.tasks.task import Task
+
+BATCH = 64
+"""Examples that each device scores at once."""
+
+Metrics = dict[str, Float[Array, " batch"]]
+Scorer = Callable[[Machine, PRNGKeyArray, Int[Array, " batch"]], Metrics]
+
+
+def score_batch(
+    machine: Machine,
+    task: Task,
+    keys: PRNGKeyArray,
+    sizes: Int[Array, " batch"],
+    max_size: int,
+) -> tuple[Float[Array, " batch"], Metrics]:
+    """Draw one example per key and size, run the machine, return losses and metrics."""
+    example_keys, machine_keys = jax.vmap(jax.random.split, out_axes=1)(keys)
+    examples = jax.vmap(lambda key, size: task.sample(key, size, max_size=max_size))(
+        example_keys, sizes
+    )
+    outputs = run_batch(
+        machine,
+        examples.inputs,
+        steps=jnp.max(examples.steps),
+        max_steps=task.steps(max_size),
+        keys=machine_keys,
+    )
+    losses = jax.vmap(task.output.loss)(outputs, examples)
+    return losses, jax.vmap(task.output.metrics)(outputs, examples)
+
+
+def build_scorer(task: Task, max_size: int) -> Scorer:
+    """Return ``(machine, key, sizes) -> metrics``, one value per size given.
+
+    Compiled once for all sizes up to ``max_size``; the examples are spread over all
+    local devices. What is drawn for example i depends on (key, i) alone.
+    """
+    devices = jax.local_devices()
+    mesh = Mesh(devices, ("batch",))
+    split, whole = PartitionSpec("batch"), PartitionSpec()
+    everywhere = NamedSharding(mesh, whole)
+
+    @eqx.filter_jit
+    def score(machine, keys, sizes):
+        arrays, static = eqx.partition(machine, eqx.is_array)
+
+        def local(arrays, keys, sizes):
+            machine = eqx.combine(arrays, static)
+            return score_batch(machine, task, keys, sizes, max_size)[1]
+
+        return jax.shard_map(
+            local,
+            mesh=mesh,
+            in_specs=(whole, split, split),
+            out_specs=split,
+            check_vma=False,
+        )(arrays, keys, sizes)
+
+    def scorer(machine: Machine, key: PRNGKeyArray, sizes: Int[Array, " batch"]) -> Metrics:
+        count = len(sizes)
+        machine = jax.tree.map(
+            lambda x: jax.device_put(x, everywhere) if eqx.is_array(x) else x, machine
+        )
+        block = BATCH * len(devices)
+        padded = -(-count // block) * block
+        keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(padded))
+        sizes = jnp.pad(jnp.asarray(sizes), (0, padded - count), constant_values=1)
+        blocks = [
+            score(machine, keys[i : i + block], sizes[i : i + block])
+            for i in range(0, padded, block)
+        ]
+        return jax.tree.map(lambda *xs: jnp.concatenate(xs)[:count], *blocks)
+
+    return scorer

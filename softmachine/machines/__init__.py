@@ -1,0 +1,1 @@
+"""Machines: one paper a file, and what they share."""

@@ -1,0 +1,230 @@
+"""Controllers: the trainable networks inside a machine.
+
+A controller sees, at each step, the input ``x`` and a feedback vector (what the machine
+read from its memory). The share of ``x`` is a separate function, `project`, because it
+can be computed for all steps at once.
+"""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Callable
+from typing import Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+from softmachine.machines.linear import Linear, LoopLinear, glorot
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "linear": lambda x: x,
+    "relu": jax.nn.relu,
+    "sigmoid": jax.nn.sigmoid,
+    "tanh": jnp.tanh,
+}
+
+
+class Controller(eqx.Module):
+    """A stack of layers; every layer sees the input and the feedback."""
+
+    output_size: eqx.AbstractVar[int]
+
+    @abc.abstractmethod
+    def init_state(self) -> PyTree:
+        """Return the (learned) state before the first step."""
+
+    @abc.abstractmethod
+    def project(self, x: Float[Array, "... inputs"]) -> Float[Array, "... layers width"]:
+        """Return the input's share of all layers, over any leading axes."""
+
+    @abc.abstractmethod
+    def __call__(
+        self,
+        state: PyTree,
+        projected: Float[Array, "layers width"],
+        feedback: Float[Array, " feedback"],
+    ) -> tuple[PyTree, Float[Array, " outputs"]]:
+        """Take one step; return the next state and the outputs of all layers, joined."""
+
+
+class LSTM(Controller):
+    """Stacked LSTM: each layer sees the input and the layer below; no peepholes.
+
+    Learned first hidden and cell states. Gates are packed as input, forget, output,
+    candidate. Source: Graves 2013 (arXiv 1308.0850), section 2, without peepholes.
+    """
+
+    from_input: Linear
+    recurrent: tuple[LoopLinear, ...]
+    initial: Float[Array, "2 layers hidden"]
+    output_size: int = eqx.field(static=True)
+
+    def init_state(self) -> Float[Array, "2 layers hidden"]:
+        """Return hidden states and cells, stacked."""
+        return self.initial
+
+    def project(self, x: Float[Array, "... inputs"]) -> Float[Array, "... layers width"]:
+        """Return the input's share of the gates, bias included."""
+        return self.from_input(x).reshape(*x.shape[:-1], len(self.recurrent), -1)
+
+    def __call__(
+        self,
+        state: Float[Array, "2 layers hidden"],
+        projected: Float[Array, "layers width"],
+        feedback: Float[Array, " feedback"],
+    ) -> tuple[Float[Array, "2 layers hidden"], Float[Array, " outputs"]]:
+        """Take one step through all layers."""
+        outputs, cells = [], []
+        for i, layer in enumerate(self.recurrent):
+            seen = jnp.concatenate([feedback, *outputs[-1:], state[0, i]])
+            gates = projected[i] + layer(seen)
+            kept, candidate = jnp.split(gates, [3 * state.shape[-1]])
+            write, keep, show = jnp.split(jax.nn.sigmoid(kept), 3)
+            cells.append(keep * state[1, i] + write * jnp.tanh(candidate))
+            outputs.append(show * jnp.tanh(cells[-1]))
+        next_state = jnp.stack([jnp.stack(outputs), jnp.stack(cells)])
+        return next_state, jnp.concatenate(outputs)
+
+
+class GRU(Controller):
+    """Stacked GRU: each layer sees the input and the layer below.
+
+    Learned first hidden state. Gates are packed as reset, update, candidate. Source: Cho
+    et al. 2014 (arXiv 1406.1078), with the reset gate applied after the matrix product.
+    """
+
+    from_input: Linear
+    from_below: tuple[LoopLinear, ...]
+    recurrent: tuple[LoopLinear, ...]
+    initial: Float[Array, "layers hidden"]
+    output_size: int = eqx.field(static=True)
+
+    def init_state(self) -> Float[Array, "layers hidden"]:
+        """Return the hidden states."""
+        return self.initial
+
+    def project(self, x: Float[Array, "... inputs"]) -> Float[Array, "... layers width"]:
+        """Return the input's share of the gates, bias included."""
+        return self.from_input(x).reshape(*x.shape[:-1], len(self.recurrent), -1)
+
+    def __call__(
+        self,
+        state: Float[Array, "layers hidden"],
+        projected: Float[Array, "layers width"],
+        feedback: Float[Array, " feedback"],
+    ) -> tuple[Float[Array, "layers hidden"], Float[Array, " outputs"]]:
+        """Take one step through all layers."""
+        hidden = state.shape[-1]
+        outputs = []
+        for i, (below, recurrent) in enumerate(
+            zip(self.from_below, self.recurrent, strict=True)
+        ):
+            seen = jnp.concatenate([feedback, *outputs[-1:]])
+            outside = projected[i] + below(seen)
+            inside = recurrent(state[i])
+            gates = jax.nn.sigmoid(outside[: 2 * hidden] + inside[: 2 * hidden])
+            reset, update = jnp.split(gates, 2)
+            candidate = jnp.tanh(outside[2 * hidden :] + reset * inside[2 * hidden :])
+            outputs.append((1 - update) * candidate + update * state[i])
+        return jnp.stack(outputs), jnp.concatenate(outputs)
+
+
+class FeedForward(Controller):
+    """Stacked dense layers without a state; each sees the input and the layer below."""
+
+    from_input: Linear
+    from_below: tuple[LoopLinear, ...]
+    activation: str = eqx.field(static=True)
+    output_size: int = eqx.field(static=True)
+
+    def init_state(self) -> tuple[()]:
+        """Return the empty state."""
+        return ()
+
+    def project(self, x: Float[Array, "... inputs"]) -> Float[Array, "... layers width"]:
+        """Return the input's share of all layers, bias included."""
+        return self.from_input(x).reshape(*x.shape[:-1], len(self.from_below), -1)
+
+    def __call__(
+        self,
+        state: tuple[()],
+        projected: Float[Array, "layers width"],
+        feedback: Float[Array, " feedback"],
+    ) -> tuple[tuple[()], Float[Array, " outputs"]]:
+        """Take one step through all layers."""
+        outputs = []
+        for i, layer in enumerate(self.from_below):
+            seen = jnp.concatenate([feedback, *outputs[-1:]])
+            outputs.append(ACTIVATIONS[self.activation](projected[i] + layer(seen)))
+        return state, jnp.concatenate(outputs)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ControllerConfig:
+    """What kind of controller, and how large."""
+
+    kind: Literal["lstm", "gru", "feedforward"] = "lstm"
+    hidden: int = 100
+    """Units per layer."""
+    layers: int = 1
+    forget_bias: float = 1.0
+    """LSTM only: first bias of the forget gate."""
+    activation: Literal["tanh", "relu", "sigmoid"] = "tanh"
+    """Feed-forward only."""
+
+    def __post_init__(self) -> None:
+        """Check the sizes."""
+        for name in ("hidden", "layers"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"controller {name} must be at least 1, not {getattr(self, name)}"
+                )
+
+    def build(self, inputs: int, feedback: int, *, key: PRNGKeyArray) -> Controller:
+        """Return a controller for ``inputs`` input and ``feedback`` feedback channels.
+
+        Layers are drawn as if the input, the feedback and the recurrent part shared one
+        Glorot-uniform matrix; biases and first states start at zero.
+        """
+        hidden, layers = self.hidden, self.layers
+        gates = {"lstm": 4, "gru": 3, "feedforward": 1}[self.kind] * hidden
+        from_input, feedback_or_below, recurrent = [], [], []
+        for i, layer_key in enumerate(jax.random.split(key, layers)):
+            below = feedback + (hidden if i else 0)
+            own = 0 if self.kind == "feedforward" else hidden
+            whole = glorot(inputs + below + own, gates, key=layer_key)
+            from_input.append(whole[:, :inputs])
+            feedback_or_below.append(whole[:, inputs : inputs + below])
+            recurrent.append(whole[:, inputs + below :])
+        bias = jnp.zeros((layers, gates))
+        if self.kind == "lstm":
+            bias = bias.at[:, hidden : 2 * hidden].set(self.forget_bias)
+        projection = Linear(jnp.concatenate(from_input), bias.reshape(-1))
+        below_layers = tuple(LoopLinear(weight, None) for weight in feedback_or_below)
+        if self.kind == "feedforward":
+            return FeedForward(
+                from_input=projection,
+                from_below=below_layers,
+                activation=self.activation,
+                output_size=layers * hidden,
+            )
+        if self.kind == "gru":
+            return GRU(
+                from_input=projection,
+                from_below=below_layers,
+                recurrent=tuple(LoopLinear(weight, None) for weight in recurrent),
+                initial=jnp.zeros((layers, hidden)),
+                output_size=layers * hidden,
+            )
+        return LSTM(
+            from_input=projection,
+            recurrent=tuple(
+                LoopLinear(jnp.concatenate(pair, axis=1), None)
+                for pair in zip(feedback_or_below, recurrent, strict=True)
+            ),
+            initial=jnp.zeros((2, layers, hidden)),
+            output_size=layers * hidden,
+        )

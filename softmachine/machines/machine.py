@@ -1,0 +1,116 @@
+"""What every machine is: parameters, a typed state, one step, a run over one example."""
+
+from __future__ import annotations
+
+import abc
+from typing import Any
+
+import equinox as eqx
+import jax
+from jaxtyping import Array, PRNGKeyArray, PyTree
+
+State = Any
+"""A machine's own pytree, one example's."""
+
+
+class Buffer(eqx.Module):
+    """An array that belongs to a machine but is never trained."""
+
+    array: Array
+
+    def __call__(self) -> Array:
+        """Return the array, cut off from any gradient."""
+        return jax.lax.stop_gradient(self.array)
+
+
+def split_trainable(machine: PyTree) -> tuple[PyTree, PyTree]:
+    """Split a machine into its trainable arrays and everything else.
+
+    Both halves have the machine's structure, with None where the other half has the
+    leaf; ``equinox.combine`` joins them again.
+    """
+
+    def is_buffer(node):
+        return isinstance(node, Buffer)
+
+    wanted = jax.tree.map(
+        lambda node: not is_buffer(node) and eqx.is_inexact_array(node),
+        machine,
+        is_leaf=is_buffer,
+    )
+    return eqx.partition(machine, wanted)
+
+
+def parameter_count(machine: PyTree) -> int:
+    """Return how many numbers of a machine are trained."""
+    return sum(leaf.size for leaf in jax.tree.leaves(split_trainable(machine)[0]))
+
+
+class Machine(eqx.Module):
+    """A differentiable computer that works on one example.
+
+    A step has three parts, so that whoever runs many steps can take the first and the
+    last out of the loop:
+
+    - `encode`: what depends on the inputs alone;
+    - `advance`: what depends on the state;
+    - `decode`: what never comes back into the state.
+
+    `encode` and `decode` work over any leading axes (time, batch). A machine without an
+    input per step (one that is handed a memory, or a whole sequence) reads its inputs
+    in `init_state` and encodes them as None.
+    """
+
+    @property
+    def memory_rows(self) -> int | None:
+        """How many rows the memory has; None for a machine without such a memory."""
+        return None
+
+    def with_memory_rows(self, rows: int) -> Machine:
+        """Return the same machine with another number of memory rows.
+
+        Raises ValueError if it has none, or if they cannot be changed.
+        """
+        raise ValueError(f"{type(self).__name__} has no memory whose rows could be {rows}")
+
+    @abc.abstractmethod
+    def init_state(self, inputs: PyTree, *, key: PRNGKeyArray | None = None) -> State:
+        """Return the state before the first step.
+
+        ``inputs`` are one example's. ``key`` is needed by machines whose first state is
+        drawn at random; they raise ValueError without one.
+        """
+
+    def encode(self, inputs: PyTree) -> PyTree:
+        """Map inputs, leading axes and all, to what `advance` takes."""
+        return inputs
+
+    @abc.abstractmethod
+    def advance(self, state: State, encoded: PyTree) -> tuple[State, PyTree]:
+        """Take one step: return the next state and the features that `decode` needs."""
+
+    def decode(self, features: PyTree) -> PyTree:
+        """Map features, leading axes and all, to outputs."""
+        return features
+
+    def step(self, state: State, x: PyTree) -> tuple[State, PyTree]:
+        """Take one whole step: return the next state and the output for input ``x``."""
+        state, features = self.advance(state, self.encode(x))
+        return state, self.decode(features)
+
+    def __call__(
+        self, inputs: PyTree, *, steps: int | None = None, key: PRNGKeyArray | None = None
+    ) -> PyTree:
+        """Run on one example and return the outputs of all steps, stacked.
+
+        ``steps`` is needed only by machines without an input per step. For many examples
+        at once `softmachine.machines.loop.run_batch` does the same faster.
+        """
+
+        def turn(state, encoded):
+            # Not `self.advance` itself: scan hashes its function, arrays have no hash.
+            return self.advance(state, encoded)
+
+        state = self.init_state(inputs, key=key)
+        _, features = jax.lax.scan(turn, state, self.encode(inputs), length=steps)
+        return self.decode(features)

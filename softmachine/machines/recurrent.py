@@ -1,0 +1,56 @@
+"""Baselines without a memory: stacked LSTM and GRU, laid out as in the NTM paper."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+from softmachine.machines.controllers import Controller, ControllerConfig
+from softmachine.machines.linear import Linear, glorot
+from softmachine.machines.machine import Machine
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RecurrentConfig:
+    """A controller with nothing to control."""
+
+    controller: ControllerConfig = ControllerConfig(kind="lstm", hidden=256, layers=3)
+
+    def build(self, input_size: int, output_size: int, *, key: PRNGKeyArray) -> Recurrent:
+        """Return a machine for inputs and outputs of the given widths."""
+        controller_key, output_key = jax.random.split(key)
+        controller = self.controller.build(input_size, 0, key=controller_key)
+        weight = glorot(controller.output_size, output_size, key=output_key)
+        return Recurrent(controller, Linear(weight, jnp.zeros(output_size)))
+
+
+class Recurrent(Machine):
+    """Input feeds every layer, every layer feeds the output.
+
+    Source: the LSTM baseline of Graves et al. 2014 (arXiv 1410.5401), section 4.
+    """
+
+    controller: Controller
+    output: Linear
+
+    def init_state(self, inputs: PyTree = None, *, key: PRNGKeyArray | None = None) -> PyTree:
+        """Return the learned first state; neither argument is looked at."""
+        del inputs, key
+        return self.controller.init_state()
+
+    def encode(self, inputs: Float[Array, "... inputs"]) -> Float[Array, "... layers width"]:
+        """Return the inputs' share of all layers."""
+        return self.controller.project(inputs)
+
+    def advance(
+        self, state: PyTree, encoded: Float[Array, "layers width"]
+    ) -> tuple[PyTree, Float[Array, " features"]]:
+        """Take one step of the controller."""
+        return self.controller(state, encoded, jnp.zeros(0))
+
+    def decode(self, features: Float[Array, "... features"]) -> Float[Array, "... outputs"]:
+        """Return output logits."""
+        return self.output(features)

@@ -1,0 +1,115 @@
+"""The copy task: see a sequence of random bits, then say it again."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from softmachine.tasks.outputs import Bits
+from softmachine.tasks.task import Example, Task
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Copy(Task):
+    """Copy ``size`` random vectors of ``width`` bits.
+
+    Inputs are the vectors, then a delimiter on a channel of its own, then blank steps
+    while the same vectors are due as targets. Source: Graves et al. 2014 (arXiv
+    1410.5401), section 4.1.
+
+    >>> example = Copy(width=3).sample(jax.random.key(0), 2, max_size=2)
+    >>> print(Copy(width=3).render(example))
+    input   01...
+            11...
+            10...
+    delim   ..#..
+    target  ...01
+            ...11
+            ...10
+
+    Shorter examples are padded, with nothing to score in the padding:
+
+    >>> example = Copy(width=3).sample(jax.random.key(0), 1, max_size=2)
+    >>> example.inputs.shape, int(example.steps), example.mask[:, 0].tolist()
+    ((5, 4), 3, [0.0, 0.0, 1.0, 0.0, 0.0])
+    """
+
+    width: int = 8
+    output = Bits()
+
+    def __post_init__(self) -> None:
+        """Check the width."""
+        if self.width < 1:
+            raise ValueError(f"copy width must be at least 1 bit, not {self.width}")
+
+    @property
+    def input_size(self) -> int:
+        """The bits and the delimiter."""
+        return self.width + 1
+
+    @property
+    def output_size(self) -> int:
+        """The bits."""
+        return self.width
+
+    def steps(self, size: Any) -> Any:
+        """Return 2 size + 1: the sequence, the delimiter, the sequence."""
+        return 2 * size + 1
+
+    def items(self, size: int) -> int:
+        """Return the number of vectors."""
+        return size
+
+    def sample(
+        self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
+    ) -> Example:
+        """Draw ``size`` vectors."""
+        bits = jax.random.bernoulli(key, 0.5, (max_size, self.width)).astype(jnp.float32)
+        time = jnp.arange(self.steps(max_size))[:, None]
+        padded = jnp.pad(bits, ((0, max_size + 1), (0, 0)))
+        delimiter = (time == size).astype(jnp.float32)
+        mask = ((time > size) & (time < self.steps(size))).astype(jnp.float32)
+        return Example(
+            inputs=jnp.concatenate([padded * (time < size), delimiter], axis=1),
+            targets=jnp.roll(padded, size + 1, axis=0) * mask,
+            mask=jnp.broadcast_to(mask, (len(time), self.width)),
+            steps=jnp.asarray(self.steps(size)),
+        )
+
+    def render(
+        self, example: Example, outputs: Float[Array, "steps width"] | None = None
+    ) -> str:
+        """Return rows of bits over time; wrong output bits are marked ``x``."""
+        steps = int(example.steps)
+        inputs = np.asarray(example.inputs)[:steps]
+        size = steps // 2
+        shown = np.arange(steps) < size
+        scored = np.asarray(example.mask)[:steps, 0] > 0
+        target = np.asarray(example.targets)[:steps]
+        lines = _rows("input", inputs[:, :-1], shown)
+        lines.append("delim   " + "".join("#" if x > 0 else "." for x in inputs[:, -1]))
+        lines += _rows("target", target, scored)
+        if outputs is not None:
+            decided = np.asarray(self.output.decide(outputs))[:steps]
+            lines += _rows("output", decided, scored, wrong=decided != target)
+        return "\n".join(lines)
+
+
+def _rows(name: str, values: Any, shown: Any, wrong: Any = None) -> list[str]:
+    lines = []
+    for channel in range(values.shape[1]):
+        cells = [
+            "."
+            if not shown[t]
+            else "x"
+            if wrong is not None and wrong[t, channel]
+            else str(int(values[t, channel]))
+            for t in range(len(values))
+        ]
+        lines.append(f"{name if channel == 0 else '':8}" + "".join(cells))
+    return lines

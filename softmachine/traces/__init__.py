@@ -1,0 +1,1 @@
+"""What a machine did on one example, step by step."""

@@ -1,0 +1,38 @@
+"""Which devices train."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import Any
+
+import jax
+
+
+def use_all_cores() -> int:
+    """Make each CPU core a JAX device; return the number of devices.
+
+    Changes JAX's global configuration, so it is never called on import. It has to come
+    before JAX's first computation; after that it only returns the number of devices. The
+    environment variable ``JAX_NUM_CPU_DEVICES``, where set, is left in charge.
+    """
+    if "JAX_NUM_CPU_DEVICES" not in os.environ:
+        # RuntimeError: JAX has already started, its devices are what they are.
+        with contextlib.suppress(RuntimeError):
+            jax.config.update("jax_num_cpu_devices", _cores())
+    return len(jax.devices())
+
+
+def devices_for(batch: int) -> list[Any]:
+    """Return as many local devices as divide a batch evenly, at most all."""
+    devices = jax.local_devices()
+    for count in range(min(batch, len(devices)), 0, -1):
+        if batch % count == 0:
+            return devices[:count]
+    return devices[:1]
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,75 @@
+"""An experiment: task, machine and training, complete and typed."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+import jax
+
+from softmachine.machines.machine import Machine
+from softmachine.machines.ntm import NTMConfig
+from softmachine.machines.recurrent import RecurrentConfig
+from softmachine.tasks.copy import Copy
+from softmachine.training.curricula import Curriculum, Uniform
+from softmachine.training.optimizers import OptimizerConfig
+
+MachineConfig = NTMConfig | RecurrentConfig
+TaskConfig = Copy
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SolvedConfig:
+    """When a run counts as solved and stops early."""
+
+    sequences: int = 1000
+    """Fresh sequences, sizes uniform over the curriculum's whole range."""
+    error: float = 0.0
+    """Largest mean error per sequence, in the task's own measure (wrong bits, ...)."""
+    bits: float = 0.05
+    """Largest mean cross-entropy per sequence, in bits."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How to train."""
+
+    seed: int = 0
+    batch: int = 4
+    """Sequences per update."""
+    max_sequences: int = 250_000
+    optimizer: OptimizerConfig = OptimizerConfig()
+    curriculum: Curriculum = Uniform()
+    solved: SolvedConfig | None = SolvedConfig()
+    """None: train for ``max_sequences`` whatever happens."""
+    validate_every: int = 5_000
+    """Sequences between validations; also between lines of the metrics."""
+    checkpoint_every: int = 20_000
+    """Sequences between checkpoints."""
+    on_nonfinite: Literal["stop", "skip"] = "stop"
+    """What to do when loss or gradient is not finite: stop and say where, or leave that
+    update out and count it."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        for name in ("batch", "max_sequences", "validate_every", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"training {name} must be at least 1, not {getattr(self, name)}"
+                )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """Everything that determines a run."""
+
+    recipe: str
+    """Name of the recipe it came from."""
+    task: TaskConfig
+    machine: MachineConfig
+    training: TrainingConfig
+
+    def build_machine(self) -> Machine:
+        """Return the machine with its first parameters, drawn from the seed."""
+        key = jax.random.fold_in(jax.random.key(self.training.seed), 0)
+        return self.machine.build(self.task.input_size, self.task.output_size, key=key)

@@ -1,0 +1,43 @@
+"""Experiments as JSON and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cattrs
+from cattrs.strategies import configure_tagged_union
+
+from softmachine.errors import RunError
+from softmachine.training.curricula import Curriculum
+from softmachine.training.experiment import Experiment, MachineConfig
+
+SCHEMA = 1
+"""Version of the JSON; raised when a field changes its meaning or its name."""
+
+
+def experiment_to_json(experiment: Experiment) -> dict[str, Any]:
+    """Return an experiment as JSON-compatible values."""
+    return {"schema": SCHEMA, "experiment": _converter().unstructure(experiment)}
+
+
+def experiment_from_json(value: Any, source: str) -> Experiment:
+    """Return the experiment; raise RunError, naming ``source``, if it is not one."""
+    if not isinstance(value, dict) or "experiment" not in value:
+        raise RunError(f"{source} does not hold an experiment")
+    if value.get("schema") != SCHEMA:
+        raise RunError(
+            f"{source} has schema {value.get('schema')!r}; this version of softmachine reads "
+            f"schema {SCHEMA}"
+        )
+    try:
+        return _converter().structure(value["experiment"], Experiment)
+    except Exception as error:
+        reasons = "; ".join(cattrs.transform_error(error))
+        raise RunError(f"{source} does not hold a valid experiment: {reasons}") from error
+
+
+def _converter() -> cattrs.Converter:
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    for union in (MachineConfig, Curriculum):
+        configure_tagged_union(union, converter, tag_name="kind_of")
+    return converter

@@ -1,0 +1,9 @@
+"""Shared set-up: two CPU devices, and every annotated shape checked."""
+
+import os
+
+os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")
+
+from jaxtyping import install_import_hook
+
+_hook = install_import_hook("softmachine", "beartype.beartype")
