@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 
 from softmachine.machines.loop import run_batch
 from softmachine.machines.machine import Machine
@@ -25,7 +25,7 @@ Scorer = Callable[[Machine, PRNGKeyArray, Int[Array, " batch"]], Metrics]
 def score_batch(
     machine: Machine,
     task: Task,
-    keys: PRNGKeyArray,
+    keys: Key[Array, " batch"],
     sizes: Int[Array, " batch"],
     max_size: int,
 ) -> tuple[Float[Array, " batch"], Metrics]:

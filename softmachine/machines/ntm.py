@@ -259,8 +259,8 @@ class NTM(Machine):
         if weightings is not None:
             if rows < self.config.memory_rows:
                 raise ValueError(
-                    f"memory rows can grow from {self.config.memory_rows}, not shrink to {rows}: "
-                    "the machine has learned where to start among them"
+                    f"memory rows can grow from {self.config.memory_rows}, not shrink to "
+                    f"{rows}: the machine has learned where to start among them"
                 )
             extra = rows - self.config.memory_rows
             weightings = jnp.pad(weightings, ((0, 0), (0, extra)), constant_values=-1e4)

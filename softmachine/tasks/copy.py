@@ -25,12 +25,12 @@ class Copy(Task):
     >>> example = Copy(width=3).sample(jax.random.key(0), 2, max_size=2)
     >>> print(Copy(width=3).render(example))
     input   01...
+            00...
             11...
-            10...
     delim   ..#..
     target  ...01
+            ...00
             ...11
-            ...10
 
     Shorter examples are padded, with nothing to score in the padding:
 

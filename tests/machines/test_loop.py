@@ -66,6 +66,7 @@ def test_run_batch_is_vmap_with_the_same_gradients(config):
         keys = jax.random.split(jax.random.key(1), BATCH)
 
         def plain(machine, inputs, steps):
+            del steps
             return jax.vmap(lambda x, key: machine(x, key=key))(inputs, keys)
 
         def fast(machine, inputs, steps):

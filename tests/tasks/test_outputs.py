@@ -75,4 +75,6 @@ def test_the_deciding_error_is_a_metric(example):
 
 
 def test_decisions_are_zero_or_one():
-    np.testing.assert_array_equal(Bits().decide(jnp.array([-3.0, 0.0, 1e-6, 9.0])), [0, 0, 1, 1])
+    np.testing.assert_array_equal(
+        Bits().decide(jnp.array([-3.0, 0.0, 1e-6, 9.0])), [0, 0, 1, 1]
+    )

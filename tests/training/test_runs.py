@@ -1,0 +1,69 @@
+"""Run directories and experiments as JSON."""
+
+import dataclasses
+import json
+
+import pytest
+
+from softmachine.errors import RunError
+from softmachine.machines.ntm import NTM_PRESETS
+from softmachine.recipes import RECIPES
+from softmachine.training.curricula import Growing
+from softmachine.training.runs import Run
+from softmachine.training.serialization import experiment_from_json, experiment_to_json
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipes_survive_json(name):
+    experiment = RECIPES[name]()
+    text = json.dumps(experiment_to_json(experiment))
+    assert experiment_from_json(json.loads(text), "x") == experiment
+
+
+@pytest.mark.parametrize("name", NTM_PRESETS)
+def test_presets_and_curricula_survive_json(name, experiment, with_training):
+    experiment = dataclasses.replace(experiment, machine=NTM_PRESETS[name])
+    experiment = with_training(experiment, curriculum=Growing())
+    text = json.dumps(experiment_to_json(experiment))
+    assert experiment_from_json(json.loads(text), "x") == experiment
+
+
+def broken(experiment, change):
+    value = experiment_to_json(experiment)
+    change(value)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda v: v.update(schema=99), "x has schema 99; this version of softmachine reads"),
+        (lambda v: v.pop("experiment"), "x does not hold an experiment"),
+        (lambda v: v["experiment"]["training"].update(bacth=3), "bacth"),
+        (lambda v: v["experiment"]["training"].update(batch="many"), "batch"),
+        (lambda v: v["experiment"]["training"].update(batch=0), "batch must be at least 1"),
+        (lambda v: v["experiment"]["machine"].update(kind_of="Abacus"), "Abacus"),
+    ],
+)
+def test_bad_configuration_is_explained(experiment, change, message):
+    with pytest.raises(RunError, match=message):
+        experiment_from_json(broken(experiment, change), "x")
+
+
+def test_a_directory_in_use_is_not_overwritten(experiment, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.txt").write_text("years of work")
+    with pytest.raises(RunError, match="already exists"):
+        Run.create(tmp_path / "run", experiment)
+    assert (tmp_path / "run" / "thesis.txt").read_text() == "years of work"
+
+
+def test_no_run_no_config_damaged_config(experiment, tmp_path):
+    with pytest.raises(RunError, match=r"has no config\.json"):
+        Run(tmp_path)
+    run = Run.create(tmp_path / "run", experiment)
+    with pytest.raises(RunError, match="no checkpoint yet"):
+        run.load_machine()
+    (run.path / "config.json").write_text("{")
+    with pytest.raises(RunError, match=r"config\.json cannot be read"):
+        Run(run.path)

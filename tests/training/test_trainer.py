@@ -1,0 +1,219 @@
+"""Training runs: reproducible, resumable, honest about what went wrong."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+from softmachine.errors import CheckpointError, NonFiniteError, RunError
+from softmachine.training.curricula import Growing
+from softmachine.training.experiment import SolvedConfig
+from softmachine.training.optimizers import OptimizerConfig
+from softmachine.training.runs import Run
+from softmachine.training.trainer import train
+from softmachine.training.update import build_train_chunk, first_state
+
+
+def assert_same(a, b):
+    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        np.testing.assert_array_equal(np.asarray(x), np.asarray(y))
+
+
+def without_times(lines):
+    times = ("seconds", "sequences_per_second")
+    return [{k: v for k, v in line.items() if k not in times} for line in lines]
+
+
+def interrupt_at(step):
+    def report(progress, _line):
+        if progress.step == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return report
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"curriculum": Growing(largest=4, start=1, threshold=10.0, patience=3)},
+        {"optimizer": OptimizerConfig(kind="graves-rmsprop", learning_rate=1e-3)},
+    ],
+    ids=["uniform", "growing", "graves"],
+)
+def test_interrupted_and_resumed_equals_straight(experiment, with_training, tmp_path, changes):
+    experiment = with_training(experiment, **changes)
+    straight, broken = (Run.create(tmp_path / name, experiment) for name in ("a", "b"))
+    assert train(straight).finished
+    stopped = train(broken, interrupt_at(step=15))
+    assert not stopped.finished
+    assert 15 < stopped.step < 40
+    assert train(Run(broken.path)).finished
+    assert_same(straight.load_last()[0], broken.load_last()[0])
+    assert_same(straight.load_machine(), broken.load_machine())
+    assert without_times(straight.metrics()) == without_times(broken.metrics())
+
+
+def test_same_seed_same_result_other_seed_other_result(experiment, with_training, tmp_path):
+    experiment = with_training(experiment, max_sequences=40)
+    other = with_training(experiment, seed=1)
+    runs = [
+        Run.create(tmp_path / name, e)
+        for name, e in (("a", experiment), ("b", experiment), ("c", other))
+    ]
+    for run in runs:
+        train(run)
+    a, b, c = (without_times(run.metrics()) for run in runs)
+    assert a == b
+    assert a != c
+
+
+def test_the_number_of_devices_changes_nothing_but_rounding(experiment):
+    states = [
+        build_train_chunk(experiment, devices)(first_state(experiment), 5)[0]
+        for devices in (jax.devices()[:1], jax.devices()[:2])
+    ]
+    for one, two in zip(*map(jax.tree.leaves, states), strict=True):
+        np.testing.assert_allclose(np.asarray(one), np.asarray(two), rtol=1e-3, atol=1e-5)
+
+
+def test_batch_must_divide_over_the_devices(experiment, with_training):
+    with pytest.raises(ValueError, match="batch 3 cannot be divided over 2 devices"):
+        build_train_chunk(with_training(experiment, batch=3), jax.devices()[:2])
+
+
+def test_stops_when_solved_and_remembers_when(experiment, with_training, tmp_path):
+    easy = SolvedConfig(sequences=20, error=100.0, bits=100.0)
+    run = Run.create(tmp_path / "run", with_training(experiment, solved=easy))
+    progress = train(run)
+    assert progress.finished
+    assert progress.sequences == progress.solved_sequences == 20
+    again = train(Run(run.path))
+    assert again == progress
+
+
+def test_solved_with_too_many_bits_trains_on(experiment, with_training, tmp_path):
+    strict = SolvedConfig(sequences=20, error=100.0, bits=0.0)
+    progress = train(Run.create(tmp_path / "run", with_training(experiment, solved=strict)))
+    assert progress.solved_sequences == 20
+    assert progress.sequences == 160
+
+
+def test_best_checkpoint_is_the_one_that_validated_best(experiment, tmp_path):
+    run = Run.create(tmp_path / "run", experiment)
+    progress = train(run)
+    best = min(run.metrics(), key=lambda m: (m["validation_wrong_bits"], m["validation_bits"]))
+    assert progress.best_sequences == best["sequences"]
+    assert progress.best_bits == best["validation_bits"]
+
+
+def exploding(experiment, with_training, **changes):
+    wild = OptimizerConfig(learning_rate=1e25, clip_norm=None)
+    return with_training(experiment, optimizer=wild, **changes)
+
+
+def test_non_finite_gradient_stops_with_an_account(experiment, with_training, tmp_path):
+    run = Run.create(tmp_path / "run", exploding(experiment, with_training))
+    with pytest.raises(NonFiniteError, match=r"^update \d+: loss .*(gradient|not finite)"):
+        train(run)
+
+
+def test_non_finite_gradients_can_be_skipped(experiment, with_training, tmp_path):
+    config = exploding(experiment, with_training, on_nonfinite="skip")
+    run = Run.create(tmp_path / "run", config)
+    progress = train(run)
+    assert progress.finished
+    assert 0 < progress.skipped < 40
+    state, _ = run.load_last()
+    assert int(state.skipped) == progress.skipped
+    assert 0 < int(state.fault.step) < 40
+    for leaf in jax.tree.leaves(state.parameters):
+        assert np.isfinite(leaf).all()
+
+
+def test_a_run_being_written_is_refused(experiment, tmp_path):
+    run = Run.create(tmp_path / "run", experiment)
+    with run.locked(), pytest.raises(RunError, match="being written by another process"):
+        train(Run(run.path))
+
+
+def test_checkpoints_that_cannot_be_used_are_named(experiment, with_training, tmp_path):
+    run = Run.create(tmp_path / "run", with_training(experiment, max_sequences=20))
+    train(run)
+    last = run.path / "checkpoints" / "last.safetensors"
+    good = last.read_bytes()
+
+    last.write_bytes(good[: len(good) // 2])
+    with pytest.raises(CheckpointError, match=r"last\.safetensors is damaged"):
+        run.load_last()
+
+    flipped = bytearray(good)
+    flipped[-1] ^= 1
+    last.write_bytes(flipped)
+    with pytest.raises(CheckpointError, match="does not match its checksum"):
+        run.load_last()
+
+    last.write_bytes(b"not a checkpoint at all")
+    with pytest.raises(CheckpointError, match="damaged or no safetensors file"):
+        run.load_last()
+
+    best = run.path / "checkpoints" / "best.safetensors"
+    last.write_bytes(best.read_bytes())
+    with pytest.raises(CheckpointError, match="belongs to another experiment: it lacks"):
+        run.load_last()
+
+    last.write_bytes(good)
+    larger = dataclasses.replace(experiment.machine, memory_columns=6)
+    other = Run.create(tmp_path / "other", dataclasses.replace(experiment, machine=larger))
+    (other.path / "checkpoints" / "last.safetensors").write_bytes(good)
+    with pytest.raises(CheckpointError, match=r"belongs to another experiment: .* has shape"):
+        other.load_last()
+
+
+def test_foreign_safetensors_file_is_named(experiment, tmp_path):
+    from safetensors.numpy import save_file
+
+    run = Run.create(tmp_path / "run", experiment)
+    save_file({"x": np.zeros(3)}, run.path / "checkpoints" / "last.safetensors")
+    with pytest.raises(CheckpointError, match="no softmachine checkpoint"):
+        train(run)
+
+
+DIE_IN_THE_SECOND_CHECKPOINT = """
+import os, sys
+from softmachine.training.runs import Run
+from softmachine.training.trainer import train
+
+replace, seen = os.replace, []
+
+def dying_replace(source, target):
+    if str(target).endswith("last.safetensors"):
+        seen.append(target)
+        if len(seen) == 2:
+            os.truncate(source, 100)
+            os._exit(9)
+    replace(source, target)
+
+os.replace = dying_replace
+train(Run(sys.argv[1]))
+"""
+
+
+def test_killed_while_writing_a_checkpoint_it_resumes(experiment, tmp_path):
+    straight, broken = (Run.create(tmp_path / name, experiment) for name in ("a", "b"))
+    command = [sys.executable, "-c", DIE_IN_THE_SECOND_CHECKPOINT, str(broken.path)]
+    assert subprocess.run(command, check=False).returncode == 9
+    state, _ = broken.load_last()
+    assert int(state.step) == 10
+    # Metrics of updates after that checkpoint exist, half a line of them too.
+    with open(broken.path / "metrics.jsonl", "a") as file:
+        file.write('{"step": 25, "sequ')
+    train(straight)
+    train(Run(broken.path))
+    assert_same(straight.load_last()[0], broken.load_last()[0])
+    assert without_times(straight.metrics()) == without_times(broken.metrics())
