@@ -17,12 +17,13 @@ from softmachine_side import (
     build_machine,
     numpy_parameters,
     prepare_jax,
-    run_batch,
     sample_copy,
-    split_trainable,
 )
 from softmachine_side import copy_loss as softmachine_copy_loss
 from workload import Workload
+
+from softmachine.machines.loop import run_batch
+from softmachine.machines.machine import split_trainable
 
 TOLERANCE = 1e-4
 PARAMETER_SCALE = 0.3

@@ -2,31 +2,52 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, PRNGKeyArray
 from workload import Workload
 
 from softmachine.machines.controllers import ControllerConfig
 from softmachine.machines.loop import run_batch
-from softmachine.machines.machine import parameter_count, split_trainable
+from softmachine.machines.machine import parameter_count
 from softmachine.machines.ntm import NTM, NTMConfig
+from softmachine.tasks.copy import Copy
+from softmachine.training.curricula import Uniform
+from softmachine.training.devices import devices_for
+from softmachine.training.experiment import Experiment, TrainingConfig
+from softmachine.training.optimizers import OptimizerConfig
+from softmachine.training.update import build_train_chunk, first_state
+
+
+def build_experiment(workload: Workload) -> Experiment:
+    """Return the experiment that the workload describes."""
+    return Experiment(
+        recipe="throughput",
+        task=Copy(width=workload.bits),
+        machine=NTMConfig(
+            controller=ControllerConfig(hidden=workload.hidden),
+            memory_rows=workload.memory_rows,
+            memory_columns=workload.memory_columns,
+            order=workload.order,
+        ),
+        training=TrainingConfig(
+            batch=workload.batch,
+            optimizer=OptimizerConfig(
+                learning_rate=workload.learning_rate, clip_norm=workload.gradient_norm
+            ),
+            curriculum=Uniform(smallest=workload.length, largest=workload.length),
+        ),
+    )
 
 
 def build_machine(workload: Workload, *, key: PRNGKeyArray) -> NTM:
     """Return the machine that the workload describes."""
-    config = NTMConfig(
-        controller=ControllerConfig(hidden=workload.hidden),
-        memory_rows=workload.memory_rows,
-        memory_columns=workload.memory_columns,
-        order=workload.order,
-    )
+    config = build_experiment(workload).machine
+    assert isinstance(config, NTMConfig)
     return config.build(workload.inputs, workload.bits, key=key)
 
 
@@ -46,69 +67,28 @@ def copy_loss(machine: NTM, inputs: Array, targets: Array, steps: Array | int) -
 
 
 class SoftmachineTrainer:
-    """Trains many updates per call of one compiled program, the batch over all devices."""
+    """The library's own training: many updates per call, the batch over all devices."""
 
-    def __init__(self, workload: Workload, *, devices: int) -> None:
-        """Build machine and optimiser; use as many devices as divide the batch."""
-        devices = max(n for n in range(1, devices + 1) if workload.batch % n == 0)
-        machine = build_machine(workload, key=jax.random.key(0))
-        parameters, static = split_trainable(machine)
-        optimiser = optax.chain(
-            optax.clip_by_global_norm(workload.gradient_norm),
-            optax.adam(workload.learning_rate),
-        )
-
-        def update(steps, index, carry):
-            parameters, optimiser_state, key, _ = carry
-            device_key = jax.random.fold_in(key, index)
-            device_key = jax.random.fold_in(device_key, jax.lax.axis_index("device"))
-            inputs, targets = sample_copy(
-                device_key, workload.batch // devices, workload.length, workload.bits
-            )
-
-            def loss_of(parameters):
-                machine = eqx.combine(parameters, static)
-                return copy_loss(machine, inputs, targets, steps)
-
-            loss, gradient = jax.value_and_grad(loss_of)(parameters)
-            if devices > 1:
-                loss, gradient = jax.lax.pmean((loss, gradient), "device")
-            change, optimiser_state = optimiser.update(gradient, optimiser_state)
-            return optax.apply_updates(parameters, change), optimiser_state, key, loss
-
-        def train(carry, first, updates, steps):
-            return jax.lax.fori_loop(first, first + updates, partial(update, steps), carry)
-
-        mesh = jax.make_mesh((devices,), ("device",), devices=jax.devices()[:devices])
-        everywhere = PartitionSpec()
-        self._train = jax.jit(
-            jax.shard_map(
-                train,
-                mesh=mesh,
-                in_specs=everywhere,
-                out_specs=everywhere,
-                check_vma=False,
-            )
-        )
-        carry = (parameters, optimiser.init(parameters), jax.random.key(1), jnp.zeros(()))
-        # Where the program leaves it: the second call must not compile once more.
-        self._carry = jax.device_put(carry, NamedSharding(mesh, everywhere))
-        self._steps = workload.steps
-        self._done = 0
+    def __init__(self, workload: Workload) -> None:
+        """Build the experiment; use as many devices as divide the batch."""
+        used = devices_for(workload.batch)
+        experiment = build_experiment(workload)
+        self._train = build_train_chunk(experiment, used)
+        everywhere = NamedSharding(Mesh(used, ("batch",)), PartitionSpec())
+        self._state = jax.device_put(first_state(experiment), everywhere)
         self.facts = {
             "jax": jax.__version__,
             "equinox": eqx.__version__,
             "optax": optax.__version__,
-            "threads": devices,
-            "parameters": parameter_count(machine),
-            "training": f"Adam, one compiled loop, batch over {devices} XLA CPU device(s)",
+            "threads": len(used),
+            "parameters": parameter_count(self._state.parameters),
+            "training": f"Adam, one compiled loop, batch over {len(used)} XLA CPU device(s)",
         }
 
     def run(self, updates: int) -> float:
-        """Make that many updates and return the last loss."""
-        self._carry = self._train(self._carry, self._done, updates, self._steps)
-        self._done += updates
-        return float(self._carry[-1])
+        """Make that many updates and return their mean loss."""
+        self._state, sums = self._train(self._state, int(self._state.step) + updates)
+        return float(sums["loss"] / sums["updates"])
 
 
 def prepare_jax(devices: int) -> None:

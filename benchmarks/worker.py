@@ -27,7 +27,7 @@ def softmachine_side(workload: Workload) -> Contender:
     import softmachine_side
 
     softmachine_side.prepare_jax(available_cores())
-    return softmachine_side.SoftmachineTrainer(workload, devices=available_cores())
+    return softmachine_side.SoftmachineTrainer(workload)
 
 
 def eager_side(workload: Workload) -> Contender:

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from softmachine.choices import check_choices
 from softmachine.machines.linear import Linear, LoopLinear, glorot
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
@@ -177,6 +178,7 @@ class ControllerConfig:
 
     def __post_init__(self) -> None:
         """Check the sizes."""
+        check_choices(self)
         for name in ("hidden", "layers"):
             if getattr(self, name) < 1:
                 raise ValueError(

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from softmachine.choices import check_choices
 from softmachine.machines.addressing import content_weighting, interpolate, sharpen, shift
 from softmachine.machines.controllers import ACTIVATIONS, Controller, ControllerConfig
 from softmachine.machines.linear import Linear, LoopLinear, glorot
@@ -87,6 +88,7 @@ class NTMConfig:
 
     def __post_init__(self) -> None:
         """Check sizes and refuse initial states that the machine could never leave."""
+        check_choices(self)
         for name in ("memory_rows", "memory_columns", "read_heads", "write_heads", "shifts"):
             if getattr(self, name) < 1:
                 raise ValueError(f"NTM {name} must be at least 1, not {getattr(self, name)}")

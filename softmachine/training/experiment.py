@@ -7,6 +7,7 @@ from typing import Literal
 
 import jax
 
+from softmachine.choices import check_choices
 from softmachine.machines.machine import Machine
 from softmachine.machines.ntm import NTMConfig
 from softmachine.machines.recurrent import RecurrentConfig
@@ -52,6 +53,7 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
+        check_choices(self)
         for name in ("batch", "max_sequences", "validate_every", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ValueError(

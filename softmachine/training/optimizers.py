@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import PyTree
 
+from softmachine.choices import check_choices
+
 
 class GravesState(NamedTuple):
     """Running means of squared gradients, of gradients, and the last step."""
@@ -90,6 +92,7 @@ class OptimizerConfig:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
+        check_choices(self)
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate must be positive, not {self.learning_rate}")
         if self.schedule != "constant" and (self.decay_steps or 0) < 1:
