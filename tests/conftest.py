@@ -3,6 +3,8 @@
 import os
 
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")
+# The tests compile much and compute little.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 from jaxtyping import install_import_hook
 

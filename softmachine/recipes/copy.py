@@ -22,15 +22,24 @@ def ntm_copy() -> Experiment:
             controller=ControllerConfig(kind="lstm", hidden=100),
             memory_rows=128,
             memory_columns=20,
-            order="address-write-read",
+            order="read-write",
             initial_weightings="first-row",
         ),
         training=TrainingConfig(
             batch=1,
-            max_sequences=250_000,
-            optimizer=OptimizerConfig(kind="adam", learning_rate=1e-3, clip_norm=10.0),
+            max_sequences=40_000,
+            # Longer than it takes to solve the task: the machine goes on to become sharp
+            # enough for sequences six times longer.
+            solved=SolvedConfig(bits=0.0),
+            optimizer=OptimizerConfig(
+                kind="adam",
+                learning_rate=1e-3,
+                schedule="cosine",
+                decay_steps=40_000,
+                clip_norm=10.0,
+            ),
             curriculum=Uniform(smallest=1, largest=20),
-            solved=SolvedConfig(),
+            memory_rows=24,
         ),
     )
 
@@ -53,4 +62,12 @@ def lstm_copy() -> Experiment:
         base,
         recipe="lstm-copy",
         machine=RecurrentConfig(controller=ControllerConfig(kind="lstm", hidden=256, layers=3)),
+        training=TrainingConfig(
+            batch=16,
+            max_sequences=1_000_000,
+            curriculum=base.training.curriculum,
+            optimizer=OptimizerConfig(learning_rate=1e-3),
+            validate_every=20_000,
+            checkpoint_every=20_000,
+        ),
     )

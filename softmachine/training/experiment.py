@@ -41,6 +41,10 @@ class TrainingConfig:
     max_sequences: int = 250_000
     optimizer: OptimizerConfig = OptimizerConfig()
     curriculum: Curriculum = Uniform()
+    memory_rows: int | None = None
+    """Memory rows during updates; None: the machine's own. With few, a machine learns what
+    to do when its memory is nearly full, and learns it faster. Validation and everything
+    after training use the machine's own rows."""
     solved: SolvedConfig | None = SolvedConfig()
     """None: train for ``max_sequences`` whatever happens."""
     validate_every: int = 5_000
@@ -75,3 +79,17 @@ class Experiment:
         """Return the machine with its first parameters, drawn from the seed."""
         key = jax.random.fold_in(jax.random.key(self.training.seed), 0)
         return self.machine.build(self.task.input_size, self.task.output_size, key=key)
+
+    def machine_for_updates(self, machine: Machine) -> Machine:
+        """Return the machine with the memory it has during updates.
+
+        Raises ValueError if it cannot have that memory, or if the largest examples of the
+        curriculum do not fit into it.
+        """
+        if self.training.memory_rows is not None:
+            machine = machine.with_memory_rows(self.training.memory_rows)
+        rows, largest = machine.memory_rows, self.training.curriculum.largest
+        if rows is not None and self.task.items(largest) > rows:
+            needed = self.task.items(largest)
+            raise ValueError(f"size {largest} needs {needed} memory rows, training has {rows}")
+        return machine

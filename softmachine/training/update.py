@@ -84,7 +84,7 @@ def build_train_chunk(experiment: Experiment, devices: Sequence[Any]) -> TrainCh
         return keys, sizes
 
     def loss_of(parameters, keys, sizes):
-        machine = eqx.combine(parameters, static)
+        machine = experiment.machine_for_updates(eqx.combine(parameters, static))
         losses, metrics = score_batch(machine, task, keys, sizes, curriculum.largest)
         return jnp.mean(losses), jax.tree.map(jnp.mean, metrics)
 

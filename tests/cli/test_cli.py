@@ -11,7 +11,12 @@ import pytest
 
 from softmachine.cli.main import main
 
-SMALL = ["--task.width", "3", "--machine.memory-rows", "8", "--machine.memory-columns", "5", "--machine.controller.hidden", "12", "--training.batch", "4", "--training.max-sequences", "160", "--training.curriculum.largest", "4", "--training.validate-every", "20", "--training.checkpoint-every", "40", "--training.solved.sequences", "20"]
+SMALL = """
+--task.width 3 --machine.memory-rows 8 --machine.memory-columns 5
+--machine.controller.hidden 12 --training.batch 4 --training.max-sequences 160
+--training.curriculum.largest 4 --training.validate-every 20
+--training.checkpoint-every 40 --training.solved.sequences 20
+""".split()  # noqa: SIM905
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +113,7 @@ def test_recipes_and_info(capsys):
             ["train", "ntm-copy", "--machine.initial-weightings", "uniform"],
             "cannot tell its rows apart",
         ),
+        (["train", "ntm-copy", "--training.memory-rows", "9"], "size 20 needs 20 memory rows"),
         (["train", "ntm-copy", "--run", "/proc/no-such-place/run"], "cannot write to /proc"),
         (["resume", "/no-such-run"], "is no run directory"),
         (["evaluate", "/no-such-run"], "is no run directory"),

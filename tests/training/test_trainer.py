@@ -82,6 +82,19 @@ def test_the_number_of_devices_changes_nothing_but_rounding(experiment):
         np.testing.assert_allclose(np.asarray(one), np.asarray(two), rtol=1e-3, atol=1e-5)
 
 
+def test_memory_may_have_fewer_rows_during_updates(experiment, with_training):
+    few = with_training(experiment, memory_rows=4)
+    machine = experiment.build_machine()
+    assert few.machine_for_updates(machine).memory_rows == 4
+    assert experiment.machine_for_updates(machine) is machine
+    devices = jax.devices()[:1]
+    states = [build_train_chunk(e, devices)(first_state(e), 2)[0] for e in (few, experiment)]
+    shapes = [jax.tree.map(lambda x: x.shape, state) for state in states]
+    assert shapes[0] == shapes[1]
+    with pytest.raises(ValueError, match="size 4 needs 4 memory rows, training has 3"):
+        with_training(experiment, memory_rows=3).machine_for_updates(machine)
+
+
 def test_batch_must_divide_over_the_devices(experiment, with_training):
     with pytest.raises(ValueError, match="batch 3 cannot be divided over 2 devices"):
         build_train_chunk(with_training(experiment, batch=3), jax.devices()[:2])
