@@ -1,8 +1,8 @@
 """Train a recipe with many seeds, test every one at growing sizes, write the table.
 
 Usage: ``python benchmarks/convergence.py ntm-copy --seeds 10 --out docs/results.md``.
-Seeds run one after the other on all cores. Runs are kept and resumed: what is finished is
-not trained again, so an interrupted table can be completed later.
+Each core trains one seed at a time. Runs are kept and resumed: what is finished is not
+trained again, so an interrupted table can be completed later.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ import argparse
 import dataclasses
 import datetime
 import json
+import os
 import statistics
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,47 +27,47 @@ import softmachine
 from softmachine.evaluation.generalization import evaluate
 from softmachine.training.devices import use_all_cores
 from softmachine.training.runs import Run
-from softmachine.training.trainer import Progress, train
 
 SIZES = (20, 60, 120)
 SEQUENCES = 1000
 
 
-def measure(recipe: str, seed: int, directory: Path) -> dict[str, Any]:
-    """Train and test one seed; return its row, from disk if it was done before."""
-    path = directory / f"{recipe}-{seed}"
-    if (path / "config.json").exists():
-        run = Run(path)
-    else:
-        experiment = softmachine.get_recipe(recipe)
-        training = dataclasses.replace(experiment.training, seed=seed)
-        run = Run.create(path, dataclasses.replace(experiment, training=training))
-    progress = train(run)
-    if not progress.finished:
-        sys.exit(130)
+def train_seed(recipe: str, seed: int, path: Path) -> None:
+    """Train one seed on one core, by the command line; go on if it was begun before."""
+    command = ["resume", str(path)]
+    if not (path / "config.json").exists():
+        command = ["train", recipe, "--seed", str(seed), "--run", str(path)]
+    subprocess.run(
+        [sys.executable, "-m", "softmachine", *command],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        env=os.environ | {"JAX_NUM_CPU_DEVICES": "1"},
+    )
+
+
+def row_of(path: Path) -> dict[str, Any]:
+    """Test a trained seed; return its row, from disk if it was tested before."""
+    run = Run(path)
     row = run.load_result("convergence")
-    if row is None:
-        scores = evaluate(
-            run.load_machine(), run.experiment.task, SIZES, sequences=SEQUENCES, seed=seed
-        )
-        row = row_of(seed, progress) | {
-            "sizes": [dataclasses.asdict(score) for score in scores]
-        }
-        run.save_result("convergence", row)
-    return row
-
-
-def row_of(seed: int, progress: Progress) -> dict[str, Any]:
-    """Return what training says of a seed."""
-    return {
+    if row is not None:
+        return row
+    _, progress = run.load_last()
+    seed = run.experiment.training.seed
+    scores = evaluate(
+        run.load_machine(), run.experiment.task, SIZES, sequences=SEQUENCES, seed=seed
+    )
+    row = {
         "seed": seed,
-        "solved_sequences": progress.solved_sequences,
-        "solved_seconds": progress.solved_seconds,
-        "sequences": progress.sequences,
-        "seconds": progress.seconds,
-        "best_wrong_bits": progress.best_error,
-        "best_bits": progress.best_bits,
+        "solved_sequences": progress["solved_sequences"],
+        "solved_seconds": progress["solved_seconds"],
+        "sequences": progress["sequences"],
+        "seconds": progress["seconds"],
+        "best_wrong_bits": progress["best_error"],
+        "best_bits": progress["best_bits"],
+        "sizes": [dataclasses.asdict(score) for score in scores],
     }
+    run.save_result("convergence", row)
+    return row
 
 
 def commit() -> str:
@@ -88,7 +91,7 @@ def markdown(report: dict[str, Any]) -> str:
     lines = [
         f"# Results: {report['recipe']}",
         "",
-        f"{len(rows)} seeds, one after the other, on {report['cores']} cores "
+        f"{len(rows)} seeds, {report['parallel']} at a time, one core each "
         f"({report['cpu']}); JAX {report['jax']}, commit {report['commit']}, "
         f"{report['date']}. Made by `{report['command']}`; the numbers are in "
         f"`{report['json']}`.",
@@ -140,9 +143,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.md")
     options = parser.parse_args()
     cores = use_all_cores()
+    parallel = min(cores, options.seeds)
+    paths = [options.runs / f"{options.recipe}-{seed}" for seed in range(options.seeds)]
+    with ThreadPoolExecutor(parallel) as pool:
+        list(pool.map(partial(train_seed, options.recipe), range(options.seeds), paths))
     rows = []
-    for seed in range(options.seeds):
-        rows.append(measure(options.recipe, seed, options.runs))
+    for path in paths:
+        rows.append(row_of(path))
         print(json.dumps(rows[-1]), flush=True)
     data = options.out.with_suffix(".json")
     report = {
@@ -153,6 +160,7 @@ def main() -> None:
         "jax": jax.__version__,
         "cpu": cpu_model(),
         "cores": cores,
+        "parallel": parallel,
         "command": "make results",
         "json": data.name,
         "sizes": SIZES,

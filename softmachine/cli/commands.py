@@ -55,7 +55,7 @@ def train_recipe(name: str, arguments: list[str]) -> None:
     seed = experiment.training.seed
     path = options.run or Path("runs") / f"{name}-{seed}"
     with _user_errors():
-        experiment.machine_for_updates(experiment.build_machine())
+        experiment.machines_for_updates(experiment.build_machine())
     _train(Run.create(path, experiment))
 
 

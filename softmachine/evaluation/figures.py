@@ -64,7 +64,7 @@ def generalization_curve(scores: Sequence[SizeScore], trained: int, title: str) 
     share.plot(sizes, [s.perfect for s in scores], "s--", color=BLUE, label="perfect")
     share.set(ylabel="share of perfect sequences", ylim=(-0.03, 1.03))
     handles = [*axes.get_legend_handles_labels()[0], *share.get_legend_handles_labels()[0]]
-    axes.legend(handles=handles, loc="center left")
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
     axes.grid(alpha=0.3)
     return figure
 
@@ -97,9 +97,8 @@ def example_figure(machine: Machine, task: Task, size: int, seed: int) -> Figure
         layout="constrained",
     )
     for axis, (name, values, colours) in zip(axes, panels, strict=True):
-        low = min(0.0, float(values.min())) if colours != "gray_r" else 0.0
         image = axis.imshow(
-            values, aspect="auto", cmap=colours, interpolation="nearest", vmin=low
+            values, aspect="auto", cmap=colours, interpolation="nearest", vmin=0
         )
         axis.set_ylabel(name, rotation=0, ha="right", va="center")
         axis.set_yticks([])
@@ -119,9 +118,6 @@ def _memory_panels(states: NTMState, read_heads: int) -> list[tuple[str, np.ndar
         kind = "read" if head < read_heads else "write"
         number = head if head < read_heads else head - read_heads
         panels.append((f"{kind} {number}", weightings[:, head, rows].T, "viridis"))
-    written = np.asarray(states.memory)[:, :, rows]
-    norms = np.sqrt(np.square(written).mean(axis=1))
-    panels.append(("memory\n(row size)", norms.T, "magma"))
-    last = written[-1]
-    panels.append(("memory\nat the end", last, "magma"))
+    sizes = np.sqrt(np.square(np.asarray(states.memory)[:, :, rows]).mean(axis=1))
+    panels.append(("memory\n(row size)", sizes.T, "magma"))
     return panels

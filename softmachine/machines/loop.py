@@ -46,7 +46,7 @@ def run_batch(
         state = jax.vmap(machine.init_state)(inputs)
     else:
         state = jax.vmap(lambda x, key: machine.init_state(x, key=key))(inputs, keys)
-    time_first = partial(jax.tree.map, lambda x: jnp.swapaxes(x, 0, 1))
+    time_first = partial(jax.tree.map, lambda x: jnp.swapaxes(x, 0, 1) if x.ndim > 1 else x)
     encoded = machine.encode(time_first(inputs))
 
     core, taps = defer_weight_gradients(machine, (max_steps, batch))

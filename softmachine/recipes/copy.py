@@ -39,7 +39,7 @@ def ntm_copy() -> Experiment:
                 clip_norm=10.0,
             ),
             curriculum=Uniform(smallest=1, largest=20),
-            memory_rows=24,
+            memory_rows=(32, 128),
         ),
     )
 

@@ -41,13 +41,13 @@ class TrainingConfig:
     max_sequences: int = 250_000
     optimizer: OptimizerConfig = OptimizerConfig()
     curriculum: Curriculum = Uniform()
-    memory_rows: int | None = None
-    """Memory rows during updates; None: the machine's own. With few, a machine learns what
-    to do when its memory is nearly full, and learns it faster. Validation and everything
-    after training use the machine's own rows."""
+    memory_rows: tuple[int, ...] = ()
+    """Numbers of memory rows, one of which is drawn for each update; none: the machine's
+    own. With few rows among them a machine learns what to do when its memory is nearly
+    full. Validation and everything after training use the machine's own rows."""
     solved: SolvedConfig | None = SolvedConfig()
     """None: train for ``max_sequences`` whatever happens."""
-    validate_every: int = 5_000
+    validate_every: int = 2_000
     """Sequences between validations; also between lines of the metrics."""
     checkpoint_every: int = 20_000
     """Sequences between checkpoints."""
@@ -80,16 +80,19 @@ class Experiment:
         key = jax.random.fold_in(jax.random.key(self.training.seed), 0)
         return self.machine.build(self.task.input_size, self.task.output_size, key=key)
 
-    def machine_for_updates(self, machine: Machine) -> Machine:
-        """Return the machine with the memory it has during updates.
+    def machines_for_updates(self, machine: Machine) -> list[Machine]:
+        """Return the machine with each of the memories that it has during updates.
 
-        Raises ValueError if it cannot have that memory, or if the largest examples of the
+        Raises ValueError if it cannot have one of them, or if the largest examples of the
         curriculum do not fit into it.
         """
-        if self.training.memory_rows is not None:
-            machine = machine.with_memory_rows(self.training.memory_rows)
-        rows, largest = machine.memory_rows, self.training.curriculum.largest
-        if rows is not None and self.task.items(largest) > rows:
-            needed = self.task.items(largest)
-            raise ValueError(f"size {largest} needs {needed} memory rows, training has {rows}")
-        return machine
+        chosen = self.training.memory_rows
+        machines = [machine.with_memory_rows(rows) for rows in chosen] if chosen else [machine]
+        largest = self.training.curriculum.largest
+        needed = self.task.items(largest)
+        for rows in [machine.memory_rows for machine in machines]:
+            if rows is not None and needed > rows:
+                raise ValueError(
+                    f"size {largest} needs {needed} memory rows, training has {rows}"
+                )
+        return machines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -76,21 +77,29 @@ def build_train_chunk(experiment: Experiment, devices: Sequence[Any]) -> TrainCh
     seed_key = jax.random.fold_in(jax.random.key(training.seed), 1)
 
     def draw(state):
-        key = jax.random.fold_in(seed_key, state.step)
+        key, memory_key = jax.random.split(jax.random.fold_in(seed_key, state.step))
         first = jax.lax.axis_index("batch") * local
         keys = jax.vmap(jax.random.fold_in, (None, 0))(key, first + jnp.arange(local))
         size_keys, keys = jax.vmap(jax.random.split, out_axes=1)(keys)
         sizes = jax.vmap(curriculum.sample, (None, 0))(state.curriculum, size_keys)
-        return keys, sizes
+        return memory_key, keys, sizes
 
-    def loss_of(parameters, keys, sizes):
-        machine = experiment.machine_for_updates(eqx.combine(parameters, static))
-        losses, metrics = score_batch(machine, task, keys, sizes, curriculum.largest)
+    memories = max(1, len(training.memory_rows))
+
+    def loss_of(parameters, memory, keys, sizes):
+        machines = experiment.machines_for_updates(eqx.combine(parameters, static))
+        losses, metrics = score_batch(machines[memory], task, keys, sizes, curriculum.largest)
         return jnp.mean(losses), jax.tree.map(jnp.mean, metrics)
 
+    def gradients_with(memory, parameters, keys, sizes):
+        gradient = jax.value_and_grad(loss_of, has_aux=True)
+        return gradient(parameters, memory, keys, sizes)
+
     def update(state):
-        keys, sizes = draw(state)
-        result = jax.value_and_grad(loss_of, has_aux=True)(state.parameters, keys, sizes)
+        key, keys, sizes = draw(state)
+        memory = jax.random.randint(key, (), 0, memories)
+        branches = [partial(gradients_with, i) for i in range(memories)]
+        result = jax.lax.switch(memory, branches, state.parameters, keys, sizes)
         (loss, metrics), gradients = jax.lax.pmean(result, "batch")
         norms = jnp.stack([jnp.linalg.norm(g.ravel()) for g in jax.tree.leaves(gradients)])
         gradient_norm = jnp.linalg.norm(norms)

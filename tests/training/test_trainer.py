@@ -82,17 +82,28 @@ def test_the_number_of_devices_changes_nothing_but_rounding(experiment):
         np.testing.assert_allclose(np.asarray(one), np.asarray(two), rtol=1e-3, atol=1e-5)
 
 
-def test_memory_may_have_fewer_rows_during_updates(experiment, with_training):
-    few = with_training(experiment, memory_rows=4)
+def test_each_update_draws_one_of_the_given_memories(experiment, with_training):
+    def after_four_updates(*rows):
+        config = with_training(experiment, memory_rows=rows)
+        state, _ = build_train_chunk(config, jax.devices()[:1])(first_state(config), 4)
+        return jax.tree.leaves(state.parameters)
+
+    def equal(a, b):
+        return all((x == y).all() for x, y in zip(a, b, strict=True))
+
+    own = after_four_updates()
+    assert equal(own, after_four_updates(8, 8))
+    few, mixed = after_four_updates(4), after_four_updates(4, 8)
+    assert [x.shape for x in few] == [x.shape for x in own]
+    assert not equal(few, own)
+    assert not equal(mixed, own)
+    assert not equal(mixed, few)
+
+
+def test_updates_need_memory_for_the_largest_size(experiment, with_training):
     machine = experiment.build_machine()
-    assert few.machine_for_updates(machine).memory_rows == 4
-    assert experiment.machine_for_updates(machine) is machine
-    devices = jax.devices()[:1]
-    states = [build_train_chunk(e, devices)(first_state(e), 2)[0] for e in (few, experiment)]
-    shapes = [jax.tree.map(lambda x: x.shape, state) for state in states]
-    assert shapes[0] == shapes[1]
     with pytest.raises(ValueError, match="size 4 needs 4 memory rows, training has 3"):
-        with_training(experiment, memory_rows=3).machine_for_updates(machine)
+        with_training(experiment, memory_rows=(3,)).machines_for_updates(machine)
 
 
 def test_batch_must_divide_over_the_devices(experiment, with_training):
