@@ -1,0 +1,92 @@
+"""What the guides show works: their Python blocks run, their commands exist."""
+
+import re
+import shlex
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from softmachine.cli.main import main
+from softmachine.machines.ntm import NTMConfig
+from softmachine.recipes import get_recipe
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+GUIDES = [ROOT / "docs" / "add-a-machine.md", ROOT / "docs" / "add-a-task.md"]
+
+SMALL = shlex.split(
+    "--machine.controller.hidden 8 --training.batch 4 --training.max-sequences 40 "
+    "--training.curriculum.largest 4 --training.validate-every 20 "
+    "--training.checkpoint-every 20 --training.solved.sequences 8"
+)
+SMALL_NTM = ["--machine.memory-columns", "5"]
+
+
+def blocks(path: Path, *languages: str) -> list[tuple[int, str]]:
+    """Return the fenced blocks in these languages, each with the line it starts after."""
+    text = path.read_text()
+    fence = rf"^```(?:{'|'.join(languages)})\n(.*?)^```$"
+    return [
+        (text.count("\n", 0, found.start(1)), found.group(1))
+        for found in re.finditer(fence, text, re.MULTILINE | re.DOTALL)
+    ]
+
+
+def commands(path: Path) -> list[list[str]]:
+    """Return the lines of console blocks that call this package or make, split in words."""
+    lines = []
+    for _, block in blocks(path, "console", "bash", "sh"):
+        lines += block.replace("\\\n", " ").splitlines()
+    words = [shlex.split(line.removeprefix("$ "), comments=True) for line in lines]
+    return [line for line in words if line and line[0] in ("softmachine", "make")]
+
+
+def small(arguments: list[str]) -> list[str]:
+    """Make a command cheap; what it says itself about anything else still counts."""
+    if arguments[0] == "train" and "--help" not in arguments:
+        is_ntm = isinstance(get_recipe(arguments[1]).machine, NTMConfig)
+        return [*arguments, *SMALL, *(SMALL_NTM if is_ntm else [])]
+    if arguments[0] == "evaluate":
+        return [*arguments, "--sequences", "4"]
+    return arguments
+
+
+@pytest.mark.parametrize("path", [*GUIDES, README], ids=lambda path: path.name)
+def test_python_blocks_run(path, tmp_path, monkeypatch):
+    """In order, in one module; a traceback names the line of the guide."""
+    found = blocks(path, "python")
+    assert found or path == README, f"{path} shows no Python"
+    module = types.ModuleType("guide")
+    monkeypatch.setitem(sys.modules, "guide", module)
+    monkeypatch.chdir(tmp_path)
+    for line, block in found:
+        code = compile("\n" * line + block, str(path), "exec", dont_inherit=True)
+        exec(code, module.__dict__)
+
+
+def test_make_targets_of_the_readme_exist():
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    asked = [
+        word
+        for program, *words in commands(README)
+        if program == "make"
+        for word in words
+        if "=" not in word and not word.startswith("-")
+    ]
+    assert set(asked) <= set(targets)
+
+
+def test_commands_of_the_readme_run(tmp_path, monkeypatch):
+    monkeypatch.setattr("softmachine.evaluation.scoring.BATCH", 4)
+    monkeypatch.setattr("softmachine.cli.commands.CURVE_SEQUENCES", 8)
+    monkeypatch.chdir(tmp_path)
+    for program, *arguments in commands(README):
+        if program != "softmachine":
+            continue
+        try:
+            main(small(arguments))
+        except SystemExit as stop:
+            if stop.code:
+                pytest.fail(f"softmachine {shlex.join(arguments)} exits with {stop.code}")
