@@ -18,6 +18,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import jax
@@ -32,8 +33,9 @@ SIZES = (20, 60, 120)
 SEQUENCES = 1000
 
 
-def train_seed(recipe: str, seed: int, path: Path) -> None:
+def train_seed(recipe: str, cores: SimpleQueue[int], seed: int, path: Path) -> None:
     """Train one seed on one core, by the command line; go on if it was begun before."""
+    core = cores.get()
     command = ["resume", str(path)]
     if not (path / "config.json").exists():
         command = ["train", recipe, "--seed", str(seed), "--run", str(path)]
@@ -42,7 +44,10 @@ def train_seed(recipe: str, seed: int, path: Path) -> None:
         check=True,
         stdout=subprocess.DEVNULL,
         env=os.environ | {"JAX_NUM_CPU_DEVICES": "1"},
+        # Without a core of their own, the thread pools of the processes disturb each other.
+        preexec_fn=lambda: os.sched_setaffinity(0, {core}),
     )
+    cores.put(core)
 
 
 def row_of(path: Path) -> dict[str, Any]:
@@ -145,8 +150,12 @@ def main() -> None:
     cores = use_all_cores()
     parallel = min(cores, options.seeds)
     paths = [options.runs / f"{options.recipe}-{seed}" for seed in range(options.seeds)]
+    free = SimpleQueue()
+    for core in os.sched_getaffinity(0):
+        free.put(core)
     with ThreadPoolExecutor(parallel) as pool:
-        list(pool.map(partial(train_seed, options.recipe), range(options.seeds), paths))
+        one = partial(train_seed, options.recipe, free)
+        list(pool.map(one, range(options.seeds), paths))
     rows = []
     for path in paths:
         rows.append(row_of(path))
