@@ -32,6 +32,14 @@ from softmachine.training.runs import Run
 SIZES = (20, 60, 120)
 SEQUENCES = 1000
 
+# Without a core of their own, the thread pools of the processes disturb each other.
+ON_ONE_CORE = """
+import os, sys
+os.sched_setaffinity(0, {int(sys.argv.pop(1))})
+from softmachine.cli.main import main
+main()
+"""
+
 
 def train_seed(recipe: str, cores: SimpleQueue[int], seed: int, path: Path) -> None:
     """Train one seed on one core, by the command line; go on if it was begun before."""
@@ -40,12 +48,10 @@ def train_seed(recipe: str, cores: SimpleQueue[int], seed: int, path: Path) -> N
     if not (path / "config.json").exists():
         command = ["train", recipe, "--seed", str(seed), "--run", str(path)]
     subprocess.run(
-        [sys.executable, "-m", "softmachine", *command],
+        [sys.executable, "-c", ON_ONE_CORE, str(core), *command],
         check=True,
         stdout=subprocess.DEVNULL,
         env=os.environ | {"JAX_NUM_CPU_DEVICES": "1"},
-        # Without a core of their own, the thread pools of the processes disturb each other.
-        preexec_fn=lambda: os.sched_setaffinity(0, {core}),
     )
     cores.put(core)
 
