@@ -31,7 +31,10 @@ class Linear(eqx.Module):
 
 
 class LoopLinear(eqx.Module):
-    """An affine map ``y = W x + b``, used exactly once in every step of a loop."""
+    """An affine map ``y = W x + b``, used once in every step of a loop.
+
+    Within `run_batch` a second call in the same step raises ValueError.
+    """
 
     weight: Float[Array, "outputs inputs"]
     bias: Float[Array, " outputs"] | None
@@ -42,6 +45,13 @@ class LoopLinear(eqx.Module):
         return y if self.bias is None else y + self.bias
 
 
+class _Uses:
+    """Counts the calls of one layer while one step is traced."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
 class _DeferredLinear(eqx.Module):
     """A `LoopLinear` inside a loop; its gradient goes to the taps."""
 
@@ -49,8 +59,15 @@ class _DeferredLinear(eqx.Module):
     transposed: Float[Array, "inputs outputs"]
     bias: Float[Array, " outputs"] | None
     taps: tuple[Array, Array] | tuple[()] = ()
+    uses: _Uses = eqx.field(static=True, default_factory=_Uses)
 
     def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
+        self.uses.count += 1
+        if self.uses.count > 1:
+            raise ValueError(
+                f"a LoopLinear layer of shape {self.weight.shape} is called twice in one step: "
+                "its gradient would be wrong. Give each call a layer of its own"
+            )
         y = _tapped_product(self.weight, self.transposed, x, *self.taps)
         return y if self.bias is None else y + self.bias
 

@@ -19,15 +19,24 @@ class Recording(NamedTuple):
     outputs: PyTree
 
 
-@eqx.filter_jit
 def record(machine: Machine, example: Example, *, key: PRNGKeyArray | None = None) -> Recording:
-    """Run a machine on one example and keep its state after every step."""
+    """Run a machine on one example and keep its state after every step.
 
+    ``key`` is needed by machines whose first state is drawn at random. Padding after the
+    example's own steps is left out.
+    """
+    return _record(machine, example.inputs, int(example.steps), key)
+
+
+@eqx.filter_jit
+def _record(
+    machine: Machine, inputs: PyTree, steps: int, key: PRNGKeyArray | None
+) -> Recording:
     def step(state, encoded):
         state, features = machine.advance(state, encoded)
         return state, (state, features)
 
-    state = machine.init_state(example.inputs, key=key)
-    encoded = machine.encode(example.inputs)
-    _, (states, features) = jax.lax.scan(step, state, encoded)
+    state = machine.init_state(inputs, key=key)
+    encoded = jax.tree.map(lambda x: x[:steps], machine.encode(inputs))
+    _, (states, features) = jax.lax.scan(step, state, encoded, length=steps)
     return Recording(states, machine.decode(features))

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from softmachine.machines.controllers import ControllerConfig
+from softmachine.machines.linear import LoopLinear
 from softmachine.machines.loop import run_batch, scan_steps
-from softmachine.machines.machine import split_trainable
+from softmachine.machines.machine import Machine, split_trainable
 from softmachine.machines.ntm import NTMConfig
 from softmachine.machines.recurrent import RecurrentConfig
 
@@ -186,3 +187,21 @@ def test_scan_steps_is_scan(steps):
             strict=True,
         ):
             np.testing.assert_allclose(mine, theirs, rtol=1e-12, atol=1e-14)
+
+
+class Twice(Machine):
+    layer: LoopLinear
+
+    def init_state(self, inputs, *, key=None):
+        del inputs, key
+        return jnp.zeros(2)
+
+    def advance(self, state, x):
+        state = self.layer(self.layer(state)) + x
+        return state, state
+
+
+def test_a_layer_called_twice_in_a_step_is_refused():
+    machine = Twice(LoopLinear(jnp.eye(2), None))
+    with pytest.raises(ValueError, match="called twice in one step"):
+        run_batch(machine, jnp.ones((1, 3, 2)), steps=3, max_steps=3)
