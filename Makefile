@@ -34,7 +34,7 @@ format: .venv/installed-dev
 
 # PEERS="--peer pytorch-ntm=PATH" adds a checkout of that project to the comparison.
 benchmark: .venv/installed-benchmark
-	$(BIN)/python benchmarks/throughput.py $(PEERS) --scaling
+	$(BIN)/python benchmarks/throughput.py $(PEERS) --scaling --json benchmarks/throughput-result.json
 
 # The table of docs/results.md: ten seeds of the copy recipe, one after the other.
 results: .venv/installed

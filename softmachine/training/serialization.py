@@ -32,8 +32,16 @@ def experiment_from_json(value: Any, source: str) -> Experiment:
     try:
         return _converter().structure(value["experiment"], Experiment)
     except Exception as error:
-        reasons = "; ".join(cattrs.transform_error(error))
+        reasons = "; ".join(cattrs.transform_error(error, format_exception=_explain))
         raise RunError(f"{source} does not hold a valid experiment: {reasons}") from error
+
+
+def _explain(error: BaseException, expected: Any) -> str:
+    if isinstance(error, KeyError):
+        return f"missing field or unknown kind {error}"
+    if isinstance(error, ValueError):
+        return str(error)
+    return cattrs.v.format_exception(error, expected)
 
 
 def _converter() -> cattrs.Converter:

@@ -128,7 +128,7 @@ def test_mistakes_with_a_run(run, capsys, tmp_path):
     assert "size 9 needs 9 memory rows" in refused(capsys, "evaluate", run, "--sizes", 9)
     assert "at least 1" in refused(capsys, "evaluate", run, "--sizes", 0)
     assert "--sizes" in refused(capsys, "evaluate", run, "--sizes", "many")
-    assert "not shrink" in refused(capsys, "evaluate", run, "--memory-rows", 4)
+    assert "this machine has 4" in refused(capsys, "evaluate", run, "--memory-rows", 4)
     assert "already exists" in refused(capsys, "train", "ntm-copy", "--run", run)
     wrong = tmp_path / "wrong"
     (wrong / "checkpoints").mkdir(parents=True)
