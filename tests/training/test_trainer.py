@@ -88,16 +88,16 @@ def test_each_update_draws_one_of_the_given_memories(experiment, with_training):
         state, _ = build_train_chunk(config, jax.devices()[:1])(first_state(config), 4)
         return jax.tree.leaves(state.parameters)
 
-    def equal(a, b):
-        return all((x == y).all() for x, y in zip(a, b, strict=True))
+    def difference(a, b):
+        return max(float(abs(x - y).max()) for x, y in zip(a, b, strict=True))
 
     own = after_four_updates()
-    assert equal(own, after_four_updates(8, 8))
+    assert difference(own, after_four_updates(8, 8)) < 1e-5
     few, mixed = after_four_updates(4), after_four_updates(4, 8)
     assert [x.shape for x in few] == [x.shape for x in own]
-    assert not equal(few, own)
-    assert not equal(mixed, own)
-    assert not equal(mixed, few)
+    assert difference(few, own) > 1e-4
+    assert difference(mixed, own) > 1e-4
+    assert difference(mixed, few) > 1e-4
 
 
 def test_updates_need_memory_for_the_largest_size(experiment, with_training):
