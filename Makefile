@@ -3,6 +3,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO := runs/demo
+RESULTS := runs/results
+# recipe:members
+LEDGER := ntm-copy:10 ntm-ff-copy:5 lstm-copy:2 \
+    ntm-repeat-copy:5 ntm-ff-repeat-copy:5 lstm-repeat-copy:2 \
+    ntm-recall:5 ntm-ff-recall:5 lstm-recall:2 \
+    ntm-ngrams:2 ntm-ff-ngrams:2 lstm-ngrams:2 \
+    ntm-sort:2 ntm-ff-sort:2 lstm-sort:2
 
 .PHONY: demo test lint format benchmark results clean
 
@@ -35,10 +42,17 @@ format: .venv/installed-dev
 # PEERS="--peer pytorch-ntm=PATH" adds a checkout of that project to the comparison.
 benchmark: .venv/installed-benchmark
 	$(BIN)/python benchmarks/throughput.py $(PEERS) --scaling --json benchmarks/throughput-result.json
+	$(BIN)/python benchmarks/population.py --json benchmarks/population-result.json
 
-# The table of docs/results.md: ten seeds of the copy recipe, one after the other.
+# Every number of docs/results.md: populations of all these recipes, then their tests. What is
+# in $(RESULTS) already is continued or kept, so an interrupted `make results` can be repeated.
 results: .venv/installed
-	$(BIN)/python benchmarks/convergence.py ntm-copy --seeds 10 --out docs/results.md
+	@set -e; for entry in $(LEDGER); do \
+	    recipe=$${entry%:*}; members=$${entry#*:}; runs=$(RESULTS)/$$recipe; \
+	    if [ -e $$runs/population.json ]; then $(BIN)/softmachine resume $$runs; \
+	    else $(BIN)/softmachine train $$recipe --members $$members --run $$runs; fi; \
+	done
+	$(BIN)/softmachine ledger $(RESULTS) --out docs/results.md
 
 clean:
 	rm -rf .venv runs

@@ -13,6 +13,7 @@ _HOMES = {
     "Bits": "softmachine.tasks.outputs",
     "Controller": "softmachine.machines.controllers",
     "ControllerConfig": "softmachine.machines.controllers",
+    "AssociativeRecall": "softmachine.tasks.associative_recall",
     "Copy": "softmachine.tasks.copy",
     "Example": "softmachine.tasks.task",
     "Experiment": "softmachine.training.experiment",
@@ -23,23 +24,33 @@ _HOMES = {
     "NTM": "softmachine.machines.ntm",
     "NTMConfig": "softmachine.machines.ntm",
     "NTM_PRESETS": "softmachine.machines.ntm",
+    "NGrams": "softmachine.tasks.ngrams",
     "OptimizerConfig": "softmachine.training.optimizers",
+    "PredictionGain": "softmachine.training.curricula",
+    "PrioritySort": "softmachine.tasks.priority_sort",
     "RECIPES": "softmachine.recipes",
     "RecurrentConfig": "softmachine.machines.recurrent",
+    "RepeatCopy": "softmachine.tasks.repeat_copy",
     "Run": "softmachine.training.runs",
     "SoftmachineError": "softmachine.errors",
     "SolvedConfig": "softmachine.training.experiment",
     "Task": "softmachine.tasks.task",
     "TrainingConfig": "softmachine.training.experiment",
     "Uniform": "softmachine.training.curricula",
+    "create_population": "softmachine.training.population",
     "evaluate": "softmachine.evaluation.generalization",
+    "from_pytorch_ntm": "softmachine.machines.pytorch_ntm",
     "get_recipe": "softmachine.recipes",
+    "open_population": "softmachine.training.population",
     "record": "softmachine.traces.record",
     "run_batch": "softmachine.machines.loop",
     "score_batch": "softmachine.evaluation.scoring",
     "split_trainable": "softmachine.machines.machine",
+    "to_pytorch_ntm": "softmachine.machines.pytorch_ntm",
     "train": "softmachine.training.trainer",
+    "train_members": "softmachine.training.trainer",
     "use_all_cores": "softmachine.training.devices",
+    "with_test_options": "softmachine.evaluation.generalization",
 }
 
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604
@@ -47,6 +58,8 @@ __all__ = ["__version__", *_HOMES]  # noqa: PLE0604
 
 def __getattr__(name: str) -> Any:
     """Import a public name from its home."""
+    if name == "zoo":
+        return importlib.import_module("softmachine.zoo")
     if name not in _HOMES:
         raise AttributeError(f"module 'softmachine' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOMES[name]), name)

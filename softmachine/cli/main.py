@@ -18,6 +18,7 @@ from tyro.conf import Positional, arg
 from softmachine.errors import SoftmachineError
 
 Directory = Annotated[str, arg(metavar="RUN")]
+Source = Annotated[str, arg(metavar="RUN|zoo:NAME")]
 
 app = tyro.extras.SubcommandApp()
 
@@ -25,9 +26,25 @@ app = tyro.extras.SubcommandApp()
 @app.command
 def recipes() -> None:
     """List the recipes."""
-    from softmachine.cli.commands import list_recipes
+    from softmachine.cli.listing import list_recipes
 
     list_recipes()
+
+
+@app.command
+def zoo() -> None:
+    """List the trained models that ship; each can be used as a RUN."""
+    from softmachine.cli.listing import list_zoo
+
+    list_zoo()
+
+
+@app.command
+def info() -> None:
+    """Print versions and devices."""
+    from softmachine.cli.listing import print_info
+
+    print_info()
 
 
 @app.command
@@ -36,15 +53,17 @@ def train(
     /,
     run: str | None = None,
     seed: int | None = None,
+    members: int | None = None,
 ) -> NoReturn:
     """Train a recipe; its fields can be overridden (softmachine train RECIPE --help).
 
     Args:
         recipe: name of a recipe.
-        run: directory to write, runs/RECIPE-SEED by default.
+        run: directory to write, runs/RECIPE-SEED by default, runs/RECIPE-xN for N members.
         seed: random seed.
+        members: train a population of so many members, with seeds counted from the seed.
     """
-    del recipe, run, seed
+    del recipe, run, seed, members
     raise AssertionError(
         "main() handles this command, because its options depend on the recipe"
     )
@@ -52,61 +71,118 @@ def train(
 
 @app.command
 def resume(run: Positional[Directory], /) -> None:
-    """Continue a run where its last checkpoint left it.
+    """Continue a run or a population where its last checkpoint left it.
 
     Args:
-        run: run directory.
+        run: directory of a run or a population.
     """
-    from softmachine.cli.commands import resume_run
+    from softmachine.cli.training import resume
 
-    resume_run(Path(run))
+    resume(Path(run))
 
 
 @app.command
 def evaluate(
-    run: Positional[Directory],
+    run: Positional[Source],
     /,
-    sizes: tuple[int, ...] = (20, 60, 120),
+    sizes: tuple[int, ...] = (),
     sequences: int = 1000,
     seed: int = 0,
     memory_rows: int | None = None,
+    hard: bool = False,
+    wrap: bool = True,
+    sharpening_factor: float = 1.0,
+    task: tuple[str, ...] = (),
     json: bool = False,
 ) -> None:
-    """Score a run's best machine on fresh sequences of any size.
+    """Score the best machine of a run, of each member of a population, or of the zoo.
 
     Args:
-        run: run directory.
-        sizes: sizes of the sequences.
+        run: directory of a run or a population, or zoo:NAME.
+        sizes: sizes of the sequences; the largest trained and its multiples by default.
         sequences: number of sequences per size.
         seed: random seed of the sequences.
         memory_rows: grow the memory to this many rows first.
-        json: print one JSON object instead of a table.
+        hard: attend to the most likely row alone.
+        wrap: whether shifts go around the ends of the memory.
+        sharpening_factor: multiplies how strongly weightings are sharpened.
+        task: fields of the task to change, such as repeats=[20,20].
+        json: print one JSON object per machine instead of a table.
     """
-    from softmachine.cli.commands import evaluate_run
+    from softmachine.cli.scoring import TestOptions, evaluate_source
 
-    evaluate_run(Path(run), sizes, sequences, seed, memory_rows, as_json=json)
+    options = TestOptions(memory_rows, hard, wrap, sharpening_factor, task)
+    evaluate_source(run, sizes, sequences, seed, options, as_json=json)
 
 
 @app.command
-def plot(run: Positional[Directory], /, size: int | None = None, seed: int = 0) -> None:
-    """Draw a run: learning curve, generalisation curve, one example step by step.
+def plot(
+    runs: Positional[tuple[Source, ...]],
+    /,
+    size: int | None = None,
+    seed: int = 0,
+    out: str | None = None,
+    memory_rows: int | None = None,
+    hard: bool = False,
+    wrap: bool = True,
+    sharpening_factor: float = 1.0,
+    task: tuple[str, ...] = (),
+) -> None:
+    """Draw figures: one machine in detail, or populations and baselines side by side.
 
     Args:
-        run: run directory.
+        runs: directories of runs or populations, or zoo:NAME.
         size: size of the example, the largest trained by default.
-        seed: random seed of the example.
+        seed: random seed of the example and of the test sequences.
+        out: directory for the figures, that of the first run by default.
+        memory_rows: grow the memory to this many rows first.
+        hard: attend to the most likely row alone.
+        wrap: whether shifts go around the ends of the memory.
+        sharpening_factor: multiplies how strongly weightings are sharpened.
+        task: fields of the task to change, such as repeats=[20,20].
     """
-    from softmachine.cli.commands import plot_run
+    from softmachine.cli.scoring import TestOptions, plot_sources
 
-    plot_run(Path(run), size, seed)
+    options = TestOptions(memory_rows, hard, wrap, sharpening_factor, task)
+    plot_sources(runs, size, seed, None if out is None else Path(out), options)
 
 
 @app.command
-def info() -> None:
-    """Print versions and devices."""
-    from softmachine.cli.commands import print_info
+def ledger(
+    runs: Positional[tuple[Directory, ...]],
+    /,
+    out: str = "results.md",
+    sequences: int = 1000,
+) -> None:
+    """Write a table of results, with the paper's beside ours, as Markdown and JSON.
 
-    print_info()
+    Args:
+        runs: directories of runs and populations, or folders that hold them.
+        out: the Markdown file to write; the JSON goes beside it.
+        sequences: number of sequences per test.
+    """
+    from softmachine.cli.scoring import write_ledger
+
+    write_ledger(runs, Path(out), sequences)
+
+
+@app.command
+def publish(
+    run: Positional[Directory],
+    /,
+    name: str | None = None,
+    directory: str | None = None,
+) -> None:
+    """Put the best machine of a run or a population into the zoo, with a model card.
+
+    Args:
+        run: directory of a run or a population.
+        name: name of the model, that of the recipe by default.
+        directory: where to write, the package's own zoo by default.
+    """
+    from softmachine.cli.scoring import publish_run
+
+    publish_run(run, name, None if directory is None else Path(directory))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -151,7 +227,7 @@ def one_line_errors(parse, *args, **kwargs):
 
 def _dispatch(arguments: list[str]) -> None:
     if arguments[:1] == ["train"] and arguments[1:2] and not arguments[1].startswith("-"):
-        from softmachine.cli.commands import train_recipe
+        from softmachine.cli.training import train_recipe
 
         train_recipe(arguments[1], arguments[2:])
     elif arguments == ["--version"]:

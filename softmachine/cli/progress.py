@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from typing import Any
 
@@ -16,10 +17,13 @@ PLAIN_SECONDS = 10.0
 
 
 class ProgressDisplay:
-    """Shows a run's metrics as they come; a context manager."""
+    """Shows the metrics of a run, or of a population's runs; a context manager."""
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(self, experiment: Experiment, members: int = 1) -> None:
         self._experiment = experiment
+        self._members = members
+        self._progress: dict[int, TrainingProgress] = {}
+        self._lines: dict[int, dict[str, Any]] = {}
         self._console = Console()
         self._printed = -PLAIN_SECONDS
         self._bar: Progress | None = None
@@ -38,10 +42,15 @@ class ProgressDisplay:
             )
             self._bar.start()
             self._task = self._bar.add_task(
-                self._experiment.recipe, total=training.max_sequences, status="compiling"
+                self._experiment.recipe,
+                total=training.max_sequences * self._members,
+                status="compiling",
             )
         else:
-            print(f"{self._experiment.recipe}, seed {training.seed}: compiling", flush=True)
+            seeds = f"seed {training.seed}"
+            if self._members > 1:
+                seeds = f"{self._members} members"
+            print(f"{self._experiment.recipe}, {seeds}: compiling", flush=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -49,25 +58,52 @@ class ProgressDisplay:
         if self._bar is not None:
             self._bar.stop()
 
-    def report(self, progress: TrainingProgress, line: dict[str, Any]) -> None:
-        """Show one line of metrics."""
-        error = self._experiment.task.output.error
-        wrong, bits = line[f"validation_{error}"], line["validation_bits"]
-        rate = line["sequences_per_second"]
+    def report(self, member: int, progress: TrainingProgress, line: dict[str, Any]) -> None:
+        """Show one line of metrics of one member."""
+        self._progress[member], self._lines[member] = progress, line
         if self._bar is not None and self._task is not None:
-            status = (
-                f"step {progress.step:,}  {bits:.2f} bits  {wrong:.2f} wrong  {rate:,.0f} seq/s"
-            )
-            self._bar.update(self._task, completed=progress.sequences, status=status)
+            self._bar.update(self._task, completed=self._done(), status=self._status())
             return
         now = time.monotonic()
-        if now - self._printed < PLAIN_SECONDS and not progress.finished:
+        last = len(self._progress) == self._members and not self._training()
+        if now - self._printed < PLAIN_SECONDS and not last:
             return
         self._printed = now
-        left = (self._experiment.training.max_sequences - progress.sequences) / max(rate, 1e-9)
+        left = self._left() / max(self._rate(), 1e-9)
         print(
-            f"step {progress.step:>7,}  sequences {progress.sequences:>8,}  "
-            f"bits {bits:8.3f}  wrong {wrong:8.3f}  {rate:6,.0f}/s  "
-            f"at most {left:4.0f} s left",
+            f"sequences {self._done():>9,}  {self._status()}  at most {left:.0f} s left",
             flush=True,
+        )
+
+    def _training(self) -> list[int]:
+        return [i for i, progress in self._progress.items() if not progress.finished]
+
+    def _done(self) -> int:
+        return sum(progress.sequences for progress in self._progress.values())
+
+    def _left(self) -> int:
+        """Return how many sequences there may still be."""
+        most = self._experiment.training.max_sequences
+        unknown = self._members - len(self._progress)
+        return most * unknown + sum(
+            most - self._progress[i].sequences for i in self._training()
+        )
+
+    def _rate(self) -> float:
+        lines = [self._lines[i] for i in self._training()] or list(self._lines.values())
+        return sum(line["sequences_per_second"] for line in lines)
+
+    def _status(self) -> str:
+        name = f"validation_{self._experiment.task.error}"
+        label = self._experiment.task.error.split("_")[0]
+        # A member that failed has no validation.
+        bits = [line["validation_bits"] for line in self._lines.values()]
+        errors = [line[name] for line in self._lines.values()]
+        rate = f"{self._rate():,.0f} seq/s"
+        if self._members == 1:
+            return f"{bits[0]:.2f} bits  {errors[0]:.2f} {label}  {rate}"
+        solved = sum(p.solved_sequences is not None for p in self._progress.values())
+        return (
+            f"solved {solved}/{self._members}  median {statistics.median(bits):.2f} bits  "
+            f"{statistics.median(errors):.2f} {label}  {rate}"
         )

@@ -12,6 +12,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from softmachine.evaluation.generalization import SizeScore
@@ -31,42 +32,106 @@ def save_figure(figure: Figure, path: Path) -> None:
     plt.close(figure)
 
 
-def learning_curve(metrics: Sequence[dict[str, Any]], title: str) -> Figure:
-    """Plot validation bits and wrong bits per sequence over training sequences."""
+def learning_curve(metrics: Sequence[dict[str, Any]], title: str, error: str) -> Figure:
+    """Plot validation bits, and the task's error, per sequence over training sequences."""
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     sequences = [line["sequences"] for line in metrics]
     for name, label, colour in (
-        ("validation_bits", "bits per sequence (cross-entropy)", BLUE),
-        ("validation_wrong_bits", "wrong bits per sequence", ORANGE),
+        ("bits", "bits per sequence (cross-entropy)", BLUE),
+        (error, f"{error.replace('_', ' ')} per sequence", ORANGE),
     ):
-        values = [line[name] for line in metrics]
+        values = [line[f"validation_{name}"] for line in metrics]
         axes.plot(sequences, values, "o-", markersize=3, color=colour, label=label)
-    # Linear below 0.01, so that zero errors can be shown.
-    axes.set_yscale("symlog", linthresh=0.01)
-    axes.set_ylim(bottom=0)
+    _logarithmic(axes, 0.01)
     axes.set(xlabel="training sequences", title=title)
     axes.grid(alpha=0.3)
     axes.legend()
     return figure
 
 
-def generalization_curve(scores: Sequence[SizeScore], trained: int, title: str) -> Figure:
-    """Plot wrong bits and perfect sequences over size; ``trained`` is the largest trained."""
+def learning_bands(groups: dict[str, list[list[dict[str, Any]]]], error: str) -> Figure:
+    """Plot the task's error over training, its quantiles over the members of each group.
+
+    ``groups`` holds, by name, the metrics of each member. A member that ended keeps the
+    value that it had.
+    """
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    for (name, members), colour in zip(groups.items(), _colours(), strict=False):
+        xs = sorted({line["sequences"] for metrics in members for line in metrics})
+        values = [_held(metrics, xs, f"validation_{error}") for metrics in members]
+        _band(axes, xs, np.transpose(values), f"{name} ({len(members)})", colour)
+    _logarithmic(axes, 0.01)
+    axes.set(xlabel="training sequences", ylabel=f"{error.replace('_', ' ')} per sequence")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure
+
+
+def generalization_curve(
+    scores: Sequence[SizeScore], trained: int, title: str, error: str
+) -> Figure:
+    """Plot error and perfect sequences over size; ``trained`` is the largest trained."""
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    label = error.replace("_", " ")
     sizes = [score.size for score in scores]
-    axes.plot(sizes, [s.wrong_bits for s in scores], "o-", color=ORANGE, label="wrong bits")
-    axes.set_yscale("symlog", linthresh=0.1)
-    axes.set_ylim(bottom=0)
-    axes.set(xlabel="size", ylabel="wrong bits per sequence", title=title)
+    axes.plot(sizes, [s.metrics[error] for s in scores], "o-", color=ORANGE, label=label)
+    _logarithmic(axes, 0.1)
+    axes.set(xlabel="size", ylabel=f"{label} per sequence", title=title)
     axes.axvspan(0, trained, color="0.9", label=f"trained on (up to {trained})")
     axes.set_xlim(left=0)
-    share = axes.twinx()
-    share.plot(sizes, [s.perfect for s in scores], "s--", color=BLUE, label="perfect")
-    share.set(ylabel="share of perfect sequences", ylim=(-0.03, 1.03))
-    handles = [*axes.get_legend_handles_labels()[0], *share.get_legend_handles_labels()[0]]
+    handles = axes.get_legend_handles_labels()[0]
+    if "perfect" in scores[0].metrics:
+        share = axes.twinx()
+        perfect = [score.metrics["perfect"] for score in scores]
+        share.plot(sizes, perfect, "s--", color=BLUE, label="perfect")
+        share.set(ylabel="share of perfect sequences", ylim=(-0.03, 1.03))
+        handles += share.get_legend_handles_labels()[0]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     axes.grid(alpha=0.3)
     return figure
+
+
+def generalization_bands(
+    groups: dict[str, list[list[SizeScore]]], trained: int, error: str
+) -> Figure:
+    """Plot the task's error over size, its quantiles over the members of each group."""
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    for (name, members), colour in zip(groups.items(), _colours(), strict=False):
+        sizes = [score.size for score in members[0]]
+        values = [[score.metrics[error] for score in scores] for scores in members]
+        _band(axes, sizes, np.transpose(values), f"{name} ({len(members)})", colour)
+    _logarithmic(axes, 0.1)
+    axes.axvspan(0, trained, color="0.9", label=f"trained on (up to {trained})")
+    axes.set_xlim(left=0)
+    axes.set(xlabel="size", ylabel=f"{error.replace('_', ' ')} per sequence")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure
+
+
+def _band(axes: Axes, xs: Sequence[float], values: np.ndarray, name: str, colour: str) -> None:
+    """Draw the median, the quartiles and the extremes of ``values``, shape (xs, members)."""
+    spread = np.quantile(values, (0, 0.25, 0.5, 0.75, 1), axis=1)
+    axes.fill_between(xs, spread[0], spread[4], color=colour, alpha=0.12, linewidth=0)
+    axes.fill_between(xs, spread[1], spread[3], color=colour, alpha=0.3, linewidth=0)
+    axes.plot(xs, spread[2], "o-", markersize=3, color=colour, label=name)
+
+
+def _held(metrics: Sequence[dict[str, Any]], xs: Sequence[int], name: str) -> list[float]:
+    """Return a metric at each number of sequences, or its latest value before."""
+    sequences = [line["sequences"] for line in metrics]
+    places = np.searchsorted(sequences, xs, side="right") - 1
+    return [metrics[max(place, 0)][name] for place in places]
+
+
+def _colours() -> Sequence[str]:
+    return (BLUE, ORANGE, "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
+
+
+def _logarithmic(axes: Axes, threshold: float) -> None:
+    """Set a logarithmic scale that is linear below a threshold, so that zero can be shown."""
+    axes.set_yscale("symlog", linthresh=threshold)
+    axes.set_ylim(bottom=0)
 
 
 def example_figure(machine: Machine, task: Task, size: int, seed: int) -> Figure:
@@ -76,10 +141,10 @@ def example_figure(machine: Machine, task: Task, size: int, seed: int) -> Figure
     have one line per memory row, cut to the rows that were used.
     """
     key, machine_key = jax.random.split(jax.random.fold_in(jax.random.key(seed), size))
-    example = task.sample(key, size, max_size=size)
+    example = task.sample(key, size, max_size=size).without_padding()
     recording = record(machine, example, key=machine_key)
     outputs = np.asarray(jax.nn.sigmoid(recording.outputs)) * np.asarray(example.mask)
-    wrong = int(task.output.metrics(recording.outputs, example)[task.output.error])
+    error = float(task.metrics(recording.outputs, example)[task.error])
     panels = [
         ("inputs", np.asarray(example.inputs).T, "gray_r"),
         ("targets", np.asarray(example.targets).T, "gray_r"),
@@ -105,7 +170,7 @@ def example_figure(machine: Machine, task: Task, size: int, seed: int) -> Figure
         if colours != "gray_r":
             figure.colorbar(image, ax=axis, aspect=8)
     axes[-1].set_xlabel("time step")
-    axes[0].set_title(f"size {size}: {wrong} wrong bits")
+    axes[0].set_title(f"size {size}: {error:.3g} {task.error.replace('_', ' ')}")
     return figure
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,12 +20,12 @@ class SizeScore:
 
     size: int
     sequences: int
-    wrong_bits: float
-    """Wrong bits per sequence."""
-    perfect: float
-    """Share of sequences without a wrong bit."""
-    bits: float
-    """Cross-entropy per sequence, in bits."""
+    metrics: dict[str, float]
+    """The task's metrics per sequence, for instance ``bits`` and ``wrong_bits``."""
+
+    def to_row(self) -> dict[str, int | float]:
+        """Return everything in one flat dictionary, as JSON has it."""
+        return {"size": self.size, "sequences": self.sequences} | self.metrics
 
 
 def evaluate(
@@ -53,39 +52,59 @@ def evaluate(
             memory that cannot be resized.
     """
     if memory_rows is not None:
-        machine = grow_memory(machine, memory_rows)
+        machine = with_test_options(machine, memory_rows=memory_rows)
     if sequences < 1:
         raise SoftmachineError(f"sequences must be at least 1, not {sequences}")
     rows = machine.memory_rows
     for size in sizes:
-        if size < 1:
-            raise SoftmachineError(f"sizes must be at least 1, not {size}")
+        if size < task.smallest:
+            raise SoftmachineError(
+                f"sizes of this task must be at least {task.smallest}, not {size}"
+            )
         if rows is not None and task.items(size) > rows:
             raise SoftmachineError(
                 f"size {size} needs {task.items(size)} memory rows, this machine has {rows}: "
                 f"grow its memory with --memory-rows {task.items(size)} or more"
             )
-    scorers: dict[int, Any] = {}
     scores = []
     for size in sizes:
-        bucket = _bucket(size)
-        if bucket not in scorers:
-            scorers[bucket] = build_scorer(task, bucket)
+        score = build_scorer(task, _bucket(size))
         key = jax.random.fold_in(jax.random.key(seed), size)
-        metrics = scorers[bucket](machine, key, jnp.full(sequences, size))
+        metrics = score(machine, key, jnp.full(sequences, size))
         means = {name: float(jnp.mean(values)) for name, values in metrics.items()}
-        scores.append(SizeScore(size=size, sequences=sequences, **means))
+        scores.append(SizeScore(size=size, sequences=sequences, metrics=means))
     return scores
 
 
-def grow_memory(machine: Machine, rows: int) -> Machine:
-    """Return the machine with ``rows`` memory rows; SoftmachineError if it cannot."""
-    if machine.memory_rows is None:
-        raise SoftmachineError("this machine has no memory whose rows could be set")
+def with_test_options(
+    machine: Machine,
+    *,
+    memory_rows: int | None = None,
+    hard: bool | None = None,
+    wrap: bool | None = None,
+    sharpening_factor: float | None = None,
+) -> Machine:
+    """Return a trained machine as it is to be tested; None leaves a choice as it is.
+
+    Arguments:
+        machine: the machine.
+        memory_rows: number of memory rows.
+        hard: whether heads attend to their most likely row alone.
+        wrap: whether shifts go around the ends of the memory.
+        sharpening_factor: multiplies how strongly weightings are sharpened.
+
+    Raises:
+        SoftmachineError: the machine has no such choice.
+    """
+    addressing = {"hard": hard, "wrap": wrap, "sharpening_factor": sharpening_factor}
     try:
-        return machine.with_memory_rows(rows)
+        if memory_rows is not None:
+            machine = machine.with_memory_rows(memory_rows)
+        if any(choice is not None for choice in addressing.values()):
+            machine = machine.with_addressing(**addressing)
     except ValueError as error:
         raise SoftmachineError(str(error)) from error
+    return machine
 
 
 def _bucket(size: int) -> int:

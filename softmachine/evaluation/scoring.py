@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -19,6 +20,17 @@ BATCH = 64
 """Examples that each device scores at once."""
 
 Metrics = dict[str, Float[Array, " batch"]]
+
+
+class Scores(NamedTuple):
+    """What a machine made of a batch."""
+
+    losses: Float[Array, " batch"]
+    metrics: dict[str, Float[Array, " batch"]]
+    steps: Int[Array, " batch"]
+    """How many steps each example takes."""
+
+
 Scorer = Callable[[Machine, PRNGKeyArray, Int[Array, " batch"]], Metrics]
 
 
@@ -28,27 +40,36 @@ def score_batch(
     keys: Key[Array, " batch"],
     sizes: Int[Array, " batch"],
     max_size: int,
-) -> tuple[Float[Array, " batch"], Metrics]:
-    """Draw one example per key and size, run the machine, return losses and metrics."""
+    *,
+    in_step: str | None = None,
+) -> Scores:
+    """Draw one example per key and size, run the machine, return losses and metrics.
+
+    ``in_step`` names a vmapped axis whose batches all take as many steps as the longest
+    example among them: a loop of a different length for each would cost far more.
+    """
     example_keys, machine_keys = jax.vmap(jax.random.split, out_axes=1)(keys)
     examples = jax.vmap(lambda key, size: task.sample(key, size, max_size=max_size))(
         example_keys, sizes
     )
+    longest = jnp.max(examples.steps)
     outputs = run_batch(
         machine,
         examples.inputs,
-        steps=jnp.max(examples.steps),
+        steps=longest if in_step is None else jax.lax.pmax(longest, in_step),
         max_steps=task.steps(max_size),
         keys=machine_keys,
     )
     losses = jax.vmap(task.output.loss)(outputs, examples)
-    return losses, jax.vmap(task.output.metrics)(outputs, examples)
+    return Scores(losses, jax.vmap(task.metrics)(outputs, examples), examples.steps)
 
 
+@lru_cache(maxsize=32)
 def build_scorer(task: Task, max_size: int) -> Scorer:
     """Return ``(machine, key, sizes) -> metrics``, one value per size given.
 
-    Compiled once for all sizes up to ``max_size``; the examples are spread over all
+    Compiled once for all sizes up to ``max_size``, and for all machines of one make, however
+    often this is called with the same arguments. The examples are spread over all
     local devices. What is drawn for example i depends on (key, i) alone.
     """
     devices = jax.local_devices()
@@ -62,7 +83,7 @@ def build_scorer(task: Task, max_size: int) -> Scorer:
 
         def local(arrays, keys, sizes):
             machine = eqx.combine(arrays, static)
-            return score_batch(machine, task, keys, sizes, max_size)[1]
+            return score_batch(machine, task, keys, sizes, max_size).metrics
 
         return jax.shard_map(
             local,

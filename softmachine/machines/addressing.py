@@ -6,6 +6,8 @@ out ``(columns, rows)``: rows, the long axis, are contiguous.
 
 from __future__ import annotations
 
+import math
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -19,16 +21,28 @@ of passing gradients on multiplied by one over its length."""
 WEIGHT_FLOOR = 1e-12
 """Added to a weighting before its logarithm."""
 
+SMOOTHED_WEIGHT_FLOOR = 1e-20
+"""The same where the sum of the powers is smoothed: that alone bounds the gradient, and
+weightings as small as a closed gate leaves them in the first step must count."""
+
+LARGEST_EXPONENT = 80.0
+"""The exponential of this is finite in float32, and nothing beside it is more than zero."""
+
 
 def content_weighting(
     memory: Float[Array, "columns rows"],
     keys: Float[Array, "heads columns"],
     key_strengths: Float[Array, " heads"],
+    *,
+    smoothing: float = NORM_SMOOTHING,
 ) -> Float[Array, "heads rows"]:
-    """Weight rows by cosine similarity to each head's key (Eq. 5 and 6)."""
+    """Weight rows by cosine similarity to each head's key (Eq. 5 and 6).
+
+    ``smoothing`` is added to squared norms.
+    """
     dots = match_rows(keys, memory)
-    row_scale = jax.lax.rsqrt(jnp.sum(jnp.square(memory), axis=0) + NORM_SMOOTHING)
-    key_scale = jax.lax.rsqrt(jnp.sum(jnp.square(keys), axis=1) + NORM_SMOOTHING)
+    row_scale = jax.lax.rsqrt(jnp.sum(jnp.square(memory), axis=0) + smoothing)
+    key_scale = jax.lax.rsqrt(jnp.sum(jnp.square(keys), axis=1) + smoothing)
     similarity = dots * row_scale * key_scale[:, None]
     return jax.nn.softmax(key_strengths[:, None] * similarity, axis=-1)
 
@@ -43,30 +57,63 @@ def interpolate(
 
 
 def shift(
-    weighting: Float[Array, "heads rows"], shifts: Float[Array, "heads shifts"]
+    weighting: Float[Array, "heads rows"],
+    shifts: Float[Array, "heads shifts"],
+    *,
+    wrap: bool = True,
 ) -> Float[Array, "heads rows"]:
-    """Convolve circularly (Eq. 8).
+    """Convolve with the shifts (Eq. 8).
 
     Of S shifts, number ``S // 2`` stays in place; the ones before it move the weighting
-    towards row 0, the ones after it away from row 0.
+    towards row 0, the ones after it away from row 0. What leaves at one end comes back at
+    the other, as in the paper, or, without ``wrap``, stays on the end row.
     """
     center = shifts.shape[-1] // 2
-    moved = [
-        shifts[:, i, None] * jnp.roll(weighting, i - center, axis=-1)
-        for i in range(shifts.shape[-1])
-    ]
+    move = _roll if wrap else _push
+    moved = [shifts[:, i, None] * move(weighting, i - center) for i in range(shifts.shape[-1])]
     return sum(moved[1:], moved[0])
 
 
+def _roll(weighting: Float[Array, "heads rows"], by: int) -> Float[Array, "heads rows"]:
+    return jnp.roll(weighting, by, axis=-1)
+
+
+def _push(weighting: Float[Array, "heads rows"], by: int) -> Float[Array, "heads rows"]:
+    """Move the weight of row i to row i + by, or to the end row in that direction."""
+    if by == 0:
+        return weighting
+    ahead = weighting if by > 0 else weighting[:, ::-1]
+    first_stopped = ahead.shape[-1] - 1 - abs(by)
+    left = jnp.zeros_like(ahead[:, : abs(by)])
+    end = jnp.sum(ahead[:, first_stopped:], axis=-1, keepdims=True)
+    pushed = jnp.concatenate([left, ahead[:, :first_stopped], end], axis=-1)
+    return pushed if by > 0 else pushed[:, ::-1]
+
+
 def sharpen(
-    weighting: Float[Array, "heads rows"], sharpenings: Float[Array, " heads"]
+    weighting: Float[Array, "heads rows"],
+    sharpenings: Float[Array, " heads"],
+    *,
+    smoothing: float = 0.0,
 ) -> Float[Array, "heads rows"]:
     """Raise to a power of at least 1 and renormalise (Eq. 9), in log space.
 
     ``w ** gamma`` underflows in float32 from gamma = 21 on for 128 equal rows; a softmax
-    of ``gamma * log(w)`` is the same ratio and cannot.
+    of ``gamma * log(w)`` is the same ratio and cannot. ``smoothing`` is added to the sum
+    of the powers: a weighting whose powers are not much larger sums to less than one.
     """
-    floored = weighting + WEIGHT_FLOOR
+    floored = weighting + (SMOOTHED_WEIGHT_FLOOR if smoothing else WEIGHT_FLOOR)
     largest = jax.lax.stop_gradient(jnp.max(floored, axis=-1, keepdims=True))
     powers = jnp.exp(sharpenings[:, None] * jnp.log(floored / largest))
-    return powers / jnp.sum(powers, axis=-1, keepdims=True)
+    total = jnp.sum(powers, axis=-1, keepdims=True)
+    if smoothing:
+        # In the units of the powers above: relative to that of the largest weight.
+        exponent = math.log(smoothing) - sharpenings[:, None] * jnp.log(largest)
+        total = total + jnp.exp(jnp.minimum(exponent, LARGEST_EXPONENT))
+    return powers / total
+
+
+def harden(weighting: Float[Array, "heads rows"]) -> Float[Array, "heads rows"]:
+    """Put all weight on the row that has most; the first of several. No gradient."""
+    rows = weighting.shape[-1]
+    return jax.nn.one_hot(jnp.argmax(weighting, axis=-1), rows, dtype=weighting.dtype)

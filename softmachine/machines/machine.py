@@ -73,6 +73,20 @@ class Machine(eqx.Module):
         """
         raise ValueError(f"{type(self).__name__} has no memory whose rows could be {rows}")
 
+    def with_addressing(
+        self,
+        *,
+        hard: bool | None = None,
+        wrap: bool | None = None,
+        sharpening_factor: float | None = None,
+    ) -> Machine:
+        """Return the same parameters under other addressing; see `NTM.with_addressing`.
+
+        Raises ValueError if the machine has no such addressing.
+        """
+        del hard, wrap, sharpening_factor
+        raise ValueError(f"{type(self).__name__} has no addressing that could be changed")
+
     @abc.abstractmethod
     def init_state(self, inputs: PyTree, *, key: PRNGKeyArray | None = None) -> State:
         """Return the state before the first step.

@@ -7,6 +7,7 @@ field of `NTMConfig`; `NTM_PRESETS` bundles the choices of one source.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import Literal, NamedTuple
 
 import equinox as eqx
@@ -15,7 +16,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from softmachine.choices import check_choices
-from softmachine.machines.addressing import content_weighting, interpolate, sharpen, shift
+from softmachine.machines.addressing import (
+    NORM_SMOOTHING,
+    content_weighting,
+    harden,
+    interpolate,
+    sharpen,
+    shift,
+)
 from softmachine.machines.controllers import ACTIVATIONS, Controller, ControllerConfig
 from softmachine.machines.linear import Linear, LoopLinear, glorot
 from softmachine.machines.machine import Buffer, Machine
@@ -71,9 +79,15 @@ class NTMConfig:
     key_activation: Activation = "linear"
     add_activation: Activation = "linear"
     max_sharpening: float | None = None
-    """Upper bound of the sharpening exponent."""
+    """Upper bound of the sharpening exponent, before `sharpening_factor`."""
     head_clip: float | None = 20.0
     """Bound of the heads' values before their activations."""
+    similarity_smoothing: float = NORM_SMOOTHING
+    """Added to the squared norms of keys and rows. Rows much shorter than its root look
+    like zero; gradients grow with one over that root."""
+    sharpening_smoothing: float = 0.0
+    """Added to the sum of a weighting's powers, by which sharpening divides; some public
+    code has 1e-16. Flat weightings under a large exponent then sum to less than one."""
     initial_memory: Literal["constant", "learned", "random", "resampled"] = "constant"
     """``random``: uniform, drawn once and never trained; ``resampled``: uniform, drawn
     anew for every sequence."""
@@ -85,6 +99,14 @@ class NTMConfig:
     """``learned``: softmax of logits drawn from N(0, 1) and trained."""
     initial_reads: Literal["zeros", "learned", "random"] = "zeros"
     """``random``: drawn once from N(0, 0.01²) and never trained."""
+    wrap: bool = True
+    """Whether a head that is shifted beyond one end of the memory comes back at the other,
+    as in the paper. If not, the weight that would leave stays on the end row."""
+    sharpening_factor: float = 1.0
+    """Multiplies the sharpening exponent; the product is kept at 1 or above."""
+    hard: bool = False
+    """Whether all weight goes to the row that has most after sharpening, the first of
+    equals. Such a head passes no gradient on. First weightings stay as they are."""
 
     def __post_init__(self) -> None:
         """Check sizes and refuse initial states that the machine could never leave."""
@@ -102,6 +124,13 @@ class NTMConfig:
             )
         if self.head_clip is not None and self.head_clip <= 0:
             raise ValueError(f"NTM head_clip must be positive, not {self.head_clip}")
+        for name in ("similarity_smoothing", "sharpening_factor"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"NTM {name} must be positive, not {getattr(self, name)}")
+        if not self.sharpening_smoothing >= 0:
+            raise ValueError(
+                f"NTM sharpening_smoothing must be at least 0, not {self.sharpening_smoothing}"
+            )
         low, high = self.initial_memory_range
         if low > high:
             raise ValueError(f"NTM initial_memory_range must be (low, high), not {low, high}")
@@ -122,7 +151,7 @@ class NTMConfig:
         controller = self.controller.build(
             input_size, feedback if self.feed_reads else 0, key=keys[0]
         )
-        head_values = heads * (columns + 3 + self.shifts) + self.write_heads * 2 * columns
+        head_values = sum(head_value_sizes(self))
         features = {
             "controller+reads": controller.output_size + feedback,
             "reads": feedback,
@@ -225,12 +254,13 @@ class NTM(Machine):
         values = self.heads(hidden)
         if config.head_clip is not None:
             values = jnp.clip(values, -config.head_clip, config.head_clip)
-        sizes = [heads * columns, heads, heads, heads, heads * config.shifts, writers * columns]
-        ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
+        ends = list(itertools.accumulate(head_value_sizes(config)[:-1]))
         keys, strengths, sharpenings, gates, shifts, erases, adds = jnp.split(values, ends)
         sharpenings = 1 + jax.nn.softplus(sharpenings)
         if config.max_sharpening is not None:
             sharpenings = jnp.minimum(sharpenings, config.max_sharpening)
+        if config.sharpening_factor != 1:
+            sharpenings = jnp.maximum(config.sharpening_factor * sharpenings, 1)
         return HeadParameters(
             keys=ACTIVATIONS[config.key_activation](keys).reshape(heads, columns),
             key_strengths=jax.nn.softplus(strengths),
@@ -268,6 +298,26 @@ class NTM(Machine):
             weightings = jnp.pad(weightings, ((0, 0), (0, extra)), constant_values=-1e4)
         return dataclasses.replace(self, initial_weightings=weightings, config=config)
 
+    def with_addressing(
+        self,
+        *,
+        hard: bool | None = None,
+        wrap: bool | None = None,
+        sharpening_factor: float | None = None,
+    ) -> NTM:
+        """Return the same parameters under other addressing; None leaves a choice as is.
+
+        The three are fields of `NTMConfig`, described there. They are meant for a trained
+        machine: to see whether it works with hard heads, without going around the ends of
+        its memory, or sharpened more.
+
+        Raises ValueError if ``sharpening_factor`` is not positive.
+        """
+        choices = dict(hard=hard, wrap=wrap, sharpening_factor=sharpening_factor)
+        changed = {name: value for name, value in choices.items() if value is not None}
+        config = dataclasses.replace(self.config, **changed)
+        return dataclasses.replace(self, config=config)
+
     def _first_memory(self, key: PRNGKeyArray | None) -> Float[Array, "columns rows"]:
         shape = (self.config.memory_columns, self.config.memory_rows)
         low, high = self.config.initial_memory_range
@@ -303,32 +353,37 @@ class NTM(Machine):
         readers = slice(0, self.config.read_heads)
         writers = slice(self.config.read_heads, None)
         memory, weightings = state.memory, state.weightings
-        order = self.config.order
+        config, order = self.config, self.config.order
         if order == "alternate":
             return self._alternate(parameters, state)
         if order == "write-read":
-            written = address(parameters, memory, weightings, writers)
+            written = address(parameters, memory, weightings, writers, config)
             memory = self._write(parameters, memory, written)
-            looked = address(parameters, memory, weightings, readers)
+            looked = address(parameters, memory, weightings, readers, config)
             return memory, jnp.concatenate([looked, written]), read(memory, looked)
-        weightings = address(parameters, memory, weightings, slice(None))
+        weightings = address(parameters, memory, weightings, slice(None), config)
         new_memory = self._write(parameters, memory, weightings[writers])
         source = memory if order == "read-write" else new_memory
         return new_memory, weightings, read(source, weightings[readers])
 
     def _alternate(self, parameters: HeadParameters, state: NTMState) -> tuple:
-        readers, writers = self.config.read_heads, self.config.write_heads
+        config = self.config
+        readers, writers = config.read_heads, config.write_heads
         memory, weightings = state.memory, list(state.weightings)
         reads = []
+
+        def addressed(head):
+            one = slice(head, head + 1)
+            return address(parameters, memory, state.weightings, one, config)
+
         for i in range(max(readers, writers)):
             if i < readers:
-                looked = address(parameters, memory, state.weightings, slice(i, i + 1))
+                looked = addressed(i)
                 weightings[i] = looked[0]
                 reads.append(read(memory, looked))
             if i < writers:
-                head = readers + i
-                written = address(parameters, memory, state.weightings, slice(head, head + 1))
-                weightings[head] = written[0]
+                written = addressed(readers + i)
+                weightings[readers + i] = written[0]
                 memory = write(
                     memory,
                     written,
@@ -353,17 +408,34 @@ class NTM(Machine):
         return memory
 
 
+def head_value_sizes(config: NTMConfig) -> tuple[int, ...]:
+    """Return how many values the controller gives to all heads' keys, strengths, ...
+
+    The parts lie one after the other: keys, key strengths, sharpenings, gates, shifts,
+    erases, adds; within each, the heads in the order of the state.
+    """
+    columns, writers = config.memory_columns, config.write_heads
+    heads = config.read_heads + writers
+    written = writers * columns
+    return (heads * columns, heads, heads, heads, heads * config.shifts, written, written)
+
+
 def address(
     parameters: HeadParameters,
     memory: Float[Array, "columns rows"],
     previous: Float[Array, "heads rows"],
     heads: slice,
+    config: NTMConfig,
 ) -> Float[Array, "addressed rows"]:
     """Return the next weightings of some of the heads (paper, Eq. 5 to 9)."""
     keys, key_strengths, gates, shifts, sharpenings = (x[heads] for x in parameters[:5])
-    content = content_weighting(memory, keys, key_strengths)
+    content = content_weighting(
+        memory, keys, key_strengths, smoothing=config.similarity_smoothing
+    )
     gated = interpolate(content, previous[heads], gates)
-    return sharpen(shift(gated, shifts), sharpenings)
+    moved = shift(gated, shifts, wrap=config.wrap)
+    weighting = sharpen(moved, sharpenings, smoothing=config.sharpening_smoothing)
+    return harden(weighting) if config.hard else weighting
 
 
 def read(
@@ -416,6 +488,8 @@ NTM_PRESETS: dict[str, NTMConfig] = {
         order="alternate",
         write_composition="sequential",
         head_clip=None,
+        similarity_smoothing=1e-16,
+        sharpening_smoothing=1e-16,
         initial_memory="random",
         initial_memory_range=(-(148**-0.5), 148**-0.5),
         initial_weightings="zeros",

@@ -5,13 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from softmachine.errors import SoftmachineError
+from softmachine.recipes.associative_recall import lstm_recall, ntm_ff_recall, ntm_recall
 from softmachine.recipes.copy import lstm_copy, ntm_copy, ntm_ff_copy
+from softmachine.recipes.ngrams import lstm_ngrams, ntm_ff_ngrams, ntm_ngrams
+from softmachine.recipes.paper import PAPER_RECIPES
+from softmachine.recipes.priority_sort import lstm_sort, ntm_sort
+from softmachine.recipes.repeat_copy import (
+    lstm_repeat_copy,
+    ntm_ff_repeat_copy,
+    ntm_repeat_copy,
+)
 from softmachine.training.experiment import Experiment
 
 RECIPES: dict[str, Callable[[], Experiment]] = {
     "ntm-copy": ntm_copy,
     "ntm-ff-copy": ntm_ff_copy,
     "lstm-copy": lstm_copy,
+    "ntm-repeat-copy": ntm_repeat_copy,
+    "ntm-ff-repeat-copy": ntm_ff_repeat_copy,
+    "lstm-repeat-copy": lstm_repeat_copy,
+    "ntm-recall": ntm_recall,
+    "ntm-ff-recall": ntm_ff_recall,
+    "lstm-recall": lstm_recall,
+    "ntm-ngrams": ntm_ngrams,
+    "ntm-ff-ngrams": ntm_ff_ngrams,
+    "lstm-ngrams": lstm_ngrams,
+    "ntm-sort": ntm_sort,
+    "lstm-sort": lstm_sort,
+    **PAPER_RECIPES,
 }
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.tasks.outputs import Bits
+from softmachine.tasks.rendering import Rows, render_bits
 from softmachine.tasks.task import Example, Task
 
 
@@ -62,13 +63,14 @@ class Copy(Task):
         return 2 * size + 1
 
     def items(self, size: int) -> int:
-        """Return the number of vectors."""
+        """Return ``size``: one row per vector."""
         return size
 
     def sample(
         self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
     ) -> Example:
         """Draw ``size`` vectors."""
+        self.check_size(size, max_size)
         bits = jax.random.bernoulli(key, 0.5, (max_size, self.width)).astype(jnp.float32)
         time = jnp.arange(self.steps(max_size))[:, None]
         padded = jnp.pad(bits, ((0, max_size + 1), (0, 0)))
@@ -87,29 +89,8 @@ class Copy(Task):
         """Return rows of bits over time; wrong output bits are marked ``x``."""
         steps = int(example.steps)
         inputs = np.asarray(example.inputs)[:steps]
-        size = steps // 2
-        shown = np.arange(steps) < size
-        scored = np.asarray(example.mask)[:steps, 0] > 0
-        target = np.asarray(example.targets)[:steps]
-        lines = _rows("input", inputs[:, :-1], shown)
-        lines.append("delim   " + "".join("#" if x > 0 else "." for x in inputs[:, -1]))
-        lines += _rows("target", target, scored)
-        if outputs is not None:
-            decided = np.asarray(self.output.decide(outputs))[:steps]
-            lines += _rows("output", decided, scored, wrong=decided != target)
-        return "\n".join(lines)
-
-
-def _rows(name: str, values: Any, shown: Any, wrong: Any = None) -> list[str]:
-    lines = []
-    for channel in range(values.shape[1]):
-        cells = [
-            "."
-            if not shown[t]
-            else "x"
-            if wrong is not None and wrong[t, channel]
-            else str(int(values[t, channel]))
-            for t in range(len(values))
+        rows = [
+            Rows("input", inputs[:, :-1], np.arange(steps) < steps // 2),
+            Rows("delim", inputs[:, -1:], inputs[:, -1] > 0, marker="#"),
         ]
-        lines.append(f"{name if channel == 0 else '':8}" + "".join(cells))
-    return lines
+        return render_bits(rows, example, outputs, [("target", self.width)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
@@ -18,12 +18,20 @@ class Example(NamedTuple):
     steps: Int[Array, ""]
     """How many steps a machine takes on this example."""
 
+    def without_padding(self) -> Example:
+        """Return the example cut to its steps; for tasks with an input per step."""
+        steps = int(self.steps)
+        return self._replace(
+            inputs=self.inputs[:steps], targets=self.targets[:steps], mask=self.mask[:steps]
+        )
+
 
 class OutputKind(Protocol):
     """How outputs of one kind are scored; see `softmachine.tasks.outputs`."""
 
     error: ClassVar[str]
-    """The metric that is zero when an example is answered without a mistake."""
+    """The metric that is zero when an example is answered without a mistake; one of
+    `metrics`, as is ``bits``, the cross-entropy of the example in base 2."""
 
     def loss(self, outputs: PyTree, example: Example) -> Float[Array, ""]:
         """Return what training minimises, for one example."""
@@ -45,6 +53,8 @@ class Task(abc.ABC):
     """
 
     output: ClassVar[OutputKind]
+    smallest: ClassVar[int] = 1
+    """The smallest size there is."""
 
     @property
     @abc.abstractmethod
@@ -57,19 +67,44 @@ class Task(abc.ABC):
         """Width of one step's output."""
 
     @abc.abstractmethod
-    def steps(self, size: Any) -> Any:
-        """Return how many machine steps an example of a size takes."""
+    def steps(self, size: int) -> int:
+        """Return how many machine steps an example of a size takes at most."""
 
     @abc.abstractmethod
     def items(self, size: int) -> int:
-        """Return how many vectors an example of a size asks a machine to remember."""
+        """Return how many vectors a machine has to hold at once for an example of a size."""
 
     @abc.abstractmethod
     def sample(
         self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
     ) -> Example:
-        """Draw an example of a size, padded to ``max_size``; pure JAX, jittable."""
+        """Draw an example of a size, padded to ``max_size``; pure JAX, jittable.
+
+        Raises ValueError if `check_size` does.
+        """
 
     @abc.abstractmethod
     def render(self, example: Example, outputs: PyTree = None) -> str:
         """Return an example, and a machine's outputs for it, as text for people."""
+
+    @property
+    def error(self) -> str:
+        """The metric that training is after; zero (on average) at its best."""
+        return self.output.error
+
+    def metrics(self, outputs: PyTree, example: Example) -> dict[str, Float[Array, ""]]:
+        """Return what people and stopping rules look at, for one example."""
+        return self.output.metrics(outputs, example)
+
+    def check_size(self, size: Int[Array, ""] | int, max_size: int) -> None:
+        """Raise ValueError for a size out of range; a traced one cannot be checked."""
+        if not isinstance(size, int):
+            size = max_size
+        if size < self.smallest:
+            raise ValueError(
+                f"{type(self).__name__} size must be at least {self.smallest}, not {size}"
+            )
+        if size > max_size:
+            raise ValueError(
+                f"{type(self).__name__} size must be at most max_size, {max_size}; not {size}"
+            )

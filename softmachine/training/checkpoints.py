@@ -62,6 +62,11 @@ def load_checkpoint(path: Path, like: Tree) -> tuple[Tree, dict[str, Any]]:
     return jax.tree.unflatten(jax.tree.structure(like), leaves), json.loads(metadata["record"])
 
 
+def read_record(path: Path) -> dict[str, Any]:
+    """Return a checkpoint's record alone; raise CheckpointError as `load_checkpoint` does."""
+    return json.loads(_read(path)[1]["record"])
+
+
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     if not path.is_file():
         raise CheckpointError(f"{path} does not exist")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import jax
 
@@ -21,6 +22,31 @@ def use_all_cores() -> int:
         with contextlib.suppress(RuntimeError):
             jax.config.update("jax_num_cpu_devices", _cores())
     return len(jax.devices())
+
+
+class Layout(NamedTuple):
+    """How a population is spread over devices."""
+
+    devices: Sequence[Any]
+    members: int
+    """A multiple of the number of devices, or 1: then the batch is divided over them."""
+    together: int
+    """How many of a device's members take their updates in lockstep, as one batched
+    computation, before the next ones have their turn; divides the members of a device."""
+
+
+def layout_for(members: int, batch: int) -> Layout:
+    """Return how to train so many members, slots without a member included.
+
+    A CPU core is busy with one member and trains its members in turn; other devices train
+    all of theirs in lockstep.
+    """
+    if members == 1:
+        return Layout(devices_for(batch), 1, 1)
+    devices = jax.local_devices()[:members]
+    each = -(-members // len(devices))
+    together = 1 if devices[0].platform == "cpu" else each
+    return Layout(devices, each * len(devices), together)
 
 
 def devices_for(batch: int) -> list[Any]:

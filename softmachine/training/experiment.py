@@ -11,12 +11,16 @@ from softmachine.choices import check_choices
 from softmachine.machines.machine import Machine
 from softmachine.machines.ntm import NTMConfig
 from softmachine.machines.recurrent import RecurrentConfig
+from softmachine.tasks.associative_recall import AssociativeRecall
 from softmachine.tasks.copy import Copy
+from softmachine.tasks.ngrams import NGrams
+from softmachine.tasks.priority_sort import PrioritySort
+from softmachine.tasks.repeat_copy import RepeatCopy
 from softmachine.training.curricula import Curriculum, Uniform
 from softmachine.training.optimizers import OptimizerConfig
 
 MachineConfig = NTMConfig | RecurrentConfig
-TaskConfig = Copy
+TaskConfig = Copy | RepeatCopy | AssociativeRecall | NGrams | PrioritySort
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,8 +46,8 @@ class TrainingConfig:
     optimizer: OptimizerConfig = OptimizerConfig()
     curriculum: Curriculum = Uniform()
     memory_rows: tuple[int, ...] = ()
-    """Numbers of memory rows, one of which is drawn for each update; none: the machine's
-    own. With few rows among them a machine learns what to do when its memory is nearly
+    """Numbers of memory rows that the updates take in turn; none: the machine's own. With
+    few rows among them a machine learns what to do when its memory is nearly
     full. Validation and everything after training use the machine's own rows."""
     solved: SolvedConfig | None = SolvedConfig()
     """None: train for ``max_sequences`` whatever happens."""
@@ -58,11 +62,18 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         """Check the numbers."""
         check_choices(self)
+        if not 0 <= self.seed < 2**31:
+            raise ValueError(f"training seed must be in 0..2**31 - 1, not {self.seed}")
         for name in ("batch", "max_sequences", "validate_every", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ValueError(
                     f"training {name} must be at least 1, not {getattr(self, name)}"
                 )
+
+    @property
+    def last_update(self) -> int:
+        """How many updates there are at most."""
+        return -(-self.max_sequences // self.batch)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -74,6 +85,10 @@ class Experiment:
     task: TaskConfig
     machine: MachineConfig
     training: TrainingConfig
+
+    def with_seed(self, seed: int) -> Experiment:
+        """Return the same experiment with another seed."""
+        return dataclasses.replace(self, training=dataclasses.replace(self.training, seed=seed))
 
     def build_machine(self) -> Machine:
         """Return the machine with its first parameters, drawn from the seed."""
@@ -88,7 +103,12 @@ class Experiment:
         """
         chosen = self.training.memory_rows
         machines = [machine.with_memory_rows(rows) for rows in chosen] if chosen else [machine]
-        largest = self.training.curriculum.largest
+        smallest, largest = self.training.curriculum.smallest, self.training.curriculum.largest
+        if smallest < self.task.smallest:
+            raise ValueError(
+                f"training curriculum.smallest must be at least {self.task.smallest} for this "
+                f"task, not {smallest}"
+            )
         needed = self.task.items(largest)
         for rows in [machine.memory_rows for machine in machines]:
             if rows is not None and needed > rows:

@@ -1,6 +1,7 @@
 """Run directories: everything one training writes, and how to find it again.
 
 config.json            the resolved experiment
+environment.json       versions, commit, hardware, date
 metrics.jsonl          one line per validation
 checkpoints/last...    where to resume
 checkpoints/best...    the parameters that validated best
@@ -18,14 +19,31 @@ from typing import Any
 
 import equinox as eqx
 import filelock
+from jaxtyping import PyTree
 
 from softmachine.errors import RunError
 from softmachine.files import replacing, write_json
 from softmachine.machines.machine import Machine, split_trainable
-from softmachine.training.checkpoints import load_checkpoint, save_checkpoint
+from softmachine.training.checkpoints import load_checkpoint, read_record, save_checkpoint
+from softmachine.training.environment import describe_environment
 from softmachine.training.experiment import Experiment
 from softmachine.training.serialization import experiment_from_json, experiment_to_json
 from softmachine.training.update import TrainState, first_state
+
+
+def save_machine(
+    path: Path, parameters: PyTree, buffers: PyTree, record: dict[str, Any]
+) -> None:
+    """Write a machine's arrays as a checkpoint."""
+    save_checkpoint(path, {"parameters": parameters, "buffers": buffers}, record)
+
+
+def load_machine(path: Path, experiment: Experiment) -> tuple[Machine, dict[str, Any]]:
+    """Read the machine of an experiment from a checkpoint; return it and the record."""
+    parameters, rest = split_trainable(experiment.build_machine())
+    buffers, static = eqx.partition(rest, eqx.is_array)
+    arrays, record = load_checkpoint(path, {"parameters": parameters, "buffers": buffers})
+    return eqx.combine(arrays["parameters"], arrays["buffers"], static), record
 
 
 class Run:
@@ -58,6 +76,7 @@ class Run:
         try:
             for name in ("checkpoints", "results", "figures"):
                 (path / name).mkdir(parents=True, exist_ok=True)
+            write_json(path / "environment.json", describe_environment())
             write_json(path / "config.json", experiment_to_json(experiment))
         except OSError as error:
             raise RunError(f"cannot write to {path}: {error.strerror}") from error
@@ -94,22 +113,33 @@ class Run:
         """Read the checkpoint from which training resumes."""
         return load_checkpoint(self._checkpoint("last"), first_state(self.experiment))
 
+    def load_progress(self) -> dict[str, Any] | None:
+        """Return the progress at the last checkpoint, or None if there is none yet."""
+        return read_record(self._checkpoint("last")) if self.has_last() else None
+
+    def environment(self) -> dict[str, Any]:
+        """Return where and with what this run was begun."""
+        path = self.path / "environment.json"
+        return json.loads(path.read_text()) if path.exists() else {}
+
     def has_last(self) -> bool:
         """Whether there is a checkpoint to resume from."""
         return self._checkpoint("last").exists()
 
     def save_best(self, state: TrainState, record: dict[str, Any]) -> None:
-        """Write the parameters that validated best so far."""
-        save_checkpoint(self._checkpoint("best"), state.parameters, record)
+        """Write the machine that validated best so far."""
+        save_machine(self._checkpoint("best"), state.parameters, state.buffers, record)
 
     def load_machine(self) -> Machine:
-        """Return the machine with the parameters that validated best."""
-        parameters, static = split_trainable(self.experiment.build_machine())
+        """Return the machine that validated best."""
+        return self.load_best()[0]
+
+    def load_best(self) -> tuple[Machine, dict[str, Any]]:
+        """Return the machine that validated best, and the metrics line of then."""
         path = self._checkpoint("best")
         if not path.exists():
             raise RunError(f"{self.path} has no checkpoint yet: train it longer")
-        parameters, _ = load_checkpoint(path, parameters)
-        return eqx.combine(parameters, static)
+        return load_machine(path, self.experiment)
 
     def append_metrics(self, line: dict[str, Any]) -> None:
         """Add a line to ``metrics.jsonl``."""

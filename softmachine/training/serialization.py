@@ -9,9 +9,9 @@ from cattrs.strategies import configure_tagged_union
 
 from softmachine.errors import RunError
 from softmachine.training.curricula import Curriculum
-from softmachine.training.experiment import Experiment, MachineConfig
+from softmachine.training.experiment import Experiment, MachineConfig, TaskConfig
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the JSON; raised when a field changes its meaning or its name."""
 
 
@@ -29,11 +29,25 @@ def experiment_from_json(value: Any, source: str) -> Experiment:
             f"{source} has schema {value.get('schema')!r}; this version of softmachine reads "
             f"schema {SCHEMA}"
         )
+    return _structure(value["experiment"], Experiment, f"{source} holds no valid experiment")
+
+
+def task_to_json(task: TaskConfig) -> dict[str, Any]:
+    """Return a task as JSON-compatible values."""
+    return _converter().unstructure(task, TaskConfig)
+
+
+def task_from_json(value: Any, source: str) -> TaskConfig:
+    """Return the task; raise RunError, naming ``source``, if it is not one."""
+    return _structure(value, TaskConfig, f"{source} is no valid task")
+
+
+def _structure(value: Any, kind: Any, message: str) -> Any:
     try:
-        return _converter().structure(value["experiment"], Experiment)
+        return _converter().structure(value, kind)
     except Exception as error:
         reasons = "; ".join(cattrs.transform_error(error, format_exception=_explain))
-        raise RunError(f"{source} does not hold a valid experiment: {reasons}") from error
+        raise RunError(f"{message}: {reasons}") from error
 
 
 def _explain(error: BaseException, expected: Any) -> str:
@@ -46,6 +60,6 @@ def _explain(error: BaseException, expected: Any) -> str:
 
 def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
-    for union in (MachineConfig, Curriculum):
+    for union in (TaskConfig, MachineConfig, Curriculum):
         configure_tagged_union(union, converter, tag_name="kind_of")
     return converter

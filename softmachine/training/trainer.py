@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from softmachine.errors import NonFiniteError, RunError
 from softmachine.evaluation.scoring import build_scorer
-from softmachine.machines.machine import split_trainable
 from softmachine.training.checkpoints import leaf_names
-from softmachine.training.devices import devices_for
-from softmachine.training.experiment import Experiment
+from softmachine.training.experiment import Experiment, SolvedConfig
+from softmachine.training.interruptions import interruptions
+from softmachine.training.members import MemberStates
 from softmachine.training.runs import Run
-from softmachine.training.update import TrainState, build_train_chunk, first_state
+from softmachine.training.update import TrainState, first_state, machine_of
 
 
 @dataclasses.dataclass
@@ -35,7 +32,11 @@ class Progress:
     sequences: int = 0
     """Training sequences seen."""
     seconds: float = 0.0
-    """Wall-clock time of training, validation and compilation included, of all sessions."""
+    """Wall-clock time of training, validation and compilation included, of all sessions;
+    in a population, that of all members together."""
+    device_seconds: float = 0.0
+    """``seconds`` times the number of devices that trained, shared among the members that
+    were being trained."""
     skipped: int = 0
     best_error: float = math.inf
     best_bits: float = math.inf
@@ -43,14 +44,19 @@ class Progress:
     solved_sequences: int | None = None
     """When validation first found no more than the allowed errors."""
     solved_seconds: float | None = None
+    solved_device_seconds: float | None = None
     finished: bool = False
-    """Solved, or out of sequences: nothing left to do."""
+    """Solved, out of sequences, or failed: nothing left to do."""
+    failed: str | None = None
+    """Why training cannot go on; such a run can be resumed from its last checkpoint."""
 
 
-Report = Callable[[Progress, dict[str, Any]], None]
+Report = Callable[[int, Progress, dict[str, Any]], None]
 
 
-def train(run: Run, report: Report | None = None) -> Progress:
+def train(
+    run: Run, report: Callable[[Progress, dict[str, Any]], None] | None = None
+) -> Progress:
     """Train a run from where it stands until it is solved or out of sequences.
 
     Ctrl-C and SIGTERM end it early, after the updates under way and a checkpoint.
@@ -67,117 +73,192 @@ def train(run: Run, report: Report | None = None) -> Progress:
         CheckpointError: the run's checkpoint is damaged or foreign.
         NonFiniteError: loss or gradient was not finite and the experiment says ``stop``.
     """
-    with run.locked(), _interruptions() as interrupted:
+
+    def report_one(_member: int, progress: Progress, line: dict[str, Any]) -> None:
+        if report is not None and not progress.failed:
+            report(progress, line)
+
+    progress = train_members([run], report_one)[0]
+    if progress.failed is not None:
+        raise NonFiniteError(progress.failed)
+    return progress
+
+
+def train_members(runs: Sequence[Run], report: Report | None = None) -> list[Progress]:
+    """Train runs that differ in their seed alone, as one program.
+
+    Each member becomes what `train` makes of its run alone, up to rounding. A member whose
+    loss or gradient was not finite ends, with the reason in ``failed``; the others go on.
+
+    Arguments:
+        runs: new runs or runs to resume, one per member.
+        report: called after every validation of a member with its place among the runs,
+            its progress and its metrics line.
+
+    Returns:
+        The progress of each member.
+
+    Raises:
+        RunError: another process writes to a run, a directory cannot be written, or the
+            runs differ in more than the seed.
+        CheckpointError: a run's checkpoint is damaged or foreign.
+    """
+    for run in runs:
+        if run.experiment.with_seed(0) != runs[0].experiment.with_seed(0):
+            raise RunError(
+                f"{run.path} and {runs[0].path} differ in more than their seed: only members "
+                "of one experiment can be trained together"
+            )
+    with contextlib.ExitStack() as stack:
+        for run in runs:
+            stack.enter_context(run.locked())
+        interrupted = stack.enter_context(interruptions())
         try:
-            return _train(run, report or (lambda *_: None), interrupted)
+            members = [_Member(run) for run in runs]
+            _train(members, report or (lambda *_: None), interrupted)
         except OSError as error:
-            raise RunError(f"cannot write to {run.path}: {error.strerror}") from error
+            where = error.filename or runs[0].path
+            raise RunError(f"cannot write to {where}: {error.strerror}") from error
+    return [member.progress for member in members]
 
 
-def _train(run: Run, report: Report, interrupted: threading.Event) -> Progress:
-    experiment = run.experiment
-    training = experiment.training
-    state, progress = _start(run)
-    if progress.finished:
-        return progress
-    devices = devices_for(training.batch)
-    everywhere = NamedSharding(Mesh(devices, ("batch",)), PartitionSpec())
-    state = jax.device_put(state, everywhere)
-    chunk = build_train_chunk(experiment, devices)
-    validate = _build_validation(experiment)
-    last_update = math.ceil(training.max_sequences / training.batch)
-    interval = max(1, training.validate_every // training.batch)
-    checkpoints = max(1, training.checkpoint_every // training.batch)
-    clock = time.monotonic()
-    while True:
-        begin = progress.step
-        end = min((begin // interval + 1) * interval, last_update)
-        state, sums = chunk(state, end)
+class _Member:
+    """A run on its way."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        if run.has_last():
+            self.state, record = run.load_last()
+            self.progress = Progress(**record)
+            if self.progress.failed:
+                self.progress.failed, self.progress.finished = None, False
+        else:
+            self.state, self.progress = first_state(run.experiment), Progress()
+        run.drop_metrics_after(self.progress.step)
+
+    def note(self, state: TrainState, seconds: float, device_seconds: float) -> dict[str, Any]:
+        """Take up the state after a stretch of updates; return the metrics line's head."""
+        progress, batch = self.progress, self.run.experiment.training.batch
+        begin = progress.sequences
+        self.state = state
         progress.step = int(state.step)
-        _stop_if_not_finite(run, state)
-        progress.sequences = progress.step * training.batch
-        progress.skipped = int(state.skipped)
-        line = _averages(sums) | validate(state)
-        now = time.monotonic()
-        seconds, clock = now - clock, now
+        progress.sequences = progress.step * batch
         progress.seconds += seconds
-        rate = (progress.step - begin) * training.batch / seconds
-        line = {
+        progress.device_seconds += device_seconds
+        progress.skipped = int(state.skipped)
+        return {
             "step": progress.step,
             "sequences": progress.sequences,
             "seconds": round(progress.seconds, 3),
-            "sequences_per_second": round(rate, 1),
+            "device_seconds": round(progress.device_seconds, 3),
+            "sequences_per_second": round((progress.sequences - begin) / seconds, 1),
             "skipped": progress.skipped,
-        } | line
-        is_best = _judge(experiment, progress, line)
-        progress.finished = progress.finished or progress.step >= last_update
-        run.append_metrics(line)
-        if is_best:
-            run.save_best(state, {"step": progress.step} | line)
-        ends = progress.finished or interrupted.is_set()
-        if ends or progress.step // checkpoints > begin // checkpoints:
-            run.save_last(state, dataclasses.asdict(progress))
-        report(progress, line)
-        if ends:
-            return progress
+        }
+
+    def note_failure(self) -> None:
+        """Write into the last checkpoint, whose state is sound, why training ended."""
+        state, record = first_state(self.run.experiment), dataclasses.asdict(Progress())
+        if self.run.has_last():
+            state, record = self.run.load_last()
+        self.run.save_last(state, record | {"failed": self.progress.failed, "finished": True})
+
+    def judge(self, line: dict[str, Any]) -> bool:
+        """Note whether this is solved or over; return whether it is the best yet."""
+        progress, training = self.progress, self.run.experiment.training
+        solved = training.solved
+        error = line[f"validation_{self.run.experiment.task.error}"]
+        bits = line["validation_bits"]
+        best = (error, bits) < (progress.best_error, progress.best_bits)
+        if best:
+            progress.best_error, progress.best_bits = error, bits
+            progress.best_sequences = progress.sequences
+        if solved is not None and error <= solved.error:
+            if progress.solved_sequences is None:
+                progress.solved_sequences = progress.sequences
+                progress.solved_seconds = progress.seconds
+                progress.solved_device_seconds = progress.device_seconds
+            progress.finished = bits <= solved.bits
+        if progress.step >= training.last_update:
+            progress.finished = True
+        return best
+
+    def save(self, line: dict[str, Any], *, best: bool, checkpoint: bool) -> None:
+        """Write the metrics and the checkpoints that are due."""
+        self.run.append_metrics(line)
+        if best:
+            self.run.save_best(self.state, line)
+        if checkpoint:
+            self.run.save_last(self.state, dataclasses.asdict(self.progress))
 
 
-def _start(run: Run) -> tuple[TrainState, Progress]:
-    if run.has_last():
-        state, record = run.load_last()
-        progress = Progress(**record)
-    else:
-        state, progress = first_state(run.experiment), Progress()
-    run.drop_metrics_after(progress.step)
-    return state, progress
+def _train(members: Sequence[_Member], report: Report, interrupted: threading.Event) -> None:
+    training = members[0].run.experiment.training
+    interval = max(1, training.validate_every // training.batch)
+    checkpoints = max(1, training.checkpoint_every // training.batch)
+    live = [i for i, member in enumerate(members) if not member.progress.finished]
+    if not live:
+        return
+    states = MemberStates(members[0].run.experiment, [member.state for member in members])
+    validate = _build_validation(members[0].run.experiment)
+    clock = time.monotonic()
+    ending = False
+    while live and not ending:
+        # After a crash some members may be ahead of others, which catch up first.
+        begin = min(members[i].progress.step for i in live)
+        group = [i for i in live if members[i].progress.step == begin]
+        end = min((begin // interval + 1) * interval, training.last_update)
+        sums = states.advance(group, end)
+        reached = {i: states.of(i) for i in group}
+        scores = {i: validate(state) for i, state in reached.items()}
+        now = time.monotonic()
+        seconds, clock = now - clock, now
+        share = seconds * states.devices / len(group)
+        # Asked once: later signals end the next stretch, or there would be no checkpoint.
+        ending = interrupted.is_set()
+        for i in group:
+            member, progress = members[i], members[i].progress
+            line = member.note(reached[i], seconds, share) | _averages(sums[i]) | scores[i]
+            progress.failed = _failure(member.run.experiment, member.state)
+            if progress.failed:
+                progress.finished = True
+                member.note_failure()
+            else:
+                best = member.judge(line)
+                due = progress.step // checkpoints > begin // checkpoints
+                due = due or progress.finished or ending
+                member.save(line, best=best, checkpoint=due)
+            report(i, progress, line)
+        live = [i for i in live if not members[i].progress.finished]
 
 
 def _build_validation(experiment: Experiment) -> Callable[[TrainState], dict[str, float]]:
     """Return a function that scores fresh examples of all sizes of the curriculum."""
-    training, curriculum = experiment.training, experiment.training.curriculum
-    _, static = split_trainable(experiment.build_machine())
-    sequences = 1000 if training.solved is None else training.solved.sequences
+    curriculum = experiment.training.curriculum
+    sequences = (experiment.training.solved or SolvedConfig()).sequences
     score = build_scorer(experiment.task, curriculum.largest)
-    key = jax.random.fold_in(jax.random.key(training.seed), 2)
 
     def validate(state: TrainState) -> dict[str, float]:
-        step_key = jax.random.fold_in(key, int(state.step))
+        key = jax.random.fold_in(jax.random.key(int(state.seed)), 2)
+        size_key, key = jax.random.split(jax.random.fold_in(key, int(state.step)))
         sizes = jax.random.randint(
-            step_key, (sequences,), curriculum.smallest, curriculum.largest + 1
+            size_key, (sequences,), curriculum.smallest, curriculum.largest + 1
         )
-        machine = eqx.combine(state.parameters, static)
-        metrics = score(machine, step_key, sizes)
+        metrics = score(machine_of(state, experiment), key, sizes)
         return {f"validation_{name}": float(jnp.mean(x)) for name, x in metrics.items()}
 
     return validate
 
 
-def _averages(sums: dict[str, Any]) -> dict[str, float]:
-    updates = max(float(sums["updates"]), 1.0)
-    return {name: float(x) / updates for name, x in sums.items() if name != "updates"}
+def _averages(sums: dict[str, float]) -> dict[str, float]:
+    updates = max(sums["updates"], 1.0)
+    return {name: x / updates for name, x in sums.items() if name != "updates"}
 
 
-def _judge(experiment: Experiment, progress: Progress, line: dict[str, Any]) -> bool:
-    """Note in ``progress`` whether this is solved; return whether it is the best yet."""
-    solved = experiment.training.solved
-    error = line[f"validation_{experiment.task.output.error}"]
-    bits = line["validation_bits"]
-    best = (error, bits) < (progress.best_error, progress.best_bits)
-    if best:
-        progress.best_error, progress.best_bits = error, bits
-        progress.best_sequences = progress.sequences
-    if solved is not None and error <= solved.error:
-        if progress.solved_sequences is None:
-            progress.solved_sequences = progress.sequences
-            progress.solved_seconds = progress.seconds
-        progress.finished = bits <= solved.bits
-    return best
-
-
-def _stop_if_not_finite(run: Run, state: TrainState) -> None:
+def _failure(experiment: Experiment, state: TrainState) -> str | None:
+    """Say what was not finite, if training has to stop for it."""
     fault = state.fault
-    if int(fault.step) < 0 or run.experiment.training.on_nonfinite == "skip":
-        return
+    if int(fault.step) < 0 or experiment.training.on_nonfinite == "skip":
+        return None
     names = leaf_names(state.parameters)
     norms = dict(zip(names, fault.gradient_norms.tolist(), strict=True))
     bad = [name for name, norm in norms.items() if not math.isfinite(norm)]
@@ -187,31 +268,8 @@ def _stop_if_not_finite(run: Run, state: TrainState) -> None:
         if bad
         else f"largest gradient norm {norms[largest]:.3g} in {largest}"
     )
-    raise NonFiniteError(
+    return (
         f"update {int(fault.step)}: loss {float(fault.loss):.6g}; {where}. The last "
         f"checkpoint is unharmed. Try a lower learning rate or tighter clipping, or leave "
         f"such updates out with --training.on-nonfinite skip"
     )
-
-
-@contextmanager
-def _interruptions() -> Iterator[threading.Event]:
-    """Turn the first SIGINT or SIGTERM into an event; a second one acts as always."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-
-    previous = {}
-
-    def note(number: int, _frame: Any) -> None:
-        event.set()
-        signal.signal(number, previous[number])
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        previous[number] = signal.signal(number, note)
-    try:
-        yield event
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

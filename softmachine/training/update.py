@@ -1,20 +1,24 @@
-"""The compiled heart of training: many updates in one program, on all devices."""
+"""The compiled heart of training: many updates of many members in one program."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
-from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import Array, Float, Int, PyTree
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from softmachine.evaluation.scoring import score_batch
-from softmachine.machines.machine import split_trainable
+from softmachine.machines.machine import Machine, split_trainable
+from softmachine.training.curricula import Feedback
+from softmachine.training.devices import Layout
 from softmachine.training.experiment import Experiment
 
 
@@ -29,12 +33,15 @@ class Fault(NamedTuple):
 
 
 class TrainState(NamedTuple):
-    """All that changes during training; a checkpoint holds nothing else."""
+    """One member's training between two updates; a checkpoint holds nothing else."""
 
     parameters: PyTree
     """The trainable half of the machine."""
+    buffers: PyTree
+    """The machine's arrays that are not trained."""
     optimizer: PyTree
     curriculum: PyTree
+    seed: Int[Array, ""]
     step: Int[Array, ""]
     """Updates done."""
     skipped: Int[Array, ""]
@@ -42,75 +49,133 @@ class TrainState(NamedTuple):
     fault: Fault
 
 
-TrainChunk = Callable[[TrainState, int], tuple[TrainState, dict[str, Array]]]
+TrainChunk = Callable[
+    [TrainState, Int[Array, " members"]], tuple[TrainState, dict[str, Float[Array, " members"]]]
+]
 
 
 def first_state(experiment: Experiment) -> TrainState:
     """Return the state before the first update."""
-    parameters, _ = split_trainable(experiment.build_machine())
+    parameters, rest = split_trainable(experiment.build_machine())
     leaves = len(jax.tree.leaves(parameters))
     return TrainState(
         parameters=parameters,
+        buffers=eqx.filter(rest, eqx.is_array),
         optimizer=experiment.training.optimizer.build().init(parameters),
         curriculum=experiment.training.curriculum.init(),
+        seed=jnp.asarray(experiment.training.seed, jnp.int32),
         step=jnp.zeros((), jnp.int32),
         skipped=jnp.zeros((), jnp.int32),
         fault=Fault(jnp.full((), -1, jnp.int32), jnp.zeros(()), jnp.zeros(leaves)),
     )
 
 
-def build_train_chunk(experiment: Experiment, devices: Sequence[Any]) -> TrainChunk:
-    """Compile-on-first-use ``(state, end) -> (state, sums)``: train up to update ``end``.
+def machine_of(state: TrainState, experiment: Experiment) -> Machine:
+    """Return the machine with a state's arrays in it."""
+    shapes = eqx.filter_eval_shape(experiment.build_machine)
+    static = eqx.filter(shapes, lambda x: isinstance(x, jax.ShapeDtypeStruct), inverse=True)
+    return eqx.combine(state.parameters, state.buffers, static)
 
-    The batch is divided evenly over the devices. What is drawn for example i of update t
-    depends on (seed, t, i) alone. ``sums`` holds each metric summed over the chunk's
-    updates, and under ``updates`` their number.
+
+def build_train_chunk(experiment: Experiment, layout: Layout) -> TrainChunk:
+    """Compile-on-first-use ``(states, ends) -> (states, sums)``: each member up to its end.
+
+    States and results have a leading axis of members; ``ends`` holds, for each, the number
+    of the update before which it stops. Members that take updates in the same call must
+    stand at the same step. What is drawn for example i of update t depends on (seed, t, i)
+    alone, so that a member does what it would do without the others. ``sums`` holds each
+    metric summed over the call's updates, and under ``updates`` their number.
     """
-    training, task = experiment.training, experiment.task
-    if training.batch % len(devices):
+    alone = layout.members == 1
+    shape = (1, len(layout.devices)) if alone else (len(layout.devices), 1)
+    if experiment.training.batch % shape[1]:
         raise ValueError(
-            f"batch {training.batch} cannot be divided over {len(devices)} devices"
+            f"batch {experiment.training.batch} cannot be divided over {shape[1]} devices"
         )
-    local = training.batch // len(devices)
-    optimizer, curriculum = training.optimizer.build(), training.curriculum
-    _, static = split_trainable(experiment.build_machine())
-    seed_key = jax.random.fold_in(jax.random.key(training.seed), 1)
+    updates = _Updates(experiment, shards=shape[1], lockstep=layout.together > 1)
 
-    def draw(state):
-        key, memory_key = jax.random.split(jax.random.fold_in(seed_key, state.step))
-        first = jax.lax.axis_index("batch") * local
-        keys = jax.vmap(jax.random.fold_in, (None, 0))(key, first + jnp.arange(local))
-        size_keys, keys = jax.vmap(jax.random.split, out_axes=1)(keys)
-        sizes = jax.vmap(curriculum.sample, (None, 0))(state.curriculum, size_keys)
-        return memory_key, keys, sizes
+    def chunk(states, ends):
+        if not updates.lockstep:
+            return jax.lax.map(lambda member: updates.run(*member), (states, ends))
+        group = jax.vmap(updates.run, axis_name="member")
+        groups = jax.tree.map(
+            lambda x: x.reshape(-1, layout.together, *x.shape[1:]), (states, ends)
+        )
+        results = jax.lax.map(lambda members: group(*members), groups)
+        return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), results)
 
-    memories = max(1, len(training.memory_rows))
+    mapped = jax.shard_map(
+        chunk,
+        mesh=_mesh(layout),
+        in_specs=PartitionSpec("member"),
+        out_specs=PartitionSpec("member"),
+        check_vma=False,
+    )
+    return jax.jit(mapped, donate_argnums=0)
 
-    def loss_of(parameters, memory, keys, sizes):
-        machines = experiment.machines_for_updates(eqx.combine(parameters, static))
-        losses, metrics = score_batch(machines[memory], task, keys, sizes, curriculum.largest)
-        return jnp.mean(losses), jax.tree.map(jnp.mean, metrics)
 
-    def gradients_with(memory, parameters, keys, sizes):
-        gradient = jax.value_and_grad(loss_of, has_aux=True)
-        return gradient(parameters, memory, keys, sizes)
+def members_sharding(layout: Layout) -> NamedSharding:
+    """Return how arrays with a leading axis of members lie on the devices."""
+    return NamedSharding(_mesh(layout), PartitionSpec("member"))
 
-    def update(state):
-        key, keys, sizes = draw(state)
-        memory = jax.random.randint(key, (), 0, memories)
-        branches = [partial(gradients_with, i) for i in range(memories)]
-        result = jax.lax.switch(memory, branches, state.parameters, keys, sizes)
-        (loss, metrics), gradients = jax.lax.pmean(result, "batch")
+
+def _mesh(layout: Layout) -> Mesh:
+    shape = (1, -1) if layout.members == 1 else (-1, 1)
+    devices = np.array(layout.devices, dtype=object).reshape(shape)
+    return Mesh(devices, ("member", "batch"))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Updates:
+    """The updates of one member, on one of the shards of its batch."""
+
+    experiment: Experiment
+    shards: int
+    """Devices that share the batch."""
+    lockstep: bool
+    """Whether this runs under a vmap over axis ``member``."""
+
+    def run(self, state: TrainState, end: Int[Array, ""]) -> tuple[TrainState, dict]:
+        """Take updates up to ``end``; sum up what they report."""
+        stops = self.experiment.training.on_nonfinite == "stop"
+
+        def goes_on(carry):
+            state, _ = carry
+            return (state.step < end) & ~((state.fault.step >= 0) & stops)
+
+        def body(carry):
+            state, sums = carry
+            state, report = self.update(state, goes_on(carry))
+            return state, jax.tree.map(jnp.add, sums, report)
+
+        report = jax.eval_shape(lambda state: self.update(state, True)[1], state)
+        sums = jax.tree.map(jnp.zeros_like, report)
+        return jax.lax.while_loop(goes_on, body, (state, sums))
+
+    def update(
+        self, state: TrainState, live: Bool[Array, ""] | bool
+    ) -> tuple[TrainState, dict[str, Array]]:
+        """Take one update, or note why not.
+
+        ``live`` is False for a member that has stopped and waits for others in lockstep.
+        """
+        keys, sizes = self._draw(state)
+        losses_of = partial(self._losses, state, self._turn(state, live), keys, sizes)
+        gradient = jax.value_and_grad(losses_of, has_aux=True)
+        (loss, (metrics, steps)), gradients = self._mean(gradient(state.parameters))
         norms = jnp.stack([jnp.linalg.norm(g.ravel()) for g in jax.tree.leaves(gradients)])
         gradient_norm = jnp.linalg.norm(norms)
         finite = jnp.isfinite(loss) & jnp.isfinite(gradient_norm)
 
         def apply(state):
-            steps, opt = optimizer.update(gradients, state.optimizer, state.parameters)
+            parameters, optimizer = self._descend(state, gradients)
+            gain = jnp.zeros(())
+            if self.experiment.training.curriculum.uses_gain:
+                gain = loss - self._mean(losses_of(parameters)[0])
+            feedback = Feedback(sizes, metrics[self.experiment.task.error], gain, steps)
+            curriculum = self.experiment.training.curriculum.update(state.curriculum, feedback)
             return state._replace(
-                parameters=optax.apply_updates(state.parameters, steps),
-                optimizer=opt,
-                curriculum=curriculum.update(state.curriculum, metrics[task.output.error]),
+                parameters=parameters, optimizer=optimizer, curriculum=curriculum
             )
 
         def leave_out(state):
@@ -126,22 +191,49 @@ def build_train_chunk(experiment: Experiment, devices: Sequence[Any]) -> TrainCh
         report = jax.tree.map(lambda x: jnp.where(finite, x, 0.0), report)
         return state._replace(step=state.step + 1), report | {"updates": finite * 1.0}
 
-    def chunk(state, end):
-        def goes_on(carry):
-            stopped = (carry[0].fault.step >= 0) & (training.on_nonfinite == "stop")
-            return (carry[0].step < end) & ~stopped
+    def _draw(self, state):
+        """Return this shard's example keys and the whole batch's sizes."""
+        training = self.experiment.training
+        key = jax.random.fold_in(jax.random.key(state.seed), 1)
+        size_key, key = jax.random.split(jax.random.fold_in(key, state.step))
+        sizes = training.curriculum.sample(state.curriculum, size_key, training.batch)
+        local = training.batch // self.shards
+        first = jax.lax.axis_index("batch") * local
+        keys = jax.vmap(partial(jax.random.fold_in, key))(first + jnp.arange(local))
+        return keys, sizes
 
-        def body(carry):
-            state, sums = carry
-            state, report = update(state)
-            return state, jax.tree.map(jnp.add, sums, report)
+    def _turn(self, state, live):
+        """Return the step of all live members, or each would compute every memory's branch."""
+        if not self.lockstep:
+            return state.step
+        return jax.lax.pmax(jnp.where(live, state.step, 0), "member")
 
-        sums = jax.tree.map(jnp.zeros_like, jax.eval_shape(lambda s: update(s)[1], state))
-        return jax.lax.while_loop(goes_on, body, (state, sums))
+    def _losses(self, state, turn, keys, sizes, parameters):
+        """Return the mean loss of this shard's examples, mean metrics, most steps."""
+        local = len(keys)
+        mine = jax.lax.dynamic_slice_in_dim(sizes, jax.lax.axis_index("batch") * local, local)
+        machine = machine_of(state._replace(parameters=parameters), self.experiment)
+        machines = self.experiment.machines_for_updates(machine)
 
-    mesh = Mesh(devices, ("batch",))
-    replicated = PartitionSpec()
-    mapped = jax.shard_map(
-        chunk, mesh=mesh, in_specs=replicated, out_specs=replicated, check_vma=False
-    )
-    return jax.jit(mapped, donate_argnums=0)
+        def score(machine):
+            return score_batch(
+                machine,
+                self.experiment.task,
+                keys,
+                mine,
+                self.experiment.training.curriculum.largest,
+                in_step="member" if self.lockstep else None,
+            )
+
+        branches = [partial(score, machine) for machine in machines]
+        scores = jax.lax.switch(turn % len(machines), branches)
+        means = jax.tree.map(jnp.mean, scores.metrics)
+        return jnp.mean(scores.losses), (means, jnp.max(scores.steps))
+
+    def _descend(self, state, gradients):
+        optimizer = self.experiment.training.optimizer.build()
+        steps, moments = optimizer.update(gradients, state.optimizer, state.parameters)
+        return optax.apply_updates(state.parameters, steps), moments
+
+    def _mean(self, tree):
+        return jax.lax.pmean(tree, "batch") if self.shards > 1 else tree

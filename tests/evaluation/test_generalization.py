@@ -53,15 +53,15 @@ def machine():
 
 def test_a_perfect_machine_scores_perfectly_at_every_size():
     for score in evaluate(PerfectCopier(), TASK, [1, 7, 33, 60], sequences=30):
-        assert score.wrong_bits == 0
-        assert score.perfect == 1
-        assert score.bits < 1e-3
+        assert score.metrics["wrong_bits"] == 0
+        assert score.metrics["perfect"] == 1
+        assert score.metrics["bits"] < 1e-3
 
 
 def test_a_machine_wrong_in_one_channel_scores_exactly_that():
     for score in evaluate(PerfectCopier(flaw=1), TASK, [1, 7, 33], sequences=30):
-        assert score.wrong_bits == pytest.approx(score.size, rel=1e-6)
-        assert score.perfect == 0
+        assert score.metrics["wrong_bits"] == pytest.approx(score.size, rel=1e-6)
+        assert score.metrics["perfect"] == 0
 
 
 def test_scores_of_a_size_do_not_depend_on_the_company(machine):
@@ -91,7 +91,7 @@ def test_memory_grows_on_demand(machine):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"sizes": [0]}, "sizes must be at least 1"),
+        ({"sizes": [0]}, "sizes of this task must be at least 1, not 0"),
         ({"sizes": [3], "sequences": 0}, "sequences must be at least 1"),
     ],
 )

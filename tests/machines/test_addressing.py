@@ -11,7 +11,13 @@ import pytest
 from hypothesis import given, settings
 from jax.test_util import check_grads
 
-from softmachine.machines.addressing import content_weighting, interpolate, sharpen, shift
+from softmachine.machines.addressing import (
+    content_weighting,
+    harden,
+    interpolate,
+    sharpen,
+    shift,
+)
 from softmachine.machines.ntm import read, write
 
 HEADS, COLUMNS, ROWS = 3, 5, 8
@@ -214,6 +220,91 @@ def test_later_shifts_move_away_from_row_0():
     assert int(jnp.argmax(shift(last, jnp.array([[0.0, 0.0, 1.0]])))) == 0
 
 
+# --- without going around the ends --------------------------------------------------------
+
+
+@pytest.mark.parametrize("shifts", [1, 2, 3, 4, 5, 8])
+def test_without_wrap_weight_stops_at_the_ends(shifts):
+    """Row i goes to row i + distance, or to the last row in that direction."""
+    rng = np.random.default_rng(0)
+    weighting, probabilities_ = simplex(rng, 2, ROWS), simplex(rng, 2, shifts)
+    with jax.enable_x64(True):
+        moved = shift(jnp.asarray(weighting), jnp.asarray(probabilities_), wrap=False)
+    expected = np.zeros_like(weighting)
+    for h, i, j in itertools.product(range(2), range(ROWS), range(shifts)):
+        target = np.clip(i + j - shifts // 2, 0, ROWS - 1)
+        expected[h, target] += weighting[h, i] * probabilities_[h, j]
+    np.testing.assert_allclose(moved, expected, rtol=1e-13)
+
+
+@PROPERTY
+@given(weighting=probabilities, shifts=shifts_of_heads)
+def test_without_wrap_nothing_is_lost(weighting, shifts):
+    moved = jax.jit(lambda w, s: shift(w, s, wrap=False))(weighting, shifts)
+    np.testing.assert_allclose(np.sum(moved, axis=-1), 1, atol=2e-5)
+
+
+@pytest.mark.parametrize("shifts", [2, 3, 5])
+def test_far_from_the_ends_wrap_makes_no_difference(shifts):
+    rng = np.random.default_rng(0)
+    weighting = np.zeros((HEADS, 12), np.float32)
+    weighting[:, 3:9] = simplex(rng, HEADS, 6)
+    probabilities_ = jnp.asarray(simplex(rng, HEADS, shifts), jnp.float32)
+    around, stopped = (
+        shift(jnp.asarray(weighting), probabilities_, wrap=wrap) for wrap in (True, False)
+    )
+    np.testing.assert_array_equal(stopped, around)
+
+
+def test_a_head_that_walks_on_stays_on_the_last_row():
+    weighting = jax.nn.one_hot(jnp.array([ROWS - 2]), ROWS)
+    for row in (ROWS - 1, ROWS - 1, ROWS - 1):
+        weighting = shift(weighting, jnp.array([[0.0, 0.0, 1.0]]), wrap=False)
+        np.testing.assert_array_equal(weighting, jax.nn.one_hot(jnp.array([row]), ROWS))
+
+
+# --- hard ---------------------------------------------------------------------------------
+
+
+@PROPERTY
+@given(weighting=probabilities)
+def test_hard_is_one_hot_at_the_largest(weighting):
+    hard = np.asarray(harden(jnp.asarray(weighting)))
+    np.testing.assert_array_equal(hard, np.eye(ROWS)[weighting.argmax(-1)])
+
+
+def test_hard_takes_the_first_of_equals_and_passes_no_gradient():
+    weighting = jnp.array([[0.1, 0.4, 0.4, 0.1], [0.25, 0.25, 0.25, 0.25]])
+    np.testing.assert_array_equal(harden(weighting), np.eye(4)[[1, 0]])
+    probe = jnp.arange(8.0).reshape(2, 4)
+    gradient = jax.grad(lambda w: jnp.sum(probe * harden(sharpen(w, jnp.ones(2)))))(weighting)
+    np.testing.assert_array_equal(gradient, 0)
+
+
+# --- smoothing ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("smoothing", [1e-16, 1e-3])
+def test_smoothing_of_norms_and_of_sums_is_what_it_says(smoothing):
+    given_ = random_arguments(4)
+    given_["memory"][:, ::2] *= 1e-7
+    flat = np.full((HEADS, ROWS), 1e-4)
+    sharpenings = np.array([1.0, 4.0, 9.0])
+    with jax.enable_x64(True):
+        content = content_weighting(
+            *(jnp.asarray(given_[name]) for name in ("memory", "keys", "strengths")),
+            smoothing=smoothing,
+        )
+        sharp = sharpen(jnp.asarray(flat), jnp.asarray(sharpenings), smoothing=smoothing)
+    for h in range(HEADS):
+        memory, key = given_["memory"].T, given_["keys"][h]
+        norms = np.sqrt((memory**2).sum(1) + smoothing) * np.sqrt((key**2).sum() + smoothing)
+        powers = np.exp(given_["strengths"][h] * (memory @ key) / norms)
+        np.testing.assert_allclose(content[h], powers / powers.sum(), rtol=1e-12)
+        powers = flat[h] ** sharpenings[h]
+        np.testing.assert_allclose(sharp[h], powers / (powers.sum() + smoothing), rtol=1e-9)
+
+
 @PROPERTY
 @given(
     memory=memories,
@@ -280,12 +371,14 @@ def check_reverse_gradients(function, arguments):
         (interpolate, ("previous", "previous", "gates")),
         (shift, ("previous", "shifts")),
         (sharpen, ("previous", "sharpenings")),
+        (lambda *x: shift(*x, wrap=False), ("previous", "shifts")),
+        (lambda *x: sharpen(*x, smoothing=1e-2), ("previous", "sharpenings")),
         (
             lambda *x: all_stages(*x)[-1],
             ("memory", "keys", "strengths", "gates", "previous", "shifts", "sharpenings"),
         ),
     ],
-    ids=["content", "interpolate", "shift", "sharpen", "all"],
+    ids=["content", "interpolate", "shift", "sharpen", "no wrap", "smoothed", "all"],
 )
 def test_gradients(function, names):
     given_ = random_arguments(3)
@@ -376,3 +469,23 @@ def test_flat_weightings_survive_sharpening(sharpening):
     """128 equal weights to the power 22 are zero in float32."""
     sharp = sharpen(jnp.full((1, 128), 1 / 128), jnp.array([sharpening]))
     np.testing.assert_allclose(sharp, 1 / 128, rtol=1e-5)
+
+
+@pytest.mark.parametrize("weight", [0.0, 1e-20, 1e-8, 1 / 128, 1.0])
+@pytest.mark.parametrize("sharpening", [1.0, 21.0, 1e3])
+def test_smoothed_sharpening_stays_finite(weight, sharpening):
+    """Down to a weighting of zeros, which stays next to nothing."""
+    flat, sharpenings = jnp.full((1, 128), weight), jnp.array([sharpening])
+
+    def projected(w, s):
+        sharp = sharpen(w, s, smoothing=1e-16)
+        return jnp.sum(jnp.arange(128.0) * sharp), sharp
+
+    (_, sharp), gradients = jax.value_and_grad(projected, (0, 1), has_aux=True)(
+        flat, sharpenings
+    )
+    expected = np.float64(weight) ** sharpening
+    expected = expected / (128 * expected + 1e-16)
+    np.testing.assert_allclose(sharp, expected, rtol=1e-3, atol=1e-3)
+    for gradient in gradients:
+        assert np.all(np.isfinite(gradient))

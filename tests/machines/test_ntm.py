@@ -71,9 +71,12 @@ def numpy_address(head, memory, previous):
     moved = np.zeros(rows)
     for i in range(rows):
         for j, probability in enumerate(head["shift"]):
-            moved[(i + j - center) % rows] += gated[i] * probability
+            target = i + j - center
+            target = target % rows if head["wrap"] else min(max(target, 0), rows - 1)
+            moved[target] += gated[i] * probability
     powers = moved ** head["sharpening"]
-    return powers / powers.sum()
+    weighting = powers / powers.sum()
+    return np.eye(rows)[weighting.argmax()] if head["hard"] else weighting
 
 
 def numpy_heads(config, values):
@@ -105,7 +108,11 @@ def numpy_heads(config, values):
         {
             "key": ACTIVATIONS[config.key_activation](keys[h]),
             "strength": softplus(strengths[h]),
-            "sharpening": min(1 + softplus(sharpenings[h]), limit),
+            "sharpening": max(
+                1, config.sharpening_factor * min(1 + softplus(sharpenings[h]), limit)
+            ),
+            "wrap": config.wrap,
+            "hard": config.hard,
             "gate": sigmoid(gates[h]),
             "shift": softmax(shift_logits[h]),
         }
@@ -207,7 +214,15 @@ OPTIONS = {
     "bounded": dict(
         key_activation="tanh", add_activation="sigmoid", max_sharpening=1.5, head_clip=0.7
     ),
-}
+    **{
+        f"{order}, ends, sharp{', hard' * hard}": dict(
+            order=order, read_heads=2, write_heads=2, shifts=5, wrap=False,
+            sharpening_factor=1.7, hard=hard,
+        )
+        for order in ORDERS for hard in (False, True)
+    },
+    "flattened": dict(sharpening_factor=0.4),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
@@ -461,6 +476,90 @@ def test_learning_does_not_tell_symmetric_rows_apart():
     np.testing.assert_allclose(gradient, np.tile(gradient[:, :1], 7), rtol=1e-3, atol=1e-6)
 
 
+# --- other addressing of a trained machine ------------------------------------------------
+
+
+def first_step(machine):
+    state, _ = jax.jit(type(machine).step)(machine, machine.init_state(), jnp.ones(INPUTS))
+    return state
+
+
+def heads_that_see_the_first_memory(config):
+    readers = config.read_heads
+    return {
+        "write-read": slice(readers, None),
+        "read-write": slice(None),
+        "address-write-read": slice(None),
+        "alternate": slice(0, None, readers),
+    }[config.order]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_hard_is_the_argmax_of_soft(order):
+    config = dataclasses.replace(
+        SMALL, order=order, read_heads=2, write_heads=2, initial_weightings="learned"
+    )
+    machine = with_noise(build(config), 1)
+    soft, hard = first_step(machine), first_step(machine.with_addressing(hard=True))
+    heads = heads_that_see_the_first_memory(config)
+    expected = np.eye(7)[np.argmax(soft.weightings, axis=-1)]
+    np.testing.assert_array_equal(hard.weightings[heads], expected[heads])
+    np.testing.assert_array_equal(np.sort(hard.weightings, axis=-1)[:, :-1], 0)
+    np.testing.assert_array_equal(np.max(hard.weightings, axis=-1), 1)
+
+
+def test_other_addressing_keeps_parameters_and_what_is_not_named():
+    machine = build(SMALL)
+    assert eqx.tree_equal(machine.with_addressing(), machine)
+    changed = machine.with_addressing(wrap=False).with_addressing(sharpening_factor=2.0)
+    assert changed.config == dataclasses.replace(SMALL, wrap=False, sharpening_factor=2.0)
+    assert changed.with_addressing(hard=True, wrap=True).config == dataclasses.replace(
+        SMALL, sharpening_factor=2.0, hard=True
+    )
+    assert eqx.tree_equal(dataclasses.replace(changed, config=SMALL), machine)
+    with pytest.raises(ValueError, match=r"sharpening_factor must be positive, not -1\.0"):
+        machine.with_addressing(sharpening_factor=-1.0)
+
+
+def test_sharpening_factor_multiplies_and_stops_at_one():
+    config = dataclasses.replace(SMALL, max_sharpening=3.0)
+    machine, hidden = with_noise(build(config), 0, scale=1.0), jnp.ones(6)
+    plain = machine.head_parameters(hidden).sharpenings
+    for factor in (0.4, 2.0):
+        other = machine.with_addressing(sharpening_factor=factor)
+        ours = other.head_parameters(hidden).sharpenings
+        np.testing.assert_allclose(ours, np.maximum(factor * plain, 1), rtol=1e-6)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_grown_memory_with_hard_heads(order):
+    """All options together, called and batched."""
+    config = dataclasses.replace(SMALL, order=order, initial_weightings="learned")
+    machine = with_noise(build(config), 3).with_memory_rows(13)
+    machine = machine.with_addressing(hard=True, wrap=False, sharpening_factor=2.0)
+    assert machine.with_memory_rows(20).config.hard
+    inputs = random_inputs(6, batch=(2,)).astype(jnp.float32)
+    called = jax.jit(jax.vmap(lambda x: machine(x)))(inputs)
+    batched = eqx.filter_jit(run_batch)(machine, inputs, steps=6, max_steps=6)
+    assert np.all(np.isfinite(called))
+    np.testing.assert_allclose(batched, called, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_hard_heads_have_finite_gradients(order):
+    """Keys and shifts get none; what is written and read still does."""
+    config = dataclasses.replace(SMALL, order=order, hard=True, wrap=False)
+    parameters, static = split_trainable(with_noise(build(config), 3))
+    inputs = random_inputs(4, batch=(2,)).astype(jnp.float32)
+    _, gradient = loss_and_gradient(parameters, static, inputs, None)
+    for path, leaf in jax.tree.leaves_with_path(gradient):
+        assert np.all(np.isfinite(leaf)), jax.tree_util.keystr(path)
+    keys, addressing = gradient.heads.bias[: 2 * 4], gradient.heads.bias[2 * 4 : -2 * 4]
+    np.testing.assert_array_equal(keys, 0)
+    np.testing.assert_array_equal(addressing, 0)
+    assert np.any(gradient.heads.bias[-4:] != 0)
+
+
 # --- other sizes of memory ----------------------------------------------------------------
 
 
@@ -548,6 +647,9 @@ def test_learned_weightings_cannot_shrink():
         (dict(shifts=9), r"shifts \(9\) must not exceed memory_rows \(7\)"),
         (dict(max_sharpening=0.5), "max_sharpening must be at least 1, not 0.5"),
         (dict(head_clip=0.0), "head_clip must be positive, not 0.0"),
+        (dict(similarity_smoothing=0.0), "similarity_smoothing must be positive, not 0.0"),
+        (dict(sharpening_smoothing=-1.0), "sharpening_smoothing must be at least 0, not -1.0"),
+        (dict(sharpening_factor=0.0), "sharpening_factor must be positive, not 0.0"),
         (dict(initial_memory_range=(1.0, 0.0)), r"must be \(low, high\), not \(1.0, 0.0\)"),
     ],
 )

@@ -1,13 +1,10 @@
 """The copy task against its plain construction."""
 
-import doctest
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import softmachine.tasks.copy
 from softmachine.tasks.copy import Copy
 
 WIDTH, MAX_SIZE = 3, 5
@@ -39,21 +36,6 @@ def test_examples_are_laid_out_as_in_the_paper(sample, size):
     assert example.mask.sum() == size * WIDTH
 
 
-@pytest.mark.parametrize("size", [1, 3])
-def test_more_padding_adds_only_zeros(size):
-    task, key = Copy(width=WIDTH), jax.random.key(7)
-    short = jax.tree.map(np.asarray, task.sample(key, size, max_size=size))
-    long = jax.tree.map(np.asarray, task.sample(key, size, max_size=size + 4))
-    assert short.steps == long.steps
-    steps = int(short.steps)
-    for name in ("targets", "mask"):
-        np.testing.assert_array_equal(getattr(long, name)[steps:], 0)
-    np.testing.assert_array_equal(long.inputs[steps:], 0)
-    np.testing.assert_array_equal(long.mask[:steps], short.mask)
-    np.testing.assert_array_equal(long.inputs[:steps, -1], short.inputs[:, -1])
-    np.testing.assert_array_equal(long.targets[size + 1 : steps], long.inputs[:size, :WIDTH])
-
-
 def test_bits_are_fair_and_independent():
     task = Copy(width=8)
     keys = jax.random.split(jax.random.key(0), 500)
@@ -64,24 +46,6 @@ def test_bits_are_fair_and_independent():
     assert np.all(np.abs(bits.mean(axis=0) - 0.5) < 4.5 * spread)
     correlations = np.corrcoef(bits.T) - np.eye(80)
     assert np.abs(correlations).max() < 5.5 / np.sqrt(500)
-
-
-def test_the_key_alone_decides(sample):
-    first, again, other = (sample(jax.random.key(seed), 4) for seed in (0, 0, 1))
-    np.testing.assert_array_equal(first.inputs, again.inputs)
-    assert np.any(np.asarray(first.inputs) != np.asarray(other.inputs))
-
-
-def test_sizes_vary_inside_one_program(sample):
-    examples = jax.vmap(sample)(jax.random.split(jax.random.key(0), 3), jnp.array([1, 3, 5]))
-    np.testing.assert_array_equal(examples.steps, [3, 7, 11])
-    np.testing.assert_array_equal(np.sum(examples.mask, axis=(1, 2)), [3, 9, 15])
-
-
-def test_declared_sizes_are_the_examples_sizes(sample):
-    example, task = sample(jax.random.key(0), 2), Copy(width=WIDTH)
-    assert example.inputs.shape == (task.steps(MAX_SIZE), task.input_size)
-    assert example.targets.shape == (task.steps(MAX_SIZE), task.output_size)
 
 
 def test_rendering_marks_wrong_bits(sample):
@@ -113,9 +77,3 @@ def test_rendering_shows_no_padding(sample):
 def test_width_below_one_is_refused():
     with pytest.raises(ValueError, match="copy width must be at least 1 bit, not 0"):
         Copy(width=0)
-
-
-def test_documented_examples():
-    result = doctest.testmod(softmachine.tasks.copy)
-    assert result.failed == 0
-    assert result.attempted >= 4

@@ -16,17 +16,6 @@ from softmachine.training.experiment import SolvedConfig
 from softmachine.training.optimizers import OptimizerConfig
 from softmachine.training.runs import Run
 from softmachine.training.trainer import train
-from softmachine.training.update import build_train_chunk, first_state
-
-
-def assert_same(a, b):
-    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
-        np.testing.assert_array_equal(np.asarray(x), np.asarray(y))
-
-
-def without_times(lines):
-    times = ("seconds", "sequences_per_second")
-    return [{k: v for k, v in line.items() if k not in times} for line in lines]
 
 
 def interrupt_at(step):
@@ -46,7 +35,7 @@ def interrupt_at(step):
     ],
     ids=["uniform", "growing", "graves"],
 )
-def test_interrupted_and_resumed_equals_straight(experiment, with_training, tmp_path, changes):
+def test_interrupted_and_resumed_equals_straight(experiment, with_training, tmp_path, changes, assert_same, without_times):
     experiment = with_training(experiment, **changes)
     straight, broken = (Run.create(tmp_path / name, experiment) for name in ("a", "b"))
     assert train(straight).finished
@@ -59,7 +48,7 @@ def test_interrupted_and_resumed_equals_straight(experiment, with_training, tmp_
     assert without_times(straight.metrics()) == without_times(broken.metrics())
 
 
-def test_same_seed_same_result_other_seed_other_result(experiment, with_training, tmp_path):
+def test_same_seed_same_result_other_seed_other_result(experiment, with_training, tmp_path, without_times):
     experiment = with_training(experiment, max_sequences=40)
     other = with_training(experiment, seed=1)
     runs = [
@@ -71,44 +60,6 @@ def test_same_seed_same_result_other_seed_other_result(experiment, with_training
     a, b, c = (without_times(run.metrics()) for run in runs)
     assert a == b
     assert a != c
-
-
-def test_the_number_of_devices_changes_nothing_but_rounding(experiment):
-    states = [
-        build_train_chunk(experiment, devices)(first_state(experiment), 5)[0]
-        for devices in (jax.devices()[:1], jax.devices()[:2])
-    ]
-    for one, two in zip(*map(jax.tree.leaves, states), strict=True):
-        np.testing.assert_allclose(np.asarray(one), np.asarray(two), rtol=1e-3, atol=1e-5)
-
-
-def test_each_update_draws_one_of_the_given_memories(experiment, with_training):
-    def after_four_updates(*rows):
-        config = with_training(experiment, memory_rows=rows)
-        state, _ = build_train_chunk(config, jax.devices()[:1])(first_state(config), 4)
-        return jax.tree.leaves(state.parameters)
-
-    def difference(a, b):
-        return max(float(abs(x - y).max()) for x, y in zip(a, b, strict=True))
-
-    own = after_four_updates()
-    assert difference(own, after_four_updates(8, 8)) < 1e-5
-    few, mixed = after_four_updates(4), after_four_updates(4, 8)
-    assert [x.shape for x in few] == [x.shape for x in own]
-    assert difference(few, own) > 1e-4
-    assert difference(mixed, own) > 1e-4
-    assert difference(mixed, few) > 1e-4
-
-
-def test_updates_need_memory_for_the_largest_size(experiment, with_training):
-    machine = experiment.build_machine()
-    with pytest.raises(ValueError, match="size 4 needs 4 memory rows, training has 3"):
-        with_training(experiment, memory_rows=(3,)).machines_for_updates(machine)
-
-
-def test_batch_must_divide_over_the_devices(experiment, with_training):
-    with pytest.raises(ValueError, match="batch 3 cannot be divided over 2 devices"):
-        build_train_chunk(with_training(experiment, batch=3), jax.devices()[:2])
 
 
 def test_stops_when_solved_and_remembers_when(experiment, with_training, tmp_path):
@@ -228,7 +179,7 @@ train(Run(sys.argv[1]))
 """
 
 
-def test_killed_while_writing_a_checkpoint_it_resumes(experiment, tmp_path):
+def test_killed_while_writing_a_checkpoint_it_resumes(experiment, tmp_path, assert_same, without_times):
     straight, broken = (Run.create(tmp_path / name, experiment) for name in ("a", "b"))
     command = [sys.executable, "-c", DIE_IN_THE_SECOND_CHECKPOINT, str(broken.path)]
     assert subprocess.run(command, check=False).returncode == 9

@@ -1,0 +1,70 @@
+"""What a population costs: updates of N members together against one member alone.
+
+Usage: ``python benchmarks/population.py --members 10 --json FILE``. Both train the recipe
+``ntm-copy`` with one JAX device per core, in turn, several times; every member draws its
+own sizes. The ratio is the time of an update of all members over that of one alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from pathlib import Path
+
+from softmachine.recipes import get_recipe
+from softmachine.training.devices import use_all_cores
+from softmachine.training.environment import describe_environment
+from softmachine.training.members import MemberStates
+from softmachine.training.update import first_state
+
+COMPILE_UPDATES = 4
+
+
+def build(recipe: str, members: int) -> MemberStates:
+    """Return members at their first update, the program compiled."""
+    experiment = get_recipe(recipe)
+    states = MemberStates(
+        experiment, [first_state(experiment.with_seed(seed)) for seed in range(members)]
+    )
+    states.advance(range(members), COMPILE_UPDATES)
+    return states
+
+
+def main() -> None:
+    """Parse, measure, print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--recipe", default="ntm-copy")
+    parser.add_argument("--members", type=int, default=10, metavar="N")
+    parser.add_argument("--updates", type=int, default=400, metavar="N")
+    parser.add_argument("--repetitions", type=int, default=5, metavar="N")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    options = parser.parse_args()
+    cores = use_all_cores()
+    sides = {members: build(options.recipe, members) for members in (1, options.members)}
+    seconds: dict[int, list[float]] = {members: [] for members in sides}
+    for repetition in range(1, options.repetitions + 1):
+        end = COMPILE_UPDATES + repetition * options.updates
+        for members, states in sides.items():
+            begin = time.perf_counter()
+            states.advance(range(members), end)
+            seconds[members].append((time.perf_counter() - begin) / options.updates)
+    medians = {members: statistics.median(times) for members, times in seconds.items()}
+    ratio = medians[options.members] / medians[1]
+    for members, median in medians.items():
+        print(f"{members:3} members: {1e3 * median:.3f} ms per update of all")
+    print(f"{options.members} members cost {ratio:.2f} times one member on {cores} devices")
+    if options.json is not None:
+        result = {
+            "environment": describe_environment(),
+            "recipe": options.recipe,
+            "updates": options.updates,
+            "seconds_per_update": {str(members): times for members, times in seconds.items()},
+            "ratio_of_medians": ratio,
+        }
+        options.json.write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

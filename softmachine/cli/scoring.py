@@ -1,0 +1,281 @@
+"""The commands that score, draw and publish what was trained."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from softmachine.cli.sources import Trained, open_runs, open_trained, override_task
+from softmachine.errors import SoftmachineError
+from softmachine.evaluation.generalization import SizeScore, evaluate, with_test_options
+from softmachine.evaluation.statistics import Quantiles, quantiles
+from softmachine.machines.machine import Machine
+from softmachine.recipes import RECIPES
+from softmachine.tasks.task import Task
+from softmachine.training.devices import use_all_cores
+
+CURVE_POINTS = (0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 6)
+"""Sizes of a generalisation curve, as multiples of the largest trained."""
+CURVE_SEQUENCES = 200
+
+
+class TestOptions(NamedTuple):
+    """What can be changed about a machine and its task for a test."""
+
+    memory_rows: int | None = None
+    hard: bool = False
+    wrap: bool = True
+    sharpening_factor: float = 1.0
+    task: tuple[str, ...] = ()
+
+    def apply(self, trained: Trained) -> tuple[Machine, Task]:
+        """Return the machine and the task to test."""
+        machine = with_test_options(
+            trained.machine,
+            memory_rows=self.memory_rows,
+            hard=self.hard or None,
+            wrap=None if self.wrap else False,
+            sharpening_factor=None if self.sharpening_factor == 1 else self.sharpening_factor,
+        )
+        trained_on = trained.experiment.task
+        task = override_task(trained_on, self.task)
+        widths = task.input_size, task.output_size
+        if widths != (trained_on.input_size, trained_on.output_size):
+            raise SoftmachineError(
+                f"--task {' '.join(self.task)}: the machine has {trained_on.input_size} input "
+                f"and {trained_on.output_size} output channels, this task {widths[0]} and "
+                f"{widths[1]}"
+            )
+        return machine, task
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the options that differ from those of the training."""
+        defaults = TestOptions()
+        return {
+            name: value
+            for name, value in self._asdict().items()
+            if value != getattr(defaults, name)
+        }
+
+
+def evaluate_source(
+    source: str,
+    sizes: Sequence[int],
+    sequences: int,
+    seed: int,
+    options: TestOptions,
+    *,
+    as_json: bool,
+) -> None:
+    """Score a run, a population or a model of the zoo, and print the result."""
+    use_all_cores()
+    members = open_trained(source)
+    scores = []
+    for member in members:
+        machine, task = options.apply(member)
+        chosen = sizes or _default_sizes(member, machine, task)
+        scores.append(evaluate(machine, task, chosen, sequences=sequences, seed=seed))
+        result = _result(member, machine, scores[-1], seed, options)
+        if member.run is not None:
+            with contextlib.suppress(SoftmachineError):  # a read-only run can be evaluated
+                member.run.save_result("evaluation", result)
+        if as_json:
+            print(json.dumps(result), flush=True)
+    if as_json:
+        return
+    error = members[0].experiment.task.error
+    if len(members) == 1:
+        _print_scores(scores[0], members[0].name)
+    else:
+        _print_quantiles(scores, error, f"{source}, {len(members)} members")
+
+
+def plot_sources(
+    sources: Sequence[str], size: int | None, seed: int, out: Path | None, options: TestOptions
+) -> None:
+    """Draw figures and print where they are."""
+    from softmachine.evaluation import figures
+
+    use_all_cores()
+    groups = {source: open_trained(source) for source in sources}
+    if out is None:
+        out = _figures_directory(sources[0], groups[sources[0]])
+    if len(groups) == 1 and len(groups[sources[0]]) == 1:
+        drawn = _figures_of_one(groups[sources[0]][0], size, seed, options)
+    else:
+        drawn = _figures_of_many(groups, seed, options)
+    for name, figure in drawn.items():
+        target = out / f"{name}.png"
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            figures.save_figure(figure, target)
+        except OSError as error:
+            raise SoftmachineError(f"cannot write to {target}: {error.strerror}") from error
+        print(target)
+
+
+def write_ledger(paths: Sequence[str], out: Path, sequences: int) -> None:
+    """Write the results ledger of some runs."""
+    from softmachine.evaluation import ledger
+
+    use_all_cores()
+    result = ledger.build(
+        paths,
+        recipes=RECIPES,
+        sequences=sequences,
+        report=lambda message: print(message, flush=True),
+    )
+    print(f"{out} and {ledger.write(out, result)}")
+
+
+def publish_run(source: str, name: str | None, directory: Path | None) -> None:
+    """Put the best machine of a run or a population into the zoo."""
+    from softmachine.evaluation.ledger import paper_scores
+    from softmachine.zoo.publish import publish
+
+    use_all_cores()
+    runs = open_runs(source)
+    if any(run.load_progress() is None for run in runs):
+        raise SoftmachineError(f"{source} has not been trained to its end")
+    progress = {run.path: run.load_progress() or {} for run in runs}
+    best = min(
+        runs, key=lambda r: (progress[r.path]["best_error"], progress[r.path]["best_bits"])
+    )
+    for path in publish(
+        best, name or best.experiment.recipe, paper_scores(best), directory=directory
+    ):
+        print(path)
+
+
+def _default_sizes(trained: Trained, machine: Machine, task: Task) -> list[int]:
+    largest = trained.experiment.training.curriculum.largest
+    rows = machine.memory_rows
+    return [
+        factor * largest
+        for factor in (1, 2, 4, 6)
+        if factor == 1 or rows is None or task.items(factor * largest) <= rows
+    ]
+
+
+def _result(
+    trained: Trained,
+    machine: Machine,
+    scores: Sequence[SizeScore],
+    seed: int,
+    options: TestOptions,
+) -> dict[str, Any]:
+    return {
+        "machine": trained.name,
+        "task": type(trained.experiment.task).__name__,
+        "options": options.to_json(),
+        "memory_rows": machine.memory_rows,
+        "seed": seed,
+        "sizes": [score.to_row() for score in scores],
+    }
+
+
+def _figures_directory(source: str, members: Sequence[Trained]) -> Path:
+    if members[0].run is None:
+        return Path("figures") / source.replace(":", "-")
+    return Path(source) / "figures"
+
+
+def _figures_of_one(
+    trained: Trained, size: int | None, seed: int, options: TestOptions
+) -> dict[str, Any]:
+    from softmachine.evaluation import figures
+
+    largest = trained.experiment.training.curriculum.largest
+    size = largest if size is None else size
+    machine, task = options.apply(trained)
+    if size < task.smallest:
+        raise SoftmachineError(f"size must be at least {task.smallest}, not {size}")
+    scores = _curve(trained, options, seed)
+    if machine.memory_rows is not None and task.items(size) > machine.memory_rows:
+        machine = with_test_options(machine, memory_rows=task.items(size))
+    drawn = {
+        "generalization": figures.generalization_curve(
+            scores, largest, trained.name, task.error
+        ),
+        f"example-{size}": figures.example_figure(machine, task, size, seed),
+    }
+    if trained.run is not None:
+        drawn["learning-curve"] = figures.learning_curve(
+            trained.run.metrics(), trained.name, task.error
+        )
+    return drawn
+
+
+def _figures_of_many(
+    groups: dict[str, list[Trained]], seed: int, options: TestOptions
+) -> dict[str, Any]:
+    from softmachine.evaluation import figures
+
+    error = next(iter(groups.values()))[0].experiment.task.error
+    if any(m.experiment.task.error != error for group in groups.values() for m in group):
+        raise SoftmachineError("only runs of tasks with the same error fit into one figure")
+    largest = max(group[0].experiment.training.curriculum.largest for group in groups.values())
+    curves = {
+        name: [_curve(member, options, seed) for member in group]
+        for name, group in groups.items()
+    }
+    learning = {
+        name: [member.run.metrics() for member in group if member.run is not None]
+        for name, group in groups.items()
+    }
+    return {
+        "generalization": figures.generalization_bands(curves, largest, error),
+        "learning-curves": figures.learning_bands(
+            {name: metrics for name, metrics in learning.items() if metrics}, error
+        ),
+    }
+
+
+def _curve(trained: Trained, options: TestOptions, seed: int) -> list[SizeScore]:
+    """Score a machine at growing sizes, as far as its memory goes."""
+    machine, task = options.apply(trained)
+    largest = trained.experiment.training.curriculum.largest
+    sizes = sorted({max(task.smallest, round(largest * point)) for point in CURVE_POINTS})
+    rows = machine.memory_rows
+    sizes = [size for size in sizes if rows is None or task.items(size) <= rows]
+    scores = evaluate(machine, task, sizes, sequences=CURVE_SEQUENCES, seed=seed)
+    if trained.run is not None:
+        with contextlib.suppress(SoftmachineError):
+            rows_of = [score.to_row() for score in scores]
+            trained.run.save_result("generalization", rows_of)
+    return scores
+
+
+def _print_scores(scores: Sequence[SizeScore], title: str) -> None:
+    names = list(scores[0].metrics)
+    table = Table(title=title)
+    for name in ("size", "sequences", *names):
+        table.add_column(name.replace("_", " "), justify="right")
+    for score in scores:
+        values = [_format(name, score.metrics[name]) for name in names]
+        table.add_row(str(score.size), f"{score.sequences:,}", *values)
+    Console().print(table)
+
+
+def _print_quantiles(scores: Sequence[Sequence[SizeScore]], error: str, title: str) -> None:
+    table = Table(title=title, caption=f"{error.replace('_', ' ')} per sequence, over members")
+    for name in ("size", "sequences", *Quantiles._fields):
+        table.add_column(name.replace("_", " "), justify="right")
+    for members in zip(*scores, strict=True):
+        values = quantiles([score.metrics[error] for score in members])
+        table.add_row(
+            str(members[0].size),
+            f"{members[0].sequences:,}",
+            *[_format(error, value) for value in values],
+        )
+    Console().print(table)
+
+
+def _format(name: str, value: float) -> str:
+    return f"{value:.1%}" if name == "perfect" else f"{value:.3f}"

@@ -1,0 +1,85 @@
+"""What the command line takes for a RUN: a run, a population, a model of the zoo."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from softmachine.errors import SoftmachineError
+from softmachine.machines.machine import Machine
+from softmachine.training.experiment import Experiment, TaskConfig
+from softmachine.training.population import is_population, open_population
+from softmachine.training.runs import Run
+from softmachine.training.serialization import task_from_json, task_to_json
+from softmachine.zoo import open_model
+
+ZOO = "zoo:"
+
+
+class Trained(NamedTuple):
+    """A machine with what it was trained for."""
+
+    name: str
+    experiment: Experiment
+    machine: Machine
+    run: Run | None
+    """None for a model of the zoo."""
+
+
+def open_runs(source: str) -> list[Run]:
+    """Return the run at a path, or the runs of the population there."""
+    return open_population(source) if is_population(source) else [Run(source)]
+
+
+def open_trained(source: str) -> list[Trained]:
+    """Return one machine, or one per member of a population."""
+    if source.startswith(ZOO):
+        model = open_model(source.removeprefix(ZOO))
+        return [Trained(source, model.experiment, model.machine, None)]
+    return [
+        Trained(
+            f"{run.experiment.recipe}, seed {run.experiment.training.seed}",
+            run.experiment,
+            run.load_machine(),
+            run,
+        )
+        for run in open_runs(source)
+    ]
+
+
+def open_one(source: str) -> Trained:
+    """Return one machine; SoftmachineError for a population."""
+    if not source.startswith(ZOO) and is_population(source):
+        members = ", ".join(run.path.name for run in open_population(source))
+        raise SoftmachineError(
+            f"{source} is a population: choose one of its members ({members}), for instance "
+            f"{Path(source) / open_population(source)[0].path.name}"
+        )
+    return open_trained(source)[0]
+
+
+def override_task(task: TaskConfig, assignments: Sequence[str]) -> TaskConfig:
+    """Return the task with fields replaced, each given as ``field=JSON value``."""
+    value = task_to_json(task)
+    fields = {field.name for field in dataclasses.fields(task) if field.init}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals or name not in fields:
+            raise SoftmachineError(
+                f"--task {assignment}: expected FIELD=VALUE with a field of "
+                f"{type(task).__name__}: {', '.join(sorted(fields))}"
+            )
+        value[name] = _parse(assignment, text)
+    return task_from_json(value, f"--task {' '.join(assignments)}")
+
+
+def _parse(assignment: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise SoftmachineError(
+            f"--task {assignment}: {text!r} is no JSON value such as 3 or [1,3]"
+        ) from None

@@ -1,0 +1,157 @@
+"""The commands that train."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from softmachine.cli.main import one_line_errors
+from softmachine.cli.progress import ProgressDisplay
+from softmachine.cli.sources import open_runs
+from softmachine.errors import NonFiniteError, SoftmachineError
+from softmachine.evaluation.statistics import wilson_interval
+from softmachine.recipes import RECIPES, get_recipe
+from softmachine.training.devices import use_all_cores
+from softmachine.training.experiment import (
+    Experiment,
+    MachineConfig,
+    TaskConfig,
+    TrainingConfig,
+)
+from softmachine.training.population import create_population
+from softmachine.training.runs import Run
+from softmachine.training.trainer import Progress, train_members
+
+
+def train_recipe(name: str, arguments: list[str]) -> None:
+    """Train a recipe with overrides from the command line."""
+    options = _parse_train(get_recipe(name), arguments)
+    experiment = Experiment(
+        recipe=name, task=options.task, machine=options.machine, training=options.training
+    )
+    use_all_cores()
+    with _user_errors():
+        experiment.machines_for_updates(experiment.build_machine())
+    if options.members is None:
+        path = options.run or Path("runs") / f"{name}-{experiment.training.seed}"
+        _train(path, [Run.create(path, experiment)])
+    else:
+        path = options.run or Path("runs") / f"{name}-x{options.members}"
+        with _user_errors():
+            runs = create_population(path, experiment, options.members)
+        _train(path, runs)
+
+
+def resume(path: Path) -> None:
+    """Continue a run or a population."""
+    runs = open_runs(str(path))
+    use_all_cores()
+    _train(path, runs)
+
+
+def _parse_train(experiment: Experiment, arguments: list[str]) -> Any:
+    """Parse overrides of a recipe's fields; its own values are the defaults."""
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Options:
+        task: TaskConfig
+        machine: MachineConfig
+        training: TrainingConfig
+        run: Path | None = None
+        """Directory to write, runs/RECIPE-SEED by default, runs/RECIPE-xN for N members."""
+        seed: Annotated[int | None, tyro.conf.arg(help="Short for --training.seed.")] = None
+        members: int | None = None
+        """Train a population of so many members, with seeds counted from the seed."""
+
+    defaults = Options(
+        task=experiment.task, machine=experiment.machine, training=experiment.training
+    )
+    with _user_errors():
+        options = one_line_errors(
+            tyro.cli,
+            Options,
+            args=arguments,
+            default=defaults,
+            prog=f"softmachine train {experiment.recipe}",
+            description=(RECIPES[experiment.recipe].__doc__ or "").splitlines()[0],
+            config=(tyro.conf.AvoidSubcommands,),
+        )
+        if options.seed is None:
+            return options
+        training = dataclasses.replace(options.training, seed=options.seed)
+        return dataclasses.replace(options, training=training)
+
+
+@contextlib.contextmanager
+def _user_errors() -> Iterator[None]:
+    """Show a ValueError of a configuration as the user's error that it is."""
+    try:
+        yield
+    except ValueError as error:
+        raise SoftmachineError(str(error)) from error
+
+
+def _train(path: Path, runs: Sequence[Run]) -> None:
+    with ProgressDisplay(runs[0].experiment, len(runs)) as display:
+        progress = train_members(runs, display.report)
+    alone = len(runs) == 1
+    if alone and progress[0].failed:
+        raise NonFiniteError(progress[0].failed)
+    if not all(member.finished for member in progress):
+        print(f"Interrupted. Continue with: softmachine resume {path}")
+        sys.exit(130)
+    print(_outcome(runs[0], progress[0]) if alone else _population_outcome(runs, progress))
+    print(f"Run: {path}" if alone else f"Population: {path}")
+    print(f"Next: softmachine evaluate {path}")
+    print(f"      softmachine plot {path}")
+
+
+def _outcome(run: Run, progress: Progress) -> str:
+    if run.experiment.training.solved is None:
+        outcome = f"Trained for {progress.sequences:,} sequences"
+    elif progress.solved_sequences is None:
+        outcome = f"Not solved in {progress.sequences:,} sequences"
+    else:
+        outcome = (
+            f"Solved after {progress.solved_sequences:,} sequences and "
+            f"{progress.solved_seconds:.0f} s"
+        )
+    label = run.experiment.task.error.replace("_", " ")
+    best = f"best validation: {progress.best_error:.3g} {label}, {progress.best_bits:.3g} bits"
+    skipped = f", {progress.skipped} updates skipped" if progress.skipped else ""
+    return f"{outcome}; {best}{skipped}."
+
+
+def _population_outcome(runs: Sequence[Run], members: Sequence[Progress]) -> str:
+    experiment = runs[0].experiment
+    label = experiment.task.error.replace("_", " ")
+    table = Table(title=f"{experiment.recipe}, {len(runs)} members")
+    for name in ("seed", "solved after", "seconds", "trained", f"best {label}", "best bits"):
+        table.add_column(name, justify="right")
+    for run, progress in zip(runs, members, strict=True):
+        solved = progress.solved_sequences
+        table.add_row(
+            str(run.experiment.training.seed),
+            "failed" if progress.failed else "-" if solved is None else f"{solved:,}",
+            "" if solved is None else f"{progress.solved_seconds:.0f}",
+            f"{progress.sequences:,}",
+            f"{progress.best_error:.3g}",
+            f"{progress.best_bits:.3g}",
+        )
+    Console().print(table)
+    if experiment.training.solved is None:
+        return f"Trained {len(runs)} members."
+    solved = sum(progress.solved_sequences is not None for progress in members)
+    low, high = wilson_interval(solved, len(runs))
+    return (
+        f"Solved: {solved} of {len(runs)} members (95 % interval of the rate: "
+        f"{low:.0%} to {high:.0%})."
+    )

@@ -1,0 +1,365 @@
+"""The results ledger: what every recipe's runs came to, from their directories alone.
+
+`build` gathers the numbers; `softmachine.evaluation.ledger_page` renders them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import itertools
+import math
+import shlex
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import softmachine
+from softmachine.errors import SoftmachineError
+from softmachine.evaluation.generalization import evaluate
+from softmachine.evaluation.ledger_page import to_markdown
+from softmachine.evaluation.paper import PaperTest, machine_kind, paper_tests
+from softmachine.evaluation.statistics import quantiles, wilson_interval
+from softmachine.files import replacing, write_json
+from softmachine.tasks.task import Task
+from softmachine.training.checkpoints import read_record
+from softmachine.training.commands import Recipes, differences, training_commands
+from softmachine.training.experiment import Experiment
+from softmachine.training.runs import Run
+from softmachine.training.serialization import experiment_to_json
+from softmachine.training.trainer import Progress
+
+SCHEMA = 1
+RESULT = "paper-tests"
+"""Name of the result under which a run keeps its test scores."""
+Report = Callable[[str], None]
+Number = int | float
+
+
+def find_runs(paths: Iterable[str | Path]) -> list[Run]:
+    """Return the runs at or anywhere below the paths, sorted by path, each once.
+
+    Raises SoftmachineError if a path does not exist or has no run, or a run cannot be read.
+    """
+    found: dict[Path, Run] = {}
+    for path in map(Path, paths):
+        if not path.exists():
+            raise SoftmachineError(f"{path} does not exist")
+        directories = sorted(config.parent for config in path.rglob("config.json"))
+        if not directories:
+            raise SoftmachineError(
+                f"{path} has no run: give run directories, population directories, or "
+                f"folders of them"
+            )
+        for directory in directories:
+            found.setdefault(directory.resolve(), Run(directory))
+    if not found:
+        raise SoftmachineError("no paths given: try 'softmachine ledger runs'")
+    return sorted(found.values(), key=lambda run: run.path)
+
+
+def build(
+    paths: Sequence[str | Path],
+    *,
+    recipes: Recipes,
+    sequences: int = 1000,
+    report: Report | None = None,
+) -> dict[str, Any]:
+    """Gather the results of runs, grouped by experiment; test those that are not tested yet.
+
+    Runs belong to one group if they differ in their seed alone. A run's test scores stay in
+    its ``results`` folder until its best checkpoint, the tests or ``sequences`` change.
+    Unfinished runs are listed, not tested.
+
+    Arguments:
+        paths: run directories, population directories, or folders that contain them.
+        recipes: today's recipes by name, to say where a run differs from its own.
+        sequences: how many sequences per test.
+        report: told, in a line of text, which run is tested next.
+
+    Returns:
+        The ledger, JSON-compatible.
+
+    Raises:
+        SoftmachineError: no or unreadable runs, or two of a group with the same seed.
+    """
+    groups: dict[Experiment, list[Run]] = {}
+    for run in find_runs(paths):
+        groups.setdefault(run.experiment.with_seed(0), []).append(run)
+    order = sorted(groups, key=lambda experiment: _place(experiment, recipes))
+    for runs in groups.values():
+        runs.sort(key=_seed_of)
+        _check_seeds(runs)
+    command = ["softmachine", "ledger", *map(str, paths)]
+    if sequences != 1000:
+        command += ["--sequences", str(sequences)]
+    return {
+        "schema": SCHEMA,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "softmachine": softmachine.__version__,
+        "command": shlex.join(command),
+        "sequences": sequences,
+        "groups": [
+            _group(groups[experiment], recipes, sequences, report) for experiment in order
+        ],
+    }
+
+
+def write(out: str | Path, ledger: dict[str, Any]) -> Path:
+    """Write the page ``out`` and its JSON, beside it under the same name; return the latter.
+
+    Raises SoftmachineError if they cannot be written, or ``out`` itself ends in ``.json``.
+    """
+    out = Path(out)
+    data = out.with_suffix(".json")
+    if out == data:
+        raise SoftmachineError(f"{out} is the page, in Markdown: try {out.with_suffix('.md')}")
+    ledger = ledger | {
+        "command": f"{ledger['command']} --out {shlex.quote(str(out))}",
+        "data": data.name,
+    }
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_json(data, ledger)
+        with replacing(out) as temporary:
+            temporary.write_text(to_markdown(ledger))
+    except OSError as error:
+        raise SoftmachineError(f"cannot write to {out}: {error.strerror}") from error
+    return data
+
+
+# Gathering
+
+
+def _group(
+    runs: Sequence[Run], recipes: Recipes, sequences: int, report: Report | None
+) -> dict[str, Any]:
+    """Return everything about runs that differ in their seed alone."""
+    experiment = runs[0].experiment
+    tests = paper_tests(experiment.task)
+    rows = [_row(run, tests, sequences, report) for run in runs]
+    drift = differences(experiment, recipes)
+    best = _best_seed(rows)
+    return {
+        "recipe": experiment.recipe,
+        "machine": machine_kind(experiment.machine),
+        "task": type(experiment.task).__name__,
+        "error": experiment.task.error,
+        "experiment": experiment_to_json(experiment.with_seed(0)),
+        "criterion": _criterion(experiment),
+        "drift": None if drift is None else [change._asdict() for change in drift],
+        "commands": training_commands(experiment, [row["seed"] for row in rows], recipes),
+        "environments": _environments(runs),
+        "summary": _summary(rows, experiment) | {"best_seed": best},
+        "tests": [
+            _test(test, [row["tests"][i] for row in rows], rows, experiment, best)
+            for i, test in enumerate(tests)
+        ],
+        "runs": rows,
+    }
+
+
+def _row(
+    run: Run, tests: Sequence[PaperTest], sequences: int, report: Report | None
+) -> dict[str, Any]:
+    """Return what one run came to."""
+    progress = Progress(**(run.load_progress() or {}))
+    judged = run.experiment.training.solved is not None
+    solved = progress.solved_sequences is not None
+    untested = [None] * len(tests)
+    return {
+        "seed": _seed_of(run),
+        "path": str(run.path),
+        "finished": progress.finished,
+        "solved": solved if judged else None,
+        "failure": progress.failed,
+        "solved_sequences": progress.solved_sequences,
+        "solved_seconds": progress.solved_seconds,
+        "solved_device_seconds": progress.solved_device_seconds,
+        "sequences": progress.sequences,
+        "seconds": progress.seconds,
+        "device_seconds": progress.device_seconds,
+        "best_sequences": progress.best_sequences,
+        "best_error": _finite(progress.best_error),
+        "best_bits": _finite(progress.best_bits),
+        "tests": _scores(run, tests, sequences, report) if progress.finished else untested,
+    }
+
+
+def paper_scores(run: Run, sequences: int = 1000) -> list[dict[str, Any]]:
+    """Return a run's scores in the paper's tests of its task, a row each."""
+    tests = paper_tests(run.experiment.task)
+    scores = _scores(run, tests, sequences, None)
+    return [
+        {"test": test.name, "sequences": sequences, **row}
+        for test, row in zip(tests, scores, strict=True)
+        if row is not None
+    ]
+
+
+def _scores(
+    run: Run, tests: Sequence[PaperTest], sequences: int, report: Report | None
+) -> list[dict[str, Number | None] | None]:
+    """Return a run's score in each test, from its results if they are there already.
+
+    None for what does not fit into the machine's memory.
+    """
+    checkpoint = run.path / "checkpoints" / "best.safetensors"
+    if not tests or not checkpoint.exists():
+        return [None] * len(tests)
+    fingerprint = {
+        "checkpoint": read_record(checkpoint),
+        "sequences": sequences,
+        "tests": [[repr(test.task), test.size] for test in tests],
+    }
+    known = run.load_result(RESULT)
+    if isinstance(known, dict) and known.get("fingerprint") == fingerprint:
+        return known["scores"]
+    if report is not None:
+        report(f"testing {run.path}")
+    machine = run.load_machine()
+    rows = machine.memory_rows
+    sizes: dict[Task, list[int]] = {}
+    for test in tests:
+        if rows is None or test.task.items(test.size) <= rows:
+            sizes.setdefault(test.task, []).append(test.size)
+    scored = {
+        (task, score.size): {name: _finite(value) for name, value in score.metrics.items()}
+        for task in sizes
+        for score in evaluate(machine, task, sizes[task], sequences=sequences)
+    }
+    scores = [scored.get((test.task, test.size)) for test in tests]
+    with contextlib.suppress(SoftmachineError):  # read-only runs have a place in a ledger too
+        run.save_result(RESULT, {"fingerprint": fingerprint, "scores": scores})
+    return scores
+
+
+def _summary(rows: Sequence[dict[str, Any]], experiment: Experiment) -> dict[str, Any]:
+    """Return counts and spreads over the runs of a group."""
+    finished = [row for row in rows if row["finished"]]
+    solved = [row for row in rows if row["solved"]]
+    judged = experiment.training.solved is not None
+    failed = [row for row in finished if not row["solved"]]
+    device_hours = sum(row["device_seconds"] for row in rows) / 3600
+    return {
+        "tried": len(rows),
+        "finished": len(finished),
+        "solved": len(solved) if judged else None,
+        "failed": len(failed) if judged else None,
+        "interval": list(wilson_interval(len(solved), len(rows))) if judged else None,
+        "to_solve": {
+            name: _spread([row[f"solved_{name}"] for row in solved])
+            for name in ("sequences", "seconds", "device_seconds")
+        },
+        "sequences": _spread([row["sequences"] for row in rows]),
+        "validation": {
+            "error": _spread([row["best_error"] for row in finished]),
+            "bits": _spread([row["best_bits"] for row in finished]),
+        },
+        "device_hours": device_hours,
+        "device_hours_per_seed": device_hours / len(rows),
+    }
+
+
+def _test(
+    test: PaperTest,
+    scores: Sequence[dict[str, Number | None] | None],
+    rows: Sequence[dict[str, Any]],
+    experiment: Experiment,
+    best_seed: int | None,
+) -> dict[str, Any]:
+    """Return the spread over the finished runs in one test, with the paper's figure."""
+    of_finished = [score for score, row in zip(scores, rows, strict=True) if row["finished"]]
+    best = next(
+        (s for s, row in zip(scores, rows, strict=True) if row["seed"] == best_seed), None
+    )
+    paper = test.published.get(machine_kind(experiment.machine))
+    names = {"bits": "bits", "error": experiment.task.error}
+    return {
+        "name": test.name,
+        "size": test.size,
+        "paper": None
+        if paper is None
+        else {"bits": paper.bits, "approximate": paper.approximate, "source": paper.source},
+        "finding": test.finding,
+        "seeds": sum(score is not None for score in of_finished),
+    } | {
+        key: {
+            "spread": _spread([None if s is None else s[name] for s in of_finished]),
+            "best_member": best and best[name],
+        }
+        for key, name in names.items()
+    }
+
+
+def _best_seed(rows: Sequence[dict[str, Any]]) -> int | None:
+    """Return the seed that validated best among the finished; the tests have no say."""
+    scored = [row for row in rows if row["finished"] and row["best_error"] is not None]
+    if not scored:
+        return None
+    return min(scored, key=lambda row: (row["best_error"], row["best_bits"]))["seed"]
+
+
+def _spread(values: Sequence[Number | None]) -> dict[str, Number] | None:
+    """Return quantiles; None if there are no values, or if one is not known or not finite."""
+    known = [value for value in values if value is not None]
+    if not known or len(known) < len(values):
+        return None
+    return quantiles(known)._asdict()
+
+
+def _finite(value: Number) -> Number | None:
+    return value if math.isfinite(value) else None
+
+
+def _seed_of(run: Run) -> int:
+    return run.experiment.training.seed
+
+
+def _check_seeds(runs: Sequence[Run]) -> None:
+    """Refuse to count a seed twice."""
+    for first, second in itertools.pairwise(runs):
+        if _seed_of(first) == _seed_of(second):
+            raise SoftmachineError(
+                f"{first.path} and {second.path} are the same experiment with the same seed: "
+                f"give one of them"
+            )
+
+
+def _place(experiment: Experiment, recipes: Recipes) -> tuple[Any, ...]:
+    """Return where a group stands: as its recipe does in the list; unchanged ones first."""
+    names = list(recipes)
+    known = experiment.recipe in names
+    drift = differences(experiment, recipes) or []
+    return (
+        names.index(experiment.recipe) if known else len(names),
+        experiment.recipe,
+        len(drift),
+        repr(experiment),
+    )
+
+
+def _criterion(experiment: Experiment) -> dict[str, Any] | None:
+    solved = experiment.training.solved
+    if solved is None:
+        return None
+    curriculum = experiment.training.curriculum
+    return {
+        "error": solved.error,
+        "sequences": solved.sequences,
+        "sizes": [curriculum.smallest, curriculum.largest],
+    }
+
+
+def _environments(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Return the distinct environments of runs, each with the seeds it had."""
+    distinct: list[dict[str, Any]] = []
+    for run in runs:
+        environment = run.environment()
+        for known in distinct:
+            if known["environment"] == environment:
+                known["seeds"].append(_seed_of(run))
+                break
+        else:
+            distinct.append({"environment": environment, "seeds": [_seed_of(run)]})
+    return distinct

@@ -1,0 +1,340 @@
+"""The ledger as a page of Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from softmachine.training.commands import ABSENT, unbroken_ranges
+
+NIGHT = 12.0
+"""Hours."""
+
+Number = int | float
+
+
+def to_markdown(ledger: dict[str, Any]) -> str:
+    """Render a ledger as a page of Markdown, from nothing but its own numbers."""
+    data = f"; all numbers are in `{ledger['data']}`" if "data" in ledger else ""
+    groups = ledger["groups"]
+    blocks = [
+        "# Results",
+        f"Made on {ledger['date']} by `{ledger['command']}`{data}. Not written by hand.",
+        _summary_table(groups),
+        _LEGEND.format(sequences=_number(ledger["sequences"])),
+    ]
+    for group in groups:
+        blocks += _section(group)
+    return "\n\n".join(blocks) + "\n"
+
+
+_LEGEND = """\
+- *Solved*: a validation met the recipe's criterion, on fresh sequences of sizes uniform in
+  the training range. All seeds that were tried count; those not finished count as not solved
+  until they are. The interval is Wilson's, for 95 %.
+- *To solve*: median, and in brackets the quartiles, of the seeds that solved the task.
+  *Device time* is what a seed took of the machine: seconds times devices, shared among the
+  seeds that trained together. Wall-clock time is that of all seeds trained together.
+  Compilation and validation are included in both.
+- *Validation*: the task's error per sequence, of the parameters kept, those that validated
+  best; median of the finished seeds, and the best.
+- *Tests*: those of Graves et al. 2014, on {sequences} fresh sequences each. *Bits* are
+  cross-entropies per sequence, as in the paper; ≈ marks figures read off its curves. The
+  *best seed* is the one that validated best, chosen without looking at the tests."""
+
+
+def _summary_table(groups: Sequence[dict[str, Any]]) -> str:
+    header = (
+        "recipe",
+        "solved",
+        "95 %",
+        "sequences to solve",
+        "device time to solve",
+        "sequences trained",
+        "validation",
+        "device-hours",
+    )
+    return _table(header, [_summary_cells(group) for group in groups])
+
+
+def _summary_cells(group: dict[str, Any]) -> list[str]:
+    summary = group["summary"]
+    solved, to_solve, validation = "-", summary["to_solve"], summary["validation"]
+    if summary["solved"] is not None:
+        solved = f"{summary['solved']} of {summary['tried']}"
+    unfinished = summary["tried"] - summary["finished"]
+    error = _center(validation["error"])
+    if validation["error"] is not None:
+        error += f" (best {_number(validation['error']['lowest'])}) {_words(group['error'])}"
+    return [
+        f"[{_title(group)}](#{_anchor(_title(group))})",
+        solved + (f", {unfinished} unfinished" if unfinished else ""),
+        _interval(summary["interval"]),
+        _middle(to_solve["sequences"]),
+        _middle(to_solve["device_seconds"], _duration),
+        _center(summary["sequences"]),
+        error,
+        _number(summary["device_hours"]),
+    ]
+
+
+def _section(group: dict[str, Any]) -> list[str]:
+    """Return the blocks of one group's section."""
+    blocks = [f"## {_title(group)}", _facts(group), *_how_to(group)]
+    if group["summary"]["solved"]:
+        blocks.append(_to_solve_table(group["summary"]["to_solve"]))
+    if group["tests"]:
+        blocks.append(_test_table(group))
+        findings = [
+            f"- The paper on {test['name']}: {test['finding']}."
+            for test in group["tests"]
+            if test["finding"]
+        ]
+        blocks += ["\n".join(findings)] if findings else []
+    shown = f"; of the tests, {_words(group['error'])}" if group["tests"] else ""
+    return [
+        *blocks,
+        f"<details><summary>Every seed{shown}</summary>",
+        _seed_table(group),
+        "</details>",
+    ]
+
+
+def _facts(group: dict[str, Any]) -> str:
+    """Say what ran, how it ended, what it cost, and on what."""
+    summary, criterion = group["summary"], group["criterion"]
+    lines = [f"- {group['task']}, machine {group['machine']}; {_outcome(summary)}"]
+    if criterion is not None:
+        low, high = criterion["sizes"]
+        lines.append(
+            f"- Solved means at most {_number(criterion['error'])} {_words(group['error'])} "
+            f"per sequence, on {_number(criterion['sequences'])} sequences of sizes {low} to "
+            f"{high}."
+        )
+    if summary["validation"]["error"] is not None:
+        lines.append(f"- {_validation(group)}")
+    lines.append(f"- {_cost(group)}")
+    lines += [f"- {_environment(known)}" for known in group["environments"]]
+    return "\n".join(lines)
+
+
+def _outcome(summary: dict[str, Any]) -> str:
+    tried, unfinished = summary["tried"], summary["tried"] - summary["finished"]
+    seeds = _count(tried, "seed")
+    ended = "all finished" if not unfinished else f"{unfinished} not finished yet"
+    if summary["solved"] is None:
+        return f"{seeds}, {ended}; there is no criterion for solved."
+    return (
+        f"{seeds}, {ended}: {summary['solved']} solved, {summary['failed']} failed "
+        f"({_interval(summary['interval'])} solve it)."
+    )
+
+
+def _validation(group: dict[str, Any]) -> str:
+    """Say how well the kept parameters validated, in the middle and at best."""
+    spread, seed = group["summary"]["validation"], group["summary"]["best_seed"]
+    best = next(row for row in group["runs"] if row["seed"] == seed)
+    return (
+        f"Validation: median {_center(spread['error'])} {_words(group['error'])} and "
+        f"{_center(spread['bits'])} bits per sequence; best seed ({seed}) "
+        f"{_number(best['best_error'])} and {_number(best['best_bits'])}."
+    )
+
+
+def _cost(group: dict[str, Any]) -> str:
+    """Say what a rerun costs, and whether it fits into a night."""
+    summary = group["summary"]
+    hours = summary["device_hours"]
+    text = (
+        f"Cost: {_number(hours)} device-hours, {_number(summary['device_hours_per_seed'])} "
+        f"per seed"
+    )
+    devices = [known["environment"].get("devices") for known in group["environments"]]
+    if None in devices or not devices:
+        return f"{text}."
+    most = max(devices)
+    text += f"; {_duration(3600 * hours / most)} on {_count(most, 'such device')}"
+    return text + (", longer than a night." if hours / most > NIGHT else ".")
+
+
+def _environment(known: dict[str, Any]) -> str:
+    environment = known["environment"]
+    seeds = ", ".join(_range(*bounds) for bounds in unbroken_ranges(known["seeds"]))
+    label = "Seed" if len(known["seeds"]) == 1 else "Seeds"
+    if not environment:
+        return f"{label} {seeds}: environment not recorded."
+    return (
+        f"{label} {seeds}: {environment['hardware']}, "
+        f"{_count(environment['devices'], environment['platform'] + ' device')}; "
+        f"JAX {environment['jax']}, Python {environment['python']}, softmachine "
+        f"{environment['softmachine']} (commit {environment['commit'] or 'unknown'}), begun "
+        f"{environment['date']}."
+    )
+
+
+def _how_to(group: dict[str, Any]) -> list[str]:
+    """Return the commands, after a warning if today's recipe alone would not do it."""
+    drift, commands = group["drift"], group["commands"]
+    blocks = []
+    if drift is None:
+        blocks.append(f"**There is no recipe {group['recipe']} today.**")
+    elif drift:
+        changes = [
+            f"- `{change['field']}`: {_value(change['run'])} here, {_value(change['recipe'])} "
+            f"in the recipe"
+            for change in drift
+        ]
+        blocks.append("**Differs from the recipe of today:**\n\n" + "\n".join(changes))
+    if commands is None:
+        blocks.append("No command makes these runs; their `config.json` says what they were.")
+    else:
+        blocks.append("\n".join(["```sh", *commands, "```"]))
+    return blocks
+
+
+def _to_solve_table(to_solve: dict[str, Any]) -> str:
+    header = ("to solve", "fastest", "lower quartile", "median", "upper quartile", "slowest")
+    lines = (
+        ("sequences", to_solve["sequences"], _number),
+        ("wall-clock time", to_solve["seconds"], _duration),
+        ("device time", to_solve["device_seconds"], _duration),
+    )
+    return _table(
+        header,
+        [[name, *map(shown, spread.values())] for name, spread, shown in lines if spread],
+    )
+
+
+def _test_table(group: dict[str, Any]) -> str:
+    error, best = _words(group["error"]), group["summary"]["best_seed"]
+    named = "best seed" if best is None else f"best seed ({best})"
+    header = ("test", "paper: bits", "ours: bits", named, f"ours: {error}", named)
+    rows = [
+        [
+            test["name"],
+            _published(test["paper"]),
+            _middle(test["bits"]["spread"]),
+            _number(test["bits"]["best_member"]),
+            _middle(test["error"]["spread"]),
+            _number(test["error"]["best_member"]),
+        ]
+        for test in group["tests"]
+    ]
+    return _table(header, rows)
+
+
+def _seed_table(group: dict[str, Any]) -> str:
+    error = _words(group["error"])
+    header = [
+        "seed",
+        "solved after",
+        "device time to solve",
+        "trained",
+        "device time",
+        f"validation: {error}",
+        "bits",
+        *(test["name"] for test in group["tests"]),
+    ]
+    return _table(header, [_seed_cells(row, group["error"]) for row in group["runs"]])
+
+
+def _seed_cells(row: dict[str, Any], error: str) -> list[str]:
+    solved = {None: "-", False: "no", True: _number(row["solved_sequences"])}[row["solved"]]
+    if not row["finished"]:
+        solved = f"{solved}, unfinished" if row["solved"] else "unfinished"
+    if row["failure"]:
+        solved += ", stopped"
+    return [
+        str(row["seed"]),
+        solved,
+        _duration(row["solved_device_seconds"]),
+        _number(row["sequences"]),
+        _duration(row["device_seconds"]),
+        _number(row["best_error"]),
+        _number(row["best_bits"]),
+        *(_number(score and score[error]) for score in row["tests"]),
+    ]
+
+
+def _title(group: dict[str, Any]) -> str:
+    """Name a group; two of one recipe differ in what has been changed."""
+    recipe, drift = group["recipe"], group["drift"]
+    if not drift:
+        return recipe
+    changes = [
+        f"{change['field'].split('.')[-1]} {_value(change['run']).strip('`')}"
+        for change in drift[:3]
+    ]
+    more = f" and {len(drift) - 3} more" if len(drift) > 3 else ""
+    return f"{recipe} with {', '.join(changes)}{more}"
+
+
+def _anchor(title: str) -> str:
+    """Return the name that GitHub gives a heading."""
+    kept = "".join(c for c in title.lower() if c.isalnum() or c in " -_")
+    return kept.replace(" ", "-")
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table; numbers stand to the right, names to the left."""
+    lines = [header, ["---", *["--:"] * (len(header) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _middle(
+    spread: dict[str, Number] | None, shown: Callable[[Number | None], str] | None = None
+) -> str:
+    """Return median and quartiles."""
+    if spread is None:
+        return "-"
+    shown = shown or _number
+    low, high = shown(spread["lower_quartile"]), shown(spread["upper_quartile"])
+    return f"{shown(spread['median'])} ({low} to {high})"
+
+
+def _center(spread: dict[str, Number] | None) -> str:
+    return _number(None if spread is None else spread["median"])
+
+
+def _published(figure: dict[str, Any] | None) -> str:
+    if figure is None:
+        return "-"
+    return f"{'≈ ' if figure['approximate'] else ''}{_number(figure['bits'])}"
+
+
+def _interval(interval: Sequence[Number] | None) -> str:
+    if interval is None:
+        return "-"
+    low, high = (f"{100 * bound:.0f}" for bound in interval)
+    return f"{low} to {high} %"
+
+
+def _number(value: Number | None) -> str:
+    """Return a number with three digits that count, or all of a larger one's."""
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _duration(seconds: Number | None) -> str:
+    if seconds is None:
+        return "-"
+    if seconds < 600:
+        return f"{_number(seconds)} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{_number(number)} {thing}{'' if number == 1 else 's'}"
+
+
+def _words(metric: str) -> str:
+    return metric.replace("_", " ")
+
+
+def _range(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first} to {last}"
+
+
+def _value(value: Any) -> str:
+    return value if value == ABSENT else f"`{value}`"

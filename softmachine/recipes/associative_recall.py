@@ -1,0 +1,41 @@
+"""Recipes of the associative recall task."""
+
+from __future__ import annotations
+
+from softmachine.machines.controllers import ControllerConfig
+from softmachine.recipes.tuned import lstm, ntm, training
+from softmachine.tasks.associative_recall import AssociativeRecall
+from softmachine.training.curricula import Uniform
+from softmachine.training.experiment import Experiment
+
+SIZES = Uniform(smallest=2, largest=6)
+
+
+def ntm_recall() -> Experiment:
+    """NTM, LSTM controller: name the item after the one asked for, among 2 to 6."""
+    return Experiment(
+        recipe="ntm-recall",
+        task=AssociativeRecall(),
+        machine=ntm(ControllerConfig(kind="lstm", hidden=100), read_heads=2),
+        training=training(SIZES, 60_000, clip_norm=1.0),
+    )
+
+
+def ntm_ff_recall() -> Experiment:
+    """NTM, feed-forward controller: name the item after the one asked for, among 2 to 6."""
+    return Experiment(
+        recipe="ntm-ff-recall",
+        task=AssociativeRecall(),
+        machine=ntm(ControllerConfig(kind="feedforward", hidden=100), read_heads=2),
+        training=training(SIZES, 60_000, learning_rate=5e-4, clip_norm=1.0),
+    )
+
+
+def lstm_recall() -> Experiment:
+    """Baseline, 3 LSTM layers of 256: name the item after the one asked for."""
+    return Experiment(
+        recipe="lstm-recall",
+        task=AssociativeRecall(),
+        machine=lstm(layers=3, hidden=256),
+        training=training(SIZES, 200_000, batch=16, memory_rows=(), validate_every=10_000),
+    )

@@ -1,0 +1,58 @@
+"""Recipes of the dynamic N-grams task."""
+
+from __future__ import annotations
+
+from softmachine.machines.controllers import ControllerConfig
+from softmachine.machines.ntm import NTMConfig
+from softmachine.recipes.tuned import lstm, ntm, training
+from softmachine.tasks.ngrams import NGrams
+from softmachine.training.curricula import Uniform
+from softmachine.training.experiment import Experiment, TrainingConfig
+
+SIZES = Uniform(smallest=200, largest=200)
+
+
+def ntm_ngrams() -> Experiment:
+    """NTM, LSTM controller: predict bits from what followed the same five bits."""
+    return Experiment(
+        recipe="ntm-ngrams",
+        task=NGrams(),
+        machine=_machine(ControllerConfig(kind="lstm", hidden=100)),
+        training=_training(200_000),
+    )
+
+
+def ntm_ff_ngrams() -> Experiment:
+    """NTM, feed-forward controller: predict bits from what followed the same five bits."""
+    return Experiment(
+        recipe="ntm-ff-ngrams",
+        task=NGrams(),
+        machine=_machine(ControllerConfig(kind="feedforward", hidden=100)),
+        training=_training(200_000),
+    )
+
+
+def lstm_ngrams() -> Experiment:
+    """Baseline, 3 LSTM layers of 128: predict bits from what followed the same five bits."""
+    return Experiment(
+        recipe="lstm-ngrams",
+        task=NGrams(),
+        machine=lstm(layers=3, hidden=128),
+        training=_training(200_000, batch=16),
+    )
+
+
+def _machine(controller: ControllerConfig) -> NTMConfig:
+    # Each context needs a row of its own: rows that differ from the start can be told apart.
+    return ntm(controller, initial_memory="learned", initial_memory_range=(-0.3, 0.3))
+
+
+def _training(sequences: int, batch: int = 4) -> TrainingConfig:
+    return training(
+        SIZES,
+        sequences,
+        batch=batch,
+        memory_rows=(),
+        solvable=False,
+        validate_every=5_000,
+    )

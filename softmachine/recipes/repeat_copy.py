@@ -1,0 +1,44 @@
+"""Recipes of the repeat copy task."""
+
+from __future__ import annotations
+
+from softmachine.machines.controllers import ControllerConfig
+from softmachine.recipes.tuned import lstm, ntm, training
+from softmachine.tasks.repeat_copy import RepeatCopy
+from softmachine.training.curricula import Uniform
+from softmachine.training.experiment import Experiment
+
+SIZES = Uniform(smallest=1, largest=10)
+
+
+def ntm_repeat_copy() -> Experiment:
+    """NTM, LSTM controller: say 1 to 10 vectors 1 to 10 times."""
+    # Squashed candidates cannot hold a number of repeats that is larger than any trained; and
+    # with weight decay the gates that let it in depend on it less.
+    controller = ControllerConfig(kind="lstm", hidden=100, candidate_activation="linear")
+    return Experiment(
+        recipe="ntm-repeat-copy",
+        task=RepeatCopy(),
+        machine=ntm(controller),
+        training=training(SIZES, 80_000, weight_decay=0.1),
+    )
+
+
+def ntm_ff_repeat_copy() -> Experiment:
+    """NTM, feed-forward controller: say 1 to 10 vectors 1 to 10 times."""
+    return Experiment(
+        recipe="ntm-ff-repeat-copy",
+        task=RepeatCopy(),
+        machine=ntm(ControllerConfig(kind="feedforward", hidden=100)),
+        training=training(SIZES, 100_000),
+    )
+
+
+def lstm_repeat_copy() -> Experiment:
+    """Baseline, 3 LSTM layers of 256: say 1 to 10 vectors 1 to 10 times."""
+    return Experiment(
+        recipe="lstm-repeat-copy",
+        task=RepeatCopy(),
+        machine=lstm(layers=3, hidden=256),
+        training=training(SIZES, 200_000, batch=16, memory_rows=(), validate_every=10_000),
+    )

@@ -1,0 +1,75 @@
+"""What the tuned recipes share: settings found to converge soonest on two CPU cores.
+
+Against the paper: Adam at a rate that falls to zero along a half cosine, in place of
+RMSProp; the norm of the whole gradient is clipped, not its components; constant first
+memory and one-hot first weightings, so that a machine works with any number of rows; updates
+with few rows and with many in turn, so that it has met a memory that is nearly full. What
+each of these is worth is in the lab log.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from softmachine.machines.controllers import ControllerConfig
+from softmachine.machines.ntm import NTMConfig
+from softmachine.machines.recurrent import RecurrentConfig
+from softmachine.training.curricula import Curriculum
+from softmachine.training.experiment import SolvedConfig, TrainingConfig
+from softmachine.training.optimizers import OptimizerConfig
+
+MEMORY_ROWS = (32, 128)
+
+
+def ntm(controller: ControllerConfig, **choices: Any) -> NTMConfig:
+    """Return an NTM whose memory can have any number of rows."""
+    settings = {
+        "controller": controller,
+        "memory_rows": 128,
+        "memory_columns": 20,
+        "order": "read-write",
+        "initial_weightings": "first-row",
+    }
+    return NTMConfig(**(settings | choices))
+
+
+def lstm(layers: int, hidden: int) -> RecurrentConfig:
+    """Return a baseline without a memory."""
+    return RecurrentConfig(
+        controller=ControllerConfig(kind="lstm", layers=layers, hidden=hidden)
+    )
+
+
+def training(
+    curriculum: Curriculum,
+    sequences: int,
+    *,
+    learning_rate: float = 1e-3,
+    clip_norm: float = 10.0,
+    weight_decay: float = 0.0,
+    batch: int = 1,
+    memory_rows: tuple[int, ...] = MEMORY_ROWS,
+    solvable: bool = True,
+    validate_every: int = 2_000,
+) -> TrainingConfig:
+    """Return a training of so many sequences, with the learning rate falling to zero.
+
+    A solved machine trains on to the end: it becomes sharp enough for longer sequences.
+    """
+    return TrainingConfig(
+        batch=batch,
+        max_sequences=sequences,
+        optimizer=OptimizerConfig(
+            kind="adamw" if weight_decay else "adam",
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            schedule="cosine",
+            decay_steps=sequences // batch,
+            clip_norm=clip_norm,
+        ),
+        curriculum=curriculum,
+        memory_rows=memory_rows,
+        solved=SolvedConfig(bits=0.0) if solvable else None,
+        validate_every=validate_every,
+        checkpoint_every=10 * validate_every,
+    )

@@ -1,0 +1,129 @@
+"""The repeat copy task: say a sequence again, as often as asked, then stop."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from softmachine.tasks.outputs import Bits
+from softmachine.tasks.rendering import Rows, render_bits
+from softmachine.tasks.task import Example, Task
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RepeatCopy(Task):
+    """Copy ``size`` random vectors of ``width`` bits R times, then raise an end marker.
+
+    Inputs are the vectors, a delimiter on a channel of its own, then R on another,
+    normalised to mean 0 and variance 1 over ``normalized_over``. The end marker has an
+    output channel of its own. R is uniform in ``repeats`` for every example. Source:
+    Graves et al. 2014 (arXiv 1410.5401), section 4.2; widths from its parameter counts.
+
+    >>> task = RepeatCopy(width=2, repeats=(2, 3))
+    >>> example = task.sample(jax.random.key(0), 2, max_size=2)
+    >>> print(task.render(example))
+    input   01.......
+            11.......
+    delim   ..#......
+    R = 2   ...#.....
+    target  ....01010
+            ....11110
+    end     ....00001
+
+    How often to repeat can be fixed, as in the paper's test of generalisation:
+
+    >>> often = RepeatCopy(repeats=(20, 20))
+    >>> int(often.sample(jax.random.key(0), 10, max_size=10).steps)
+    213
+    """
+
+    width: int = 6
+    repeats: tuple[int, int] = (1, 10)
+    """Fewest and most repeats."""
+    normalized_over: tuple[int, int] = (1, 10)
+    """The range whose mean and standard deviation normalise R: that of the training."""
+    output = Bits()
+
+    def __post_init__(self) -> None:
+        """Check width and ranges."""
+        if self.width < 1:
+            raise ValueError(f"repeat copy width must be at least 1 bit, not {self.width}")
+        fewest, most = self.repeats
+        if not 1 <= fewest <= most:
+            raise ValueError(
+                f"repeat copy repeats must be (fewest, most), from 1 on; not {fewest, most}"
+            )
+        low, high = self.normalized_over
+        if not low < high:
+            raise ValueError(
+                f"repeat copy normalized_over must be a range of at least two numbers, not "
+                f"{low, high}"
+            )
+
+    @property
+    def input_size(self) -> int:
+        """The bits, the delimiter, the number of repeats."""
+        return self.width + 2
+
+    @property
+    def output_size(self) -> int:
+        """The bits and the end marker."""
+        return self.width + 1
+
+    def steps(self, size: int) -> int:
+        """Return the steps for most repeats: size, 2, size for each repeat, 1."""
+        return size + 2 + size * self.repeats[1] + 1
+
+    def items(self, size: int) -> int:
+        """Return ``size``: one row per vector."""
+        return size
+
+    def normalize(self, repeats: Any) -> Any:
+        """Return a number of repeats as the machine sees it."""
+        low, high = self.normalized_over
+        return (repeats - (low + high) / 2) / (((high - low + 1) ** 2 - 1) / 12) ** 0.5
+
+    def sample(
+        self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
+    ) -> Example:
+        """Draw ``size`` vectors and how often to repeat them."""
+        self.check_size(size, max_size)
+        bits_key, repeats_key = jax.random.split(key)
+        bits = jax.random.bernoulli(bits_key, 0.5, (max_size, self.width)).astype(jnp.float32)
+        fewest, most = self.repeats
+        repeats = jax.random.randint(repeats_key, (), fewest, most + 1)
+        time = jnp.arange(self.steps(max_size))[:, None]
+        seen = jnp.pad(bits, ((0, len(time) - max_size), (0, 0))) * (time < size)
+        delimiter = (time == size).astype(jnp.float32)
+        asked = self.normalize(repeats).astype(jnp.float32) * (time == size + 1)
+        begin, end = size + 2, size + 2 + size * repeats
+        said = bits[(time[:, 0] - begin) % size] * ((time >= begin) & (time < end))
+        marker = (time == end).astype(jnp.float32)
+        mask = ((time >= begin) & (time <= end)).astype(jnp.float32)
+        return Example(
+            inputs=jnp.concatenate([seen, delimiter, asked], axis=1),
+            targets=jnp.concatenate([said, marker], axis=1),
+            mask=jnp.broadcast_to(mask, (len(time), self.output_size)),
+            steps=jnp.asarray(end + 1),
+        )
+
+    def render(
+        self, example: Example, outputs: Float[Array, "steps width"] | None = None
+    ) -> str:
+        """Return rows of bits over time; wrong output bits are marked ``x``."""
+        steps = int(example.steps)
+        inputs = np.asarray(example.inputs)[:steps]
+        size = int(np.argmax(inputs[:, self.width]))
+        time = np.arange(steps)
+        repeats = (steps - size - 3) // size
+        rows = [
+            Rows("input", inputs[:, : self.width], time < size),
+            Rows("delim", inputs[:, -2:-1], time == size, marker="#"),
+            Rows(f"R = {repeats}", inputs[:, -1:], time == size + 1, marker="#"),
+        ]
+        return render_bits(rows, example, outputs, [("target", self.width), ("end", 1)])

@@ -1,0 +1,59 @@
+"""Where and with what something was computed."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import jax
+
+import softmachine
+
+
+def describe_environment() -> dict[str, Any]:
+    """Return date, versions, commit and hardware, JSON-compatible."""
+    devices = jax.devices()
+    return {
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "softmachine": softmachine.__version__,
+        "commit": commit(),
+        "python": platform.python_version(),
+        "jax": importlib.metadata.version("jax"),
+        "hardware": cpu_model() if devices[0].platform == "cpu" else devices[0].device_kind,
+        "platform": devices[0].platform,
+        "devices": len(devices),
+        "cores": os.cpu_count(),
+    }
+
+
+def commit() -> str | None:
+    """Return the commit of a development checkout, marked if it has been changed since."""
+    package = Path(softmachine.__file__).parent
+    if not (package.parent / ".git").exists():
+        return None
+    try:
+        return subprocess.run(
+            ["git", "describe", "--always", "--dirty"],
+            capture_output=True,
+            check=True,
+            text=True,
+            cwd=package,
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def cpu_model() -> str:
+    """Return the name of the processor."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,77 @@
+"""A population's states on the devices, and how its members are dealt out to them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from softmachine.training.devices import layout_for
+from softmachine.training.experiment import Experiment
+from softmachine.training.update import TrainState, build_train_chunk, members_sharding
+
+
+class MemberStates:
+    """The states of all members, stacked; each device has an equal share of the slots.
+
+    Members that have ended make room: those still training are dealt out evenly.
+    """
+
+    def __init__(self, experiment: Experiment, states: Sequence[TrainState]) -> None:
+        self._layout = layout_for(len(states), experiment.training.batch)
+        self._sharding = members_sharding(self._layout)
+        self._chunk = build_train_chunk(experiment, self._layout)
+        # Slots left over hold copies of the first member that never take an update.
+        self._slots = list(range(self._layout.members))
+        padded = [*states, *[states[0]] * (self._layout.members - len(states))]
+        self._states = jax.device_put(_stack(padded), self._sharding)
+
+    @property
+    def devices(self) -> int:
+        """How many devices train."""
+        return len(self._layout.devices)
+
+    def advance(self, members: Collection[int], end: int) -> dict[int, dict[str, float]]:
+        """Take some members up to update ``end``; return each one's summed metrics."""
+        self._deal(members)
+        ends = np.array([end if slot in members else 0 for slot in self._slots], np.int32)
+        self._states, sums = self._chunk(self._states, jax.device_put(ends, self._sharding))
+        sums = jax.device_get(sums)
+        return {
+            slot: {name: float(values[place]) for name, values in sums.items()}
+            for place, slot in enumerate(self._slots)
+            if slot in members
+        }
+
+    def of(self, member: int) -> TrainState:
+        """Return one member's state."""
+        place = self._slots.index(member)
+        return jax.tree.map(lambda leaves: leaves[place], self._states)
+
+    def _deal(self, members: Collection[int]) -> None:
+        """Give every device as many of these members as any other, or one more."""
+        if self._layout.members == 1:
+            return  # its batch is on all devices
+        if self._layout.members == 1:
+            return
+        devices, each = self.devices, self._layout.members // self.devices
+        counts = [
+            sum(slot in members for slot in self._slots[i : i + each])
+            for i in range(0, len(self._slots), each)
+        ]
+        if max(counts) - min(counts) <= 1:
+            return
+        order = sorted(self._slots, key=lambda slot: (slot not in members, slot))
+        slots = [slot for device in range(devices) for slot in order[device::devices]]
+        places = np.array([self._slots.index(slot) for slot in slots])
+        self._states = jax.device_put(
+            jax.tree.map(lambda leaves: leaves[places], self._states), self._sharding
+        )
+        self._slots = slots
+
+
+def _stack(states: Sequence[TrainState]) -> Any:
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)

@@ -1,0 +1,205 @@
+"""The model card for people, rendered from a model's JSON and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Rows = list[dict[str, Any]]
+
+
+def render_card(value: dict[str, Any]) -> str:
+    """Return the card as Markdown, given what a model's JSON file holds."""
+    card, experiment = value["card"], value["experiment"]["experiment"]
+    sections = [
+        f"# {card['name']}",
+        _summary(card, experiment),
+        "## Use",
+        _use(card),
+        "## Scores",
+        _scores(card),
+        "## Intended use and limits",
+        _limits(card, experiment),
+        "## How it was made",
+        _making(card),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _summary(card: dict[str, Any], experiment: dict[str, Any]) -> str:
+    machine, curriculum = experiment["machine"], experiment["training"]["curriculum"]
+    numbers = ", ".join(f"{name} {x:,}" for name, x in _whole_numbers(machine))
+    rows = {
+        "task": f"{experiment['task']['kind_of']}: {card['task'].replace('``', '`')}",
+        "task settings": _settings(experiment["task"]),
+        "machine": machine["kind_of"].removesuffix("Config"),
+        "controller": machine["controller"]["kind"] if "controller" in machine else None,
+        "machine sizes": numbers,
+        "parameters": f"{card['parameters']:,}",
+        "trained on sizes": f"{curriculum['smallest']:,} to {curriculum['largest']:,}",
+        "weights": f"`{card['name']}.safetensors`, {card['bytes']:,} bytes",
+        "SHA-256": f"`{card['sha256']}`",
+    }
+    return _facts(rows) + f"\n\nEvery setting is in `{card['name']}.json`."
+
+
+def _use(card: dict[str, Any]) -> str:
+    return f"""\
+```python
+import jax
+from softmachine import zoo
+
+model = zoo.open_model("{card["name"]}")
+task, size = model.experiment.task, model.experiment.training.curriculum.largest
+example = task.sample(jax.random.key(0), size, max_size=size)
+outputs = model.machine(example.inputs, key=jax.random.key(1))
+print(task.render(example, outputs))
+```"""
+
+
+def _scores(card: dict[str, Any]) -> str:
+    validation = {
+        "test": "validation, trained sizes",
+        "sequences": card["validation_sequences"],
+        **card["validation"],
+    }
+    text = (
+        f"{_table([validation, *card['tests']])}\n\n"
+        "Means per sequence; bits are cross-entropy in base 2. The validation chose these "
+        "parameters among those that the run went through, so that its own row flatters them"
+    )
+    return f"{text}; the tests had no part in that." if card["tests"] else f"{text}."
+
+
+def _limits(card: dict[str, Any], experiment: dict[str, Any]) -> str:
+    curriculum = experiment["training"]["curriculum"]
+    name, tests = _words(card["error"]), card["tests"]
+    measured = [row for row in tests if row.get(card["error"]) is not None]
+    without = [row["test"] for row in measured if row[card["error"]] <= 0]
+    lines = [
+        "For looking at how such a machine works, for teaching, and as a starting point or "
+        "baseline of experiments. It does its one task, with inputs laid out as that task "
+        "lays them out, and nothing else.",
+        f"Sizes {curriculum['smallest']:,} to {curriculum['largest']:,}, in validation: "
+        f"{_amount(card['validation'][card['error']], name)}.",
+    ]
+    if without:
+        lines.append(f"No {name} in: {'; '.join(without)}.")
+    lines += [
+        f"{row['test']}: {_amount(row[card['error']], name)}."
+        for row in measured
+        if row["test"] not in without
+    ]
+    lines.append(
+        "Nothing beyond these tests was measured."
+        if tests
+        else "It was never tested on other sizes than those of its training."
+    )
+    rows = experiment["machine"].get("memory_rows")
+    if rows is not None:
+        lines.append(
+            f"Its memory has {rows:,} rows; an example whose `task.items(size)` is larger "
+            "needs `machine.with_memory_rows(rows)` first."
+        )
+    lines.append(
+        "This is one seed, perhaps chosen for its scores: it does not tell how often the "
+        "recipe works."
+    )
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _making(card: dict[str, Any]) -> str:
+    training = card["training"]
+    solved = training["solved_sequences"]
+    facts = {
+        "recipe": f"`{card['recipe']}`",
+        "seed": str(card["seed"]),
+        "commit": f"`{card['commit']}`" if card["commit"] else "not known",
+        "versions": f"softmachine {card['softmachine']}, JAX {card['jax']}, "
+        f"Python {card['python']}",
+        "hardware": f"{card['hardware']}; {card['cores']} CPU cores, "
+        f"JAX devices: {card['devices']} ({card['platform']})",
+        "date": card["date"],
+        "trained for": f"{training['sequences']:,} sequences, "
+        f"{training['device_seconds']:,.0f} device-seconds with compilation and validation",
+        "first validation good enough": "never" if solved is None else f"{solved:,} sequences",
+        "these parameters": f"after {training['best_sequences']:,} sequences",
+    }
+    text = f"{_command(card)}\n\n{_facts(facts)}"
+    if card["population"] is not None:
+        text += (
+            f"\n\nIt was trained as one of {card['population']} members of a population; "
+            "trained alone it would be the same up to rounding, which training can amplify."
+        )
+    if (card["commit"] or "").endswith("-dirty"):
+        text += "\n\n`-dirty`: the code had been changed since that commit."
+    return text
+
+
+def _command(card: dict[str, Any]) -> str:
+    if card["command"] is not None:
+        return f"With the code of the commit below:\n\n```console\n{card['command']}\n```"
+    return f"""\
+No command line gives this experiment; Python does:
+
+```python
+import softmachine
+from softmachine import zoo
+
+experiment = zoo.open_model("{card["name"]}").experiment
+softmachine.train(softmachine.Run.create("runs/{card["name"]}", experiment))
+```"""
+
+
+def _facts(facts: dict[str, str | None]) -> str:
+    lines = [f"| {name} | {_cell(text)} |" for name, text in facts.items() if text]
+    return "\n".join(["| | |", "|---|---|", *lines])
+
+
+def _table(rows: Rows) -> str:
+    """Return rows of scores as a table: every column that any of them has."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    head = "| " + " | ".join(_words(name) for name in columns) + " |"
+    rule = "|---" + "|---:" * (len(columns) - 1) + "|"
+    lines = [
+        "| " + " | ".join(_cell(_score(row.get(name))) for name in columns) + " |"
+        for row in rows
+    ]
+    return "\n".join([head, rule, *lines])
+
+
+def _whole_numbers(machine: dict[str, Any]) -> list[tuple[str, int]]:
+    """Return the machine's sizes, those of its parts included, by readable names."""
+    found = []
+    for name, value in machine.items():
+        if isinstance(value, dict):
+            found += [(f"{_words(name)} {inner}", x) for inner, x in _whole_numbers(value)]
+        elif isinstance(value, int) and not isinstance(value, bool):
+            found.append((_words(name), value))
+    return found
+
+
+def _settings(config: dict[str, Any]) -> str:
+    settings = [f"{_words(k)} {v}" for k, v in config.items() if k != "kind_of"]
+    return ", ".join(settings)
+
+
+def _amount(value: float, name: str) -> str:
+    return f"{_score(value)} {name} per sequence" if value else f"no {name}"
+
+
+def _score(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, int) or value.is_integer():
+        return f"{int(value):,}"
+    return f"{value:.4g}"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", r"\|").split())

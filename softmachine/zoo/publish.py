@@ -1,0 +1,161 @@
+"""Publishing: a finished run becomes a model of the zoo."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+
+from softmachine.errors import SoftmachineError
+from softmachine.files import replacing
+from softmachine.machines.machine import Machine, parameter_count, split_trainable
+from softmachine.recipes import RECIPES
+from softmachine.training.commands import training_commands
+from softmachine.training.experiment import Experiment, SolvedConfig
+from softmachine.training.population import is_population, open_population
+from softmachine.training.runs import Run, save_machine
+from softmachine.training.serialization import experiment_to_json
+from softmachine.zoo.card import render_card
+from softmachine.zoo.models import HOME, SCHEMA, names, read_model, sha256
+
+MAX_BYTES = 1_000_000
+"""The largest file of a model."""
+
+KINDS = ("json", "md", "safetensors")
+"""The files of a model."""
+
+NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+
+
+def publish(
+    run: Run, name: str, tests: list[dict[str, Any]], directory: Path | None = None
+) -> list[Path]:
+    """Write the machine of a run that validated best, with its card; return the files.
+
+    A model that had the name before is replaced. A reader finds the old model or the new
+    one; after a crash in between it finds a checksum that does not match.
+
+    Arguments:
+        run: a finished run.
+        name: the model's name, lower-case words joined by hyphens.
+        tests: rows of scores, each with its name under ``test``, and whatever was
+            measured: ``{"test": "size 120", "sequences": 1000, "wrong_bits": 0.25}``.
+            The card draws its limits from the task's own error among them.
+        directory: where to write, by default among the files of the package.
+
+    Raises:
+        SoftmachineError: the name or a row is not as above; the run is unfinished, was
+            never validated, or lacks its environment; a file would be too large or cannot
+            be written.
+        CheckpointError: a checkpoint of the run is damaged.
+    """
+    if not NAME.fullmatch(name):
+        raise SoftmachineError(
+            f"{name!r} is no name for a model: take lower-case words joined by hyphens, "
+            "for instance ntm-copy"
+        )
+    for row in tests:
+        _check_row(row)
+    machine, card = _describe(run, name)
+    directory = HOME if directory is None else directory
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        _write(directory, run.experiment, machine, card | {"tests": tests})
+    except OSError as error:
+        raise SoftmachineError(f"cannot write to {directory}: {error.strerror}") from error
+    return [directory / f"{name}.{kind}" for kind in KINDS]
+
+
+def rewrite_cards(directory: Path = HOME) -> None:
+    """Render the card of every model again, after a change to how cards are rendered.
+
+    Raises SoftmachineError if a model's JSON cannot be read.
+    """
+    for name in names(directory):
+        card = render_card(read_model(directory / f"{name}.json"))
+        with replacing(directory / f"{name}.md") as text:
+            text.write_text(card, encoding="utf-8")
+
+
+def _describe(run: Run, name: str) -> tuple[Machine, dict[str, Any]]:
+    """Return the machine to publish and its card, but for the tests and the file."""
+    experiment, progress, environment = run.experiment, run.load_progress(), run.environment()
+    if progress is None or not progress["finished"]:
+        raise SoftmachineError(
+            f"{run.path} is not finished: continue it with 'softmachine resume {run.path}'"
+        )
+    if not environment:
+        raise SoftmachineError(
+            f"{run.path} has no environment.json, so that a card could not say with what it "
+            "was trained: train it again"
+        )
+    machine, record = run.load_best()
+    prefix = "validation_"
+    scores = {k.removeprefix(prefix): x for k, x in record.items() if k.startswith(prefix)}
+    _check_row({"test": f"the validation of {run.path}"} | scores)
+    members = run.path.resolve().parent
+    commands = training_commands(experiment, [experiment.training.seed], RECIPES)
+    return machine, {
+        "name": name,
+        "task": (type(experiment.task).__doc__ or "").partition("\n")[0],
+        "error": experiment.task.error,
+        "recipe": experiment.recipe,
+        "command": commands[0] if commands else None,
+        "seed": experiment.training.seed,
+        "population": len(open_population(members)) if is_population(members) else None,
+        **environment,
+        "training": {
+            "sequences": progress["sequences"],
+            "seconds": round(progress["seconds"], 1),
+            "device_seconds": round(progress["device_seconds"], 1),
+            "solved_sequences": progress["solved_sequences"],
+            "best_sequences": record["sequences"],
+            "skipped": progress["skipped"],
+        },
+        "validation": scores,
+        "validation_sequences": (experiment.training.solved or SolvedConfig()).sequences,
+        "parameters": parameter_count(machine),
+    }
+
+
+def _write(
+    directory: Path, experiment: Experiment, machine: Machine, card: dict[str, Any]
+) -> None:
+    """Write all files beside their places, then rename them, the JSON last."""
+    parameters, rest = split_trainable(machine)
+    with contextlib.ExitStack() as stack:
+        description, text, weights = (
+            stack.enter_context(replacing(directory / f"{card['name']}.{kind}"))
+            for kind in KINDS
+        )
+        buffers = eqx.filter(rest, eqx.is_array)
+        save_machine(weights, parameters, buffers, {"model": card["name"]})
+        size = weights.stat().st_size
+        if size > MAX_BYTES:
+            raise SoftmachineError(
+                f"{card['name']} would take {size:,} bytes, the zoo allows {MAX_BYTES:,} a "
+                f"file: this machine has {card['parameters']:,} parameters"
+            )
+        value = {
+            "schema": SCHEMA,
+            "experiment": experiment_to_json(experiment),
+            "card": card | {"bytes": size, "sha256": sha256(weights)},
+        }
+        whole = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        description.write_text(whole, encoding="utf-8")
+        text.write_text(render_card(json.loads(whole)), encoding="utf-8")
+
+
+def _check_row(row: dict[str, Any]) -> None:
+    if not isinstance(row.get("test"), str) or not row["test"]:
+        raise SoftmachineError(f"a row of scores has to say its name under 'test': {row}")
+    for name, value in row.items():
+        if value is not None and not isinstance(value, (str, int, float)):
+            raise SoftmachineError(f"{name!r} of {row['test']} is no number or text: {value!r}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise SoftmachineError(f"{name!r} of {row['test']} is not finite: {value}")

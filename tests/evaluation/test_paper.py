@@ -1,0 +1,98 @@
+"""The paper's tests as data."""
+
+import dataclasses
+import typing
+from functools import partial
+
+import jax
+import pytest
+
+from softmachine.evaluation.paper import KINDS, PaperFigure, machine_kind, paper_tests
+from softmachine.machines.controllers import ControllerConfig
+from softmachine.machines.ntm import NTMConfig
+from softmachine.machines.recurrent import RecurrentConfig
+from softmachine.tasks.associative_recall import AssociativeRecall
+from softmachine.tasks.copy import Copy
+from softmachine.tasks.ngrams import NGrams
+from softmachine.tasks.priority_sort import PrioritySort
+from softmachine.tasks.repeat_copy import RepeatCopy
+from softmachine.tasks.task import Task
+from softmachine.training.experiment import TaskConfig
+
+TASKS = (Copy, RepeatCopy, AssociativeRecall, NGrams, PrioritySort)
+
+
+def published(task):
+    """Return, for each test, its size and the paper's bits in the order of KINDS."""
+    return {
+        test.size: tuple(figure and figure.bits for figure in test.published.values())
+        for test in paper_tests(task)
+    }
+
+
+def test_published_figures():
+    """LSTM controller, feed-forward controller, no memory."""
+    assert published(AssociativeRecall()) == {
+        6: (0, 0, 2),
+        10: (1.8, 0, 36.5),
+        15: (4.8, 1.5, 40),
+        20: (7, 8, 38.5),
+    }
+    assert published(NGrams()) == {200: (133.5, 134, 136)}
+    assert published(PrioritySort()) == {20: (18, 20, 58)}
+    assert published(Copy()) == dict.fromkeys((10, 20, 30, 50, 120), (None,) * 3)
+
+
+def test_repeat_copy_keeps_the_normalisation_of_the_training():
+    task = RepeatCopy(repeats=(1, 10), normalized_over=(1, 10))
+    tests = paper_tests(task)
+    assert [(test.size, test.task.repeats) for test in tests] == [
+        (10, (10, 10)),
+        (20, (10, 10)),
+        (10, (20, 20)),
+    ]
+    assert {test.task.normalized_over for test in tests} == {(1, 10)}
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_every_test_is_one_that_its_task_can_draw(kind):
+    tests = paper_tests(kind())
+    assert len({test.name for test in tests}) == len(tests) > 0
+    for test in tests:
+        assert list(test.published) == list(KINDS)
+        draw = partial(test.task.sample, size=test.size, max_size=test.size)
+        example = jax.eval_shape(draw, jax.random.key(0))
+        assert example.targets.shape == (test.task.steps(test.size), test.task.output_size)
+        for figure in test.published.values():
+            assert figure is None or isinstance(figure, PaperFigure)
+            assert figure is None or (figure.approximate and figure.source)
+
+
+def test_every_task_of_an_experiment_is_covered():
+    assert set(typing.get_args(TaskConfig)) >= set(TASKS)
+
+
+def test_figures_hold_for_the_task_of_the_paper_alone():
+    easier = AssociativeRecall(width=2)
+    assert set(published(easier)) == {6, 10, 15, 20}
+    assert set(published(easier).values()) == {(None, None, None)}
+    assert all(test.task == easier for test in paper_tests(easier))
+
+
+def test_a_task_that_is_not_in_the_paper_has_no_tests():
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Other(Task):
+        input_size = output_size = 1
+        steps = items = sample = render = None
+
+    assert paper_tests(Other()) == []
+
+
+def test_machine_kinds():
+    kinds = ("lstm", "feedforward", "gru")
+    controllers = [ControllerConfig(kind=kind) for kind in kinds]
+    ntm = [machine_kind(NTMConfig(controller=controller)) for controller in controllers]
+    alone = [machine_kind(RecurrentConfig(controller=c)) for c in controllers]
+    assert ntm == ["ntm-lstm", "ntm-ff", "ntm-gru"]
+    assert alone == ["lstm", "ff", "gru"]
+    assert {*ntm, *alone} >= set(KINDS)

@@ -1,0 +1,133 @@
+"""Updates in one compiled program: what they draw, how they are spread over devices."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from softmachine.evaluation.scoring import score_batch
+from softmachine.training.curricula import PredictionGain
+from softmachine.training.devices import Layout
+from softmachine.training.update import build_train_chunk, first_state, machine_of
+
+
+def updates(experiment, count, devices=1, state=None):
+    """Return the state after so many updates of one member, and the sums of its metrics."""
+    layout = Layout(jax.devices()[:devices], members=1, together=1)
+    states = jax.tree.map(lambda x: x[None], state or first_state(experiment))
+    results = build_train_chunk(experiment, layout)(states, jnp.array([count]))
+    return jax.tree.map(lambda x: x[0], results)
+
+
+def test_the_number_of_devices_changes_nothing_but_rounding(experiment, assert_close):
+    one, two = (updates(experiment, 5, devices)[0] for devices in (1, 2))
+    assert_close(one, two)
+
+
+def test_updates_take_the_given_memories_in_turn(experiment, with_training, assert_close):
+    def difference(a, b):
+        return max(
+            float(abs(x - y).max()) for x, y in zip(*map(jax.tree.leaves, (a, b)), strict=True)
+        )
+
+    few = with_training(experiment, memory_rows=(4,))
+    own_first, _ = updates(experiment, 1)
+    few_first, _ = updates(few, 1)
+    few_then_own, _ = updates(experiment, 2, state=few_first)
+    in_turn, _ = updates(with_training(experiment, memory_rows=(4, 8)), 2)
+    assert difference(own_first.parameters, few_first.parameters) > 1e-4
+    assert_close(in_turn, few_then_own)
+
+
+def test_updates_need_memory_for_the_largest_size(experiment, with_training):
+    machine = experiment.build_machine()
+    with pytest.raises(ValueError, match="size 4 needs 4 memory rows, training has 3"):
+        with_training(experiment, memory_rows=(3,)).machines_for_updates(machine)
+
+
+def test_batch_must_divide_over_the_devices(experiment, with_training):
+    with pytest.raises(ValueError, match="batch 3 cannot be divided over 2 devices"):
+        updates(with_training(experiment, batch=3), 1, devices=2)
+
+
+def test_gain_is_the_loss_before_the_update_minus_that_after(experiment, with_training):
+    """On the same batch; the curriculum is paid per time step of its longest example."""
+    curriculum = PredictionGain(smallest=1, largest=4, history=8)
+    experiment = with_training(experiment, curriculum=curriculum)
+    before = first_state(experiment)
+    after, sums = updates(experiment, 1, devices=2)
+
+    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(0), 1), 0)
+    size_key, key = jax.random.split(key)
+    sizes = curriculum.sample(before.curriculum, size_key, 4)
+    keys = jnp.stack([jax.random.fold_in(key, i) for i in range(4)])
+
+    def mean_loss(state):
+        machine = machine_of(state, experiment)
+        return float(jnp.mean(score_batch(machine, experiment.task, keys, sizes, 4).losses))
+
+    gain = mean_loss(before) - mean_loss(after)
+    assert abs(gain) > 1e-3
+    assert float(sums["loss"]) == pytest.approx(mean_loss(before), rel=1e-5)
+    reward = float(after.curriculum.rewards[0])
+    assert reward == pytest.approx(gain / (2 * int(sizes[0]) + 1), rel=1e-3)
+    assert np.isnan(after.curriculum.rewards[1:]).all()
+
+
+@pytest.fixture(scope="module")
+def four_seeds(experiment, with_training):
+    """Return the compiled updates of four members in some layouts, and their first states."""
+    config = with_training(
+        dataclasses.replace(
+            experiment,
+            machine=dataclasses.replace(experiment.machine, initial_reads="random"),
+        ),
+        batch=2,
+        memory_rows=(4, 8),
+    )
+    states = [first_state(config.with_seed(seed)) for seed in range(4)]
+    devices = jax.devices()
+    chunks = {
+        "in turn": build_train_chunk(config, Layout(devices[:1], 4, 1)),
+        "lockstep": build_train_chunk(config, Layout(devices[:1], 4, 4)),
+        "lockstep in pairs, two devices": build_train_chunk(config, Layout(devices[:2], 4, 2)),
+    }
+    return chunks, states
+
+
+LOCKSTEP = ("lockstep", "lockstep in pairs, two devices")
+
+
+@pytest.mark.parametrize("layout", LOCKSTEP)
+def test_lockstep_and_in_turn_agree(four_seeds, stack, assert_same, assert_close, layout):
+    """With members that stop at different ends, one of which is here already."""
+    chunks, first = four_seeds
+    ends = jnp.array([3, 0, 2, 1])
+    expected, expected_sums = chunks["in turn"](stack(first), ends)
+    states, sums = chunks[layout](stack(first), ends)
+    assert states.step.tolist() == ends.tolist()
+    assert sums["updates"].tolist() == ends.tolist()
+    assert_close(states, expected)
+    assert_close(sums, expected_sums)
+    assert_same(jax.tree.map(lambda x: x[1], states), first[1])
+    assert_same(states.buffers, stack(first).buffers)
+
+    # Members that have stopped stay as they are, bit for bit, while others go on.
+    stopped = jax.tree.map(np.array, jax.tree.map(lambda x: x[2], states))
+    later, _ = chunks[layout](states, jnp.array([3, 0, 0, 2]))
+    assert later.step.tolist() == [3, 0, 2, 2]
+    assert_same(jax.tree.map(lambda x: x[2], later), stopped)
+
+
+@pytest.mark.parametrize("layout", LOCKSTEP)
+def test_members_that_are_ahead_do_not_matter(four_seeds, stack, assert_close, layout):
+    """They lend the others neither their step nor their turn of the memories."""
+    chunks, first = four_seeds
+    ahead, _ = chunks["in turn"](stack(first), jnp.array([1, 0, 1, 0]))
+    ahead = jax.tree.map(np.array, ahead)
+    caught_up = jnp.array([1, 1, 1, 1])
+    states, _ = chunks[layout](jax.tree.map(jnp.asarray, ahead), caught_up)
+    expected, _ = chunks["in turn"](jax.tree.map(jnp.asarray, ahead), caught_up)
+    assert_close(states, expected)
