@@ -9,7 +9,7 @@ from softmachine.recipes.associative_recall import lstm_recall, ntm_ff_recall, n
 from softmachine.recipes.copy import lstm_copy, ntm_copy, ntm_ff_copy
 from softmachine.recipes.ngrams import lstm_ngrams, ntm_ff_ngrams, ntm_ngrams
 from softmachine.recipes.paper import PAPER_RECIPES
-from softmachine.recipes.priority_sort import lstm_sort, ntm_sort
+from softmachine.recipes.priority_sort import lstm_sort, ntm_ff_sort, ntm_sort
 from softmachine.recipes.repeat_copy import (
     lstm_repeat_copy,
     ntm_ff_repeat_copy,
@@ -31,6 +31,7 @@ RECIPES: dict[str, Callable[[], Experiment]] = {
     "ntm-ff-ngrams": ntm_ff_ngrams,
     "lstm-ngrams": lstm_ngrams,
     "ntm-sort": ntm_sort,
+    "ntm-ff-sort": ntm_ff_sort,
     "lstm-sort": lstm_sort,
     **PAPER_RECIPES,
 }
