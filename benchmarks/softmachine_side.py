@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, PRNGKeyArray
 from workload import Workload
 
@@ -17,10 +16,10 @@ from softmachine.machines.machine import parameter_count
 from softmachine.machines.ntm import NTM, NTMConfig
 from softmachine.tasks.copy import Copy
 from softmachine.training.curricula import Uniform
-from softmachine.training.devices import devices_for
+from softmachine.training.devices import layout_for
 from softmachine.training.experiment import Experiment, TrainingConfig
 from softmachine.training.optimizers import OptimizerConfig
-from softmachine.training.update import build_train_chunk, first_state
+from softmachine.training.update import build_train_chunk, first_state, members_sharding
 
 
 def build_experiment(workload: Workload) -> Experiment:
@@ -71,24 +70,28 @@ class SoftmachineTrainer:
 
     def __init__(self, workload: Workload) -> None:
         """Build the experiment; use as many devices as divide the batch."""
-        used = devices_for(workload.batch)
+        layout = layout_for(members=1, batch=workload.batch)
+        used = layout.devices
         experiment = build_experiment(workload)
-        self._train = build_train_chunk(experiment, used)
-        everywhere = NamedSharding(Mesh(used, ("batch",)), PartitionSpec())
-        self._state = jax.device_put(first_state(experiment), everywhere)
+        self._train = build_train_chunk(experiment, layout)
+        state = first_state(experiment)
+        one_member = jax.tree.map(lambda x: x[None], state)
+        self._state = jax.device_put(one_member, members_sharding(layout))
+        self._updates = 0
         self.facts = {
             "jax": jax.__version__,
             "equinox": eqx.__version__,
             "optax": optax.__version__,
             "threads": len(used),
-            "parameters": parameter_count(self._state.parameters),
+            "parameters": parameter_count(state.parameters),
             "training": f"Adam, one compiled loop, batch over {len(used)} XLA CPU device(s)",
         }
 
     def run(self, updates: int) -> float:
         """Make that many updates and return their mean loss."""
-        self._state, sums = self._train(self._state, int(self._state.step) + updates)
-        return float(sums["loss"] / sums["updates"])
+        self._updates += updates
+        self._state, sums = self._train(self._state, jnp.array([self._updates]))
+        return float(sums["loss"][0] / sums["updates"][0])
 
 
 def prepare_jax(devices: int) -> None:

@@ -109,7 +109,7 @@ def generalization_bands(
     return figure
 
 
-def _band(axes: Axes, xs: Sequence[float], values: np.ndarray, name: str, colour: str) -> None:
+def _band(axes: Axes, xs: Sequence[int], values: np.ndarray, name: str, colour: str) -> None:
     """Draw the median, the quartiles and the extremes of ``values``, shape (xs, members)."""
     spread = np.quantile(values, (0, 0.25, 0.5, 0.75, 1), axis=1)
     axes.fill_between(xs, spread[0], spread[4], color=colour, alpha=0.12, linewidth=0)

@@ -32,10 +32,10 @@ def ntm_ff_recall() -> Experiment:
 
 
 def lstm_recall() -> Experiment:
-    """Baseline, 3 LSTM layers of 256: name the item after the one asked for."""
+    """Baseline, 3 LSTM layers of 128: name the item after the one asked for."""
     return Experiment(
         recipe="lstm-recall",
         task=AssociativeRecall(),
-        machine=lstm(layers=3, hidden=256),
-        training=training(SIZES, 200_000, batch=16, memory_rows=(), validate_every=10_000),
+        machine=lstm(layers=3, hidden=128),
+        training=training(SIZES, 100_000, batch=16, memory_rows=(), validate_every=10_000),
     )

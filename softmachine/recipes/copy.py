@@ -32,10 +32,10 @@ def ntm_ff_copy() -> Experiment:
 
 
 def lstm_copy() -> Experiment:
-    """Baseline, 3 LSTM layers of 256: say 1 to 20 vectors again."""
+    """Baseline, 3 LSTM layers of 128: say 1 to 20 vectors again."""
     return Experiment(
         recipe="lstm-copy",
         task=Copy(),
-        machine=lstm(layers=3, hidden=256),
-        training=training(SIZES, 200_000, batch=16, memory_rows=(), validate_every=10_000),
+        machine=lstm(layers=3, hidden=128),
+        training=training(SIZES, 100_000, batch=16, memory_rows=(), validate_every=10_000),
     )

@@ -38,7 +38,7 @@ def lstm_ngrams() -> Experiment:
         recipe="lstm-ngrams",
         task=NGrams(),
         machine=lstm(layers=3, hidden=128),
-        training=_training(200_000, batch=16),
+        training=_training(50_000, batch=16),
     )
 
 

@@ -18,7 +18,7 @@ def ntm_sort() -> Experiment:
         recipe="ntm-sort",
         task=PrioritySort(),
         machine=_machine(ControllerConfig(kind="lstm", hidden=100)),
-        training=_training(1_000_000),
+        training=_training(800_000),
     )
 
 
@@ -28,7 +28,7 @@ def ntm_ff_sort() -> Experiment:
         recipe="ntm-ff-sort",
         task=PrioritySort(),
         machine=_machine(ControllerConfig(kind="feedforward", hidden=200)),
-        training=_training(1_000_000),
+        training=_training(800_000),
     )
 
 
@@ -38,7 +38,7 @@ def lstm_sort() -> Experiment:
         recipe="lstm-sort",
         task=PrioritySort(),
         machine=lstm(layers=3, hidden=128),
-        training=_training(1_000_000, batch=16, clip_norm=10.0),
+        training=_training(100_000, batch=16, clip_norm=10.0),
     )
 
 
@@ -61,6 +61,7 @@ def _training(sequences: int, batch: int = 1, clip_norm: float = 1.0) -> Trainin
         SIZES,
         sequences,
         batch=batch,
+        learning_rate=5e-4,
         clip_norm=clip_norm,
         memory_rows=(),
         solvable=False,

@@ -35,10 +35,10 @@ def ntm_ff_repeat_copy() -> Experiment:
 
 
 def lstm_repeat_copy() -> Experiment:
-    """Baseline, 3 LSTM layers of 256: say 1 to 10 vectors 1 to 10 times."""
+    """Baseline, 3 LSTM layers of 128: say 1 to 10 vectors 1 to 10 times."""
     return Experiment(
         recipe="lstm-repeat-copy",
         task=RepeatCopy(),
-        machine=lstm(layers=3, hidden=256),
-        training=training(SIZES, 200_000, batch=16, memory_rows=(), validate_every=10_000),
+        machine=lstm(layers=3, hidden=128),
+        training=training(SIZES, 100_000, batch=16, memory_rows=(), validate_every=10_000),
     )

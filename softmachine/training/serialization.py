@@ -58,8 +58,18 @@ def _explain(error: BaseException, expected: Any) -> str:
     return cattrs.v.format_exception(error, expected)
 
 
+def _exact(value: Any, kind: type) -> Any:
+    """Return a value of the type; ValueError rather than 3 for 3.7, "3" or True."""
+    accepted = (int, float) if kind is float else kind
+    if isinstance(value, bool) != (kind is bool) or not isinstance(value, accepted):
+        raise ValueError(f"expected {kind.__name__}, not {value!r}")
+    return kind(value)
+
+
 def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
+    for kind in (bool, int, float, str):
+        converter.register_structure_hook(kind, _exact)
     for union in (TaskConfig, MachineConfig, Curriculum):
         configure_tagged_union(union, converter, tag_name="kind_of")
     return converter

@@ -1,5 +1,7 @@
 """The command line: what it prints, and how it fails."""
 
+import contextlib
+import io
 import json
 import os
 import re
@@ -19,10 +21,37 @@ SMALL = """
 """.split()  # noqa: SIM905
 
 
+SMALL_REPEATS = """
+--task.width 3 --task.repeats 1 2 --task.normalized-over 1 2 --machine.memory-rows 8
+--machine.memory-columns 5 --machine.controller.hidden 8 --training.batch 4
+--training.max-sequences 8 --training.curriculum.largest 3 --training.validate-every 8
+--training.checkpoint-every 8 --training.solved.sequences 8
+""".split()  # noqa: SIM905
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("cli") / "run"
     main(["train", "ntm-copy", *SMALL, "--run", str(path), "--seed", "3"])
+    return path
+
+
+@pytest.fixture(scope="module")
+def population(tmp_path_factory) -> tuple[Path, str]:
+    """A population of two, and what was printed while it was trained."""
+    path = tmp_path_factory.mktemp("cli") / "population"
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        main(["train", "ntm-copy", *SMALL, "--training.max-sequences", "40",
+              "--run", str(path), "--seed", "3", "--members", "2"])  # fmt: skip
+    return path, printed.getvalue()
+
+
+@pytest.fixture(scope="module")
+def repeats(tmp_path_factory) -> Path:
+    """A run whose task has more fields than a width."""
+    path = tmp_path_factory.mktemp("cli") / "repeats"
+    main(["train", "paper-ntm-repeat-copy", *SMALL_REPEATS, "--run", str(path)])
     return path
 
 
@@ -38,7 +67,8 @@ def refused(capsys, *arguments) -> str:
 
 
 def test_a_run_holds_what_the_guide_says(run):
-    assert json.loads((run / "config.json").read_text())["schema"] == 1
+    assert json.loads((run / "config.json").read_text())["schema"] == 2
+    assert json.loads((run / "environment.json").read_text())["platform"] == "cpu"
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [line["sequences"] for line in lines] == list(range(20, 180, 20))
     assert {"bits", "wrong_bits", "validation_bits", "sequences_per_second"} <= set(lines[0])
@@ -56,8 +86,9 @@ def test_seed_and_overrides_reach_the_configuration(run):
 def test_evaluate_json_is_one_object_and_nothing_else(run, capsys):
     main(["evaluate", str(run), "--sizes", "2", "5", "--sequences", "10", "--json"])
     result = json.loads(capsys.readouterr().out)
-    assert result["machine"] == "ntm-copy"
-    assert result["task"] == "copy"
+    assert result["machine"] == "ntm-copy, seed 3"
+    assert result["task"] == "Copy"
+    assert result["options"] == {}
     assert [row["size"] for row in result["sizes"]] == [2, 5]
     row = result["sizes"][0]
     assert set(row) == {"size", "sequences", "wrong_bits", "perfect", "bits"}
@@ -90,6 +121,120 @@ def test_resume_of_a_finished_run_says_so(run, capsys):
     assert (run / "metrics.jsonl").read_bytes() == before
 
 
+def test_a_population_is_trained_and_summed_up(population):
+    path, printed = population
+    assert json.loads((path / "population.json").read_text())["members"] == ["seed-3", "seed-4"]
+    for seed in (3, 4):
+        member = path / f"seed-{seed}"
+        config = json.loads((member / "config.json").read_text())
+        assert config["experiment"]["training"]["seed"] == seed
+        assert len((member / "metrics.jsonl").read_text().splitlines()) == 2
+        assert re.search(rf"│\s+{seed} │\s+- │", printed)
+    assert "ntm-copy, 2 members: compiling" in printed
+    assert "Solved: 0 of 2 members (95 % interval of the rate: 0% to 66%)" in printed
+    assert f"Population: {path}" in printed
+    table = [line for line in printed.splitlines() if line.startswith(("┃", "│"))]
+    assert len(table) == 3
+    assert max(map(len, table)) <= 80
+
+
+def test_evaluate_a_population_as_json_is_an_object_per_member(population, capsys):
+    path, _ = population
+    main(["evaluate", str(path), "--sizes", "3", "--sequences", "6", "--json"])
+    results = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [result["machine"] for result in results] == ["ntm-copy, seed 3", "ntm-copy, seed 4"]
+    for result, seed in zip(results, (3, 4), strict=True):
+        saved = path / f"seed-{seed}" / "results" / "evaluation.json"
+        assert json.loads(saved.read_text()) == result
+    errors = [result["sizes"][0]["wrong_bits"] for result in results]
+
+    main(["evaluate", str(path), "--sizes", "3", "--sequences", "6"])
+    printed = capsys.readouterr().out
+    lowest, median, highest = min(errors), sum(errors) / 2, max(errors)
+    numbers = rf"{lowest:.3f}.*{median:.3f}.*{highest:.3f}"
+    assert re.search(rf"│\s+3 │\s+6 │.*{numbers}", printed)
+    assert "over members" in printed
+    assert max(map(len, printed.splitlines())) <= 80
+
+    main(["evaluate", str(path / "seed-4"), "--sizes", "3", "--sequences", "6", "--json"])
+    assert json.loads(capsys.readouterr().out) == results[1]
+
+
+def test_plot_a_population_a_member_and_both(population, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("softmachine.cli.scoring.CURVE_SEQUENCES", 8)
+    path, _ = population
+
+    def plot(*arguments):
+        main(["plot", *map(str, arguments)])
+        printed = [Path(line) for line in capsys.readouterr().out.split()]
+        for figure in printed:
+            assert figure.read_bytes().startswith(b"\x89PNG")
+        return sorted(printed)
+
+    bands = ["generalization.png", "learning-curves.png"]
+    assert plot(path) == [path / "figures" / name for name in bands]
+    member = path / "seed-3"
+    names = ["example-4.png", "generalization.png", "learning-curve.png"]
+    assert plot(member) == [member / "figures" / name for name in names]
+    assert plot(path, member, "--out", tmp_path) == [tmp_path / name for name in bands]
+
+
+def test_resume_of_a_finished_population_says_so(population, capsys):
+    path, _ = population
+    before = [(path / f"seed-{i}" / "metrics.jsonl").read_bytes() for i in (3, 4)]
+    main(["resume", str(path)])
+    assert "Solved: 0 of 2 members" in capsys.readouterr().out
+    assert [(path / f"seed-{i}" / "metrics.jsonl").read_bytes() for i in (3, 4)] == before
+
+
+def test_a_machine_can_be_tested_otherwise_than_it_was_trained(repeats, capsys):
+    def evaluate(*options):
+        main(["evaluate", str(repeats), "--sizes", "3", "--sequences", "8", "--json", *options])
+        return json.loads(capsys.readouterr().out)
+
+    plain = evaluate()
+    assert plain["memory_rows"] == 8
+    changed = evaluate(
+        "--hard", "--no-wrap", "--memory-rows", "16", "--sharpening-factor", "2",
+        "--task", "repeats=[3,3]",
+    )  # fmt: skip
+    assert changed["memory_rows"] == 16
+    assert changed["options"] == {
+        "memory_rows": 16,
+        "hard": True,
+        "wrap": False,
+        "sharpening_factor": 2.0,
+        "task": ["repeats=[3,3]"],
+    }
+    # A machine that knows nothing is about one bit off per bit: thrice 3 bits and the ends.
+    assert changed["sizes"][0]["bits"] > 1.3 * plain["sizes"][0]["bits"]
+    fewer, more = (evaluate("--task", f"repeats=[{n},{n}]") for n in (1, 2))
+    assert fewer["sizes"][0]["bits"] < more["sizes"][0]["bits"]
+    assert evaluate("--task", "repeats=[1,2]")["sizes"] == plain["sizes"]
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("repeat=[2,2]", "expected FIELD=VALUE with a field of RepeatCopy: normalized_over"),
+        ("repeats", "expected FIELD=VALUE"),
+        ("output=3", "expected FIELD=VALUE"),
+        ("kind_of=3", "expected FIELD=VALUE"),
+        ("repeats=[2,", "'[2,' is no JSON value such as 3 or [1,3]"),
+        ("repeats=two", "'two' is no JSON value"),
+        ("repeats=2", "is no valid task"),
+        ("repeats=[2]", "is no valid task"),
+        ('repeats="22"', "is no valid task"),
+        ("repeats=[null,2]", "is no valid task"),
+        ("width=3.7", "is no valid task: expected int, not 3.7"),
+        ("repeats=[3,2]", "must be (fewest, most)"),
+        ("width=4", "the machine has 5 input and 4 output channels, this task 6 and 5"),
+    ],
+)
+def test_bad_changes_of_the_task_are_explained(repeats, capsys, assignment, message):
+    assert message in refused(capsys, "evaluate", repeats, "--task", assignment)
+
+
 def test_recipes_and_info(capsys):
     main(["recipes"])
     out = capsys.readouterr().out
@@ -108,6 +253,9 @@ def test_recipes_and_info(capsys):
         (["train", "ntm-copy", "--training.bacth", "3"], "--training.bacth"),
         (["train", "ntm-copy", "--training.batch", "three"], "--training.batch"),
         (["train", "ntm-copy", "--training.batch", "0"], "batch must be at least 1"),
+        (["train", "ntm-copy", "--members", "0"], "at least 1 member, not 0"),
+        (["train", "ntm-copy", "--members", "two"], "--members"),
+        (["train", "ntm-copy", "--members", "2", "--seed", "2147483647"], "seed must be in"),
         (["train", "ntm-copy", "--machine.order", "sideways"], "sideways"),
         (
             ["train", "ntm-copy", "--machine.initial-weightings", "uniform"],
@@ -118,6 +266,9 @@ def test_recipes_and_info(capsys):
         (["resume", "/no-such-run"], "is no run directory"),
         (["evaluate", "/no-such-run"], "is no run directory"),
         (["plot", "/no-such-run"], "is no run directory"),
+        (["evaluate", "zoo:no-such-model"], "unknown model 'no-such-model'"),
+        (["ledger"], "no paths given"),
+        (["publish"], "RUN"),
     ],
 )
 def test_mistakes_get_one_line_and_status_2(arguments, message, capsys):
@@ -128,13 +279,26 @@ def test_mistakes_with_a_run(run, capsys, tmp_path):
     assert "size 9 needs 9 memory rows" in refused(capsys, "evaluate", run, "--sizes", 9)
     assert "at least 1" in refused(capsys, "evaluate", run, "--sizes", 0)
     assert "--sizes" in refused(capsys, "evaluate", run, "--sizes", "many")
-    assert "this machine has 4" in refused(capsys, "evaluate", run, "--memory-rows", 4)
+    assert "this machine has 3" in refused(capsys, "evaluate", run, "--memory-rows", 3)
     assert "already exists" in refused(capsys, "train", "ntm-copy", "--run", run)
+    again = refused(capsys, "train", "ntm-copy", "--members", 2, "--run", run)
+    assert "already exists" in again
+    rows = refused(capsys, "evaluate", run, "--sharpening-factor", -1)
+    assert "sharpening_factor must be positive, not -1.0" in rows
     wrong = tmp_path / "wrong"
     (wrong / "checkpoints").mkdir(parents=True)
     (wrong / "config.json").write_bytes((run / "config.json").read_bytes())
     (wrong / "checkpoints" / "best.safetensors").write_bytes(b"\x00" * 40)
     assert "is damaged" in refused(capsys, "evaluate", wrong)
+
+
+def test_every_command_has_help(capsys):
+    for command in ("recipes", "zoo", "info", "train", "resume", "evaluate", "plot", "ledger",
+                    "publish"):  # fmt: skip
+        with pytest.raises(SystemExit) as stop:
+            main([command, "--help"])
+        assert not stop.value.code
+        assert f"softmachine {command}" in capsys.readouterr().out
 
 
 def test_help_is_instant_because_nothing_heavy_is_imported():

@@ -80,7 +80,7 @@ def test_make_targets_of_the_readme_exist():
 
 def test_commands_of_the_readme_run(tmp_path, monkeypatch):
     monkeypatch.setattr("softmachine.evaluation.scoring.BATCH", 4)
-    monkeypatch.setattr("softmachine.cli.commands.CURVE_SEQUENCES", 8)
+    monkeypatch.setattr("softmachine.cli.scoring.CURVE_SEQUENCES", 8)
     monkeypatch.chdir(tmp_path)
     for program, *arguments in commands(README):
         if program != "softmachine":

@@ -1,10 +1,14 @@
 """Run directories and experiments as JSON."""
 
 import dataclasses
+import datetime
 import json
+import platform
 
+import jax
 import pytest
 
+import softmachine
 from softmachine.errors import RunError
 from softmachine.machines.ntm import NTM_PRESETS
 from softmachine.recipes import RECIPES
@@ -41,6 +45,12 @@ def broken(experiment, change):
         (lambda v: v.pop("experiment"), "x does not hold an experiment"),
         (lambda v: v["experiment"]["training"].update(bacth=3), "bacth"),
         (lambda v: v["experiment"]["training"].update(batch="many"), "batch"),
+        (
+            lambda v: v["experiment"]["training"].update(batch="4"),
+            "expected int, not '4' @.*batch",
+        ),
+        (lambda v: v["experiment"]["training"].update(batch=4.5), "expected int, not 4.5"),
+        (lambda v: v["experiment"]["training"].update(batch=True), "expected int, not True"),
         (lambda v: v["experiment"]["training"].update(batch=0), "batch must be at least 1"),
         (lambda v: v["experiment"]["machine"].update(kind_of="Abacus"), "Abacus"),
     ],
@@ -56,6 +66,23 @@ def test_a_directory_in_use_is_not_overwritten(experiment, tmp_path):
     with pytest.raises(RunError, match="already exists"):
         Run.create(tmp_path / "run", experiment)
     assert (tmp_path / "run" / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_run_says_where_and_with_what_it_began(experiment, tmp_path):
+    run = Run.create(tmp_path / "run", experiment)
+    found = run.environment()
+    assert found == json.loads((run.path / "environment.json").read_text())
+    age = datetime.datetime.now(datetime.UTC).date() - datetime.date.fromisoformat(
+        found["date"]
+    )
+    assert 0 <= age.days <= 1
+    assert found["softmachine"] == softmachine.__version__
+    assert found["python"] == platform.python_version()
+    assert found["jax"] == jax.__version__
+    assert (found["platform"], found["devices"]) == ("cpu", len(jax.devices()))
+    assert found["hardware"]
+    assert found["cores"] >= 1
+    assert found["commit"] is None or found["commit"].strip() == found["commit"] != ""
 
 
 def test_no_run_no_config_damaged_config(experiment, tmp_path):

@@ -35,7 +35,9 @@ def interrupt_at(step):
     ],
     ids=["uniform", "growing", "graves"],
 )
-def test_interrupted_and_resumed_equals_straight(experiment, with_training, tmp_path, changes, assert_same, without_times):
+def test_interrupted_and_resumed_equals_straight(
+    experiment, with_training, tmp_path, changes, assert_same, without_times
+):
     experiment = with_training(experiment, **changes)
     straight, broken = (Run.create(tmp_path / name, experiment) for name in ("a", "b"))
     assert train(straight).finished
@@ -48,7 +50,9 @@ def test_interrupted_and_resumed_equals_straight(experiment, with_training, tmp_
     assert without_times(straight.metrics()) == without_times(broken.metrics())
 
 
-def test_same_seed_same_result_other_seed_other_result(experiment, with_training, tmp_path, without_times):
+def test_same_seed_same_result_other_seed_other_result(
+    experiment, with_training, tmp_path, without_times
+):
     experiment = with_training(experiment, max_sequences=40)
     other = with_training(experiment, seed=1)
     runs = [
@@ -94,8 +98,13 @@ def exploding(experiment, with_training, **changes):
 
 def test_non_finite_gradient_stops_with_an_account(experiment, with_training, tmp_path):
     run = Run.create(tmp_path / "run", exploding(experiment, with_training))
-    with pytest.raises(NonFiniteError, match=r"^update \d+: loss .*(gradient|not finite)"):
+    with pytest.raises(
+        NonFiniteError, match=r"^update \d+: loss .*(gradient|not finite)"
+    ) as failure:
         train(run)
+    record = run.load_progress()
+    assert record["failed"] == str(failure.value)
+    assert record["step"] == int(run.load_last()[0].step)
 
 
 def test_non_finite_gradients_can_be_skipped(experiment, with_training, tmp_path):
@@ -179,7 +188,9 @@ train(Run(sys.argv[1]))
 """
 
 
-def test_killed_while_writing_a_checkpoint_it_resumes(experiment, tmp_path, assert_same, without_times):
+def test_killed_while_writing_a_checkpoint_it_resumes(
+    experiment, tmp_path, assert_same, without_times
+):
     straight, broken = (Run.create(tmp_path / name, experiment) for name in ("a", "b"))
     command = [sys.executable, "-c", DIE_IN_THE_SECOND_CHECKPOINT, str(broken.path)]
     assert subprocess.run(command, check=False).returncode == 9

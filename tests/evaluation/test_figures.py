@@ -1,0 +1,119 @@
+"""Figures of many members: the numbers that they draw."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from softmachine.evaluation.figures import (
+    generalization_bands,
+    generalization_curve,
+    learning_bands,
+    learning_curve,
+    save_figure,
+)
+from softmachine.evaluation.generalization import SizeScore
+
+
+@pytest.fixture(autouse=True)
+def _no_figure_stays_open():
+    yield
+    plt.close("all")
+
+
+def metrics(*errors, every=20):
+    """Lines of metrics with these errors, one after every so many sequences."""
+    return [
+        {"sequences": every * (i + 1), "validation_wrong_bits": x, "validation_bits": x / 2}
+        for i, x in enumerate(errors)
+    ]
+
+
+def scores(**errors):
+    return [
+        SizeScore(size=int(size[1:]), sequences=9, metrics={"wrong_bits": x, "perfect": 0.5})
+        for size, x in errors.items()
+    ]
+
+
+def assert_line(line, xs, ys):
+    np.testing.assert_allclose(line.get_xdata(), xs)
+    np.testing.assert_allclose(line.get_ydata(), ys)
+
+
+def assert_band(collection, xs, low, high):
+    """A filled band reaches from ``low`` to ``high`` at every x."""
+    corners = collection.get_paths()[0].vertices
+    for x, bottom, top in zip(xs, low, high, strict=True):
+        ys = corners[corners[:, 0] == x, 1]
+        assert ys.min() == pytest.approx(bottom)
+        assert ys.max() == pytest.approx(top)
+
+
+def labels(axes):
+    return axes.get_legend_handles_labels()[1]
+
+
+def test_learning_bands_are_quantiles_over_members():
+    """Of five members; with four gaps between them quartiles are members themselves."""
+    members = [metrics(x, 2 * x) for x in (10.0, 0.0, 7.0, 1.0, 4.0)]
+    axes = learning_bands({"ours": members}, "wrong_bits").axes[0]
+    assert_line(axes.lines[0], [20, 40], [4, 8])
+    extremes, quartiles = axes.collections
+    assert_band(extremes, [20, 40], [0, 0], [10, 20])
+    assert_band(quartiles, [20, 40], [1, 2], [7, 14])
+    assert labels(axes) == ["ours (5)"]
+
+
+def test_a_member_that_ended_keeps_its_value():
+    members = [metrics(9.0, 0.0), metrics(8.0, 6.0, 4.0, 2.0), metrics(7.0, 5.0, 3.0)]
+    axes = learning_bands({"ours": members}, "wrong_bits").axes[0]
+    assert_line(axes.lines[0], [20, 40, 60, 80], [8, 5, 3, 2])
+    assert_band(axes.collections[0], [60, 80], [0, 0], [4, 3])
+
+
+def test_members_validated_at_other_times_hold_their_last_value():
+    members = [metrics(8.0, 4.0, every=30), metrics(6.0, 2.0, 1.0)]
+    axes = learning_bands({"ours": members}, "wrong_bits").axes[0]
+    # The first member has nothing to show at 20 yet: its first value stands in.
+    assert_line(axes.lines[0], [20, 30, 40, 60], [7, 7, 5, 2.5])
+
+
+def test_groups_have_a_line_each_and_colours_of_their_own():
+    groups = {"ours": [metrics(1.0, 2.0)], "baseline": [metrics(3.0, 4.0), metrics(5.0, 6.0)]}
+    axes = learning_bands(groups, "wrong_bits").axes[0]
+    ours, baseline = axes.lines
+    assert_line(ours, [20, 40], [1, 2])
+    assert_line(baseline, [20, 40], [4, 5])
+    assert ours.get_color() != baseline.get_color()
+    assert labels(axes) == ["ours (1)", "baseline (2)"]
+
+
+def test_generalization_bands_are_quantiles_over_members():
+    members = [scores(s10=0.0, s20=x) for x in (1.0, 3.0, 100.0)]
+    axes = generalization_bands({"ours": members}, 10, "wrong_bits").axes[0]
+    assert_line(axes.lines[0], [10, 20], [0, 3])
+    extremes, quartiles = axes.collections
+    assert_band(extremes, [10, 20], [0, 1], [0, 100])
+    assert_band(quartiles, [10, 20], [0, 2], [0, 51.5])
+    assert labels(axes) == ["ours (3)", "trained on (up to 10)"]
+    assert "wrong bits" in axes.get_ylabel()
+
+
+def test_one_machine_s_figures_show_its_own_numbers():
+    axes = learning_curve(metrics(8.0, 2.0), "title", "wrong_bits").axes[0]
+    bits, errors = axes.lines
+    assert_line(bits, [20, 40], [4, 1])
+    assert_line(errors, [20, 40], [8, 2])
+    error, share = generalization_curve(
+        scores(s10=0.0, s20=3.0), 10, "title", "wrong_bits"
+    ).axes
+    assert_line(error.lines[0], [10, 20], [0, 3])
+    assert_line(share.lines[0], [10, 20], [0.5, 0.5])
+
+
+def test_figures_are_saved_and_closed(tmp_path):
+    figure = learning_curve(metrics(8.0, 2.0), "title", "wrong_bits")
+    save_figure(figure, tmp_path / "x.png")
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.png"]
+    assert not plt.get_fignums()
