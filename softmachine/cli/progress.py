@@ -71,7 +71,7 @@ class ProgressDisplay:
         self._printed = now
         left = self._left() / max(self._rate(), 1e-9)
         print(
-            f"sequences {self._done():>9,}  {self._status()}  at most {left:.0f} s left",
+            f"{self._done():>10,} sequences  {self._status()}  <{left:.0f} s left",
             flush=True,
         )
 
@@ -96,14 +96,13 @@ class ProgressDisplay:
     def _status(self) -> str:
         name = f"validation_{self._experiment.task.error}"
         label = self._experiment.task.error.split("_")[0]
-        # A member that failed has no validation.
         bits = [line["validation_bits"] for line in self._lines.values()]
         errors = [line[name] for line in self._lines.values()]
-        rate = f"{self._rate():,.0f} seq/s"
+        rate = f"{self._rate():,.0f}/s"
         if self._members == 1:
             return f"{bits[0]:.2f} bits  {errors[0]:.2f} {label}  {rate}"
         solved = sum(p.solved_sequences is not None for p in self._progress.values())
         return (
-            f"solved {solved}/{self._members}  median {statistics.median(bits):.2f} bits  "
+            f"solved {solved}/{self._members}  {statistics.median(bits):.2f} bits  "
             f"{statistics.median(errors):.2f} {label}  {rate}"
         )

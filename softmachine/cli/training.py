@@ -147,6 +147,9 @@ def _population_outcome(runs: Sequence[Run], members: Sequence[Progress]) -> str
             f"{progress.best_bits:.3g}",
         )
     Console().print(table)
+    for run, progress in zip(runs, members, strict=True):
+        if progress.failed:
+            print(f"seed {run.experiment.training.seed} failed at {progress.failed}")
     if experiment.training.solved is None:
         return f"Trained {len(runs)} members."
     solved = sum(progress.solved_sequences is not None for progress in members)

@@ -63,6 +63,7 @@ class LSTM(Controller):
     initial: Float[Array, "2 layers hidden"]
     output_size: int = eqx.field(static=True)
     candidate_activation: str = eqx.field(static=True, default="tanh")
+    output_activation: str = eqx.field(static=True, default="tanh")
     gates_see_input: bool = eqx.field(static=True, default=True)
     forget_gate: bool = eqx.field(static=True, default=True)
 
@@ -99,7 +100,7 @@ class LSTM(Controller):
             candidate = ACTIVATIONS[self.candidate_activation](candidate)
             kept_cells = keep * state[1, i] if self.forget_gate else state[1, i]
             cells.append(kept_cells + write * candidate)
-            outputs.append(show * jnp.tanh(cells[-1]))
+            outputs.append(show * ACTIVATIONS[self.output_activation](cells[-1]))
         next_state = jnp.stack([jnp.stack(outputs), jnp.stack(cells)])
         return next_state, jnp.concatenate(outputs)
 
@@ -190,6 +191,8 @@ class ControllerConfig:
     candidate_activation: Literal["tanh", "linear"] = "tanh"
     """LSTM only: what a cell takes in. With ``linear`` it can hold a number of any size,
     such as a count to start from, instead of one squashed into ±1."""
+    output_activation: Literal["tanh", "linear"] = "tanh"
+    """LSTM only: what a cell shows, before its output gate."""
     gates_see_input: bool = True
     """LSTM only: whether gates depend on the present input, or on the past alone. If not, a
     number in the input enters cells with linear candidates exactly in proportion."""
@@ -252,6 +255,7 @@ class ControllerConfig:
             ),
             initial=jnp.zeros((2, layers, hidden)),
             candidate_activation=self.candidate_activation,
+            output_activation=self.output_activation,
             gates_see_input=self.gates_see_input,
             forget_gate=self.forget_gate,
             output_size=layers * hidden,

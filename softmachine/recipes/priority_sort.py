@@ -18,7 +18,7 @@ def ntm_sort() -> Experiment:
         recipe="ntm-sort",
         task=PrioritySort(),
         machine=_machine(ControllerConfig(kind="lstm", hidden=100)),
-        training=_training(800_000),
+        training=_training(400_000),
     )
 
 
@@ -28,7 +28,7 @@ def ntm_ff_sort() -> Experiment:
         recipe="ntm-ff-sort",
         task=PrioritySort(),
         machine=_machine(ControllerConfig(kind="feedforward", hidden=200)),
-        training=_training(800_000),
+        training=_training(400_000),
     )
 
 
@@ -61,7 +61,6 @@ def _training(sequences: int, batch: int = 1, clip_norm: float = 1.0) -> Trainin
         SIZES,
         sequences,
         batch=batch,
-        learning_rate=5e-4,
         clip_norm=clip_norm,
         memory_rows=(),
         solvable=False,
