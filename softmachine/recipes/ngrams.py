@@ -18,7 +18,7 @@ def ntm_ngrams() -> Experiment:
         recipe="ntm-ngrams",
         task=NGrams(),
         machine=_machine(ControllerConfig(kind="lstm", hidden=100)),
-        training=_training(200_000),
+        training=_training(150_000),
     )
 
 
@@ -28,7 +28,7 @@ def ntm_ff_ngrams() -> Experiment:
         recipe="ntm-ff-ngrams",
         task=NGrams(),
         machine=_machine(ControllerConfig(kind="feedforward", hidden=100)),
-        training=_training(200_000),
+        training=_training(150_000),
     )
 
 
