@@ -63,9 +63,6 @@ class LSTM(Controller):
     initial: Float[Array, "2 layers hidden"]
     output_size: int = eqx.field(static=True)
     candidate_activation: str = eqx.field(static=True, default="tanh")
-    output_activation: str = eqx.field(static=True, default="tanh")
-    gates_see_input: bool = eqx.field(static=True, default=True)
-    forget_gate: bool = eqx.field(static=True, default=True)
 
     def init_state(self) -> Float[Array, "2 layers hidden"]:
         """Return hidden states and cells, stacked."""
@@ -73,16 +70,7 @@ class LSTM(Controller):
 
     def project(self, x: Float[Array, "... inputs"]) -> Float[Array, "... layers width"]:
         """Return the input's share of gates and candidates, bias included."""
-        from_input = self.from_input
-        if not self.gates_see_input:
-            rows = jnp.arange(len(from_input.bias)) % (len(from_input.bias) // self._layers)
-            seen = rows >= 3 * self.initial.shape[-1]
-            from_input = Linear(from_input.weight * seen[:, None], from_input.bias)
-        return from_input(x).reshape(*x.shape[:-1], self._layers, -1)
-
-    @property
-    def _layers(self) -> int:
-        return len(self.recurrent)
+        return self.from_input(x).reshape(*x.shape[:-1], len(self.recurrent), -1)
 
     def __call__(
         self,
@@ -98,9 +86,8 @@ class LSTM(Controller):
             kept, candidate = jnp.split(gates, [3 * state.shape[-1]])
             write, keep, show = jnp.split(jax.nn.sigmoid(kept), 3)
             candidate = ACTIVATIONS[self.candidate_activation](candidate)
-            kept_cells = keep * state[1, i] if self.forget_gate else state[1, i]
-            cells.append(kept_cells + write * candidate)
-            outputs.append(show * ACTIVATIONS[self.output_activation](cells[-1]))
+            cells.append(keep * state[1, i] + write * candidate)
+            outputs.append(show * jnp.tanh(cells[-1]))
         next_state = jnp.stack([jnp.stack(outputs), jnp.stack(cells)])
         return next_state, jnp.concatenate(outputs)
 
@@ -191,14 +178,6 @@ class ControllerConfig:
     candidate_activation: Literal["tanh", "linear"] = "tanh"
     """LSTM only: what a cell takes in. With ``linear`` it can hold a number of any size,
     such as a count to start from, instead of one squashed into ±1."""
-    output_activation: Literal["tanh", "linear"] = "tanh"
-    """LSTM only: what a cell shows, before its output gate."""
-    gates_see_input: bool = True
-    """LSTM only: whether gates depend on the present input, or on the past alone. If not, a
-    number in the input enters cells with linear candidates exactly in proportion."""
-    forget_gate: bool = True
-    """LSTM only: without it, as in Hochreiter & Schmidhuber 1997, cells lose nothing and count
-    exactly."""
     activation: Literal["tanh", "relu", "sigmoid"] = "tanh"
     """Feed-forward only."""
 
@@ -255,8 +234,5 @@ class ControllerConfig:
             ),
             initial=jnp.zeros((2, layers, hidden)),
             candidate_activation=self.candidate_activation,
-            output_activation=self.output_activation,
-            gates_see_input=self.gates_see_input,
-            forget_gate=self.forget_gate,
             output_size=layers * hidden,
         )

@@ -16,8 +16,8 @@ def ntm_recall() -> Experiment:
     return Experiment(
         recipe="ntm-recall",
         task=AssociativeRecall(),
-        machine=ntm(ControllerConfig(kind="lstm", hidden=100), read_heads=2),
-        training=training(SIZES, 60_000, clip_norm=1.0),
+        machine=ntm(ControllerConfig(kind="lstm", hidden=100)),
+        training=training(SIZES, 120_000, batch=2),
     )
 
 

@@ -26,8 +26,12 @@ def ntm_ff_copy() -> Experiment:
     return Experiment(
         recipe="ntm-ff-copy",
         task=Copy(),
-        machine=ntm(ControllerConfig(kind="feedforward", hidden=100)),
-        training=training(SIZES, 80_000, learning_rate=5e-4, clip_norm=1.0),
+        machine=ntm(
+            ControllerConfig(kind="feedforward", hidden=100),
+            key_activation="tanh",
+            add_activation="tanh",
+        ),
+        training=training(SIZES, 60_000, clip_norm=1.0),
     )
 
 
