@@ -14,7 +14,10 @@ from softmachine.recipes import get_recipe
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
-GUIDES = [ROOT / "docs" / "add-a-machine.md", ROOT / "docs" / "add-a-task.md"]
+GUIDES = [
+    ROOT / "docs" / f"{name}.md"
+    for name in ("add-a-machine", "add-a-task", "coming-from-pytorch")
+]
 
 SMALL = shlex.split(
     "--machine.controller.hidden 8 --training.batch 4 --training.max-sequences 40 "
