@@ -5,11 +5,8 @@ BIN := .venv/bin
 DEMO := runs/demo
 RESULTS := runs/results
 # recipe:members
-LEDGER := ntm-copy:10 ntm-ff-copy:5 lstm-copy:2 \
-    ntm-repeat-copy:5 ntm-ff-repeat-copy:5 lstm-repeat-copy:2 \
-    ntm-recall:5 ntm-ff-recall:5 lstm-recall:2 \
-    ntm-ngrams:2 ntm-ff-ngrams:2 lstm-ngrams:2 \
-    ntm-sort:2 ntm-ff-sort:2 lstm-sort:2
+LEDGER := ntm-copy:10 ntm-ff-copy:5 lstm-copy:1 ntm-repeat-copy:5 \
+    ntm-recall:5 ntm-ff-recall:5 lstm-recall:1 ntm-ngrams:1
 
 .PHONY: demo test lint format benchmark results clean
 
@@ -24,7 +21,8 @@ demo: .venv/installed
 	@echo
 	@echo "Try next:"
 	@echo "  $(BIN)/softmachine evaluate $(DEMO) --sizes 200 --memory-rows 256"
-	@echo "  $(BIN)/softmachine train ntm-ff-copy"
+	@echo "  $(BIN)/softmachine evaluate zoo:ntm-recall --sizes 6 20"
+	@echo "  $(BIN)/softmachine train ntm-recall --members 5"
 	@echo "  $(BIN)/softmachine train ntm-copy --help"
 
 test: .venv/installed-dev

@@ -109,7 +109,7 @@ def plot_sources(
     if len(groups) == 1 and len(groups[sources[0]]) == 1:
         drawn = _figures_of_one(groups[sources[0]][0], size, seed, options)
     else:
-        drawn = _figures_of_many(groups, seed, options)
+        drawn = _figures_of_many(_named(groups), seed, options)
     for name, figure in drawn.items():
         target = out / f"{name}.png"
         try:
@@ -210,6 +210,14 @@ def _figures_of_one(
             trained.run.metrics(), trained.name, task.error
         )
     return drawn
+
+
+def _named(groups: dict[str, list[Trained]]) -> dict[str, list[Trained]]:
+    """Name groups by their recipes, where these tell them apart."""
+    recipes = [members[0].experiment.recipe for members in groups.values()]
+    if len(set(recipes)) < len(recipes):
+        return groups
+    return dict(zip(recipes, groups.values(), strict=True))
 
 
 def _figures_of_many(

@@ -63,7 +63,7 @@ def learning_bands(groups: dict[str, list[list[dict[str, Any]]]], error: str) ->
     _logarithmic(axes, 0.01)
     axes.set(xlabel="training sequences", ylabel=f"{error.replace('_', ' ')} per sequence")
     axes.grid(alpha=0.3)
-    axes.legend()
+    figure.legend(loc="outside lower center", ncols=3)
     return figure
 
 
@@ -105,7 +105,7 @@ def generalization_bands(
     axes.set_xlim(left=0)
     axes.set(xlabel="size", ylabel=f"{error.replace('_', ' ')} per sequence")
     axes.grid(alpha=0.3)
-    axes.legend()
+    figure.legend(loc="outside lower center", ncols=4)
     return figure
 
 

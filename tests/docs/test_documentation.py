@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 GUIDES = [
     ROOT / "docs" / f"{name}.md"
-    for name in ("add-a-machine", "add-a-task", "coming-from-pytorch")
+    for name in ("add-a-machine", "add-a-task", "coming-from-pytorch", "zoo")
 ]
 
 SMALL = shlex.split(

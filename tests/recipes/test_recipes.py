@@ -1,13 +1,12 @@
 """Every registered recipe trains."""
 
-import dataclasses
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from softmachine.errors import SoftmachineError
+from softmachine.machines.ntm import NTMConfig
 from softmachine.recipes import RECIPES, get_recipe
 from softmachine.training.devices import Layout
 from softmachine.training.update import build_train_chunk, first_state
@@ -31,11 +30,38 @@ def test_recipe_takes_a_step_with_finite_gradients(name):
         assert old.shape == new[0].shape
 
 
-def test_derived_recipes_change_only_what_they_say():
-    base, derived = get_recipe("ntm-copy"), get_recipe("ntm-ff-copy")
-    assert derived.machine.controller.kind == "feedforward"
-    same = dataclasses.replace(derived.machine, controller=base.machine.controller)
-    assert same == base.machine
+@pytest.mark.parametrize("name", RECIPES)
+def test_name_says_machine(name):
+    machine = get_recipe(name).machine
+    kind = name.removeprefix("paper-").split("-")
+    assert isinstance(machine, NTMConfig) == (kind[0] == "ntm")
+    assert machine.controller.kind == ("feedforward" if kind[1] == "ff" else "lstm")
+
+
+@pytest.mark.parametrize(
+    ("name", "heads", "hidden", "layers", "learning_rate"),
+    [
+        # Graves et al. 2014, tables 1 to 3.
+        ("paper-ntm-ff-copy", 1, 100, 1, 1e-4),
+        ("paper-ntm-ff-recall", 4, 256, 1, 1e-4),
+        ("paper-ntm-ff-sort", 8, 512, 1, 3e-5),
+        ("paper-ntm-repeat-copy", 1, 100, 1, 1e-4),
+        ("paper-ntm-ngrams", 1, 100, 1, 3e-5),
+        ("paper-ntm-sort", 5, 100, 2, 3e-5),
+        ("paper-lstm-repeat-copy", None, 512, 3, 3e-5),
+        ("paper-lstm-ngrams", None, 128, 3, 1e-4),
+    ],
+)
+def test_paper_recipes_follow_its_tables(name, heads, hidden, layers, learning_rate):
+    experiment = get_recipe(name)
+    machine, optimizer = experiment.machine, experiment.training.optimizer
+    if heads is not None:
+        assert (machine.read_heads, machine.write_heads) == (heads, heads)
+        assert (machine.memory_rows, machine.memory_columns) == (128, 20)
+    assert (machine.controller.hidden, machine.controller.layers) == (hidden, layers)
+    assert (optimizer.kind, optimizer.learning_rate) == ("graves-rmsprop", learning_rate)
+    assert (optimizer.momentum, optimizer.clip_value) == (0.9, 10.0)
+    assert optimizer.clip_norm is None
 
 
 def test_unknown_recipe():
