@@ -25,6 +25,8 @@ from typing import Any
 from worker import available_cores
 from workload import Workload
 
+from softmachine.training.environment import cpu_model
+
 HERE = Path(__file__).resolve().parent
 TORCH_CONTENDERS = ("torch", "torch-compiled")
 PEER = "pytorch-ntm"
@@ -193,15 +195,6 @@ def progress(text: str) -> None:
     """Show what is going on, on a terminal only."""
     if sys.stderr.isatty():
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
-
-
-def cpu_model() -> str:
-    """Return the processor's name."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def surroundings() -> dict[str, Any]:

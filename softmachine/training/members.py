@@ -55,8 +55,6 @@ class MemberStates:
         """Give every device as many of these members as any other, or one more."""
         if self._layout.members == 1:
             return  # its batch is on all devices
-        if self._layout.members == 1:
-            return
         devices, each = self.devices, self._layout.members // self.devices
         counts = [
             sum(slot in members for slot in self._slots[i : i + each])
