@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import NamedTuple
 
@@ -10,11 +10,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
+from jaxtyping import Array, Float, Int, Key, PRNGKeyArray, PyTree
 
 from softmachine.machines.loop import run_batch
 from softmachine.machines.machine import Machine
-from softmachine.tasks.task import Task
+from softmachine.machines.nram import NRAM
+from softmachine.machines.nram_hard import run_hard
+from softmachine.tasks.memory import MemoryTask
+from softmachine.tasks.task import Example, Task
 
 BATCH = 64
 """Examples that each device scores at once."""
@@ -31,6 +34,7 @@ class Scores(NamedTuple):
     """How many steps each example takes."""
 
 
+Loss = Callable[[PyTree, Example, PyTree], Float[Array, ""]]
 Scorer = Callable[[Machine, PRNGKeyArray, Int[Array, " batch"]], Metrics]
 
 
@@ -41,9 +45,14 @@ def score_batch(
     sizes: Int[Array, " batch"],
     max_size: int,
     *,
+    loss: Loss | None = None,
+    context: PyTree = None,
     in_step: str | None = None,
 ) -> Scores:
     """Draw one example per key and size, run the machine, return losses and metrics.
+
+    ``loss`` takes one example's outputs, the example, and its part of ``context``, a pytree
+    whose leaves begin with the batch; without it, losses are the task's own.
 
     ``in_step`` names a vmapped axis whose batches all take as many steps as the longest
     example among them: a loop of a different length for each would cost far more.
@@ -60,8 +69,14 @@ def score_batch(
         max_steps=task.steps(max_size),
         keys=machine_keys,
     )
-    losses = jax.vmap(task.output.loss)(outputs, examples)
-    return Scores(losses, jax.vmap(task.metrics)(outputs, examples), examples.steps)
+    axis = -1 if machine.batch_last else 0
+    examples = jax.tree.map(lambda x: jnp.moveaxis(x, 0, axis), examples)
+    if loss is None:
+        losses = jax.vmap(task.output.loss, in_axes=axis)(outputs, examples)
+    else:
+        losses = jax.vmap(loss, in_axes=(axis, axis, 0))(outputs, examples, context)
+    metrics = jax.vmap(task.metrics, in_axes=axis)(outputs, examples)
+    return Scores(losses, metrics, examples.steps)
 
 
 @lru_cache(maxsize=32)
@@ -109,3 +124,107 @@ def build_scorer(task: Task, max_size: int) -> Scorer:
         return jax.tree.map(lambda *xs: jnp.concatenate(xs)[:count], *blocks)
 
     return scorer
+
+
+def score_together(
+    machines: Sequence[Machine],
+    task: Task,
+    keys: Sequence[PRNGKeyArray],
+    sizes: Sequence[Int[Array, " batch"]],
+    max_size: int,
+) -> list[Metrics]:
+    """Return what `build_scorer` gives for each of several machines, in one computation.
+
+    The machines must be ``batch_last`` and of one make, and have as many sizes each.
+    """
+    devices = jax.local_devices()[: len(machines)]
+    each = -(-len(machines) // len(devices))
+    padded = [*range(len(machines)), *[0] * (each * len(devices) - len(machines))]
+    split = NamedSharding(Mesh(devices, ("member",)), PartitionSpec("member"))
+    stacked = jax.tree.map(
+        lambda *xs: jax.device_put(jnp.stack([xs[i] for i in padded]), split)
+        if eqx.is_array(xs[0])
+        else xs[0],
+        *machines,
+    )
+    stacked_keys = jax.device_put(jnp.stack([keys[i] for i in padded]), split)
+    stacked_sizes = jax.device_put(jnp.stack([sizes[i] for i in padded]), split)
+    metrics = _together_scorer(task, max_size, tuple(devices))(
+        stacked, stacked_keys, stacked_sizes
+    )
+    metrics = jax.device_get(metrics)
+    return [{name: x[i] for name, x in metrics.items()} for i in range(len(machines))]
+
+
+@lru_cache(maxsize=32)
+def _together_scorer(task, max_size, devices):
+    split = PartitionSpec("member")
+
+    @eqx.filter_jit
+    def score(machines, keys, sizes):
+        arrays, static = eqx.partition(machines, eqx.is_array)
+
+        def local(arrays, keys, sizes):
+            members, count = sizes.shape
+            keys = jax.vmap(
+                lambda key: jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(count))
+            )(keys)
+            # A few of each member's examples at a time: all of them would need much memory.
+            some = min(count, BATCH)
+            blocks = -(-count // some)
+            pad = blocks * some - count
+            keys = jnp.concatenate([keys, keys[:, :pad]], axis=1)
+            sizes = jnp.concatenate([sizes, sizes[:, :pad]], axis=1)
+
+            def block(x):
+                x = x.reshape(members, blocks, some)
+                return jnp.swapaxes(x, 0, 1).reshape(blocks, members * some)
+
+            metrics = jax.lax.map(
+                lambda drawn: score_batch(
+                    eqx.combine(arrays, static), task, *drawn, max_size
+                ).metrics,
+                (block(keys), block(sizes)),
+            )
+
+            def unblock(x):
+                x = jnp.swapaxes(x.reshape(blocks, members, some), 0, 1)
+                return x.reshape(members, blocks * some)[:, :count]
+
+            return jax.tree.map(unblock, metrics)
+
+        return jax.shard_map(
+            local,
+            mesh=Mesh(devices, ("member",)),
+            in_specs=(split, split, split),
+            out_specs=split,
+            check_vma=False,
+        )(arrays, keys, sizes)
+
+    return score
+
+
+def score_hard(
+    machine: NRAM,
+    task: MemoryTask,
+    key: PRNGKeyArray,
+    sizes: Int[Array, " batch"],
+    max_size: int,
+) -> Metrics:
+    """Return the errors of a machine made hard, on the examples of `build_scorer`."""
+    return _hard_scorer(task, max_size)(machine, key, jnp.asarray(sizes))
+
+
+@lru_cache(maxsize=32)
+def _hard_scorer(task, max_size):
+    @eqx.filter_jit
+    def score(machine, key, sizes):
+        def one(i, size):
+            example_key, _ = jax.random.split(jax.random.fold_in(key, i))
+            example = task.sample(example_key, size, max_size=max_size)
+            after = run_hard(machine, example.inputs, example.steps)
+            return task.output.score(after.memory, example)
+
+        return jax.vmap(one)(jnp.arange(len(sizes)), sizes)
+
+    return score

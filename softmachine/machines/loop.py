@@ -39,8 +39,11 @@ def run_batch(
         keys: one per example, given to ``machine.init_state``.
 
     Returns:
-        Outputs with leading axes ``(batch, max_steps)``.
+        Outputs with leading axes ``(batch, max_steps)``; of a machine that is ``batch_last``,
+        with first axis ``max_steps`` and last axis ``batch``.
     """
+    if machine.batch_last:
+        return _run_batch_last(machine, inputs, steps, max_steps)
     batch = jax.tree.leaves(inputs)[0].shape[0]
     if keys is None:
         state = jax.vmap(machine.init_state)(inputs)
@@ -70,6 +73,20 @@ def run_batch(
         advance, max_steps, constants, parameters, state, (encoded, taps), steps
     )
     return time_first(machine.decode(features))
+
+
+def _run_batch_last(
+    machine: Machine, inputs: PyTree, steps: Int[Array, ""] | int, max_steps: int
+) -> PyTree:
+    state = machine.init_state(inputs)
+    parameters, rest = eqx.partition(machine.prepare(), eqx.is_inexact_array)
+    constants, static = eqx.partition(rest, eqx.is_array)
+
+    def advance(constants, parameters, state, inputs):
+        return eqx.combine(constants, parameters, static).advance(state, inputs)
+
+    features = scan_steps(advance, max_steps, constants, parameters, state, None, steps)
+    return machine.decode(features)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -60,6 +60,14 @@ class Machine(eqx.Module):
     input per step (one that is handed a memory, or a whole sequence) reads its inputs
     in `init_state` and encodes them as None.
     """
+
+    batch_last: ClassVar[bool] = False
+    """Whether states and outputs may have a batch as their last axis; `run_batch` then calls
+    `advance` on the whole batch, and outputs come with the batch last."""
+
+    def prepare(self) -> Machine:
+        """Return the machine as a loop over its steps needs it; itself by default."""
+        return self
 
     @property
     def memory_rows(self) -> int | None:

@@ -8,6 +8,18 @@ from softmachine.errors import SoftmachineError
 from softmachine.recipes.associative_recall import lstm_recall, ntm_ff_recall, ntm_recall
 from softmachine.recipes.copy import lstm_copy, ntm_copy, ntm_ff_copy
 from softmachine.recipes.ngrams import lstm_ngrams, ntm_ff_ngrams, ntm_ngrams
+from softmachine.recipes.nram import (
+    nram_access,
+    nram_copy,
+    nram_increment,
+    nram_list_k,
+    nram_list_search,
+    nram_merge,
+    nram_permutation,
+    nram_reverse,
+    nram_swap,
+    nram_walk_bst,
+)
 from softmachine.recipes.paper import PAPER_RECIPES
 from softmachine.recipes.priority_sort import lstm_sort, ntm_ff_sort, ntm_sort
 from softmachine.recipes.repeat_copy import (
@@ -33,6 +45,16 @@ RECIPES: dict[str, Callable[[], Experiment]] = {
     "ntm-sort": ntm_sort,
     "ntm-ff-sort": ntm_ff_sort,
     "lstm-sort": lstm_sort,
+    "nram-access": nram_access,
+    "nram-increment": nram_increment,
+    "nram-copy": nram_copy,
+    "nram-reverse": nram_reverse,
+    "nram-swap": nram_swap,
+    "nram-permutation": nram_permutation,
+    "nram-list-k": nram_list_k,
+    "nram-list-search": nram_list_search,
+    "nram-merge": nram_merge,
+    "nram-walk-bst": nram_walk_bst,
     **PAPER_RECIPES,
 }
 

@@ -34,7 +34,7 @@ TASKS: dict[str, tuple[TaskConfig, Uniform, SolvedConfig | None]] = {
     "repeat-copy": (RepeatCopy(), Uniform(smallest=1, largest=10), SolvedConfig()),
     "recall": (AssociativeRecall(), Uniform(smallest=2, largest=6), SolvedConfig()),
     "ngrams": (NGrams(), Uniform(smallest=200, largest=200), None),
-    "sort": (PrioritySort(), Uniform(smallest=20, largest=20), None),
+    "sort": (PrioritySort(), Uniform(smallest=16, largest=16), None),
 }
 
 

@@ -12,11 +12,11 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.tasks.outputs import Bits
 from softmachine.tasks.rendering import Rows, render_bits
-from softmachine.tasks.task import Example, Task
+from softmachine.tasks.task import Example, SequenceTask
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AssociativeRecall(Task):
+class AssociativeRecall(SequenceTask):
     """Hear ``size`` items, then one of them again; answer with the item that followed it.
 
     An item is ``item_length`` random vectors of ``width`` bits, with a delimiter before

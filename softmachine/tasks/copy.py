@@ -12,11 +12,11 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.tasks.outputs import Bits
 from softmachine.tasks.rendering import Rows, render_bits
-from softmachine.tasks.task import Example, Task
+from softmachine.tasks.task import Example, SequenceTask
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Copy(Task):
+class Copy(SequenceTask):
     """Copy ``size`` random vectors of ``width`` bits.
 
     Inputs are the vectors, then a delimiter on a channel of its own, then blank steps

@@ -12,11 +12,11 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.tasks.outputs import Bits
 from softmachine.tasks.rendering import Rows, render_bits
-from softmachine.tasks.task import Example, Task
+from softmachine.tasks.task import Example, SequenceTask
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class NGrams(Task):
+class NGrams(SequenceTask):
     """Predict each of ``size`` bits from those before it.
 
     A sequence comes from a table with the probability of a 1 after each of the

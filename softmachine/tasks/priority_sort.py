@@ -11,20 +11,20 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.tasks.outputs import Bits
 from softmachine.tasks.rendering import Rows, render_bits
-from softmachine.tasks.task import Example, Task
+from softmachine.tasks.task import Example, SequenceTask
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PrioritySort(Task):
-    """See ``size`` vectors with priorities; say the highest, in falling order.
+class PrioritySort(SequenceTask):
+    """See vectors with priorities; say the ``size`` highest, in falling order.
 
-    Vectors have ``width`` random bits; priorities, uniform in [-1, 1], have a channel of
-    their own. After a delimiter, on another channel, the ``highest`` vectors are due (all,
-    if there are fewer). Source: Graves et al. 2014 (arXiv 1410.5401), section 4.5; the
-    delimiter is ours.
+    Shown are ``size`` and some more vectors of ``width`` random bits, their priorities,
+    uniform in [-1, 1], on a channel of their own. After a delimiter, on another channel, the
+    ``size`` highest are due. How many more is uniform in ``surplus`` for every example.
+    Source: Graves et al. 2014 (arXiv 1410.5401), section 4.5; the delimiter is ours.
 
-    >>> task = PrioritySort(width=2, highest=2)
-    >>> example = task.sample(jax.random.key(1), 3, max_size=3)
+    >>> task = PrioritySort(width=2, surplus=(1, 1))
+    >>> example = task.sample(jax.random.key(1), 2, max_size=2)
     >>> print(task.render(example))
     input   001...
             110...
@@ -35,22 +35,24 @@ class PrioritySort(Task):
 
     The paper's targets are the 16 highest of 20 vectors, 128 bits:
 
-    >>> int(PrioritySort().sample(jax.random.key(0), 20, max_size=20).mask.sum())
+    >>> int(PrioritySort().sample(jax.random.key(0), 16, max_size=16).mask.sum())
     128
     """
 
     width: int = 8
-    highest: int = 16
-    """How many vectors to say at most."""
+    surplus: tuple[int, int] = (4, 4)
+    """Fewest and most vectors to show and not to say."""
     output = Bits()
 
     def __post_init__(self) -> None:
-        """Check the sizes."""
-        for name in ("width", "highest"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"priority sort {name} must be at least 1, not {getattr(self, name)}"
-                )
+        """Check width and range."""
+        if self.width < 1:
+            raise ValueError(f"priority sort width must be at least 1 bit, not {self.width}")
+        fewest, most = self.surplus
+        if not 0 <= fewest <= most:
+            raise ValueError(
+                f"priority sort surplus must be (fewest, most), from 0 on; not {fewest, most}"
+            )
 
     @property
     def input_size(self) -> int:
@@ -63,34 +65,36 @@ class PrioritySort(Task):
         return self.width
 
     def steps(self, size: int) -> int:
-        """Return size + 1 + the number of vectors to say."""
-        return size + 1 + min(size, self.highest)
+        """Return the steps for most vectors: those shown, 1, those to say."""
+        return self.items(size) + 1 + size
 
     def items(self, size: int) -> int:
-        """Return ``size``: one row per vector."""
-        return size
+        """Return the most vectors shown, one row each."""
+        return size + self.surplus[1]
 
     def sample(
         self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
     ) -> Example:
-        """Draw ``size`` vectors and their priorities."""
+        """Draw the vectors and their priorities."""
         self.check_size(size, max_size)
-        bits_key, priority_key = jax.random.split(key)
-        bits = jax.random.bernoulli(bits_key, 0.5, (max_size, self.width)).astype(jnp.float32)
-        priorities = jax.random.uniform(priority_key, (max_size,), jnp.float32, -1, 1)
-        present = jnp.arange(max_size) < size
+        most = self.items(max_size)
+        bits_key, priority_key, surplus_key = jax.random.split(key, 3)
+        fewest_more, most_more = self.surplus
+        count = size + jax.random.randint(surplus_key, (), fewest_more, most_more + 1)
+        bits = jax.random.bernoulli(bits_key, 0.5, (most, self.width)).astype(jnp.float32)
+        priorities = jax.random.uniform(priority_key, (most,), jnp.float32, -1, 1)
+        present = jnp.arange(most) < count
         order = jnp.argsort(jnp.where(present, -priorities, jnp.inf))
         time = jnp.arange(self.steps(max_size))
         shown = jnp.column_stack([bits, priorities]) * present[:, None]
-        shown = jnp.pad(shown, ((0, len(time) - max_size), (0, 0)))
-        due = time - size - 1
-        wanted = jnp.minimum(size, self.highest)
-        mask = ((due >= 0) & (due < wanted)).astype(jnp.float32)[:, None]
+        shown = jnp.pad(shown, ((0, len(time) - most), (0, 0)))
+        due = time - count - 1
+        mask = ((due >= 0) & (due < size)).astype(jnp.float32)[:, None]
         return Example(
-            inputs=jnp.column_stack([shown, (time == size).astype(jnp.float32)]),
-            targets=bits[order[due % max_size]] * mask,
+            inputs=jnp.column_stack([shown, (time == count).astype(jnp.float32)]),
+            targets=bits[order[due % most]] * mask,
             mask=jnp.broadcast_to(mask, (len(time), self.width)),
-            steps=jnp.asarray(size + 1 + wanted),
+            steps=jnp.asarray(count + 1 + size),
         )
 
     def render(
@@ -99,13 +103,13 @@ class PrioritySort(Task):
         """Return rows of bits over time; ranks by last digit, wrong output bits as ``x``."""
         steps = int(example.steps)
         inputs = np.asarray(example.inputs)[:steps]
-        size = int(np.argmax(inputs[:, -1]))
-        shown = np.arange(steps) < size
+        count = int(np.argmax(inputs[:, -1]))
+        shown = np.arange(steps) < count
         ranks = np.zeros((steps, 1), int)
-        ranks[np.argsort(-inputs[:size, -2], kind="stable"), 0] = np.arange(1, size + 1)
+        ranks[np.argsort(-inputs[:count, -2], kind="stable"), 0] = np.arange(1, count + 1)
         rows = [
             Rows("input", inputs[:, : self.width], shown),
             Rows("rank", ranks % 10, shown),
-            Rows("delim", inputs[:, -1:], np.arange(steps) == size, marker="#"),
+            Rows("delim", inputs[:, -1:], np.arange(steps) == count, marker="#"),
         ]
         return render_bits(rows, example, outputs, [("target", self.width)])

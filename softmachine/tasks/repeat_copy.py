@@ -12,11 +12,11 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.tasks.outputs import Bits
 from softmachine.tasks.rendering import Rows, render_bits
-from softmachine.tasks.task import Example, Task
+from softmachine.tasks.task import Example, SequenceTask
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class RepeatCopy(Task):
+class RepeatCopy(SequenceTask):
     """Copy ``size`` random vectors of ``width`` bits R times, then raise an end marker.
 
     Inputs are the vectors, a delimiter on a channel of its own, then R on another,

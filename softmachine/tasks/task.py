@@ -49,30 +49,17 @@ class OutputKind(Protocol):
 class Task(abc.ABC):
     """A family of examples, one size parameter, one output kind.
 
-    Subclasses are frozen dataclasses. A task knows no machine.
+    Subclasses are frozen dataclasses: of `SequenceTask` or of
+    `softmachine.tasks.memory.MemoryTask`. A task knows no machine.
     """
 
     output: ClassVar[OutputKind]
     smallest: ClassVar[int] = 1
     """The smallest size there is."""
 
-    @property
-    @abc.abstractmethod
-    def input_size(self) -> int:
-        """Width of one step's input."""
-
-    @property
-    @abc.abstractmethod
-    def output_size(self) -> int:
-        """Width of one step's output."""
-
     @abc.abstractmethod
     def steps(self, size: int) -> int:
         """Return how many machine steps an example of a size takes at most."""
-
-    @abc.abstractmethod
-    def items(self, size: int) -> int:
-        """Return how many vectors a machine has to hold at once for an example of a size."""
 
     @abc.abstractmethod
     def sample(
@@ -108,3 +95,21 @@ class Task(abc.ABC):
             raise ValueError(
                 f"{type(self).__name__} size must be at most max_size, {max_size}; not {size}"
             )
+
+
+class SequenceTask(Task):
+    """A task with an input vector and an output vector per step."""
+
+    @property
+    @abc.abstractmethod
+    def input_size(self) -> int:
+        """Width of one step's input."""
+
+    @property
+    @abc.abstractmethod
+    def output_size(self) -> int:
+        """Width of one step's output."""
+
+    @abc.abstractmethod
+    def items(self, size: int) -> int:
+        """Return how many vectors a machine has to hold at once for an example of a size."""

@@ -2,7 +2,8 @@
 
 A curriculum has a range of sizes, and three pure functions that work inside a compiled loop:
 ``init()`` returns its state, ``sample(state, key, count)`` the sizes of one batch, and
-``update(state, feedback)`` the state after the update on that batch.
+``update(state, feedback)`` the state after the update on that batch. Outside,
+``report(state)`` returns numbers for the metrics.
 """
 
 from __future__ import annotations
@@ -57,6 +58,11 @@ class Uniform:
         """Return the state after an update: there is nothing to learn."""
         del feedback
         return state
+
+    def report(self, state: tuple[()]) -> dict[str, float]:
+        """Return nothing: it never changes."""
+        del state
+        return {}
 
 
 class GrowingState(NamedTuple):
@@ -167,6 +173,10 @@ class Growing:
             waited=jnp.where(rises, 0, waited),
         )
 
+    def report(self, state: GrowingState) -> dict[str, float]:
+        """Return the level."""
+        return {"level": int(state.level)}
+
 
 class PredictionGainState(NamedTuple):
     """What ``PredictionGain`` remembers."""
@@ -266,6 +276,11 @@ class PredictionGain:
         )
         finite = jnp.isfinite(reward)
         return jax.tree.map(lambda new, old: jnp.where(finite, new, old), after, state)
+
+    def report(self, state: PredictionGainState) -> dict[str, float]:
+        """Return the mean size that would be drawn."""
+        sizes = self.smallest + jnp.arange(self._arms)
+        return {"mean_size": float(sizes @ self.probabilities(state))}
 
 
 Curriculum = Uniform | Growing | PredictionGain

@@ -35,17 +35,17 @@ class Layout(NamedTuple):
     computation, before the next ones have their turn; divides the members of a device."""
 
 
-def layout_for(members: int, batch: int) -> Layout:
+def layout_for(members: int, batch: int, *, joint: bool = False) -> Layout:
     """Return how to train so many members, slots without a member included.
 
-    A CPU core is busy with one member and trains its members in turn; other devices train
-    all of theirs in lockstep.
+    A CPU core is busy with one member and trains its members in turn, unless they can be
+    computed as one larger batch (``joint``); other devices train all of theirs in lockstep.
     """
     if members == 1:
         return Layout(devices_for(batch), 1, 1)
     devices = jax.local_devices()[:members]
     each = -(-members // len(devices))
-    together = 1 if devices[0].platform == "cpu" else each
+    together = 1 if devices[0].platform == "cpu" and not joint else each
     return Layout(devices, each * len(devices), together)
 
 

@@ -6,21 +6,59 @@ import dataclasses
 from typing import Literal
 
 import jax
+import jax.numpy as jnp
 
 from softmachine.choices import check_choices
 from softmachine.machines.machine import Machine
+from softmachine.machines.nram import NRAMConfig
 from softmachine.machines.ntm import NTMConfig
 from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.tasks.associative_recall import AssociativeRecall
 from softmachine.tasks.copy import Copy
+from softmachine.tasks.memory import MemoryTask
+from softmachine.tasks.memory_arrays import (
+    Access,
+    Increment,
+    MemoryCopy,
+    Merge,
+    Permutation,
+    Reverse,
+    Swap,
+)
+from softmachine.tasks.memory_lists import ListK, ListSearch
+from softmachine.tasks.memory_trees import WalkBST
 from softmachine.tasks.ngrams import NGrams
 from softmachine.tasks.priority_sort import PrioritySort
 from softmachine.tasks.repeat_copy import RepeatCopy
 from softmachine.training.curricula import Curriculum, Uniform
+from softmachine.training.objectives import NRAMLoss, Objective, TaskLoss
 from softmachine.training.optimizers import OptimizerConfig
+from softmachine.training.search import Restart, Search, Settings
 
-MachineConfig = NTMConfig | RecurrentConfig
-TaskConfig = Copy | RepeatCopy | AssociativeRecall | NGrams | PrioritySort
+MachineConfig = NTMConfig | RecurrentConfig | NRAMConfig
+SequenceTaskConfig = Copy | RepeatCopy | AssociativeRecall | NGrams | PrioritySort
+MemoryTaskConfig = (
+    Access
+    | Increment
+    | MemoryCopy
+    | Reverse
+    | Swap
+    | Permutation
+    | Merge
+    | ListK
+    | ListSearch
+    | WalkBST
+)
+TaskConfig = SequenceTaskConfig | MemoryTaskConfig
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SolvedTest:
+    """No mistake on larger examples, both soft and with every choice made hard."""
+
+    largest: int = 50
+    """Sizes are uniform from the curriculum's smallest up to this."""
+    examples: int = 1000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,6 +71,8 @@ class SolvedConfig:
     """Largest mean error per sequence, in the task's own measure (wrong bits, ...)."""
     bits: float = 0.05
     """Largest mean cross-entropy per sequence, in bits."""
+    test: SolvedTest | None = None
+    """What a run that meets all this has to pass before it counts as solved."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,6 +95,17 @@ class TrainingConfig:
     """Sequences between validations; also between lines of the metrics."""
     checkpoint_every: int = 20_000
     """Sequences between checkpoints."""
+    objective: Objective = TaskLoss()
+    gradient_noise: float = 0.0
+    """Standard deviation, at an attempt's first update, of Gaussian noise that is added to
+    the gradient after clipping; it falls with (1 + update)^-0.275. Source: Neelakantan et
+    al. 2015 (arXiv 1511.06807), Eq. 1."""
+    search: Search = Search()
+    """Settings that each member draws for itself."""
+    restarts: tuple[Restart, ...] = ()
+    """When a member starts anew."""
+    enough: int | None = None
+    """A population ends once so many members are solved; None: when all have ended."""
     on_nonfinite: Literal["stop", "skip"] = "stop"
     """What to do when loss or gradient is not finite: stop and say where, or leave that
     update out and count it."""
@@ -69,6 +120,11 @@ class TrainingConfig:
                 raise ValueError(
                     f"training {name} must be at least 1, not {getattr(self, name)}"
                 )
+
+    @property
+    def noisy(self) -> bool:
+        """Whether gradients get noise."""
+        return self.gradient_noise > 0 or self.search.gradient_noise is not None
 
     @property
     def last_update(self) -> int:
@@ -90,10 +146,37 @@ class Experiment:
         """Return the same experiment with another seed."""
         return dataclasses.replace(self, training=dataclasses.replace(self.training, seed=seed))
 
-    def build_machine(self) -> Machine:
+    def __post_init__(self) -> None:
+        """Check that machine, task and objective belong together."""
+        memory, nram = isinstance(self.task, MemoryTask), isinstance(self.machine, NRAMConfig)
+        if memory != nram:
+            raise ValueError(
+                f"task {type(self.task).__name__} needs "
+                + ("an NRAM" if memory else "a machine with an input per step")
+                + f", not {type(self.machine).__name__}"
+            )
+        if isinstance(self.training.objective, NRAMLoss) and not nram:
+            raise ValueError("objective NRAMLoss needs an NRAM")
+
+    def build_machine(self, attempt: int = 0) -> Machine:
         """Return the machine with its first parameters, drawn from the seed."""
         key = jax.random.fold_in(jax.random.key(self.training.seed), 0)
+        if attempt:
+            key = jax.random.fold_in(key, attempt)
+        if isinstance(self.machine, NRAMConfig):
+            return self.machine.build(key=key)
         return self.machine.build(self.task.input_size, self.task.output_size, key=key)
+
+    def settings(self, attempt: int = 0) -> Settings:
+        """Return what an attempt trains with, drawn from the seed."""
+        training = self.training
+        own = Settings(
+            jnp.asarray(training.optimizer.learning_rate, jnp.float32),
+            jnp.asarray(training.gradient_noise, jnp.float32),
+            jnp.asarray(training.objective.entropy_bonus, jnp.float32),
+        )
+        key = jax.random.fold_in(jax.random.key(training.seed), 3)
+        return training.search.draw(jax.random.fold_in(key, attempt), own)
 
     def machines_for_updates(self, machine: Machine) -> list[Machine]:
         """Return the machine with each of the memories that it has during updates.
@@ -109,6 +192,8 @@ class Experiment:
                 f"training curriculum.smallest must be at least {self.task.smallest} for this "
                 f"task, not {smallest}"
             )
+        if isinstance(self.task, MemoryTask):
+            return machines
         needed = self.task.items(largest)
         for rows in [machine.memory_rows for machine in machines]:
             if rows is not None and needed > rows:

@@ -11,7 +11,12 @@ import numpy as np
 
 from softmachine.training.devices import layout_for
 from softmachine.training.experiment import Experiment
-from softmachine.training.update import TrainState, build_train_chunk, members_sharding
+from softmachine.training.update import (
+    TrainState,
+    build_train_chunk,
+    machine_class,
+    members_sharding,
+)
 
 
 class MemberStates:
@@ -21,7 +26,8 @@ class MemberStates:
     """
 
     def __init__(self, experiment: Experiment, states: Sequence[TrainState]) -> None:
-        self._layout = layout_for(len(states), experiment.training.batch)
+        joint = machine_class(experiment).batch_last
+        self._layout = layout_for(len(states), experiment.training.batch, joint=joint)
         self._sharding = members_sharding(self._layout)
         self._chunk = build_train_chunk(experiment, self._layout)
         # Slots left over hold copies of the first member that never take an update.
@@ -50,6 +56,12 @@ class MemberStates:
         """Return one member's state."""
         place = self._slots.index(member)
         return jax.tree.map(lambda leaves: leaves[place], self._states)
+
+    def replace(self, member: int, state: TrainState) -> None:
+        """Put another state in a member's place."""
+        place = self._slots.index(member)
+        states = jax.tree.map(lambda xs, x: xs.at[place].set(x), self._states, state)
+        self._states = jax.device_put(states, self._sharding)
 
     def _deal(self, members: Collection[int]) -> None:
         """Give every device as many of these members as any other, or one more."""

@@ -60,6 +60,22 @@ def graves_rmsprop(
     return optax.chain(optax.GradientTransformation(init, update), _scale(learning_rate))
 
 
+def gradient_noise() -> optax.GradientTransformationExtraArgs:
+    """Add Gaussian noise; ``update`` takes a ``noise_key`` and the ``deviation``."""
+
+    def update(updates, state, params=None, *, noise_key, deviation):
+        del params
+        leaves, treedef = jax.tree.flatten(updates)
+        keys = jax.random.split(noise_key, len(leaves))
+        noisy = [
+            x + deviation * jax.random.normal(key, x.shape, x.dtype)
+            for x, key in zip(leaves, keys, strict=True)
+        ]
+        return jax.tree.unflatten(treedef, noisy), state
+
+    return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)
+
+
 def _scale(learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
     if callable(learning_rate):
         return optax.scale_by_schedule(learning_rate)
@@ -104,14 +120,16 @@ class OptimizerConfig:
             if value is not None and not value > 0:
                 raise ValueError(f"{name} must be positive or None, not {value}")
 
-    def build(self) -> optax.GradientTransformation:
-        """Return the whole chain, clipping included."""
+    def build(self, *, noise: bool = False) -> optax.GradientTransformationExtraArgs:
+        """Return the whole chain: clipping, with ``noise`` `gradient_noise`, steps."""
         rate = self._rate()
         chain = []
         if self.clip_value is not None:
             chain.append(optax.clip(self.clip_value))
         if self.clip_norm is not None:
             chain.append(optax.clip_by_global_norm(self.clip_norm))
+        if noise:
+            chain.append(gradient_noise())
         if self.kind == "adam":
             chain.append(optax.adam(rate, *self.betas))
         elif self.kind == "adamw":

@@ -10,6 +10,7 @@ from cattrs.strategies import configure_tagged_union
 from softmachine.errors import RunError
 from softmachine.training.curricula import Curriculum
 from softmachine.training.experiment import Experiment, MachineConfig, TaskConfig
+from softmachine.training.objectives import Objective
 
 SCHEMA = 2
 """Version of the JSON; raised when a field changes its meaning or its name."""
@@ -70,6 +71,6 @@ def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
     for kind in (bool, int, float, str):
         converter.register_structure_hook(kind, _exact)
-    for union in (TaskConfig, MachineConfig, Curriculum):
+    for union in (TaskConfig, MachineConfig, Curriculum, Objective):
         configure_tagged_union(union, converter, tag_name="kind_of")
     return converter

@@ -12,11 +12,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Int, PRNGKeyArray
 
 from softmachine.errors import NonFiniteError, RunError
-from softmachine.evaluation.scoring import build_scorer
+from softmachine.evaluation.scoring import build_scorer, score_hard, score_together
 from softmachine.training.checkpoints import leaf_names
-from softmachine.training.experiment import Experiment, SolvedConfig
+from softmachine.training.experiment import Experiment, SolvedConfig, SolvedTest
 from softmachine.training.interruptions import interruptions
 from softmachine.training.members import MemberStates
 from softmachine.training.runs import Run
@@ -45,6 +46,10 @@ class Progress:
     """When validation first found no more than the allowed errors."""
     solved_seconds: float | None = None
     solved_device_seconds: float | None = None
+    attempts: int = 1
+    """How often this member has begun; see ``TrainingConfig.restarts``."""
+    attempt_error: float = math.inf
+    """The best error of the attempt under way."""
     finished: bool = False
     """Solved, out of sequences, or failed: nothing left to do."""
     failed: str | None = None
@@ -138,11 +143,11 @@ class _Member:
 
     def note(self, state: TrainState, seconds: float, device_seconds: float) -> dict[str, Any]:
         """Take up the state after a stretch of updates; return the metrics line's head."""
-        progress, batch = self.progress, self.run.experiment.training.batch
+        progress, training = self.progress, self.run.experiment.training
         begin = progress.sequences
         self.state = state
         progress.step = int(state.step)
-        progress.sequences = progress.step * batch
+        progress.sequences = progress.step * training.batch
         progress.seconds += seconds
         progress.device_seconds += device_seconds
         progress.skipped = int(state.skipped)
@@ -153,6 +158,8 @@ class _Member:
             "device_seconds": round(progress.device_seconds, 3),
             "sequences_per_second": round((progress.sequences - begin) / seconds, 1),
             "skipped": progress.skipped,
+            **training.curriculum.report(state.curriculum),
+            **({"attempt": int(state.attempt)} if training.restarts else {}),
         }
 
     def note_failure(self) -> None:
@@ -168,11 +175,17 @@ class _Member:
         solved = training.solved
         error = line[f"validation_{self.run.experiment.task.error}"]
         bits = line["validation_bits"]
+        progress.attempt_error = min(progress.attempt_error, error)
         best = (error, bits) < (progress.best_error, progress.best_bits)
+        passed = solved is not None and error <= solved.error
+        if passed and solved.test is not None:
+            line |= self._test(solved.test)
+            passed = line["tested_soft"] == line["tested_hard"] == 0
+            best |= passed
         if best:
             progress.best_error, progress.best_bits = error, bits
             progress.best_sequences = progress.sequences
-        if solved is not None and error <= solved.error:
+        if passed:
             if progress.solved_sequences is None:
                 progress.solved_sequences = progress.sequences
                 progress.solved_seconds = progress.seconds
@@ -181,6 +194,43 @@ class _Member:
         if progress.step >= training.last_update:
             progress.finished = True
         return best
+
+    def _test(self, test: SolvedTest) -> dict[str, float]:
+        """Return the errors, soft and hard, on examples of all sizes of a test.
+
+        The soft one is left out, as one, where the hard machine makes mistakes already.
+        """
+        experiment = self.run.experiment
+        key = jax.random.fold_in(jax.random.key(experiment.training.seed), 5)
+        smallest = experiment.training.curriculum.smallest
+        sizes = jax.random.randint(key, (test.examples,), smallest, test.largest + 1)
+        machine = machine_of(self.state, experiment)
+        hard = score_hard(machine, experiment.task, key, sizes, test.largest)
+        wrong = float(jnp.mean(hard[experiment.task.error]))
+        if wrong:
+            return {"tested_soft": 1.0, "tested_hard": wrong}
+        soft = build_scorer(experiment.task, test.largest)(machine, key, sizes)
+        return {"tested_soft": float(jnp.mean(soft[experiment.task.error])), "tested_hard": 0.0}
+
+    def begin_again(self) -> bool:
+        """Start a new attempt if a rule says so; return whether there is one."""
+        progress, training = self.progress, self.run.experiment.training
+        age = int(self.state.step - self.state.began)
+        stuck = any(
+            age >= rule.updates and progress.attempt_error > rule.error
+            for rule in training.restarts
+        )
+        if stuck:
+            self.state = first_state(self.run.experiment, progress.attempts, progress.step)
+            progress.attempts += 1
+            progress.attempt_error = math.inf
+        return stuck
+
+    def end(self) -> None:
+        """End a run that could go on."""
+        if not self.progress.finished:
+            self.progress.finished = True
+            self.run.save_last(self.state, dataclasses.asdict(self.progress))
 
     def save(self, line: dict[str, Any], *, best: bool, checkpoint: bool) -> None:
         """Write the metrics and the checkpoints that are due."""
@@ -209,7 +259,7 @@ def _train(members: Sequence[_Member], report: Report, interrupted: threading.Ev
         end = min((begin // interval + 1) * interval, training.last_update)
         sums = states.advance(group, end)
         reached = {i: states.of(i) for i in group}
-        scores = {i: validate(state) for i, state in reached.items()}
+        scores = dict(zip(group, validate([reached[i] for i in group]), strict=True))
         now = time.monotonic()
         seconds, clock = now - clock, now
         share = seconds * states.devices / len(group)
@@ -224,27 +274,48 @@ def _train(members: Sequence[_Member], report: Report, interrupted: threading.Ev
                 member.note_failure()
             else:
                 best = member.judge(line)
+                if not progress.finished and member.begin_again():
+                    states.replace(i, member.state)
                 due = progress.step // checkpoints > begin // checkpoints
                 due = due or progress.finished or ending
                 member.save(line, best=best, checkpoint=due)
             report(i, progress, line)
+        solved = [member.progress.solved_sequences is not None for member in members]
+        if training.enough is not None and sum(solved) >= training.enough:
+            for i in live:
+                members[i].end()
         live = [i for i in live if not members[i].progress.finished]
 
 
-def _build_validation(experiment: Experiment) -> Callable[[TrainState], dict[str, float]]:
+def _build_validation(
+    experiment: Experiment,
+) -> Callable[[Sequence[TrainState]], list[dict[str, float]]]:
     """Return a function that scores fresh examples of all sizes of the curriculum."""
     curriculum = experiment.training.curriculum
     sequences = (experiment.training.solved or SolvedConfig()).sequences
     score = build_scorer(experiment.task, curriculum.largest)
 
-    def validate(state: TrainState) -> dict[str, float]:
+    def draw(state: TrainState) -> tuple[PRNGKeyArray, Int[Array, " sequences"]]:
         key = jax.random.fold_in(jax.random.key(int(state.seed)), 2)
         size_key, key = jax.random.split(jax.random.fold_in(key, int(state.step)))
         sizes = jax.random.randint(
             size_key, (sequences,), curriculum.smallest, curriculum.largest + 1
         )
-        metrics = score(machine_of(state, experiment), key, sizes)
-        return {f"validation_{name}": float(jnp.mean(x)) for name, x in metrics.items()}
+        return key, sizes
+
+    def validate(states: Sequence[TrainState]) -> list[dict[str, float]]:
+        machines = [machine_of(state, experiment) for state in states]
+        draws = [draw(state) for state in states]
+        if machines[0].batch_last:
+            scores = score_together(
+                machines, experiment.task, *zip(*draws, strict=True), curriculum.largest
+            )
+        else:
+            scores = [score(m, *drawn) for m, drawn in zip(machines, draws, strict=True)]
+        return [
+            {f"validation_{name}": float(jnp.mean(x)) for name, x in metrics.items()}
+            for metrics in scores
+        ]
 
     return validate
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import equinox as eqx
@@ -20,6 +20,7 @@ from softmachine.machines.machine import Machine, split_trainable
 from softmachine.training.curricula import Feedback
 from softmachine.training.devices import Layout
 from softmachine.training.experiment import Experiment
+from softmachine.training.search import Settings
 
 
 class Fault(NamedTuple):
@@ -42,6 +43,11 @@ class TrainState(NamedTuple):
     optimizer: PyTree
     curriculum: PyTree
     seed: Int[Array, ""]
+    settings: Settings
+    attempt: Int[Array, ""]
+    """How often this member has started anew."""
+    began: Int[Array, ""]
+    """Updates done before this attempt."""
     step: Int[Array, ""]
     """Updates done."""
     skipped: Int[Array, ""]
@@ -54,20 +60,30 @@ TrainChunk = Callable[
 ]
 
 
-def first_state(experiment: Experiment) -> TrainState:
-    """Return the state before the first update."""
-    parameters, rest = split_trainable(experiment.build_machine())
+def first_state(experiment: Experiment, attempt: int = 0, step: int = 0) -> TrainState:
+    """Return the state before the first update of an attempt, after ``step`` updates."""
+    parameters, rest = split_trainable(experiment.build_machine(attempt))
     leaves = len(jax.tree.leaves(parameters))
     return TrainState(
         parameters=parameters,
         buffers=eqx.filter(rest, eqx.is_array),
-        optimizer=experiment.training.optimizer.build().init(parameters),
+        optimizer=experiment.training.optimizer.build(
+            noise=experiment.training.noisy
+        ).init(parameters),
         curriculum=experiment.training.curriculum.init(),
         seed=jnp.asarray(experiment.training.seed, jnp.int32),
-        step=jnp.zeros((), jnp.int32),
+        settings=experiment.settings(attempt),
+        attempt=jnp.asarray(attempt, jnp.int32),
+        began=jnp.asarray(step, jnp.int32),
+        step=jnp.asarray(step, jnp.int32),
         skipped=jnp.zeros((), jnp.int32),
         fault=Fault(jnp.full((), -1, jnp.int32), jnp.zeros(()), jnp.zeros(leaves)),
     )
+
+
+def machine_class(experiment: Experiment) -> type[Machine]:
+    """Return the class of an experiment's machine."""
+    return type(eqx.filter_eval_shape(experiment.build_machine))
 
 
 def machine_of(state: TrainState, experiment: Experiment) -> Machine:
@@ -161,8 +177,11 @@ class _Updates:
         """
         keys, sizes = self._draw(state)
         losses_of = partial(self._losses, state, self._turn(state, live), keys, sizes)
-        gradient = jax.value_and_grad(losses_of, has_aux=True)
-        (loss, (metrics, steps)), gradients = self._mean(gradient(state.parameters))
+        if self.together is None:
+            gradient = jax.value_and_grad(losses_of, has_aux=True)(state.parameters)
+        else:
+            gradient = self.together(state, keys, sizes)
+        (loss, (metrics, steps)), gradients = self._mean(gradient)
         norms = jnp.stack([jnp.linalg.norm(g.ravel()) for g in jax.tree.leaves(gradients)])
         gradient_norm = jnp.linalg.norm(norms)
         finite = jnp.isfinite(loss) & jnp.isfinite(gradient_norm)
@@ -214,6 +233,9 @@ class _Updates:
         mine = jax.lax.dynamic_slice_in_dim(sizes, jax.lax.axis_index("batch") * local, local)
         machine = machine_of(state._replace(parameters=parameters), self.experiment)
         machines = self.experiment.machines_for_updates(machine)
+        context = jax.tree.map(
+            lambda x: jnp.broadcast_to(x, (local,)), (state.settings, state.step - state.began)
+        )
 
         def score(machine):
             return score_batch(
@@ -222,6 +244,8 @@ class _Updates:
                 keys,
                 mine,
                 self.experiment.training.curriculum.largest,
+                loss=self._objective,
+                context=context,
                 in_step="member" if self.lockstep else None,
             )
 
@@ -230,9 +254,81 @@ class _Updates:
         means = jax.tree.map(jnp.mean, scores.metrics)
         return jnp.mean(scores.losses), (means, jnp.max(scores.steps))
 
+    def _objective(self, outputs, example, context):
+        settings, age = context
+        training = self.experiment.training
+        return training.objective.loss(self.experiment.task, outputs, example, settings, age)
+
+    @cached_property
+    def together(self) -> Callable | None:
+        """Return what gives the gradients of members in lockstep, as one larger batch.
+
+        For machines that take a batch as their last axis and weights of several members; None
+        for others, and out of lockstep.
+        """
+        if not self.lockstep or not machine_class(self.experiment).batch_last:
+            return None
+
+        def of_members(states, keys, sizes):
+            of_each = partial(self._losses_of_members, states, keys, sizes)
+            gradient = jax.value_and_grad(of_each, has_aux=True)
+            (_, outcome), gradients = gradient(states.parameters)
+            return outcome, gradients
+
+        @jax.custom_batching.custom_vmap
+        def gradient(*member):
+            members = jax.tree.map(lambda x: x[None], member)
+            return jax.tree.map(lambda x: x[0], of_members(*members))
+
+        @gradient.def_vmap
+        def rule(members, batched, *arguments):
+            arguments = jax.tree.map(
+                lambda x, has: x if has else jnp.broadcast_to(x, (members, *jnp.shape(x))),
+                arguments,
+                tuple(batched),
+            )
+            result = of_members(*arguments)
+            return result, jax.tree.map(lambda _: True, result)
+
+        return gradient
+
+    def _losses_of_members(self, states, keys, sizes, parameters):
+        """Return the sum of the members' losses, and what `_losses` gives, of each."""
+        members, batch = sizes.shape
+        context = jax.tree.map(
+            lambda x: jnp.repeat(x, batch), (states.settings, states.step - states.began)
+        )
+        scores = score_batch(
+            machine_of(states._replace(parameters=parameters), self.experiment),
+            self.experiment.task,
+            keys.reshape(-1),
+            sizes.reshape(-1),
+            self.experiment.training.curriculum.largest,
+            loss=self._objective,
+            context=context,
+        )
+        losses, metrics, steps = jax.tree.map(
+            lambda x: x.reshape(members, batch),
+            (scores.losses, scores.metrics, scores.steps),
+        )
+        means = jax.tree.map(lambda x: jnp.mean(x, axis=1), (losses, metrics))
+        return jnp.sum(means[0]), (means[0], (means[1], jnp.max(steps, axis=1)))
+
     def _descend(self, state, gradients):
-        optimizer = self.experiment.training.optimizer.build()
-        steps, moments = optimizer.update(gradients, state.optimizer, state.parameters)
+        training = self.experiment.training
+        optimizer = training.optimizer.build(noise=training.noisy)
+        extra = {}
+        if training.noisy:
+            key = jax.random.fold_in(jax.random.key(state.seed), 4)
+            age = (state.step - state.began).astype(jnp.float32)
+            extra["noise_key"] = jax.random.fold_in(key, state.step)
+            extra["deviation"] = state.settings.gradient_noise * (1 + age) ** -0.275
+        steps, moments = optimizer.update(
+            gradients, state.optimizer, state.parameters, **extra
+        )
+        if training.search.learning_rate is not None:
+            factor = state.settings.learning_rate / training.optimizer.learning_rate
+            steps = jax.tree.map(lambda x: x * factor, steps)
         return optax.apply_updates(state.parameters, steps), moments
 
     def _mean(self, tree):

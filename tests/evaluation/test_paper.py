@@ -39,7 +39,7 @@ def test_published_figures():
         20: (7, 8, 38.5),
     }
     assert published(NGrams()) == {200: (133.5, 134, 136)}
-    assert published(PrioritySort()) == {20: (18, 20, 58)}
+    assert published(PrioritySort()) == {16: (18, 20, 58)}
     assert published(Copy()) == dict.fromkeys((10, 20, 30, 50, 120), (None,) * 3)
 
 

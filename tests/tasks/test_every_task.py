@@ -19,7 +19,7 @@ TASKS = [
     RepeatCopy(width=2, repeats=(1, 4)),
     AssociativeRecall(width=4, item_length=2),
     NGrams(context=3),
-    PrioritySort(width=3, highest=4),
+    PrioritySort(width=3, surplus=(0, 2)),
 ]
 MAX_SIZE = 6
 
@@ -100,7 +100,7 @@ def test_sizes_out_of_range_are_refused(task):
     [
         (Copy(), 20, 8 * 20),
         (AssociativeRecall(), 6, 18),
-        (PrioritySort(), 20, 128),
+        (PrioritySort(), 16, 128),
         (NGrams(), 200, 200),
         (RepeatCopy(repeats=(10, 10)), 10, 7 * (10 * 10 + 1)),
     ],

@@ -7,46 +7,50 @@ import pytest
 from softmachine.tasks.priority_sort import PrioritySort
 
 
-def answer(inputs, width, highest):
-    """Return size, targets and mask, from the inputs alone."""
-    size = int(np.flatnonzero(inputs[:, width + 1])[0])
-    order = np.argsort(-inputs[:size, width], kind="stable")[:highest]
+def answer(inputs, size, width):
+    """Return how many vectors are shown, targets and mask, from inputs and size alone."""
+    shown = int(np.flatnonzero(inputs[:, width + 1])[0])
+    order = np.argsort(-inputs[:shown, width], kind="stable")[:size]
     targets, mask = np.zeros((2, len(inputs), width))
-    due = slice(size + 1, size + 1 + len(order))
+    due = slice(shown + 1, shown + 1 + len(order))
     targets[due] = inputs[order, :width]
     mask[due] = 1
-    return size, targets, mask
+    return shown, targets, mask
 
 
-def check(example, size, width, highest):
-    read, targets, mask = answer(example.inputs, width, highest)
-    assert read == size
+def check(example, size, width, surplus):
+    shown, targets, mask = answer(example.inputs, size, width)
+    assert surplus[0] <= shown - size <= surplus[1]
     np.testing.assert_array_equal(example.targets, targets)
     np.testing.assert_array_equal(example.mask, mask)
-    assert example.steps == size + 1 + min(size, highest)
-    assert not example.inputs[size:, : width + 1].any()
+    assert example.steps == shown + 1 + size
+    assert not example.inputs[shown:, : width + 1].any()
     assert set(np.unique(example.inputs[:, :width])) <= {0.0, 1.0}
+    return shown - size
 
 
 @pytest.mark.parametrize(
-    ("width", "highest", "max_size"), [(8, 16, 20), (3, 1, 5), (2, 9, 4), (4, 4, 4)]
+    ("width", "surplus", "max_size"),
+    [(8, (4, 4), 16), (3, (1, 1), 5), (2, (0, 3), 4), (4, (8, 9), 1)],
 )
 @pytest.mark.parametrize("seed", range(3))
-def test_the_highest_are_due_in_falling_order(draw, width, highest, max_size, seed):
-    task = PrioritySort(width=width, highest=highest)
+def test_the_highest_are_due_in_falling_order(draw, width, surplus, max_size, seed):
+    task = PrioritySort(width=width, surplus=surplus)
     sizes = [*range(1, max_size + 1)] * 3
-    for size, example in zip(sizes, draw(task, sizes, max_size, seed), strict=True):
-        check(example, size, width, highest)
+    examples = draw(task, sizes, max_size, seed)
+    more = {check(x, size, width, surplus) for size, x in zip(sizes, examples, strict=True)}
+    if len(sizes) > 10:
+        assert more == set(range(surplus[0], surplus[1] + 1))
 
 
 def test_of_equal_priorities_the_earlier_is_higher(monkeypatch):
     uniform = jax.random.uniform
     coarse = lambda *args, **kwargs: jax.numpy.round(uniform(*args, **kwargs))  # noqa: E731
     monkeypatch.setattr(jax.random, "uniform", coarse)
-    task = PrioritySort(width=5, highest=30)
-    example = jax.tree.map(np.asarray, task.sample(jax.random.key(0), 30, max_size=32))
+    task = PrioritySort(width=5, surplus=(5, 5))
+    example = jax.tree.map(np.asarray, task.sample(jax.random.key(0), 25, max_size=27))
     assert set(example.inputs[:30, 5]) == {-1.0, 0.0, 1.0}
-    check(example, 30, 5, 30)
+    check(example, 25, 5, (5, 5))
 
     priorities = example.inputs[:30, 5]
     [ranks] = [x for x in task.render(example).splitlines() if x.startswith("rank")]
@@ -56,7 +60,7 @@ def test_of_equal_priorities_the_earlier_is_higher(monkeypatch):
 
 
 def test_priorities_are_uniform(draw):
-    examples = draw(PrioritySort(), [20] * 1000, 20)
+    examples = draw(PrioritySort(), [16] * 1000, 16)
     priorities = np.concatenate([example.inputs[:20, 8] for example in examples])
     assert -1 <= priorities.min() < -0.99
     assert 0.99 < priorities.max() <= 1
@@ -65,7 +69,9 @@ def test_priorities_are_uniform(draw):
     assert np.abs(below - np.linspace(0, 1, 21)).max() < 2.23 / np.sqrt(len(priorities))
 
 
-@pytest.mark.parametrize("name", ["width", "highest"])
-def test_impossible_settings_are_refused(name):
-    with pytest.raises(ValueError, match=f"sort {name} must be at least 1, not 0"):
-        PrioritySort(**{name: 0})
+def test_impossible_settings_are_refused():
+    with pytest.raises(ValueError, match="sort width must be at least 1 bit, not 0"):
+        PrioritySort(width=0)
+    for surplus in ((-1, 2), (3, 2)):
+        with pytest.raises(ValueError, match=r"sort surplus must be \(fewest, most\), from 0"):
+            PrioritySort(surplus=surplus)

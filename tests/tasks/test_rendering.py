@@ -93,7 +93,7 @@ target  01101
 output  x1101""",
     ),
     "priority sort": (
-        PrioritySort(width=2, highest=2),
+        PrioritySort(width=2, surplus=(1, 1)),
         example_of(
             channels("101...", "011...", [-0.5, 0.25, 0, 0, 0, 0], "...1.."),
             channels("....01", "....11"),

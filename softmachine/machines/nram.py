@@ -1,0 +1,444 @@
+"""The Neural Random-Access Machine (Kurach, Andrychowicz & Sutskever 2016, arXiv 1511.06392).
+
+A machine of R registers and M memory cells, each holding a distribution over the integers
+0..M-1. At every step a controller that sees only how likely each register is 0 wires up the
+gates: which values each gate takes, what goes back into the registers, and whether to stop.
+
+Arrays of distributions run over the values before any batch, so that a batch, moved to the
+last axis by `run_batch`, is what the processor's vector units work along.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import lru_cache, partial
+from typing import ClassVar, Literal, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+
+from softmachine.choices import check_choices
+from softmachine.machines.gate_loop import Gates, mix_rows, run_gates
+from softmachine.machines.gates import PAPER_GATES, Gate, find_gates
+from softmachine.machines.linear import glorot
+from softmachine.machines.machine import Machine
+
+LARGEST_LOGIT = 30.0
+"""Logits of choices are clipped to ± this."""
+
+
+class NRAMState(NamedTuple):
+    """One example's state."""
+
+    controller: PyTree
+    registers: Float[Array, "registers values"]
+    memory: Float[Array, "cells values"]
+
+
+class NRAMOutput(NamedTuple):
+    """What one step gives."""
+
+    memory: Float[Array, "... cells values"]
+    """The memory after the step."""
+    stop: Float[Array, "..."]
+    """Logit of the willingness to stop after this step (the paper's x_t)."""
+    entropy: Float[Array, "..."]
+    """Sum of the entropies of all choices, in nats."""
+
+
+class Wiring(NamedTuple):
+    """What the controller chose at one step."""
+
+    choices: Float[Array, "choices sources"]
+    """Distributions over registers and gates: each gate's arguments in turn, then what goes
+    into each register."""
+    stop: Float[Array, ""]
+    entropy: Float[Array, ""]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NRAMControllerConfig:
+    """What kind of controller, and how large."""
+
+    kind: Literal["mlp", "lstm", "gru"] = "mlp"
+    """``mlp``: two hidden ReLU layers. ``lstm``, ``gru``: one, then the cells."""
+    hidden: int = 64
+    """Units of each layer."""
+
+    def __post_init__(self) -> None:
+        """Check the size."""
+        check_choices(self)
+        if self.hidden < 1:
+            raise ValueError(f"controller hidden must be at least 1, not {self.hidden}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NRAMConfig:
+    """Sizes of an NRAM, and the choices that the paper leaves open."""
+
+    registers: int = 5
+    gates: tuple[str, ...] = PAPER_GATES
+    """Names of the gates in the order in which they work; one may stand twice."""
+    controller: NRAMControllerConfig = NRAMControllerConfig()
+    write_returns: Literal["zero", "value"] = "zero"
+    """What WRITE gives to later gates and registers."""
+    clip_gradients: float | None = 1.0
+    """Gradients of values and memory are clipped to ± this inside back-propagation."""
+    renormalize: bool = True
+    """Divide registers by their sums, without effect on gradients."""
+    temperature: float = 1.0
+    """Divides all logits of choices."""
+    hard: bool = False
+    """Whether every choice is its most likely one alone."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        check_choices(self)
+        if self.registers < 1:
+            raise ValueError(f"nram registers must be at least 1, not {self.registers}")
+        if not self.gates:
+            raise ValueError("nram gates must name at least one gate")
+        find_gates(self.gates)
+        for name in ("clip_gradients", "temperature"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"nram {name} must be positive, not {value}")
+
+    def build(self, *, key: PRNGKeyArray) -> NRAM:
+        """Return a machine; it works with any number of cells."""
+        plan = _Plan(self)
+        controller_key, output_key, stop_key = jax.random.split(key, 3)
+        hidden = self.controller.hidden
+        return NRAM(
+            controller=_build_controller(self.controller, self.registers, key=controller_key),
+            output=_dense(hidden, plan.logits, key=output_key),
+            stop=_dense(hidden, 1, key=stop_key),
+            config=self,
+        )
+
+
+class _Plan:
+    """Where everything is: slots of values, rows of choices, logits.
+
+    Slots hold the registers, then what each gate gives. Rows of the table of choices are
+    two for each gate that takes arguments, the second empty if it takes one, then one for
+    each register.
+    """
+
+    def __init__(self, config: NRAMConfig) -> None:
+        registers, gates = config.registers, find_gates(config.gates)
+        self.slots = registers + len(gates)
+        self.gates = gates
+        known, self.jobs = [], []
+        gates_of_job: list[tuple[Gate, int]] = []
+        for slot, gate in enumerate(gates, registers):
+            if not gate.arity:
+                continue
+            known += [slot, slot * (gate.arity == 2)]
+            gates_of_job.append((gate, slot))
+            if gate.memory == "write":
+                self.jobs.append(self._job(config, gates_of_job))
+                gates_of_job = []
+        if gates_of_job:
+            self.jobs.append(self._job(config, gates_of_job))
+        self.rows = [2 * len(job.gates) for job in self.jobs] + [registers]
+        """Rows of choices: of each job, then of the registers."""
+        known += [self.slots] * registers
+        self.inside = np.arange(self.slots) < np.array(known)[:, None]
+        """Which (row, slot) is a choice that there is."""
+        self.logits = int(self.inside.sum())
+        """One for each choice that there is."""
+        places = np.cumsum(self.inside).reshape(self.inside.shape) - 1
+        self.order = np.where(self.inside, places, self.logits).ravel()
+        """For each (row, slot) its logit; ``logits`` where there is none."""
+
+    @staticmethod
+    def _job(config: NRAMConfig, gates: list[tuple[Gate, int]]) -> Gates:
+        names, slots = zip(*gates, strict=True)
+        return Gates(names, slots, config.clip_gradients, config.write_returns == "value")
+
+
+    def known(self, values: int) -> Float[np.ndarray, "gates values"]:
+        """Return what is known of the gates' results before a step: constants, WRITE's 0."""
+        table = np.zeros((len(self.gates), values), np.float32)
+        for i, gate in enumerate(self.gates):
+            if gate.memory == "write":
+                table[i, 0] = 1
+            elif not gate.arity:
+                table[i, gate.integer(values)] = 1
+        return table
+
+
+class NRAM(Machine):
+    """A Neural Random-Access Machine.
+
+    States may have one more axis, last: a batch.
+    """
+
+    controller: MLP | Recurrent
+    output: Dense
+    """Logits of the choices that there are."""
+    stop: Dense
+    config: NRAMConfig = eqx.field(static=True)
+
+    batch_last: ClassVar[bool] = True
+
+    def init_state(
+        self, inputs: Int[Array, "*batch cells"], *, key: PRNGKeyArray | None = None
+    ) -> NRAMState:
+        """Return the state before the first step: all registers 0, the memory as given.
+
+        ``inputs`` holds one integer in 0..cells-1 per cell.
+        """
+        del key
+        cells, batch = inputs.shape[-1], inputs.shape[:-1]
+        registers = jnp.zeros((self.config.registers, cells, *batch)).at[:, 0].set(1.0)
+        memory = jax.nn.one_hot(inputs.T, cells, axis=1)
+        return NRAMState(self.controller.init_state(batch), registers, memory)
+
+    def encode(self, inputs: PyTree) -> None:
+        """Return nothing: there is no input per step."""
+        del inputs
+
+    def advance(self, state: NRAMState, encoded: None = None) -> tuple[NRAMState, NRAMOutput]:
+        """Take one step (the paper's section 3)."""
+        del encoded
+        plan, clip = self.plan, partial(_clip_gradient, self.config.clip_gradients)
+        zeros, _ = jax.lax.split(state.registers, [1, len(state.memory) - 1], axis=1)
+        controller, hidden = self.controller(state.controller, zeros[:, 0])
+        wiring = self.wire(hidden)
+        memory = state.memory
+        known = plan.known(len(memory)).reshape(-1, len(memory), *[1] * (memory.ndim - 2))
+        known = jnp.broadcast_to(known, (len(known), *memory.shape[1:]))
+        table = jnp.concatenate([state.registers, known])
+        *pieces, register_choices = jax.lax.split(wiring.choices, plan.rows)
+        for job, choices in zip(plan.jobs, pieces, strict=True):
+            table, memory = run_gates(job, choices, table, memory)
+        registers = mix_rows(register_choices, table)
+        if self.config.renormalize:
+            registers = _renormalize(registers)
+        features = NRAMOutput(memory, wiring.stop, wiring.entropy)
+        return NRAMState(controller, clip(registers), memory), features
+
+    @property
+    def plan(self) -> _Plan:
+        """Where everything is."""
+        return _plan(self.config)
+
+    def prepare(self) -> NRAM:
+        """Return the machine as `advance` needs it, its output layer spread over the table."""
+        order, weight, bias = self.plan.order, self.output.weight, self.output.bias
+        groups = [(0, 0)] * (bias.ndim - 1)
+        weight = jnp.pad(weight, (*groups, (0, 1), (0, 0)))[..., order, :]
+        bias = jnp.pad(bias, (*groups, (0, 1)))[..., order]
+        machine = eqx.tree_at(lambda m: m.output, self, Dense(weight, bias))
+        return jax.tree.map(
+            lambda x: x.prepare() if isinstance(x, Dense) else x,
+            machine,
+            is_leaf=lambda x: isinstance(x, Dense),
+        )
+
+    def wire(self, hidden: Float[Array, "hidden *batch"]) -> Wiring:
+        """Return the controller's choices."""
+        logits = self.output(hidden).reshape(*self.plan.inside.shape, *hidden.shape[1:])
+        choices, entropy = choose(self.plan, logits / self.config.temperature)
+        if self.config.hard:
+            inside = self.plan.inside.reshape(*self.plan.inside.shape, *[1] * (hidden.ndim - 1))
+            best = jnp.argmax(jnp.where(inside, logits, -jnp.inf), axis=1)
+            choices = jax.nn.one_hot(best, self.plan.slots, axis=1) * inside
+        return Wiring(choices, self.stop(hidden)[0], entropy)
+
+
+_plan = lru_cache(_Plan)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def choose(
+    plan: _Plan, logits: Float[Array, "rows slots *batch"]
+) -> tuple[Float[Array, "rows slots *batch"], Float[Array, "*batch"]]:
+    """Return the softmax of every row, and the sum of the rows' entropies, in nats.
+
+    Zero where the plan has no choice. Logits count as far as ±`LARGEST_LOGIT`.
+    """
+    return _choose(plan, logits)[0]
+
+
+def _choose(plan, logits):
+    inside = plan.inside.reshape(*plan.inside.shape, *[1] * (logits.ndim - 2))
+    bounded = jnp.clip(logits, -LARGEST_LOGIT, LARGEST_LOGIT)
+    weights = jnp.where(inside, jnp.exp(bounded), 0.0)
+    # At least the smallest weight: a row without choices gives zeros.
+    totals = jnp.maximum(_row_sums(weights), np.exp(-LARGEST_LOGIT))
+    choices = weights / totals[:, None]
+    entropies = jnp.log(totals) - _row_sums(choices * bounded)
+    possible = plan.inside.any(axis=1).astype(np.float32)
+    entropy = jnp.tensordot(possible, entropies, 1)
+    return (choices, entropy), (choices, bounded, entropies - jnp.log(totals))
+
+
+def _choose_back(plan, saved, bars):
+    del plan
+    choices, bounded, offsets = saved
+    choices_bar, entropy_bar = bars
+    along = _row_sums(choices * choices_bar)
+    from_entropy = entropy_bar * (bounded + offsets[:, None])
+    return (choices * (choices_bar - along[:, None] - from_entropy),)
+
+
+choose.defvjp(_choose, _choose_back)
+
+
+def _row_sums(x):
+    """Return the sums over the slots, as a matrix product, which is the fastest way."""
+    rows, slots = x.shape[:2]
+    ones = np.kron(np.eye(rows, dtype=np.float32), np.ones(slots, np.float32))
+    return jnp.tensordot(ones, x.reshape(rows * slots, *x.shape[2:]), 1)
+
+
+class Dense(eqx.Module):
+    """An affine map ``y = W x + b`` of the first axis; a batch comes after it.
+
+    With weights of several members, on a leading axis, the batch is theirs one after another.
+    """
+
+    weight: Float[Array, "*members outputs inputs"]
+    bias: Float[Array, "*members outputs"]
+    transposed: Float[Array, "*members inputs outputs"] | None = None
+
+    def prepare(self) -> Dense:
+        """Return the same with its weights in both layouts, for use in a loop."""
+        # Behind a barrier, or XLA would keep one layout and transpose in every step.
+        transposed = jax.lax.optimization_barrier(jnp.swapaxes(self.weight, -1, -2))
+        return Dense(self.weight, self.bias, transposed)
+
+    def __call__(self, x: Float[Array, "inputs *batch"]) -> Float[Array, "outputs *batch"]:
+        """Map ``x``."""
+        if self.bias.ndim == 1:
+            return self.weight @ x + self.bias.reshape(-1, *[1] * (x.ndim - 1))
+        grouped = x.reshape(len(x), len(self.bias), -1)
+        transposed = jax.lax.stop_gradient(self.transposed)
+        y = _product(self.weight, transposed, grouped) + self.bias.T[:, :, None]
+        return y.reshape(len(y), -1)
+
+
+def _dense(inputs: int, outputs: int, *, key: PRNGKeyArray) -> Dense:
+    return Dense(glorot(inputs, outputs, key=key), jnp.zeros(outputs))
+
+
+@jax.custom_vjp
+def _product(weight, transposed, x):
+    """Return each member's weights times its part of the batch."""
+    del transposed
+    return _times(weight, x)
+
+
+def _times(weight, x):
+    return jnp.swapaxes(weight @ jnp.swapaxes(x, 0, 1), 0, 1)
+
+
+def _product_back(saved, bar):
+    transposed, x = saved
+    weight_bar = jnp.einsum("opb,ipb->poi", bar, x)
+    return weight_bar, jnp.zeros_like(transposed), _times(transposed, bar)
+
+
+_product.defvjp(
+    lambda weight, transposed, x: (_product(weight, transposed, x), (transposed, x)),
+    _product_back,
+)
+
+
+class MLP(eqx.Module):
+    """Two hidden ReLU layers, without a state."""
+
+    first: Dense
+    second: Dense
+
+    def init_state(self, batch: tuple[int, ...] = ()) -> tuple[()]:
+        """Return the empty state."""
+        del batch
+        return ()
+
+    def __call__(
+        self, state: tuple[()], zeros: Float[Array, "registers *batch"]
+    ) -> tuple[tuple[()], Float[Array, "hidden *batch"]]:
+        """Return the second layer's activations."""
+        return state, jax.nn.relu(self.second(jax.nn.relu(self.first(zeros))))
+
+
+class Recurrent(eqx.Module):
+    """One hidden ReLU layer, then LSTM or GRU cells."""
+
+    first: Dense
+    below: Dense
+    recurrent: Dense
+    kind: str = eqx.field(static=True)
+
+    def init_state(self, batch: tuple[int, ...] = ()) -> Float[Array, "parts hidden *batch"]:
+        """Return zeros: hidden state and, for LSTM, cells."""
+        hidden = self.first.bias.shape[-1]
+        return jnp.zeros((2 if self.kind == "lstm" else 1, hidden, *batch))
+
+    def __call__(
+        self,
+        state: Float[Array, "parts hidden *batch"],
+        zeros: Float[Array, "registers *batch"],
+    ) -> tuple[Float[Array, "parts hidden *batch"], Float[Array, "hidden *batch"]]:
+        """Take one step; return the next state and the hidden state."""
+        outside = self.below(jax.nn.relu(self.first(zeros)))
+        inside = self.recurrent(state[0])
+        if self.kind == "lstm":
+            put, keep, show, candidate = jnp.split(outside + inside, 4)
+            cells = jax.nn.sigmoid(keep) * state[1]
+            cells = cells + jax.nn.sigmoid(put) * jnp.tanh(candidate)
+            hidden = jax.nn.sigmoid(show) * jnp.tanh(cells)
+            return jnp.stack([hidden, cells]), hidden
+        reset, update, candidate = jnp.split(outside, 3)
+        reset_inside, update_inside, candidate_inside = jnp.split(inside, 3)
+        reset = jax.nn.sigmoid(reset + reset_inside)
+        update = jax.nn.sigmoid(update + update_inside)
+        candidate = jnp.tanh(candidate + reset * candidate_inside)
+        hidden = (1 - update) * candidate + update * state[0]
+        return hidden[None], hidden
+
+
+def _build_controller(
+    config: NRAMControllerConfig, registers: int, *, key: PRNGKeyArray
+) -> MLP | Recurrent:
+    """Return a controller; LSTMs with a first bias of 1 for keeping."""
+    hidden = config.hidden
+    first_key, second_key, third_key = jax.random.split(key, 3)
+    first = _dense(registers, hidden, key=first_key)
+    if config.kind == "mlp":
+        return MLP(first, _dense(hidden, hidden, key=second_key))
+    gates = {"lstm": 4, "gru": 3}[config.kind] * hidden
+    below = _dense(hidden, gates, key=second_key)
+    if config.kind == "lstm":
+        bias = below.bias.at[hidden : 2 * hidden].set(1.0)
+        below = Dense(below.weight, bias)
+    return Recurrent(first, below, _dense(hidden, gates, key=third_key), config.kind)
+
+
+def _renormalize(distributions):
+    """Divide by the sums; gradients pass as if nothing had happened (appendix B)."""
+    sums = jnp.sum(distributions, axis=1, keepdims=True)
+    return distributions + jax.lax.stop_gradient(distributions / sums - distributions)
+
+
+def _clip_gradient(limit: float | None, x: Array) -> Array:
+    return x if limit is None else _clipping(limit, x)
+
+
+@jax.custom_vjp
+def _clipping(limit, x):
+    del limit
+    return x
+
+
+_clipping.defvjp(
+    lambda limit, x: (x, limit),
+    lambda limit, bar: (None, jnp.clip(bar, -limit, limit)),
+)

@@ -1,0 +1,166 @@
+"""Tasks of random-access machines: a memory of integers is handed over, and handed back."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PyTree
+
+from softmachine.tasks.task import Example, Task
+
+
+class MemoryOutputs(NamedTuple):
+    """What is scored: the memory after every step, and when the machine would stop."""
+
+    memory: Float[Array, "steps cells values"]
+    stop: Float[Array, " steps"]
+    """Logits of stopping after the step."""
+
+
+def stop_probabilities(
+    stop: Float[Array, " steps"], steps: Int[Array, ""]
+) -> Float[Array, " steps"]:
+    """Return the probability that the machine stops after each step.
+
+    The willingness to stop is the sigmoid of ``stop``; after ``steps`` steps, if it did not
+    before, the machine is stopped. Sums to 1. Source: Kurach et al. 2016 (arXiv
+    1511.06392), section 3.3.
+    """
+    time = jnp.arange(len(stop))
+    go_on = jnp.where(time < steps - 1, jax.nn.log_sigmoid(-stop), 0.0)
+    reached = jnp.cumsum(go_on) - go_on
+    willing = jnp.where(time < steps - 1, jax.nn.log_sigmoid(stop), 0.0)
+    return jnp.where(time < steps, jnp.exp(reached + willing), 0.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class MemoryCells:
+    """Target integers for some cells of the memory; outputs are `MemoryOutputs`.
+
+    Metrics of one example: ``wrong_cells``, the share of the scored cells whose most likely
+    value is wrong, in the memories after each step averaged by the probability of stopping
+    there; ``perfect``, 1 for none; ``bits``, the loss in base 2.
+    """
+
+    floor: float = 1e-6
+    """Probabilities count as at least this much in logarithms (section 4.1)."""
+    mixture: bool = False
+    """The likelihood of the averaged memory (footnote 4) instead of the average, over the
+    steps at which the machine may stop, of the likelihoods."""
+
+    error: ClassVar[str] = "wrong_cells"
+
+    def loss(self, outputs: MemoryOutputs, example: Example) -> Float[Array, ""]:
+        """Return the expected negative log-likelihood of the scored cells, in nats.
+
+        Source: Kurach et al. 2016, section 3.3: the sum over the steps t of p_t times the
+        sum over scored cells of -log Mem[cell, target].
+        """
+        stops = stop_probabilities(outputs.stop, example.steps)
+        correct = self._probabilities(outputs, example)
+        if self.mixture:
+            correct = jnp.sum(stops[:, None] * correct, axis=0)
+            return -jnp.sum(example.mask * jnp.log(jnp.maximum(correct, self.floor)))
+        logs = jnp.log(jnp.maximum(correct, self.floor))
+        return -jnp.sum(stops[:, None] * example.mask * logs)
+
+    def metrics(
+        self, outputs: MemoryOutputs, example: Example
+    ) -> dict[str, Float[Array, ""]]:
+        """Return the metrics of one example."""
+        stops = stop_probabilities(outputs.stop, example.steps)
+        average = jnp.sum(stops[:, None, None] * outputs.memory, axis=0)
+        return self.score(jnp.argmax(average, axis=1), example) | {
+            "bits": self.loss(outputs, example) / math.log(2)
+        }
+
+    def score(
+        self, memory: Int[Array, " cells"], example: Example
+    ) -> dict[str, Float[Array, ""]]:
+        """Return the errors of a memory of integers."""
+        wrong = jnp.sum((memory != example.targets) * example.mask)
+        share = wrong / jnp.maximum(jnp.sum(example.mask), 1)
+        return {"wrong_cells": share, "perfect": (wrong == 0).astype(jnp.float32)}
+
+    def decide(self, outputs: PyTree) -> PyTree:
+        """Return outputs as integers: the most likely value of each cell at each step."""
+        return jnp.argmax(outputs.memory, axis=-1)
+
+    @staticmethod
+    def _probabilities(
+        outputs: MemoryOutputs, example: Example
+    ) -> Float[Array, "steps cells"]:
+        """Return how likely each cell held its target after each step."""
+        right = jax.nn.one_hot(example.targets, outputs.memory.shape[2])
+        return jnp.sum(outputs.memory * right, axis=2)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MemoryTask(Task):
+    """A memory of M cells with integers in 0..M-1; what some of the cells shall hold.
+
+    Examples hold the memory before (``inputs``, integers, shape (M,)), the memory wanted
+    (``targets``, the same; the input wherever it does not matter) and which cells are
+    scored (``mask``). M is ``cells(max_size)``, the same for all sizes of a bucket. NULL,
+    which ends arrays and marks missing pointers, is 0.
+    """
+
+    output = MemoryCells()
+
+    @abc.abstractmethod
+    def cells(self, size: int) -> int:
+        """Return how many cells an example of a size needs."""
+
+    @abc.abstractmethod
+    def labels(self, memory: Sequence[int]) -> list[str]:
+        """Return what each cell of an example's first memory is, in a few letters.
+
+        Such as ``p``, ``A3``, ``next``, ``left``; an empty string for a cell without a role.
+        """
+
+    def render(self, example: Example, outputs: Any = None) -> str:
+        """Return the cells, what they are, what they held and what they should hold.
+
+        ``outputs`` is a memory of integers, shape (M,), or None. Cells that are not scored
+        have no target; wrong values are marked ``!``.
+        """
+        before = np.asarray(example.inputs)
+        scored = np.asarray(example.mask) > 0
+        target = np.asarray(example.targets)
+        rows = {
+            "cell": [str(i) for i in range(len(before))],
+            "": self.labels(before.tolist()),
+            "input": [str(value) for value in before],
+            "target": [str(v) if s else "." for v, s in zip(target, scored, strict=True)],
+        }
+        if outputs is not None:
+            wrong = (np.asarray(outputs) != target) & scored
+            rows["output"] = [
+                f"{v}!" if bad else str(v)
+                for v, bad in zip(np.asarray(outputs).tolist(), wrong, strict=True)
+            ]
+        return _columns(rows)
+
+
+def _columns(rows: dict[str, list[str]], width: int = 80) -> str:
+    """Return rows of equally wide columns, broken into blocks that fit the width."""
+    widest = max(len(text) for texts in rows.values() for text in texts) + 1
+    head = max(map(len, rows)) + 1
+    each = max(1, (width - head) // widest)
+    count = len(next(iter(rows.values())))
+    blocks = []
+    for first in range(0, count, each):
+        blocks.append(
+            "\n".join(
+                (name.ljust(head) + "".join(t.rjust(widest) for t in texts[first : first + each]))
+                for name, texts in rows.items()
+            )
+        )
+    return "\n\n".join(blocks)

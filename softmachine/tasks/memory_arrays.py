@@ -1,0 +1,527 @@
+"""Array tasks of the Neural Random-Access Machine paper, and how such memories are drawn.
+
+Kurach, Andrychowicz and Sutskever 2016 (arXiv 1511.06392), section 4.2 and appendix A. Two
+decisions hold for every task here: pointers are absolute addresses, counted from cell 0 of
+the memory, and arrays hold no 0, so that NULL ends them without doubt.
+"""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int, PRNGKeyArray
+
+from softmachine.tasks.memory import MemoryTask
+from softmachine.tasks.task import Example
+
+
+def within(
+    cells: int, first: Int[Array, ""] | int, count: Int[Array, ""] | int
+) -> Bool[Array, " cells"]:
+    """Return which of so many cells are among the ``count`` from cell ``first`` on."""
+    offset = jnp.arange(cells) - first
+    return (offset >= 0) & (offset < count)
+
+
+def put(
+    memory: Int[Array, " cells"],
+    first: Int[Array, ""] | int,
+    values: Int[Array, " room"],
+    count: Int[Array, ""] | int,
+) -> Int[Array, " cells"]:
+    """Return the memory with the first ``count`` values written from cell ``first`` on."""
+    offset = jnp.arange(len(memory)) - first
+    return jnp.where(within(len(memory), first, count), values[offset], memory)
+
+
+def draw_values(key: PRNGKeyArray, count: int, low: int, high: int) -> Int[Array, " count"]:
+    """Draw integers, uniform in low..high."""
+    return jax.random.randint(key, (count,), low, high + 1, jnp.int32)
+
+
+def draw_order(
+    key: PRNGKeyArray, count: Int[Array, ""] | int, room: int
+) -> Int[Array, " room"]:
+    """Draw a permutation of 0..count-1; after it, count..room-1 in their order."""
+    rank = jax.random.uniform(key, (room,), jnp.float32)
+    rank = jnp.where(jnp.arange(room) < count, rank, 1.0)
+    return jnp.argsort(rank, stable=True).astype(jnp.int32)
+
+
+def memory_example(
+    inputs: Int[Array, " cells"],
+    targets: Int[Array, " cells"],
+    scored: Bool[Array, " cells"],
+    steps: Int[Array, ""] | int,
+) -> Example:
+    """Return an example whose targets are the inputs wherever they are not scored."""
+    return Example(
+        inputs=inputs,
+        targets=jnp.where(scored, targets, inputs),
+        mask=scored.astype(jnp.float32),
+        steps=jnp.asarray(steps, jnp.int32),
+    )
+
+
+def label_cells(cells: int, *spans: tuple[int, Iterable[str]]) -> list[str]:
+    """Return a label for each cell from (first cell, labels); what lies outside is left out."""
+    labels = [""] * cells
+    for first, names in spans:
+        for cell, name in enumerate(names, start=first):
+            if 0 <= cell < cells:
+                labels[cell] = name
+    return labels
+
+
+def numbered(name: str, count: int) -> list[str]:
+    """Return the labels of an array: ``A0``, ``A1``, ..."""
+    return [f"{name}{i}" for i in range(count)]
+
+
+def cells_before_null(memory: Sequence[int], first: int) -> int:
+    """Return how many cells from ``first`` on hold something else than 0."""
+    rest = [*memory[first:], 0]
+    return rest.index(0)
+
+
+def check_positive(task: MemoryTask, field: str) -> None:
+    """Raise ValueError unless a field is at least 1."""
+    if getattr(task, field) < 1:
+        raise ValueError(
+            f"{type(task).__name__} {field} must be at least 1, not {getattr(task, field)}"
+        )
+
+
+def check_zero_or_one(task: MemoryTask, field: str) -> None:
+    """Raise ValueError unless a field is 0 or 1."""
+    if getattr(task, field) not in (0, 1):
+        raise ValueError(
+            f"{type(task).__name__} {field} must be 0 or 1, not {getattr(task, field)}"
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Access(MemoryTask):
+    """Replace a pointer into an array by what it points at.
+
+    Cells: ``k``, then ``size`` values, then 0. Scored: cell 0, which shall hold the value
+    of cell k. Values are uniform in 1..M-1, k in 1..size. Source: Kurach, Andrychowicz and
+    Sutskever 2016 (arXiv 1511.06392), section 4.2 and appendix A.
+
+    Decision: the text asks for A[k]; the paper's trace (table 3) uses k as the address of a
+    cell, and so do we. A[0] is at address 1.
+
+    >>> task = Access()
+    >>> example = task.sample(jax.random.key(3), 4, max_size=4)
+    >>> print(task.render(example))
+    cell      0   1   2   3   4   5
+              k  A0  A1  A2  A3 end
+    input     2   3   1   1   1   0
+    target    1   .   .   .   .   .
+
+    Examples of all sizes have room for the largest:
+
+    >>> print(task.render(task.sample(jax.random.key(3), 2, max_size=4)))
+    cell      0   1   2   3   4   5
+              k  A0  A1 end
+    input     2   3   1   0   0   0
+    target    1   .   .   .   .   .
+    """
+
+    def steps(self, size: Any) -> Any:
+        """Return 3: to read the pointer, to read the value, to write it."""
+        del size
+        return 3
+
+    def cells(self, size: int) -> int:
+        """Return the cells of the pointer, the values and the 0."""
+        return size + 2
+
+    def labels(self, memory: Sequence[int]) -> list[str]:
+        """Return ``k``, ``A0``, ``A1``, ..., ``end``."""
+        size = cells_before_null(memory, 1)
+        return label_cells(len(memory), (0, ["k", *numbered("A", size), "end"]))
+
+    def sample(
+        self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
+    ) -> Example:
+        """Draw ``size`` values and a pointer to one of them."""
+        self.check_size(size, max_size)
+        size, cells = jnp.asarray(size, jnp.int32), self.cells(max_size)
+        array_key, pointer_key = jax.random.split(key)
+        array = draw_values(array_key, max_size, 1, cells - 1)
+        pointer = jax.random.randint(pointer_key, (), 1, size + 1, jnp.int32)
+        inputs = put(jnp.zeros(cells, jnp.int32), 1, array, size).at[0].set(pointer)
+        targets = inputs.at[0].set(inputs[pointer])
+        return memory_example(inputs, targets, within(cells, 0, 1), self.steps(size))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Increment(MemoryTask):
+    """Add 1 to every value of an array that ends with 0.
+
+    Cells: ``size`` values, then 0. Scored: the values, in place. Source: Kurach,
+    Andrychowicz and Sutskever 2016 (arXiv 1511.06392), section 4.2 and appendix A.
+
+    Decisions: values are uniform in 1..M-2, so that none becomes 0; the paper gives no
+    range. There is one cell more than the array and its end need, so that a memory for
+    one value still has a value to increment (M = 3).
+
+    >>> task = Increment()
+    >>> example = task.sample(jax.random.key(0), 4, max_size=4)
+    >>> print(task.render(example))
+    cell      0   1   2   3   4   5
+             A0  A1  A2  A3 end
+    input     2   1   1   2   0   0
+    target    3   2   2   3   .   .
+
+    Wrong cells are marked in a machine's memory:
+
+    >>> print(task.render(example, example.targets.at[2].set(3)))
+    cell      0   1   2   3   4   5
+             A0  A1  A2  A3 end
+    input     2   1   1   2   0   0
+    target    3   2   2   3   .   .
+    output    3   2  3!   3   0   0
+    """
+
+    def steps(self, size: Any) -> Any:
+        """Return a step per value and one."""
+        return size + 1
+
+    def cells(self, size: int) -> int:
+        """Return the cells of the values, the 0 and one more."""
+        return size + 2
+
+    def labels(self, memory: Sequence[int]) -> list[str]:
+        """Return ``A0``, ``A1``, ..., ``end``."""
+        size = cells_before_null(memory, 0)
+        return label_cells(len(memory), (0, [*numbered("A", size), "end"]))
+
+    def sample(
+        self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
+    ) -> Example:
+        """Draw ``size`` values."""
+        self.check_size(size, max_size)
+        cells = self.cells(max_size)
+        array = draw_values(key, max_size, 1, cells - 2)
+        inputs = put(jnp.zeros(cells, jnp.int32), 0, array, size)
+        return memory_example(inputs, inputs + 1, within(cells, 0, size), self.steps(size))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _ArrayToPointer(MemoryTask):
+    """Write an array, in some order, to where a pointer says: right behind the array."""
+
+    @abc.abstractmethod
+    def _written(self, array: Int[Array, " room"], size: Int[Array, ""]) -> Int[Array, " room"]:
+        """Return what to write, in the first ``size`` places, from the array there."""
+
+    def steps(self, size: Any) -> Any:
+        """Return a step per value and two."""
+        return size + 2
+
+    def cells(self, size: int) -> int:
+        """Return the cells of the pointer, the values and what is written."""
+        return 2 * size + 1
+
+    def labels(self, memory: Sequence[int]) -> list[str]:
+        """Return ``p``, ``A0``, ``A1``, ..., ``out0``, ``out1``, ..."""
+        size = memory[0] - 1
+        names = ["p", *numbered("A", size), *numbered("out", size)]
+        return label_cells(len(memory), (0, names))
+
+    def sample(
+        self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
+    ) -> Example:
+        """Draw ``size`` values."""
+        self.check_size(size, max_size)
+        size, cells = jnp.asarray(size, jnp.int32), self.cells(max_size)
+        array = draw_values(key, max_size, 1, cells - 1)
+        pointer = size + 1
+        inputs = put(jnp.zeros(cells, jnp.int32), 1, array, size).at[0].set(pointer)
+        targets = put(inputs, pointer, self._written(array, size), size)
+        return memory_example(inputs, targets, within(cells, pointer, size), self.steps(size))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MemoryCopy(_ArrayToPointer):
+    """Copy an array to where a pointer says: right behind the array.
+
+    Cells: ``p``, then ``size`` values; p is the address after the last of them. Scored:
+    the ``size`` cells from p on. Values are uniform in 1..M-1. Source: Kurach, Andrychowicz
+    and Sutskever 2016 (arXiv 1511.06392), section 4.2 and appendix A, where it is called
+    Copy.
+
+    Decision: nothing but p tells where the array ends, as in the paper's trace (table 2).
+
+    >>> task = MemoryCopy()
+    >>> example = task.sample(jax.random.key(0), 3, max_size=3)
+    >>> print(task.render(example))
+    cell       0    1    2    3    4    5    6
+               p   A0   A1   A2 out0 out1 out2
+    input      4    2    1    3    0    0    0
+    target     .    .    .    .    2    1    3
+
+    The memory of the paper's table 2, with its five values:
+
+    >>> " ".join(task.labels([6, 2, 10, 6, 8, 9, 0, 0, 0, 0, 0]))
+    'p A0 A1 A2 A3 A4 out0 out1 out2 out3 out4'
+    """
+
+    def _written(self, array: Int[Array, " room"], size: Int[Array, ""]) -> Int[Array, " room"]:
+        """Return the array."""
+        del size
+        return array
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Reverse(_ArrayToPointer):
+    """Write an array in reverse order to where a pointer says: right behind the array.
+
+    Cells: ``p``, then ``size`` values; p is the address after the last of them. Scored:
+    the ``size`` cells from p on. Values are uniform in 1..M-1. Source: Kurach, Andrychowicz
+    and Sutskever 2016 (arXiv 1511.06392), section 4.2 and appendix A.
+
+    Decision: as in `MemoryCopy`, nothing but p tells where the array ends.
+
+    >>> task = Reverse()
+    >>> example = task.sample(jax.random.key(0), 3, max_size=3)
+    >>> print(task.render(example))
+    cell       0    1    2    3    4    5    6
+               p   A0   A1   A2 out0 out1 out2
+    input      4    2    1    3    0    0    0
+    target     .    .    .    .    3    1    2
+
+    Smaller arrays are followed by unused cells:
+
+    >>> print(task.render(task.sample(jax.random.key(0), 2, max_size=3)))
+    cell       0    1    2    3    4    5    6
+               p   A0   A1 out0 out1
+    input      3    2    1    0    0    0    0
+    target     .    .    .    1    2    .    .
+    """
+
+    def _written(self, array: Int[Array, " room"], size: Int[Array, ""]) -> Int[Array, " room"]:
+        """Return the first ``size`` values from the last to the first."""
+        return array[(size - 1 - jnp.arange(len(array))) % size]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Swap(MemoryTask):
+    """Exchange the two values of an array that two pointers point at.
+
+    Cells: ``p``, ``q``, then ``size`` values, then 0. Scored: all values of the array.
+    Values are uniform in 1..M-1. Source: Kurach, Andrychowicz and Sutskever 2016 (arXiv
+    1511.06392), section 4.2 and appendix A.
+
+    Decisions: p and q are addresses, as in the paper's trace (table 6), so that A[0] is at
+    2. They differ: every pair in either order is as likely, and the smallest size is 2.
+    The cells of p and q are not scored, since the paper's machine leaves other things
+    there. The paper's trace takes three steps with every gate twice; how many a machine
+    takes here is an option.
+
+    >>> task = Swap()
+    >>> example = task.sample(jax.random.key(1), 4, max_size=4)
+    >>> print(task.render(example))
+    cell      0   1   2   3   4   5   6
+              p   q  A0  A1  A2  A3 end
+    input     2   4   4   6   3   5   0
+    target    .   .   3   6   4   5   .
+
+    The number of steps is the same for all sizes:
+
+    >>> task.steps(2), task.steps(20), Swap(most_steps=4).steps(20)
+    (6, 6, 4)
+    """
+
+    most_steps: int = 6
+    """How many steps a machine takes."""
+    smallest = 2
+
+    def __post_init__(self) -> None:
+        """Check the steps."""
+        check_positive(self, "most_steps")
+
+    def steps(self, size: Any) -> Any:
+        """Return ``most_steps``."""
+        del size
+        return self.most_steps
+
+    def cells(self, size: int) -> int:
+        """Return the cells of the pointers, the values and the 0."""
+        return size + 3
+
+    def labels(self, memory: Sequence[int]) -> list[str]:
+        """Return ``p``, ``q``, ``A0``, ``A1``, ..., ``end``."""
+        size = cells_before_null(memory, 2)
+        return label_cells(len(memory), (0, ["p", "q", *numbered("A", size), "end"]))
+
+    def sample(
+        self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
+    ) -> Example:
+        """Draw ``size`` values, at least two, and which two of them to exchange."""
+        self.check_size(size, max_size)
+        size, cells = jnp.asarray(size, jnp.int32), self.cells(max_size)
+        array_key, p_key, q_key = jax.random.split(key, 3)
+        array = draw_values(array_key, max_size, 1, cells - 1)
+        p = jax.random.randint(p_key, (), 2, size + 2, jnp.int32)
+        q = jax.random.randint(q_key, (), 2, size + 1, jnp.int32)
+        q = q + (q >= p)  # all addresses but p
+        inputs = put(jnp.zeros(cells, jnp.int32), 2, array, size).at[0].set(p).at[1].set(q)
+        targets = inputs.at[p].set(inputs[q]).at[q].set(inputs[p])
+        return memory_example(inputs, targets, within(cells, 2, size), self.steps(size))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Permutation(MemoryTask):
+    """Replace every index of a permutation by the value of an array at that index.
+
+    Cells: ``a``, then a permutation P of ``size`` indices, then ``size`` values A; a is the
+    address of A[0]. Scored: the cells of P, which shall hold A[P[0]], A[P[1]], ... Every
+    permutation is as likely; values are uniform in 1..M-1. Source: Kurach, Andrychowicz and
+    Sutskever 2016 (arXiv 1511.06392), section 4.2 and appendix A.
+
+    Decision: the paper counts indices from 1 in its section 4.2 and from 0 in appendix A;
+    we count from 0, so that a + P[i] is the address, and leave the other as an option.
+
+    >>> task = Permutation()
+    >>> example = task.sample(jax.random.key(1), 3, max_size=3)
+    >>> print(task.render(example))
+    cell     0  1  2  3  4  5  6
+             a P0 P1 P2 A0 A1 A2
+    input    4  2  0  1  4  6  3
+    target   .  3  4  6  .  .  .
+
+    Counted from 1, the address is a + P[i] - 1:
+
+    >>> task = Permutation(first_index=1)
+    >>> print(task.render(task.sample(jax.random.key(1), 3, max_size=3)))
+    cell     0  1  2  3  4  5  6
+             a P0 P1 P2 A0 A1 A2
+    input    4  3  1  2  4  6  3
+    target   .  3  4  6  .  .  .
+    """
+
+    first_index: int = 0
+    """The index of the array's first value: 0 or 1."""
+    steps_per_item: int = 2
+    """How many steps a machine takes for each index, besides three."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        check_zero_or_one(self, "first_index")
+        check_positive(self, "steps_per_item")
+
+    def steps(self, size: Any) -> Any:
+        """Return ``steps_per_item`` steps per index and three."""
+        return self.steps_per_item * size + 3
+
+    def cells(self, size: int) -> int:
+        """Return the cells of the pointer, the permutation and the values."""
+        return 2 * size + 1
+
+    def labels(self, memory: Sequence[int]) -> list[str]:
+        """Return ``a``, ``P0``, ``P1``, ..., ``A0``, ``A1``, ..."""
+        size = memory[0] - 1
+        names = ["a", *numbered("P", size), *numbered("A", size)]
+        return label_cells(len(memory), (0, names))
+
+    def sample(
+        self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
+    ) -> Example:
+        """Draw a permutation of ``size`` indices and as many values."""
+        self.check_size(size, max_size)
+        size, cells = jnp.asarray(size, jnp.int32), self.cells(max_size)
+        array_key, order_key = jax.random.split(key)
+        array = draw_values(array_key, max_size, 1, cells - 1)
+        order = draw_order(order_key, size, max_size)
+        inputs = put(jnp.zeros(cells, jnp.int32), 1, order + self.first_index, size)
+        inputs = put(inputs, size + 1, array, size).at[0].set(size + 1)
+        targets = put(inputs, 1, array[order], size)
+        return memory_example(inputs, targets, within(cells, 1, size), self.steps(size))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Merge(MemoryTask):
+    """Merge two sorted arrays into one.
+
+    Cells: pointers ``a``, ``b``, ``o``, then the array A, a guard ``G``, the array B, a
+    guard. a and b are the addresses of A[0] and B[0]; o is the address after the second
+    guard. Scored: the ``size`` cells from o on, which shall hold the values of both, in
+    rising order. Source: Kurach, Andrychowicz and Sutskever 2016 (arXiv 1511.06392),
+    section 4.2 and appendix A.
+
+    Decisions: the size is the number of values of both arrays; how many of them are A's is
+    uniform in 1..size-1, so that neither is empty and the smallest size is 2. The guard is
+    M-1, larger than all values, which are uniform in 1..M-2 and may be repeated.
+
+    >>> task = Merge()
+    >>> example = task.sample(jax.random.key(4), 4, max_size=4)
+    >>> print(task.render(example))
+    cell       0    1    2    3    4    5    6    7    8    9   10   11   12
+               a    b    o   A0    G   B0   B1   B2    G out0 out1 out2 out3
+    input      3    5    9    3   12    2    6   10   12    0    0    0    0
+    target     .    .    .    .    .    .    .    .    .    2    3    6   10
+
+    A memory that forgot one value and wrote another twice:
+
+    >>> twice = example.targets.at[-1].set(example.targets[-2])
+    >>> {name: float(score) for name, score in task.output.score(twice, example).items()}
+    {'wrong_cells': 0.25, 'perfect': 0.0}
+    """
+
+    steps_per_item: int = 2
+    """How many steps a machine takes for each value, besides four."""
+    smallest = 2
+
+    def __post_init__(self) -> None:
+        """Check the steps."""
+        check_positive(self, "steps_per_item")
+
+    def steps(self, size: Any) -> Any:
+        """Return ``steps_per_item`` steps per value and four."""
+        return self.steps_per_item * size + 4
+
+    def cells(self, size: int) -> int:
+        """Return the cells of the pointers, the guards, the values, the merged values."""
+        return 2 * size + 5
+
+    def labels(self, memory: Sequence[int]) -> list[str]:
+        """Return ``a``, ``b``, ``o``, ``A0``, ..., ``G``, ``B0``, ..., ``G``, ``out0``, ..."""
+        a, b, o = memory[:3]
+        first, second = b - 1 - a, o - 1 - b
+        return label_cells(
+            len(memory),
+            (a, [*numbered("A", first), "G"]),
+            (b, [*numbered("B", second), "G"]),
+            (o, numbered("out", first + second)),
+            (0, ["a", "b", "o"]),
+        )
+
+    def sample(
+        self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
+    ) -> Example:
+        """Draw two sorted arrays with ``size`` values in all, at least two."""
+        self.check_size(size, max_size)
+        size, cells = jnp.asarray(size, jnp.int32), self.cells(max_size)
+        values_key, split_key = jax.random.split(key)
+        values = draw_values(values_key, max_size, 1, cells - 2)
+        guard = cells - 1
+        first = jax.random.randint(split_key, (), 1, size, jnp.int32)
+        # Sorted with guards instead of the other values, each array ends with its guard.
+        own, both = within(max_size, 0, first), within(max_size, 0, size)
+        a_values = jnp.sort(jnp.where(own, values, guard))
+        b_values = jnp.sort(jnp.where(both & ~own, values, guard))
+        merged = jnp.sort(jnp.where(both, values, guard))
+        a, b, o = 3, 3 + first + 1, 3 + size + 2
+        inputs = put(jnp.zeros(cells, jnp.int32), a, a_values, first + 1)
+        inputs = put(inputs, b, b_values, size - first + 1)
+        inputs = inputs.at[0].set(a).at[1].set(b).at[2].set(o)
+        targets = put(inputs, o, merged, size)
+        return memory_example(inputs, targets, within(cells, o, size), self.steps(size))

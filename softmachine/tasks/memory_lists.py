@@ -1,0 +1,193 @@
+"""Linked-list tasks of the Neural Random-Access Machine paper.
+
+A node is two cells: the address of the next node, 0 for the last, then a value. Source:
+Kurach, Andrychowicz and Sutskever 2016 (arXiv 1511.06392), section 4.2 and appendix A.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int, PRNGKeyArray
+
+from softmachine.tasks.memory import MemoryTask
+from softmachine.tasks.memory_arrays import (
+    check_zero_or_one,
+    draw_order,
+    draw_values,
+    label_cells,
+    memory_example,
+    within,
+)
+from softmachine.tasks.task import Example
+
+_HEAD, _WANTED, _OUT, _NODES = 0, 1, 2, 3
+"""Cells of the pointer to the list, of what is asked for, of the answer, of the nodes."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ListK(MemoryTask):
+    """Find the value of the k-th node of a linked list.
+
+    Cells: ``head``, the address of the first node; ``k``; ``out``; then ``size`` nodes, in
+    random order. Scored: the out cell, number 2, which shall hold the value of the node
+    that k hops from the first lead to. Values are uniform in 1..M-1. Source: Kurach,
+    Andrychowicz and Sutskever 2016 (arXiv 1511.06392), section 4.2 and appendix A.
+
+    Decisions: k counts hops, uniform in 0..size-1, as the paper's "how many hops" says; its
+    "k-th element" would count from 1, an option. The answer goes into the cell ``out``
+    itself; public code lets that cell point to itself (it holds 2), an option too. Nodes
+    fill the cells from 3 on without gaps: only their order is random.
+
+    >>> task = ListK()
+    >>> example = task.sample(jax.random.key(2), 3, max_size=3)
+    >>> print(task.render(example))
+    cell       0    1    2    3    4    5    6    7    8
+            head    k  out next  val next  val next  val
+    input      7    1    0    0    8    3    5    5    4
+    target     .    .    5    .    .    .    .    .    .
+
+    The same list with the first node counted as 1 and the out cell a pointer to itself:
+
+    >>> task = ListK(first=1, out_pointer=True)
+    >>> print(task.render(task.sample(jax.random.key(2), 3, max_size=3)))
+    cell       0    1    2    3    4    5    6    7    8
+            head    k  out next  val next  val next  val
+    input      7    2    2    0    8    3    5    5    4
+    target     .    .    5    .    .    .    .    .    .
+    """
+
+    first: int = 0
+    """What k is for the first node: 0 or 1."""
+    out_pointer: bool = False
+    """Whether the out cell holds its own address at first, instead of 0."""
+
+    def __post_init__(self) -> None:
+        """Check what the first node is called."""
+        check_zero_or_one(self, "first")
+
+    def steps(self, size: Any) -> Any:
+        """Return a step per node and four."""
+        return size + 4
+
+    def cells(self, size: int) -> int:
+        """Return the cells of the head, k, the answer and the nodes."""
+        return _NODES + 2 * size
+
+    def labels(self, memory: Sequence[int]) -> list[str]:
+        """Return ``head``, ``k``, ``out``; ``next`` and ``val`` for nodes of the list."""
+        return _label_list(memory, "k")
+
+    def sample(
+        self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
+    ) -> Example:
+        """Draw a list of ``size`` nodes and how many hops to take."""
+        self.check_size(size, max_size)
+        size, cells = jnp.asarray(size, jnp.int32), self.cells(max_size)
+        values_key, order_key, hops_key = jax.random.split(key, 3)
+        values = draw_values(values_key, max_size, 1, cells - 1)
+        nodes = _NODES + 2 * draw_order(order_key, size, max_size)
+        hops = jax.random.randint(hops_key, (), 0, size, jnp.int32)
+        inputs = _put_list(jnp.zeros(cells, jnp.int32), nodes, values, size)
+        inputs = inputs.at[_WANTED].set(hops + self.first)
+        inputs = inputs.at[_OUT].set(_OUT if self.out_pointer else 0)
+        targets = inputs.at[_OUT].set(values[hops])
+        return memory_example(inputs, targets, within(cells, _OUT, 1), self.steps(size))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ListSearch(MemoryTask):
+    """Find the first node of a linked list that holds a value.
+
+    Cells: ``head``, the address of the first node; the value ``v``; ``out``; then room for
+    ``size`` + ``spare`` nodes, in which ``size`` nodes stand at random. Scored: the out
+    cell, number 2, which shall hold the address of the first node whose value is v.
+    Source: Kurach, Andrychowicz and Sutskever 2016 (arXiv 1511.06392), section 4.2 and
+    appendix A.
+
+    Decisions: v is the value of a uniformly drawn node, so that there is an answer. Values
+    are uniform in 1..M-1 and may be repeated. All cells from 3 on that belong to no node
+    hold trash, uniform in 1..M-1, those past the last node included: as in the paper, it
+    can look like a node with value v, so that only following the list finds the answer.
+    How much room there is, and the cell of the answer, the paper does not say.
+
+    >>> task = ListSearch(spare=1)
+    >>> example = task.sample(jax.random.key(4), 3, max_size=3)
+    >>> print(task.render(example))
+    cell       0    1    2    3    4    5    6    7    8    9   10
+            head    v  out next  val next  val           next  val
+    input      5    1    0    0    9    9    1    1    8    3   10
+    target     .    .    5    .    .    .    .    .    .    .    .
+
+    Cell 7 is trash that looks like v, which a machine must not answer:
+
+    >>> print(task.render(example, example.targets.at[2].set(7)).splitlines()[-1])
+    output     5    1   7!    0    9    9    1    1    8    3   10
+    """
+
+    spare: int = 2
+    """How many more nodes there would be room for."""
+
+    def __post_init__(self) -> None:
+        """Check the room."""
+        if self.spare < 0:
+            raise ValueError(f"ListSearch spare must be at least 0, not {self.spare}")
+
+    def steps(self, size: Any) -> Any:
+        """Return a step per node and four."""
+        return size + 4
+
+    def cells(self, size: int) -> int:
+        """Return the cells of the head, the value, the answer, the nodes and the trash."""
+        return _NODES + 2 * (size + self.spare)
+
+    def labels(self, memory: Sequence[int]) -> list[str]:
+        """Return ``head``, ``v``, ``out``; ``next`` and ``val`` for nodes of the list."""
+        return _label_list(memory, "v")
+
+    def sample(
+        self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
+    ) -> Example:
+        """Draw a list of ``size`` nodes among trash and which node's value to find."""
+        self.check_size(size, max_size)
+        size, cells = jnp.asarray(size, jnp.int32), self.cells(max_size)
+        values_key, order_key, trash_key, wanted_key = jax.random.split(key, 4)
+        values = draw_values(values_key, max_size, 1, cells - 1)
+        slots = draw_order(order_key, size + self.spare, max_size + self.spare)
+        nodes = _NODES + 2 * slots[:max_size]
+        wanted = values[jax.random.randint(wanted_key, (), 0, size, jnp.int32)]
+        trash = draw_values(trash_key, cells, 1, cells - 1)
+        inputs = _put_list(trash, nodes, values, size)
+        inputs = inputs.at[_WANTED].set(wanted).at[_OUT].set(0)
+        # Padding comes after the nodes, one of which holds the value.
+        targets = inputs.at[_OUT].set(nodes[jnp.argmax(values == wanted)])
+        return memory_example(inputs, targets, within(cells, _OUT, 1), self.steps(size))
+
+
+def _put_list(
+    memory: Int[Array, " cells"],
+    nodes: Int[Array, " room"],
+    values: Int[Array, " room"],
+    size: Int[Array, ""],
+) -> Int[Array, " cells"]:
+    """Return the memory with a list of ``size`` nodes at these addresses and its head."""
+    place = jnp.arange(len(nodes))
+    following = jnp.where(place < size - 1, jnp.roll(nodes, -1), 0)
+    nowhere = len(memory)
+    written = jnp.where(place < size, nodes, nowhere)
+    memory = memory.at[written].set(following, mode="drop")
+    memory = memory.at[written + 1].set(values, mode="drop")
+    return memory.at[_HEAD].set(nodes[0])
+
+
+def _label_list(memory: Sequence[int], wanted: str) -> list[str]:
+    """Return the labels of a list's memory; trash and unused cells have none."""
+    spans, node = [], memory[_HEAD]
+    while node in range(_NODES, len(memory)) and len(spans) < len(memory):
+        spans.append((node, ["next", "val"]))
+        node = memory[node]
+    return label_cells(len(memory), *spans, (0, ["head", wanted, "out"]))

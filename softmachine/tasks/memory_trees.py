@@ -1,0 +1,167 @@
+"""The tree task of the Neural Random-Access Machine paper."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int, PRNGKeyArray
+
+from softmachine.tasks.memory import MemoryTask
+from softmachine.tasks.memory_arrays import (
+    cells_before_null,
+    draw_order,
+    label_cells,
+    memory_example,
+    within,
+)
+from softmachine.tasks.task import Example
+
+_ROOT, _OUT, _PATH = 0, 1, 2
+"""Cells of the pointer to the tree, of the answer, of the first direction."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WalkBST(MemoryTask):
+    """Follow a path through a binary search tree; say the value at its end.
+
+    Cells: ``root``, the address of the first node; ``out``; directions ``d1``, ``d2``, ...,
+    then 0; then ``size`` nodes of three cells, in random order: the value, the addresses
+    of the left and of the right child, 0 for none. Scored: the out cell, number 1, which
+    shall hold the value of the node that the directions lead to. Source: Kurach,
+    Andrychowicz and Sutskever 2016 (arXiv 1511.06392), section 4.2 and appendix A.
+
+    Decisions: the size is the number of nodes. The tree grows by inserting ``size``
+    different values out of 1..M-1, in random order; the path leads to a uniformly drawn
+    node, so that it may be empty. There are as many cells for directions as the largest
+    tree has nodes, M = 2 + 4 ``max_size``, and nodes fill the cells after them without
+    gaps. The paper's directions are 0 for left and 1 for right, which makes left look like
+    the end of the path; ours are 1 and 2 unless said otherwise.
+
+    >>> task = WalkBST()
+    >>> example = task.sample(jax.random.key(4), 3, max_size=3)
+    >>> print(task.render(example))
+    cell        0     1     2     3     4     5     6     7     8     9    10    11
+             root   out    d1   end         val  left right   val  left right   val
+    input       8     0     1     0     0     6     0     0     7     5    11     9
+    target      .     6     .     .     .     .     .     .     .     .     .     .
+    <BLANKLINE>
+    cell       12    13
+             left right
+    input       0     0
+    target      .     .
+
+    With the paper's directions, the same path is going left here and staying there:
+
+    >>> task = WalkBST(directions=(0, 1))
+    >>> print(task.render(task.sample(jax.random.key(1), 2, max_size=2)))
+    cell        0     1     2     3     4     5     6     7     8     9
+             root   out    d1    d2   val  left right   val  left right
+    input       4     0     0     0     5     7     0     4     0     0
+    target      .     4     .     .     .     .     .     .     .     .
+    >>> print(task.render(task.sample(jax.random.key(8), 2, max_size=2)))
+    cell        0     1     2     3     4     5     6     7     8     9
+             root   out    d1    d2   val  left right   val  left right
+    input       7     0     0     0     8     0     0     9     4     0
+    target      .     9     .     .     .     .     .     .     .     .
+    """
+
+    directions: tuple[int, int] = (1, 2)
+    """What stands for left and for right; with a 0 the end of a path is ambiguous."""
+
+    def __post_init__(self) -> None:
+        """Check the directions."""
+        left, right = self.directions
+        most = self.cells(self.smallest) - 1
+        if left == right or not (0 <= left <= most and 0 <= right <= most):
+            raise ValueError(
+                f"WalkBST directions must be two different numbers in 0..{most}, not "
+                f"{left, right}"
+            )
+
+    def steps(self, size: Any) -> Any:
+        """Return a step per node and five."""
+        return size + 5
+
+    def cells(self, size: int) -> int:
+        """Return the cells of the root, the answer, the path with its end, the nodes."""
+        return _PATH + 4 * size
+
+    def labels(self, memory: Sequence[int]) -> list[str]:
+        """Return ``root``, ``out``, ``d1``, ``d2``, ..., ``end``; ``val``, ``left``, ``right``.
+
+        If a direction is 0 the memory does not tell where the path ends: all cells that are
+        there for directions get a ``d``.
+        """
+        room = (len(memory) - _PATH) // 4
+        length = room if 0 in self.directions else cells_before_null(memory, _PATH)
+        path = [f"d{i + 1}" for i in range(length)] + ["end"]
+        first = _PATH + room
+        nodes = [node for node in range(first, len(memory), 3) if memory[node]]
+        return label_cells(
+            len(memory),
+            (0, ["root", "out"]),
+            (_PATH, path[:room]),
+            *((node, ["val", "left", "right"]) for node in nodes),
+        )
+
+    def sample(
+        self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
+    ) -> Example:
+        """Draw a tree of ``size`` nodes and a path from its root."""
+        self.check_size(size, max_size)
+        size, cells = jnp.asarray(size, jnp.int32), self.cells(max_size)
+        values_key, order_key, end_key = jax.random.split(key, 3)
+        values = 1 + draw_order(values_key, cells - 1, cells - 1)[:max_size]
+        nodes = _PATH + max_size + 3 * draw_order(order_key, size, max_size)
+        end = jax.random.randint(end_key, (), 0, size, jnp.int32)
+        above = _ancestors(values)
+        path = self._path(values, above[end], values[end])
+        inputs = _put_tree(jnp.zeros(cells, jnp.int32), nodes, values, above, size)
+        inputs = inputs.at[_PATH : _PATH + max_size].set(path)
+        targets = inputs.at[_OUT].set(values[end])
+        return memory_example(inputs, targets, within(cells, _OUT, 1), self.steps(size))
+
+    def _path(
+        self, values: Int[Array, " nodes"], above: Bool[Array, " nodes"], end: Int[Array, ""]
+    ) -> Int[Array, " nodes"]:
+        """Return the directions through the nodes above a value, down to it, then zeros."""
+        left, right = self.directions
+        place = jnp.where(above, jnp.cumsum(above) - 1, len(values))
+        turn = jnp.where(values < end, right, left)
+        return jnp.zeros_like(values).at[place].set(turn, mode="drop")
+
+
+def _ancestors(values: Int[Array, " nodes"]) -> Bool[Array, "nodes nodes"]:
+    """Return, by rows, which nodes are above a node if values are inserted in turn.
+
+    They are those that, of all inserted so far, came closest to its value from below or
+    from above; from the root down they stand in the order of insertion.
+    """
+    own, other = values[:, None], values[None, :]
+    below = jnp.where(other < own, other, jnp.iinfo(jnp.int32).min)
+    beyond = jnp.where(other > own, other, jnp.iinfo(jnp.int32).max)
+    closest = (other == jax.lax.cummax(below, axis=1)) | (
+        other == jax.lax.cummin(beyond, axis=1)
+    )
+    return closest & jnp.tri(len(values), k=-1, dtype=bool)
+
+
+def _put_tree(
+    memory: Int[Array, " cells"],
+    nodes: Int[Array, " room"],
+    values: Int[Array, " room"],
+    above: Bool[Array, "room room"],
+    size: Int[Array, ""],
+) -> Int[Array, " cells"]:
+    """Return the memory with a tree of the first ``size`` nodes and its root."""
+    place = jnp.arange(len(nodes))
+    nowhere = len(memory)
+    memory = memory.at[jnp.where(place < size, nodes, nowhere)].set(values, mode="drop")
+    parent = jnp.max(jnp.where(above, place, 0), axis=1)
+    link = nodes[parent] + jnp.where(values < values[parent], 1, 2)
+    link = jnp.where((place > 0) & (place < size), link, nowhere)
+    return memory.at[link].set(nodes, mode="drop").at[_ROOT].set(nodes[0])

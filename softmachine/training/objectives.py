@@ -1,0 +1,86 @@
+"""What training minimises, where that is more than the task's own loss."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from softmachine.tasks.memory import MemoryCells
+from softmachine.tasks.task import Example, Task
+from softmachine.training.search import Settings
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TaskLoss:
+    """The loss of the task's outputs."""
+
+    @property
+    def entropy_bonus(self) -> float:
+        """None of it."""
+        return 0.0
+
+    def loss(
+        self,
+        task: Task,
+        outputs: Any,
+        example: Example,
+        settings: Settings,
+        age: Int[Array, ""],
+    ) -> Float[Array, ""]:
+        """Return the loss of one example."""
+        del settings, age
+        return task.output.loss(outputs, example)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NRAMLoss:
+    """Negative log-likelihood of the scored cells, less a bonus for undecided choices.
+
+    The bonus keeps choices open until it is known which are right: a weight, falling
+    exponentially, times the sum of the entropies of all choices of a step, averaged over
+    the steps. Source: Kurach et al. 2016 (arXiv 1511.06392), sections 3.3 and 4.1.
+    """
+
+    entropy_bonus: float = 0.02
+    """Weight of the bonus at an attempt's first update."""
+    entropy_decay: float = 0.999
+    """The weight's factor per update."""
+    per_cell: bool = True
+    """Divide the likelihood by the number of scored cells."""
+    floor: float = 1e-6
+    """Probabilities count as at least this much in logarithms."""
+    mixture: bool = False
+    """See `MemoryCells`."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if not self.entropy_bonus >= 0:
+            raise ValueError(f"entropy_bonus must be at least 0, not {self.entropy_bonus}")
+        if not 0 < self.entropy_decay <= 1:
+            raise ValueError(f"entropy_decay must be in (0, 1], not {self.entropy_decay}")
+        if not 0 < self.floor < 1:
+            raise ValueError(f"floor must be in (0, 1), not {self.floor}")
+
+    def loss(
+        self,
+        task: Task,
+        outputs: Any,
+        example: Example,
+        settings: Settings,
+        age: Int[Array, ""],
+    ) -> Float[Array, ""]:
+        """Return the loss of one example, ``age`` updates into an attempt."""
+        del task
+        likelihood = MemoryCells(floor=self.floor, mixture=self.mixture).loss(outputs, example)
+        if self.per_cell:
+            likelihood = likelihood / jnp.maximum(jnp.sum(example.mask), 1)
+        during = jnp.arange(len(outputs.entropy)) < example.steps
+        entropy = jnp.sum(outputs.entropy * during) / example.steps
+        weight = settings.entropy_bonus * self.entropy_decay ** age.astype(jnp.float32)
+        return likelihood - weight * entropy
+
+
+Objective = TaskLoss | NRAMLoss

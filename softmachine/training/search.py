@@ -1,0 +1,74 @@
+"""Settings that may differ between the members of a population, and how they are drawn."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+Interval = tuple[float, float]
+
+
+class Settings(NamedTuple):
+    """What one member trains with."""
+
+    learning_rate: Float[Array, ""]
+    gradient_noise: Float[Array, ""]
+    entropy_bonus: Float[Array, ""]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Search:
+    """Intervals from which each member, at each of its attempts, draws its settings.
+
+    The logarithm is uniform. None: the experiment's own value, for all members.
+    """
+
+    learning_rate: Interval | None = None
+    gradient_noise: Interval | None = None
+    entropy_bonus: Interval | None = None
+
+    def __post_init__(self) -> None:
+        """Check the intervals."""
+        for field in dataclasses.fields(self):
+            interval = getattr(self, field.name)
+            if interval is not None and not 0 < interval[0] <= interval[1]:
+                raise ValueError(
+                    f"search {field.name} must be (low, high), above 0; not {interval}"
+                )
+
+    def draw(self, key: PRNGKeyArray, own: Settings) -> Settings:
+        """Return settings drawn for one attempt; ``own`` where there is no interval."""
+        drawn = {}
+        for i, field in enumerate(dataclasses.fields(self)):
+            interval = getattr(self, field.name)
+            if interval is not None:
+                low, high = map(math.log, interval)
+                share = jax.random.uniform(jax.random.fold_in(key, i))
+                drawn[field.name] = jnp.exp(low + (high - low) * share)
+        return own._replace(**drawn)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Restart:
+    """When a member that learns nothing starts anew, with fresh parameters and settings.
+
+    A rule for each member alone, so that a member of a population still does what it would
+    do by itself: an attempt ends when its best validation error so far is above ``error``
+    after ``updates`` updates. Several such rules narrow down on the promising ones, as
+    successive halving does.
+    """
+
+    updates: int
+    error: float
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if self.updates < 1:
+            raise ValueError(f"restart updates must be at least 1, not {self.updates}")
+        if not self.error >= 0:
+            raise ValueError(f"restart error must be at least 0, not {self.error}")
