@@ -6,7 +6,8 @@ DEMO := runs/demo
 RESULTS := runs/results
 # recipe:members
 LEDGER := ntm-copy:10 ntm-ff-copy:5 lstm-copy:1 ntm-repeat-copy:5 \
-    ntm-recall:5 ntm-ff-recall:5 lstm-recall:1 ntm-ngrams:1
+    ntm-recall:5 ntm-ff-recall:5 lstm-recall:1 ntm-ngrams:1 \
+    nram-access:32 nram-increment:32 nram-copy:32 nram-reverse:32
 
 .PHONY: demo test lint format benchmark results clean
 
@@ -41,6 +42,8 @@ format: .venv/installed-dev
 benchmark: .venv/installed-benchmark
 	$(BIN)/python benchmarks/throughput.py $(PEERS) --scaling --json benchmarks/throughput-result.json
 	$(BIN)/python benchmarks/population.py --json benchmarks/population-result.json
+	$(BIN)/python benchmarks/population.py --recipe nram-copy --members 32 --updates 50 \
+	    --json benchmarks/population-nram-result.json
 
 # Every number of docs/results.md: populations of all these recipes, then their tests. What is
 # in $(RESULTS) already is continued or kept, so an interrupted `make results` can be repeated.

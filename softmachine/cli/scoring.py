@@ -17,6 +17,7 @@ from softmachine.evaluation.generalization import SizeScore, evaluate, with_test
 from softmachine.evaluation.statistics import Quantiles, quantiles
 from softmachine.machines.machine import Machine
 from softmachine.recipes import RECIPES
+from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.task import Task
 from softmachine.training.devices import use_all_cores
 
@@ -45,6 +46,8 @@ class TestOptions(NamedTuple):
         )
         trained_on = trained.experiment.task
         task = override_task(trained_on, self.task)
+        if isinstance(task, MemoryTask):
+            return machine, task
         widths = task.input_size, task.output_size
         if widths != (trained_on.input_size, trained_on.output_size):
             raise SoftmachineError(
@@ -144,18 +147,24 @@ def publish_run(source: str, name: str | None, directory: Path | None) -> None:
     if any(run.load_progress() is None for run in runs):
         raise SoftmachineError(f"{source} has not been trained to its end")
     progress = {run.path: run.load_progress() or {} for run in runs}
-    best = min(
-        runs, key=lambda r: (progress[r.path]["best_error"], progress[r.path]["best_bits"])
-    )
+    best = min(runs, key=lambda run: _merit(progress[run.path]))
     for path in publish(
         best, name or best.experiment.recipe, paper_scores(best), directory=directory
     ):
         print(path)
 
 
+def _merit(progress: dict[str, Any]) -> tuple[bool, float, float]:
+    """Return what makes a member the best when it is smallest."""
+    unsolved = progress["solved_sequences"] is None
+    return unsolved, progress["best_error"], progress["best_bits"]
+
+
 def _default_sizes(trained: Trained, machine: Machine, task: Task) -> list[int]:
     largest = trained.experiment.training.curriculum.largest
     rows = machine.memory_rows
+    if isinstance(task, MemoryTask):
+        return [largest, *(size for size in (10, 20, 50) if size > largest)]
     return [
         factor * largest
         for factor in (1, 2, 4, 6)
@@ -199,11 +208,12 @@ def _figures_of_one(
     scores = _curve(trained, options, seed)
     if machine.memory_rows is not None and task.items(size) > machine.memory_rows:
         machine = with_test_options(machine, memory_rows=task.items(size))
+    example = figures.memory_figure if isinstance(task, MemoryTask) else figures.example_figure
     drawn = {
         "generalization": figures.generalization_curve(
             scores, largest, trained.name, task.error
         ),
-        f"example-{size}": figures.example_figure(machine, task, size, seed),
+        f"example-{size}": example(machine, task, size, seed),
     }
     if trained.run is not None:
         drawn["learning-curve"] = figures.learning_curve(
@@ -261,13 +271,12 @@ def _curve(trained: Trained, options: TestOptions, seed: int) -> list[SizeScore]
 
 
 def _print_scores(scores: Sequence[SizeScore], title: str) -> None:
-    names = list(scores[0].metrics)
+    rows = [score.to_row() for score in scores]
     table = Table(title=title)
-    for name in ("size", "sequences", *names):
+    for name in rows[0]:
         table.add_column(name.replace("_", " "), justify="right")
-    for score in scores:
-        values = [_format(name, score.metrics[name]) for name in names]
-        table.add_row(str(score.size), f"{score.sequences:,}", *values)
+    for row in rows:
+        table.add_row(*[_format(name, value) for name, value in row.items()])
     Console().print(table)
 
 
@@ -286,4 +295,7 @@ def _print_quantiles(scores: Sequence[Sequence[SizeScore]], error: str, title: s
 
 
 def _format(name: str, value: float) -> str:
-    return f"{value:.1%}" if name == "perfect" else f"{value:.3f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    shares = ("perfect", "agreement")
+    return f"{value:.1%}" if name in shares else f"{value:.3f}"

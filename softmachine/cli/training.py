@@ -134,7 +134,9 @@ def _population_outcome(runs: Sequence[Run], members: Sequence[Progress]) -> str
     experiment = runs[0].experiment
     label = experiment.task.error.replace("_", " ")
     table = Table(title=f"{experiment.recipe}, {len(runs)} members")
-    for name in ("seed", "solved after", "seconds", "trained", f"best {label}", "best bits"):
+    restarts = bool(experiment.training.restarts)
+    columns = ["seed", "solved after", "seconds", "trained", f"best {label}", "best bits"]
+    for name in [*columns, *(["attempts"] if restarts else [])]:
         table.add_column(name, justify="right")
     for run, progress in zip(runs, members, strict=True):
         solved = progress.solved_sequences
@@ -145,6 +147,7 @@ def _population_outcome(runs: Sequence[Run], members: Sequence[Progress]) -> str
             f"{progress.sequences:,}",
             f"{progress.best_error:.3g}",
             f"{progress.best_bits:.3g}",
+            *([str(progress.attempts)] if restarts else []),
         )
     Console().print(table)
     for run, progress in zip(runs, members, strict=True):
@@ -154,7 +157,9 @@ def _population_outcome(runs: Sequence[Run], members: Sequence[Progress]) -> str
         return f"Trained {len(runs)} members."
     solved = sum(progress.solved_sequences is not None for progress in members)
     low, high = wilson_interval(solved, len(runs))
+    attempts = sum(progress.attempts for progress in members)
+    begun = f", in {attempts} attempts" if attempts > len(runs) else ""
     return (
-        f"Solved: {solved} of {len(runs)} members (95 % interval of the rate: "
+        f"Solved: {solved} of {len(runs)} members{begun} (95 % interval of the rate: "
         f"{low:.0%} to {high:.0%})."
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import matplotlib
 
 matplotlib.use("Agg")
@@ -18,7 +19,9 @@ from matplotlib.figure import Figure
 from softmachine.evaluation.generalization import SizeScore
 from softmachine.files import replacing
 from softmachine.machines.machine import Machine
+from softmachine.machines.nram import NRAM
 from softmachine.machines.ntm import NTM, NTMState
+from softmachine.tasks.memory import MemoryTask, stop_probabilities
 from softmachine.tasks.task import Task
 from softmachine.traces.record import record
 
@@ -186,3 +189,72 @@ def _memory_panels(states: NTMState, read_heads: int) -> list[tuple[str, np.ndar
     sizes = np.sqrt(np.square(np.asarray(states.memory)[:, :, rows]).mean(axis=1))
     panels.append(("memory\n(row size)", sizes.T, "magma"))
     return panels
+
+
+def memory_figure(machine: NRAM, task: MemoryTask, size: int, seed: int) -> Figure:
+    """Draw an NRAM on one example over time: memory, registers, choices, stopping.
+
+    Memory and registers show each distribution's most likely value as a number, its
+    probability as the shade. Choices show how likely the most likely source is.
+    """
+    example = task.sample(jax.random.fold_in(jax.random.key(seed), size), size, max_size=size)
+    recording = record(machine, example)
+    memory = np.asarray(recording.states.memory)
+    registers = np.asarray(recording.states.registers)
+    outputs = recording.outputs
+    error = float(task.metrics(outputs, example)[task.error])
+    scored = np.flatnonzero(np.asarray(example.mask))
+    labels = task.labels(np.asarray(example.inputs).tolist())
+    stops = stop_probabilities(outputs.stop, example.steps)
+    before = jax.tree.map(
+        lambda first, later: jnp.concatenate([first[None], later[:-1]]),
+        machine.init_state(example.inputs),
+        recording.states,
+    )
+    prepared = machine.prepare()
+    choices = jax.vmap(lambda state: prepared.control(state)[1].choices)(before)
+    shown = np.flatnonzero(machine.plan.inside.any(axis=1))
+    choices = np.asarray(choices).max(axis=2).T[shown]
+    choice_names = [machine.choice_names()[i] for i in shown]
+    panels: list[tuple[str, np.ndarray, np.ndarray | None, list[str]]] = [
+        (
+            "memory",
+            memory.max(axis=2).T,
+            memory.argmax(axis=2).T,
+            [
+                f"{label} {i}{' ◂' if i in scored else ''}".strip()
+                for i, label in enumerate(labels)
+            ],
+        ),
+        (
+            "registers",
+            registers.max(axis=2).T,
+            registers.argmax(axis=2).T,
+            [f"r{i + 1}" for i in range(registers.shape[1])],
+        ),
+        ("choices", choices, None, choice_names),
+        ("stop", np.asarray(stops)[None], None, ["p"]),
+    ]
+    heights = [max(0.5, 0.2 * len(shade)) for _, shade, _, _ in panels]
+    steps = memory.shape[0]
+    figure, axes = plt.subplots(
+        len(panels),
+        1,
+        figsize=(max(6.0, 0.32 * steps + 2.5), sum(heights) + 1.6),
+        height_ratios=heights,
+        sharex=True,
+        layout="constrained",
+    )
+    for axis, (name, shade, values, names) in zip(axes, panels, strict=True):
+        axis.imshow(
+            shade, aspect="auto", cmap="Blues", interpolation="nearest", vmin=0, vmax=1.6
+        )
+        axis.set_yticks(range(len(names)), names, fontsize=7)
+        axis.set_title(name, fontsize=9, loc="left")
+        if values is not None and steps <= 60:
+            for (row, step), value in np.ndenumerate(values):
+                axis.text(step, row, str(value), ha="center", va="center", fontsize=6)
+    axes[-1].set_xlabel("after step")
+    axes[-1].set_xticks(range(steps), [str(step + 1) for step in range(steps)], fontsize=7)
+    figure.suptitle(f"size {size}: {error:.3g} {task.error.replace('_', ' ')}")
+    return figure

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from softmachine.errors import SoftmachineError
 from softmachine.evaluation.scoring import build_scorer
 from softmachine.machines.machine import Machine
+from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.task import Task
 
 
@@ -25,7 +26,17 @@ class SizeScore:
 
     def to_row(self) -> dict[str, int | float]:
         """Return everything in one flat dictionary, as JSON has it."""
-        return {"size": self.size, "sequences": self.sequences} | self.metrics
+        if "hard_error" not in self.metrics:
+            return {"size": self.size, "sequences": self.sequences} | self.metrics
+        names = {
+            "soft_error": "wrong_cells",
+            "hard_error": "hard_error",
+            "agreement": "agreement",
+            "perfect": "perfect",
+            "bits": "bits",
+        }
+        row = {name: self.metrics[metric] for name, metric in names.items()}
+        return {"size": self.size, "examples": self.sequences} | row
 
 
 def evaluate(
@@ -38,6 +49,8 @@ def evaluate(
     memory_rows: int | None = None,
 ) -> list[SizeScore]:
     """Score a machine on fresh sequences of each size.
+
+    Of an NRAM both the soft machine and the one made hard, and their agreement.
 
     Arguments:
         machine: the machine.
@@ -68,9 +81,12 @@ def evaluate(
             )
     scores = []
     for size in sizes:
-        score = build_scorer(task, _bucket(size))
         key = jax.random.fold_in(jax.random.key(seed), size)
-        metrics = score(machine, key, jnp.full(sequences, size))
+        asked = jnp.full(sequences, size)
+        # Memory tasks have no buckets: how many cells there are is part of an example.
+        memory = isinstance(task, MemoryTask)
+        score = build_scorer(task, size if memory else _bucket(size), and_hard=memory)
+        metrics = score(machine, key, asked)
         means = {name: float(jnp.mean(values)) for name, values in metrics.items()}
         scores.append(SizeScore(size=size, sequences=sequences, metrics=means))
     return scores

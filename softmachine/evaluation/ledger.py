@@ -21,6 +21,7 @@ from softmachine.evaluation.ledger_page import to_markdown
 from softmachine.evaluation.paper import PaperTest, machine_kind, paper_tests
 from softmachine.evaluation.statistics import quantiles, wilson_interval
 from softmachine.files import replacing, write_json
+from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.task import Task
 from softmachine.training.checkpoints import read_record
 from softmachine.training.commands import Recipes, differences, training_commands
@@ -173,6 +174,7 @@ def _row(
         "finished": progress.finished,
         "solved": solved if judged else None,
         "failure": progress.failed,
+        "attempts": progress.attempts,
         "solved_sequences": progress.solved_sequences,
         "solved_seconds": progress.solved_seconds,
         "solved_device_seconds": progress.solved_device_seconds,
@@ -245,6 +247,7 @@ def _summary(rows: Sequence[dict[str, Any]], experiment: Experiment) -> dict[str
         "tried": len(rows),
         "finished": len(finished),
         "solved": len(solved) if judged else None,
+        "attempts": sum(row["attempts"] for row in rows),
         "failed": len(failed) if judged else None,
         "interval": list(wilson_interval(len(solved), len(rows))) if judged else None,
         "to_solve": {
@@ -275,6 +278,8 @@ def _test(
     )
     paper = test.published.get(machine_kind(experiment.machine))
     names = {"bits": "bits", "error": experiment.task.error}
+    if isinstance(experiment.task, MemoryTask):
+        names["hard_error"] = "hard_error"
     return {
         "name": test.name,
         "size": test.size,
@@ -297,7 +302,7 @@ def _best_seed(rows: Sequence[dict[str, Any]]) -> int | None:
     scored = [row for row in rows if row["finished"] and row["best_error"] is not None]
     if not scored:
         return None
-    return min(scored, key=lambda row: (row["best_error"], row["best_bits"]))["seed"]
+    return min(scored, key=lambda r: (not r["solved"], r["best_error"], r["best_bits"]))["seed"]
 
 
 def _spread(values: Sequence[Number | None]) -> dict[str, Number] | None:
@@ -343,11 +348,12 @@ def _criterion(experiment: Experiment) -> dict[str, Any] | None:
     solved = experiment.training.solved
     if solved is None:
         return None
-    curriculum = experiment.training.curriculum
+    curriculum, test = experiment.training.curriculum, solved.test
     return {
         "error": solved.error,
         "sequences": solved.sequences,
         "sizes": [curriculum.smallest, curriculum.largest],
+        "test": None if test is None else {"largest": test.largest, "examples": test.examples},
     }
 
 

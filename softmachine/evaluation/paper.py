@@ -1,7 +1,8 @@
-"""The published tests of the NTM paper: what was tested, and what came out.
+"""The published tests of the NTM and NRAM papers: what was tested, and what came out.
 
-Source: Graves, Wayne and Danihelka 2014 (arXiv 1410.5401), section 4. Its costs are
-cross-entropies in bits per sequence; almost all are given as curves only.
+Sources: Graves, Wayne and Danihelka 2014 (arXiv 1410.5401), section 4; its costs are
+cross-entropies in bits per sequence, almost all given as curves only. Kurach, Andrychowicz and
+Sutskever 2016 (arXiv 1511.06392), Table 1: an error at the largest size trained on, and words.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from softmachine.machines.ntm import NTMConfig
 from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.tasks.associative_recall import AssociativeRecall
 from softmachine.tasks.copy import Copy
+from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.ngrams import NGrams
 from softmachine.tasks.priority_sort import PrioritySort
 from softmachine.tasks.repeat_copy import RepeatCopy
@@ -80,6 +82,8 @@ def paper_tests(task: Task) -> list[PaperTest]:
             tests = _ngrams(task)
         case PrioritySort():
             tests = _priority_sort(task)
+        case MemoryTask():
+            return _memory(task)
         case _:
             return []
     if task == type(task)():
@@ -170,3 +174,37 @@ def _priority_sort(task: PrioritySort) -> list[PaperTest]:
         ),
     )
     return [test]
+
+
+NRAM_RESULTS = {
+    "Access": (20, "0", "perfect", "perfect"),
+    "Increment": (15, "0", "perfect", "perfect"),
+    "MemoryCopy": (15, "0", "perfect", "perfect"),
+    "Reverse": (15, "0", "perfect", "perfect"),
+    "Swap": (20, "0", "perfect", "perfect"),
+    "Permutation": (6, "0", "almost perfect", "perfect"),
+    "ListK": (10, "0", "strong", "hurts performance"),
+    "ListSearch": (6, "0", "weak", "hurts performance"),
+    "Merge": (10, "1 %", "weak", "hurts performance"),
+    "WalkBST": (10, "0.3 %", "strong", "hurts performance"),
+}
+"""The NRAM paper's Table 1: largest size trained on, error there, generalisation, and what
+making the machine hard did."""
+
+
+def _memory(task: MemoryTask) -> list[PaperTest]:
+    trained, error, generalization, discretization = NRAM_RESULTS[type(task).__name__]
+    finding = (
+        f"error {error}; generalisation {generalization}; made hard: {discretization} "
+        f"(Table 1; perfect means no error up to size 50)"
+    )
+    return [
+        PaperTest(
+            name=f"size {size}",
+            task=task,
+            size=size,
+            published=_figures(""),
+            finding=finding if size == trained else "",
+        )
+        for size in sorted({trained, 20, 50})
+    ]

@@ -57,10 +57,7 @@ def score_batch(
     ``in_step`` names a vmapped axis whose batches all take as many steps as the longest
     example among them: a loop of a different length for each would cost far more.
     """
-    example_keys, machine_keys = jax.vmap(jax.random.split, out_axes=1)(keys)
-    examples = jax.vmap(lambda key, size: task.sample(key, size, max_size=max_size))(
-        example_keys, sizes
-    )
+    examples, machine_keys = _draw(task, keys, sizes, max_size)
     longest = jnp.max(examples.steps)
     outputs = run_batch(
         machine,
@@ -79,9 +76,22 @@ def score_batch(
     return Scores(losses, metrics, examples.steps)
 
 
+def _draw(
+    task: Task, keys: Key[Array, " batch"], sizes: Int[Array, " batch"], max_size: int
+) -> tuple[Example, Key[Array, " batch"]]:
+    """Return an example per key and size, and a key for each example's machine."""
+    example_keys, machine_keys = jax.vmap(jax.random.split, out_axes=1)(keys)
+    examples = jax.vmap(lambda key, size: task.sample(key, size, max_size=max_size))(
+        example_keys, sizes
+    )
+    return examples, machine_keys
+
+
 @lru_cache(maxsize=32)
-def build_scorer(task: Task, max_size: int) -> Scorer:
+def build_scorer(task: Task, max_size: int, *, and_hard: bool = False) -> Scorer:
     """Return ``(machine, key, sizes) -> metrics``, one value per size given.
+
+    ``and_hard``: those of `score_soft_and_hard`, for an NRAM.
 
     Compiled once for all sizes up to ``max_size``, and for all machines of one make, however
     often this is called with the same arguments. The examples are spread over all
@@ -98,6 +108,8 @@ def build_scorer(task: Task, max_size: int) -> Scorer:
 
         def local(arrays, keys, sizes):
             machine = eqx.combine(arrays, static)
+            if and_hard:
+                return score_soft_and_hard(machine, task, keys, sizes, max_size)
             return score_batch(machine, task, keys, sizes, max_size).metrics
 
         return jax.shard_map(
@@ -142,9 +154,11 @@ def score_together(
     padded = [*range(len(machines)), *[0] * (each * len(devices) - len(machines))]
     split = NamedSharding(Mesh(devices, ("member",)), PartitionSpec("member"))
     stacked = jax.tree.map(
-        lambda *xs: jax.device_put(jnp.stack([xs[i] for i in padded]), split)
-        if eqx.is_array(xs[0])
-        else xs[0],
+        lambda *xs: (
+            jax.device_put(jnp.stack([xs[i] for i in padded]), split)
+            if eqx.is_array(xs[0])
+            else xs[0]
+        ),
         *machines,
     )
     stacked_keys = jax.device_put(jnp.stack([keys[i] for i in padded]), split)
@@ -181,9 +195,9 @@ def _together_scorer(task, max_size, devices):
                 return jnp.swapaxes(x, 0, 1).reshape(blocks, members * some)
 
             metrics = jax.lax.map(
-                lambda drawn: score_batch(
-                    eqx.combine(arrays, static), task, *drawn, max_size
-                ).metrics,
+                lambda drawn: (
+                    score_batch(eqx.combine(arrays, static), task, *drawn, max_size).metrics
+                ),
                 (block(keys), block(sizes)),
             )
 
@@ -219,12 +233,38 @@ def score_hard(
 def _hard_scorer(task, max_size):
     @eqx.filter_jit
     def score(machine, key, sizes):
-        def one(i, size):
-            example_key, _ = jax.random.split(jax.random.fold_in(key, i))
-            example = task.sample(example_key, size, max_size=max_size)
-            after = run_hard(machine, example.inputs, example.steps)
-            return task.output.score(after.memory, example)
-
-        return jax.vmap(one)(jnp.arange(len(sizes)), sizes)
+        keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(len(sizes)))
+        examples, _ = _draw(task, keys, sizes, max_size)
+        after = jax.vmap(partial(run_hard, machine))(examples.inputs, examples.steps)
+        return jax.vmap(task.output.score)(after.memory, examples)
 
     return score
+
+
+def score_soft_and_hard(
+    machine: NRAM,
+    task: MemoryTask,
+    keys: Key[Array, " batch"],
+    sizes: Int[Array, " batch"],
+    max_size: int,
+) -> Metrics:
+    """Return metrics of a machine as it is and made hard, on the same examples.
+
+    ``agreement`` is the share of the scored cells in which both end with the same value.
+    """
+    examples, _ = _draw(task, keys, sizes, max_size)
+    outputs = run_batch(
+        machine,
+        examples.inputs,
+        steps=jnp.max(examples.steps),
+        max_steps=task.steps(max_size),
+    )
+    hard = jax.vmap(partial(run_hard, machine))(examples.inputs, examples.steps).memory
+    errors = jax.vmap(task.output.score)(hard, examples)
+    last = jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), examples)
+    answers = jax.vmap(task.output.answer, in_axes=-1)(outputs, last)
+    same = jnp.sum((answers == hard) * examples.mask, axis=1)
+    return jax.vmap(task.metrics, in_axes=-1)(outputs, last) | {
+        "hard_error": errors[task.error],
+        "agreement": same / jnp.maximum(jnp.sum(examples.mask, axis=1), 1),
+    }

@@ -101,7 +101,7 @@ def _run_back(job, saved, bars):
         pair_bar, spread = mix_back(pair, table, chosen_bar)
         pairs_bar = jax.lax.dynamic_update_index_in_dim(pairs_bar, pair_bar, g, 0)
         bars = jax.lax.dynamic_update_index_in_dim(bars, bar, g, 0)
-        # The next pair is handed on: sliced where it is used, it would keep XLA from vectorising.
+        # The next pair is handed on: sliced where it is used, nothing would be vectorised.
         return _at(pairs, jnp.maximum(g - 1, 0)), pairs_bar, table_bar + spread, bars
 
     start = (pairs[-1], jnp.zeros_like(pairs), table_bar, jnp.zeros_like(arguments[:, 0]))

@@ -31,9 +31,11 @@ UNROLLED = 32
 
 @dataclasses.dataclass(frozen=True)
 class Gate:
-    """One gate; a few lines define another::
+    """One gate; a few lines define another.
 
-        define(Gate("MUL", "×", 2, lambda a, b, m: (a * b) % m))
+    For instance::
+
+        define(Gate("MUL", "*", 2, lambda a, b, m: (a * b) % m))
 
     Without a fast form of its own its exact soft form comes from a table of all arguments.
     """
@@ -50,7 +52,7 @@ class Gate:
     memory: Literal["", "read", "write"] = ""
     """Whether it reads or writes the memory; only READ and WRITE do."""
 
-    def hard(self, *arguments: Int[Array, "..."] | int, values: int) -> Int[Array, "..."]:
+    def hard(self, *arguments: Int[Array, ...] | int, values: int) -> Int[Array, ...]:
         """Return the integer that the gate gives for integers in ``0 .. values - 1``."""
         return jnp.asarray(self.integer(*arguments, values), jnp.int32)
 
@@ -111,7 +113,9 @@ def mix(
 
 def mix_back(choices, values, bar):
     """Return the gradients of `mix` with respect to choices and values."""
-    along = weighted_sum(jnp.swapaxes(values, 0, 1)[:, None], jnp.swapaxes(bar, 0, 1)[:, :, None])
+    along = weighted_sum(
+        jnp.swapaxes(values, 0, 1)[:, None], jnp.swapaxes(bar, 0, 1)[:, :, None]
+    )
     return along, weighted_sum(choices[:, :, None], bar[:, None])
 
 
@@ -157,7 +161,7 @@ write.defvjp(
 )
 
 
-def inner(a: Distribution, b: Distribution) -> Float[Array, "..."]:
+def inner(a: Distribution, b: Distribution) -> Float[Array, ...]:
     """Return the sum over i of ``a[i] b[i]``."""
     return reduce(operator.add, split(a * b))[0]
 
@@ -241,7 +245,7 @@ def less_than(a: Distribution) -> Distribution:
     return _total(False, False, a)
 
 
-def truth(probability: Float[Array, "..."], values: int) -> Distribution:
+def truth(probability: Float[Array, ...], values: int) -> Distribution:
     """Return the distribution of a truth value: 1 with a probability, else 0."""
     rest = jnp.zeros((values - 2, *probability.shape), probability.dtype)
     return jnp.concatenate([(1 - probability)[None], probability[None], rest])
@@ -310,7 +314,9 @@ def define(gate: Gate) -> Gate:
     if gate.arity not in (0, 1, 2):
         raise ValueError(f"gate {gate.name} must have 0, 1 or 2 arguments, not {gate.arity}")
     if gate.memory:
-        raise ValueError(f"gate {gate.name} cannot have memory access: only READ and WRITE have")
+        raise ValueError(
+            f"gate {gate.name} cannot have memory access: only READ and WRITE have"
+        )
     GATES[gate.name] = gate
     return gate
 

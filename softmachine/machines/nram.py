@@ -43,9 +43,9 @@ class NRAMOutput(NamedTuple):
 
     memory: Float[Array, "... cells values"]
     """The memory after the step."""
-    stop: Float[Array, "..."]
+    stop: Float[Array, ...]
     """Logit of the willingness to stop after this step (the paper's x_t)."""
-    entropy: Float[Array, "..."]
+    entropy: Float[Array, ...]
     """Sum of the entropies of all choices, in nats."""
 
 
@@ -160,7 +160,6 @@ class _Plan:
         names, slots = zip(*gates, strict=True)
         return Gates(names, slots, config.clip_gradients, config.write_returns == "value")
 
-
     def known(self, values: int) -> Float[np.ndarray, "gates values"]:
         """Return what is known of the gates' results before a step: constants, WRITE's 0."""
         table = np.zeros((len(self.gates), values), np.float32)
@@ -207,9 +206,7 @@ class NRAM(Machine):
         """Take one step (the paper's section 3)."""
         del encoded
         plan, clip = self.plan, partial(_clip_gradient, self.config.clip_gradients)
-        zeros, _ = jax.lax.split(state.registers, [1, len(state.memory) - 1], axis=1)
-        controller, hidden = self.controller(state.controller, zeros[:, 0])
-        wiring = self.wire(hidden)
+        controller, wiring = self.control(state)
         memory = state.memory
         known = plan.known(len(memory)).reshape(-1, len(memory), *[1] * (memory.ndim - 2))
         known = jnp.broadcast_to(known, (len(known), *memory.shape[1:]))
@@ -222,6 +219,22 @@ class NRAM(Machine):
             registers = _renormalize(registers)
         features = NRAMOutput(memory, wiring.stop, wiring.entropy)
         return NRAMState(controller, clip(registers), memory), features
+
+    def with_addressing(
+        self,
+        *,
+        hard: bool | None = None,
+        wrap: bool | None = None,
+        sharpening_factor: float | None = None,
+    ) -> NRAM:
+        """Return the same parameters with every choice its most likely one alone, or not.
+
+        Raises ValueError for the other two, which are an NTM's.
+        """
+        if wrap is not None or sharpening_factor is not None:
+            raise ValueError("an NRAM has no shifts that could wrap, and no sharpening")
+        config = self.config if hard is None else dataclasses.replace(self.config, hard=hard)
+        return dataclasses.replace(self, config=config)
 
     @property
     def plan(self) -> _Plan:
@@ -241,7 +254,23 @@ class NRAM(Machine):
             is_leaf=lambda x: isinstance(x, Dense),
         )
 
-    def wire(self, hidden: Float[Array, "hidden *batch"]) -> Wiring:
+    def control(self, state: NRAMState) -> tuple[PyTree, Wiring]:
+        """Return the controller's next state and what it chooses for the step to come."""
+        zeros, _ = jax.lax.split(state.registers, [1, len(state.memory) - 1], axis=1)
+        controller, hidden = self.controller(state.controller, zeros[:, 0])
+        return controller, self.wire(hidden)
+
+    def choice_names(self) -> list[str]:
+        """Return what each row of `Wiring.choices` is for: ``ADD a``, ``ADD b``, ``r1``, ..."""
+        names = [
+            f"{gate.name} {argument}"
+            for gate in find_gates(self.config.gates)
+            for argument in "ab"
+            if gate.arity
+        ]
+        return names + [f"r{i + 1}" for i in range(self.config.registers)]
+
+    def wire(self, hidden: Float[Array, hidden * batch]) -> Wiring:
         """Return the controller's choices."""
         logits = self.output(hidden).reshape(*self.plan.inside.shape, *hidden.shape[1:])
         choices, entropy = choose(self.plan, logits / self.config.temperature)
@@ -314,7 +343,7 @@ class Dense(eqx.Module):
         transposed = jax.lax.optimization_barrier(jnp.swapaxes(self.weight, -1, -2))
         return Dense(self.weight, self.bias, transposed)
 
-    def __call__(self, x: Float[Array, "inputs *batch"]) -> Float[Array, "outputs *batch"]:
+    def __call__(self, x: Float[Array, inputs * batch]) -> Float[Array, outputs * batch]:
         """Map ``x``."""
         if self.bias.ndim == 1:
             return self.weight @ x + self.bias.reshape(-1, *[1] * (x.ndim - 1))
@@ -363,8 +392,8 @@ class MLP(eqx.Module):
         return ()
 
     def __call__(
-        self, state: tuple[()], zeros: Float[Array, "registers *batch"]
-    ) -> tuple[tuple[()], Float[Array, "hidden *batch"]]:
+        self, state: tuple[()], zeros: Float[Array, registers * batch]
+    ) -> tuple[tuple[()], Float[Array, hidden * batch]]:
         """Return the second layer's activations."""
         return state, jax.nn.relu(self.second(jax.nn.relu(self.first(zeros))))
 
@@ -385,8 +414,8 @@ class Recurrent(eqx.Module):
     def __call__(
         self,
         state: Float[Array, "parts hidden *batch"],
-        zeros: Float[Array, "registers *batch"],
-    ) -> tuple[Float[Array, "parts hidden *batch"], Float[Array, "hidden *batch"]]:
+        zeros: Float[Array, registers * batch],
+    ) -> tuple[Float[Array, "parts hidden *batch"], Float[Array, hidden * batch]]:
         """Take one step; return the next state and the hidden state."""
         outside = self.below(jax.nn.relu(self.first(zeros)))
         inside = self.recurrent(state[0])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from softmachine.machines.gates import PAPER_GATES
 from softmachine.machines.nram import NRAMConfig
 from softmachine.tasks.memory_arrays import (
     Access,
@@ -34,6 +35,13 @@ from softmachine.training.optimizers import OptimizerConfig
 from softmachine.training.search import Restart, Search
 
 BATCH = 32
+UPDATES = 6_000
+EASY = Search(entropy_bonus=(0.01, 0.2))
+DEEP = Search(
+    learning_rate=(1e-3, 6e-3), entropy_bonus=(1e-3, 1.5e-2), gradient_noise=(1e-4, 1e-2)
+)
+"""Where several choices have to be right at once before the error falls, a large bonus keeps
+them all undecided."""
 
 
 def nram_access() -> Experiment:
@@ -58,32 +66,49 @@ def nram_reverse() -> Experiment:
 
 def nram_swap() -> Experiment:
     """NRAM: swap two elements of an array."""
-    return _experiment("nram-swap", Swap(), Uniform(smallest=2, largest=6))
+    return _deep("nram-swap", Swap(most_steps=4), Uniform(smallest=2, largest=6))
 
 
 def nram_permutation() -> Experiment:
     """NRAM: permute an array."""
-    return _experiment("nram-permutation", Permutation(), Uniform(smallest=1, largest=5))
+    return _deep("nram-permutation", Permutation(), Uniform(smallest=1, largest=5))
 
 
 def nram_list_k() -> Experiment:
     """NRAM: say the k-th element of a linked list."""
-    return _experiment("nram-list-k", ListK(), Uniform(smallest=1, largest=6))
+    return _deep("nram-list-k", ListK(), Uniform(smallest=1, largest=6))
 
 
 def nram_list_search() -> Experiment:
     """NRAM: find the first node of a linked list that holds a value."""
-    return _experiment("nram-list-search", ListSearch(), Uniform(smallest=1, largest=5))
+    return _deep("nram-list-search", ListSearch(), Uniform(smallest=1, largest=5))
 
 
 def nram_merge() -> Experiment:
     """NRAM: merge two sorted arrays."""
-    return _experiment("nram-merge", Merge(), Uniform(smallest=2, largest=6))
+    return _deep("nram-merge", Merge(), Uniform(smallest=2, largest=6))
 
 
 def nram_walk_bst() -> Experiment:
     """NRAM: follow directions through a binary search tree."""
-    return _experiment("nram-walk-bst", WalkBST(), Uniform(smallest=1, largest=5))
+    return _deep("nram-walk-bst", WalkBST(), Uniform(smallest=1, largest=5))
+
+
+def _deep(name: str, task: MemoryTaskConfig, curriculum: Curriculum) -> Experiment:
+    """Return an experiment with two rounds of gates, so that a step can follow a pointer."""
+    return _experiment(
+        name,
+        task,
+        curriculum,
+        search=DEEP,
+        restarts=(
+            Restart(updates=300, error=0.33),
+            Restart(updates=800, error=0.22),
+            Restart(updates=1_600, error=0.1),
+        ),
+        registers=4,
+        gates=PAPER_GATES * 2,
+    )
 
 
 def _experiment(
@@ -91,8 +116,11 @@ def _experiment(
     task: MemoryTaskConfig,
     curriculum: Curriculum,
     *,
-    updates: int = 10_000,
-    learning_rate: float = 3e-3,
+    search: Search = EASY,
+    restarts: tuple[Restart, ...] = (
+        Restart(updates=1_000, error=0.3),
+        Restart(updates=3_000, error=0.05),
+    ),
     **machine: Any,
 ) -> Experiment:
     return Experiment(
@@ -101,13 +129,13 @@ def _experiment(
         machine=NRAMConfig(**machine),
         training=TrainingConfig(
             batch=BATCH,
-            max_sequences=updates * BATCH,
-            optimizer=OptimizerConfig(learning_rate=learning_rate, clip_norm=1.0),
+            max_sequences=UPDATES * BATCH,
+            optimizer=OptimizerConfig(learning_rate=3e-3, clip_norm=1.0),
             curriculum=curriculum,
-            objective=NRAMLoss(entropy_bonus=0.05, entropy_decay=0.998),
+            objective=NRAMLoss(entropy_decay=0.998, late_entropy_penalty=0.01),
             gradient_noise=0.005,
-            search=Search(entropy_bonus=(0.01, 0.2)),
-            restarts=(Restart(updates=1_000, error=0.3), Restart(updates=3_000, error=0.05)),
+            search=search,
+            restarts=restarts,
             solved=SolvedConfig(sequences=128, bits=math.inf, test=SolvedTest()),
             validate_every=100 * BATCH,
             checkpoint_every=500 * BATCH,

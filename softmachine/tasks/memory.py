@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from softmachine.tasks.task import Example, Task
 
@@ -71,15 +71,17 @@ class MemoryCells:
         logs = jnp.log(jnp.maximum(correct, self.floor))
         return -jnp.sum(stops[:, None] * example.mask * logs)
 
-    def metrics(
-        self, outputs: MemoryOutputs, example: Example
-    ) -> dict[str, Float[Array, ""]]:
+    def metrics(self, outputs: MemoryOutputs, example: Example) -> dict[str, Float[Array, ""]]:
         """Return the metrics of one example."""
-        stops = stop_probabilities(outputs.stop, example.steps)
-        average = jnp.sum(stops[:, None, None] * outputs.memory, axis=0)
-        return self.score(jnp.argmax(average, axis=1), example) | {
+        return self.score(self.answer(outputs, example), example) | {
             "bits": self.loss(outputs, example) / math.log(2)
         }
+
+    def answer(self, outputs: MemoryOutputs, example: Example) -> Int[Array, " cells"]:
+        """Return the most likely values of the memory as the machine leaves it."""
+        stops = stop_probabilities(outputs.stop, example.steps)
+        average = jnp.sum(stops[:, None, None] * outputs.memory, axis=0)
+        return jnp.argmax(average, axis=1)
 
     def score(
         self, memory: Int[Array, " cells"], example: Example
@@ -94,12 +96,16 @@ class MemoryCells:
         return jnp.argmax(outputs.memory, axis=-1)
 
     @staticmethod
-    def _probabilities(
-        outputs: MemoryOutputs, example: Example
-    ) -> Float[Array, "steps cells"]:
+    def _probabilities(outputs: MemoryOutputs, example: Example) -> Float[Array, "steps cells"]:
         """Return how likely each cell held its target after each step."""
-        right = jax.nn.one_hot(example.targets, outputs.memory.shape[2])
-        return jnp.sum(outputs.memory * right, axis=2)
+        memory = outputs.memory
+        right = jax.nn.one_hot(example.targets, memory.shape[2], dtype=memory.dtype)
+        return jnp.sum(memory * right, axis=2)
+
+
+Drawn = tuple[Int[Array, " cells"], Int[Array, " cells"], Bool[Array, " cells"]]
+"""The memory before, the memory wanted (anything where it does not matter), and which cells
+are scored."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -110,13 +116,32 @@ class MemoryTask(Task):
     (``targets``, the same; the input wherever it does not matter) and which cells are
     scored (``mask``). M is ``cells(max_size)``, the same for all sizes of a bucket. NULL,
     which ends arrays and marks missing pointers, is 0.
+
+    A subclass says how many `cells` and steps there are, what the cells are called
+    (`labels`), and how one memory is drawn (`_draw`).
     """
 
     output = MemoryCells()
 
     @abc.abstractmethod
+    def steps(self, size: Any) -> Any:
+        """Return how many machine steps an example of a size takes; traced as the size is."""
+
+    @abc.abstractmethod
     def cells(self, size: int) -> int:
-        """Return how many cells an example of a size needs."""
+        """Return how many cells an example of a size needs: M, if it is the largest size.
+
+        All examples of sizes up to it fit, and hold nothing but integers in 0..M-1.
+        """
+
+    @abc.abstractmethod
+    def _draw(
+        self, key: PRNGKeyArray, size: Int[Array, ""], max_size: int, cells: int
+    ) -> Drawn:
+        """Draw the memories of one example; ``cells`` is ``cells(max_size)``.
+
+        Integers are int32; the size may be traced, so that no shape may depend on it.
+        """
 
     @abc.abstractmethod
     def labels(self, memory: Sequence[int]) -> list[str]:
@@ -124,6 +149,24 @@ class MemoryTask(Task):
 
         Such as ``p``, ``A3``, ``next``, ``left``; an empty string for a cell without a role.
         """
+
+    def sample(
+        self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
+    ) -> Example:
+        """Draw an example of a size in a memory for ``max_size``; pure JAX, jittable.
+
+        Returns the memories, int32, shape (M,); the mask, float32, shape (M,); and
+        ``steps(size)``, int32. Raises ValueError if `check_size` does.
+        """
+        self.check_size(size, max_size)
+        size = jnp.asarray(size, jnp.int32)
+        inputs, targets, scored = self._draw(key, size, max_size, self.cells(max_size))
+        return Example(
+            inputs=inputs,
+            targets=jnp.where(scored, targets, inputs),
+            mask=scored.astype(jnp.float32),
+            steps=jnp.asarray(self.steps(size), jnp.int32),
+        )
 
     def render(self, example: Example, outputs: Any = None) -> str:
         """Return the cells, what they are, what they held and what they should hold.
@@ -149,18 +192,34 @@ class MemoryTask(Task):
         return _columns(rows)
 
 
+def check_at_least(task: MemoryTask, field: str, least: int) -> None:
+    """Raise ValueError if a field of a task is smaller than ``least``."""
+    value = getattr(task, field)
+    if value < least:
+        raise ValueError(f"{type(task).__name__} {field} must be at least {least}, not {value}")
+
+
+def check_zero_or_one(task: MemoryTask, field: str) -> None:
+    """Raise ValueError unless a field of a task is 0 or 1."""
+    value = getattr(task, field)
+    if value not in (0, 1):
+        raise ValueError(f"{type(task).__name__} {field} must be 0 or 1, not {value}")
+
+
 def _columns(rows: dict[str, list[str]], width: int = 80) -> str:
-    """Return rows of equally wide columns, broken into blocks that fit the width."""
+    """Return rows of equally wide columns, broken into blocks that fit the width.
+
+    A row that would be blank in a block is left out there: a blank line ends the block.
+    """
     widest = max(len(text) for texts in rows.values() for text in texts) + 1
     head = max(map(len, rows)) + 1
     each = max(1, (width - head) // widest)
     count = len(next(iter(rows.values())))
     blocks = []
     for first in range(0, count, each):
-        blocks.append(
-            "\n".join(
-                (name.ljust(head) + "".join(t.rjust(widest) for t in texts[first : first + each]))
-                for name, texts in rows.items()
-            )
-        )
+        lines = [
+            name.ljust(head) + "".join(t.rjust(widest) for t in texts[first : first + each])
+            for name, texts in rows.items()
+        ]
+        blocks.append("\n".join(line.rstrip() for line in lines if line.strip()))
     return "\n\n".join(blocks)

@@ -1,4 +1,4 @@
-"""Array tasks of the Neural Random-Access Machine paper, and how such memories are drawn.
+"""Array tasks of the Neural Random-Access Machine paper.
 
 Kurach, Andrychowicz and Sutskever 2016 (arXiv 1511.06392), section 4.2 and appendix A. Two
 decisions hold for every task here: pointers are absolute addresses, counted from cell 0 of
@@ -9,100 +9,23 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int, PRNGKeyArray
+from jaxtyping import Array, Int, PRNGKeyArray
 
-from softmachine.tasks.memory import MemoryTask
-from softmachine.tasks.task import Example
-
-
-def within(
-    cells: int, first: Int[Array, ""] | int, count: Int[Array, ""] | int
-) -> Bool[Array, " cells"]:
-    """Return which of so many cells are among the ``count`` from cell ``first`` on."""
-    offset = jnp.arange(cells) - first
-    return (offset >= 0) & (offset < count)
-
-
-def put(
-    memory: Int[Array, " cells"],
-    first: Int[Array, ""] | int,
-    values: Int[Array, " room"],
-    count: Int[Array, ""] | int,
-) -> Int[Array, " cells"]:
-    """Return the memory with the first ``count`` values written from cell ``first`` on."""
-    offset = jnp.arange(len(memory)) - first
-    return jnp.where(within(len(memory), first, count), values[offset], memory)
-
-
-def draw_values(key: PRNGKeyArray, count: int, low: int, high: int) -> Int[Array, " count"]:
-    """Draw integers, uniform in low..high."""
-    return jax.random.randint(key, (count,), low, high + 1, jnp.int32)
-
-
-def draw_order(
-    key: PRNGKeyArray, count: Int[Array, ""] | int, room: int
-) -> Int[Array, " room"]:
-    """Draw a permutation of 0..count-1; after it, count..room-1 in their order."""
-    rank = jax.random.uniform(key, (room,), jnp.float32)
-    rank = jnp.where(jnp.arange(room) < count, rank, 1.0)
-    return jnp.argsort(rank, stable=True).astype(jnp.int32)
-
-
-def memory_example(
-    inputs: Int[Array, " cells"],
-    targets: Int[Array, " cells"],
-    scored: Bool[Array, " cells"],
-    steps: Int[Array, ""] | int,
-) -> Example:
-    """Return an example whose targets are the inputs wherever they are not scored."""
-    return Example(
-        inputs=inputs,
-        targets=jnp.where(scored, targets, inputs),
-        mask=scored.astype(jnp.float32),
-        steps=jnp.asarray(steps, jnp.int32),
-    )
-
-
-def label_cells(cells: int, *spans: tuple[int, Iterable[str]]) -> list[str]:
-    """Return a label for each cell from (first cell, labels); what lies outside is left out."""
-    labels = [""] * cells
-    for first, names in spans:
-        for cell, name in enumerate(names, start=first):
-            if 0 <= cell < cells:
-                labels[cell] = name
-    return labels
-
-
-def numbered(name: str, count: int) -> list[str]:
-    """Return the labels of an array: ``A0``, ``A1``, ..."""
-    return [f"{name}{i}" for i in range(count)]
-
-
-def cells_before_null(memory: Sequence[int], first: int) -> int:
-    """Return how many cells from ``first`` on hold something else than 0."""
-    rest = [*memory[first:], 0]
-    return rest.index(0)
-
-
-def check_positive(task: MemoryTask, field: str) -> None:
-    """Raise ValueError unless a field is at least 1."""
-    if getattr(task, field) < 1:
-        raise ValueError(
-            f"{type(task).__name__} {field} must be at least 1, not {getattr(task, field)}"
-        )
-
-
-def check_zero_or_one(task: MemoryTask, field: str) -> None:
-    """Raise ValueError unless a field is 0 or 1."""
-    if getattr(task, field) not in (0, 1):
-        raise ValueError(
-            f"{type(task).__name__} {field} must be 0 or 1, not {getattr(task, field)}"
-        )
+from softmachine.tasks.memory import Drawn, MemoryTask, check_at_least, check_zero_or_one
+from softmachine.tasks.memory_drawing import (
+    cells_before_null,
+    draw_order,
+    draw_values,
+    label_cells,
+    numbered,
+    put,
+    within,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -147,18 +70,16 @@ class Access(MemoryTask):
         size = cells_before_null(memory, 1)
         return label_cells(len(memory), (0, ["k", *numbered("A", size), "end"]))
 
-    def sample(
-        self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
-    ) -> Example:
+    def _draw(
+        self, key: PRNGKeyArray, size: Int[Array, ""], max_size: int, cells: int
+    ) -> Drawn:
         """Draw ``size`` values and a pointer to one of them."""
-        self.check_size(size, max_size)
-        size, cells = jnp.asarray(size, jnp.int32), self.cells(max_size)
         array_key, pointer_key = jax.random.split(key)
         array = draw_values(array_key, max_size, 1, cells - 1)
         pointer = jax.random.randint(pointer_key, (), 1, size + 1, jnp.int32)
         inputs = put(jnp.zeros(cells, jnp.int32), 1, array, size).at[0].set(pointer)
         targets = inputs.at[0].set(inputs[pointer])
-        return memory_example(inputs, targets, within(cells, 0, 1), self.steps(size))
+        return inputs, targets, within(cells, 0, 1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -203,15 +124,13 @@ class Increment(MemoryTask):
         size = cells_before_null(memory, 0)
         return label_cells(len(memory), (0, [*numbered("A", size), "end"]))
 
-    def sample(
-        self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
-    ) -> Example:
+    def _draw(
+        self, key: PRNGKeyArray, size: Int[Array, ""], max_size: int, cells: int
+    ) -> Drawn:
         """Draw ``size`` values."""
-        self.check_size(size, max_size)
-        cells = self.cells(max_size)
         array = draw_values(key, max_size, 1, cells - 2)
         inputs = put(jnp.zeros(cells, jnp.int32), 0, array, size)
-        return memory_example(inputs, inputs + 1, within(cells, 0, size), self.steps(size))
+        return inputs, inputs + 1, within(cells, 0, size)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -236,17 +155,15 @@ class _ArrayToPointer(MemoryTask):
         names = ["p", *numbered("A", size), *numbered("out", size)]
         return label_cells(len(memory), (0, names))
 
-    def sample(
-        self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
-    ) -> Example:
+    def _draw(
+        self, key: PRNGKeyArray, size: Int[Array, ""], max_size: int, cells: int
+    ) -> Drawn:
         """Draw ``size`` values."""
-        self.check_size(size, max_size)
-        size, cells = jnp.asarray(size, jnp.int32), self.cells(max_size)
         array = draw_values(key, max_size, 1, cells - 1)
         pointer = size + 1
         inputs = put(jnp.zeros(cells, jnp.int32), 1, array, size).at[0].set(pointer)
         targets = put(inputs, pointer, self._written(array, size), size)
-        return memory_example(inputs, targets, within(cells, pointer, size), self.steps(size))
+        return inputs, targets, within(cells, pointer, size)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -346,7 +263,7 @@ class Swap(MemoryTask):
 
     def __post_init__(self) -> None:
         """Check the steps."""
-        check_positive(self, "most_steps")
+        check_at_least(self, "most_steps", 1)
 
     def steps(self, size: Any) -> Any:
         """Return ``most_steps``."""
@@ -362,12 +279,10 @@ class Swap(MemoryTask):
         size = cells_before_null(memory, 2)
         return label_cells(len(memory), (0, ["p", "q", *numbered("A", size), "end"]))
 
-    def sample(
-        self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
-    ) -> Example:
+    def _draw(
+        self, key: PRNGKeyArray, size: Int[Array, ""], max_size: int, cells: int
+    ) -> Drawn:
         """Draw ``size`` values, at least two, and which two of them to exchange."""
-        self.check_size(size, max_size)
-        size, cells = jnp.asarray(size, jnp.int32), self.cells(max_size)
         array_key, p_key, q_key = jax.random.split(key, 3)
         array = draw_values(array_key, max_size, 1, cells - 1)
         p = jax.random.randint(p_key, (), 2, size + 2, jnp.int32)
@@ -375,7 +290,7 @@ class Swap(MemoryTask):
         q = q + (q >= p)  # all addresses but p
         inputs = put(jnp.zeros(cells, jnp.int32), 2, array, size).at[0].set(p).at[1].set(q)
         targets = inputs.at[p].set(inputs[q]).at[q].set(inputs[p])
-        return memory_example(inputs, targets, within(cells, 2, size), self.steps(size))
+        return inputs, targets, within(cells, 2, size)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -416,7 +331,7 @@ class Permutation(MemoryTask):
     def __post_init__(self) -> None:
         """Check the numbers."""
         check_zero_or_one(self, "first_index")
-        check_positive(self, "steps_per_item")
+        check_at_least(self, "steps_per_item", 1)
 
     def steps(self, size: Any) -> Any:
         """Return ``steps_per_item`` steps per index and three."""
@@ -432,19 +347,17 @@ class Permutation(MemoryTask):
         names = ["a", *numbered("P", size), *numbered("A", size)]
         return label_cells(len(memory), (0, names))
 
-    def sample(
-        self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
-    ) -> Example:
+    def _draw(
+        self, key: PRNGKeyArray, size: Int[Array, ""], max_size: int, cells: int
+    ) -> Drawn:
         """Draw a permutation of ``size`` indices and as many values."""
-        self.check_size(size, max_size)
-        size, cells = jnp.asarray(size, jnp.int32), self.cells(max_size)
         array_key, order_key = jax.random.split(key)
         array = draw_values(array_key, max_size, 1, cells - 1)
         order = draw_order(order_key, size, max_size)
         inputs = put(jnp.zeros(cells, jnp.int32), 1, order + self.first_index, size)
         inputs = put(inputs, size + 1, array, size).at[0].set(size + 1)
         targets = put(inputs, 1, array[order], size)
-        return memory_example(inputs, targets, within(cells, 1, size), self.steps(size))
+        return inputs, targets, within(cells, 1, size)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -482,7 +395,7 @@ class Merge(MemoryTask):
 
     def __post_init__(self) -> None:
         """Check the steps."""
-        check_positive(self, "steps_per_item")
+        check_at_least(self, "steps_per_item", 1)
 
     def steps(self, size: Any) -> Any:
         """Return ``steps_per_item`` steps per value and four."""
@@ -504,12 +417,10 @@ class Merge(MemoryTask):
             (0, ["a", "b", "o"]),
         )
 
-    def sample(
-        self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
-    ) -> Example:
+    def _draw(
+        self, key: PRNGKeyArray, size: Int[Array, ""], max_size: int, cells: int
+    ) -> Drawn:
         """Draw two sorted arrays with ``size`` values in all, at least two."""
-        self.check_size(size, max_size)
-        size, cells = jnp.asarray(size, jnp.int32), self.cells(max_size)
         values_key, split_key = jax.random.split(key)
         values = draw_values(values_key, max_size, 1, cells - 2)
         guard = cells - 1
@@ -524,4 +435,4 @@ class Merge(MemoryTask):
         inputs = put(inputs, b, b_values, size - first + 1)
         inputs = inputs.at[0].set(a).at[1].set(b).at[2].set(o)
         targets = put(inputs, o, merged, size)
-        return memory_example(inputs, targets, within(cells, o, size), self.steps(size))
+        return inputs, targets, within(cells, o, size)

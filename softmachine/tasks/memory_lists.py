@@ -14,16 +14,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, PRNGKeyArray
 
-from softmachine.tasks.memory import MemoryTask
-from softmachine.tasks.memory_arrays import (
-    check_zero_or_one,
-    draw_order,
-    draw_values,
-    label_cells,
-    memory_example,
-    within,
-)
-from softmachine.tasks.task import Example
+from softmachine.tasks.memory import Drawn, MemoryTask, check_at_least, check_zero_or_one
+from softmachine.tasks.memory_drawing import draw_order, draw_values, label_cells, within
 
 _HEAD, _WANTED, _OUT, _NODES = 0, 1, 2, 3
 """Cells of the pointer to the list, of what is asked for, of the answer, of the nodes."""
@@ -82,12 +74,10 @@ class ListK(MemoryTask):
         """Return ``head``, ``k``, ``out``; ``next`` and ``val`` for nodes of the list."""
         return _label_list(memory, "k")
 
-    def sample(
-        self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
-    ) -> Example:
+    def _draw(
+        self, key: PRNGKeyArray, size: Int[Array, ""], max_size: int, cells: int
+    ) -> Drawn:
         """Draw a list of ``size`` nodes and how many hops to take."""
-        self.check_size(size, max_size)
-        size, cells = jnp.asarray(size, jnp.int32), self.cells(max_size)
         values_key, order_key, hops_key = jax.random.split(key, 3)
         values = draw_values(values_key, max_size, 1, cells - 1)
         nodes = _NODES + 2 * draw_order(order_key, size, max_size)
@@ -96,7 +86,7 @@ class ListK(MemoryTask):
         inputs = inputs.at[_WANTED].set(hops + self.first)
         inputs = inputs.at[_OUT].set(_OUT if self.out_pointer else 0)
         targets = inputs.at[_OUT].set(values[hops])
-        return memory_example(inputs, targets, within(cells, _OUT, 1), self.steps(size))
+        return inputs, targets, within(cells, _OUT, 1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -134,8 +124,7 @@ class ListSearch(MemoryTask):
 
     def __post_init__(self) -> None:
         """Check the room."""
-        if self.spare < 0:
-            raise ValueError(f"ListSearch spare must be at least 0, not {self.spare}")
+        check_at_least(self, "spare", 0)
 
     def steps(self, size: Any) -> Any:
         """Return a step per node and four."""
@@ -149,12 +138,10 @@ class ListSearch(MemoryTask):
         """Return ``head``, ``v``, ``out``; ``next`` and ``val`` for nodes of the list."""
         return _label_list(memory, "v")
 
-    def sample(
-        self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
-    ) -> Example:
+    def _draw(
+        self, key: PRNGKeyArray, size: Int[Array, ""], max_size: int, cells: int
+    ) -> Drawn:
         """Draw a list of ``size`` nodes among trash and which node's value to find."""
-        self.check_size(size, max_size)
-        size, cells = jnp.asarray(size, jnp.int32), self.cells(max_size)
         values_key, order_key, trash_key, wanted_key = jax.random.split(key, 4)
         values = draw_values(values_key, max_size, 1, cells - 1)
         slots = draw_order(order_key, size + self.spare, max_size + self.spare)
@@ -165,7 +152,7 @@ class ListSearch(MemoryTask):
         inputs = inputs.at[_WANTED].set(wanted).at[_OUT].set(0)
         # Padding comes after the nodes, one of which holds the value.
         targets = inputs.at[_OUT].set(nodes[jnp.argmax(values == wanted)])
-        return memory_example(inputs, targets, within(cells, _OUT, 1), self.steps(size))
+        return inputs, targets, within(cells, _OUT, 1)
 
 
 def _put_list(

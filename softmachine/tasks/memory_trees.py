@@ -10,15 +10,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, PRNGKeyArray
 
-from softmachine.tasks.memory import MemoryTask
-from softmachine.tasks.memory_arrays import (
+from softmachine.tasks.memory import Drawn, MemoryTask
+from softmachine.tasks.memory_drawing import (
     cells_before_null,
     draw_order,
     label_cells,
-    memory_example,
     within,
 )
-from softmachine.tasks.task import Example
 
 _ROOT, _OUT, _PATH = 0, 1, 2
 """Cells of the pointer to the tree, of the answer, of the first direction."""
@@ -108,12 +106,10 @@ class WalkBST(MemoryTask):
             *((node, ["val", "left", "right"]) for node in nodes),
         )
 
-    def sample(
-        self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
-    ) -> Example:
+    def _draw(
+        self, key: PRNGKeyArray, size: Int[Array, ""], max_size: int, cells: int
+    ) -> Drawn:
         """Draw a tree of ``size`` nodes and a path from its root."""
-        self.check_size(size, max_size)
-        size, cells = jnp.asarray(size, jnp.int32), self.cells(max_size)
         values_key, order_key, end_key = jax.random.split(key, 3)
         values = 1 + draw_order(values_key, cells - 1, cells - 1)[:max_size]
         nodes = _PATH + max_size + 3 * draw_order(order_key, size, max_size)
@@ -123,7 +119,7 @@ class WalkBST(MemoryTask):
         inputs = _put_tree(jnp.zeros(cells, jnp.int32), nodes, values, above, size)
         inputs = inputs.at[_PATH : _PATH + max_size].set(path)
         targets = inputs.at[_OUT].set(values[end])
-        return memory_example(inputs, targets, within(cells, _OUT, 1), self.steps(size))
+        return inputs, targets, within(cells, _OUT, 1)
 
     def _path(
         self, values: Int[Array, " nodes"], above: Bool[Array, " nodes"], end: Int[Array, ""]

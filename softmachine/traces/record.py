@@ -32,8 +32,10 @@ def record(machine: Machine, example: Example, *, key: PRNGKeyArray | None = Non
 def _record(
     machine: Machine, inputs: PyTree, steps: int, key: PRNGKeyArray | None
 ) -> Recording:
+    ready = machine.prepare()
+
     def step(state, encoded):
-        state, features = machine.advance(state, encoded)
+        state, features = ready.advance(state, encoded)
         return state, (state, features)
 
     state = machine.init_state(inputs, key=key)

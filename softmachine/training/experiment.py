@@ -30,6 +30,7 @@ from softmachine.tasks.memory_trees import WalkBST
 from softmachine.tasks.ngrams import NGrams
 from softmachine.tasks.priority_sort import PrioritySort
 from softmachine.tasks.repeat_copy import RepeatCopy
+from softmachine.tasks.task import SequenceTask
 from softmachine.training.curricula import Curriculum, Uniform
 from softmachine.training.objectives import NRAMLoss, Objective, TaskLoss
 from softmachine.training.optimizers import OptimizerConfig
@@ -165,6 +166,7 @@ class Experiment:
             key = jax.random.fold_in(key, attempt)
         if isinstance(self.machine, NRAMConfig):
             return self.machine.build(key=key)
+        assert isinstance(self.task, SequenceTask)
         return self.machine.build(self.task.input_size, self.task.output_size, key=key)
 
     def settings(self, attempt: int = 0) -> Settings:
@@ -174,6 +176,7 @@ class Experiment:
             jnp.asarray(training.optimizer.learning_rate, jnp.float32),
             jnp.asarray(training.gradient_noise, jnp.float32),
             jnp.asarray(training.objective.entropy_bonus, jnp.float32),
+            jnp.zeros((), jnp.float32),
         )
         key = jax.random.fold_in(jax.random.key(training.seed), 3)
         return training.search.draw(jax.random.fold_in(key, attempt), own)

@@ -50,6 +50,9 @@ class NRAMLoss:
     """The weight's factor per update."""
     per_cell: bool = True
     """Divide the likelihood by the number of scored cells."""
+    late_entropy_penalty: float = 0.0
+    """Takes the place of the bonus, with the opposite sign, once validation finds no
+    mistake: the machine becomes sharp enough for many steps, and for being made hard."""
     floor: float = 1e-6
     """Probabilities count as at least this much in logarithms."""
     mixture: bool = False
@@ -59,6 +62,10 @@ class NRAMLoss:
         """Check the numbers."""
         if not self.entropy_bonus >= 0:
             raise ValueError(f"entropy_bonus must be at least 0, not {self.entropy_bonus}")
+        if not self.late_entropy_penalty >= 0:
+            raise ValueError(
+                f"late_entropy_penalty must be at least 0, not {self.late_entropy_penalty}"
+            )
         if not 0 < self.entropy_decay <= 1:
             raise ValueError(f"entropy_decay must be in (0, 1], not {self.entropy_decay}")
         if not 0 < self.floor < 1:
@@ -79,7 +86,8 @@ class NRAMLoss:
             likelihood = likelihood / jnp.maximum(jnp.sum(example.mask), 1)
         during = jnp.arange(len(outputs.entropy)) < example.steps
         entropy = jnp.sum(outputs.entropy * during) / example.steps
-        weight = settings.entropy_bonus * self.entropy_decay ** age.astype(jnp.float32)
+        bonus = settings.entropy_bonus * self.entropy_decay ** age.astype(jnp.float32)
+        weight = jnp.where(settings.late > 0, -self.late_entropy_penalty, bonus)
         return likelihood - weight * entropy
 
 

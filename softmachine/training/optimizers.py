@@ -73,7 +73,7 @@ def gradient_noise() -> optax.GradientTransformationExtraArgs:
         ]
         return jax.tree.unflatten(treedef, noisy), state
 
-    return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)
+    return optax.GradientTransformationExtraArgs(lambda _: optax.EmptyState(), update)
 
 
 def _scale(learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:

@@ -19,6 +19,8 @@ class Settings(NamedTuple):
     learning_rate: Float[Array, ""]
     gradient_noise: Float[Array, ""]
     entropy_bonus: Float[Array, ""]
+    late: Float[Array, ""]
+    """1 once validation found no mistake in this attempt, else 0."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -178,6 +178,9 @@ class _Member:
         progress.attempt_error = min(progress.attempt_error, error)
         best = (error, bits) < (progress.best_error, progress.best_bits)
         passed = solved is not None and error <= solved.error
+        if passed:
+            late = jnp.ones_like(self.state.settings.late)
+            self.state = self.state._replace(settings=self.state.settings._replace(late=late))
         if passed and solved.test is not None:
             line |= self._test(solved.test)
             passed = line["tested_soft"] == line["tested_hard"] == 0
@@ -205,26 +208,34 @@ class _Member:
         smallest = experiment.training.curriculum.smallest
         sizes = jax.random.randint(key, (test.examples,), smallest, test.largest + 1)
         machine = machine_of(self.state, experiment)
-        hard = score_hard(machine, experiment.task, key, sizes, test.largest)
-        wrong = float(jnp.mean(hard[experiment.task.error]))
-        if wrong:
-            return {"tested_soft": 1.0, "tested_hard": wrong}
-        soft = build_scorer(experiment.task, test.largest)(machine, key, sizes)
-        return {"tested_soft": float(jnp.mean(soft[experiment.task.error])), "tested_hard": 0.0}
+        score = build_scorer(experiment.task, test.largest)
 
-    def begin_again(self) -> bool:
-        """Start a new attempt if a rule says so; return whether there is one."""
+        def hard(sizes):
+            scores = score_hard(machine, experiment.task, key, sizes, test.largest)
+            return float(jnp.mean(scores[experiment.task.error]))
+
+        def soft(sizes):
+            return float(jnp.mean(score(machine, key, sizes)[experiment.task.error]))
+
+        # The cheapest first, and the largest examples, where most machines fail.
+        some = jnp.full(min(64, test.examples), test.largest)
+        wrong = hard(sizes)
+        if wrong:
+            return {"tested_hard": wrong, "tested_soft": 1.0}
+        return {"tested_hard": 0.0, "tested_soft": soft(some) or soft(sizes)}
+
+    def begin_again(self) -> None:
+        """Start a new attempt if a rule says so."""
         progress, training = self.progress, self.run.experiment.training
         age = int(self.state.step - self.state.began)
         stuck = any(
             age >= rule.updates and progress.attempt_error > rule.error
             for rule in training.restarts
         )
-        if stuck:
+        if stuck and not progress.finished:
             self.state = first_state(self.run.experiment, progress.attempts, progress.step)
             progress.attempts += 1
             progress.attempt_error = math.inf
-        return stuck
 
     def end(self) -> None:
         """End a run that could go on."""
@@ -274,7 +285,8 @@ def _train(members: Sequence[_Member], report: Report, interrupted: threading.Ev
                 member.note_failure()
             else:
                 best = member.judge(line)
-                if not progress.finished and member.begin_again():
+                member.begin_again()
+                if member.state is not reached[i]:
                     states.replace(i, member.state)
                 due = progress.step // checkpoints > begin // checkpoints
                 due = due or progress.finished or ending

@@ -67,9 +67,9 @@ def first_state(experiment: Experiment, attempt: int = 0, step: int = 0) -> Trai
     return TrainState(
         parameters=parameters,
         buffers=eqx.filter(rest, eqx.is_array),
-        optimizer=experiment.training.optimizer.build(
-            noise=experiment.training.noisy
-        ).init(parameters),
+        optimizer=experiment.training.optimizer.build(noise=experiment.training.noisy).init(
+            parameters
+        ),
         curriculum=experiment.training.curriculum.init(),
         seed=jnp.asarray(experiment.training.seed, jnp.int32),
         settings=experiment.settings(attempt),
@@ -323,9 +323,7 @@ class _Updates:
             age = (state.step - state.began).astype(jnp.float32)
             extra["noise_key"] = jax.random.fold_in(key, state.step)
             extra["deviation"] = state.settings.gradient_noise * (1 + age) ** -0.275
-        steps, moments = optimizer.update(
-            gradients, state.optimizer, state.parameters, **extra
-        )
+        steps, moments = optimizer.update(gradients, state.optimizer, state.parameters, **extra)
         if training.search.learning_rate is not None:
             factor = state.settings.learning_rate / training.optimizer.learning_rate
             steps = jax.tree.map(lambda x: x * factor, steps)

@@ -14,7 +14,7 @@ def render_card(value: dict[str, Any]) -> str:
         f"# {card['name']}",
         _summary(card, experiment),
         "## Use",
-        _use(card),
+        _use(card, experiment),
         "## Scores",
         _scores(card),
         "## Intended use and limits",
@@ -42,7 +42,10 @@ def _summary(card: dict[str, Any], experiment: dict[str, Any]) -> str:
     return _facts(rows) + f"\n\nEvery setting is in `{card['name']}.json`."
 
 
-def _use(card: dict[str, Any]) -> str:
+def _use(card: dict[str, Any], experiment: dict[str, Any]) -> str:
+    run, answer = "key=jax.random.key(1)", "outputs"
+    if experiment["machine"]["kind_of"] == "NRAMConfig":
+        run, answer = "steps=int(example.steps)", "task.output.answer(outputs, example)"
     return f"""\
 ```python
 import jax
@@ -51,8 +54,8 @@ from softmachine import zoo
 model = zoo.open_model("{card["name"]}")
 task, size = model.experiment.task, model.experiment.training.curriculum.largest
 example = task.sample(jax.random.key(0), size, max_size=size)
-outputs = model.machine(example.inputs, key=jax.random.key(1))
-print(task.render(example, outputs))
+outputs = model.machine(example.inputs, {run})
+print(task.render(example, {answer}))
 ```"""
 
 

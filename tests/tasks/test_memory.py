@@ -37,6 +37,13 @@ TASKS = [
     ListSearch(),
     WalkBST(),
 ]
+OPTIONS = [
+    Permutation(first_index=1),
+    ListK(first=1, out_pointer=True),
+    ListSearch(spare=0),
+    WalkBST(directions=(5, 3)),
+]
+"""Those that change which integers a memory holds."""
 MAX_SIZE = 6
 
 every_task = pytest.mark.parametrize("task", TASKS, ids=lambda task: type(task).__name__)
@@ -54,11 +61,63 @@ def test_examples_are_what_the_contract_says(task, draw):
         assert inputs.shape == targets.shape == mask.shape == (cells,)
         assert inputs.dtype == targets.dtype == steps.dtype == np.int32
         assert mask.dtype == np.float32
-        assert min(inputs.min(), targets.min()) >= 0
-        assert max(inputs.max(), targets.max()) < cells
         assert set(np.unique(mask)) == {0, 1}
         assert steps == task.steps(size)
         np.testing.assert_array_equal(targets[mask == 0], inputs[mask == 0])
+
+
+@pytest.mark.parametrize("task", [*TASKS, *OPTIONS], ids=repr)
+def test_all_memories_of_a_bucket_are_as_large_and_hold_no_larger_integers(task, draw):
+    for largest in (task.smallest, 12):
+        cells = task.cells(largest)
+        sizes = [*range(task.smallest, largest + 1)] * 10
+        for inputs, targets, *_ in draw(task, sizes, largest):
+            assert inputs.shape == targets.shape == (cells,)
+            assert min(inputs.min(), targets.min()) >= 0
+            assert max(inputs.max(), targets.max()) < cells
+        assert all(task.cells(size) <= cells for size in sizes)
+
+
+@every_task
+def test_a_known_size_changes_no_shape(task):
+    def shapes(size):
+        return jax.eval_shape(
+            lambda key: task.sample(key, size, max_size=MAX_SIZE), jax.random.key(0)
+        )
+
+    assert all(shapes(size) == shapes(MAX_SIZE) for size in sizes_of(task))
+
+
+@every_task
+def test_what_counts_does_not_depend_on_the_room(task, draw):
+    [tight], [roomy] = (draw(task, [4], largest) for largest in (4, MAX_SIZE))
+    assert tight.mask.sum() == roomy.mask.sum()
+    assert tight.steps == roomy.steps == task.steps(4)
+
+
+def outputs_right(example, where):
+    """Return outputs that are right where asked for, (steps, cells), and wrong elsewhere."""
+    right = np.eye(len(example.targets), dtype=np.float32)[example.targets]
+    memory = np.where(where[:, :, None], right, np.roll(right, 1, axis=1))
+    return MemoryOutputs(jnp.asarray(memory), jnp.linspace(-1.0, 1.0, len(memory)))
+
+
+@every_task
+def test_nothing_counts_in_the_padding(task, draw):
+    """Neither steps after the last nor cells that are not scored."""
+    score = jax.jit(task.metrics)
+    for example in draw(task, sizes_of(task), MAX_SIZE):
+        time = np.arange(task.steps(MAX_SIZE))[:, None]
+        counts = (time < example.steps) & (example.mask > 0)
+        scores = score(outputs_right(example, counts), example)
+        assert scores["wrong_cells"] == 0
+        assert scores["perfect"] == 1
+        np.testing.assert_allclose(scores["bits"], 0, atol=1e-5)
+        scores = score(outputs_right(example, ~counts), example)
+        assert scores["wrong_cells"] == 1
+        assert scores["perfect"] == 0
+        floor = -np.log2(MemoryCells().floor)
+        np.testing.assert_allclose(scores["bits"], floor * example.mask.sum(), rtol=1e-4)
 
 
 @every_task
@@ -78,13 +137,30 @@ def test_the_key_alone_decides(task, draw):
     assert not np.array_equal(first[-1].inputs, others[-1].inputs)
 
 
+def scored(task, key, size):
+    """Return an example, its scores and its loss for a machine that writes nothing."""
+    example = task.sample(key, size, max_size=MAX_SIZE)
+    steps, cells = task.steps(MAX_SIZE), task.cells(MAX_SIZE)
+    memory = jnp.zeros((steps, cells, cells), jnp.float32)
+    outputs = MemoryOutputs(memory, jnp.zeros(steps, jnp.float32))
+    return example, task.metrics(outputs, example), task.output.loss(outputs, example)
+
+
+@every_task
+def test_metrics_are_scalars_with_the_error_and_the_bits(task):
+    _, scores, loss = jax.eval_shape(lambda *a: scored(task, *a), jax.random.key(0), 4)
+    assert {"bits", "perfect", task.error} <= set(scores)
+    assert all(score.shape == () for score in (*scores.values(), loss))
+
+
 @every_task
 def test_types_do_not_depend_on_the_default(task):
     with jax.enable_x64(True):
-        example = jax.eval_shape(
-            lambda key, size: task.sample(key, size, max_size=MAX_SIZE), jax.random.key(0), 4
+        example, scores, loss = jax.eval_shape(
+            lambda *a: scored(task, *a), jax.random.key(0), 4
         )
     assert [x.dtype for x in example] == [np.int32, np.int32, np.float32, np.int32]
+    assert {x.dtype for x in (*scores.values(), loss)} == {np.dtype(np.float32)}
 
 
 @every_task
@@ -94,6 +170,8 @@ def test_sizes_out_of_range_are_refused(task):
         task.sample(key, smallest - 1, max_size=MAX_SIZE)
     with pytest.raises(ValueError, match=f"{name} size must be at most max_size, 3; not 4"):
         task.sample(key, 4, max_size=3)
+    with pytest.raises(ValueError, match=f"at least {smallest}, not {smallest - 1}"):
+        jax.eval_shape(lambda size: task.sample(key, size, max_size=smallest - 1), 3)
 
 
 @every_task
@@ -122,11 +200,11 @@ def test_rendering_shows_every_cell_once(task, draw):
     text = task.render(Example(*map(jnp.asarray, example)), example.targets)
     rows = {}
     for block in text.split("\n\n"):
-        lines = block.splitlines()
-        assert [line[:8].strip() for line in lines] == ["cell", "", "input", "target", "output"]
-        assert max(map(len, lines)) <= 80
-        for line in (lines[0], *lines[2:]):
-            rows.setdefault(line[:8].strip(), []).extend(line[8:].split())
+        named = {line[:8].strip(): line for line in block.splitlines()}
+        assert [name for name in named if name] == ["cell", "input", "target", "output"]
+        assert all(line == line.rstrip() and len(line) <= 80 for line in named.values())
+        for name, line in named.items():
+            rows.setdefault(name, []).extend(line[8:].split())
     values = [str(value) for value in example.targets]
     assert rows["cell"] == [str(i) for i in range(len(values))]
     assert rows["input"] == [str(value) for value in example.inputs]
@@ -143,13 +221,22 @@ def test_only_wrong_cells_that_count_are_marked():
         steps=jnp.array(3),
     )
     lines = Increment().render(example, np.array([3, 1, 2, 0])).splitlines()
-    assert [line.rstrip() for line in lines] == [
+    assert lines == [
         "cell      0   1   2   3",
         "         A0  A1 end",
         "input     2   1   0   0",
         "target    3   2   .   .",
         "output    3  1!   2   0",
     ]
+
+
+def test_a_blank_line_stands_between_blocks_and_nowhere_else():
+    """Even where no cell of a block has a label."""
+    zeros = jnp.zeros(26, jnp.int32)
+    example = Example(zeros.at[0].set(1), zeros, jnp.zeros(26), jnp.array(2))
+    blocks = [block.splitlines() for block in Increment().render(example).split("\n\n")]
+    names = [[line[:8].strip() for line in block] for block in blocks]
+    assert names == [["cell", "", "input", "target"], ["cell", "input", "target"]]
 
 
 # Scoring, against the definitions written as loops.

@@ -2,12 +2,8 @@
 
 import itertools
 
-import hypothesis.strategies as st
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
 
 from softmachine.tasks.memory_arrays import (
     Access,
@@ -17,8 +13,6 @@ from softmachine.tasks.memory_arrays import (
     Permutation,
     Reverse,
     Swap,
-    draw_order,
-    put,
 )
 
 MAX_SIZE = 7
@@ -295,34 +289,6 @@ def assert_uniform(outcomes, possible, limit):
 def test_every_choice_is_as_likely(draw, task, size, outcome, possible, limit):
     examples = draw(task, [size] * 2000, MAX_SIZE, 5)
     assert_uniform((outcome(e.inputs.tolist()) for e in examples), possible, limit)
-
-
-@jax.jit
-def orders(key, counts):
-    draw_one = jax.vmap(draw_order, in_axes=(0, 0, None))
-    return draw_one(jax.random.split(key, 16), counts, 8)
-
-
-@settings(deadline=None, max_examples=40)
-@given(st.integers(0, 2**31 - 1), st.lists(st.integers(0, 8), min_size=16, max_size=16))
-def test_an_order_permutes_what_it_counts_and_leaves_the_rest(seed, counts):
-    drawn = np.asarray(orders(jax.random.key(seed), jnp.asarray(counts)))
-    for order, count in zip(drawn.tolist(), counts, strict=True):
-        assert sorted(order[:count]) == [*range(count)]
-        assert order[count:] == [*range(count, 8)]
-
-
-jitted_put = jax.jit(put)
-
-
-@settings(deadline=None, max_examples=100)
-@given(st.integers(0, 9), st.integers(0, 5))
-def test_put_writes_a_slice(first, count):
-    memory, values = np.arange(9), np.arange(100, 105)
-    expected = [*memory.tolist(), *[0] * 5]
-    expected[first : first + count] = values[:count]
-    written = jitted_put(jnp.asarray(memory), first, jnp.asarray(values), count)
-    assert written.tolist() == expected[:9]
 
 
 @pytest.mark.parametrize(
