@@ -173,7 +173,7 @@ class Growing:
             waited=jnp.where(rises, 0, waited),
         )
 
-    def report(self, state: GrowingState) -> dict[str, float]:
+    def report(self, state: GrowingState) -> dict[str, int]:
         """Return the level."""
         return {"level": int(state.level)}
 

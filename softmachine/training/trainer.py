@@ -233,7 +233,9 @@ class _Member:
             for rule in training.restarts
         )
         if stuck and not progress.finished:
+            skipped = self.state.skipped
             self.state = first_state(self.run.experiment, progress.attempts, progress.step)
+            self.state = self.state._replace(skipped=skipped)
             progress.attempts += 1
             progress.attempt_error = math.inf
 
@@ -241,15 +243,17 @@ class _Member:
         """End a run that could go on."""
         if not self.progress.finished:
             self.progress.finished = True
-            self.run.save_last(self.state, dataclasses.asdict(self.progress))
+            self.save()
 
-    def save(self, line: dict[str, Any], *, best: bool, checkpoint: bool) -> None:
-        """Write the metrics and the checkpoints that are due."""
+    def note_scores(self, line: dict[str, Any], *, best: bool) -> None:
+        """Write the metrics, and the machine if it is the best yet."""
         self.run.append_metrics(line)
         if best:
             self.run.save_best(self.state, line)
-        if checkpoint:
-            self.run.save_last(self.state, dataclasses.asdict(self.progress))
+
+    def save(self) -> None:
+        """Write the checkpoint from which training resumes."""
+        self.run.save_last(self.state, dataclasses.asdict(self.progress))
 
 
 def _train(members: Sequence[_Member], report: Report, interrupted: threading.Event) -> None:
@@ -284,13 +288,14 @@ def _train(members: Sequence[_Member], report: Report, interrupted: threading.Ev
                 progress.finished = True
                 member.note_failure()
             else:
-                best = member.judge(line)
+                member.note_scores(line, best=member.judge(line))
                 member.begin_again()
                 if member.state is not reached[i]:
                     states.replace(i, member.state)
                 due = progress.step // checkpoints > begin // checkpoints
                 due = due or progress.finished or ending
-                member.save(line, best=best, checkpoint=due)
+                if due:
+                    member.save()
             report(i, progress, line)
         solved = [member.progress.solved_sequences is not None for member in members]
         if training.enough is not None and sum(solved) >= training.enough:

@@ -181,7 +181,8 @@ class _Updates:
             gradient = jax.value_and_grad(losses_of, has_aux=True)(state.parameters)
         else:
             gradient = self.together(state, keys, sizes)
-        (loss, (metrics, steps)), gradients = self._mean(gradient)
+        (part, means), parts = gradient
+        (loss, gradients), (metrics, steps) = self._sum((part, parts)), self._mean(means)
         norms = jnp.stack([jnp.linalg.norm(g.ravel()) for g in jax.tree.leaves(gradients)])
         gradient_norm = jnp.linalg.norm(norms)
         finite = jnp.isfinite(loss) & jnp.isfinite(gradient_norm)
@@ -190,7 +191,7 @@ class _Updates:
             parameters, optimizer = self._descend(state, gradients)
             gain = jnp.zeros(())
             if self.experiment.training.curriculum.uses_gain:
-                gain = loss - self._mean(losses_of(parameters)[0])
+                gain = loss - self._sum(losses_of(parameters)[0])
             feedback = Feedback(sizes, metrics[self.experiment.task.error], gain, steps)
             curriculum = self.experiment.training.curriculum.update(state.curriculum, feedback)
             return state._replace(
@@ -228,7 +229,11 @@ class _Updates:
         return jax.lax.pmax(jnp.where(live, state.step, 0), "member")
 
     def _losses(self, state, turn, keys, sizes, parameters):
-        """Return the mean loss of this shard's examples, mean metrics, most steps."""
+        """Return this shard's part of the batch's mean loss; its mean metrics, most steps.
+
+        A part of the mean, not a mean of the shard's own, or what clips gradients inside the
+        machine would see other ones the more shards there are.
+        """
         local = len(keys)
         mine = jax.lax.dynamic_slice_in_dim(sizes, jax.lax.axis_index("batch") * local, local)
         machine = machine_of(state._replace(parameters=parameters), self.experiment)
@@ -252,7 +257,7 @@ class _Updates:
         branches = [partial(score, machine) for machine in machines]
         scores = jax.lax.switch(turn % len(machines), branches)
         means = jax.tree.map(jnp.mean, scores.metrics)
-        return jnp.mean(scores.losses), (means, jnp.max(scores.steps))
+        return jnp.mean(scores.losses) / self.shards, (means, jnp.max(scores.steps))
 
     def _objective(self, outputs, example, context):
         settings, age = context
@@ -328,6 +333,9 @@ class _Updates:
             factor = state.settings.learning_rate / training.optimizer.learning_rate
             steps = jax.tree.map(lambda x: x * factor, steps)
         return optax.apply_updates(state.parameters, steps), moments
+
+    def _sum(self, tree):
+        return jax.lax.psum(tree, "batch") if self.shards > 1 else tree
 
     def _mean(self, tree):
         return jax.lax.pmean(tree, "batch") if self.shards > 1 else tree

@@ -242,23 +242,25 @@ def test_gradients_are_clipped_where_the_reference_clips():
     limited = config("gru", gates=gates, clip_gradients=0.3, write_returns="value")
     rng = np.random.default_rng(2)
 
-    def ours(parameters, static, memories, probe):
-        machine = eqx.combine(parameters, static)
-        out = run_batch(machine, memories, steps=STEPS, max_steps=STEPS)
-        return jnp.sum(probe * out.memory)
+    def graded(run):
+        @eqx.filter_jit
+        @eqx.filter_grad
+        def score(parameters, static, memories, probes, limit):
+            registers, memory, *_ = run(eqx.combine(parameters, static), memories, limit)
+            return jnp.sum(probes[0] * registers) + jnp.sum(probes[1] * memory)
 
-    def plain(parameters, static, memories, probe, limit):
-        machine = eqx.combine(parameters, static)
-        run = jax.vmap(lambda memory: plain_run(machine, memory, limit), out_axes=-1)
-        return jnp.sum(probe * run(memories)[1])
+        return score
 
     with jax.enable_x64(True):
         parameters, static = split_trainable(random_machine(limited))
-        memories, probe = random_memories(4), 2 * rng.normal(size=(STEPS, 4, 4, BATCH))
-        gradient = eqx.filter_jit(eqx.filter_grad(ours))(parameters, static, memories, probe)
-        plain = eqx.filter_jit(eqx.filter_grad(plain))
-        compare(gradient, plain(parameters, static, memories, probe, jnp.asarray(0.3)))
-        free = plain(parameters, static, memories, probe, jnp.asarray(1e9))
+        memories = random_memories(4)
+        probes = [2 * rng.normal(size=(STEPS, n, 4, BATCH)) for n in (3, 4)]
+        gradient = graded(lambda machine, memories, _: walk(machine, memories))(
+            parameters, static, memories, probes, None
+        )
+        plain = graded(jax.vmap(plain_run, in_axes=(None, 0, None), out_axes=-1))
+        compare(gradient, plain(parameters, static, memories, probes, jnp.asarray(0.3)))
+        free = plain(parameters, static, memories, probes, jnp.asarray(1e9))
         assert np.abs(gradient.output.weight - free.output.weight).max() > 0.01
 
 
@@ -275,6 +277,11 @@ def test_a_machine_called_is_a_machine_run():
     for t in range(STEPS):
         state, output = step(machine, state, None)
         compare(output, jax.tree.map(lambda x: x[t], called), rtol=1e-5, atol=1e-6)  # noqa: B023
+
+
+def test_preparing_twice_is_preparing_once():
+    prepared = random_machine(config("gru")).prepare()
+    compare(prepared.prepare(), prepared, rtol=0, atol=0)
 
 
 # --- batches and members ------------------------------------------------------------------

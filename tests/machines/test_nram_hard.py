@@ -304,6 +304,11 @@ def test_stopping_must_be_more_likely_than_not(access):
     assert (int(last.steps), bool(last.stopped)) == (3, False)
 
 
+def test_a_prepared_machine_runs_hard_as_well(access):
+    last = jax.jit(partial(run_hard, access.prepare()))(jnp.asarray(ACCESS.memory), 50)
+    assert (int(last.steps), int(last.memory[0])) == (2, 4)
+
+
 def test_a_million_cells(access):
     memory = np.random.default_rng(0).integers(0, 10**6, size=10**6)
     memory[0] = 10**6 - 1
