@@ -1,4 +1,4 @@
-"""Shared set-up: two CPU devices, and every annotated shape checked."""
+"""Shared set-up: two CPU devices, every annotated shape checked; a machine made by hand."""
 
 import os
 import subprocess
@@ -24,6 +24,60 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache.name
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
 
+import pytest
 from jaxtyping import install_import_hook
 
 _hook = install_import_hook("softmachine", "beartype.beartype")
+
+
+@pytest.fixture(scope="session")
+def access_machine():
+    """An NRAM wired by hand that solves Access at every size, soft and hard.
+
+    Register r1 stays 0. Each step reads where r2 points, writes that to cell r1 and keeps it
+    in r2; after a step that r2 did not begin as 0, the second, the machine stops.
+    """
+    import equinox as eqx
+    import jax
+    import jax.numpy as jnp
+
+    from softmachine.machines.nram import LARGEST_LOGIT, NRAMConfig, NRAMControllerConfig
+
+    config = NRAMConfig(
+        registers=2,
+        gates=("READ", "ONE", "INC", "WRITE"),
+        controller=NRAMControllerConfig(hidden=8),
+    )
+    machine = jax.tree.map(jnp.zeros_like, config.build(key=jax.random.key(0)))
+    slots = ["r1", "r2", *config.gates]
+    wires = {
+        "READ a": "r2",
+        "INC a": "r1",
+        "WRITE a": "r1",
+        "WRITE b": "READ",
+        "r1": "r1",
+        "r2": "READ",
+    }
+    order = machine.plan.order.reshape(-1, len(slots))
+    bias = jnp.full_like(machine.output.bias, -LARGEST_LOGIT)
+    for row, name in enumerate(machine.choice_names()):
+        if name in wires:
+            bias = bias.at[order[row, slots.index(wires[name])]].set(LARGEST_LOGIT)
+    # Unit 0 of both layers is how likely r2 is 0.
+    return eqx.tree_at(
+        lambda m: (
+            m.controller.first.weight,
+            m.controller.second.weight,
+            m.output.bias,
+            m.stop.weight,
+            m.stop.bias,
+        ),
+        machine,
+        (
+            machine.controller.first.weight.at[0, 1].set(1.0),
+            machine.controller.second.weight.at[0, 0].set(1.0),
+            bias,
+            machine.stop.weight.at[0, 0].set(-60.0),
+            jnp.full_like(machine.stop.bias, 30.0),
+        ),
+    )

@@ -52,7 +52,7 @@ class Gate:
     memory: Literal["", "read", "write"] = ""
     """Whether it reads or writes the memory; only READ and WRITE do."""
 
-    def hard(self, *arguments: Int[Array, ...] | int, values: int) -> Int[Array, ...]:
+    def hard(self, *arguments: Int[Array, "*batch"] | int, values: int) -> Int[Array, "*batch"]:
         """Return the integer that the gate gives for integers in ``0 .. values - 1``."""
         return jnp.asarray(self.integer(*arguments, values), jnp.int32)
 
@@ -75,7 +75,7 @@ class Gate:
         joint = arguments[0]
         if self.arity == 2:
             joint = (joint[:, None] * arguments[1]).reshape(values**2, *joint.shape[1:])
-        return jax.ops.segment_sum(joint, table.ravel(), num_segments=values)
+        return jax.ops.segment_sum(joint, table.ravel().astype(np.int32), num_segments=values)
 
 
 # Sums
@@ -161,7 +161,7 @@ write.defvjp(
 )
 
 
-def inner(a: Distribution, b: Distribution) -> Float[Array, ...]:
+def inner(a: Distribution, b: Distribution) -> Float[Array, "*batch"]:
     """Return the sum over i of ``a[i] b[i]``."""
     return reduce(operator.add, split(a * b))[0]
 
@@ -216,7 +216,7 @@ def _total(upwards: bool, own: bool, a: Distribution) -> Distribution:
     """Return, for each c, the sum of ``a[i]`` over i > c, or i < c; and i = c if ``own``."""
     mask = np.tri(len(a), k=0 if own else -1, dtype=np.float32)
     mask = (mask if upwards else mask.T).reshape(len(a), len(a), *[1] * (a.ndim - 1))
-    return weighted_sum(mask, a[:, None])
+    return weighted_sum(jnp.asarray(mask), a[:, None])
 
 
 _total.defvjp(
@@ -245,7 +245,7 @@ def less_than(a: Distribution) -> Distribution:
     return _total(False, False, a)
 
 
-def truth(probability: Float[Array, ...], values: int) -> Distribution:
+def truth(probability: Float[Array, "*batch"], values: int) -> Distribution:
     """Return the distribution of a truth value: 1 with a probability, else 0."""
     rest = jnp.zeros((values - 2, *probability.shape), probability.dtype)
     return jnp.concatenate([(1 - probability)[None], probability[None], rest])

@@ -117,7 +117,7 @@ class Machine(eqx.Module):
 
     def step(self, state: State, x: PyTree) -> tuple[State, PyTree]:
         """Take one whole step: return the next state and the output for input ``x``."""
-        state, features = self.advance(state, self.encode(x))
+        state, features = self.prepare().advance(state, self.encode(x))
         return state, self.decode(features)
 
     def __call__(
@@ -128,10 +128,11 @@ class Machine(eqx.Module):
         ``steps`` is needed only by machines without an input per step. For many examples
         at once `softmachine.machines.loop.run_batch` does the same faster.
         """
+        machine = self.prepare()
 
         def turn(state, encoded):
-            # Not `self.advance` itself: scan hashes its function, arrays have no hash.
-            return self.advance(state, encoded)
+            # Not `machine.advance` itself: scan hashes its function, arrays have no hash.
+            return machine.advance(state, encoded)
 
         state = self.init_state(inputs, key=key)
         _, features = jax.lax.scan(turn, state, self.encode(inputs), length=steps)

@@ -43,9 +43,9 @@ class NRAMOutput(NamedTuple):
 
     memory: Float[Array, "... cells values"]
     """The memory after the step."""
-    stop: Float[Array, ...]
+    stop: Float[Array, "*batch"]
     """Logit of the willingness to stop after this step (the paper's x_t)."""
-    entropy: Float[Array, ...]
+    entropy: Float[Array, "*batch"]
     """Sum of the entropies of all choices, in nats."""
 
 
@@ -243,6 +243,8 @@ class NRAM(Machine):
 
     def prepare(self) -> NRAM:
         """Return the machine as `advance` needs it, its output layer spread over the table."""
+        if self.output.transposed is not None:
+            return self
         order, weight, bias = self.plan.order, self.output.weight, self.output.bias
         groups = [(0, 0)] * (bias.ndim - 1)
         weight = jnp.pad(weight, (*groups, (0, 1), (0, 0)))[..., order, :]
@@ -270,7 +272,7 @@ class NRAM(Machine):
         ]
         return names + [f"r{i + 1}" for i in range(self.config.registers)]
 
-    def wire(self, hidden: Float[Array, hidden * batch]) -> Wiring:
+    def wire(self, hidden: Float[Array, "hidden ..."]) -> Wiring:
         """Return the controller's choices."""
         logits = self.output(hidden).reshape(*self.plan.inside.shape, *hidden.shape[1:])
         choices, entropy = choose(self.plan, logits / self.config.temperature)
@@ -324,7 +326,8 @@ def _row_sums(x):
     """Return the sums over the slots, as a matrix product, which is the fastest way."""
     rows, slots = x.shape[:2]
     ones = np.kron(np.eye(rows, dtype=np.float32), np.ones(slots, np.float32))
-    return jnp.tensordot(ones, x.reshape(rows * slots, *x.shape[2:]), 1)
+    flat = x.reshape(rows * slots, *x.shape[2:])
+    return jnp.tensordot(ones, flat, 1, precision="highest")  # no TF32: sums must be 1
 
 
 class Dense(eqx.Module):
@@ -343,7 +346,7 @@ class Dense(eqx.Module):
         transposed = jax.lax.optimization_barrier(jnp.swapaxes(self.weight, -1, -2))
         return Dense(self.weight, self.bias, transposed)
 
-    def __call__(self, x: Float[Array, inputs * batch]) -> Float[Array, outputs * batch]:
+    def __call__(self, x: Float[Array, "inputs ..."]) -> Float[Array, "outputs ..."]:
         """Map ``x``."""
         if self.bias.ndim == 1:
             return self.weight @ x + self.bias.reshape(-1, *[1] * (x.ndim - 1))
@@ -392,8 +395,8 @@ class MLP(eqx.Module):
         return ()
 
     def __call__(
-        self, state: tuple[()], zeros: Float[Array, registers * batch]
-    ) -> tuple[tuple[()], Float[Array, hidden * batch]]:
+        self, state: tuple[()], zeros: Float[Array, "registers ..."]
+    ) -> tuple[tuple[()], Float[Array, "hidden ..."]]:
         """Return the second layer's activations."""
         return state, jax.nn.relu(self.second(jax.nn.relu(self.first(zeros))))
 
@@ -414,8 +417,8 @@ class Recurrent(eqx.Module):
     def __call__(
         self,
         state: Float[Array, "parts hidden *batch"],
-        zeros: Float[Array, registers * batch],
-    ) -> tuple[Float[Array, "parts hidden *batch"], Float[Array, hidden * batch]]:
+        zeros: Float[Array, "registers ..."],
+    ) -> tuple[Float[Array, "parts hidden *batch"], Float[Array, "hidden ..."]]:
         """Take one step; return the next state and the hidden state."""
         outside = self.below(jax.nn.relu(self.first(zeros)))
         inside = self.recurrent(state[0])

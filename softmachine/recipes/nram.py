@@ -6,8 +6,6 @@ a member is solved once it makes no mistake on sizes up to 50, soft and hard.
 
 from __future__ import annotations
 
-import math
-from typing import Any
 
 from softmachine.machines.gates import PAPER_GATES
 from softmachine.machines.nram import NRAMConfig
@@ -136,7 +134,7 @@ def _experiment(
             gradient_noise=0.005,
             search=search,
             restarts=restarts,
-            solved=SolvedConfig(sequences=128, bits=math.inf, test=SolvedTest()),
+            solved=SolvedConfig(sequences=128, bits=None, test=SolvedTest()),
             validate_every=100 * BATCH,
             checkpoint_every=500 * BATCH,
         ),

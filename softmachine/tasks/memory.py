@@ -17,7 +17,10 @@ from softmachine.tasks.task import Example, Task
 
 
 class MemoryOutputs(NamedTuple):
-    """What is scored: the memory after every step, and when the machine would stop."""
+    """What is scored: the memory after every step, and when the machine would stop.
+
+    A machine's own outputs may have more fields.
+    """
 
     memory: Float[Array, "steps cells values"]
     stop: Float[Array, " steps"]
@@ -42,7 +45,7 @@ def stop_probabilities(
 
 @dataclasses.dataclass(frozen=True)
 class MemoryCells:
-    """Target integers for some cells of the memory; outputs are `MemoryOutputs`.
+    """Target integers for some cells of the memory; outputs have `MemoryOutputs`' fields.
 
     Metrics of one example: ``wrong_cells``, the share of the scored cells whose most likely
     value is wrong, in the memories after each step averaged by the probability of stopping
@@ -57,7 +60,7 @@ class MemoryCells:
 
     error: ClassVar[str] = "wrong_cells"
 
-    def loss(self, outputs: MemoryOutputs, example: Example) -> Float[Array, ""]:
+    def loss(self, outputs: PyTree, example: Example) -> Float[Array, ""]:
         """Return the expected negative log-likelihood of the scored cells, in nats.
 
         Source: Kurach et al. 2016, section 3.3: the sum over the steps t of p_t times the
@@ -71,13 +74,13 @@ class MemoryCells:
         logs = jnp.log(jnp.maximum(correct, self.floor))
         return -jnp.sum(stops[:, None] * example.mask * logs)
 
-    def metrics(self, outputs: MemoryOutputs, example: Example) -> dict[str, Float[Array, ""]]:
+    def metrics(self, outputs: PyTree, example: Example) -> dict[str, Float[Array, ""]]:
         """Return the metrics of one example."""
         return self.score(self.answer(outputs, example), example) | {
             "bits": self.loss(outputs, example) / math.log(2)
         }
 
-    def answer(self, outputs: MemoryOutputs, example: Example) -> Int[Array, " cells"]:
+    def answer(self, outputs: PyTree, example: Example) -> Int[Array, " cells"]:
         """Return the most likely values of the memory as the machine leaves it."""
         stops = stop_probabilities(outputs.stop, example.steps)
         average = jnp.sum(stops[:, None, None] * outputs.memory, axis=0)
@@ -96,7 +99,7 @@ class MemoryCells:
         return jnp.argmax(outputs.memory, axis=-1)
 
     @staticmethod
-    def _probabilities(outputs: MemoryOutputs, example: Example) -> Float[Array, "steps cells"]:
+    def _probabilities(outputs: PyTree, example: Example) -> Float[Array, "steps cells"]:
         """Return how likely each cell held its target after each step."""
         memory = outputs.memory
         right = jax.nn.one_hot(example.targets, memory.shape[2], dtype=memory.dtype)

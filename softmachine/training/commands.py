@@ -46,11 +46,14 @@ def training_commands(
     """Return the commands that train these seeds, one for each unbroken range of them.
 
     They name every field in which the experiment differs from its recipe. None if there is
-    no such recipe, or if a part is of another kind, which no option can change.
+    no such recipe, or if a part is of another kind, or one of many, which no option can
+    change.
     """
     changes = differences(experiment, recipes)
     if changes is None or any(
-        ABSENT in (change.run, change.recipe) or change.field.endswith("kind_of")
+        ABSENT in (change.run, change.recipe)
+        or change.field.endswith("kind_of")
+        or (isinstance(change.run, list) and any(isinstance(x, dict) for x in change.run))
         for change in changes
     ):
         return None

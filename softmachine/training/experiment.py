@@ -61,6 +61,14 @@ class SolvedTest:
     """Sizes are uniform from the curriculum's smallest up to this."""
     examples: int = 1000
 
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        for name in ("largest", "examples"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"solved test {name} must be at least 1, not {getattr(self, name)}"
+                )
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SolvedConfig:
@@ -70,8 +78,8 @@ class SolvedConfig:
     """Fresh sequences, sizes uniform over the curriculum's whole range."""
     error: float = 0.0
     """Largest mean error per sequence, in the task's own measure (wrong bits, ...)."""
-    bits: float = 0.05
-    """Largest mean cross-entropy per sequence, in bits."""
+    bits: float | None = 0.05
+    """Largest mean cross-entropy per sequence, in bits; None: any."""
     test: SolvedTest | None = None
     """What a run that meets all this has to pass before it counts as solved."""
 
@@ -121,6 +129,12 @@ class TrainingConfig:
                 raise ValueError(
                     f"training {name} must be at least 1, not {getattr(self, name)}"
                 )
+        if self.enough is not None and self.enough < 1:
+            raise ValueError(f"training enough must be at least 1 or None, not {self.enough}")
+        if not self.gradient_noise >= 0:
+            raise ValueError(
+                f"training gradient_noise must be at least 0, not {self.gradient_noise}"
+            )
 
     @property
     def noisy(self) -> bool:
@@ -158,6 +172,16 @@ class Experiment:
             )
         if isinstance(self.training.objective, NRAMLoss) and not nram:
             raise ValueError("objective NRAMLoss needs an NRAM")
+        solved, curriculum = self.training.solved, self.training.curriculum
+        if solved is None or solved.test is None:
+            return
+        if not nram:
+            raise ValueError("solved test, of a machine made hard, needs an NRAM")
+        if solved.test.largest < curriculum.smallest:
+            raise ValueError(
+                f"solved test largest must be at least {curriculum.smallest}, the smallest "
+                f"size trained on; not {solved.test.largest}"
+            )
 
     def build_machine(self, attempt: int = 0) -> Machine:
         """Return the machine with its first parameters, drawn from the seed."""

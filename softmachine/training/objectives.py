@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
@@ -52,7 +53,8 @@ class NRAMLoss:
     """Divide the likelihood by the number of scored cells."""
     late_entropy_penalty: float = 0.0
     """Takes the place of the bonus, with the opposite sign, once validation finds no
-    mistake: the machine becomes sharp enough for many steps, and for being made hard."""
+    mistake, and counts the entropy of stopping, too: a machine that stops one time in fifty
+    is right on short inputs and stops too early on long ones."""
     floor: float = 1e-6
     """Probabilities count as at least this much in logarithms."""
     mixture: bool = False
@@ -87,8 +89,12 @@ class NRAMLoss:
         during = jnp.arange(len(outputs.entropy)) < example.steps
         entropy = jnp.sum(outputs.entropy * during) / example.steps
         bonus = settings.entropy_bonus * self.entropy_decay ** age.astype(jnp.float32)
-        weight = jnp.where(settings.late > 0, -self.late_entropy_penalty, bonus)
-        return likelihood - weight * entropy
+        stop = jax.nn.sigmoid(outputs.stop)
+        undecided = -stop * jax.nn.log_sigmoid(outputs.stop)
+        undecided -= (1 - stop) * jax.nn.log_sigmoid(-outputs.stop)
+        stopping = jnp.sum(undecided * during) / example.steps
+        penalty = self.late_entropy_penalty * (entropy + stopping)
+        return likelihood + jnp.where(settings.late > 0, penalty, -bonus * entropy)
 
 
 Objective = TaskLoss | NRAMLoss

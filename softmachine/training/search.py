@@ -38,7 +38,7 @@ class Search:
         """Check the intervals."""
         for field in dataclasses.fields(self):
             interval = getattr(self, field.name)
-            if interval is not None and not 0 < interval[0] <= interval[1]:
+            if interval is not None and not 0 < interval[0] <= interval[1] < math.inf:
                 raise ValueError(
                     f"search {field.name} must be (low, high), above 0; not {interval}"
                 )

@@ -193,7 +193,7 @@ class _Member:
                 progress.solved_sequences = progress.sequences
                 progress.solved_seconds = progress.seconds
                 progress.solved_device_seconds = progress.device_seconds
-            progress.finished = bits <= solved.bits
+            progress.finished = solved.bits is None or bits <= solved.bits
         if progress.step >= training.last_update:
             progress.finished = True
         return best

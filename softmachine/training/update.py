@@ -303,8 +303,10 @@ class _Updates:
         context = jax.tree.map(
             lambda x: jnp.repeat(x, batch), (states.settings, states.step - states.began)
         )
+        machine = machine_of(states._replace(parameters=parameters), self.experiment)
+        (machine,) = self.experiment.machines_for_updates(machine)
         scores = score_batch(
-            machine_of(states._replace(parameters=parameters), self.experiment),
+            machine,
             self.experiment.task,
             keys.reshape(-1),
             sizes.reshape(-1),

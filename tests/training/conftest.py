@@ -1,4 +1,4 @@
-"""A small experiment that trains in a second or two."""
+"""Small experiments that train in a second or two."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,11 +9,15 @@ import numpy as np
 import pytest
 
 from softmachine.machines.controllers import ControllerConfig
+from softmachine.machines.nram import NRAMConfig, NRAMControllerConfig
 from softmachine.machines.ntm import NTMConfig
 from softmachine.tasks.copy import Copy
+from softmachine.tasks.memory_arrays import Access
 from softmachine.training.curricula import Uniform
 from softmachine.training.experiment import Experiment, SolvedConfig, TrainingConfig
+from softmachine.training.objectives import NRAMLoss
 from softmachine.training.optimizers import OptimizerConfig
+from softmachine.training.search import Search
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +37,36 @@ def experiment() -> Experiment:
             optimizer=OptimizerConfig(learning_rate=3e-3),
             curriculum=Uniform(smallest=1, largest=4),
             solved=SolvedConfig(sequences=20),
+            validate_every=20,
+            checkpoint_every=40,
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def nram_experiment() -> Experiment:
+    """An NRAM just large enough to solve its task; members draw all of their settings."""
+    return Experiment(
+        recipe="small-nram",
+        task=Access(),
+        machine=NRAMConfig(
+            registers=2,
+            gates=("READ", "ONE", "INC", "WRITE"),
+            controller=NRAMControllerConfig(hidden=8),
+        ),
+        training=TrainingConfig(
+            batch=4,
+            max_sequences=120,
+            optimizer=OptimizerConfig(learning_rate=3e-3, clip_norm=1.0),
+            curriculum=Uniform(smallest=1, largest=2),
+            objective=NRAMLoss(entropy_decay=0.9, late_entropy_penalty=0.01),
+            gradient_noise=0.01,
+            search=Search(
+                learning_rate=(1e-3, 1e-2),
+                gradient_noise=(1e-3, 1e-1),
+                entropy_bonus=(1e-2, 1e-1),
+            ),
+            solved=SolvedConfig(sequences=20, bits=None),
             validate_every=20,
             checkpoint_every=40,
         ),
