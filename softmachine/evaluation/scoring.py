@@ -9,6 +9,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int, Key, PRNGKeyArray, PyTree
 
@@ -144,7 +145,7 @@ def score_together(
     keys: Sequence[PRNGKeyArray],
     sizes: Sequence[Int[Array, " batch"]],
     max_size: int,
-) -> list[Metrics]:
+) -> list[dict[str, Float[np.ndarray, " batch"]]]:
     """Return what `build_scorer` gives for each of several machines, in one computation.
 
     The machines must be ``batch_last`` and of one make, and have as many sizes each.

@@ -33,7 +33,6 @@ from softmachine.training.optimizers import OptimizerConfig
 from softmachine.training.search import Restart, Search
 
 BATCH = 32
-UPDATES = 6_000
 EASY = Search(entropy_bonus=(0.01, 0.2))
 DEEP = Search(
     learning_rate=(1e-3, 6e-3), entropy_bonus=(1e-3, 1.5e-2), gradient_noise=(1e-4, 1e-2)
@@ -99,6 +98,7 @@ def _deep(name: str, task: MemoryTaskConfig, curriculum: Curriculum) -> Experime
         task,
         curriculum,
         search=DEEP,
+        updates=6_000,
         restarts=(
             Restart(updates=300, error=0.33),
             Restart(updates=800, error=0.22),
@@ -115,10 +115,8 @@ def _experiment(
     curriculum: Curriculum,
     *,
     search: Search = EASY,
-    restarts: tuple[Restart, ...] = (
-        Restart(updates=1_000, error=0.3),
-        Restart(updates=3_000, error=0.05),
-    ),
+    updates: int = 1_500,
+    restarts: tuple[Restart, ...] = (Restart(updates=500, error=0.3),),
     **machine: Any,
 ) -> Experiment:
     return Experiment(
@@ -127,7 +125,7 @@ def _experiment(
         machine=NRAMConfig(**machine),
         training=TrainingConfig(
             batch=BATCH,
-            max_sequences=UPDATES * BATCH,
+            max_sequences=updates * BATCH,
             optimizer=OptimizerConfig(learning_rate=3e-3, clip_norm=1.0),
             curriculum=curriculum,
             objective=NRAMLoss(entropy_decay=0.998, late_entropy_penalty=0.01),

@@ -50,6 +50,10 @@ class Progress:
     """How often this member has begun; see ``TrainingConfig.restarts``."""
     attempt_error: float = math.inf
     """The best error of the attempt under way."""
+    failed_tests: int = 0
+    """Of the attempt under way: how often the solved test found a mistake."""
+    waits: int = 0
+    """How many more validations there are to be before the next test."""
     finished: bool = False
     """Solved, out of sequences, or failed: nothing left to do."""
     failed: str | None = None
@@ -182,8 +186,7 @@ class _Member:
             late = jnp.ones_like(self.state.settings.late)
             self.state = self.state._replace(settings=self.state.settings._replace(late=late))
         if passed and solved.test is not None:
-            line |= self._test(solved.test)
-            passed = line["tested_soft"] == line["tested_hard"] == 0
+            passed = self._passes(solved.test, line)
             best |= passed
         if best:
             progress.best_error, progress.best_bits = error, bits
@@ -197,6 +200,22 @@ class _Member:
         if progress.step >= training.last_update:
             progress.finished = True
         return best
+
+    def _passes(self, test: SolvedTest, line: dict[str, Any]) -> bool:
+        """Return whether the test finds no mistake; note in the line what it found.
+
+        A test takes as long as many updates: after n failures, n validations pass first.
+        """
+        progress = self.progress
+        if progress.waits:
+            progress.waits -= 1
+            return False
+        line |= self._test(test)
+        passed = line["tested_soft"] == line["tested_hard"] == 0
+        if not passed:
+            progress.failed_tests += 1
+            progress.waits = progress.failed_tests
+        return passed
 
     def _test(self, test: SolvedTest) -> dict[str, float]:
         """Return the errors, soft and hard, on examples of all sizes of a test.
@@ -238,6 +257,7 @@ class _Member:
             self.state = self.state._replace(skipped=skipped)
             progress.attempts += 1
             progress.attempt_error = math.inf
+            progress.failed_tests = progress.waits = 0
 
     def end(self) -> None:
         """End a run that could go on."""
