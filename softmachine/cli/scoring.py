@@ -16,6 +16,7 @@ from softmachine.errors import SoftmachineError
 from softmachine.evaluation.generalization import SizeScore, evaluate, with_test_options
 from softmachine.evaluation.statistics import Quantiles, quantiles
 from softmachine.machines.machine import Machine
+from softmachine.machines.nram import NRAM
 from softmachine.recipes import RECIPES
 from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.task import Task
@@ -46,7 +47,7 @@ class TestOptions(NamedTuple):
         )
         trained_on = trained.experiment.task
         task = override_task(trained_on, self.task)
-        if isinstance(task, MemoryTask):
+        if isinstance(task, MemoryTask) or isinstance(trained_on, MemoryTask):
             return machine, task
         widths = task.input_size, task.output_size
         if widths != (trained_on.input_size, trained_on.output_size):
@@ -208,13 +209,15 @@ def _figures_of_one(
     scores = _curve(trained, options, seed)
     if machine.memory_rows is not None and task.items(size) > machine.memory_rows:
         machine = with_test_options(machine, memory_rows=task.items(size))
-    example = figures.memory_figure if isinstance(task, MemoryTask) else figures.example_figure
     drawn = {
         "generalization": figures.generalization_curve(
             scores, largest, trained.name, task.error
         ),
-        f"example-{size}": example(machine, task, size, seed),
     }
+    if isinstance(task, MemoryTask) and isinstance(machine, NRAM):
+        drawn[f"example-{size}"] = figures.memory_figure(machine, task, size, seed)
+    else:
+        drawn[f"example-{size}"] = figures.example_figure(machine, task, size, seed)
     if trained.run is not None:
         drawn["learning-curve"] = figures.learning_curve(
             trained.run.metrics(), trained.name, task.error

@@ -17,7 +17,7 @@ from softmachine.machines.loop import run_batch
 from softmachine.machines.machine import Machine
 from softmachine.machines.nram import NRAM
 from softmachine.machines.nram_hard import run_hard
-from softmachine.tasks.memory import MemoryTask
+from softmachine.tasks.memory import MemoryCells, MemoryTask
 from softmachine.tasks.task import Example, Task
 
 BATCH = 64
@@ -110,6 +110,7 @@ def build_scorer(task: Task, max_size: int, *, and_hard: bool = False) -> Scorer
         def local(arrays, keys, sizes):
             machine = eqx.combine(arrays, static)
             if and_hard:
+                assert isinstance(task, MemoryTask)
                 return score_soft_and_hard(machine, task, keys, sizes, max_size)
             return score_batch(machine, task, keys, sizes, max_size).metrics
 
@@ -197,7 +198,11 @@ def _together_scorer(task, max_size, devices):
 
             metrics = jax.lax.map(
                 lambda drawn: (
-                    score_batch(eqx.combine(arrays, static), task, *drawn, max_size).metrics
+                    (
+                        score_batch(
+                            eqx.combine(arrays, static), task, drawn[0], drawn[1], max_size
+                        )
+                    ).metrics
                 ),
                 (block(keys), block(sizes)),
             )
@@ -261,9 +266,11 @@ def score_soft_and_hard(
         max_steps=task.steps(max_size),
     )
     hard = jax.vmap(partial(run_hard, machine))(examples.inputs, examples.steps).memory
-    errors = jax.vmap(task.output.score)(hard, examples)
+    cells = task.output
+    assert isinstance(cells, MemoryCells)
+    errors = jax.vmap(cells.score)(hard, examples)
     last = jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), examples)
-    answers = jax.vmap(task.output.answer, in_axes=-1)(outputs, last)
+    answers = jax.vmap(cells.answer, in_axes=-1)(outputs, last)
     same = jnp.sum((answers == hard) * examples.mask, axis=1)
     return jax.vmap(task.metrics, in_axes=-1)(outputs, last) | {
         "hard_error": errors[task.error],

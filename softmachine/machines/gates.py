@@ -83,7 +83,7 @@ class Gate:
 
 def split(x: Float[Array, "n ..."]) -> list[Float[Array, "1 ..."]]:
     """Return the slices along the first axis; their gradients are joined, not added up."""
-    return jax.lax.split(x, [1] * len(x))
+    return list(jax.lax.split(x, [1] * len(x)))
 
 
 def weighted_sum(weights: Float[Array, "n ..."], arrays: Float[Array, "n ..."]) -> Array:
@@ -121,7 +121,7 @@ def mix_back(choices, values, bar):
 
 mix.defvjp(
     lambda choices, values: (mix(choices, values), (choices, values)),
-    lambda saved, bar: mix_back(*saved, bar),
+    lambda saved, bar: mix_back(saved[0], saved[1], bar),
 )
 
 
@@ -157,7 +157,7 @@ def write_back(
 
 write.defvjp(
     lambda memory, pointer, value: (write(memory, pointer, value), (memory, pointer, value)),
-    lambda saved, bar: write_back(*saved, bar),
+    lambda saved, bar: write_back(saved[0], saved[1], saved[2], bar),
 )
 
 

@@ -213,7 +213,8 @@ class NRAM(Machine):
         table = jnp.concatenate([state.registers, known])
         *pieces, register_choices = jax.lax.split(wiring.choices, plan.rows)
         for job, choices in zip(plan.jobs, pieces, strict=True):
-            table, memory = run_gates(job, choices, table, memory)
+            # Pyright takes what stands under partial(custom_vjp) for a function to object.
+            table, memory = run_gates(job, choices, table, memory)  # pyright: ignore
         registers = mix_rows(register_choices, table)
         if self.config.renormalize:
             registers = _renormalize(registers)
@@ -275,7 +276,9 @@ class NRAM(Machine):
     def wire(self, hidden: Float[Array, "hidden ..."]) -> Wiring:
         """Return the controller's choices."""
         logits = self.output(hidden).reshape(*self.plan.inside.shape, *hidden.shape[1:])
-        choices, entropy = choose(self.plan, logits / self.config.temperature)
+        choices, entropy = choose(  # pyright: ignore
+            self.plan, logits / self.config.temperature
+        )
         if self.config.hard:
             inside = self.plan.inside.reshape(*self.plan.inside.shape, *[1] * (hidden.ndim - 1))
             best = jnp.argmax(jnp.where(inside, logits, -jnp.inf), axis=1)

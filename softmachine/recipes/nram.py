@@ -6,6 +6,7 @@ a member is solved once it makes no mistake on sizes up to 50, soft and hard.
 
 from __future__ import annotations
 
+from typing import Any
 
 from softmachine.machines.gates import PAPER_GATES
 from softmachine.machines.nram import NRAMConfig

@@ -61,6 +61,14 @@ class Task(abc.ABC):
     def steps(self, size: int) -> int:
         """Return how many machine steps an example of a size takes at most."""
 
+    def items(self, size: int) -> int:
+        """Return how many vectors a machine's own memory has to hold at once.
+
+        None, unless a kind of tasks says otherwise.
+        """
+        del size
+        return 0
+
     @abc.abstractmethod
     def sample(
         self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int

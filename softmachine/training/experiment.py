@@ -219,8 +219,6 @@ class Experiment:
                 f"training curriculum.smallest must be at least {self.task.smallest} for this "
                 f"task, not {smallest}"
             )
-        if isinstance(self.task, MemoryTask):
-            return machines
         needed = self.task.items(largest)
         for rows in [machine.memory_rows for machine in machines]:
             if rows is not None and needed > rows:

@@ -63,17 +63,21 @@ def graves_rmsprop(
 def gradient_noise() -> optax.GradientTransformationExtraArgs:
     """Add Gaussian noise; ``update`` takes a ``noise_key`` and the ``deviation``."""
 
-    def update(updates, state, params=None, *, noise_key, deviation):
+    def init(params):
+        del params
+        return optax.EmptyState()
+
+    def update(updates, state, params=None, **extra):
         del params
         leaves, treedef = jax.tree.flatten(updates)
-        keys = jax.random.split(noise_key, len(leaves))
+        keys = jax.random.split(extra["noise_key"], len(leaves))
         noisy = [
-            x + deviation * jax.random.normal(key, x.shape, x.dtype)
+            x + extra["deviation"] * jax.random.normal(key, x.shape, x.dtype)
             for x, key in zip(leaves, keys, strict=True)
         ]
         return jax.tree.unflatten(treedef, noisy), state
 
-    return optax.GradientTransformationExtraArgs(lambda _: optax.EmptyState(), update)
+    return optax.GradientTransformationExtraArgs(init, update)
 
 
 def _scale(learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:

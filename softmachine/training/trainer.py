@@ -16,6 +16,8 @@ from jaxtyping import Array, Int, PRNGKeyArray
 
 from softmachine.errors import NonFiniteError, RunError
 from softmachine.evaluation.scoring import build_scorer, score_hard, score_together
+from softmachine.machines.nram import NRAM
+from softmachine.tasks.memory import MemoryTask
 from softmachine.training.checkpoints import leaf_names
 from softmachine.training.experiment import Experiment, SolvedConfig, SolvedTest
 from softmachine.training.interruptions import interruptions
@@ -181,13 +183,13 @@ class _Member:
         bits = line["validation_bits"]
         progress.attempt_error = min(progress.attempt_error, error)
         best = (error, bits) < (progress.best_error, progress.best_bits)
-        passed = solved is not None and error <= solved.error
-        if passed:
+        passed = few_bits = False
+        if solved is not None and error <= solved.error:
             late = jnp.ones_like(self.state.settings.late)
             self.state = self.state._replace(settings=self.state.settings._replace(late=late))
-        if passed and solved.test is not None:
-            passed = self._passes(solved.test, line)
-            best |= passed
+            passed = solved.test is None or self._passes(solved.test, line)
+            best |= passed and solved.test is not None
+            few_bits = solved.bits is None or bits <= solved.bits
         if best:
             progress.best_error, progress.best_bits = error, bits
             progress.best_sequences = progress.sequences
@@ -196,7 +198,7 @@ class _Member:
                 progress.solved_sequences = progress.sequences
                 progress.solved_seconds = progress.seconds
                 progress.solved_device_seconds = progress.device_seconds
-            progress.finished = solved.bits is None or bits <= solved.bits
+            progress.finished = few_bits
         if progress.step >= training.last_update:
             progress.finished = True
         return best
@@ -226,15 +228,17 @@ class _Member:
         key = jax.random.fold_in(jax.random.key(experiment.training.seed), 5)
         smallest = experiment.training.curriculum.smallest
         sizes = jax.random.randint(key, (test.examples,), smallest, test.largest + 1)
-        machine = machine_of(self.state, experiment)
-        score = build_scorer(experiment.task, test.largest)
+        machine, task = machine_of(self.state, experiment), experiment.task
+        assert isinstance(machine, NRAM)
+        assert isinstance(task, MemoryTask)
+        score = build_scorer(task, test.largest)
 
         def hard(sizes):
-            scores = score_hard(machine, experiment.task, key, sizes, test.largest)
-            return float(jnp.mean(scores[experiment.task.error]))
+            scores = score_hard(machine, task, key, sizes, test.largest)
+            return float(jnp.mean(scores[task.error]))
 
         def soft(sizes):
-            return float(jnp.mean(score(machine, key, sizes)[experiment.task.error]))
+            return float(jnp.mean(score(machine, key, sizes)[task.error]))
 
         # The cheapest first, and the largest examples, where most machines fail.
         some = jnp.full(min(64, test.examples), test.largest)
@@ -344,9 +348,8 @@ def _build_validation(
         machines = [machine_of(state, experiment) for state in states]
         draws = [draw(state) for state in states]
         if machines[0].batch_last:
-            scores = score_together(
-                machines, experiment.task, *zip(*draws, strict=True), curriculum.largest
-            )
+            keys, sizes = zip(*draws, strict=True)
+            scores = score_together(machines, experiment.task, keys, sizes, curriculum.largest)
         else:
             scores = [score(m, *drawn) for m, drawn in zip(machines, draws, strict=True)]
         return [

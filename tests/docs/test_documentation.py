@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from softmachine.cli.main import main
+from softmachine.machines.nram import NRAMConfig
 from softmachine.machines.ntm import NTMConfig
 from softmachine.recipes import get_recipe
 
@@ -16,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 GUIDES = [
     ROOT / "docs" / f"{name}.md"
-    for name in ("add-a-machine", "add-a-task", "coming-from-pytorch", "zoo")
+    for name in ("add-a-machine", "add-a-task", "coming-from-pytorch", "nram", "zoo")
 ]
 
 SMALL = shlex.split(
@@ -24,7 +25,10 @@ SMALL = shlex.split(
     "--training.curriculum.largest 4 --training.validate-every 20 "
     "--training.checkpoint-every 20 --training.solved.sequences 8"
 )
-SMALL_NTM = ["--machine.memory-columns", "5"]
+SMALL_MACHINE = {
+    NTMConfig: ["--machine.memory-columns", "5"],
+    NRAMConfig: ["--machine.gates", "READ", "WRITE"],
+}
 
 
 def blocks(path: Path, *languages: str) -> list[tuple[int, str]]:
@@ -49,8 +53,8 @@ def commands(path: Path) -> list[list[str]]:
 def small(arguments: list[str]) -> list[str]:
     """Make a command cheap; what it says itself about anything else still counts."""
     if arguments[0] == "train" and "--help" not in arguments:
-        is_ntm = isinstance(get_recipe(arguments[1]).machine, NTMConfig)
-        return [*arguments, *SMALL, *(SMALL_NTM if is_ntm else [])]
+        machine = type(get_recipe(arguments[1]).machine)
+        return [*arguments, *SMALL, *SMALL_MACHINE.get(machine, [])]
     if arguments[0] == "evaluate":
         return [*arguments, "--sequences", "4"]
     return arguments

@@ -1,5 +1,6 @@
 """Figures of many members: the numbers that they draw."""
 
+import jax
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -9,9 +10,11 @@ from softmachine.evaluation.figures import (
     generalization_curve,
     learning_bands,
     learning_curve,
+    memory_figure,
     save_figure,
 )
 from softmachine.evaluation.generalization import SizeScore
+from softmachine.tasks.memory_arrays import Access
 
 
 @pytest.fixture(autouse=True)
@@ -109,6 +112,28 @@ def test_one_machine_s_figures_show_its_own_numbers():
     ).axes
     assert_line(error.lines[0], [10, 20], [0, 3])
     assert_line(share.lines[0], [10, 20], [0.5, 0.5])
+
+
+def test_memory_figure_shows_every_cell_and_register(access_machine):
+    """Access takes two steps to be right; the third, after stopping, does not matter."""
+    figure = memory_figure(access_machine, Access(), 4, seed=0)
+    memory, registers, choices, stop = figure.axes
+    key = jax.random.fold_in(jax.random.key(0), 4)
+    example = Access().sample(key, 4, max_size=4)
+    pointer = int(example.inputs[0])
+    value = int(example.inputs[pointer])
+    shown = np.array([text.get_text() for text in memory.texts]).reshape(6, 3).astype(int)
+    assert shown[:, 0].tolist() == example.inputs.tolist()
+    assert shown[:, 1].tolist() == example.targets.tolist()
+    names = [label.get_text() for label in memory.get_yticklabels()]
+    assert names == ["k 0 ◂", "A0 1", "A1 2", "A2 3", "A3 4", "end 5"]
+    shown = np.array([text.get_text() for text in registers.texts]).reshape(2, 3).astype(int)
+    assert shown[:, :2].tolist() == [[0, 0], [pointer, value]]
+    names = [label.get_text() for label in choices.get_yticklabels()]
+    assert names == ["READ a", "INC a", "WRITE a", "WRITE b", "r1", "r2"]
+    np.testing.assert_allclose(choices.images[0].get_array(), np.ones((6, 3)), rtol=1e-5)
+    np.testing.assert_allclose(stop.images[0].get_array(), [[0, 1, 0]], atol=1e-6)
+    assert figure.get_suptitle() == "size 4: 0 wrong cells"
 
 
 def test_figures_are_saved_and_closed(tmp_path):

@@ -10,15 +10,24 @@ from softmachine.evaluation import ledger
 from softmachine.evaluation.generalization import SizeScore
 from softmachine.files import write_json
 from softmachine.machines.controllers import ControllerConfig
+from softmachine.machines.nram import NRAMConfig, NRAMControllerConfig
 from softmachine.machines.ntm import NTMConfig
 from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.tasks.associative_recall import AssociativeRecall
 from softmachine.tasks.copy import Copy
+from softmachine.tasks.memory_arrays import Access
 from softmachine.tasks.ngrams import NGrams
 from softmachine.training.curricula import Growing, Uniform
-from softmachine.training.experiment import Experiment, SolvedConfig, TrainingConfig
+from softmachine.training.experiment import (
+    Experiment,
+    SolvedConfig,
+    SolvedTest,
+    TrainingConfig,
+)
+from softmachine.training.objectives import NRAMLoss
 from softmachine.training.population import create_population
 from softmachine.training.runs import Run
+from softmachine.training.search import Restart
 from softmachine.training.trainer import Progress, train_members
 from softmachine.training.update import first_state
 
@@ -355,6 +364,110 @@ def test_a_task_without_a_criterion(tmp_path, tests_done):
     assert "1 seed, all finished; there is no criterion for solved." in page
     # It has no best checkpoint, so there was nothing to test.
     assert tests_done == []
+
+
+def access(**training) -> Experiment:
+    return Experiment(
+        recipe="access",
+        task=Access(),
+        machine=NRAMConfig(
+            registers=2,
+            gates=("READ", "WRITE"),
+            controller=NRAMControllerConfig(hidden=4),
+        ),
+        training=TrainingConfig(
+            batch=4,
+            curriculum=Uniform(smallest=1, largest=6),
+            objective=NRAMLoss(),
+            restarts=(Restart(updates=100, error=0.3),),
+            solved=SolvedConfig(sequences=128, bits=None, test=SolvedTest()),
+            **training,
+        ),
+    )
+
+
+@pytest.fixture
+def nrams(tmp_path, monkeypatch):
+    """Write three seeds of an NRAM; the larger a size, the worse, most of all made hard."""
+    for seed, (attempts, progress) in enumerate(
+        [
+            (1, ended(0, solved=1000)),
+            (3, ended(1, solved=5000)),
+            (4, ended(2, error=0.75, bits=2.0)),
+        ]
+    ):
+        run = access(seed=seed)
+        write_run(tmp_path / f"run-{seed}", run, attempts=attempts, **progress)
+    done = []
+
+    def score(_machine, task, sizes, *, sequences):
+        seed = len(done)
+        done.append([type(task).__name__, *sizes])
+        return [
+            SizeScore(
+                size=size,
+                sequences=sequences,
+                metrics={
+                    "bits": 1.0,
+                    "wrong_cells": seed * size / 100,
+                    "hard_error": seed * size / 50,
+                    "agreement": 0.5,
+                    "perfect": 0.0,
+                },
+            )
+            for size in sizes
+        ]
+
+    monkeypatch.setattr(ledger, "evaluate", score)
+    return tmp_path, done
+
+
+def test_nrams_are_shown_soft_and_hard_with_their_attempts(nrams):
+    path, done = nrams
+    built = ledger.build([path], recipes={"access": access})
+    assert done == [["Access", 20, 50]] * 3
+    (group,) = built["groups"]
+    summary = group["summary"]
+    assert (group["machine"], group["task"]) == ("nram", "Access")
+    assert (summary["tried"], summary["solved"], summary["attempts"]) == (3, 2, 8)
+    assert [row["attempts"] for row in group["runs"]] == [1, 3, 4]
+    assert group["criterion"] == {
+        "error": 0.0,
+        "sequences": 128,
+        "sizes": [1, 6],
+        "test": {"largest": 50, "examples": 1000},
+    }
+    twenty, fifty = group["tests"]
+    assert twenty["error"]["spread"]["median"] == 0.2
+    assert twenty["hard_error"]["spread"]["median"] == 0.4
+    assert fifty["hard_error"]["spread"]["highest"] == 2
+    assert [test["hard_error"]["best_member"] for test in group["tests"]] == [0, 0]
+    assert twenty["paper"] is fifty["paper"] is None
+    json.dumps(built, allow_nan=False)
+
+    lines = ledger.to_markdown(built).splitlines()
+    for line in (
+        "- Access, machine nram; 3 seeds with 8 attempts, all finished: 2 solved, 1 failed "
+        "(21 to 94 % solve it).",
+        "- Solved means at most 0 wrong cells per sequence, on 128 sequences of sizes 1 to 6, "
+        "and then no mistake on 1,000 of sizes 1 to 50, neither soft nor with every choice "
+        "made hard.",
+        "softmachine train access --members 3",
+        "| test | soft: wrong cells | best seed (0) | made hard: wrong cells | best seed (0) |",
+        "| size 20 | 0.2 (0.1 to 0.3) | 0 | 0.4 (0.2 to 0.6) | 0 |",
+        "| size 50 | 0.5 (0.25 to 0.75) | 0 | 1 (0.5 to 1.5) | 0 |",
+        "- The paper on size 20: error 0; generalisation perfect; made hard: perfect (Table 1; "
+        "perfect means no error up to size 50).",
+        "| 2 | no | - | 6,000 | 300 s | 0.75 | 2 | 0.4 | 1 |",
+    ):
+        assert line in lines, line
+
+
+def test_seeds_without_restarts_say_nothing_of_attempts(five, tests_done):
+    (group,) = ledger.build([five], recipes=RECIPES)["groups"]
+    assert group["summary"]["attempts"] == 5
+    assert "attempt" not in ledger.to_markdown(ledger.build([five], recipes=RECIPES))
+    assert len(tests_done) == 4
 
 
 def test_trained_population(tmp_path, monkeypatch):

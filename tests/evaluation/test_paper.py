@@ -9,10 +9,22 @@ import pytest
 
 from softmachine.evaluation.paper import KINDS, PaperFigure, machine_kind, paper_tests
 from softmachine.machines.controllers import ControllerConfig
+from softmachine.machines.nram import NRAMConfig
 from softmachine.machines.ntm import NTMConfig
 from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.tasks.associative_recall import AssociativeRecall
 from softmachine.tasks.copy import Copy
+from softmachine.tasks.memory_arrays import (
+    Access,
+    Increment,
+    MemoryCopy,
+    Merge,
+    Permutation,
+    Reverse,
+    Swap,
+)
+from softmachine.tasks.memory_lists import ListK, ListSearch
+from softmachine.tasks.memory_trees import WalkBST
 from softmachine.tasks.ngrams import NGrams
 from softmachine.tasks.priority_sort import PrioritySort
 from softmachine.tasks.repeat_copy import RepeatCopy
@@ -68,8 +80,44 @@ def test_every_test_is_one_that_its_task_can_draw(kind):
             assert figure is None or (figure.approximate and figure.source)
 
 
+TABLE_1 = {
+    Access: (20, "error 0; generalisation perfect; made hard: perfect"),
+    Increment: (15, "error 0; generalisation perfect; made hard: perfect"),
+    MemoryCopy: (15, "error 0; generalisation perfect; made hard: perfect"),
+    Reverse: (15, "error 0; generalisation perfect; made hard: perfect"),
+    Swap: (20, "error 0; generalisation perfect; made hard: perfect"),
+    Permutation: (6, "error 0; generalisation almost perfect; made hard: perfect"),
+    ListK: (10, "error 0; generalisation strong; made hard: hurts performance"),
+    ListSearch: (6, "error 0; generalisation weak; made hard: hurts performance"),
+    Merge: (10, "error 1 %; generalisation weak; made hard: hurts performance"),
+    WalkBST: (10, "error 0.3 %; generalisation strong; made hard: hurts performance"),
+}
+"""Kurach et al. 2016: the largest size trained on, and what came of it."""
+
+
+@pytest.mark.parametrize("kind", TABLE_1)
+def test_memory_tasks_are_tested_where_they_were_trained_and_beyond(kind):
+    trained, finding = TABLE_1[kind]
+    tests = paper_tests(kind())
+    assert [test.size for test in tests] == sorted({trained, 20, 50})
+    for test in tests:
+        assert test.name == f"size {test.size}"
+        assert test.task == kind()
+        assert set(test.published.values()) == {None}
+        assert (finding in test.finding) == (test.size == trained)
+        assert bool(test.finding) == (test.size == trained)
+        draw = partial(test.task.sample, size=test.size, max_size=test.size)
+        example = jax.eval_shape(draw, jax.random.key(0))
+        assert example.targets.shape == (test.task.cells(test.size),)
+
+
+def test_a_changed_memory_task_is_tested_as_it_is():
+    task = Swap(most_steps=4)
+    assert {test.task for test in paper_tests(task)} == {task}
+
+
 def test_every_task_of_an_experiment_is_covered():
-    assert set(typing.get_args(TaskConfig)) >= set(TASKS)
+    assert set(typing.get_args(TaskConfig)) == {*TASKS, *TABLE_1}
 
 
 def test_figures_hold_for_the_task_of_the_paper_alone():
@@ -96,3 +144,4 @@ def test_machine_kinds():
     assert ntm == ["ntm-lstm", "ntm-ff", "ntm-gru"]
     assert alone == ["lstm", "ff", "gru"]
     assert {*ntm, *alone} >= set(KINDS)
+    assert machine_kind(NRAMConfig()) == "nram"

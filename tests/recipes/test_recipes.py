@@ -1,39 +1,77 @@
 """Every registered recipe trains."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from softmachine.errors import SoftmachineError
+from softmachine.evaluation.scoring import score_batch
+from softmachine.machines.nram import NRAMConfig
 from softmachine.machines.ntm import NTMConfig
 from softmachine.recipes import RECIPES, get_recipe
 from softmachine.training.devices import Layout
 from softmachine.training.update import build_train_chunk, first_state
 
+NRAMS = [name for name in RECIPES if name.startswith("nram-")]
+COMPILED = [*(name for name in RECIPES if name not in NRAMS), "nram-copy"]
+"""An NRAM takes so long to compile that one stands for all."""
 
-@pytest.mark.parametrize("name", RECIPES)
+
+def one_update(experiment, members):
+    """Return the compiled updates of so many members in lockstep, and what they are given."""
+    chunk = build_train_chunk(experiment, Layout(jax.devices()[:1], members, members))
+    states = [first_state(experiment.with_seed(seed)) for seed in range(members)]
+    return chunk, (jax.tree.map(lambda *xs: jnp.stack(xs), *states), jnp.ones(members, int))
+
+
+@pytest.mark.parametrize("name", COMPILED)
 def test_recipe_takes_a_step_with_finite_gradients(name):
     experiment = get_recipe(name)
     assert experiment.recipe == name
-    before = first_state(experiment)
-    chunk = build_train_chunk(experiment, Layout(jax.devices()[:1], 1, 1))
-    after, sums = chunk(jax.tree.map(lambda x: x[None], before), jnp.array([1]))
-    assert int(after.step[0]) == 1
-    assert int(after.fault.step[0]) == -1
-    assert float(sums["gradient_norm"][0]) > 0
-    pairs = zip(
-        jax.tree.leaves(before.parameters), jax.tree.leaves(after.parameters), strict=True
-    )
-    for old, new in pairs:
+    members = 2 if name in NRAMS else 1
+    chunk, (before, ends) = one_update(experiment, members)
+    shapes = [x.shape for x in jax.tree.leaves(before.parameters)]
+    after, sums = chunk(before, ends)
+    assert after.step.tolist() == [1] * members
+    assert after.fault.step.tolist() == [-1] * members
+    assert np.all(sums["gradient_norm"] > 0)
+    for shape, new in zip(shapes, jax.tree.leaves(after.parameters), strict=True):
         assert np.isfinite(new).all()
-        assert old.shape == new[0].shape
+        assert shape == new.shape
+
+
+@pytest.mark.parametrize("name", NRAMS)
+def test_nram_recipe_runs_on_its_task(name):
+    """Traced, not compiled."""
+    experiment = get_recipe(name)
+    assert experiment.recipe == name
+    largest = experiment.training.curriculum.largest
+    machine = eqx.filter_eval_shape(experiment.build_machine)
+    assert experiment.machines_for_updates(machine) == [machine]
+    keys, sizes = jax.random.split(jax.random.key(0), 2), jnp.array([largest - 1, largest])
+    scores = eqx.filter_eval_shape(score_batch, machine, experiment.task, keys, sizes, largest)
+    assert scores.losses.shape == scores.metrics["wrong_cells"].shape == (2,)
+
+
+def test_nram_with_two_rounds_of_gates_can_take_a_step():
+    """Traced, not compiled: a member in lockstep with another, from state to like state."""
+    chunk, arguments = one_update(get_recipe("nram-merge"), 2)
+    after, sums = jax.eval_shape(chunk, *arguments)
+    before = jax.eval_shape(lambda state: state, arguments[0])
+    assert jax.tree.leaves(after) == jax.tree.leaves(before)
+    assert {"loss", "wrong_cells", "gradient_norm"} < sums.keys()
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_name_says_machine(name):
     machine = get_recipe(name).machine
     kind = name.removeprefix("paper-").split("-")
+    assert isinstance(machine, NRAMConfig) == (kind[0] == "nram")
+    if kind[0] == "nram":
+        assert machine.controller.kind == "mlp"
+        return
     assert isinstance(machine, NTMConfig) == (kind[0] == "ntm")
     assert machine.controller.kind == ("feedforward" if kind[1] == "ff" else "lstm")
 

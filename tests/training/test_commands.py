@@ -4,7 +4,8 @@ import dataclasses
 
 from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.recipes import RECIPES, get_recipe
-from softmachine.training.commands import training_commands
+from softmachine.training.commands import differences, training_commands
+from softmachine.training.search import Restart
 
 
 def test_commands_name_what_differs_from_the_recipe():
@@ -29,3 +30,24 @@ def test_commands_name_what_differs_from_the_recipe():
     assert training_commands(dataclasses.replace(recipe, recipe="gone"), [3], RECIPES) is None
     other = dataclasses.replace(recipe, machine=RecurrentConfig())
     assert training_commands(other, [3], RECIPES) is None
+
+
+def test_searched_settings_can_be_named_and_restarts_cannot():
+    recipe = get_recipe("nram-copy")
+    search = dataclasses.replace(
+        recipe.training.search, entropy_bonus=(0.01, 0.5), learning_rate=None
+    )
+    training = dataclasses.replace(recipe.training, search=search, enough=3)
+    searched = dataclasses.replace(recipe, training=training)
+    assert training_commands(searched, [0, 1], RECIPES) == [
+        "softmachine train nram-copy --members 2 --training.enough 3 "
+        "--training.search.entropy-bonus 0.01 0.5"
+    ]
+    training = dataclasses.replace(
+        recipe.training, restarts=(Restart(updates=7, error=0.5), *recipe.training.restarts)
+    )
+    restless = dataclasses.replace(recipe, training=training)
+    (change,) = differences(restless, RECIPES)
+    assert change.field == "training.restarts"
+    assert change.run[0] == {"updates": 7, "error": 0.5}
+    assert training_commands(restless, [0], RECIPES) is None
