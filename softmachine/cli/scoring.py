@@ -297,7 +297,7 @@ def _print_quantiles(scores: Sequence[Sequence[SizeScore]], error: str, title: s
     Console().print(table)
 
 
-def _format(name: str, value: float) -> str:
+def _format(name: str, value: int | float) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     shares = ("perfect", "agreement")

@@ -209,7 +209,7 @@ class _Member:
         A test takes as long as many updates: after n failures, n validations pass first.
         """
         progress = self.progress
-        if progress.waits:
+        if progress.waits and progress.step < self.run.experiment.training.last_update:
             progress.waits -= 1
             return False
         line |= self._test(test)
@@ -226,6 +226,7 @@ class _Member:
         """
         experiment = self.run.experiment
         key = jax.random.fold_in(jax.random.key(experiment.training.seed), 5)
+        key = jax.random.fold_in(key, self.progress.step)
         smallest = experiment.training.curriculum.smallest
         sizes = jax.random.randint(key, (test.examples,), smallest, test.largest + 1)
         machine, task = machine_of(self.state, experiment), experiment.task
