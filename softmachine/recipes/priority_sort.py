@@ -9,7 +9,7 @@ from softmachine.tasks.priority_sort import PrioritySort
 from softmachine.training.curricula import Uniform
 from softmachine.training.experiment import Experiment, TrainingConfig
 
-SIZES = Uniform(smallest=20, largest=20)
+SIZES = Uniform(smallest=16, largest=16)
 
 
 def ntm_sort() -> Experiment:

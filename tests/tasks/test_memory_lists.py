@@ -54,7 +54,9 @@ def drawn(draw, task, seed=0):
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize(("task", "algorithm"), LISTS, ids=lambda value: repr(value)[:30])
+@pytest.mark.parametrize(
+    ("task", "algorithm"), LISTS, ids=lambda value: getattr(value, "__name__", repr(value))[:30]
+)
 def test_the_algorithm_finds_the_target_from_the_first_memory(draw, task, algorithm, seed):
     for size, example, memory in drawn(draw, task, seed):
         assert len(walk(memory)) == size
