@@ -42,7 +42,7 @@ format: .venv/installed-dev
 benchmark: .venv/installed-benchmark
 	$(BIN)/python benchmarks/throughput.py $(PEERS) --scaling --json benchmarks/throughput-result.json
 	$(BIN)/python benchmarks/population.py --json benchmarks/population-result.json
-	$(BIN)/python benchmarks/population.py --recipe nram-copy --members 32 --updates 50 \
+	$(BIN)/python benchmarks/population.py --recipe nram-copy --members 32 --updates 40 \
 	    --json benchmarks/population-nram-result.json
 
 # Every number of docs/results.md: populations of all these recipes, then their tests. What is

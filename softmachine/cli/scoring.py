@@ -140,7 +140,7 @@ def write_ledger(paths: Sequence[str], out: Path, sequences: int) -> None:
 
 def publish_run(source: str, name: str | None, directory: Path | None) -> None:
     """Put the best machine of a run or a population into the zoo."""
-    from softmachine.evaluation.ledger import paper_scores
+    from softmachine.evaluation.ledger import merit, paper_scores
     from softmachine.zoo.publish import publish
 
     use_all_cores()
@@ -148,17 +148,11 @@ def publish_run(source: str, name: str | None, directory: Path | None) -> None:
     if any(run.load_progress() is None for run in runs):
         raise SoftmachineError(f"{source} has not been trained to its end")
     progress = {run.path: run.load_progress() or {} for run in runs}
-    best = min(runs, key=lambda run: _merit(progress[run.path]))
+    best = min(runs, key=lambda run: merit(progress[run.path]))
     for path in publish(
         best, name or best.experiment.recipe, paper_scores(best), directory=directory
     ):
         print(path)
-
-
-def _merit(progress: dict[str, Any]) -> tuple[bool, float, float]:
-    """Return what makes a member the best when it is smallest."""
-    unsolved = progress["solved_sequences"] is None
-    return unsolved, progress["best_error"], progress["best_bits"]
 
 
 def _default_sizes(trained: Trained, machine: Machine, task: Task) -> list[int]:

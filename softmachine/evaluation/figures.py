@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from softmachine.evaluation.generalization import SizeScore
 from softmachine.files import replacing
 from softmachine.machines.machine import Machine
-from softmachine.machines.nram import NRAM
+from softmachine.machines.nram import NRAM, NRAMState
 from softmachine.machines.ntm import NTM, NTMState
 from softmachine.tasks.memory import MemoryTask, stop_probabilities
 from softmachine.tasks.task import Task
@@ -191,6 +191,10 @@ def _memory_panels(states: NTMState, read_heads: int) -> list[tuple[str, np.ndar
     return panels
 
 
+Panel = tuple[str, np.ndarray, np.ndarray | None, list[str]]
+"""A title, shades and perhaps numbers of shape (rows, steps), and the rows' names."""
+
+
 def memory_figure(machine: NRAM, task: MemoryTask, size: int, seed: int) -> Figure:
     """Draw an NRAM on one example over time: memory, registers, choices, stopping.
 
@@ -206,17 +210,7 @@ def memory_figure(machine: NRAM, task: MemoryTask, size: int, seed: int) -> Figu
     scored = np.flatnonzero(np.asarray(example.mask))
     labels = task.labels(np.asarray(example.inputs).tolist())
     stops = stop_probabilities(outputs.stop, example.steps)
-    before = jax.tree.map(
-        lambda first, later: jnp.concatenate([first[None], later[:-1]]),
-        machine.init_state(example.inputs),
-        recording.states,
-    )
-    prepared = machine.prepare()
-    choices = jax.vmap(lambda state: prepared.control(state)[1].choices)(before)
-    shown = np.flatnonzero(machine.plan.inside.any(axis=1))
-    choices = np.asarray(choices).max(axis=2).T[shown]
-    choice_names = [machine.choice_names()[i] for i in shown]
-    panels: list[tuple[str, np.ndarray, np.ndarray | None, list[str]]] = [
+    panels: list[Panel] = [
         (
             "memory",
             memory.max(axis=2).T,
@@ -232,7 +226,7 @@ def memory_figure(machine: NRAM, task: MemoryTask, size: int, seed: int) -> Figu
             registers.argmax(axis=2).T,
             [f"r{i + 1}" for i in range(registers.shape[1])],
         ),
-        ("choices", choices, None, choice_names),
+        _choice_panel(machine, machine.init_state(example.inputs), recording.states),
         ("stop", np.asarray(stops)[None], None, ["p"]),
     ]
     heights = [max(0.5, 0.2 * len(shade)) for _, shade, _, _ in panels]
@@ -258,3 +252,15 @@ def memory_figure(machine: NRAM, task: MemoryTask, size: int, seed: int) -> Figu
     axes[-1].set_xticks(range(steps), [str(step + 1) for step in range(steps)], fontsize=7)
     figure.suptitle(f"size {size}: {error:.3g} {task.error.replace('_', ' ')}")
     return figure
+
+
+def _choice_panel(machine: NRAM, first: NRAMState, states: NRAMState) -> Panel:
+    """Return how likely the most likely source of each choice was, step by step."""
+    before = jax.tree.map(
+        lambda x, later: jnp.concatenate([x[None], later[:-1]]), first, states
+    )
+    prepared = machine.prepare()
+    choices = jax.vmap(lambda state: prepared.control(state)[1].choices)(before)
+    shown = np.flatnonzero(machine.plan.inside.any(axis=1))
+    names = [machine.choice_names()[i] for i in shown]
+    return "choices", np.asarray(choices).max(axis=2).T[shown], None, names

@@ -302,7 +302,15 @@ def _best_seed(rows: Sequence[dict[str, Any]]) -> int | None:
     scored = [row for row in rows if row["finished"] and row["best_error"] is not None]
     if not scored:
         return None
-    return min(scored, key=lambda r: (not r["solved"], r["best_error"], r["best_bits"]))["seed"]
+    return min(scored, key=merit)["seed"]
+
+
+def merit(record: dict[str, Any]) -> tuple[bool, float, float]:
+    """Return what is smallest for the best member: solved, then error, then bits.
+
+    ``record`` is a row of the ledger, or a run's progress.
+    """
+    return record["solved_sequences"] is None, record["best_error"], record["best_bits"]
 
 
 def _spread(values: Sequence[Number | None]) -> dict[str, Number] | None:

@@ -56,13 +56,26 @@ class Gate:
         """Return the integer that the gate gives for integers in ``0 .. values - 1``."""
         return jnp.asarray(self.integer(*arguments, values), jnp.int32)
 
-    def soft(self, *arguments: Distribution, values: int, trailing: int = 0) -> Distribution:
+    def soft(self, *arguments: Distribution, values: int) -> Distribution:
         """Return the distribution that the gate gives for distributions over ``values``.
 
         Raises ValueError if the integer function leaves ``0 .. values - 1``.
         """
         if self.fast is not None:
             return self.fast(*arguments)
+        table = self.table(values)
+        if not arguments:
+            return jax.nn.one_hot(int(table), values)
+        joint = arguments[0]
+        if self.arity == 2:
+            joint = (joint[:, None] * arguments[1]).reshape(values**2, *joint.shape[1:])
+        return jax.ops.segment_sum(joint, table.ravel(), num_segments=values)
+
+    def table(self, values: int) -> Int[np.ndarray, "..."]:
+        """Return what the gate gives for all integers in ``0 .. values - 1``, an axis each.
+
+        Raises ValueError if that leaves ``0 .. values - 1``.
+        """
         grid = np.meshgrid(*[np.arange(values)] * self.arity, indexing="ij")
         table = np.broadcast_to(np.asarray(self.integer(*grid, values)), (values,) * self.arity)
         if table.min() < 0 or table.max() >= values or table.dtype.kind not in "iub":
@@ -70,12 +83,7 @@ class Gate:
                 f"gate {self.name} must give integers in 0..{values - 1} for {values} values; "
                 f"it gives {table.dtype} from {table.min()} to {table.max()}"
             )
-        if not arguments:
-            return jnp.zeros((values, *[1] * trailing)).at[int(table)].set(1.0)
-        joint = arguments[0]
-        if self.arity == 2:
-            joint = (joint[:, None] * arguments[1]).reshape(values**2, *joint.shape[1:])
-        return jax.ops.segment_sum(joint, table.ravel().astype(np.int32), num_segments=values)
+        return table.astype(np.int32)
 
 
 # Sums

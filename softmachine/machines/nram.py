@@ -167,7 +167,7 @@ class _Plan:
             if gate.memory == "write":
                 table[i, 0] = 1
             elif not gate.arity:
-                table[i, gate.integer(values)] = 1
+                table[i, gate.table(values)] = 1
         return table
 
 
