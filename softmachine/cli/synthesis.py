@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from softmachine.cli.sources import user_errors
+from softmachine.files import replacing
 from softmachine.machines.nram import NRAM, NRAMConfig
-from softmachine.programs.held_out import HeldOutReport, check_held_out, machine_runner
+from softmachine.programs.held_out import HeldOutReport, write_program
 from softmachine.recipes.synthesis import begin_or_continue, synthesis
 from softmachine.tasks.examples import GivenExample, read_examples
 from softmachine.tasks.given import Given
@@ -141,16 +142,22 @@ class LevelDisplay:
 
 
 def _present(directory: Path, task: Given, runs: list[Run], first: Progress) -> None:
-    """Print the program and its test."""
-    run = runs[0]
-    machine = run.load_machine()
-    assert isinstance(machine, NRAM)
-    report = check_held_out(task, machine_runner(machine, task))
-    print(f"Found by {run.path.name} after {first.solved_seconds:.0f} s; {directory}")
-    print_report(report)
+    """Print the shortest of the programs that are right most often, and its test."""
+    programs = []
+    for run in runs:
+        machine = run.load_machine()
+        assert isinstance(machine, NRAM)
+        programs.append(write_program(machine, task, run.path.name))
+    best = min(programs, key=lambda found: (-found.report.right, len(found.code)))
+    with replacing(directory / "program.py") as temporary:
+        temporary.write_text(best.code)
+    seconds = first.solved_seconds or 0.0
+    print(f"Found after {seconds:.0f} s by {best.name}; {directory / 'program.py'}:\n")
+    print(best.code)
+    _print_report(best.report)
 
 
-def print_report(report: HeldOutReport) -> None:
+def _print_report(report: HeldOutReport) -> None:
     """Print the outcome by size and the first mistake."""
     table = Table(title="held-out examples")
     for name in ("size", "examples", "right", "with spare cells", "trained"):

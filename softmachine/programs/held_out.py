@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
-import numpy as np
-
 from softmachine.machines.nram import NRAM
-from softmachine.programs.wiring import read_wiring, run_wiring
+from softmachine.programs.extract import extract
+from softmachine.programs.python_code import python_code
 from softmachine.tasks.examples import GivenExample
 from softmachine.tasks.given import Given
 
-Run = Callable[[Sequence[list[int]], Sequence[GivenExample]], Sequence[Sequence[int]]]
-"""``(memories, examples) -> memories afterwards``."""
+Run = Callable[[list[int]], list[int]]
+"""``memory -> memory afterwards``."""
 
 
 class SizeReport(NamedTuple):
@@ -45,60 +44,73 @@ class HeldOutReport(NamedTuple):
     mistake: Mistake | None
 
     @property
-    def right(self) -> bool:
-        """Whether every example is right in memories of both sizes."""
-        return self.mistake is None
+    def right(self) -> int:
+        """How many runs are right, in memories of both sizes together."""
+        return sum(size.right + size.right_with_spare for size in self.sizes)
 
     @property
-    def share(self) -> float:
-        """The share of the runs that are right."""
-        runs = sum(2 * size.examples for size in self.sizes)
-        return sum(size.right + size.right_with_spare for size in self.sizes) / runs
+    def runs(self) -> int:
+        """How many there are."""
+        return sum(2 * size.examples for size in self.sizes)
+
+
+class Found(NamedTuple):
+    """A program and what became of its test."""
+
+    name: str
+    """The member it comes from."""
+    code: str
+    report: HeldOutReport
+
+
+def write_program(machine: NRAM, task: Given, name: str) -> Found:
+    """Return a machine's program in Python, tested on the examples held out.
+
+    Raises SoftmachineError if no program can be made of the machine.
+    """
+    program = extract(machine, task.step_rule())
+    trained = len(task.part_examples("training"))
+    sizes = task.sizes
+    notes = [
+        f"Learned from {trained} examples of sizes {sizes[0]} to {sizes[-1]} by {name}.",
+        "The memory has as many cells as there are numbers: each is 0 to n - 1. What the "
+        "examples do not score may be overwritten.",
+    ]
+    code = python_code(program, "Do what examples showed.", notes)
+    return Found(name, code, check_held_out(task, load(code)))
+
+
+def load(code: str) -> Run:
+    """Return the function ``run`` of a program in Python."""
+    module: dict[str, object] = {}
+    exec(compile(code, "program.py", "exec", dont_inherit=True), module)
+    run = module["run"]
+    assert callable(run)
+    return run
 
 
 def check_held_out(task: Given, run: Run) -> HeldOutReport:
     """Run all examples of a task's test, each in two memories of different size."""
-    examples = task.part_examples("test")
-    trained = {example.size for example in task.part_examples("training")}
-    right: list[list[bool]] = []
+    rows: dict[int, list[int]] = {}
     mistakes: list[Mistake] = []
-    for factor in (1, 2):
-        memories = [[*x.before, *[0] * (factor * x.memory - len(x.before))] for x in examples]
-        answers = run([list(memory) for memory in memories], examples)
-        right.append([_is_right(*pair) for pair in zip(examples, answers, strict=True)])
-        mistakes += [
-            Mistake(example, memory, list(answer))
-            for example, memory, answer, good in zip(
-                examples, memories, answers, right[-1], strict=True
-            )
-            if not good
-        ]
-    rows = []
-    for size in sorted({x.size for x in examples}):
-        these = [i for i, x in enumerate(examples) if x.size == size]
-        counts = [sum(good[i] for i in these) for good in right]
-        rows.append(SizeReport(size, len(these), counts[0], counts[1], size in trained))
-    mistakes.sort(key=lambda m: (len(m.memory), m.example.line))
-    return HeldOutReport(rows, mistakes[0] if mistakes else None)
+    for example in task.part_examples("test"):
+        counts = rows.setdefault(example.size, [0, 0, 0])
+        counts[0] += 1
+        for factor in (1, 2):
+            spare = factor * example.memory - len(example.before)
+            memory = [*example.before, *[0] * spare]
+            answer = run(list(memory))
+            if _is_right(example, answer):
+                counts[factor] += 1
+            else:
+                mistakes.append(Mistake(example, memory, answer))
+    trained = {example.size for example in task.part_examples("training")}
+    sizes = [SizeReport(size, *rows[size], size in trained) for size in sorted(rows)]
+    mistakes.sort(key=lambda mistake: len(mistake.memory))
+    return HeldOutReport(sizes, mistakes[0] if mistakes else None)
 
 
-def _is_right(example: GivenExample, answer: Sequence[int]) -> bool:
+def _is_right(example: GivenExample, answer: list[int]) -> bool:
     """Return whether all scored cells hold what they should."""
     cells = zip(example.after, answer, example.scored, strict=False)
     return all(value == found for value, found, counts in cells if counts)
-
-
-def machine_runner(machine: NRAM, task: Given) -> Run:
-    """Return what runs a machine made hard, for as many steps as the task says."""
-    table = read_wiring(machine)
-
-    def run(memories: Sequence[list[int]], examples: Sequence[GivenExample]):
-        values = np.array([len(memory) for memory in memories])
-        padded = np.zeros((len(memories), values.max()), np.int64)
-        for row, memory in zip(padded, memories, strict=True):
-            row[: len(memory)] = memory
-        steps = np.array([task.steps(example.size) for example in examples])
-        after = run_wiring(machine.config, table, padded, steps, values=values).memories
-        return [row[:cells].tolist() for row, cells in zip(after, values, strict=True)]
-
-    return run

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Int
 
 from softmachine.errors import SoftmachineError
 from softmachine.machines.gates import find_gates
 from softmachine.machines.nram import MLP, NRAM, NRAMConfig
-from softmachine.machines.nram_hard import hard_wiring
+from softmachine.machines.nram_hard import hard_wirings
 
 MOST_REGISTERS = 12
 """There are two to this power patterns at most."""
@@ -25,7 +23,7 @@ MOST_REGISTERS = 12
 class WiringTable(NamedTuple):
     """What a machine without a state of its controller chooses, for every pattern of zeros.
 
-    The pattern's number has bit i set if register i is 0.
+    Patterns have the numbers of `softmachine.machines.nram_hard.pattern_number`.
     """
 
     sources: Int[np.ndarray, "*tables patterns rows"]
@@ -56,13 +54,8 @@ def read_wiring(machine: NRAM) -> WiringTable:
             f"{registers} registers have too many patterns of zeros; at most {MOST_REGISTERS} "
             "registers are possible"
         )
-    patterns = np.arange(2**registers)[:, None] >> np.arange(registers) & 1
-
-    def wire(zeros):
-        return hard_wiring(machine, machine.controller((), zeros)[1])
-
-    sources, stop = jax.vmap(wire)(jnp.asarray(patterns, jnp.float32))
-    return WiringTable(np.asarray(sources), np.asarray(stop))
+    wirings = hard_wirings(machine)
+    return WiringTable(np.asarray(wirings.sources), np.asarray(wirings.stop))
 
 
 def run_wiring(

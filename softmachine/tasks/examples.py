@@ -13,6 +13,8 @@ from softmachine.errors import ExamplesError
 
 MOST_CELLS = 4096
 """The largest memory that an example may need."""
+LEAST_CELLS = 3
+"""The smallest memory that there is: the constants 0, 1 and 2 fit."""
 KEYS = ("input", "output", "mask", "size")
 
 
@@ -33,7 +35,7 @@ class GivenExample:
     def memory(self) -> int:
         """The cells of the smallest memory that holds it, whose values are below that, too."""
         wanted = (v for v, counts in zip(self.after, self.scored, strict=True) if counts)
-        return max(len(self.before), 1 + max(self.before), 1 + max(wanted))
+        return max(LEAST_CELLS, len(self.before), 1 + max(self.before), 1 + max(wanted))
 
     def to_json(self) -> str:
         """Return the line that says the same, in full."""

@@ -16,11 +16,14 @@ from softmachine.choices import check_choices
 from softmachine.errors import ExamplesError
 from softmachine.tasks.examples import GivenExample, parse_examples
 from softmachine.tasks.memory import Drawn, MemoryTask, check_at_least
+from softmachine.tasks.steps import StepRule
 from softmachine.tasks.task import Example
 
 Part = Literal["training", "validation", "test"]
 HELD_OUT = 0.2
 """The share of the examples of each size that is not trained on."""
+SEARCHED_CELLS = 4
+"""In how many cells, or from how many on, a size is looked for."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -85,6 +88,28 @@ class Given(MemoryTask):
     def steps(self, size: Any) -> Any:
         """Return ``steps_per_size`` steps per unit of size and two."""
         return self.steps_per_size * size + 2
+
+    def step_rule(self) -> StepRule:
+        """Return how the memory tells the size, if it does: by the rules tried in turn.
+
+        An array that ends with 0, a cell, or nothing, if all sizes are equal; always up to a
+        number that is the same for all examples. Otherwise the memory is taken to be the
+        example's alone, without free cells.
+        """
+        examples = parse_examples(self.examples)
+        rules = [StepRule("nothing", 1, 0)]
+        rules += [StepRule("array", 1, 0, place) for place in range(SEARCHED_CELLS)]
+        rules += [StepRule("cell", 1, 0, place) for place in range(SEARCHED_CELLS)]
+        for rule in rules:
+            if any(len(x.before) <= rule.place for x in examples):
+                continue
+            # A 0 behind the cells, as there is in a larger memory.
+            beyond = {x.size - rule.steps([*x.before, 0]) for x in examples}
+            if len(beyond) == 1:
+                factor = 0 if rule.of == "nothing" else self.steps_per_size
+                offset = self.steps_per_size * beyond.pop() + 2
+                return rule._replace(factor=factor, offset=offset)
+        return StepRule("length", self.steps_per_size, 2)
 
     def cells(self, size: int) -> int:
         """Return the cells of the largest memory of the part's examples up to a size."""
