@@ -186,6 +186,27 @@ def plot(
 
 
 @app.command
+def repair(
+    run: Positional[Directory],
+    /,
+    updates: int = 300,
+    examples: int = 1000,
+    seed: int = 0,
+) -> None:
+    """Mend NRAMs whose hard form makes mistakes: by fine-tuning, by changing single wires.
+
+    Args:
+        run: directory of a run or a population.
+        updates: how long to fine-tune.
+        examples: how many examples, up to size 50, tell whether it helped.
+        seed: random seed of the examples.
+    """
+    from softmachine.cli.repair import repair_source
+
+    repair_source(run, updates, examples, seed)
+
+
+@app.command
 def moves(
     run: Positional[Source],
     /,

@@ -14,7 +14,12 @@ from rich.table import Table
 from softmachine.cli.sources import user_errors
 from softmachine.files import replacing
 from softmachine.machines.nram import NRAM, NRAMConfig
-from softmachine.programs.held_out import HeldOutReport, write_program
+from softmachine.programs.held_out import (
+    Found,
+    HeldOutReport,
+    mend_program,
+    write_program,
+)
 from softmachine.recipes.synthesis import begin_or_continue, synthesis
 from softmachine.tasks.examples import GivenExample, read_examples
 from softmachine.tasks.given import Given
@@ -67,15 +72,22 @@ def synthesize(path: Path, run: Path | None, minutes: float, options: Options) -
     display = LevelDisplay(task, len(runs))
     begin = time.monotonic()
     progress = train_members(runs, display.report, seconds=60 * minutes)
-    solved = [i for i, member in enumerate(progress) if member.solved_sequences is not None]
-    if solved:
-        _present(directory, task, [runs[i] for i in solved], progress[solved[0]])
-        return
     ended = all(member.finished for member in progress)
     if not ended and time.monotonic() - begin < 60 * minutes:
         print("Interrupted. The same command continues.")
         sys.exit(130)
-    _advise(directory, progress, display, ended=ended)
+    solved = [i for i, member in enumerate(progress) if member.solved_sequences is not None]
+    if solved:
+        programs = [write_program(_load(runs[i]), task, runs[i].path.name) for i in solved]
+        _present(directory, programs)
+        return
+    promising = [i for i, member in enumerate(progress) if member.best_error == 0]
+    programs = [mend_program(_load(runs[i]), task, runs[i].path.name) for i in promising]
+    if any(found.report.mistake is None for found in programs):
+        print("No member is right when made hard; changed wires made one so.")
+        _present(directory, programs)
+        return
+    _advise(directory, progress, display)
     sys.exit(1)
 
 
@@ -141,18 +153,18 @@ class LevelDisplay:
         return max((size for size in self._sizes if size <= level), default=0)
 
 
-def _present(directory: Path, task: Given, runs: list[Run], first: Progress) -> None:
+def _load(run: Run) -> NRAM:
+    machine = run.load_machine()
+    assert isinstance(machine, NRAM)
+    return machine
+
+
+def _present(directory: Path, programs: list[Found]) -> None:
     """Print the shortest of the programs that are right most often, and its test."""
-    programs = []
-    for run in runs:
-        machine = run.load_machine()
-        assert isinstance(machine, NRAM)
-        programs.append(write_program(machine, task, run.path.name))
     best = min(programs, key=lambda found: (-found.report.right, len(found.code)))
     with replacing(directory / "program.py") as temporary:
         temporary.write_text(best.code)
-    seconds = first.solved_seconds or 0.0
-    print(f"Found after {seconds:.0f} s by {best.name}; {directory / 'program.py'}:\n")
+    print(f"{best.name} found a program, {directory / 'program.py'}:\n")
     print(best.code)
     _print_report(best.report)
 
@@ -177,12 +189,10 @@ def _print_report(report: HeldOutReport) -> None:
         print(f"  should be {list(example.after)}, is {answer}")
 
 
-def _advise(
-    directory: Path, progress: list[Progress], display: LevelDisplay, *, ended: bool
-) -> None:
-    print(f"No program yet: {display}.")
+def _advise(directory: Path, progress: list[Progress], display: LevelDisplay) -> None:
+    """Say how far it came, and what else could be tried."""
     best = min(member.best_error for member in progress)
-    print(f"The best member's share of wrong cells in validation: {best:.1%}.")
-    if not ended:
-        print(f"The same command goes on with {directory}; or try --steps-per-size 2,")
-        print("more --registers, another --seed, or simpler examples.")
+    print(f"No program yet; {display}.")
+    print(f"The best member has {best:.1%} of the cells wrong in validation.")
+    print(f"The same command goes on with {directory}. What else may help: more examples,")
+    print("--steps-per-size 2, the --gates that are needed alone, another --seed.")

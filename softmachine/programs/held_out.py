@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import jax
+import numpy as np
+
 from softmachine.machines.nram import NRAM
-from softmachine.programs.extract import extract
+from softmachine.programs.program import build_program
 from softmachine.programs.python_code import python_code
+from softmachine.programs.repair import Change, draw_batch, program_table, repair
+from softmachine.programs.wiring import read_wiring
 from softmachine.tasks.examples import GivenExample
 from softmachine.tasks.given import Given
 
+MENDED = 40
+"""Examples of each size that guide a repair."""
 Run = Callable[[list[int]], list[int]]
 """``memory -> memory afterwards``."""
 
@@ -63,12 +70,16 @@ class Found(NamedTuple):
     report: HeldOutReport
 
 
-def write_program(machine: NRAM, task: Given, name: str) -> Found:
+def write_program(
+    machine: NRAM, task: Given, name: str, changes: Sequence[Change] = ()
+) -> Found:
     """Return a machine's program in Python, tested on the examples held out.
 
-    Raises SoftmachineError if no program can be made of the machine.
+    ``changes`` are made to its wires first. Raises SoftmachineError if no program can be made
+    of the machine.
     """
-    program = extract(machine, task.step_rule())
+    wired = program_table(machine, changes)
+    program = build_program(wired, task.step_rule(), proven=True)
     trained = len(task.part_examples("training"))
     sizes = task.sizes
     notes = [
@@ -76,8 +87,22 @@ def write_program(machine: NRAM, task: Given, name: str) -> Found:
         "The memory has as many cells as there are numbers: each is 0 to n - 1. What the "
         "examples do not score may be overwritten.",
     ]
+    if changes:
+        notes.append(f"Wires changed after training: {len(changes)}.")
     code = python_code(program, "Do what examples showed.", notes)
     return Found(name, code, check_held_out(task, load(code)))
+
+
+def mend_program(machine: NRAM, task: Given, name: str) -> Found:
+    """Return the program of a machine some of whose wires are changed to fit the examples.
+
+    Those held out and larger than what was trained on are not looked at for that. Raises
+    SoftmachineError if no program can be made of the machine.
+    """
+    sizes = np.tile(task.sizes, MENDED)
+    batch = draw_batch(task, jax.random.key(0), sizes, task.sizes[-1])
+    found = repair(machine, read_wiring(machine), batch)
+    return write_program(machine, task, name, found.changes)
 
 
 def load(code: str) -> Run:

@@ -8,16 +8,21 @@ change, and goes on from there.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
+from softmachine.errors import SoftmachineError
 from softmachine.machines.gates import find_gates
 from softmachine.machines.nram import NRAM, NRAMConfig
+from softmachine.programs.extract import controller_table
+from softmachine.programs.reachable import Table
 from softmachine.programs.wiring import WiringTable, run_wiring
 from softmachine.tasks.memory import MemoryTask
+from softmachine.tasks.task import Task
 
 TRIED_AT_ONCE = 64
 """Changes that are run together."""
@@ -61,9 +66,14 @@ class Repair(NamedTuple):
 
 
 def draw_batch(
-    task: MemoryTask, key: PRNGKeyArray, sizes: Int[np.ndarray, " examples"], max_size: int
+    task: Task, key: PRNGKeyArray, sizes: Int[np.ndarray, " examples"], max_size: int
 ) -> Batch:
-    """Return an example of a task for each size."""
+    """Return an example of a memory task for each size.
+
+    Raises SoftmachineError for another task.
+    """
+    if not isinstance(task, MemoryTask):
+        raise SoftmachineError(f"{type(task).__name__} has no memories")
     keys = jax.random.split(key, len(sizes))
     draw = jax.jit(jax.vmap(lambda key, size: task.sample(key, size, max_size=max_size)))
     examples = draw(keys, np.asarray(sizes, np.int32))
@@ -100,7 +110,7 @@ def repair(machine: NRAM, table: WiringTable, batch: Batch, *, most_changes: int
     return Repair(table, tuple(changes), before, after)
 
 
-def apply_changes(table: WiringTable, changes: list[Change]) -> WiringTable:
+def apply_changes(table: WiringTable, changes: Sequence[Change]) -> WiringTable:
     """Return a table with some wires changed."""
     sources, stop = table.sources.copy(), table.stop.copy()
     for change in changes:
@@ -109,6 +119,36 @@ def apply_changes(table: WiringTable, changes: list[Change]) -> WiringTable:
         else:
             sources[change.pattern, change.row] = change.source
     return WiringTable(sources, stop)
+
+
+def program_table(machine: NRAM, changes: Sequence[Change]) -> Table:
+    """Return what programs are built from, with some wires changed."""
+    registers, rows = machine.config.registers, []
+    for i, gate in enumerate(find_gates(machine.config.gates)):
+        rows += [(i, 0), (i, 1)] if gate.arity else []
+    table = dict(controller_table(machine))
+    for change in changes:
+        key = 0, tuple(bool(change.pattern >> i & 1) for i in range(registers))
+        wires = table[key].wires
+        if change.row is None:
+            wires = wires._replace(stop=bool(change.source))
+        elif change.row < len(rows):
+            place, argument = rows[change.row]
+            gates, inputs = list(wires.gates), list(wires.gates[place].inputs)
+            inputs[argument] = change.source
+            gates[place] = gates[place]._replace(inputs=tuple(inputs))
+            wires = wires._replace(gates=tuple(gates))
+        else:
+            kept = list(wires.registers)
+            kept[change.row - len(rows)] = change.source
+            wires = wires._replace(registers=tuple(kept))
+        table[key] = table[key]._replace(wires=wires)
+    return table
+
+
+def wrong_cells(config: NRAMConfig, table: WiringTable, batch: Batch) -> float:
+    """Return the mean share of wrong cells."""
+    return float(_errors(config, table, batch)[0].mean())
 
 
 def _errors(

@@ -4,11 +4,15 @@ import jax
 import numpy as np
 import pytest
 
+from softmachine.programs.held_out import load
+from softmachine.programs.program import build_program
+from softmachine.programs.python_code import python_code
 from softmachine.programs.repair import (
     Change,
     apply_changes,
     draw_batch,
     live_rows,
+    program_table,
     repair,
 )
 from softmachine.programs.wiring import read_wiring, run_wiring
@@ -74,6 +78,25 @@ def test_a_machine_with_too_many_faults_is_not_made_worse(access_machine, batch)
     found = repair(access_machine, bad, batch)
     assert found.after <= found.before
     assert wrong(access_machine, found.table, batch) == pytest.approx(found.after)
+
+
+def test_a_program_is_written_of_the_changed_wires(access_machine, batch):
+    """Each change that breaks the table breaks the program alike, on the same examples."""
+    table = read_wiring(access_machine)
+    rows = live_rows(access_machine.config, table.sources[3])
+    for pattern in (3, 1):
+        for change in [Change(pattern, None, 0), *[Change(pattern, row, 0) for row in rows]]:
+            ran = run_wiring(
+                access_machine.config,
+                apply_changes(table, [change]),
+                batch.memories,
+                batch.steps,
+            )
+            wired = program_table(access_machine, [change])
+            program = build_program(wired, Access().step_rule(), proven=True)
+            run = load(python_code(program, "Do it.", []))
+            answers = [run(memory.tolist()) for memory in batch.memories]
+            np.testing.assert_array_equal(answers, ran.memories)
 
 
 def test_dead_wires_are_not_tried(access_machine):

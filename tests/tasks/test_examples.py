@@ -4,7 +4,7 @@ import json
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from softmachine.errors import ExamplesError
 from softmachine.tasks.examples import MOST_CELLS, parse_examples, read_examples
@@ -105,70 +105,3 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
     path.write_bytes(line().encode() + b"\n\xff\xfe\n")
     with pytest.raises(ExamplesError, match="line 2: not UTF-8"):
         read_examples(path)
-
-
-@st.composite
-def malformed(draw):
-    """A file with good lines and one bad one; and the bad one's number."""
-    lines = [
-        {"input": [i + 1, i + 2, 0], "output": [i + 2, i + 3, 0]}
-        for i in range(draw(st.integers(2, 5)))
-    ]
-    place = draw(st.integers(0, len(lines) - 1))
-    example = lines[place]
-    key = draw(st.sampled_from(["input", "output"]))
-    cell = draw(st.integers(0, 2))
-    kind = draw(
-        st.sampled_from(
-            [
-                *["ragged", "negative", "big", "number", "boolean", "text", "null", "nested"],
-                *["missing", "unknown", "list", "truncated", "garbage", "empty"],
-                *["contradiction", "mask", "size"],
-            ]
-        )
-    )
-    values = {
-        "negative": draw(st.integers(-(10**6), -1)),
-        "big": draw(st.integers(MOST_CELLS, 10**40)),
-        "number": draw(st.floats(allow_nan=True, allow_infinity=True)),
-        "boolean": draw(st.booleans()),
-        "text": draw(st.text(max_size=5)),
-        "null": None,
-        "nested": [1],
-    }
-    if kind in values:
-        example[key][cell] = values[kind]
-    elif kind == "ragged":
-        example[key] += draw(st.lists(st.integers(0, 9), min_size=1, max_size=4))
-    elif kind == "missing":
-        del example[key]
-    elif kind == "unknown":
-        example[draw(st.text(min_size=1, max_size=5).map(lambda x: "x" + x))] = 1
-    elif kind == "empty":
-        example["input"] = example["output"] = []
-    elif kind == "contradiction":
-        lines.append({"input": example["input"], "output": [9, *example["output"][1:]]})
-        place = len(lines) - 1
-    elif kind == "mask":
-        example["mask"] = draw(st.sampled_from([[], [0, 0, 0], [1, 1], [1, 2, 1], 5, "111"]))
-    elif kind == "size":
-        example["size"] = draw(st.sampled_from([0, -1, 1.5, True, "3", [3], MOST_CELLS + 1]))
-    texts = [json.dumps(x) for x in lines]
-    if kind == "list":
-        texts[place] = json.dumps(list(example.values()))
-    elif kind == "truncated":
-        texts[place] = texts[place][: draw(st.integers(1, len(texts[place]) - 1))]
-    elif kind == "garbage":
-        words = st.text(st.characters(codec="utf-8", exclude_characters="\n\r"), min_size=1)
-        texts[place] = "?" + draw(words)
-    return "\n".join(texts), place + 1
-
-
-@settings(max_examples=200, deadline=None)
-@given(malformed())
-def test_every_malformed_file_gets_a_line_number(drawn):
-    text, number = drawn
-    with pytest.raises(ExamplesError) as caught:
-        parse_examples(text)
-    assert str(caught.value).startswith(f"line {number}: ")
-    assert len(str(caught.value)) < 300
