@@ -60,7 +60,8 @@ def test_a_program_is_found_printed_and_tested(folder, capsys):
 
     metrics = (directory / "seed-0" / "metrics.jsonl").read_text()
     main(["synthesize", "task.jsonl", *SMALL])
-    assert capsys.readouterr().out == printed
+    outcome = [line for line in printed.splitlines() if " updates  no mistake" not in line]
+    assert capsys.readouterr().out.splitlines() == outcome
     assert (directory / "seed-0" / "metrics.jsonl").read_text() == metrics
 
     with pytest.raises(SystemExit) as stop:
@@ -89,7 +90,7 @@ def test_an_interruption_keeps_what_there_is(folder, capsys, monkeypatch):
     write_examples(folder, 2)
     report = synthesis.LevelDisplay.report
 
-    def interrupt(*arguments):
+    def interrupt(*_):
         signal.raise_signal(signal.SIGINT)
         monkeypatch.setattr(synthesis.LevelDisplay, "report", report)
 
