@@ -15,3 +15,7 @@ class RunError(SoftmachineError):
 
 class NonFiniteError(SoftmachineError):
     """Training met a loss or gradient that is not finite."""
+
+
+class ExamplesError(SoftmachineError, ValueError):
+    """Examples that were brought along cannot be used."""
