@@ -15,3 +15,7 @@ class RunError(SoftmachineError):
 
 class NonFiniteError(SoftmachineError):
     """Training met a loss or gradient that is not finite."""
+
+
+class TraceError(SoftmachineError):
+    """A trace cannot be made as asked, or a file is no trace that can be read."""

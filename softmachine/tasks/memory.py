@@ -125,6 +125,8 @@ class MemoryTask(Task):
     """
 
     output = MemoryCells()
+    addresses: ClassVar[frozenset[str]] = frozenset()
+    """Labels of cells that hold the address of another cell, or 0 for none."""
 
     @abc.abstractmethod
     def steps(self, size: Any) -> Any:
@@ -152,6 +154,11 @@ class MemoryTask(Task):
 
         Such as ``p``, ``A3``, ``next``, ``left``; an empty string for a cell without a role.
         """
+
+    def pointers(self, memory: Sequence[int]) -> list[int]:
+        """Return which cells of an example's first memory hold addresses of others."""
+        labels = self.labels(memory)
+        return [cell for cell, label in enumerate(labels) if label in self.addresses]
 
     def sample(
         self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int

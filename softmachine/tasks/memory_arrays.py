@@ -55,6 +55,7 @@ class Access(MemoryTask):
     input     2   3   1   0   0   0
     target    1   .   .   .   .   .
     """
+    addresses = frozenset({"k"})
 
     def steps(self, size: Any) -> Any:
         """Return 3: to read the pointer, to read the value, to write it."""
@@ -136,6 +137,7 @@ class Increment(MemoryTask):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _ArrayToPointer(MemoryTask):
     """Write an array, in some order, to where a pointer says: right behind the array."""
+    addresses = frozenset({"p"})
 
     @abc.abstractmethod
     def _written(self, array: Int[Array, " room"], size: Int[Array, ""]) -> Int[Array, " room"]:
@@ -260,6 +262,7 @@ class Swap(MemoryTask):
     most_steps: int = 6
     """How many steps a machine takes."""
     smallest = 2
+    addresses = frozenset({"p", "q"})
 
     def __post_init__(self) -> None:
         """Check the steps."""
@@ -327,6 +330,7 @@ class Permutation(MemoryTask):
     """The index of the array's first value: 0 or 1."""
     steps_per_item: int = 2
     """How many steps a machine takes for each index, besides three."""
+    addresses = frozenset({"a"})
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -392,6 +396,7 @@ class Merge(MemoryTask):
     steps_per_item: int = 2
     """How many steps a machine takes for each value, besides four."""
     smallest = 2
+    addresses = frozenset({"a", "b", "o"})
 
     def __post_init__(self) -> None:
         """Check the steps."""

@@ -57,6 +57,7 @@ class ListK(MemoryTask):
     """What k is for the first node: 0 or 1."""
     out_pointer: bool = False
     """Whether the out cell holds its own address at first, instead of 0."""
+    addresses = frozenset({"head", "next"})
 
     def __post_init__(self) -> None:
         """Check what the first node is called."""
@@ -121,6 +122,7 @@ class ListSearch(MemoryTask):
 
     spare: int = 2
     """How many more nodes there would be room for."""
+    addresses = frozenset({"head", "next"})
 
     def __post_init__(self) -> None:
         """Check the room."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from typing import ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
@@ -78,6 +78,13 @@ class Task(abc.ABC):
         Raises ValueError if `check_size` does.
         """
 
+    def answer(self, inputs: Any) -> tuple[Any, Any] | None:
+        """Return targets and mask for the inputs of a whole example, as NumPy arrays.
+
+        None if the inputs are not laid out as those of this task, and unless a task can tell.
+        """
+        del inputs
+
     @abc.abstractmethod
     def render(self, example: Example, outputs: PyTree = None) -> str:
         """Return an example, and a machine's outputs for it, as text for people."""
@@ -117,6 +124,16 @@ class SequenceTask(Task):
     @abc.abstractmethod
     def output_size(self) -> int:
         """Width of one step's output."""
+
+    @property
+    def input_labels(self) -> list[str]:
+        """What each input channel is, in a word; bits, unless a task says otherwise."""
+        return [f"bit {i + 1}" for i in range(self.input_size)]
+
+    @property
+    def output_labels(self) -> list[str]:
+        """What each output channel is."""
+        return [f"bit {i + 1}" for i in range(self.output_size)]
 
     @abc.abstractmethod
     def items(self, size: int) -> int:
