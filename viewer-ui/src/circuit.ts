@@ -3,23 +3,35 @@
 
 import { entry, likely, percent } from "./fields";
 import { type Drawing, figures, type Moment, type Panel, small, type Tip } from "./panel";
+import type { Stroke } from "./pen";
 import { likelyTip } from "./timeline";
 import type { Choice, Circuit, Field, Fields, Trace } from "./trace";
 
 const SHOWN = 0.05; // weaker wires are not drawn, and gates that only they reach
-const ROW = 46;
+const ROW = 44;
+const LANE = 14;
 const BOX = 32;
 const TOP = 20;
 const FOOT = 26;
+const ENDS = 76;
+const COLUMN = 56; // at least, or the drawing has to be scrolled
 
 interface Wire {
   source: number;
   weight: number;
 }
 
+/** A gate, or room for a wire that passes: by the number of its source. */
+interface Slot {
+  source: number;
+  passes: boolean;
+}
+
 interface Layout {
-  /** Gates that are wired to something, or write, by column. */
-  columns: number[][];
+  /** From left to right; gates stand as late as what they need lets them be early. */
+  columns: Slot[][];
+  /** For each source the column it stands in: -1 for registers, null for unused gates. */
+  column: (number | null)[];
   unused: number[];
   wires: Wire[][];
 }
@@ -69,16 +81,33 @@ function arrange(trace: Trace, circuit: Circuit, choices: Field, step: number): 
     if (choice.gate === null) for (const wire of wires[i]) need(wire.source);
   });
   gates.forEach((gate, i) => gate.memory === "write" && need(registers + i));
-  const columns: number[][] = [];
-  const depth = gates.map(() => 0);
+  const column: (number | null)[] = Array.from({ length: registers + gates.length }, () => null);
+  column.fill(-1, 0, registers);
   gates.forEach((_, gate) => {
     if (!live.has(gate)) return;
-    for (const { source } of inputs(gate)) {
-      if (source >= registers) depth[gate] = Math.max(depth[gate], depth[source - registers] + 1);
-    }
-    (columns[depth[gate]] ??= []).push(gate);
+    const before = inputs(gate).map(({ source }) => column[source] ?? -1);
+    column[registers + gate] = 1 + before.reduce((a, b) => Math.max(a, b), -1);
   });
-  return { columns, unused: gates.flatMap((_, i) => (live.has(i) ? [] : [i])), wires };
+  const unused = gates.flatMap((_, i) => (live.has(i) ? [] : [i]));
+  return { columns: fill(circuit, wires, column), column, unused, wires };
+}
+
+/** Return what stands in each column: its gates, and wires that go on to a later one. */
+function fill(circuit: Circuit, wires: Wire[][], column: (number | null)[]): Slot[][] {
+  const count = 1 + column.reduce<number>((a, b) => Math.max(a, b ?? -1), -1);
+  const reach = column.map((at) => at ?? -1); // the last column that a source's wires pass
+  circuit.choices.forEach((choice, i) => {
+    if (!taken(circuit, choice)) return;
+    const end = choice.gate === null ? count : column[circuit.registers + choice.gate];
+    if (end === null) return;
+    for (const { source } of wires[i]) reach[source] = Math.max(reach[source], end - 1);
+  });
+  return Array.from({ length: count }, (_, c) =>
+    column.flatMap((at, source): Slot[] => {
+      if (at === c) return [{ source, passes: false }];
+      return at !== null && at < c && reach[source] >= c ? [{ source, passes: true }] : [];
+    }),
+  );
 }
 
 /** Return whether a choice matters: gates of one argument do not look at the second. */
@@ -86,68 +115,80 @@ function taken(circuit: Circuit, choice: Choice): boolean {
   return choice.gate === null || choice.argument < circuit.gates[choice.gate].arity;
 }
 
-function rowsOf(trace: Trace, circuit: Circuit, choices: Field): number {
-  const tallest = trace.steps.map((step) =>
-    Math.max(0, ...layoutOf(trace, circuit, choices, step).columns.map((column) => column.length)),
-  );
-  return tallest.reduce((a, b) => Math.max(a, b), circuit.registers);
+const heightOf = (slots: Slot[]) => slots.reduce((sum, slot) => sum + (slot.passes ? LANE : ROW), 0);
+
+/** Return the most columns that any step's circuit has, and the height of the tallest. */
+function largest(trace: Trace, circuit: Circuit, choices: Field): { columns: number; height: number } {
+  const all = trace.steps.map((step) => layoutOf(trace, circuit, choices, step).columns);
+  return {
+    columns: all.reduce((most, columns) => Math.max(most, columns.length), 0),
+    height: all.flat().map(heightOf).reduce((a, b) => Math.max(a, b), circuit.registers * ROW),
+  };
 }
 
 /** Where everything is drawn. */
 interface Places {
   /** Middles of what gives values: registers before the step, then gates. */
   sources: ([number, number] | null)[];
+  /** For each source the middles of the lanes in which its wires pass columns. */
+  lanes: Map<number, [number, number]>[];
   after: [number, number][];
   box: number;
   ends: number;
 }
 
 function placesOf(circuit: Circuit, layout: Layout, width: number, height: number): Places {
-  const { registers, gates } = circuit;
-  const ends = Math.min(76, width / 5);
-  const spread = (i: number, count: number) => TOP + ((i + 0.5) * height) / count;
-  const sources: ([number, number] | null)[] = Array.from({ length: registers + gates.length }, () => null);
-  for (let i = 0; i < registers; i++) sources[i] = [ends / 2, spread(i, registers)];
+  const { registers } = circuit;
+  const ends = Math.min(ENDS, width / 5);
+  const spread = (i: number) => TOP + ((i + 0.5) * height) / registers;
+  const sources: ([number, number] | null)[] = layout.column.map(() => null);
+  for (let i = 0; i < registers; i++) sources[i] = [ends / 2, spread(i)];
+  const lanes = layout.column.map(() => new Map<number, [number, number]>());
   const room = (width - 2 * ends) / Math.max(1, layout.columns.length);
-  const ys = sources.map((place) => place?.[1] ?? 0);
-  layout.columns.forEach((column, c) => {
-    const wanted = column.map((gate) => {
-      const from = circuit.choices.flatMap((choice, i) =>
-        choice.gate === gate && taken(circuit, choice) ? layout.wires[i].map((w) => w.source) : [],
-      );
-      const mean = from.reduce((sum, source) => sum + ys[source], 0) / from.length;
-      return { gate, y: from.length ? mean : TOP + height };
-    });
+  const ys = sources.map((place) => place?.[1] ?? 0); // where each source was seen last
+  layout.columns.forEach((slots, c) => {
+    const x = ends + (c + 0.5) * room;
+    const wanted = slots.map((slot) => ({ slot, y: slot.passes ? ys[slot.source] : meanHeight(circuit, layout, slot.source, ys) }));
     wanted.sort((a, b) => a.y - b.y);
-    const step = Math.min(ROW, height / column.length);
-    let free = TOP + step / 2;
-    wanted.forEach(({ gate, y }, i) => {
-      const last = TOP + height - (wanted.length - 1 - i + 0.5) * step;
-      const at = Math.min(Math.max(y, free), last);
-      free = at + step;
-      sources[registers + gate] = [ends + (c + 0.5) * room, at];
-      ys[registers + gate] = at;
-    });
+    let [free, left] = [TOP, heightOf(slots)];
+    for (const { slot, y } of wanted) {
+      const tall = slot.passes ? LANE : ROW;
+      const at = Math.max(free + tall / 2, Math.min(y, TOP + height - left + tall / 2));
+      [free, left] = [at + tall / 2, left - tall];
+      if (slot.passes) lanes[slot.source].set(c, [x, at]);
+      else sources[slot.source] = [x, at];
+      ys[slot.source] = at;
+    }
   });
-  const after = Array.from({ length: registers }, (_, i): [number, number] => [width - ends / 2, spread(i, registers)]);
-  return { sources, after, box: Math.max(30, Math.min(86, room * 0.66)), ends: ends - 8 };
+  const after = Array.from({ length: registers }, (_, i): [number, number] => [width - ends / 2, spread(i)]);
+  return { sources, lanes, after, box: Math.max(30, Math.min(86, room * 0.66)), ends: ends - 8 };
+}
+
+/** Return the mean height of what a gate takes; gates that take nothing stand below. */
+function meanHeight(circuit: Circuit, layout: Layout, source: number, ys: number[]): number {
+  const gate = source - circuit.registers;
+  const from = circuit.choices.flatMap((choice, i) =>
+    choice.gate === gate && taken(circuit, choice) ? layout.wires[i].map((wire) => ys[wire.source]) : [],
+  );
+  return from.length ? from.reduce((a, b) => a + b) / from.length : Infinity;
 }
 
 /** The circuit of the present step. */
 export function circuitPanel(): Panel {
-  const rows = new WeakMap<Fields, number>();
-  const known = (moment: Moment) => {
-    const found = rows.get(moment.fields) ?? rowsOf(moment.trace, moment.trace.circuit!, moment.fields.get("choices")!);
-    rows.set(moment.fields, found);
+  const sizes = new WeakMap<Fields, ReturnType<typeof largest>>();
+  const size = ({ trace, fields }: Moment) => {
+    const found = sizes.get(fields) ?? largest(trace, trace.circuit!, fields.get("choices")!);
+    sizes.set(fields, found);
     return found;
   };
   return {
     title: "Circuit of this step",
     note: "Wires are as strong as the machine is sure of them; point at a box or at a wire's end",
-    height: (moment) => TOP + known(moment) * ROW + FOOT,
+    height: (moment) => TOP + size(moment).height + FOOT,
+    leastWidth: (moment) => 2 * ENDS + size(moment).columns * COLUMN,
     draw(d) {
       const circuit = d.trace.circuit!;
-      const height = known(d) * ROW;
+      const { height } = size(d);
       if (d.step < 1 || !entry(d.trace, d.fields.get("choices")!, d.step)) {
         d.pen.text(0, TOP + 12, "Before the first step nothing is wired.", small(d.theme));
         return;
@@ -156,7 +197,9 @@ export function circuitPanel(): Panel {
       const places = placesOf(circuit, layout, d.width, height);
       drawWires(d, circuit, layout, places);
       drawRegisters(d, circuit, places);
-      for (const column of layout.columns) for (const gate of column) drawGate(d, circuit, places, gate);
+      for (const slot of layout.columns.flat()) {
+        if (!slot.passes) drawGate(d, circuit, places, slot.source - circuit.registers);
+      }
       addPorts(d, circuit, layout, places);
       const names = layout.unused.map((gate) => circuit.gates[gate].name).join(", ");
       if (names) d.pen.text(0, TOP + height + 14, `Not used: ${names}`, small(d.theme), d.width);
@@ -200,21 +243,44 @@ function endOf(circuit: Circuit, places: Places, choice: Choice): [number, numbe
 }
 
 function drawWires(d: Drawing, circuit: Circuit, layout: Layout, places: Places): void {
+  // What several wires of a source share is drawn once, as strong as the strongest of them.
+  const shared = layout.column.map(() => 0);
+  circuit.choices.forEach((choice, i) => {
+    if (!taken(circuit, choice)) return;
+    for (const { source, weight } of layout.wires[i]) shared[source] = Math.max(shared[source], weight);
+  });
+  const starts = (source: number): [number, number] => {
+    const [x, y] = places.sources[source]!;
+    return [x + (source < circuit.registers ? places.ends : places.box) / 2, y];
+  };
+  places.lanes.forEach((lanes, source) => {
+    if (!lanes.size) return;
+    let from = starts(source);
+    for (const [middle, y] of lanes.values()) {
+      const [left, right] = [middle - places.box / 2, middle + places.box / 2];
+      drawWire(d, from, [left, y], shared[source]);
+      d.pen.line([left, y, right, y], wireStyle(d, shared[source]));
+      from = [right, y];
+    }
+  });
   circuit.choices.forEach((choice, i) => {
     const end = taken(circuit, choice) ? endOf(circuit, places, choice) : null;
     if (!end) return;
+    const column = choice.gate === null ? layout.columns.length : layout.column[circuit.registers + choice.gate]!;
     for (const { source, weight } of layout.wires[i]) {
-      const from = places.sources[source];
-      if (!from) continue;
-      const start = from[0] + (source < circuit.registers ? places.ends : places.box) / 2;
-      const bend = Math.max(18, (end[0] - start) / 2.2);
-      d.pen.curve([start, from[1], start + bend, from[1], end[0] - bend, end[1], end[0], end[1]], {
-        stroke: d.theme.ink,
-        width: 0.6 + 1.6 * weight,
-        opacity: 0.12 + 0.63 * weight,
-      });
+      const lane = places.lanes[source].get(column - 1);
+      drawWire(d, lane ? [lane[0] + places.box / 2, lane[1]] : starts(source), end, weight);
     }
   });
+}
+
+function wireStyle(d: Drawing, weight: number): Stroke {
+  return { stroke: d.theme.ink, width: 0.6 + 1.2 * weight, opacity: 0.12 + 0.6 * weight };
+}
+
+function drawWire(d: Drawing, [x0, y0]: [number, number], [x1, y1]: [number, number], weight: number): void {
+  const bend = (x1 - x0) / 2;
+  d.pen.curve([x0, y0, x0 + bend, y0, x1 - bend, y1, x1, y1], wireStyle(d, weight));
 }
 
 function drawRegisters(d: Drawing, circuit: Circuit, places: Places): void {

@@ -131,8 +131,9 @@ function drawBars(d: Drawing, line: Line, x: number, width: number, rows: number
 function drawVector(d: Drawing, line: Line, y: number, wide: number, columns: number): void {
   const at = entry(d.trace, line.field, d.step);
   const colors = colorsOf(line.field, d.theme);
-  const name = `${line.field.name.replaceAll("_", " ")}, ${line.name}`;
-  d.pen.text(LEFT, y + CAPTION / 2, line.field.name === line.name ? line.name : name, small(d.theme));
+  const several = line.field.stride > lastOf(line.field);
+  const name = line.field.name.replaceAll("_", " ");
+  d.pen.text(LEFT, y + CAPTION / 2, several ? `${name}, ${line.name}` : name, small(d.theme), wide);
   const width = wide / columns;
   for (let column = 0; at && column < columns; column++) {
     const x = at.data[at.first + line.offset + column];

@@ -56,6 +56,10 @@ export interface Panel {
   title: string;
   /** One line that says what is seen. */
   note: string;
+  /** Whether it may stand beside another one. */
+  narrow?: boolean;
+  /** Return the width that the drawing needs at least: it is scrolled where there is less. */
+  leastWidth?(moment: Moment): number;
   /** Return the height that the drawing needs at a width. */
   height(moment: Moment, width: number): number;
   draw(drawing: Drawing): void;
@@ -94,12 +98,12 @@ export class Host {
     this.panel = panel;
     this.listener = listener;
     this.canvas = element("canvas", { tabindex: 0, role: "img" });
-    this.figure = element("figure", { class: "panel" }, [
+    this.figure = element("figure", { class: panel.narrow ? "panel narrow" : "panel" }, [
       element("figcaption", {}, [
         element("h3", {}, [panel.title]),
         element("span", {}, [panel.note]),
       ]),
-      this.canvas,
+      element("div", { class: "scrolled" }, [this.canvas]),
     ]);
     this.listen();
   }
@@ -120,6 +124,9 @@ export class Host {
     if (!this.moment) return;
     if (!this.width) this.width = this.canvas.parentElement!.clientWidth;
     if (!this.width) return; // folded away
+    const least = this.panel.leastWidth?.(this.moment) ?? 0;
+    if (least > this.width) this.width = least;
+    this.canvas.style.width = `${this.width}px`;
     const height = this.panel.height(this.moment, this.width);
     const scale = window.devicePixelRatio || 1;
     const [pixels, lines] = [Math.round(this.width * scale), Math.round(height * scale)];

@@ -20,6 +20,7 @@ export interface Panels {
 
 const FEW = 6; // so many curves can be told apart
 const BESIDE = 6;
+const SHORT = 24; // steps whose values fit into half a page
 
 /** Return the panels of a trace; `hard` chooses between the two machines of an NRAM. */
 export function panelsOf(trace: Trace, hard: boolean): Panels {
@@ -27,6 +28,7 @@ export function panelsOf(trace: Trace, hard: boolean): Panels {
   const side: Panel[] = [];
   const main: Panel[] = [];
   const more: Panel[] = [];
+  const narrow = trace.circuit !== null && trace.length <= SHORT;
   const tapes = tapesPanel(trace);
   if (tapes) main.push(tapes);
   const left = new Set(fields);
@@ -36,7 +38,7 @@ export function panelsOf(trace: Trace, hard: boolean): Panels {
     return field;
   };
   if (trace.circuit && fields.some((f) => f.name === "choices")) {
-    placeCircuit(trace, take, main, more);
+    placeCircuit(trace, take, narrow, main, more);
   }
   for (const field of fields) {
     if (field.kind === "matrix" && field.shape.length === 2) {
@@ -48,15 +50,16 @@ export function panelsOf(trace: Trace, hard: boolean): Panels {
   const [asides, plain] = split(others, (f) => isAside(f));
   const [attention, rest] = split(plain, (f) => f.kind === "weighting");
   main.push(...attention.map((f) => anyPanel(trace, f)));
-  for (const group of new Set(curved.map((f) => f.group))) {
-    const together = curved.filter((f) => f.group === group);
-    const note = together.length === 1 ? together[0].description : "";
-    main.push(curvesPanel(capital(together.length === 1 ? words(together[0]) : group), note, together));
-  }
   for (const field of trace.example.values()) {
-    if (field.axes.length === 1 && field.axes[0] === "step" && field.kind === "probability") {
-      main.push(curvesPanel("Stopping", field.description, [perStep(trace, field)]));
-    }
+    const perStepOnly = field.axes.length === 1 && field.axes[0] === "step";
+    if (perStepOnly && field.kind === "probability") curved.push(perStep(trace, field));
+  }
+  const groups = new Set(curved.map((f) => (trace.circuit ? "stop and doubt" : f.group)));
+  for (const group of groups) {
+    const together = trace.circuit ? curved : curved.filter((f) => f.group === group);
+    const alone = together.length === 1;
+    const title = capital(alone ? words(together[0]) : group);
+    main.push({ ...curvesPanel(title, alone ? together[0].description : "", together), narrow });
   }
   main.push(...rest.map((f) => anyPanel(trace, f)));
   more.push(...asides.map((f) => anyPanel(trace, f)));
@@ -64,13 +67,15 @@ export function panelsOf(trace: Trace, hard: boolean): Panels {
 }
 
 function placeCircuit(
-  trace: Trace, take: (name: string) => Field | undefined, main: Panel[], more: Panel[],
+  trace: Trace, take: (name: string) => Field | undefined, narrow: boolean, main: Panel[], more: Panel[],
 ): void {
   const [memory, registers, gates, choices] = ["memory", "registers", "gates", "choices"].map(take);
   if (memory) main.push(cellsPanel(memory.name));
   main.push(circuitPanel());
-  if (registers) main.push(tablePanel(trace, registers, "Registers over time", "Values that changed are set off"));
-  if (memory) main.push(tablePanel(trace, memory, "Memory over time", "Values that changed are set off"));
+  const table = (field: Field, title: string) =>
+    main.push({ ...tablePanel(trace, field, title, "Values that changed are set off"), narrow });
+  if (memory) table(memory, "Memory over time");
+  if (registers) table(registers, "Registers over time");
   if (gates) more.push(tablePanel(trace, gates, "Gates over time", gates.description));
   if (choices) more.push(tablePanel(trace, choices, "Choices over time", choices.description));
 }

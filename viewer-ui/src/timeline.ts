@@ -23,14 +23,15 @@ const LARGEST_CELL = 22;
 /** Return where steps are drawn; long traces are seen in part, around the present step. */
 export function timeAxis(
   trace: Pick<Trace, "length" | "circuit">, width: number, step: number,
-  smallest = trace.circuit ? 19 : 3, // values are to be read
+  smallest = trace.circuit ? 19 : 2, // values are to be read
 ): TimeAxis {
   const left = width < 480 ? 60 : 96;
-  const most = Math.max(1, Math.floor((width - left) / smallest));
+  const room = width - left - 1;
+  const most = Math.max(1, Math.floor(room / smallest));
   const count = Math.min(trace.length, most);
   const centered = Math.max(1, step) - Math.floor(count / 2);
   const first = Math.max(1, Math.min(centered, trace.length - count + 1));
-  return { left, first, count, cell: Math.min(LARGEST_CELL, (width - left) / count) };
+  return { left, first, count, cell: Math.min(LARGEST_CELL, room / count) };
 }
 
 /** Draw what shows the present: a line to the right of what has happened. */
