@@ -66,6 +66,8 @@ def view_sources(sources: Sequence[str], *, open_browser: bool) -> None:
     from softmachine.viewer.page import page
     from softmachine.viewer.server import serve
 
+    if not sources:
+        raise SoftmachineError("name something to watch: a run, zoo:NAME, or a trace file")
     page()  # before anything is loaded: without it there is nothing to serve
     machines, traces = [], []
     for source in sources:

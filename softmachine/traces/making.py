@@ -133,7 +133,7 @@ def _assemble(header: Header, parts: Mapping[str, Mapping[str, Any]]) -> Trace:
 
 
 def _declare(machine: Machine, arrays: Mapping[str, Any]) -> tuple[Field, ...]:
-    """Return declarations of what was recorded: the machine's own, in its order, then others."""
+    """Return declarations of what was recorded: the machine's own, then others."""
     own = {field.name: field for field in machine.trace_fields()}
     names = [name for name in own if name in arrays]
     names += [name for name in arrays if name not in own]

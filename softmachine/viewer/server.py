@@ -73,6 +73,7 @@ def build_app(
         return JSONResponse({"machines": described, "traces": given})
 
     async def drawn(request: Request) -> Response:
+        await _body(request)  # what comes after it is heard, such as that nobody waits any more
         machine = _pick(machines, request)
         size = _integer(request, "size", None)
         seed = _integer(request, "seed", 0)
@@ -200,8 +201,8 @@ def _integer(request: Request, name: str, default: int | None) -> int | None:
     text = request.query_params.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise SoftmachineError(f"{name} must be a number from 0 to 999999999")
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) < 2**31):
+        raise SoftmachineError(f"{name} must be a number from 0 to {2**31 - 1}")
     return int(text)
 
 

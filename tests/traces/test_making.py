@@ -1,6 +1,7 @@
 """What traces say about a machine and its example."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -28,7 +29,8 @@ def test_an_ntm_s_trace_is_what_the_machine_does(ntm, ntm_trace):
     example, _ = draw_example(COPY, 3, 5)
     outputs = ntm(example.inputs)
     header = ntm_trace.header
-    np.testing.assert_array_equal(ntm_trace.example["outputs"], outputs)
+    # Compiled as another program, sums may be rounded otherwise in their last bit.
+    np.testing.assert_allclose(ntm_trace.example["outputs"], outputs, rtol=1e-6, atol=1e-7)
     np.testing.assert_array_equal(ntm_trace.example["inputs"], example.inputs)
     np.testing.assert_array_equal(ntm_trace.example["targets"], example.targets)
     wrong = ((outputs > 0) != (example.targets > 0)) * example.mask
@@ -106,7 +108,7 @@ def test_the_hard_run_is_that_of_the_hard_machine(seed):
     machine = jax.tree.map(lambda x: 4 * x, machine)
     task = ListK()
     made = trace(machine, task, 3, seed)
-    state = hard_state(machine, made.example["inputs"])
+    state = hard_state(machine, jnp.asarray(made.example["inputs"]))
     for t in range(task.steps(3)):
         state = hard_step(machine, state)
         np.testing.assert_array_equal(made.hard["registers"][t], state.registers)

@@ -139,7 +139,6 @@ def test_arrays_of_an_unknown_machine_s_state_are_recorded(example):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("x", "colour"), "must be one of"),
         (("x", "matrix", ("row",)), "needs 2 axes"),
         (("x", "pointer", ("row",)), "over an axis"),
     ],
