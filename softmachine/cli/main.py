@@ -188,6 +188,42 @@ def trace(
 
 
 @app.command
+def view(
+    sources: Positional[tuple[Annotated[str, arg(metavar="RUN|zoo:NAME|FILE")], ...]],
+    /,
+    open: bool = True,  # noqa: A002
+) -> None:
+    """Watch machines at work in the browser, on inputs of your own; Ctrl-C ends it.
+
+    Args:
+        sources: directories of runs, zoo:NAME, or files written by softmachine trace.
+        open: whether to open the browser.
+    """
+    from softmachine.cli.viewing import view_sources
+
+    view_sources(sources, open_browser=open)
+
+
+@app.command
+def report(
+    run: Positional[Source],
+    /,
+    out: str | None = None,
+    seed: int = 0,
+) -> None:
+    """Write one HTML file: settings, curves, generalisation, examples that play.
+
+    Args:
+        run: directory of a run, or zoo:NAME.
+        out: the file to write, report.html in the run by default.
+        seed: random seed of the test sequences and the examples.
+    """
+    from softmachine.cli.viewing import write_report
+
+    write_report(run, None if out is None else Path(out), seed)
+
+
+@app.command
 def ledger(
     runs: Positional[tuple[Directory, ...]],
     /,

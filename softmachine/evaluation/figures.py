@@ -176,9 +176,7 @@ def example_figure(machine: Machine, task: Task, size: int, seed: int) -> Figure
     return figure
 
 
-def _memory_panels(
-    recording: Recording, read_heads: int
-) -> list[tuple[str, np.ndarray, str]]:
+def _memory_panels(recording: Recording, read_heads: int) -> list[tuple[str, np.ndarray, str]]:
     weightings = np.asarray(recording.fields["weightings"])
     used = np.flatnonzero(weightings.max(axis=(0, 1)) > 0.05)
     rows = slice(max(0, used.min() - 1), used.max() + 2) if len(used) else slice(None)
@@ -254,4 +252,3 @@ def memory_figure(machine: NRAM, task: MemoryTask, size: int, seed: int) -> Figu
     axes[-1].set_xticks(range(steps), [str(step + 1) for step in range(steps)], fontsize=7)
     figure.suptitle(f"size {size}: {error:.3g} {task.error.replace('_', ' ')}")
     return figure
-

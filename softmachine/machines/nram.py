@@ -335,9 +335,7 @@ class NRAM(Machine):
         """Return what each row of `Wiring.choices` is for: ``ADD a``, ``ADD b``, ``r1``, ..."""
         names = [
             f"{name} {argument}"
-            for name, gate in zip(
-                self.gate_names(), find_gates(self.config.gates), strict=True
-            )
+            for name, gate in zip(self.gate_names(), find_gates(self.config.gates), strict=True)
             for argument in "ab"
             if gate.arity
         ]

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
-from softmachine.tasks.task import Example, Task
+from softmachine.tasks.task import Answer, Example, Task
 
 
 class MemoryOutputs(NamedTuple):
@@ -154,6 +154,27 @@ class MemoryTask(Task):
 
         Such as ``p``, ``A3``, ``next``, ``left``; an empty string for a cell without a role.
         """
+
+    def answer(self, inputs: Int[np.ndarray, " cells"]) -> Answer | None:
+        """Return the memory wanted and which cells are scored, for any memory of this task.
+
+        None if the memory is not laid out as this task has it.
+        """
+        found = self._solve(inputs)
+        if found is None:
+            return None
+        targets, mask = inputs.copy(), np.zeros(len(inputs), np.float32)
+        first, values = found
+        if first + len(values) > len(inputs):
+            return None
+        targets[first : first + len(values)], mask[first : first + len(values)] = values, 1
+        return targets, mask
+
+    def _solve(
+        self, memory: Int[np.ndarray, " cells"]
+    ) -> tuple[int, Int[np.ndarray, " scored"]] | None:
+        """Return the first scored cell, and what it and those after it shall hold."""
+        del memory
 
     def pointers(self, memory: Sequence[int]) -> list[int]:
         """Return which cells of an example's first memory hold addresses of others."""

@@ -68,6 +68,13 @@ class Trace:
         except OSError as error:
             raise TraceError(f"cannot write to {path}: {error.strerror}") from error
 
+    def _repr_html_(self) -> str:
+        """Return the viewer with this trace in it, for notebooks."""
+        # The page is an asset of the package; whoever only records never needs it.
+        from softmachine.viewer.page import framed
+
+        return framed([(self.header.title, self.to_bytes())])
+
     def _part(self, part: str) -> dict[str, np.ndarray]:
         start = f"{part}/"
         return {

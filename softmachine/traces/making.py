@@ -109,7 +109,9 @@ def trace(
 
 def _assemble(header: Header, parts: Mapping[str, Mapping[str, Any]]) -> Trace:
     """Return a trace with the axes that its arrays have, every array in its type."""
-    given = {f"{part}/{name}": x for part, arrays in parts.items() for name, x in arrays.items()}
+    given = {
+        f"{part}/{name}": x for part, arrays in parts.items() for name, x in arrays.items()
+    }
     axes: dict[str, Axis] = {"step": Axis(size=header.length)}
     arrays: Arrays = {}
     for name, (field, stepwise) in header.declarations().items():
@@ -131,7 +133,7 @@ def _assemble(header: Header, parts: Mapping[str, Mapping[str, Any]]) -> Trace:
 
 
 def _declare(machine: Machine, arrays: Mapping[str, Any]) -> tuple[Field, ...]:
-    """Return declarations of what was recorded: the machine's own, in its order, then others."""
+    """Return declarations of what was recorded: the machine's own, then others."""
     own = {field.name: field for field in machine.trace_fields()}
     names = [name for name in own if name in arrays]
     names += [name for name in arrays if name not in own]
@@ -214,7 +216,9 @@ def _hard_run(
     fields: Sequence[str] | None,
 ) -> tuple[Hard, Arrays]:
     """Return what the machine did with every choice its most likely one, on integers."""
-    hard = record(machine.with_addressing(hard=True), example, key=key, every=every, fields=fields)
+    hard = record(
+        machine.with_addressing(hard=True), example, key=key, every=every, fields=fields
+    )
     willing = np.flatnonzero(np.asarray(hard.outputs.stop) > 0)
     stopped_after = int(willing[0]) + 1 if len(willing) else int(example.steps)
     # Steps after the one that stopped it repeat that one, if it was kept, else the one before.
@@ -227,9 +231,7 @@ def _hard_run(
             continue
         over = field.axes[-1] if field.name == "choices" else None
         kind = "integer" if over is None else "pointer"
-        declared.append(
-            dataclasses.replace(field, kind=kind, axes=field.axes[:-1], over=over)
-        )
+        declared.append(dataclasses.replace(field, kind=kind, axes=field.axes[:-1], over=over))
         arrays[field.name] = np.asarray(hard.fields[field.name]).argmax(axis=-1)[places]
     return Hard(stopped_after=stopped_after, fields=tuple(declared)), arrays
 
@@ -246,5 +248,7 @@ def _circuit(machine: NRAM) -> Circuit:
         if row.any()
     ]
     choices += [Choice(sources=inside.shape[1], register=i) for i in range(registers)]
-    described = (Gate(name=g.name, symbol=g.symbol, arity=g.arity, memory=g.memory) for g in gates)
+    described = (
+        Gate(name=g.name, symbol=g.symbol, arity=g.arity, memory=g.memory) for g in gates
+    )
     return Circuit(registers=registers, gates=tuple(described), choices=tuple(choices))

@@ -59,17 +59,15 @@ def record(
         raise TraceError(f"a trace keeps every step or every k-th, not every {every}-th")
     if length < 1:
         raise TraceError("this example takes no steps: there is nothing to record")
-    run = eqx.Partial(
-        _record, length=length, every=every, fields=None if fields is None else tuple(fields)
-    )
-    described = eqx.filter_eval_shape(run, machine, example.inputs, key)
+    asked = (length, every, None if fields is None else tuple(fields))
+    described = eqx.filter_eval_shape(_record, machine, example.inputs, key, asked)
     size = sum(math.prod(x.shape) * 4 for x in jax.tree.leaves(described))
     if size > LARGEST:
         raise TraceError(
             f"this recording would take {size / 2**30:.1f} GiB: keep fewer steps or fields, or "
             "take a smaller size"
         )
-    kept, initial, outputs = eqx.filter_jit(run)(machine, example.inputs, key)
+    kept, initial, outputs = _compiled(machine, example.inputs, key, asked)
     steps = [*range(every, length, every), length]
     return Recording(kept, initial, steps, outputs)
 
@@ -78,12 +76,13 @@ def _record(
     machine: Machine,
     inputs: PyTree,
     key: PRNGKeyArray | None,
-    *,
-    length: int,
-    every: int,
-    fields: tuple[str, ...] | None,
+    asked: tuple[int, int, tuple[str, ...] | None],
 ) -> tuple[dict[str, Array], dict[str, Array], PyTree]:
-    """Return kept fields, those of the first state, and outputs."""
+    """Return kept fields, those of the first state, and outputs.
+
+    ``asked`` is how many steps to take, which to keep, and which fields.
+    """
+    length, every, fields = asked
     ready = machine.prepare()
 
     def step(state, encoded):
@@ -113,6 +112,9 @@ def _record(
     )
     names = initial.keys() & kept.keys()
     return kept, {name: initial[name] for name in names}, machine.decode(features)
+
+
+_compiled = eqx.filter_jit(_record)
 
 
 def _choose(seen: dict[str, Array], fields: tuple[str, ...] | None) -> dict[str, Array]:

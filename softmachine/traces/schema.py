@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import math
 from collections.abc import Mapping
@@ -130,7 +131,7 @@ def header_from_json(text: str) -> Header:
     try:
         header = _converter().structure(value, Header)
     except Exception as error:
-        reasons = cattrs.transform_error(error, path="trace")
+        reasons = cattrs.transform_error(error, path="trace", format_exception=_explain)
         raise TraceError(f"its description is not that of a trace: {reasons[0]}") from error
     _check(header)
     return header
@@ -168,7 +169,7 @@ def _check_values(name: str, field: Field, array: np.ndarray, header: Header) ->
 def _check(header: Header) -> None:
     """Raise TraceError for a header that contradicts itself."""
     steps = header.steps
-    rising = all(a < b for a, b in zip(steps, steps[1:], strict=False))
+    rising = all(a < b for a, b in itertools.pairwise(steps))
     if not steps or not rising or steps[0] < 1 or steps[-1] > header.length:
         raise TraceError(f"its steps must rise, from 1 to {header.length} at most")
     for name, axis in header.axes.items():
@@ -212,6 +213,12 @@ def finite(scores: Mapping[str, Any]) -> dict[str, float | None]:
     """Return metrics as numbers, None for those that are not finite."""
     numbers = {name: float(value) for name, value in scores.items()}
     return {name: x if math.isfinite(x) else None for name, x in numbers.items()}
+
+
+def _explain(error: BaseException, expected: Any) -> str:
+    if isinstance(error, ValueError):
+        return str(error)
+    return cattrs.v.format_exception(error, expected)
 
 
 def _exact(value: Any, kind: type) -> Any:
