@@ -19,8 +19,11 @@ demo: .venv/installed
 	$(BIN)/softmachine evaluate $(DEMO) --sizes 20 40 80 120
 	@echo "Figures (learning curve, generalisation, what the heads did):"
 	$(BIN)/softmachine plot $(DEMO) --size 40
+	@echo "All of it in one page, with examples that play step by step (open it in a browser):"
+	$(BIN)/softmachine report $(DEMO)
 	@echo
 	@echo "Try next:"
+	@echo "  $(BIN)/softmachine view zoo:ntm-copy zoo:nram-copy"
 	@echo "  $(BIN)/softmachine evaluate $(DEMO) --sizes 200 --memory-rows 256"
 	@echo "  $(BIN)/softmachine evaluate zoo:ntm-recall --sizes 6 20"
 	@echo "  $(BIN)/softmachine train ntm-recall --members 5"
