@@ -17,7 +17,15 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 GUIDES = [
     ROOT / "docs" / f"{name}.md"
-    for name in ("add-a-machine", "add-a-task", "coming-from-pytorch", "nram", "zoo")
+    for name in (
+        "add-a-machine",
+        "add-a-task",
+        "coming-from-pytorch",
+        "head-moves",
+        "nram",
+        "synthesize",
+        "zoo",
+    )
 ]
 
 SMALL = shlex.split(
