@@ -10,7 +10,7 @@ import io
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import tyro
 from tyro.conf import Positional, arg
@@ -246,6 +246,30 @@ def ledger(
     from softmachine.cli.scoring import write_ledger
 
     write_ledger(runs, Path(out), sequences)
+
+
+@app.command
+def program(
+    run: Positional[Source],
+    /,
+    to: Literal["python", "c", "json", "svg", "dot"] = "python",
+    out: str | None = None,
+    verify: bool = False,
+    seed: int = 0,
+) -> None:
+    """Turn an NRAM into a program: Python or C, its data, or a drawing.
+
+    Args:
+        run: directory of a run, or zoo:NAME.
+        to: what to print; svg and dot are drawings, dot one for Graphviz.
+        out: the file to write instead.
+        verify: compare it with the machine and the task first, and report that; the exit
+            status is 1 if there is a counter-example.
+        seed: random seed of the inputs for that.
+    """
+    from softmachine.cli.programs import write_program
+
+    write_program(run, to, None if out is None else Path(out), verify, seed)
 
 
 @app.command

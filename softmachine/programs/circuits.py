@@ -32,6 +32,8 @@ class Store(NamedTuple):
     value: Value
     gates: str
     """The wiring it comes from, such as ``WRITE(ADD(r3, r2), READ(r4))``."""
+    slot: int
+    """The slot of the WRITE."""
 
 
 class Circuit(NamedTuple):
@@ -99,7 +101,7 @@ def build_circuit(wired: Wires, registers: Sequence[Value], facts: Facts) -> Cir
             result = load(stores, inputs[0], facts)
         elif use.memory == "write":
             if load(stores, inputs[0], facts) != inputs[1]:
-                stores.append(Store(inputs[0], inputs[1], text))
+                stores.append(Store(inputs[0], inputs[1], text, len(known)))
             result = inputs[1] if wired.returns_written else ZERO
         else:
             result = apply(use.gate, inputs, facts)

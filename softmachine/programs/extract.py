@@ -15,15 +15,18 @@ from softmachine.machines.nram_hard import hard_wiring
 from softmachine.programs.circuits import GateUse, Wires
 from softmachine.programs.program import Program, build_program
 from softmachine.programs.reachable import Entry, Table
-from softmachine.tasks.steps import StepRule
+from softmachine.tasks.memory import MemoryTask
 
 MOST_REGISTERS = 12
 """A controller without a state is asked about every pattern of zeros."""
 
 
-def extract(machine: NRAM, steps: StepRule) -> Program:
-    """Return the program of a machine that is given so many steps."""
-    return build_program(controller_table(machine), steps, proven=True)
+def extract(machine: NRAM, task: MemoryTask) -> Program:
+    """Return the program of a machine that is given as many steps as the task says.
+
+    Raises SoftmachineError if the machine does not fold into a program.
+    """
+    return build_program(controller_table(machine), task.step_rule(), proven=True)
 
 
 def controller_table(machine: NRAM) -> Table:

@@ -40,6 +40,7 @@ def choose_offsets(program: Program) -> Program:
             },
             follow=map_tests(state.follow, change),
             facts=Facts(map(change, state.facts.nonzero)),
+            known=tuple(map(change, state.known)),
         )
         for state in program.states
     )

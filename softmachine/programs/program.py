@@ -53,6 +53,8 @@ class State(NamedTuple):
     """Which state comes next; None for the end."""
     facts: Facts
     """What is known not to be 0 whenever the program is in this state."""
+    known: tuple[Value, ...]
+    """What each register of the machine holds there, in terms of variables."""
     gates: dict[int, str]
     """For the updates, the wiring they come from."""
     wires: Wires
@@ -356,6 +358,7 @@ def _finish(
                 },
                 follow=follow,
                 facts=node.facts,
+                known=node.known[:registers],
                 gates={j: gates[j] for j in assigned},
                 wires=node.wires,
                 patterns=tuple(sorted({_bits(s.pattern) for s in node.states}, reverse=True)),

@@ -219,6 +219,11 @@ def statements(program: Program, syntax: Syntax) -> list[Statement]:
     return writer.straight() or writer.by_state()
 
 
+def body_of(program: Program, syntax: Syntax, state: State) -> list[Statement]:
+    """Return what one state does, without what comes next."""
+    return [s for s in _Writer(program, syntax)._body(state) if not isinstance(s, _Mark)]
+
+
 class _Writer:
     def __init__(self, program: Program, syntax: Syntax) -> None:
         self.program, self.formulas = program, Formulas(program, syntax)

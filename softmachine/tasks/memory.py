@@ -126,6 +126,8 @@ class MemoryTask(Task):
     """
 
     output = MemoryCells()
+    largest: ClassVar[int | None] = None
+    """The largest size that can be drawn; None if there is no such limit."""
 
     @abc.abstractmethod
     def steps(self, size: Any) -> Any:
