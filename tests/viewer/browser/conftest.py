@@ -7,11 +7,12 @@ import threading
 import numpy as np
 import pytest
 import uvicorn
+from playwright.sync_api import expect, sync_playwright
 
 from softmachine.viewer.page import page_with
 from softmachine.viewer.server import build_app
 
-sync_api = pytest.importorskip("playwright.sync_api")
+expect.set_options(timeout=60_000)
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 """Browsers of the system; Playwright's own is not looked for."""
 
@@ -21,7 +22,7 @@ def browser():
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
         pytest.skip("there is no Chromium here: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
+    with sync_playwright() as playwright:
         # Chromium refuses to run as root inside its sandbox; what it loads here is ours.
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield browser

@@ -4,6 +4,7 @@ import copy
 import json
 
 import numpy as np
+from playwright.sync_api import expect
 
 from .conftest import STEPS, file_of
 
@@ -110,7 +111,7 @@ def test_files_that_are_damaged_or_foreign_are_refused_in_words(open_traces, str
     for what, data in damaged(strange):
         page.evaluate("document.querySelector('.message').textContent = ''")
         opened(page, data, tmp_path)
-        page.wait_for_function("document.querySelector('.message').textContent", timeout=20_000)
+        expect(message).not_to_be_empty()
         said = message.inner_text()
         assert said.startswith("it.trace: T"), (what, said)
         assert len(said) < 300, what
@@ -145,7 +146,7 @@ def test_numbers_that_are_none_are_shown(open_traces, strange):
         page.keyboard.press("ArrowRight")
     for canvas in page.locator("figure canvas").all():
         canvas.hover()
-    page.wait_for_function("document.querySelector('output.count').textContent === '6 / 6'")
+    expect(page.locator("output.count")).to_have_text("6 / 6")
 
 
 def test_the_page_reaches_nothing_else(open_traces, strange, new_page):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 from softmachine.machines.ntm import NTM
 from softmachine.tasks.copy import Copy
@@ -18,7 +19,7 @@ def page(new_page, live):
 def outputs(page, step):
     """Return the bits that the page says the machine said."""
     page.evaluate(f"location.hash = location.hash.replace(/step=\\d+/, 'step={step}')")
-    page.wait_for_function(f"document.documentElement.dataset.step === '{step}'")
+    expect(page.locator("html")).to_have_attribute("data-step", f"{step}")
     tapes = page.locator("figure", has=page.get_by_role("heading", name="Tapes")).locator(
         "canvas"
     )
@@ -66,17 +67,13 @@ def test_a_list_is_typed(page):
     text = page.get_by_label("Input as text")
     text.fill("2, 4 1 3 0")
     page.keyboard.press("Enter")
-    page.wait_for_function(
-        "[...document.querySelectorAll('canvas')].some((c) =>"
-        " /cell 0[^:]*: \\d+.*cell 4/.test(c.getAttribute('aria-label')))"
-    )
     page.get_by_text("own input").first.wait_for()
     page.keyboard.press("Escape")
     memory = page.locator("figure", has=page.get_by_role("heading", name="Memory", exact=True))
     page.evaluate(
         "location.hash = '#step=0' + location.hash.replace(/.*(&trace=\\d+).*/, '$1')"
     )
-    page.wait_for_function("document.documentElement.dataset.step === '0'")
+    expect(page.locator("html")).to_have_attribute("data-step", "0")
     label = memory.locator("canvas").get_attribute("aria-label")
     assert [part.split(": ")[1].split(",")[0] for part in label.split("; ")] == list("24130")
 
@@ -92,10 +89,7 @@ def test_what_is_refused_is_said(page):
     with page.expect_response("**/trace?**") as answer:
         page.get_by_role("button", name="Run this input").click()
     assert answer.value.status == 400
-    page.wait_for_function(
-        "text => document.querySelector('.status').textContent === text",
-        arg=answer.value.json()["error"],
-    )
+    expect(status).to_have_text(answer.value.json()["error"])
 
 
 def test_runs_are_kept_to_compare(page):
@@ -111,5 +105,5 @@ def test_runs_are_kept_to_compare(page):
 
 def test_the_token_stays_in_the_address(page, live):
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("location.hash.includes('step=')")
+    page.wait_for_url("**step=1**")
     assert page.url.startswith(live)

@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ET
 import jax
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 from softmachine.machines.nram import NRAMConfig
 from softmachine.tasks.memory_lists import ListK
@@ -37,10 +38,7 @@ def counter(page):
 
 
 def shows(page, step, last):
-    page.wait_for_function(
-        "text => document.querySelector('output.count').textContent === text",
-        arg=f"{step} / {last}",
-    )
+    expect(page.locator("output.count")).to_have_text(f"{step} / {last}")
 
 
 @pytest.fixture(scope="module")
@@ -146,12 +144,12 @@ def test_soft_and_hard_machine_are_both_there(open_traces, list_trace):
 
     assert cells() == list_trace.fields["memory"][2].argmax(1).tolist()
     page.get_by_role("button", name="hard").click()
-    page.wait_for_function("location.hash.includes('machine=hard')")
+    page.wait_for_url("**machine=hard**")
     assert cells() == list_trace.hard["memory"][2].tolist()
     registers = [int(x) for x in re.findall(r"r\d: (\d+)", said(page, "Registers over time"))]
     assert registers == list_trace.hard["registers"][2].tolist()
     page.get_by_role("button", name="soft").click()
-    page.wait_for_function("!location.hash.includes('hard')")
+    page.wait_for_url(lambda url: "hard" not in url)
     assert cells() == list_trace.fields["memory"][2].argmax(1).tolist()
 
 
@@ -233,7 +231,7 @@ def test_two_traces_stand_side_by_side(open_traces, ntm_trace, strange_file):
     page.keyboard.press("ArrowRight")
     shows(page, 1, max(last, STEPS))
     page.get_by_label("compare with").select_option("nothing")
-    page.wait_for_function("document.querySelectorAll('article').length === 1")
+    expect(page.locator("article")).to_have_count(1)
 
 
 def test_an_address_leads_to_a_step_and_says_where_one_is(open_traces, ntm_trace, strange_file):
@@ -242,7 +240,7 @@ def test_an_address_leads_to_a_step_and_says_where_one_is(open_traces, ntm_trace
     )
     shows(page, 4, STEPS)
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("location.hash.includes('step=5')")
+    page.wait_for_url("**step=5**")
     assert "trace=1" in page.url
     page.evaluate("location.hash = '#trace=1&step=2'")
     shows(page, 2, STEPS)
@@ -304,7 +302,7 @@ def test_pages_fit_narrow_and_wide_in_both_schemes(
     )
     for trace_number in (0, 1):
         page.evaluate(f"location.hash = '#trace={trace_number}&step=1'")
-        page.wait_for_function("document.querySelectorAll('article').length === 1")
+        expect(page.locator("article")).to_have_count(1)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         bar = page.locator("footer").bounding_box()
         assert bar["y"] + bar["height"] <= 900
