@@ -1,11 +1,11 @@
 // What one place held at all steps.
 
-import { entry, likely, placeName, rangeOf, short, valueName } from "./fields";
+import { entry, likely, placeName, short, valueName } from "./fields";
 import { type Drawing, type Panel, type Place, small } from "./panel";
 import { numberTip, likelyTip } from "./timeline";
 import type { Trace } from "./trace";
 
-const HEIGHT = 92;
+const HEIGHT = 76;
 const LEFT = 52;
 const BOTTOM = 18;
 
@@ -49,10 +49,13 @@ export function historyPanel(trace: Trace, place: Place): Panel {
 }
 
 function drawHistory(d: Drawing, place: Place, at: (step: number) => number, width: number): void {
-  const { field, valued } = place;
-  let { low, high } = valued ? { low: 0, high: 1 } : rangeOf(field);
   const numbers = Array.from({ length: d.trace.length }, (_, i) => at(i + 1));
-  if (valued) for (const x of numbers) high = Math.max(high, Number.isFinite(x) ? x : 0);
+  let [low, high] = [0, 0];
+  for (const x of numbers) {
+    if (x < low && x > -Infinity) low = x;
+    if (x > high && x < Infinity) high = x;
+  }
+  if (["probability", "weighting"].includes(place.field.kind) || low === high) high = 1;
   const toY = (x: number) => 5 + ((high - x) / (high - low)) * (HEIGHT - 10);
   d.pen.rect(LEFT, 0, d.width - LEFT, HEIGHT, { stroke: d.theme.line });
   const text = { ...small(d.theme, "right"), size: 10 };

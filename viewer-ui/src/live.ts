@@ -15,7 +15,7 @@ export class Live {
   private readonly ran: (trace: Trace) => void;
   private readonly status = element("p", { class: "status", role: "status" });
   private readonly fields = element("div", { class: "controls" });
-  private readonly text = element("textarea", { rows: 2, spellcheck: "false", "aria-label": "Input as text" });
+  private readonly text = element("textarea", { spellcheck: "false", "aria-label": "Input as text" });
   private readonly grid: Host;
   private machine: Machine;
   private size: number;
@@ -104,12 +104,14 @@ export class Live {
       event.preventDefault();
       this.runText();
     };
+    this.text.rows = machine.input === "cells" ? 1 : 8;
     const typed = element("div", { class: "typed" }, [this.text, run]);
     const cells = machine.input === "cells";
+    this.text.title = cells ? "The memory, one number a cell" : "A line for each step";
     this.root.replaceChildren(
       this.fields,
       this.grid.figure,
-      cells ? labelled("memory, one number a cell", typed) : element("details", {}, [element("summary", {}, ["Input as text"]), typed]),
+      cells ? typed : element("details", {}, [element("summary", {}, ["Input as text"]), typed]),
       this.status,
     );
   }

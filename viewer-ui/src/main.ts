@@ -81,6 +81,10 @@ class Page {
       this.theme = currentTheme();
       this.changed();
     });
+    // What is shown above the bar has to know how high the bar is.
+    new ResizeObserver(() => {
+      document.documentElement.style.setProperty("--dock", `${this.transport.root.offsetHeight}px`);
+    }).observe(this.transport.root);
     window.addEventListener("resize", () => {
       this.live?.fit();
       this.changed();

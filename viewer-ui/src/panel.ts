@@ -181,8 +181,10 @@ export class Host {
     canvas.addEventListener("keydown", (event) => {
       if (event.shiftKey && event.key.startsWith("Arrow")) this.step(event.key);
       else if (event.key === "Enter" && this.cursor) this.choose(this.cursor);
-      else if (event.key === "Escape") this.moveTo(null, 0, 0);
-      else return;
+      else {
+        if (event.key === "Escape") this.moveTo(null, 0, 0);
+        return;
+      }
       event.preventDefault();
       event.stopPropagation();
     });

@@ -60,6 +60,7 @@ export function drawTicks(d: Drawing, axis: TimeAxis, y: number): void {
 
 const TICKS = 18;
 const GAP = 10;
+const EDGE = 1; // room for the upper edge's line
 
 /** One strip of a heat map over time: `rows` numbers at every step. */
 interface Strip {
@@ -98,7 +99,7 @@ export function stripPanel(trace: Trace, field: Field, title: string): Panel {
       const axis = timeAxis(d.trace, d.width, d.step);
       const colors = colorsOf(field, d.theme);
       const broken = pixelOf(d.theme.accent);
-      let y = 0;
+      let y = EDGE;
       strips.forEach((strip, i) => {
         const tall = strip.rows * strip.rowHeight;
         const picture = bitmaps[i].fill(axis.count, strip.rows, (column, row) => {
@@ -164,7 +165,7 @@ const DASHES = [[], [5, 3], [1.5, 2.5], [9, 3, 2, 3]];
 /** Fields of few numbers as curves over time, all in one panel. */
 export function curvesPanel(title: string, note: string, fields: Field[]): Panel {
   const several = fields.find((field) => field.stride > 1);
-  const top = several ? LEGEND : 0;
+  const top = several ? LEGEND : EDGE;
   const tall = top + fields.length * (LINE_HEIGHT + GAP) - GAP;
   return {
     title,
@@ -264,11 +265,11 @@ export function tablePanel(trace: Trace, field: Field, title: string, note: stri
       const axis = timeAxis(d.trace, d.width, d.step);
       for (let row = 0; row < rows; row++) drawRow(d, axis, field, axes, row);
       const height = rows * ROW;
-      outline(d, axis.left, 0, frameWidth(axis), height);
-      drawPresent(d, axis, 0, height);
+      outline(d, axis.left, EDGE, frameWidth(axis), height);
+      drawPresent(d, axis, EDGE, height);
       drawTicks(d, axis, height + TICKS / 2 + 2);
       d.spots.push({
-        x: axis.left, y: 0, width: frameWidth(axis), height, columns: axis.count, rows,
+        x: axis.left, y: EDGE, width: frameWidth(axis), height, columns: axis.count, rows,
         tip: (column, row) => likelyTip(d, field, row, axis.first + column),
         place: (_, row) => ({ field, index: row, valued: true }),
         step: (column) => axis.first + column,
@@ -285,7 +286,7 @@ export function tablePanel(trace: Trace, field: Field, title: string, note: stri
 
 function drawRow(d: Drawing, axis: TimeAxis, field: Field, axes: string[], row: number): void {
   const { pen, theme } = d;
-  const y = row * ROW;
+  const y = EDGE + row * ROW;
   const name = rowName(d.trace, axes, row);
   pen.text(axis.left - 8, y + ROW / 2, name, small(theme, "right"), axis.left - 10);
   let before = likely(d.trace, field, axis.first - 1, row)?.value;
@@ -354,8 +355,12 @@ export function tapesPanel(trace: Trace): Panel | null {
   const widthOf = (field: Field) => field.stride / trace.length;
   const rowHeight = (field: Field) => (widthOf(field) > 24 ? 4 : widthOf(field) > 12 ? 7 : 9);
   const height = tapes.reduce((sum, t) => sum + widthOf(t.field) * rowHeight(t.field) + GAP, TICKS - GAP + 4);
-  const scored = (step: number, channel: number, width: number) =>
-    !mask || mask.data[(step - 1) * widthOf(mask) + Math.min(channel, widthOf(mask) - 1)] > 0 || width === 0;
+  const scored = (step: number, channel: number) =>
+    !mask || mask.data[(step - 1) * widthOf(mask) + Math.min(channel, widthOf(mask) - 1)] > 0;
+  // Where no answer is known, all that the machine said is shown.
+  const known = !mask || mask.data.some((x) => x > 0);
+  const visible = (shown: string, step: number, channel: number) =>
+    shown === "input" || scored(step, channel) || (shown === "output" && !known);
   return {
     title: "Tapes",
     note: "What the machine saw, should have said, and said; wrong bits are crossed",
@@ -363,7 +368,7 @@ export function tapesPanel(trace: Trace): Panel | null {
     draw(d) {
       const axis = timeAxis(d.trace, d.width, d.step);
       const faint = pixelOf(d.theme.surface);
-      let y = 0;
+      let y = EDGE;
       for (const { field, shown, bitmap } of tapes) {
         const rows = widthOf(field);
         const tall = rows * rowHeight(field);
@@ -371,7 +376,7 @@ export function tapesPanel(trace: Trace): Panel | null {
         const broken = pixelOf(d.theme.accent);
         const picture = bitmap.fill(axis.count, rows, (column, row) => {
           const step = axis.first + column;
-          if (shown !== "input" && !scored(step, row, rows)) return faint;
+          if (!visible(shown, step, row)) return faint;
           return pixel(colors, field.data[(step - 1) * rows + row], broken);
         });
         d.pen.image(picture, [0, 0, axis.count, rows], axis.left, y, frameWidth(axis), tall);
@@ -394,7 +399,7 @@ export function tapesPanel(trace: Trace): Panel | null {
         .map(({ field, shown }) => {
           const rows = widthOf(field);
           const numbers = Array.from(field.data.subarray((step - 1) * rows, step * rows));
-          const unscored = shown !== "input" && !numbers.some((_, row) => scored(step, row, rows));
+          const unscored = !numbers.some((_, row) => visible(shown, step, row));
           const said = field.kind === "logits" ? numbers.map((x) => Number(x > 0)) : numbers.map(short);
           return unscored ? `${shown}: not scored` : `${shown}: ${said.join(" ")}`;
         })

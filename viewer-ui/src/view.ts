@@ -36,8 +36,8 @@ export class View {
     this.listener = { ...listener, select: (place) => this.select(place) };
     this.root = element("article", { class: "view", "aria-label": trace.title }, [
       this.heading(),
-      this.histories,
       this.panels,
+      this.histories,
     ]);
     this.resizing = new ResizeObserver(() => this.fit());
     this.resizing.observe(this.root);
@@ -71,8 +71,7 @@ export class View {
 
   /** All panels that are seen, from top to bottom. */
   get visible(): Host[] {
-    const all = this.history ? [this.history, ...this.hosts] : this.hosts;
-    return all.filter((host) => host.figure.offsetParent !== null);
+    return this.hosts.filter((host) => host.figure.offsetParent !== null);
   }
 
   remove(): void {
