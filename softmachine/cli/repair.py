@@ -13,12 +13,13 @@ from rich.table import Table
 from softmachine.cli.sources import open_runs
 from softmachine.errors import SoftmachineError
 from softmachine.machines.nram import NRAM
-from softmachine.programs.repair import Batch, draw_batch, repair, wrong_cells
-from softmachine.programs.wiring import read_wiring
+from softmachine.machines.nram_wiring import read_wiring
+from softmachine.programs.repair import repair, wrong_cells
 from softmachine.training.devices import use_all_cores
 from softmachine.training.experiment import Experiment
 from softmachine.training.fine_tuning import fine_tune
 from softmachine.training.runs import Run
+from softmachine.training.wire_search import Batch, draw_batch
 
 SEARCHED = 200
 """Examples that guide the search; up to twice the sizes trained on."""

@@ -60,10 +60,14 @@ def hard_wirings(machine: NRAM) -> HardWiring:
 
     Arrays have a leading axis of all 2^R patterns; see `pattern_number`.
     """
-    numbers = jnp.arange(2**machine.config.registers)
-    bits = numbers[:, None] >> jnp.arange(machine.config.registers) & 1
-    _, hidden = machine.controller((), bits.T.astype(jnp.float32))
+    _, hidden = machine.controller((), pattern_bits(machine.config.registers).T)
     return jax.vmap(partial(hard_wiring, machine), in_axes=1)(hidden)
+
+
+def pattern_bits(registers: int) -> Float[Array, "patterns registers"]:
+    """Return for every pattern of zeros which registers are 0; see `pattern_number`."""
+    bits = jnp.arange(2**registers)[:, None] >> jnp.arange(registers) & 1
+    return bits.astype(jnp.float32)
 
 
 def pattern_number(registers: Int[Array, "*batch registers"]) -> Int[Array, "*batch"]:
@@ -128,7 +132,9 @@ def _step(
         machine, wiring.sources, state.registers, state.memory, running, cells
     )
     return HardState(
-        jax.tree.map(lambda new, old: jnp.where(running, new, old), controller, state.controller),
+        jax.tree.map(
+            lambda new, old: jnp.where(running, new, old), controller, state.controller
+        ),
         registers,
         memory,
         state.steps + running,

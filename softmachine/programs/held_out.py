@@ -9,12 +9,13 @@ import jax
 import numpy as np
 
 from softmachine.machines.nram import NRAM
+from softmachine.machines.nram_wiring import read_wiring
 from softmachine.programs.program import build_program
 from softmachine.programs.python_code import python_code
-from softmachine.programs.repair import Change, draw_batch, program_table, repair
-from softmachine.programs.wiring import read_wiring
+from softmachine.programs.repair import Change, program_table, repair
 from softmachine.tasks.examples import GivenExample
 from softmachine.tasks.given import Given
+from softmachine.training.wire_search import draw_batch
 
 MENDED = 40
 """Examples of each size that guide a repair."""

@@ -11,36 +11,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import jax
 import numpy as np
-from jaxtyping import Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Bool, Float
 
-from softmachine.errors import SoftmachineError
 from softmachine.machines.gates import find_gates
 from softmachine.machines.nram import NRAM, NRAMConfig
+from softmachine.machines.nram_wiring import WiringTable, live_rows, run_wiring
 from softmachine.programs.extract import controller_table
 from softmachine.programs.reachable import Table
-from softmachine.programs.wiring import WiringTable, run_wiring
-from softmachine.tasks.memory import MemoryTask
-from softmachine.tasks.task import Task
+from softmachine.training.wire_search import Batch
 
 TRIED_AT_ONCE = 64
 """Changes that are run together."""
 CONFIRMED = 16
 """How many of the best changes are run on all examples."""
-
-
-class Batch(NamedTuple):
-    """Examples in memories of one size."""
-
-    memories: Int[np.ndarray, "examples cells"]
-    targets: Int[np.ndarray, "examples cells"]
-    scored: Bool[np.ndarray, "examples cells"]
-    steps: Int[np.ndarray, " examples"]
-
-    def take(self, which: Int[np.ndarray, " some"]) -> Batch:
-        """Return some of the examples."""
-        return Batch(*(array[which] for array in self))
 
 
 class Change(NamedTuple):
@@ -63,22 +47,6 @@ class Repair(NamedTuple):
     before: float
     """Mean share of wrong cells."""
     after: float
-
-
-def draw_batch(
-    task: Task, key: PRNGKeyArray, sizes: Int[np.ndarray, " examples"], max_size: int
-) -> Batch:
-    """Return an example of a memory task for each size.
-
-    Raises SoftmachineError for another task.
-    """
-    if not isinstance(task, MemoryTask):
-        raise SoftmachineError(f"{type(task).__name__} has no memories")
-    keys = jax.random.split(key, len(sizes))
-    draw = jax.jit(jax.vmap(lambda key, size: task.sample(key, size, max_size=max_size)))
-    examples = draw(keys, np.asarray(sizes, np.int32))
-    inputs, targets, mask, steps = map(np.asarray, examples)
-    return Batch(inputs, targets, mask > 0, steps)
 
 
 def repair(machine: NRAM, table: WiringTable, batch: Batch, *, most_changes: int = 4) -> Repair:
@@ -177,24 +145,6 @@ def _candidates(
             others = [int(i) for i in np.flatnonzero(inside[row]) if i != now]
             changes += [Change(pattern, row, source) for source in others]
     return changes
-
-
-def live_rows(config: NRAMConfig, sources: Int[np.ndarray, " rows"]) -> list[int]:
-    """Return the rows of choices from which registers or memory depend, in order."""
-    gates = find_gates(config.gates)
-    registers = config.registers
-    row_of, row = [], 0
-    for gate in gates:
-        row_of.append(row)
-        row += 2 if gate.arity else 0
-    live = list(range(row, row + registers))
-    wanted = {int(sources[i]) - registers for i in live}
-    for i in reversed(range(len(gates))):
-        if i in wanted or gates[i].memory == "write":
-            rows = [row_of[i] + argument for argument in range(gates[i].arity)]
-            live += rows
-            wanted |= {int(sources[r]) - registers for r in rows}
-    return sorted(live)
 
 
 def _try_all(

@@ -32,6 +32,7 @@ from softmachine.training.experiment import (
 from softmachine.training.objectives import NRAMLoss
 from softmachine.training.optimizers import OptimizerConfig
 from softmachine.training.search import Restart, Search
+from softmachine.training.wire_search import WireSearch
 
 BATCH = 32
 EASY = Search(entropy_bonus=(0.01, 0.2))
@@ -100,11 +101,8 @@ def _deep(name: str, task: MemoryTaskConfig, curriculum: Curriculum) -> Experime
         curriculum,
         search=DEEP,
         updates=6_000,
-        restarts=(
-            Restart(updates=300, error=0.33),
-            Restart(updates=800, error=0.22),
-            Restart(updates=1_600, error=0.1),
-        ),
+        restarts=(Restart(updates=300, error=0.3), Restart(updates=600, error=0.1)),
+        wire_search=WireSearch(updates=300, error=0.3),
         registers=4,
         gates=PAPER_GATES * 2,
     )
@@ -118,6 +116,7 @@ def _experiment(
     search: Search = EASY,
     updates: int = 1_500,
     restarts: tuple[Restart, ...] = (Restart(updates=500, error=0.3),),
+    wire_search: WireSearch | None = None,
     **machine: Any,
 ) -> Experiment:
     return Experiment(
@@ -133,6 +132,7 @@ def _experiment(
             gradient_noise=0.005,
             search=search,
             restarts=restarts,
+            wire_search=wire_search,
             solved=SolvedConfig(sequences=128, bits=None, test=SolvedTest()),
             validate_every=100 * BATCH,
             checkpoint_every=500 * BATCH,

@@ -36,6 +36,7 @@ from softmachine.training.curricula import Curriculum, Uniform
 from softmachine.training.objectives import NRAMLoss, Objective, TaskLoss
 from softmachine.training.optimizers import OptimizerConfig
 from softmachine.training.search import Restart, Search, Settings
+from softmachine.training.wire_search import WireSearch
 
 MachineConfig = NTMConfig | RecurrentConfig | NRAMConfig
 SequenceTaskConfig = Copy | RepeatCopy | AssociativeRecall | NGrams | PrioritySort
@@ -117,6 +118,8 @@ class TrainingConfig:
     """Settings that each member draws for itself."""
     restarts: tuple[Restart, ...] = ()
     """When a member starts anew."""
+    wire_search: WireSearch | None = None
+    """When wires of an NRAM's hard form are searched, and written into its parameters."""
     enough: int | None = None
     """A population ends once so many members are solved; None: when all have ended."""
     on_nonfinite: Literal["stop", "skip"] = "stop"
@@ -176,6 +179,9 @@ class Experiment:
             )
         if isinstance(self.training.objective, NRAMLoss) and not nram:
             raise ValueError("objective NRAMLoss needs an NRAM")
+        without_state = nram and self.machine.controller.kind == "mlp"
+        if self.training.wire_search is not None and not without_state:
+            raise ValueError("training wire_search needs an NRAM with an mlp controller")
         solved, curriculum = self.training.solved, self.training.curriculum
         if solved is None or solved.test is None:
             return

@@ -12,10 +12,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.errors import NonFiniteError, RunError
 from softmachine.evaluation.scoring import build_scorer, score_hard, score_together
+from softmachine.machines.machine import split_trainable
 from softmachine.machines.nram import NRAM
 from softmachine.tasks.memory import MemoryTask
 from softmachine.training.checkpoints import leaf_names
@@ -24,6 +26,7 @@ from softmachine.training.interruptions import interruptions
 from softmachine.training.members import MemberStates
 from softmachine.training.runs import Run
 from softmachine.training.update import TrainState, first_state, machine_of
+from softmachine.training.wire_search import draw_batch, mend
 
 
 @dataclasses.dataclass
@@ -54,6 +57,10 @@ class Progress:
     """The best error of the attempt under way."""
     failed_tests: int = 0
     """Of the attempt under way: how often the solved test found a mistake."""
+    searched: bool = False
+    """Of the attempt under way: whether its wires were searched."""
+    rewired: bool = False
+    """Of the attempt under way: whether wires that were found are in its parameters."""
     waits: int = 0
     """How many more validations there are to be before the next test."""
     finished: bool = False
@@ -255,6 +262,33 @@ class _Member:
             return {"tested_hard": 0.0, "tested_soft": 0.0}
         return {"tested_hard": 0.0, "tested_soft": soft(some) or soft(sizes)}
 
+    def search_wires(self) -> None:
+        """Search the wires that the machine lacks, if it is time to; take them up if found."""
+        progress, experiment = self.progress, self.run.experiment
+        search = experiment.training.wire_search
+        if search is None or progress.searched or progress.finished:
+            return
+        due = int(self.state.step - self.state.began) >= search.updates
+        if not due or not 0 < progress.attempt_error <= search.error:
+            return
+        progress.searched = True
+        machine, curriculum = machine_of(self.state, experiment), experiment.training.curriculum
+        assert isinstance(machine, NRAM)
+        rng = np.random.default_rng([experiment.training.seed, progress.step])
+        sizes = rng.integers(curriculum.smallest, curriculum.largest + 1, search.examples)
+        key = jax.random.key(int(rng.integers(2**31)))
+        batch = draw_batch(experiment.task, key, sizes, curriculum.largest)
+        mended = mend(machine, batch, rng, search.tables)
+        if mended is not None:
+            progress.rewired = True
+            fresh = first_state(experiment, progress.attempts - 1, progress.step)
+            parameters, _ = split_trainable(mended)
+            settings = self.state.settings
+            settings = settings._replace(late=jnp.ones_like(settings.late))
+            self.state = self.state._replace(
+                parameters=parameters, optimizer=fresh.optimizer, settings=settings
+            )
+
     def begin_again(self) -> None:
         """Start a new attempt if a rule says so."""
         progress, training = self.progress, self.run.experiment.training
@@ -270,6 +304,7 @@ class _Member:
             progress.attempts += 1
             progress.attempt_error = math.inf
             progress.failed_tests = progress.waits = 0
+            progress.searched = progress.rewired = False
 
     def end(self) -> None:
         """End a run that could go on."""
@@ -331,6 +366,7 @@ def _train(
                 member.note_failure()
             else:
                 member.note_scores(line, best=member.judge(line))
+                member.search_wires()
                 member.begin_again()
                 if member.state is not reached[i]:
                     states.replace(i, member.state)
@@ -372,7 +408,11 @@ def _build_validation(
             scores = [score(m, *drawn) for m, drawn in zip(machines, draws, strict=True)]
         return [
             {f"validation_{name}": float(jnp.mean(x)) for name, x in metrics.items()}
-            | {"validation_level": _level(metrics[task.error], drawn[1], curriculum.largest)}
+            | {
+                "validation_level": _level(
+                    jnp.asarray(metrics[task.error]), drawn[1], curriculum.largest
+                )
+            }
             for metrics, drawn in zip(scores, draws, strict=True)
         ]
 
@@ -383,7 +423,7 @@ def _level(
     errors: Float[Array, " sequences"], sizes: Int[Array, " sequences"], largest: int
 ) -> int:
     """Return the largest size up to which there is no mistake."""
-    return int(jnp.min(jnp.where(jnp.asarray(errors) > 0, sizes - 1, largest)))
+    return int(jnp.min(jnp.where(errors > 0, sizes - 1, largest)))
 
 
 def _averages(sums: dict[str, float]) -> dict[str, float]:

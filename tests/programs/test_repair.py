@@ -4,19 +4,18 @@ import jax
 import numpy as np
 import pytest
 
+from softmachine.machines.nram_wiring import live_rows, read_wiring, run_wiring
 from softmachine.programs.held_out import load
 from softmachine.programs.program import build_program
 from softmachine.programs.python_code import python_code
 from softmachine.programs.repair import (
     Change,
     apply_changes,
-    draw_batch,
-    live_rows,
     program_table,
     repair,
 )
-from softmachine.programs.wiring import read_wiring, run_wiring
 from softmachine.tasks.memory_arrays import Access
+from softmachine.training.wire_search import draw_batch
 
 
 @pytest.fixture(scope="module")

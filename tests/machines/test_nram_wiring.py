@@ -8,7 +8,7 @@ import pytest
 from softmachine.errors import SoftmachineError
 from softmachine.machines.nram import NRAMConfig, NRAMControllerConfig
 from softmachine.machines.nram_hard import run_hard
-from softmachine.programs.wiring import WiringTable, read_wiring, run_wiring
+from softmachine.machines.nram_wiring import WiringTable, read_wiring, run_wiring
 
 
 @pytest.mark.parametrize("returns", ["zero", "value"])

@@ -96,6 +96,24 @@ def run_wiring(
     return WiringRun(memories, taken, patterns)
 
 
+def live_rows(config: NRAMConfig, sources: Int[np.ndarray, " rows"]) -> list[int]:
+    """Return the rows of choices from which registers or memory depend, in order."""
+    gates = find_gates(config.gates)
+    registers = config.registers
+    row_of, row = [], 0
+    for gate in gates:
+        row_of.append(row)
+        row += 2 if gate.arity else 0
+    live = list(range(row, row + registers))
+    wanted = {int(sources[i]) - registers for i in live}
+    for i in reversed(range(len(gates))):
+        if i in wanted or gates[i].memory == "write":
+            rows = [row_of[i] + argument for argument in range(gates[i].arity)]
+            live += rows
+            wanted |= {int(sources[r]) - registers for r in rows}
+    return sorted(live)
+
+
 def _work(config, sources, registers, memories, live, values):
     """Let all gates work; write into the memories and return the registers afterwards."""
     each, row = np.arange(len(live)), 0

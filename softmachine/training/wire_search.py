@@ -1,0 +1,226 @@
+"""Search for the wires that a stuck machine lacks, and writing them into its parameters.
+
+Where several choices have to be right at once before the error falls, gradients do not find
+them; but what they did find is most of the way. The search takes the machine's hard form and
+changes wires at random, keeping what makes no more mistakes than before. As most wires do not
+matter at any time, changes of theirs are free, and collect until one of them does. Source of
+this neutral drift: Miller and Thomson 2000, Cartesian genetic programming.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float, Int, PRNGKeyArray
+
+from softmachine.errors import SoftmachineError
+from softmachine.machines.nram import MLP, NRAM, NRAMConfig
+from softmachine.machines.nram_hard import pattern_bits
+from softmachine.machines.nram_wiring import WiringTable, live_rows, read_wiring, run_wiring
+from softmachine.tasks.memory import MemoryTask
+from softmachine.tasks.task import Task
+
+TRIED_AT_ONCE = 64
+"""Tables that are run together."""
+MORE_CHANGES = 3.0
+"""A table differs from the one it comes from in a wire that matters and, on average, so many
+more of these."""
+STOP_CHANGED = 0.2
+"""How often a change drawn for whether to stop is made: it has no other sources to try."""
+DECIDED = 8.0
+"""Logits of choices that are written into a machine: this for the one, minus this for all
+others."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WireSearch:
+    """When the wires of a member are searched, and for how long."""
+
+    updates: int
+    """After so many updates of an attempt, if it found no solution by then..."""
+    error: float
+    """...and its best validation error is this at most."""
+    tables: int = 60_000
+    """How many tables of wires are tried."""
+    examples: int = 64
+    """Examples, of all sizes trained on, that they are tried on."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        for name in ("updates", "tables", "examples"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"wire search {name} must be at least 1, not {getattr(self, name)}"
+                )
+        if not self.error > 0:
+            raise ValueError(f"wire search error must be above 0, not {self.error}")
+
+
+class Batch(NamedTuple):
+    """Examples in memories of one size."""
+
+    memories: Int[np.ndarray, "examples cells"]
+    targets: Int[np.ndarray, "examples cells"]
+    scored: Bool[np.ndarray, "examples cells"]
+    steps: Int[np.ndarray, " examples"]
+
+    def take(self, which: Int[np.ndarray, " some"]) -> Batch:
+        """Return some of the examples."""
+        return Batch(*(array[which] for array in self))
+
+
+class Found(NamedTuple):
+    """What came of a search."""
+
+    table: WiringTable
+    error: float
+    """Mean share of wrong cells that is left."""
+    tried: int
+    """Tables that were run."""
+
+
+def draw_batch(
+    task: Task, key: PRNGKeyArray, sizes: Int[np.ndarray, " examples"], max_size: int
+) -> Batch:
+    """Return an example of a memory task for each size.
+
+    Raises SoftmachineError for another task.
+    """
+    if not isinstance(task, MemoryTask):
+        raise SoftmachineError(f"{type(task).__name__} has no memories")
+    keys = jax.random.split(key, len(sizes))
+    draw = jax.jit(jax.vmap(lambda key, size: task.sample(key, size, max_size=max_size)))
+    examples = draw(keys, np.asarray(sizes, np.int32))
+    inputs, targets, mask, steps = map(np.asarray, examples)
+    return Batch(inputs, targets, mask > 0, steps)
+
+
+def mend(machine: NRAM, batch: Batch, rng: np.random.Generator, tables: int) -> NRAM | None:
+    """Return the machine with wires that make no mistake on the examples, if any are found."""
+    found = search_wires(machine, read_wiring(machine), batch, rng, tables)
+    if found.error:
+        return None
+    _, met = try_tables(machine.config, _stack([found.table]), batch)
+    return write_wires(machine, found.table, np.flatnonzero(met[0].any(axis=0)))
+
+
+def try_tables(
+    config: NRAMConfig, tables: WiringTable, batch: Batch
+) -> tuple[Float[np.ndarray, "tables examples"], Bool[np.ndarray, "tables examples patterns"]]:
+    """Return the share of wrong cells for each table and example, and the patterns met."""
+    count, examples = len(tables.stop), len(batch.steps)
+    repeated = batch.take(np.tile(np.arange(examples), count))
+    ran = run_wiring(
+        config,
+        tables,
+        repeated.memories,
+        repeated.steps,
+        table_of=np.repeat(np.arange(count), examples),
+    )
+    wrong = ((ran.memories != repeated.targets) & repeated.scored).sum(axis=1)
+    shares = wrong / np.maximum(repeated.scored.sum(axis=1), 1)
+    return shares.reshape(count, examples), ran.patterns.reshape(count, examples, -1)
+
+
+def search_wires(
+    machine: NRAM, table: WiringTable, batch: Batch, rng: np.random.Generator, tables: int
+) -> Found:
+    """Change wires at random for so many tables, or until no example goes wrong.
+
+    The table that is changed next is the best of each round, unless it makes more mistakes
+    than the last one did.
+    """
+    config = machine.config
+    errors, patterns = (x[0] for x in try_tables(config, _stack([table]), batch))
+    tried = 1
+    while errors.any() and tried < tables:
+        met = np.flatnonzero(patterns.any(axis=0))
+        changed = _change(machine, table, met, rng)
+        tried += TRIED_AT_ONCE
+        found, met_by = try_tables(config, changed, batch)
+        means = found.mean(axis=1)
+        best = rng.choice(np.flatnonzero(means == means.min()))
+        if means[best] <= errors.mean():
+            errors, patterns = found[best], met_by[best]
+            table = WiringTable(changed.sources[best], changed.stop[best])
+    return Found(table, float(errors.mean()), tried)
+
+
+def _change(
+    machine: NRAM, table: WiringTable, met: Int[np.ndarray, " some"], rng: np.random.Generator
+) -> WiringTable:
+    """Return tables with wires changed at random, one or more of which matter in each.
+
+    ``met`` holds the patterns in which a change can matter.
+    """
+    plan = machine.plan
+    sources_of = [np.flatnonzero(row) for row in plan.inside]
+    rows = [row for row, sources in enumerate(sources_of) if len(sources)]
+    live = {
+        (pattern, row)
+        for pattern in met.tolist()
+        for row in live_rows(machine.config, table.sources[pattern])
+    }
+    changed = _stack([table] * TRIED_AT_ONCE)
+    for sources, stop in zip(changed.sources, changed.stop, strict=True):
+        wanted = 1 + rng.poisson(MORE_CHANGES)
+        while wanted > 0:
+            pattern, place = int(rng.choice(met)), int(rng.integers(len(rows) + 1))
+            if place == len(rows):
+                if rng.random() < STOP_CHANGED:
+                    stop[pattern] ^= True
+                    wanted -= 1
+                continue
+            sources[pattern, rows[place]] = rng.choice(sources_of[rows[place]])
+            wanted -= (pattern, rows[place]) in live
+    return changed
+
+
+def write_wires(machine: NRAM, table: WiringTable, met: Int[np.ndarray, " some"]) -> NRAM:
+    """Return the machine with its last layers changed to choose a table's wires, decidedly.
+
+    The change is the smallest that gives the patterns that are ``met`` these wires, and leaves
+    the logits of all others as they are.
+
+    Raises SoftmachineError if the hidden layer tells too few patterns apart.
+    """
+    assert isinstance(machine.controller, MLP)
+    _, hidden = machine.controller((), pattern_bits(machine.config.registers).T)
+    features = np.vstack([np.asarray(hidden), np.ones(hidden.shape[1])])
+    plan = machine.plan
+    rows, slots = plan.inside.nonzero()
+    now = np.asarray(machine.output(hidden))
+    wanted = now.copy()
+    for pattern in met.tolist():
+        chosen = table.sources[pattern][rows] == slots
+        wanted[:, pattern] = np.where(chosen, DECIDED, -DECIDED)
+    stops = np.asarray(machine.stop(hidden))
+    wanted_stops = stops.copy()
+    wanted_stops[0, met] = np.where(table.stop[met], DECIDED, -DECIDED)
+    change = np.linalg.lstsq(
+        features.T, np.vstack([wanted - now, wanted_stops - stops]).T, rcond=None
+    )[0].T
+    mended = eqx.tree_at(
+        lambda m: (m.output.weight, m.output.bias, m.stop.weight, m.stop.bias),
+        machine,
+        replace=(
+            machine.output.weight + jnp.asarray(change[:-1, :-1], jnp.float32),
+            machine.output.bias + jnp.asarray(change[:-1, -1], jnp.float32),
+            machine.stop.weight + jnp.asarray(change[-1:, :-1], jnp.float32),
+            machine.stop.bias + jnp.asarray(change[-1:, -1], jnp.float32),
+        ),
+    )
+    after = read_wiring(mended)
+    same = (after.sources[met] == table.sources[met]) | ~plan.inside.any(axis=1)
+    if not same.all() or (after.stop[met] != table.stop[met]).any():
+        raise SoftmachineError("the hidden layer does not tell enough patterns of zeros apart")
+    return mended
+
+
+def _stack(tables: list[WiringTable]) -> WiringTable:
+    return WiringTable(*map(np.stack, zip(*tables, strict=True)))

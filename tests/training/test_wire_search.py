@@ -1,0 +1,196 @@
+"""Wires found by search, and machines into which they are written."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+import softmachine as sm
+from softmachine.errors import SoftmachineError
+from softmachine.evaluation.scoring import build_scorer
+from softmachine.machines.nram import NRAMConfig, NRAMControllerConfig
+from softmachine.machines.nram_wiring import live_rows, read_wiring, run_wiring
+from softmachine.tasks.memory_arrays import Access
+from softmachine.training.population import create_population
+from softmachine.training.runs import Run
+from softmachine.training.search import Search
+from softmachine.training.trainer import train, train_members
+from softmachine.training.wire_search import (
+    WireSearch,
+    draw_batch,
+    search_wires,
+    try_tables,
+    write_wires,
+)
+
+TASK = Access()
+
+
+@pytest.fixture(scope="module")
+def batch():
+    sizes = np.random.default_rng(0).integers(1, 7, 48)
+    return draw_batch(TASK, jax.random.key(0), sizes, 6)
+
+
+@pytest.fixture(scope="module")
+def untrained():
+    return NRAMConfig(registers=3).build(key=jax.random.key(1))
+
+
+@pytest.fixture(scope="module")
+def found(untrained, batch):
+    return search_wires(
+        untrained, read_wiring(untrained), batch, np.random.default_rng(3), 50_000
+    )
+
+
+def test_batches_are_examples_of_the_task(batch):
+    for memory, target, scored in zip(batch.memories, batch.targets, batch.scored, strict=True):
+        np.testing.assert_array_equal(np.flatnonzero(scored), [0])
+        assert target[0] == memory[memory[0]]
+
+
+def test_tables_are_scored_one_by_one(untrained, batch):
+    """Against running each table alone, by hand."""
+    table = read_wiring(untrained)
+    other = table._replace(sources=np.where(table.sources > 0, table.sources - 1, 0))
+    tables = type(table)(*map(np.stack, zip(table, other, strict=True)))
+    errors, patterns = try_tables(untrained.config, tables, batch)
+    for i, one in enumerate((table, other)):
+        ran = run_wiring(untrained.config, one, batch.memories, batch.steps)
+        wrong = [
+            np.mean(memory[scored] != target[scored])
+            for memory, target, scored in zip(
+                ran.memories, batch.targets, batch.scored, strict=True
+            )
+        ]
+        np.testing.assert_allclose(errors[i], wrong)
+        np.testing.assert_array_equal(patterns[i], ran.patterns)
+
+
+def test_search_finds_a_program(untrained, batch, found):
+    before, _ = try_tables(
+        untrained.config, type(found.table)(*(x[None] for x in read_wiring(untrained))), batch
+    )
+    assert before.mean() > 0.3
+    assert found.error == 0
+    ran = run_wiring(untrained.config, found.table, batch.memories, batch.steps)
+    np.testing.assert_array_equal(ran.memories[:, 0], batch.targets[:, 0])
+
+
+def test_search_keeps_to_choices_that_there_are(untrained, found):
+    inside = untrained.plan.inside
+    for sources in found.table.sources:
+        for row in live_rows(untrained.config, sources):
+            assert inside[row, sources[row]]
+
+
+def test_search_ends_after_so_many_tables_no_worse_than_it_began(untrained, batch):
+    table = read_wiring(untrained)
+    start = search_wires(untrained, table, batch, np.random.default_rng(0), 1)
+    assert start.tried == 1
+    np.testing.assert_array_equal(start.table.sources, table.sources)
+    later = search_wires(untrained, table, batch, np.random.default_rng(0), 200)
+    assert 200 <= later.tried <= 264
+    assert later.error <= start.error
+
+
+def test_search_is_determined_by_its_generator(untrained, batch):
+    table = read_wiring(untrained)
+    one, same = (
+        search_wires(untrained, table, batch, np.random.default_rng(5), 400) for _ in range(2)
+    )
+    np.testing.assert_array_equal(one.table.sources, same.table.sources)
+    assert one.error == same.error
+
+
+def test_written_wires_are_what_the_machine_chooses(untrained, batch, found):
+    _, patterns = try_tables(
+        untrained.config, type(found.table)(*(x[None] for x in found.table)), batch
+    )
+    met = np.flatnonzero(patterns[0].any(axis=0))
+    mended = write_wires(untrained, found.table, met)
+    chosen = read_wiring(mended)
+    has_choice = untrained.plan.inside.any(axis=1)
+    np.testing.assert_array_equal(
+        chosen.sources[met][:, has_choice], found.table.sources[met][:, has_choice]
+    )
+    np.testing.assert_array_equal(chosen.stop[met], found.table.stop[met])
+    # Soft, too, it makes no mistake.
+    sizes = jax.numpy.full(64, 6)
+    scores = build_scorer(TASK, 6)(mended, jax.random.key(7), sizes)
+    assert float(scores["wrong_cells"].mean()) == 0
+    # What it chooses elsewhere is what it chose before.
+    rest = np.setdiff1d(np.arange(len(chosen.stop)), met)
+    before = read_wiring(untrained)
+    np.testing.assert_array_equal(
+        chosen.sources[rest][:, has_choice], before.sources[rest][:, has_choice]
+    )
+
+
+def test_wires_cannot_be_written_where_patterns_look_the_same(untrained, found):
+    """A first layer of zeros shows the second the same, whatever is zero."""
+    blind = dataclasses.replace(
+        untrained,
+        controller=jax.tree.map(jax.numpy.zeros_like, untrained.controller),
+    )
+    sources = found.table.sources.copy()
+    sources[0] = np.where(sources[1] > 0, 0, sources[1])
+    with pytest.raises(SoftmachineError, match="does not tell enough patterns of zeros apart"):
+        write_wires(blind, found.table._replace(sources=sources), np.arange(8))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (dict(updates=0, error=0.3), "updates must be at least 1, not 0"),
+        (dict(updates=1, error=0.0), r"error must be above 0, not 0\.0"),
+        (dict(updates=1, error=0.3, tables=0), "tables must be at least 1"),
+        (dict(updates=1, error=0.3, examples=0), "examples must be at least 1"),
+    ],
+)
+def test_bad_fields_are_refused(fields, message):
+    with pytest.raises(ValueError, match=f"wire search {message}"):
+        WireSearch(**fields)
+
+
+def test_controllers_with_a_state_are_refused():
+    experiment = sm.get_recipe("nram-swap")
+    machine = dataclasses.replace(
+        experiment.machine, controller=NRAMControllerConfig(kind="gru")
+    )
+    with pytest.raises(ValueError, match=r"wire_search needs .* mlp controller"):
+        dataclasses.replace(experiment, machine=machine)
+
+
+@pytest.fixture(scope="module")
+def searching(nram_experiment, with_training):
+    return with_training(
+        dataclasses.replace(nram_experiment, task=TASK),
+        wire_search=WireSearch(updates=10, error=1.0, tables=50_000, examples=32),
+        restarts=(),
+        search=Search(),
+        gradient_noise=0.0,
+    )
+
+
+def test_members_take_up_the_wires_that_were_found(searching, tmp_path):
+    """Once, at the validation after so many updates; from then on they make no mistake."""
+    progress = train(run := Run.create(tmp_path / "x", searching))
+    assert progress.searched
+    assert progress.rewired
+    lines = {line["step"]: line["validation_wrong_cells"] for line in run.metrics()}
+    assert min(lines[5], lines[10]) > 0.3
+    assert lines[15] == 0
+    assert progress.best_error == 0
+
+
+def test_members_of_a_population_search_as_they_would_alone(searching, tmp_path):
+    alone = Run.create(tmp_path / "x", searching.with_seed(1))
+    train(alone)
+    runs = create_population(tmp_path / "y", searching, 2)
+    train_members(runs)
+    mine = read_wiring(alone.load_machine())
+    theirs = read_wiring(runs[1].load_machine())
+    np.testing.assert_array_equal(mine.stop, theirs.stop)
