@@ -19,3 +19,7 @@ class NonFiniteError(SoftmachineError):
 
 class ExamplesError(SoftmachineError, ValueError):
     """Examples that were brought along cannot be used."""
+
+
+class TraceError(SoftmachineError):
+    """A trace cannot be made as asked, or a file is no trace that can be read."""

@@ -230,6 +230,82 @@ def moves(
 
 
 @app.command
+def trace(
+    run: Positional[Source],
+    /,
+    out: str,
+    size: int | None = None,
+    seed: int = 0,
+    input: str | None = None,  # noqa: A002
+    every: int = 1,
+    fields: tuple[str, ...] | None = None,
+    memory_rows: int | None = None,
+    hard: bool = False,
+    wrap: bool = True,
+    sharpening_factor: float = 1.0,
+    task: tuple[str, ...] = (),
+) -> None:
+    """Write what a machine does on one example, step by step; see docs/traces.md.
+
+    Args:
+        run: directory of a run, or zoo:NAME.
+        out: the file to write.
+        size: size of the example, the largest trained by default.
+        seed: random seed of the example.
+        input: JSON file with an input of your own, instead of size and seed.
+        every: keep each so many-th step, and the last.
+        fields: what to keep of each step, such as memory weightings; all by default.
+        memory_rows: grow the memory to this many rows first.
+        hard: attend to the most likely row alone.
+        wrap: whether shifts go around the ends of the memory.
+        sharpening_factor: multiplies how strongly weightings are sharpened.
+        task: fields of the task to change, such as repeats=[20,20].
+    """
+    from softmachine.cli.scoring import TestOptions
+    from softmachine.cli.viewing import write_trace
+
+    options = TestOptions(memory_rows, hard, wrap, sharpening_factor, task)
+    own = None if input is None else Path(input)
+    write_trace(run, Path(out), size, seed, own, every, fields, options)
+
+
+@app.command
+def view(
+    sources: Positional[tuple[Annotated[str, arg(metavar="RUN|zoo:NAME|FILE")], ...]],
+    /,
+    open: bool = True,  # noqa: A002
+) -> None:
+    """Watch machines at work in the browser, on inputs of your own; Ctrl-C ends it.
+
+    Args:
+        sources: directories of runs, zoo:NAME, or files written by softmachine trace.
+        open: whether to open the browser.
+    """
+    from softmachine.cli.viewing import view_sources
+
+    view_sources(sources, open_browser=open)
+
+
+@app.command
+def report(
+    run: Positional[Source],
+    /,
+    out: str | None = None,
+    seed: int = 0,
+) -> None:
+    """Write one HTML file: settings, curves, generalisation, examples that play.
+
+    Args:
+        run: directory of a run, or zoo:NAME.
+        out: the file to write, report.html in the run by default.
+        seed: random seed of the test sequences and the examples.
+    """
+    from softmachine.cli.viewing import write_report
+
+    write_report(run, None if out is None else Path(out), seed)
+
+
+@app.command
 def ledger(
     runs: Positional[tuple[Directory, ...]],
     /,

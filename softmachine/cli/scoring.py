@@ -200,7 +200,7 @@ def _figures_of_one(
     machine, task = options.apply(trained)
     if size < task.smallest:
         raise SoftmachineError(f"size must be at least {task.smallest}, not {size}")
-    scores = _curve(trained, options, seed)
+    scores = curve(trained, options, seed)
     if machine.memory_rows is not None and task.items(size) > machine.memory_rows:
         machine = with_test_options(machine, memory_rows=task.items(size))
     drawn = {
@@ -237,7 +237,7 @@ def _figures_of_many(
         raise SoftmachineError("only runs of tasks with the same error fit into one figure")
     largest = max(group[0].experiment.training.curriculum.largest for group in groups.values())
     curves = {
-        name: [_curve(member, options, seed) for member in group]
+        name: [curve(member, options, seed) for member in group]
         for name, group in groups.items()
     }
     learning = {
@@ -252,7 +252,7 @@ def _figures_of_many(
     }
 
 
-def _curve(trained: Trained, options: TestOptions, seed: int) -> list[SizeScore]:
+def curve(trained: Trained, options: TestOptions, seed: int) -> list[SizeScore]:
     """Score a machine at growing sizes, as far as its memory goes."""
     machine, task = options.apply(trained)
     largest = trained.experiment.training.curriculum.largest

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import matplotlib
 
 matplotlib.use("Agg")
@@ -19,11 +18,12 @@ from matplotlib.figure import Figure
 from softmachine.evaluation.generalization import SizeScore
 from softmachine.files import replacing
 from softmachine.machines.machine import Machine
-from softmachine.machines.nram import NRAM, NRAMState
-from softmachine.machines.ntm import NTM, NTMState
+from softmachine.machines.nram import NRAM
+from softmachine.machines.ntm import NTM
 from softmachine.tasks.memory import MemoryTask, stop_probabilities
 from softmachine.tasks.task import Task
-from softmachine.traces.record import record
+from softmachine.traces.examples import draw_example
+from softmachine.traces.recording import Recording, record
 
 BLUE, ORANGE = "#0072b2", "#d55e00"
 
@@ -143,8 +143,7 @@ def example_figure(machine: Machine, task: Task, size: int, seed: int) -> Figure
     Laid out like figures 4 and 6 of Graves et al. 2014: time runs to the right; weightings
     have one line per memory row, cut to the rows that were used.
     """
-    key, machine_key = jax.random.split(jax.random.fold_in(jax.random.key(seed), size))
-    example = task.sample(key, size, max_size=size).without_padding()
+    example, machine_key = draw_example(task, size, seed)
     recording = record(machine, example, key=machine_key)
     outputs = np.asarray(jax.nn.sigmoid(recording.outputs)) * np.asarray(example.mask)
     error = float(task.metrics(recording.outputs, example)[task.error])
@@ -154,7 +153,7 @@ def example_figure(machine: Machine, task: Task, size: int, seed: int) -> Figure
         ("outputs", outputs.T, "gray_r"),
     ]
     if isinstance(machine, NTM):
-        panels += _memory_panels(recording.states, machine.config.read_heads)
+        panels += _memory_panels(recording, machine.config.read_heads)
     heights = [max(0.7, min(3.0, len(values) / 12)) for _, values, _ in panels]
     figure, axes = plt.subplots(
         len(panels),
@@ -177,8 +176,8 @@ def example_figure(machine: Machine, task: Task, size: int, seed: int) -> Figure
     return figure
 
 
-def _memory_panels(states: NTMState, read_heads: int) -> list[tuple[str, np.ndarray, str]]:
-    weightings = np.asarray(states.weightings)
+def _memory_panels(recording: Recording, read_heads: int) -> list[tuple[str, np.ndarray, str]]:
+    weightings = np.asarray(recording.fields["weightings"])
     used = np.flatnonzero(weightings.max(axis=(0, 1)) > 0.05)
     rows = slice(max(0, used.min() - 1), used.max() + 2) if len(used) else slice(None)
     panels = []
@@ -186,7 +185,8 @@ def _memory_panels(states: NTMState, read_heads: int) -> list[tuple[str, np.ndar
         kind = "read" if head < read_heads else "write"
         number = head if head < read_heads else head - read_heads
         panels.append((f"{kind} {number}", weightings[:, head, rows].T, "viridis"))
-    sizes = np.sqrt(np.square(np.asarray(states.memory)[:, :, rows]).mean(axis=1))
+    memory = np.asarray(recording.fields["memory"])[:, rows]
+    sizes = np.sqrt(np.square(memory).mean(axis=2))
     panels.append(("memory\n(row size)", sizes.T, "magma"))
     return panels
 
@@ -201,10 +201,10 @@ def memory_figure(machine: NRAM, task: MemoryTask, size: int, seed: int) -> Figu
     Memory and registers show each distribution's most likely value as a number, its
     probability as the shade. Choices show how likely the most likely source is.
     """
-    example = task.sample(jax.random.fold_in(jax.random.key(seed), size), size, max_size=size)
+    example, _ = draw_example(task, size, seed)
     recording = record(machine, example)
-    memory = np.asarray(recording.states.memory)
-    registers = np.asarray(recording.states.registers)
+    fields = {name: np.asarray(array) for name, array in recording.fields.items()}
+    memory, registers = fields["memory"], fields["registers"]
     outputs = recording.outputs
     error = float(task.metrics(outputs, example)[task.error])
     scored = np.flatnonzero(np.asarray(example.mask))
@@ -226,7 +226,7 @@ def memory_figure(machine: NRAM, task: MemoryTask, size: int, seed: int) -> Figu
             registers.argmax(axis=2).T,
             [f"r{i + 1}" for i in range(registers.shape[1])],
         ),
-        _choice_panel(machine, machine.init_state(example.inputs), recording.states),
+        ("choices", fields["choices"].max(axis=2).T, None, machine.shown_choice_names()),
         ("stop", np.asarray(stops)[None], None, ["p"]),
     ]
     heights = [max(0.5, 0.2 * len(shade)) for _, shade, _, _ in panels]
@@ -252,15 +252,3 @@ def memory_figure(machine: NRAM, task: MemoryTask, size: int, seed: int) -> Figu
     axes[-1].set_xticks(range(steps), [str(step + 1) for step in range(steps)], fontsize=7)
     figure.suptitle(f"size {size}: {error:.3g} {task.error.replace('_', ' ')}")
     return figure
-
-
-def _choice_panel(machine: NRAM, first: NRAMState, states: NRAMState) -> Panel:
-    """Return how likely the most likely source of each choice was, step by step."""
-    before = jax.tree.map(
-        lambda x, later: jnp.concatenate([x[None], later[:-1]]), first, states
-    )
-    prepared = machine.prepare()
-    choices = jax.vmap(lambda state: prepared.control(state)[1].choices)(before)
-    shown = np.flatnonzero(machine.plan.inside.any(axis=1))
-    names = [machine.choice_names()[i] for i in shown]
-    return "choices", np.asarray(choices).max(axis=2).T[shown], None, names

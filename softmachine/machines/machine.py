@@ -9,6 +9,8 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, PRNGKeyArray, PyTree
 
+from softmachine.machines.fields import Field, named_leaves
+
 State = Any
 """A machine's own pytree, one example's."""
 
@@ -114,6 +116,25 @@ class Machine(eqx.Module):
     def decode(self, features: PyTree) -> PyTree:
         """Map features, leading axes and all, to outputs."""
         return features
+
+    def trace_fields(self) -> tuple[Field, ...]:
+        """Declare what `observe_state` and `observe_step` return.
+
+        What is not declared is shown as what its shape and type suggest.
+        """
+        return ()
+
+    def observe_state(self, state: State) -> dict[str, Array]:
+        """Return what a trace shows of a state; by default all its arrays, by their paths."""
+        return named_leaves(state)
+
+    def observe_step(self, state: State, encoded: PyTree) -> dict[str, Array]:
+        """Return what a trace shows of the step from ``state`` besides the state after it.
+
+        Such as gates that never become part of a state. Arguments are those of `advance`.
+        """
+        del state, encoded
+        return {}
 
     def step(self, state: State, x: PyTree) -> tuple[State, PyTree]:
         """Take one whole step: return the next state and the output for input ``x``."""

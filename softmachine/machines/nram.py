@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from softmachine.choices import check_choices
+from softmachine.machines.fields import Field
 from softmachine.machines.gate_loop import Gates, mix_rows, run_gates
 from softmachine.machines.gates import PAPER_GATES, Gate, find_gates
 from softmachine.machines.linear import glorot
@@ -205,21 +206,82 @@ class NRAM(Machine):
     def advance(self, state: NRAMState, encoded: None = None) -> tuple[NRAMState, NRAMOutput]:
         """Take one step (the paper's section 3)."""
         del encoded
-        plan, clip = self.plan, partial(_clip_gradient, self.config.clip_gradients)
+        clip = partial(_clip_gradient, self.config.clip_gradients)
         controller, wiring = self.control(state)
-        memory = state.memory
-        known = plan.known(len(memory)).reshape(-1, len(memory), *[1] * (memory.ndim - 2))
-        known = jnp.broadcast_to(known, (len(known), *memory.shape[1:]))
-        table = jnp.concatenate([state.registers, known])
-        *pieces, register_choices = jax.lax.split(wiring.choices, plan.rows)
-        for job, choices in zip(plan.jobs, pieces, strict=True):
-            # Pyright takes what stands under partial(custom_vjp) for a function to object.
-            table, memory = run_gates(job, choices, table, memory)  # pyright: ignore
+        table, memory, register_choices = self._work(state, wiring.choices)
         registers = mix_rows(register_choices, table)
         if self.config.renormalize:
             registers = _renormalize(registers)
         features = NRAMOutput(memory, wiring.stop, wiring.entropy)
         return NRAMState(controller, clip(registers), memory), features
+
+    def _work(self, state: NRAMState, choices: Float[Array, "choices sources ..."]) -> tuple:
+        """Let all gates work; return all values, the memory, the registers' choices."""
+        plan, memory = self.plan, state.memory
+        known = plan.known(len(memory)).reshape(-1, len(memory), *[1] * (memory.ndim - 2))
+        known = jnp.broadcast_to(known, (len(known), *memory.shape[1:]))
+        table = jnp.concatenate([state.registers, known])
+        *pieces, register_choices = jax.lax.split(choices, plan.rows)
+        for job, piece in zip(plan.jobs, pieces, strict=True):
+            # Pyright takes what stands under partial(custom_vjp) for a function to object.
+            table, memory = run_gates(job, piece, table, memory)  # pyright: ignore
+        return table, memory, register_choices
+
+    def trace_fields(self) -> tuple[Field, ...]:
+        """Declare memory and registers, and the circuit of each step."""
+        registers = [f"r{i + 1}" for i in range(self.config.registers)]
+        gates, choices = self.gate_names(), self.shown_choice_names()
+
+        def values_of(name, axis, group, description, labels=()):
+            axes = (axis, "value")
+            return Field(name, "distribution", axes, group, description, dict(labels))
+
+        return (
+            values_of("memory", "cell", "memory", "What each cell holds."),
+            values_of(
+                "registers",
+                "register",
+                "registers",
+                "What each register holds.",
+                {"register": registers},
+            ),
+            Field(
+                "choices",
+                "distribution",
+                ("choice", "source"),
+                "circuit",
+                "Where arguments of gates and next values of registers come from.",
+                {"choice": choices, "source": registers + gates},
+            ),
+            values_of("gates", "gate", "circuit", "What each gate gave.", {"gate": gates}),
+            Field("willing", "probability", (), "stop", "Willingness to stop after the step."),
+            Field("entropy", "scalar", (), "circuit", "Of all choices, in nats."),
+        )
+
+    def observe_state(self, state: NRAMState) -> dict[str, Array]:
+        """Return memory and registers."""
+        return {"memory": state.memory, "registers": state.registers}
+
+    def observe_step(self, state: NRAMState, encoded: None = None) -> dict[str, Array]:
+        """Return the choices that there are, what the gates gave, and about stopping."""
+        del encoded
+        _, wiring = self.control(state)
+        table, _, _ = self._work(state, wiring.choices)
+        return {
+            "choices": wiring.choices[self._shown_choices()],
+            "gates": table[self.config.registers :],
+            "willing": jax.nn.sigmoid(wiring.stop),
+            "entropy": wiring.entropy,
+        }
+
+    def shown_choice_names(self) -> list[str]:
+        """Return what the choices are for of which there is more than none to choose."""
+        names = self.choice_names()
+        return [names[row] for row in self._shown_choices()]
+
+    def _shown_choices(self) -> Int[np.ndarray, " shown"]:
+        """Return the rows of choices that have something to choose from."""
+        return np.flatnonzero(self.plan.inside.any(axis=1))
 
     def with_addressing(
         self,
@@ -263,11 +325,17 @@ class NRAM(Machine):
         controller, hidden = self.controller(state.controller, zeros[:, 0])
         return controller, self.wire(hidden)
 
+    def gate_names(self) -> list[str]:
+        """Return the names of the gates, with a number behind those that come again."""
+        names = [gate.name for gate in find_gates(self.config.gates)]
+        before = [names[:i].count(name) for i, name in enumerate(names)]
+        return [f"{x} {n + 1}" if n else x for x, n in zip(names, before, strict=True)]
+
     def choice_names(self) -> list[str]:
         """Return what each row of `Wiring.choices` is for: ``ADD a``, ``ADD b``, ``r1``, ..."""
         names = [
-            f"{gate.name} {argument}"
-            for gate in find_gates(self.config.gates)
+            f"{name} {argument}"
+            for name, gate in zip(self.gate_names(), find_gates(self.config.gates), strict=True)
             for argument in "ab"
             if gate.arity
         ]

@@ -77,13 +77,14 @@ def work(
     registers: Int[Array, " registers"],
     memory: Int[Array, " cells"],
     running: Bool[Array, ""] | bool = True,
+    cells: Int[Array, ""] | int | None = None,
 ) -> tuple[Int[Array, " registers"], Int[Array, " cells"]]:
     """Let all gates work under a wiring; return registers and memory afterwards.
 
     Unless ``running``, nothing changes: one cell that is written back costs less than a
-    choice between two memories.
+    choice between two memories. ``cells``: how many of the cells there are, if not all.
     """
-    cells, row = len(memory), 0
+    cells, row = len(memory) if cells is None else cells, 0
     known = list(registers)
     for gate in find_gates(machine.config.gates):
         arguments = []
@@ -109,7 +110,11 @@ def hard_step(machine: NRAM, state: HardState) -> HardState:
 
 
 def _step(
-    machine: NRAM, wirings: HardWiring | None, state: HardState, running: Bool[Array, ""]
+    machine: NRAM,
+    wirings: HardWiring | None,
+    state: HardState,
+    running: Bool[Array, ""],
+    cells: Int[Array, ""] | None = None,
 ) -> HardState:
     """Take one step if ``running``; ``wirings`` are those of all patterns, or None."""
     if wirings is None:
@@ -120,7 +125,7 @@ def _step(
         controller, number = state.controller, pattern_number(state.registers)
         wiring = jax.tree.map(lambda x: x[number], wirings)
     registers, memory = work(
-        machine, wiring.sources, state.registers, state.memory, running
+        machine, wiring.sources, state.registers, state.memory, running, cells
     )
     return HardState(
         jax.tree.map(lambda new, old: jnp.where(running, new, old), controller, state.controller),
@@ -140,9 +145,14 @@ def run_hard(
 
 
 def run_hard_batch(
-    machine: NRAM, memories: Int[Array, "batch cells"], steps: Int[Array, " batch"]
+    machine: NRAM,
+    memories: Int[Array, "batch cells"],
+    steps: Int[Array, " batch"],
+    cells: Int[Array, " batch"] | None = None,
 ) -> HardState:
     """Run each memory until the machine stops there, or for its number of steps.
+
+    ``cells``: how many cells each memory has, if not all; those after them stay as they are.
 
     A step costs the same for memories of any size. (Under `jax.vmap`, `run_hard` copies
     whole memories at every step: JAX chooses between two states for examples that are done.)
@@ -158,7 +168,7 @@ def run_hard_batch(
 
     def step(state):
         take = jax.vmap(partial(_step, machine, wirings))
-        return take(state, running(state))
+        return take(state, running(state), cells)
 
     start = jax.vmap(partial(hard_state, machine))(memories)
     return jax.lax.while_loop(lambda state: jnp.any(running(state)), step, start)

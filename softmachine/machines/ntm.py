@@ -25,6 +25,7 @@ from softmachine.machines.addressing import (
     shift,
 )
 from softmachine.machines.controllers import ACTIVATIONS, Controller, ControllerConfig
+from softmachine.machines.fields import Field
 from softmachine.machines.linear import Linear, LoopLinear, glorot
 from softmachine.machines.machine import Buffer, Machine
 from softmachine.machines.products import combine_rows, spread
@@ -231,8 +232,7 @@ class NTM(Machine):
         self, state: NTMState, encoded: Float[Array, "layers width"]
     ) -> tuple[NTMState, Float[Array, " features"]]:
         """Take one step: controller, then heads in the configured order."""
-        feedback = state.reads.reshape(-1) if self.config.feed_reads else jnp.zeros(0)
-        controller_state, hidden = self.controller(state.controller, encoded, feedback)
+        controller_state, hidden = self._control(state, encoded)
         parameters = self.head_parameters(hidden)
         memory, weightings, reads = self._move_heads(parameters, state)
         features = {
@@ -245,6 +245,57 @@ class NTM(Machine):
     def decode(self, features: Float[Array, "... features"]) -> Float[Array, "... outputs"]:
         """Return output logits; their logistic sigmoid is the paper's output."""
         return self.output(features)
+
+    def trace_fields(self) -> tuple[Field, ...]:
+        """Declare the memory, the reads, and what each head does."""
+        config = self.config
+        read_heads = _numbered("read", config.read_heads)
+        write_heads = _numbered("write", config.write_heads)
+        far = [f"{i - config.shifts // 2:+d}".replace("+0", "0") for i in range(config.shifts)]
+        heads = {"head": read_heads + write_heads}
+        readers, writers = {"read head": read_heads}, {"write head": write_heads}
+
+        def of_heads(name, kind, axes, description, **labels):
+            return Field(name, kind, ("head", *axes), "heads", description, heads | labels)
+
+        def vectors(name, axis, description, labels):
+            return Field(name, "vector", (axis, "column"), "heads", description, labels)
+
+        return (
+            Field("memory", "matrix", ("row", "column"), "memory", "What each row holds."),
+            of_heads("weightings", "weighting", ("row",), "How much a head attends to a row."),
+            vectors("reads", "read head", "What was read.", readers),
+            of_heads("gates", "probability", (), "By content (1) or from where it was (0)."),
+            of_heads("key_strengths", "scalar", (), "How much content decides."),
+            of_heads("shifts", "distribution", ("shift",), "How far to move.", shift=far),
+            of_heads("sharpenings", "scalar", (), "Exponent of the weighting."),
+            vectors("keys", "head", "What content is looked for.", heads),
+            vectors("erases", "write head", "How much of each column is erased.", writers),
+            vectors("adds", "write head", "What is added.", writers),
+            Field("controller", "vector", ("hidden",), "controller", "Its output."),
+        )
+
+    def observe_state(self, state: NTMState) -> dict[str, Array]:
+        """Return the memory, a row per row, weightings and reads."""
+        return {
+            "memory": state.memory.T,
+            "weightings": state.weightings,
+            "reads": state.reads,
+        }
+
+    def observe_step(
+        self, state: NTMState, encoded: Float[Array, "layers width"]
+    ) -> dict[str, Array]:
+        """Return the controller's output and what it tells the heads."""
+        _, hidden = self._control(state, encoded)
+        return self.head_parameters(hidden)._asdict() | {"controller": hidden}
+
+    def _control(
+        self, state: NTMState, encoded: Float[Array, "layers width"]
+    ) -> tuple[PyTree, Float[Array, " hidden"]]:
+        """Return the controller's next state and its output."""
+        feedback = state.reads.reshape(-1) if self.config.feed_reads else jnp.zeros(0)
+        return self.controller(state.controller, encoded, feedback)
 
     def head_parameters(self, hidden: Float[Array, " hidden"]) -> HeadParameters:
         """Map the controller's output to the parameters of all heads."""
@@ -406,6 +457,10 @@ class NTM(Machine):
                 memory, weightings[head], parameters.erases[head], parameters.adds[head]
             )
         return memory
+
+
+def _numbered(name: str, count: int) -> list[str]:
+    return [name] if count == 1 else [f"{name} {i + 1}" for i in range(count)]
 
 
 def head_value_sizes(config: NTMConfig) -> tuple[int, ...]:

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from softmachine.machines.controllers import Controller, ControllerConfig
+from softmachine.machines.controllers import LSTM, Controller, ControllerConfig
+from softmachine.machines.fields import Field
 from softmachine.machines.linear import Linear, glorot
 from softmachine.machines.machine import Machine
 
@@ -50,6 +51,14 @@ class Recurrent(Machine):
     ) -> tuple[PyTree, Float[Array, " features"]]:
         """Take one step of the controller."""
         return self.controller(state, encoded, jnp.zeros(0))
+
+    def trace_fields(self) -> tuple[Field, ...]:
+        """Declare the state of the controller, if it has one."""
+        axes = ("layer", "hidden")
+        if isinstance(self.controller, LSTM):
+            parts = {"part": ["hidden state", "cells"]}
+            return (Field("state", "matrix", ("part", *axes), "controller", labels=parts),)
+        return (Field("state", "matrix", axes, "controller"),)
 
     def decode(self, features: Float[Array, "... features"]) -> Float[Array, "... outputs"]:
         """Return output logits."""

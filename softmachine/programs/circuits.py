@@ -76,8 +76,6 @@ class Wires(NamedTuple):
     returns_written: bool
     """Whether WRITE gives what it writes; otherwise 0."""
     stop: bool
-    margin: float
-    """How much, in the logits, the closest choice was ahead of the next best."""
 
     def names(self) -> list[str]:
         """Return what the slots are called: registers, then gates."""

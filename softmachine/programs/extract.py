@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
 
 from softmachine.errors import SoftmachineError
 from softmachine.machines.gates import find_gates
-from softmachine.machines.nram import MLP, NRAM
-from softmachine.machines.nram_hard import hard_wiring
+from softmachine.machines.nram import MLP, NRAM, NRAMConfig
+from softmachine.machines.nram_hard import hard_wirings
 from softmachine.programs.circuits import GateUse, Wires
 from softmachine.programs.program import Program, build_program
 from softmachine.programs.reachable import Entry, Table
@@ -42,33 +41,24 @@ def controller_table(machine: NRAM) -> Table:
             f"{registers} registers have too many patterns of zeros to look at all; at most "
             f"{MOST_REGISTERS} are possible"
         )
-    table = {}
-    for pattern in itertools.product((False, True), repeat=registers):
-        _, hidden = machine.controller((), jnp.asarray(pattern, jnp.float32))
-        table[0, pattern] = Entry(wires(machine, hidden), 0)
-    return table
+    wirings = hard_wirings(machine)
+    sources, stops = np.asarray(wirings.sources).tolist(), np.asarray(wirings.stop).tolist()
+    patterns = itertools.product((False, True), repeat=registers)
+    # In a pattern's number it is the first register that changes fastest.
+    return {
+        (0, pattern[::-1]): Entry(wires(machine.config, sources[i], stops[i]), 0)
+        for i, pattern in enumerate(patterns)
+    }
 
 
-def wires(machine: NRAM, hidden: Float[Array, " hidden"]) -> Wires:
-    """Return the most likely choices, given what the controller says."""
-    plan = machine.plan
-    chosen = hard_wiring(machine, hidden)
-    sources = np.asarray(chosen.sources).tolist()
-    logits = np.asarray(machine.prepare().output(hidden)).reshape(plan.inside.shape)
-    real = plan.inside.sum(axis=1) > 1
-    best = np.sort(np.where(plan.inside, logits, -np.inf)[real], axis=1)
-    margins = [*(best[:, -1] - best[:, -2]), abs(float(machine.stop(hidden)[0]))]
+def wires(config: NRAMConfig, sources: Sequence[int], stop: bool) -> Wires:
+    """Return the choices of one step, given the slot that each row of choices takes."""
     uses, row, names = [], 0, []
-    for gate in find_gates(machine.config.gates):
+    for gate in find_gates(config.gates):
         inputs = tuple(sources[row : row + gate.arity])
         row += 2 if gate.arity else 0
         name = gate.name + "'" * names.count(gate.name)
         uses.append(GateUse(gate.name, name, inputs, gate.memory))
         names.append(gate.name)
-    return Wires(
-        tuple(uses),
-        tuple(sources[row:]),
-        machine.config.write_returns == "value",
-        bool(chosen.stop),
-        float(min(margins)),
-    )
+    returns = config.write_returns == "value"
+    return Wires(tuple(uses), tuple(sources[row:]), returns, stop)

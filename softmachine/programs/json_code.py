@@ -28,7 +28,6 @@ def json_code(program: Program, summary: str, notes: Sequence[str]) -> str:
         "steps": program.steps._asdict(),
         "counts_steps": program.counts_steps,
         "proven": program.proven,
-        "smallest_margin": program.margin,
         "variables": {
             name: {"register": j + 1, "offset": program.offsets.get(j, 0)}
             for j, name in program.names.items()

@@ -82,7 +82,7 @@ def svg(pictures: list[Picture]) -> str:
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width + 2 * MARGIN:.0f}" '
             f'height="{y:.0f}" viewBox="0 0 {width + 2 * MARGIN:.0f} {y:.0f}">',
             "<style>text{font:12px ui-monospace,Menlo,Consolas,monospace;fill:#222}"
-            ".title{font-weight:bold;font-size:14px}.label{fill:#555;font-size:11px}"
+            ".title{font-weight:bold;font-size:14px}.label{fill:#555;font-size:11px;paint-order:stroke;stroke:white;stroke-width:3px}"
             ".edge{fill:none;stroke:#555;stroke-width:1.3}"
             ".node{stroke:#445;stroke-width:1.2}</style>",
             '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="7" '

@@ -105,10 +105,10 @@ def name_variables(program: Program) -> Program:
             name = "base" if looping else "pointer"
         elif read[j] and written[j]:
             name = "i"
-        elif tested[j]:
-            name = "count"
         elif read[j]:
             name = "source"
+        elif tested[j]:
+            name = "count"
         elif written[j]:
             name = "target"
         else:

@@ -77,8 +77,6 @@ class Program(NamedTuple):
     """How many the machine has; the variable of this number is the steps that are left."""
     proven: bool
     """Whether no state can have been missed; otherwise states are those observed."""
-    margin: float
-    """How far ahead of the next best the closest choice was, in logits."""
 
     @property
     def counts_steps(self) -> bool:
@@ -90,11 +88,8 @@ def build_program(table: Table, steps: StepRule, *, proven: bool) -> Program:
     """Return the program of a machine, given what its controller does in every situation."""
     registers = len(next(iter(table.values())).wires.registers)
     reached = explore(table, registers, steps)
-    margin = min(table[state.key].wires.margin for state in reached.circuits) if (
-        reached.circuits
-    ) else float("inf")
-    nodes = _merge(_nodes(reached, table))
-    return _finish(nodes, steps, registers, proven, margin)
+    nodes = _absorb(_merge(_nodes(reached, table)))
+    return _finish(nodes, steps, registers, proven)
 
 
 # Situations, and which may be one
@@ -132,7 +127,7 @@ class _Machine(NamedTuple):
 
 def _nodes(reached: Reached, table: Table) -> _Machine:
     by_ident: dict[tuple, list[Known]] = {}
-    for state in reached.circuits:
+    for state in [s for s in reached.circuits if s not in reached.idle]:
         by_ident.setdefault(state.situation, []).append(state)
     nodes = [
         _node(frozenset([ident]), states, table[states[0].key].wires)
@@ -164,7 +159,10 @@ def _merge(machine: _Machine) -> _Machine:
 
 
 def _joined(machine: _Machine, a: _Node, b: _Node) -> _Machine | None:
-    """Return the machine with two nodes as one, None if no circuit serves both."""
+    """Return the machine with two nodes as one, None if no circuit serves both.
+
+    The second need not be one of the machine's.
+    """
     if {state.certain for state in a.states} != {state.certain for state in b.states}:
         return None
     if any(in_cell for node in (a, b) for _, _, in_cell in node.idents):
@@ -183,6 +181,34 @@ def _joined(machine: _Machine, a: _Node, b: _Node) -> _Machine | None:
         ):
             return after
     return None
+
+
+def _absorb(machine: _Machine) -> _Machine:
+    """Let nodes stand for states that are idle, too, where that saves tests for them."""
+    situations: dict[tuple, list[Known]] = {}
+    for state in machine.reached.idle & machine.reached.circuits.keys():
+        situations.setdefault(state.situation, []).append(state)
+    idle = [
+        _node(
+            frozenset([situation]),
+            sorted(states, key=repr),
+            machine.table[states[0].key].wires,
+        )
+        for situation, states in sorted(situations.items(), key=repr)
+    ]
+    for place in range(len(machine.nodes)):
+        with_idle = machine
+        for extra in idle:
+            with_idle = _joined(with_idle, with_idle.nodes[place], extra) or with_idle
+        if _tests(with_idle) < _tests(machine):
+            machine = with_idle
+            taken = machine.nodes[place].idents
+            idle = [extra for extra in idle if not extra.idents <= taken]
+    return machine
+
+
+def _tests(machine: _Machine) -> int:
+    return sum(len(list(_registers_tested(follow))) for follow in _flow(machine).follow)
 
 
 def _serves(machine: _Machine, node: _Node, needed: set[int]) -> bool:
@@ -216,16 +242,19 @@ def _ends(machine: _Machine, state: Known) -> bool:
 def _outcomes(machine: _Machine, node: _Node) -> list[tuple[tuple[Value, ...], int | None]]:
     """Return what is known of the registers after a node, and which node comes next."""
     places = {ident: i for i, n in enumerate(machine.nodes) for ident in n.idents}
-    outcomes = []
+    reached, outcomes = machine.reached, []
     for state in node.states:
         if _ends(machine, state):
             circuit = build_circuit(node.wires, state.registers, state.facts())
             outcomes += [(known, End) for known in registers_after(state, circuit)]
             continue
         outcomes += [
-            (after.registers, places[after.situation] if goes_on else End)
-            for after, goes_on in machine.reached.follows[state]
-            if not (goes_on and after.key in machine.reached.missing)
+            (
+                after.registers,
+                places.get(after.situation, End) if goes_on or after in reached.idle else End,
+            )
+            for after, goes_on in reached.follows[state]
+            if not (goes_on and after.key in reached.missing)
         ]
     return outcomes
 
@@ -335,7 +364,7 @@ def _targets(decision: Test | int | None) -> set[int]:
 
 
 def _finish(
-    machine: _Machine, steps: StepRule, registers: int, proven: bool, margin: float
+    machine: _Machine, steps: StepRule, registers: int, proven: bool
 ) -> Program:
     """Return the program: registers become variables with names, nodes become states."""
     from softmachine.programs.naming import choose_offsets, name_states, name_variables
@@ -365,7 +394,7 @@ def _finish(
             )
         )
     program = Program(
-        tuple(states), {}, {}, steps, registers, proven and not machine.reached.missing, margin
+        tuple(states), {}, {}, steps, registers, proven and not machine.reached.missing
     )
     return name_states(name_variables(choose_offsets(program)))
 

@@ -94,9 +94,7 @@ def _lines(found: Sequence[Statement], depth: int) -> list[str]:
             text = f"{indent}memory[{statement.address}] = {statement.formula}"
             lines += _noted(text, statement.comment)
         elif isinstance(statement, If):
-            lines += [f"{indent}if {statement.condition}:", *_lines(statement.body, depth + 1)]
-            if statement.otherwise:
-                lines += [f"{indent}else:", *_lines(statement.otherwise, depth + 1)]
+            lines += _if(statement, depth)
         elif isinstance(statement, While):
             lines += [f"{indent}while {statement.condition or 'True'}:"]
             lines += _lines(statement.body, depth + 1)
@@ -104,18 +102,33 @@ def _lines(found: Sequence[Statement], depth: int) -> list[str]:
             count = f"steps - {statement.taken}" if statement.taken else "steps"
             lines += [f"{indent}for _ in range({count}):", *_lines(statement.body, depth + 1)]
         elif isinstance(statement, Choose):
-            for j, (name, body) in enumerate(statement.cases):
-                last = j == len(statement.cases) - 1
-                word = "else" if last else f'{"elif" if j else "if"} state == "{name}"'
-                lines += [f"{indent}{word}:"]
-                lines += [f"{indent}    # {name}"] if last else []
-                lines += _lines(body, depth + 1) or [f"{indent}    pass"]
+            lines += [f"{indent}match state:"]
+            for name, body in statement.cases:
+                lines += [f'{indent}    case "{name}":', *_lines(body, depth + 2)]
+                lines += [] if body else [f"{indent}        pass"]
         elif isinstance(statement, Word):
             word = statement.word
             endless = word == "return" and i and _endless(found[i - 1])
             text = {"return": "return memory", "goto": f'state = "{statement.state}"'}
             lines += [] if endless else [indent + text.get(word, word)]
     return lines
+
+
+def _if(statement: If, depth: int) -> list[str]:
+    indent, body, otherwise = "    " * depth, statement.body, statement.otherwise
+    if len(body) == len(otherwise) == 1 and all(
+        isinstance(s, Word) and s.word == "goto" for s in (body[0], otherwise[0])
+    ):
+        names = [s.state for s in (body[0], otherwise[0]) if isinstance(s, Word)]
+        line = f'{indent}state = "{names[0]}" if {statement.condition} else "{names[1]}"'
+        if len(line) <= WIDTH:
+            return [line]
+    lines = [f"{indent}if {statement.condition}:", *_lines(body, depth + 1)]
+    if len(otherwise) == 1 and isinstance(otherwise[0], If):
+        first, *rest = _if(otherwise[0], depth)
+        if first.startswith(f"{indent}if "):
+            return [*lines, f"{indent}elif {first.removeprefix(f'{indent}if ')}", *rest]
+    return lines + ([f"{indent}else:", *_lines(otherwise, depth + 1)] if otherwise else [])
 
 
 def assignment(statement: Assign) -> str:

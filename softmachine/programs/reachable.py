@@ -88,6 +88,8 @@ class Reached(NamedTuple):
     circuits: dict[Known, Circuit]
     missing: set[Key]
     """What the table does not say; empty for a controller without a state."""
+    idle: set[Known]
+    """States from which on nothing changes any more: the program need not go there."""
 
 
 def explore(table: Table, registers: int, steps: StepRule) -> Reached:
@@ -135,7 +137,7 @@ def _explore(table: Table, registers: int, steps: StepRule, farthest: int) -> Re
     follows, circuits, missing = {}, {}, set()
     waiting, endless = [start], not counted(steps)
     if counted(steps) and start.certain == 0:
-        return Reached(start, {}, {}, missing)
+        return Reached(start, {}, {}, missing, set())
     while waiting:
         state = waiting.pop()
         if state in follows:
@@ -156,7 +158,7 @@ def _explore(table: Table, registers: int, steps: StepRule, farthest: int) -> Re
             follows[state].append((after, goes_on and not circuit.stop))
             if follows[state][-1][1]:
                 waiting.append(after)
-    return Reached(start, follows, circuits, missing)
+    return Reached(start, follows, circuits, missing, set())
 
 
 def registers_after(
@@ -285,15 +287,17 @@ def _without_idle(found: Reached) -> Reached:
         }
         grown = not more <= busy
         busy |= more
-    kept, waiting = {}, [found.start]
+    kept, idle, waiting = {}, set(), [found.start]
     while waiting:
         state = waiting.pop()
-        if state in kept or state.situation not in busy:
+        if state in kept or state not in follows:
             continue
+        if state.situation not in busy:
+            idle.add(state)
         kept[state] = [(s, on and s.situation in busy) for s, on in follows[state]]
-        waiting += [after for after, on in kept[state] if on]
+        waiting += [s for s, on in follows[state] if on and state not in idle]
     circuits = {state: c for state, c in found.circuits.items() if state in kept}
-    return Reached(found.start, kept, circuits, found.missing)
+    return Reached(found.start, kept, circuits, found.missing, idle)
 
 
 def used(values: Sequence[Value]) -> set[int]:

@@ -248,7 +248,7 @@ class _Writer:
                     return None
             else:
                 if self.program.counts_steps and len(seen) >= self._least_steps():
-                    return None
+                    found.append(If(f"steps == {len(seen)}", [RETURN], []))
                 head = self._head(following)
                 found += [*self._body(state), *self._leave(state, head)]
             seen.add(place)
@@ -357,10 +357,16 @@ class _Writer:
             next_ = self.program.states[follow]
             return [] if next_ is state else [Word("goto", next_.name)]
         zero, other = (self._gotos(state, part) for part in (follow.zero, follow.other))
-        if zero:
-            condition = self.formulas.condition(follow.value, True, Facts(), {})
-            return [If(condition, zero, other)]
-        return [If(self.formulas.condition(follow.value, False, Facts(), {}), other, [])]
+        is_zero, is_not = (
+            self.formulas.condition(follow.value, way, Facts(), {}) for way in (True, False)
+        )
+        if not zero or (other == [RETURN] and zero != [RETURN]):
+            zero, other, is_zero = other, zero, is_not
+        if zero == [RETURN]:
+            return [If(is_zero, zero, []), *other]
+        if not other and isinstance(zero[0], If) and len(zero) == 1 and not zero[0].otherwise:
+            return [If(is_zero + self.both + zero[0].condition, zero[0].body, [])]
+        return [If(is_zero, zero, other)]
 
     # One state
 

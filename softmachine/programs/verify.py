@@ -14,7 +14,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,14 +32,17 @@ from softmachine.programs.python_code import python_code
 from softmachine.programs.values import LEAST_CELLS
 from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.steps import StepRule
+from softmachine.tasks.task import Example
 
 Run = Callable[[list[int]], list[int]]
 EXHAUSTIVE = 50_000
 """All memories of a size are tried if there are at most so many."""
 INPUTS = 10_000
 SIZES = (10, 100, 10_000, 1_000_000)
-CELLS = (9, 20, 64)
-"""Numbers of cells of random memories."""
+BOUNDS = (6, 50)
+"""Random examples are of sizes up to these, as many for each."""
+BLOCK = 4096
+"""Memories that the hard machine works on at once."""
 MOST_SHOWN = 24
 """A counter-example is shown in full if it has at most so many cells."""
 
@@ -102,18 +105,30 @@ def verify(
         exhaustive: up to how many memories of one number of cells all are tried.
     """
     run = load_python(python_code(program, "A program.", []))
-    rng = np.random.default_rng(seed)
-    random = _random_memories(task, rng, seed, inputs)
+    examples = [
+        _draw(task, jax.random.key(seed + i), -(-inputs // len(BOUNDS)), task.smallest, bound)
+        for i, bound in enumerate(BOUNDS)
+    ]
+    small = list(_all_memories(exhaustive))
+    random = _random_memories(examples, np.random.default_rng(seed), inputs)
+    less, more = (f(map(len, random)) for f in (min, max))
     checks = [
-        *_small(machine, program.steps, run, exhaustive),
+        _same_as_machine(
+            machine,
+            program.steps,
+            run,
+            small,
+            how="proven",
+            what=f"equal to the hard machine on every memory of {LEAST_CELLS} to "
+            f"{len(small[-1])} cells",
+        ),
         _same_as_machine(
             machine,
             program.steps,
             run,
             random,
             how="tested",
-            what=f"equal to the hard machine on memories of {min(map(len, random[0]))} to "
-            f"{max(len(m) for group in random for m in group)} cells",
+            what=f"equal to the hard machine on memories of {less} to {more} cells",
         ),
     ]
     with tempfile.TemporaryDirectory() as directory:
@@ -121,9 +136,9 @@ def verify(
         if native is None:
             checks.append(Check("skipped", "the C program: there is no C compiler", 0))
         else:
-            every = itertools.chain(_all_memories(exhaustive), itertools.chain(*random))
-            checks.append(_same(run, native, every))
-        checks += list(_solves(task, run, native, seed, inputs, sizes))
+            checks.append(_same(run, native, [*small, *random]))
+        checks.append(_solves_examples(task, run, examples))
+        checks += _solves_large(task, run, native, seed, sizes)
     return Report(tuple(checks))
 
 
@@ -180,9 +195,28 @@ def load_c(code: str, directory: Path) -> Run | None:
     return run
 
 
+def run_machine(
+    machine: NRAM, memories: Sequence[list[int]], steps: Sequence[int]
+) -> Iterator[list[int]]:
+    """Yield the memories that the hard machine leaves, of memories of any sizes."""
+    widest = max(map(len, memories))
+    for first in range(0, len(memories), BLOCK):
+        some = memories[first : first + BLOCK]
+        padded = np.zeros((BLOCK, widest), np.int32)
+        cells, given = np.full(BLOCK, widest, np.int32), np.zeros(BLOCK, np.int32)
+        for row, memory in enumerate(some):
+            padded[row, : len(memory)], cells[row] = memory, len(memory)
+            given[row] = steps[first + row]
+        after = np.asarray(_run_machine(machine, padded, given, cells))
+        for row, memory in enumerate(some):
+            yield after[row, : len(memory)].tolist()
+
+
 @eqx.filter_jit
-def _run_machine(machine, memories, steps):
-    return run_hard_batch(machine, memories, steps).memory
+def _run_machine(machine, memories, steps, cells):
+    return run_hard_batch(
+        machine, jnp.asarray(memories), jnp.asarray(steps), jnp.asarray(cells)
+    ).memory
 
 
 # The questions
@@ -196,39 +230,16 @@ def _all_memories(most: int) -> Iterable[list[int]]:
         cells += 1
 
 
-def _small(machine: NRAM, rule: StepRule, run: Run, most: int) -> list[Check]:
-    """Compare with the hard machine on all small memories."""
-    groups = [
-        list(group) for _, group in itertools.groupby(_all_memories(most), key=len)
-    ]
-    if not groups:
-        return []
-    what = f"equal to the hard machine on every memory of {LEAST_CELLS} to {len(groups[-1][0])}"
-    return [
-        _same_as_machine(machine, rule, run, groups, how="proven", what=f"{what} cells")
-    ]
-
-
 def _random_memories(
-    task: MemoryTask, rng: np.random.Generator, seed: int, count: int
-) -> list[list[list[int]]]:
-    """Return memories of some sizes, half of them anything, half of them examples."""
-    groups, each = [], -(-count // (2 * len(CELLS)))
-    for cells in CELLS:
-        size = _fitting(task, cells)
-        examples = _draw(task, jax.random.key(seed), each, task.smallest, size)
-        cells = examples.inputs.shape[1]
-        anything = rng.integers(0, cells, (each, cells)).tolist()
-        groups.append(anything + np.asarray(examples.inputs).tolist())
-    return groups
-
-
-def _fitting(task: MemoryTask, cells: int) -> int:
-    """Return the largest size that needs at most so many cells, if there is one."""
-    size = task.smallest
-    while task.cells(size + 1) <= cells:
-        size += 1
-    return size
+    examples: Sequence[Example], rng: np.random.Generator, count: int
+) -> list[list[int]]:
+    """Return memories, half of them examples, half of them anything."""
+    memories, each = [], -(-count // (2 * len(examples)))
+    for drawn in examples:
+        inputs = np.asarray(drawn.inputs)[:each]
+        memories += inputs.tolist()
+        memories += rng.integers(0, inputs.shape[1], (each, inputs.shape[1])).tolist()
+    return memories
 
 
 @functools.partial(jax.jit, static_argnums=(0, 2, 3, 4))
@@ -244,20 +255,19 @@ def _same_as_machine(
     machine: NRAM,
     rule: StepRule,
     run: Run,
-    groups: Sequence[list[list[int]]],
+    memories: Sequence[list[int]],
     *,
     how: str,
     what: str,
 ) -> Check:
-    """Compare a program and the hard machine on groups of equally large memories."""
-    for memories in groups:
-        steps = [rule.steps(memory) for memory in memories]
-        after = np.asarray(_run_machine(machine, jnp.asarray(memories), jnp.asarray(steps)))
-        for memory, expected in zip(memories, after.tolist(), strict=True):
-            found = _attempt(run, memory)
-            if found != expected:
-                return Check(how, what, 0, _difference(memory, expected, found, "the machine"))
-    return Check(how, what, sum(map(len, groups)))
+    """Compare a program and the hard machine."""
+    steps = [rule.steps(memory) for memory in memories]
+    after = run_machine(machine, memories, steps)
+    for memory, expected in zip(memories, after, strict=True):
+        found = _attempt(run, memory)
+        if found != expected:
+            return Check(how, what, 0, _difference(memory, expected, found, "the machine"))
+    return Check(how, what, len(memories))
 
 
 def _same(run: Run, native: Run, memories: Iterable[list[int]]) -> Check:
@@ -273,33 +283,28 @@ def _same(run: Run, native: Run, memories: Iterable[list[int]]) -> Check:
     return Check("tested", what, count)
 
 
-def _solves(
-    task: MemoryTask,
-    run: Run,
-    native: Run | None,
-    seed: int,
-    inputs: int,
-    sizes: Sequence[int],
-) -> Iterable[Check]:
+def _solves_examples(task: MemoryTask, run: Run, examples: Sequence[Example]) -> Check:
     """Compare with the task's own answers, small examples first."""
-    bounds = [task.smallest + 1, 6, 50]
-    key, each = jax.random.key(seed + 1), -(-inputs // len(bounds))
-    what = f"solves {type(task).__name__} at sizes {task.smallest} to {bounds[-1]}"
-    wrong = None
-    for bound in bounds:
-        examples = _draw(task, key, each, task.smallest, bound)
-        wrong = wrong or _first_wrong(run, examples, rows=range(each))
-    yield Check("tested", what, each * len(bounds), wrong)
+    wrong, count = None, 0
+    for drawn in examples:
+        rows = np.argsort(np.asarray(drawn.steps), kind="stable").tolist()
+        wrong = wrong or _first_wrong(run, drawn, rows=rows)
+        count += len(rows)
+    what = f"solves {type(task).__name__} at sizes {task.smallest} to {BOUNDS[-1]}"
+    return Check("tested", what, count, wrong)
+
+
+def _solves_large(
+    task: MemoryTask, run: Run, native: Run | None, seed: int, sizes: Sequence[int]
+) -> Iterator[Check]:
     for size in sizes:
         count = max(1, min(100, 100_000 // size))
         what = f"solves {type(task).__name__} at size {size:,}"
         if task.largest is not None and size > task.largest:
             yield Check("skipped", f"{what}: the task draws no examples as large as that", 0)
             continue
-        wrong = None
-        for i in range(count):
-            example = _draw(task, jax.random.fold_in(key, i), 1, size, size)
-            wrong = wrong or _first_wrong(run, example, rows=[0], native=native)
+        drawn = _draw(task, jax.random.key(seed), count, size, size)
+        wrong = _first_wrong(run, drawn, rows=range(count), native=native)
         yield Check("tested", what, count, wrong)
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.tasks.outputs import Bits
 from softmachine.tasks.rendering import Rows, render_bits
-from softmachine.tasks.task import Example, SequenceTask
+from softmachine.tasks.task import Answer, Example, SequenceTask, due
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -70,6 +70,32 @@ class AssociativeRecall(SequenceTask):
     def items(self, size: int) -> int:
         """Return the number of vectors of all items."""
         return self.item_length * size
+
+    @property
+    def input_labels(self) -> list[str]:
+        """The bits, the item delimiter, the query delimiter."""
+        return [*super().input_labels[:-2], "item", "query"]
+
+    def answer(self, inputs: Float[np.ndarray, "steps inputs"]) -> Answer | None:
+        """Return targets and mask for the inputs of a whole example.
+
+        Of several items like the query, the first is meant.
+        """
+        block = self.item_length + 1
+        count = len(inputs) // block - 2
+        if count < 2 or len(inputs) != self.steps(count):
+            return None
+        time, asked = np.arange(len(inputs)), block * count
+        bits = inputs[: asked + block, :-2].reshape(count + 1, block, self.width) > 0
+        expected = np.zeros(inputs.shape, np.float32)
+        bits[:, 0] = 0
+        expected[: asked + block, :-2] = bits.reshape(-1, self.width)
+        expected[:, -2] = (time < asked) & (time % block == 0)
+        expected[[asked, asked + block], -1] = 1
+        meant = np.flatnonzero((bits[:-2] == bits[-1]).all(axis=(1, 2)))
+        if not len(meant) or not np.array_equal(inputs, expected):
+            return None
+        return due(bits[meant[0] + 1, 1:], asked + block + 1, len(inputs))
 
     def sample(
         self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.tasks.outputs import Bits
 from softmachine.tasks.rendering import Rows, render_bits
-from softmachine.tasks.task import Example, SequenceTask
+from softmachine.tasks.task import Answer, Example, SequenceTask, due
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,6 +65,21 @@ class Copy(SequenceTask):
     def items(self, size: int) -> int:
         """Return ``size``: one row per vector."""
         return size
+
+    @property
+    def input_labels(self) -> list[str]:
+        """The bits and the delimiter."""
+        return [*super().input_labels[:-1], "delimiter"]
+
+    def answer(self, inputs: Float[np.ndarray, "steps inputs"]) -> Answer | None:
+        """Return targets and mask for the inputs of a whole example."""
+        size = len(inputs) // 2
+        expected = np.zeros((self.steps(size), self.input_size), np.float32)
+        expected[:size, :-1] = inputs[:size, :-1] > 0
+        expected[size, -1] = 1
+        if size < 1 or not np.array_equal(inputs, expected):
+            return None
+        return due(expected[:size, :-1], size + 1, len(inputs))
 
     def sample(
         self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int

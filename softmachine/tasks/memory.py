@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from softmachine.tasks.steps import StepRule
-from softmachine.tasks.task import Example, Task
+from softmachine.tasks.task import Answer, Example, Task
 
 
 class MemoryOutputs(NamedTuple):
@@ -128,6 +128,8 @@ class MemoryTask(Task):
     output = MemoryCells()
     largest: ClassVar[int | None] = None
     """The largest size that can be drawn; None if there is no such limit."""
+    addresses: ClassVar[frozenset[str]] = frozenset()
+    """Labels of cells that hold the address of another cell, or 0 for none."""
 
     @abc.abstractmethod
     def steps(self, size: Any) -> Any:
@@ -182,6 +184,32 @@ class MemoryTask(Task):
 
         Such as ``p``, ``A3``, ``next``, ``left``; an empty string for a cell without a role.
         """
+
+    def answer(self, inputs: Int[np.ndarray, " cells"]) -> Answer | None:
+        """Return the memory wanted and which cells are scored, for any memory of this task.
+
+        None if the memory is not laid out as this task has it.
+        """
+        found = self._solve(inputs)
+        if found is None:
+            return None
+        targets, mask = inputs.copy(), np.zeros(len(inputs), np.float32)
+        first, values = found
+        if first + len(values) > len(inputs):
+            return None
+        targets[first : first + len(values)], mask[first : first + len(values)] = values, 1
+        return targets, mask
+
+    def _solve(
+        self, memory: Int[np.ndarray, " cells"]
+    ) -> tuple[int, Int[np.ndarray, " scored"]] | None:
+        """Return the first scored cell, and what it and those after it shall hold."""
+        del memory
+
+    def pointers(self, memory: Sequence[int]) -> list[int]:
+        """Return which cells of an example's first memory hold addresses of others."""
+        labels = self.labels(memory)
+        return [cell for cell, label in enumerate(labels) if label in self.addresses]
 
     def sample(
         self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int

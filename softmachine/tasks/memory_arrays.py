@@ -14,6 +14,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Int, PRNGKeyArray
 
 from softmachine.tasks.memory import Drawn, MemoryTask, check_at_least, check_zero_or_one
@@ -57,6 +58,8 @@ class Access(MemoryTask):
     target    1   .   .   .   .   .
     """
 
+    addresses = frozenset({"k"})
+
     def steps(self, size: Any) -> Any:
         """Return 3: to read the pointer, to read the value, to write it."""
         del size
@@ -70,6 +73,12 @@ class Access(MemoryTask):
         """Return ``k``, ``A0``, ``A1``, ..., ``end``."""
         size = cells_before_null(memory, 1)
         return label_cells(len(memory), (0, ["k", *numbered("A", size), "end"]))
+
+    def _solve(
+        self, memory: Int[np.ndarray, " cells"]
+    ) -> tuple[int, Int[np.ndarray, " scored"]] | None:
+        """Return the value that the pointer points at."""
+        return 0, memory[memory[:1]]
 
     def _draw(
         self, key: PRNGKeyArray, size: Int[Array, ""], max_size: int, cells: int
@@ -129,6 +138,13 @@ class Increment(MemoryTask):
         size = cells_before_null(memory, 0)
         return label_cells(len(memory), (0, [*numbered("A", size), "end"]))
 
+    def _solve(
+        self, memory: Int[np.ndarray, " cells"]
+    ) -> tuple[int, Int[np.ndarray, " scored"]] | None:
+        """Return the values, each one more; the largest becomes 0."""
+        size = cells_before_null(memory.tolist(), 0)
+        return 0, (memory[:size] + 1) % len(memory)
+
     def _draw(
         self, key: PRNGKeyArray, size: Int[Array, ""], max_size: int, cells: int
     ) -> Drawn:
@@ -141,6 +157,8 @@ class Increment(MemoryTask):
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _ArrayToPointer(MemoryTask):
     """Write an array, in some order, to where a pointer says: right behind the array."""
+
+    addresses = frozenset({"p"})
 
     @abc.abstractmethod
     def _written(self, array: Int[Array, " room"], size: Int[Array, ""]) -> Int[Array, " room"]:
@@ -163,6 +181,17 @@ class _ArrayToPointer(MemoryTask):
         size = memory[0] - 1
         names = ["p", *numbered("A", size), *numbered("out", size)]
         return label_cells(len(memory), (0, names))
+
+    def _solve(
+        self, memory: Int[np.ndarray, " cells"]
+    ) -> tuple[int, Int[np.ndarray, " scored"]] | None:
+        """Return what to write."""
+        pointer = int(memory[0])
+        size = pointer - 1
+        if size < 1 or pointer + size > len(memory):
+            return None
+        array = jnp.asarray(memory[1:pointer])
+        return pointer, np.asarray(self._written(array, jnp.asarray(size)))
 
     def _draw(
         self, key: PRNGKeyArray, size: Int[Array, ""], max_size: int, cells: int
@@ -269,6 +298,7 @@ class Swap(MemoryTask):
     most_steps: int = 6
     """How many steps a machine takes."""
     smallest = 2
+    addresses = frozenset({"p", "q"})
 
     def __post_init__(self) -> None:
         """Check the steps."""
@@ -287,6 +317,18 @@ class Swap(MemoryTask):
         """Return ``p``, ``q``, ``A0``, ``A1``, ..., ``end``."""
         size = cells_before_null(memory, 2)
         return label_cells(len(memory), (0, ["p", "q", *numbered("A", size), "end"]))
+
+    def _solve(
+        self, memory: Int[np.ndarray, " cells"]
+    ) -> tuple[int, Int[np.ndarray, " scored"]] | None:
+        """Return the array with two values exchanged."""
+        p, q = memory[:2]
+        size = cells_before_null(memory.tolist(), 2)
+        if not (2 <= p < size + 2 and 2 <= q < size + 2):
+            return None
+        swapped = memory.copy()
+        swapped[[p, q]] = memory[[q, p]]
+        return 2, swapped[2 : size + 2]
 
     def _draw(
         self, key: PRNGKeyArray, size: Int[Array, ""], max_size: int, cells: int
@@ -336,6 +378,7 @@ class Permutation(MemoryTask):
     """The index of the array's first value: 0 or 1."""
     steps_per_item: int = 2
     """How many steps a machine takes for each index, besides three."""
+    addresses = frozenset({"a"})
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -359,6 +402,18 @@ class Permutation(MemoryTask):
         size = memory[0] - 1
         names = ["a", *numbered("P", size), *numbered("A", size)]
         return label_cells(len(memory), (0, names))
+
+    def _solve(
+        self, memory: Int[np.ndarray, " cells"]
+    ) -> tuple[int, Int[np.ndarray, " scored"]] | None:
+        """Return the values in the order of the permutation."""
+        first = int(memory[0])
+        size = first - 1
+        indices = memory[1:first] - self.first_index
+        fits = size >= 1 and first + size <= len(memory)
+        if not fits or (indices < 0).any() or (indices >= size).any():
+            return None
+        return 1, memory[first + indices]
 
     def _draw(
         self, key: PRNGKeyArray, size: Int[Array, ""], max_size: int, cells: int
@@ -405,6 +460,7 @@ class Merge(MemoryTask):
     steps_per_item: int = 2
     """How many steps a machine takes for each value, besides four."""
     smallest = 2
+    addresses = frozenset({"a", "b", "o"})
 
     def __post_init__(self) -> None:
         """Check the steps."""
@@ -433,6 +489,18 @@ class Merge(MemoryTask):
             (o, numbered("out", first + second)),
             (0, ["a", "b", "o"]),
         )
+
+    def _solve(
+        self, memory: Int[np.ndarray, " cells"]
+    ) -> tuple[int, Int[np.ndarray, " scored"]] | None:
+        """Return the values of both arrays in order."""
+        a, b, o = memory[:3].tolist()
+        if not 3 <= a < b < o:
+            return None
+        first, second = memory[a : b - 1], memory[b : o - 1]
+        if (np.diff(first) < 0).any() or (np.diff(second) < 0).any():
+            return None
+        return o, np.sort(np.concatenate([first, second]))
 
     def _draw(
         self, key: PRNGKeyArray, size: Int[Array, ""], max_size: int, cells: int

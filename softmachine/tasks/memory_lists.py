@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Int, PRNGKeyArray
 
 from softmachine.tasks.memory import Drawn, MemoryTask, check_at_least, check_zero_or_one
@@ -57,6 +58,7 @@ class ListK(MemoryTask):
     """What k is for the first node: 0 or 1."""
     out_pointer: bool = False
     """Whether the out cell holds its own address at first, instead of 0."""
+    addresses = frozenset({"head", "next"})
 
     def __post_init__(self) -> None:
         """Check what the first node is called."""
@@ -73,6 +75,16 @@ class ListK(MemoryTask):
     def labels(self, memory: Sequence[int]) -> list[str]:
         """Return ``head``, ``k``, ``out``; ``next`` and ``val`` for nodes of the list."""
         return _label_list(memory, "k")
+
+    def _solve(
+        self, memory: Int[np.ndarray, " cells"]
+    ) -> tuple[int, Int[np.ndarray, " scored"]] | None:
+        """Return the value of the k-th node."""
+        values = [memory[node + 1] for node in _nodes(memory.tolist())]
+        hops = int(memory[_WANTED]) - self.first
+        if not 0 <= hops < len(values):
+            return None
+        return _OUT, np.array(values[hops : hops + 1])
 
     def _draw(
         self, key: PRNGKeyArray, size: Int[Array, ""], max_size: int, cells: int
@@ -121,6 +133,7 @@ class ListSearch(MemoryTask):
 
     spare: int = 2
     """How many more nodes there would be room for."""
+    addresses = frozenset({"head", "next"})
 
     def __post_init__(self) -> None:
         """Check the room."""
@@ -137,6 +150,13 @@ class ListSearch(MemoryTask):
     def labels(self, memory: Sequence[int]) -> list[str]:
         """Return ``head``, ``v``, ``out``; ``next`` and ``val`` for nodes of the list."""
         return _label_list(memory, "v")
+
+    def _solve(
+        self, memory: Int[np.ndarray, " cells"]
+    ) -> tuple[int, Int[np.ndarray, " scored"]] | None:
+        """Return the address of the first node that holds the value."""
+        found = [n for n in _nodes(memory.tolist()) if memory[n + 1] == memory[_WANTED]]
+        return (_OUT, np.array(found[:1])) if found else None
 
     def _draw(
         self, key: PRNGKeyArray, size: Int[Array, ""], max_size: int, cells: int
@@ -173,8 +193,14 @@ def _put_list(
 
 def _label_list(memory: Sequence[int], wanted: str) -> list[str]:
     """Return the labels of a list's memory; trash and unused cells have none."""
-    spans, node = [], memory[_HEAD]
-    while node in range(_NODES, len(memory)) and len(spans) < len(memory):
-        spans.append((node, ["next", "val"]))
-        node = memory[node]
+    spans = [(node, ["next", "val"]) for node in _nodes(memory)]
     return label_cells(len(memory), *spans, (0, ["head", wanted, "out"]))
+
+
+def _nodes(memory: Sequence[int]) -> list[int]:
+    """Return the addresses of a list's nodes in their order; no more than there are cells."""
+    nodes, node = [], memory[_HEAD]
+    while node in range(_NODES, len(memory) - 1) and len(nodes) < len(memory):
+        nodes.append(node)
+        node = memory[node]
+    return nodes

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Int, PRNGKeyArray
 
 from softmachine.tasks.memory import Drawn, MemoryTask
@@ -70,6 +71,7 @@ class WalkBST(MemoryTask):
     directions: tuple[int, int] = (1, 2)
     """What stands for left and for right; with a 0 the end of a path is ambiguous."""
     largest = 5_000  # every node is compared with every other one
+    addresses = frozenset({"root", "left", "right"})
 
     def __post_init__(self) -> None:
         """Check the directions."""
@@ -106,6 +108,22 @@ class WalkBST(MemoryTask):
             (_PATH, path[:room]),
             *((node, ["val", "left", "right"]) for node in nodes),
         )
+
+    def _solve(
+        self, memory: Int[np.ndarray, " cells"]
+    ) -> tuple[int, Int[np.ndarray, " scored"]] | None:
+        """Return the value at the end of the path; None if a 0 may be part of the path."""
+        if 0 in self.directions:
+            return None
+        cells, node = memory.tolist(), int(memory[_ROOT])
+        first = _PATH + (len(cells) - _PATH) // 4
+        for turn in cells[_PATH : _PATH + cells_before_null(cells[:first], _PATH)]:
+            if turn not in self.directions or node not in range(first, len(cells) - 2):
+                return None
+            node = cells[node + 1 + self.directions.index(turn)]
+        if node not in range(first, len(cells) - 2):
+            return None
+        return _OUT, memory[node : node + 1]
 
     def _draw(
         self, key: PRNGKeyArray, size: Int[Array, ""], max_size: int, cells: int

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.tasks.outputs import Bits
 from softmachine.tasks.rendering import Rows, render_bits
-from softmachine.tasks.task import Example, SequenceTask
+from softmachine.tasks.task import Answer, Example, SequenceTask
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,6 +83,17 @@ class NGrams(SequenceTask):
             mask=mask,
             steps=jnp.asarray(size),
         )
+
+    def answer(self, inputs: Float[np.ndarray, "steps 1"]) -> Answer | None:
+        """Return targets and mask for the inputs of a whole example.
+
+        What comes after the last input is not known, and not scored.
+        """
+        if not np.isin(inputs, (0, 1)).all() or inputs[0].any():
+            return None
+        targets, mask = np.zeros_like(inputs), np.ones_like(inputs)
+        targets[:-1], mask[-1] = inputs[1:], 0
+        return targets, mask
 
     def draw_table(self, key: PRNGKeyArray) -> Float[Array, " contexts"]:
         """Draw the probability of a 1 after each context, from Beta(1/2, 1/2)."""

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.tasks.outputs import Bits
 from softmachine.tasks.rendering import Rows, render_bits
-from softmachine.tasks.task import Example, SequenceTask
+from softmachine.tasks.task import Answer, Example, SequenceTask, due
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,6 +71,26 @@ class PrioritySort(SequenceTask):
     def items(self, size: int) -> int:
         """Return the most vectors shown, one row each."""
         return size + self.surplus[1]
+
+    @property
+    def input_labels(self) -> list[str]:
+        """The bits, the priority, the delimiter."""
+        return [*super().input_labels[:-2], "priority", "delimiter"]
+
+    def answer(self, inputs: Float[np.ndarray, "steps inputs"]) -> Answer | None:
+        """Return targets and mask for the inputs of a whole example."""
+        count = int(np.argmax(inputs[:, -1]))
+        size = len(inputs) - count - 1
+        if not 1 <= size <= count:
+            return None
+        expected = np.zeros(inputs.shape, np.float32)
+        expected[:count, : self.width] = inputs[:count, : self.width] > 0
+        expected[:count, -2] = inputs[:count, -2]
+        expected[count, -1] = 1
+        if not np.array_equal(inputs, expected):
+            return None
+        order = np.argsort(-inputs[:count, -2], kind="stable")[:size]
+        return due(expected[order, : self.width], count + 1, len(inputs))
 
     def sample(
         self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.tasks.outputs import Bits
 from softmachine.tasks.rendering import Rows, render_bits
-from softmachine.tasks.task import Example, SequenceTask
+from softmachine.tasks.task import Answer, Example, SequenceTask, due
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -82,6 +82,33 @@ class RepeatCopy(SequenceTask):
     def items(self, size: int) -> int:
         """Return ``size``: one row per vector."""
         return size
+
+    @property
+    def input_labels(self) -> list[str]:
+        """The bits, the delimiter, the number of repeats."""
+        return [*super().input_labels[:-2], "delimiter", "repeats"]
+
+    @property
+    def output_labels(self) -> list[str]:
+        """The bits and the end marker."""
+        return [*super().output_labels[:-1], "end"]
+
+    def answer(self, inputs: Float[np.ndarray, "steps inputs"]) -> Answer | None:
+        """Return targets and mask for the inputs of a whole example."""
+        size = int(np.argmax(inputs[:, self.width]))
+        repeats, rest = divmod(len(inputs) - size - 3, max(size, 1))
+        if size < 1 or repeats < 1 or rest:
+            return None
+        expected = np.zeros(inputs.shape, np.float32)
+        expected[:size, : self.width] = inputs[:size, : self.width] > 0
+        expected[size, self.width] = 1
+        expected[size + 1, -1] = self.normalize(repeats)
+        if not np.allclose(inputs, expected, atol=1e-3):
+            return None
+        said = np.tile(expected[:size, : self.width], (repeats, 1))
+        said = np.pad(said, ((0, 1), (0, 1)))
+        said[-1, -1] = 1
+        return due(said, size + 2, len(inputs))
 
     def normalize(self, repeats: Any) -> Any:
         """Return a number of repeats as the machine sees it."""

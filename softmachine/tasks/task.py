@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import abc
-from typing import ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
-from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, Shaped
 
 
 class Example(NamedTuple):
@@ -24,6 +25,10 @@ class Example(NamedTuple):
         return self._replace(
             inputs=self.inputs[:steps], targets=self.targets[:steps], mask=self.mask[:steps]
         )
+
+
+Answer = tuple[np.ndarray, np.ndarray]
+"""Targets and mask."""
 
 
 class OutputKind(Protocol):
@@ -78,6 +83,13 @@ class Task(abc.ABC):
         Raises ValueError if `check_size` does.
         """
 
+    def answer(self, inputs: Any) -> Answer | None:
+        """Return targets and mask for the inputs of a whole example, given as a NumPy array.
+
+        None if the inputs are not laid out as those of this task, and unless a task can tell.
+        """
+        del inputs
+
     @abc.abstractmethod
     def render(self, example: Example, outputs: PyTree = None) -> str:
         """Return an example, and a machine's outputs for it, as text for people."""
@@ -126,6 +138,25 @@ class SequenceTask(Task):
     def output_size(self) -> int:
         """Width of one step's output."""
 
+    @property
+    def input_labels(self) -> list[str]:
+        """What each input channel is, in a word; bits, unless a task says otherwise."""
+        return [f"bit {i + 1}" for i in range(self.input_size)]
+
+    @property
+    def output_labels(self) -> list[str]:
+        """What each output channel is."""
+        return [f"bit {i + 1}" for i in range(self.output_size)]
+
     @abc.abstractmethod
     def items(self, size: int) -> int:
         """Return how many vectors a machine has to hold at once for an example of a size."""
+
+
+def due(
+    said: Shaped[np.ndarray, "due width"], first: int, steps: int
+) -> tuple[Float[np.ndarray, "steps width"], Float[np.ndarray, "steps width"]]:
+    """Return targets and mask of an example in which vectors are due from a step on."""
+    targets, mask = np.zeros((2, steps, said.shape[1]), np.float32)
+    targets[first : first + len(said)], mask[first : first + len(said)] = said, 1
+    return targets, mask

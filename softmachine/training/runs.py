@@ -5,6 +5,7 @@ environment.json       versions, commit, hardware, date
 metrics.jsonl          one line per validation
 checkpoints/last...    where to resume
 checkpoints/best...    the parameters that validated best
+checkpoints/after-...  the parameters after 1, 2, 4, 8, ... validations
 results/               evaluations as JSON
 figures/
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,30 @@ class Run:
         if not path.exists():
             raise RunError(f"{self.path} has no checkpoint yet: train it longer")
         return load_machine(path, self.experiment)
+
+    def save_snapshot(self, state: TrainState, record: dict[str, Any]) -> None:
+        """Write the machine as it is now, so that its training can be looked at."""
+        path = self._checkpoint(f"after-{record['sequences']:010d}")
+        save_machine(path, state.parameters, state.buffers, record)
+
+    def snapshots(self) -> dict[str, Callable[[], Machine]]:
+        """Return what loads the machine as it was along the training, oldest first.
+
+        By what to call it: ``after 2,000 sequences``, ..., and last the one that validated
+        best, ``best``.
+        """
+
+        def loader(path: Path) -> Callable[[], Machine]:
+            return lambda: load_machine(path, self.experiment)[0]
+
+        found = sorted((self.path / "checkpoints").glob("after-*.safetensors"))
+        numbers = [path.stem.removeprefix("after-") for path in found]
+        named = {
+            f"after {int(number):,} sequences": loader(path)
+            for number, path in zip(numbers, found, strict=True)
+            if number.isdigit()
+        }
+        return named | {"best": self.load_machine}
 
     def append_metrics(self, line: dict[str, Any]) -> None:
         """Add a line to ``metrics.jsonl``."""

@@ -278,21 +278,29 @@ class _Member:
             self.save()
 
     def note_scores(self, line: dict[str, Any], *, best: bool) -> None:
-        """Write the metrics, and the machine if it is the best yet."""
+        """Write the metrics, and the machine if it is the best yet, or one to look back at."""
         self.run.append_metrics(line)
         if best:
             self.run.save_best(self.state, line)
+        validations = self.progress.step // validation_interval(self.run.experiment)
+        if validations.bit_count() == 1:
+            self.run.save_snapshot(self.state, line)
 
     def save(self) -> None:
         """Write the checkpoint from which training resumes."""
         self.run.save_last(self.state, dataclasses.asdict(self.progress))
 
 
+def validation_interval(experiment: Experiment) -> int:
+    """Return how many updates there are from one validation to the next."""
+    return max(1, experiment.training.validate_every // experiment.training.batch)
+
+
 def _train(
     members: Sequence[_Member], report: Report, interrupted: threading.Event, deadline: float
 ) -> None:
     training = members[0].run.experiment.training
-    interval = max(1, training.validate_every // training.batch)
+    interval = validation_interval(members[0].run.experiment)
     checkpoints = max(1, training.checkpoint_every // training.batch)
     live = [i for i, member in enumerate(members) if not member.progress.finished]
     if not live:

@@ -24,6 +24,7 @@ GUIDES = [
         "head-moves",
         "nram",
         "synthesize",
+        "traces",
         "zoo",
     )
 ]
@@ -96,6 +97,8 @@ def test_make_targets_of_the_readme_exist():
 def test_commands_of_the_readme_run(tmp_path, monkeypatch):
     monkeypatch.setattr("softmachine.evaluation.scoring.BATCH", 4)
     monkeypatch.setattr("softmachine.cli.scoring.CURVE_SEQUENCES", 8)
+    monkeypatch.setattr("softmachine.viewer.server.uvicorn.Server.run", lambda *_, **__: None)
+    monkeypatch.setattr("softmachine.viewer.server.webbrowser.open", lambda _: None)
     monkeypatch.chdir(tmp_path)
     for program, *arguments in commands(README):
         if program != "softmachine":

@@ -1,0 +1,148 @@
+"""The commands that show what a machine does."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from softmachine.cli.scoring import TestOptions, curve
+from softmachine.cli.sources import Trained, open_one
+from softmachine.errors import SoftmachineError, TraceError
+from softmachine.evaluation.generalization import with_test_options
+from softmachine.files import replacing
+from softmachine.traces.file import load_trace
+from softmachine.traces.making import trace
+from softmachine.training.devices import use_all_cores
+
+if TYPE_CHECKING:
+    from softmachine.viewer.machines import Served
+
+
+def write_trace(
+    source: str,
+    out: Path,
+    size: int | None,
+    seed: int,
+    own: Path | None,
+    every: int,
+    fields: Sequence[str] | None,
+    options: TestOptions,
+) -> None:
+    """Write what a machine does on one example, and print how it went."""
+    if own is not None and size is not None:
+        raise TraceError("give a size or an input of your own, not both")
+    trained = open_one(source)
+    machine, task = options.apply(trained)
+    inputs = None if own is None else _read_inputs(own)
+    if own is None and size is None:
+        size = trained.experiment.training.curriculum.largest
+    rows = machine.memory_rows
+    if options.memory_rows is None and size is not None and rows is not None:
+        machine = with_test_options(machine, memory_rows=max(rows, task.items(size)))
+    made = trace(
+        machine,
+        task,
+        size,
+        seed,
+        inputs=inputs,
+        every=every,
+        fields=fields,
+        source=source,
+        recipe=trained.experiment.recipe,
+    )
+    made.save(out)
+    scores = ", ".join(
+        f"{x:.3g} {name.replace('_', ' ')}" for name, x in made.header.scores.items()
+    )
+    print(f"{made.header.title}: {scores or 'the right answer is not known'}")
+    print(out)
+
+
+def view_sources(sources: Sequence[str], *, open_browser: bool) -> None:
+    """Serve machines and traces until Ctrl-C."""
+    from softmachine.viewer.page import page
+    from softmachine.viewer.server import serve
+
+    if not sources:
+        raise SoftmachineError("name something to watch: a run, zoo:NAME, or a trace file")
+    page()  # before anything is loaded: without it there is nothing to serve
+    machines, traces = [], []
+    for source in sources:
+        if Path(source).is_file():
+            traces.append((Path(source).name, load_trace(source).to_bytes()))
+        else:
+            machines.append(_served(source))
+
+    def announce(address: str) -> None:
+        print(f"Watch at {address} (Ctrl-C ends it)", flush=True)
+
+    with contextlib.suppress(KeyboardInterrupt):
+        serve(machines, traces, open_browser=open_browser, announce=announce)
+
+
+def _served(source: str) -> Served:
+    """Return a machine, and what it was along its training if that was kept."""
+    from softmachine.viewer.machines import Served
+
+    trained = open_one(source)
+    if trained.run is None:
+        checkpoints = {"best": ("best", lambda: trained.machine)}
+    else:
+        found = trained.run.snapshots()
+        checkpoints = {
+            label.removeprefix("after ").split()[0].replace(",", ""): (label, load)
+            for label, load in found.items()
+        }
+    return Served(source, trained.experiment, checkpoints)
+
+
+def write_report(source: str, out: Path | None, seed: int) -> None:
+    """Write the report of a machine and print where it is."""
+    from softmachine.viewer.page import page
+    from softmachine.viewer.report import Subject, build_report
+
+    page()
+    use_all_cores()
+    trained = open_one(source)
+    run = trained.run
+    if out is None:
+        name = source.replace(":", "-")
+        out = Path(f"{name}-report.html") if run is None else run.path / "report.html"
+    subject = Subject(
+        trained.name,
+        trained.experiment,
+        trained.machine,
+        run.metrics() if run else [],
+        (run.load_progress() or {}) if run else {},
+        run.environment() if run else {},
+        _commands(source, trained),
+    )
+    text = build_report(subject, curve(trained, TestOptions(), seed), seed)
+    try:
+        with replacing(out) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SoftmachineError(f"cannot write to {out}: {error.strerror}") from error
+    print(out)
+
+
+def _commands(source: str, trained: Trained) -> list[str]:
+    """Return the commands that made a machine and look at it further."""
+    commands = [f"softmachine evaluate {source}", f"softmachine view {source}"]
+    if trained.run is None:
+        return commands
+    # The settings below say what differs from the recipe.
+    seed = trained.experiment.training.seed
+    return [f"softmachine train {trained.experiment.recipe} --seed {seed}", *commands]
+
+
+def _read_inputs(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TraceError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise TraceError(f"{path} is no JSON: {error}") from error

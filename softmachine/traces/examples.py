@@ -1,0 +1,107 @@
+"""The examples that traces are of: drawn, or a person's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from softmachine.errors import TraceError
+from softmachine.tasks.memory import MemoryTask
+from softmachine.tasks.task import Example, SequenceTask, Task
+
+MOST_STEPS = 100_000
+MOST_CELLS = 10_000
+
+
+def draw_example(task: Task, size: int, seed: int) -> tuple[Example, PRNGKeyArray]:
+    """Return an example of a size, without padding, and a key for the machine's own draws.
+
+    Raises TraceError for a size that the task does not have.
+    """
+    if size < task.smallest:
+        raise TraceError(f"size must be at least {task.smallest}, not {size}")
+    key, machine_key = jax.random.split(jax.random.fold_in(jax.random.key(seed), size))
+    example = task.sample(key, size, max_size=size)
+    if isinstance(task, MemoryTask):
+        return example, machine_key
+    return example.without_padding(), machine_key
+
+
+def own_example(task: Task, inputs: Any) -> Example:
+    """Return the example with inputs of a person's own.
+
+    Targets are the task's answer; where it has none, nothing is scored.
+
+    Arguments:
+        task: the task.
+        inputs: for a memory task a list of M integers in 0..M-1, the cells; else rows of
+            numbers, one for each step, one number for each input channel.
+
+    Raises:
+        TraceError: the inputs are something else.
+    """
+    if isinstance(task, MemoryTask):
+        return _own_memory(task, inputs)
+    assert isinstance(task, SequenceTask)
+    return _own_sequence(task, inputs)
+
+
+def _own_memory(task: MemoryTask, inputs: Any) -> Example:
+    cells = np.asarray(_numbers(inputs, 1, MOST_CELLS))
+    least = task.cells(task.smallest)
+    if len(cells) < least:
+        raise TraceError(f"a memory for this task has at least {least} cells, not {len(cells)}")
+    if cells.dtype.kind != "i" or cells.min() < 0 or cells.max() >= len(cells):
+        raise TraceError(
+            f"cells hold integers from 0 to {len(cells) - 1}, as there are {len(cells)} cells"
+        )
+    memory = cells.astype(np.int32)
+    answer = task.answer(memory)
+    targets, mask = (memory, np.zeros(len(memory))) if answer is None else answer
+    size = task.smallest
+    while task.cells(size + 1) <= len(cells):
+        size += 1
+    return Example(
+        jnp.asarray(memory),
+        jnp.asarray(targets, jnp.int32),
+        jnp.asarray(mask, jnp.float32),
+        jnp.asarray(task.steps(size), jnp.int32),
+    )
+
+
+def _own_sequence(task: SequenceTask, inputs: Any) -> Example:
+    rows = np.asarray(_numbers(inputs, 2, MOST_STEPS), np.float32)
+    if rows.shape[1] != task.input_size:
+        raise TraceError(
+            f"inputs of this task have {task.input_size} channels in each step, not "
+            f"{rows.shape[1]}"
+        )
+    if not np.isfinite(rows).all():
+        raise TraceError("inputs must be finite numbers")
+    answer = task.answer(rows)
+    if answer is None:
+        answer = (np.zeros((len(rows), task.output_size)),) * 2
+    return Example(
+        jnp.asarray(rows),
+        jnp.asarray(answer[0], jnp.float32),
+        jnp.asarray(answer[1], jnp.float32),
+        jnp.asarray(len(rows), jnp.int32),
+    )
+
+
+def _numbers(value: Any, dimensions: int, most: int) -> np.ndarray:
+    """Return an array of numbers from lists of them; TraceError for anything else."""
+    what = "a list of integers" if dimensions == 1 else "a list of rows of numbers"
+    if isinstance(value, (list, tuple)) and len(value) > most:
+        raise TraceError(f"inputs must not be longer than {most:,}")
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise TraceError(f"inputs must be {what}, rows of the same length") from error
+    if array.ndim != dimensions or array.dtype.kind not in "iuf" or not array.size:
+        raise TraceError(f"inputs must be {what}")
+    return array.astype(np.int64) if array.dtype.kind == "u" else array

@@ -1,0 +1,254 @@
+"""Making the trace of a machine on one example."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from softmachine.errors import TraceError
+from softmachine.machines.fields import Field, default_field
+from softmachine.machines.gates import find_gates
+from softmachine.machines.machine import Machine
+from softmachine.machines.nram import NRAM
+from softmachine.tasks.memory import MemoryTask, stop_probabilities
+from softmachine.tasks.task import Example, SequenceTask, Task
+from softmachine.traces.examples import draw_example, own_example
+from softmachine.traces.file import Trace
+from softmachine.traces.recording import Recording, record
+from softmachine.traces.schema import (
+    TYPES,
+    Axis,
+    Choice,
+    Circuit,
+    Gate,
+    Hard,
+    Header,
+    check_arrays,
+    finite,
+)
+
+Arrays = dict[str, np.ndarray]
+
+
+def trace(
+    machine: Machine,
+    task: Task,
+    size: int | None = None,
+    seed: int = 0,
+    *,
+    inputs: Any = None,
+    every: int = 1,
+    fields: Sequence[str] | None = None,
+    source: str = "",
+    recipe: str = "",
+) -> Trace:
+    """Run a machine on one example and return what it did.
+
+    Arguments:
+        machine: the machine.
+        task: where the example comes from.
+        size: size of the example.
+        seed: random seed of the example, and of what the machine draws.
+        inputs: an input of a person's own instead of ``size``; see `own_example`.
+        every: keep each so many-th step, and the last.
+        fields: names of the fields to keep; all by default.
+        source: where the machine came from, for people.
+        recipe: the recipe it was trained with.
+
+    Raises:
+        TraceError: there is no such example, or no such field; or the trace would be too
+            large.
+    """
+    if (size is None) == (inputs is None):
+        raise TraceError("a trace is of an example of a size, or of inputs: give one of them")
+    if size is None:
+        example, key = own_example(task, inputs), jax.random.key(seed)
+    else:
+        example, key = draw_example(task, size, seed)
+    recording = record(machine, example, key=key, every=every, fields=fields)
+    name = source or type(machine).__name__
+    header = Header(
+        title=f"{name}, own input" if size is None else f"{name}, size {size}, seed {seed}",
+        machine=type(machine).__name__,
+        task=type(task).__name__,
+        source=source,
+        recipe=recipe,
+        size=size,
+        seed=None if size is None else seed,
+        length=int(example.steps),
+        steps=tuple(recording.steps),
+        axes={},
+        fields=_declare(machine, recording.fields),
+        example=(),
+        initial=tuple(name for name in recording.fields if name in recording.initial),
+        hard=None,
+        circuit=None,
+        pointers=(),
+        scores=_scores(task, recording, example),
+        error=task.error,
+    )
+    parts = {"fields": recording.fields, "initial": recording.initial}
+    if isinstance(task, MemoryTask):
+        declared, parts["example"] = _memory_example(task, recording, example)
+        pointers = tuple(task.pointers(np.asarray(example.inputs).tolist()))
+        header = dataclasses.replace(header, example=declared, pointers=pointers)
+    else:
+        assert isinstance(task, SequenceTask)
+        declared, parts["example"] = _sequence_example(task, recording, example)
+        header = dataclasses.replace(header, example=declared)
+    if isinstance(machine, NRAM):
+        hard, parts["hard"] = _hard_run(machine, example, recording, key, every, fields)
+        header = dataclasses.replace(header, hard=hard, circuit=_circuit(machine))
+    return _assemble(header, parts)
+
+
+def _assemble(header: Header, parts: Mapping[str, Mapping[str, Any]]) -> Trace:
+    """Return a trace with the axes that its arrays have, every array in its type."""
+    given = {
+        f"{part}/{name}": x for part, arrays in parts.items() for name, x in arrays.items()
+    }
+    axes: dict[str, Axis] = {"step": Axis(size=header.length)}
+    arrays: Arrays = {}
+    for name, (field, stepwise) in header.declarations().items():
+        array = np.asarray(given[name])
+        arrays[name] = np.ascontiguousarray(array, TYPES[field.kind])
+        sizes = array.shape[1:] if stepwise else array.shape
+        if len(sizes) != len(field.axes):
+            raise TraceError(
+                f"field {field.name} is declared with axes {field.axes}, and has the shape "
+                f"{sizes}"
+            )
+        for axis, size in zip(field.axes, sizes, strict=True):
+            labels = field.labels.get(axis)
+            known = axes.get(axis, Axis(size=size)).labels
+            axes[axis] = Axis(size=size, labels=tuple(labels) if labels else known)
+    made = Trace(dataclasses.replace(header, axes=axes), arrays)
+    check_arrays(made.header, made.arrays)
+    return made
+
+
+def _declare(machine: Machine, arrays: Mapping[str, Any]) -> tuple[Field, ...]:
+    """Return declarations of what was recorded: the machine's own, then others."""
+    own = {field.name: field for field in machine.trace_fields()}
+    names = [name for name in own if name in arrays]
+    names += [name for name in arrays if name not in own]
+    return tuple(
+        own[name] if name in own else default_field(name, arrays[name][0]) for name in names
+    )
+
+
+def _scores(task: Task, recording: Recording, example: Example) -> dict[str, float | None]:
+    if not np.asarray(example.mask).any():
+        return {}
+    return finite(task.metrics(recording.outputs, example))
+
+
+def _sequence_example(
+    task: SequenceTask, recording: Recording, example: Example
+) -> tuple[tuple[Field, ...], Arrays]:
+    inputs, targets = np.asarray(example.inputs), np.asarray(example.targets)
+    mask = np.broadcast_to(np.asarray(example.mask) > 0, targets.shape)
+    decided = np.asarray(task.output.decide(recording.outputs))
+    seen, said = ("step", "input channel"), ("step", "output channel")
+    labels = {"input channel": task.input_labels, "output channel": task.output_labels}
+    binary = np.isin(inputs, (0, 1)).all()
+
+    def tape(name, kind, axes, description):
+        return Field(name, kind, axes, "tapes", description, labels)
+
+    declared = (
+        tape("inputs", "bits" if binary else "matrix", seen, "What the machine saw."),
+        tape("targets", "bits", said, "What it should have said."),
+        tape("mask", "bits", said, "Where that counts."),
+        tape("outputs", "logits", said, "What it said."),
+        tape("wrong", "bits", said, "Where it was wrong."),
+    )
+    return declared, {
+        "inputs": inputs,
+        "targets": targets,
+        "mask": mask,
+        "outputs": np.asarray(recording.outputs),
+        "wrong": (decided != targets) & mask,
+    }
+
+
+def _memory_example(
+    task: MemoryTask, recording: Recording, example: Example
+) -> tuple[tuple[Field, ...], Arrays]:
+    inputs = np.asarray(example.inputs)
+    mask = np.asarray(example.mask) > 0
+    answer = np.asarray(task.output.answer(recording.outputs, example))
+    labels = {"cell": task.labels(inputs.tolist())}
+
+    def memory(name, kind, description):
+        return Field(name, kind, ("cell",), "memory", description, labels)
+
+    declared = (
+        memory("inputs", "integer", "The memory before."),
+        memory("targets", "integer", "The memory wanted."),
+        memory("mask", "bits", "Which cells are scored."),
+        memory("answer", "integer", "The memory when the machine stopped."),
+        memory("wrong", "bits", "Scored cells with a wrong answer."),
+        Field("stop", "probability", ("step",), "stop", "Where it stopped."),
+    )
+    targets = np.asarray(example.targets)
+    return declared, {
+        "inputs": inputs,
+        "targets": targets,
+        "mask": mask,
+        "answer": answer,
+        "wrong": (answer != targets) & mask,
+        "stop": np.asarray(stop_probabilities(recording.outputs.stop, example.steps)),
+    }
+
+
+def _hard_run(
+    machine: NRAM,
+    example: Example,
+    soft: Recording,
+    key: PRNGKeyArray,
+    every: int,
+    fields: Sequence[str] | None,
+) -> tuple[Hard, Arrays]:
+    """Return what the machine did with every choice its most likely one, on integers."""
+    hard = record(
+        machine.with_addressing(hard=True), example, key=key, every=every, fields=fields
+    )
+    willing = np.flatnonzero(np.asarray(hard.outputs.stop) > 0)
+    stopped_after = int(willing[0]) + 1 if len(willing) else int(example.steps)
+    # Steps after the one that stopped it repeat that one, if it was kept, else the one before.
+    kept = np.asarray(soft.steps)
+    last = max(0, int(np.searchsorted(kept, stopped_after, side="right")) - 1)
+    places = np.minimum(np.arange(len(kept)), last)
+    declared, arrays = [], {}
+    for field in machine.trace_fields():
+        if field.kind != "distribution" or field.name not in hard.fields:
+            continue
+        over = field.axes[-1] if field.name == "choices" else None
+        kind = "integer" if over is None else "pointer"
+        declared.append(dataclasses.replace(field, kind=kind, axes=field.axes[:-1], over=over))
+        arrays[field.name] = np.asarray(hard.fields[field.name]).argmax(axis=-1)[places]
+    return Hard(stopped_after=stopped_after, fields=tuple(declared)), arrays
+
+
+def _circuit(machine: NRAM) -> Circuit:
+    """Return what may be wired to what."""
+    gates = find_gates(machine.config.gates)
+    registers = machine.config.registers
+    owners = [(i, j) for i, gate in enumerate(gates) for j in range(2) if gate.arity]
+    inside = machine.plan.inside
+    choices = [
+        Choice(sources=int(row.sum()), gate=gate, argument=argument)
+        for row, (gate, argument) in zip(inside, owners, strict=False)
+        if row.any()
+    ]
+    choices += [Choice(sources=inside.shape[1], register=i) for i in range(registers)]
+    described = (
+        Gate(name=g.name, symbol=g.symbol, arity=g.arity, memory=g.memory) for g in gates
+    )
+    return Circuit(registers=registers, gates=tuple(described), choices=tuple(choices))

@@ -1,0 +1,1 @@
+"""The page that plays traces: by itself, served, in reports and in notebooks."""

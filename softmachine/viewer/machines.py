@@ -1,0 +1,126 @@
+"""The machines that the live viewer runs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+from softmachine.errors import SoftmachineError
+from softmachine.machines.machine import Machine
+from softmachine.tasks.memory import MemoryTask
+from softmachine.tasks.task import Task
+from softmachine.traces.making import trace
+from softmachine.training.experiment import Experiment
+
+LARGEST_FACTOR = 6
+LARGEST_MEMORY = 50
+"""Sizes served: so many times the largest trained; of memory tasks, up to the second."""
+MOST_STEPS = 2_000
+MOST_CELLS = 128
+"""Of inputs of a person's own: their steps, or their cells."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Served:
+    """A machine at several points of its training."""
+
+    name: str
+    experiment: Experiment
+    checkpoints: Mapping[str, tuple[str, Callable[[], Machine]]]
+    """By id: what to call it, and how to load it; oldest first."""
+
+    @property
+    def task(self) -> Task:
+        """What the machine was trained for."""
+        return self.experiment.task
+
+    def describe(self, number: int) -> dict[str, Any]:
+        """Return what the page is told, JSON-compatible."""
+        return {
+            "id": number,
+            "name": self.name,
+            "machine": type(self.machine(self._last)).__name__,
+            "task": type(self.task).__name__,
+            "smallest": self.task.smallest,
+            "largest": self.largest,
+            "size": self.experiment.training.curriculum.largest,
+            "input": "cells" if isinstance(self.task, MemoryTask) else "bits",
+            "checkpoints": [
+                {"id": key, "label": label} for key, (label, _) in self.checkpoints.items()
+            ],
+        }
+
+    @cached_property
+    def largest(self) -> int:
+        """The largest size served: as far as a memory that cannot grow goes."""
+        trained = self.experiment.training.curriculum.largest
+        if isinstance(self.task, MemoryTask):
+            return max(trained, LARGEST_MEMORY)
+        size, machine = LARGEST_FACTOR * trained, self.machine(self._last)
+        while size > trained and not self._fits(machine, size):
+            size -= 1
+        return size
+
+    def machine(self, checkpoint: str) -> Machine:
+        """Return the machine of a checkpoint; SoftmachineError if there is none."""
+        if checkpoint not in self.checkpoints:
+            raise SoftmachineError(f"there is no checkpoint {checkpoint[:40]!r}")
+        if checkpoint not in self._machines:
+            self._machines[checkpoint] = self.checkpoints[checkpoint][1]()
+        return self._machines[checkpoint]
+
+    @cached_property
+    def _machines(self) -> dict[str, Machine]:
+        return {}
+
+    @property
+    def _last(self) -> str:
+        return [*self.checkpoints][-1]
+
+    def drawn(self, checkpoint: str | None, size: int | None, seed: int) -> bytes:
+        """Return the trace of an example of a size."""
+        checkpoint = self._last if checkpoint is None else checkpoint
+        size = self.experiment.training.curriculum.largest if size is None else size
+        if not self.task.smallest <= size <= self.largest:
+            raise SoftmachineError(
+                f"size must be from {self.task.smallest} to {self.largest}, not {size}"
+            )
+        machine = self._with_room(self.machine(checkpoint), size)
+        return trace(machine, self.task, size, seed, **self._origin).to_bytes()
+
+    def own(self, checkpoint: str | None, inputs: Any) -> bytes:
+        """Return the trace of an input of the person's own."""
+        memory = isinstance(self.task, MemoryTask)
+        most = MOST_CELLS if memory else MOST_STEPS
+        if isinstance(inputs, list) and len(inputs) > most:
+            raise SoftmachineError(
+                f"inputs must not have more than {most:,} {'cells' if memory else 'steps'}"
+            )
+        machine = self.machine(self._last if checkpoint is None else checkpoint)
+        if not memory and isinstance(inputs, list):
+            # As much room as the example of that many steps would need, if there is one.
+            size = self.experiment.training.curriculum.largest
+            while size < self.largest and self.task.steps(size) < len(inputs):
+                size += 1
+            machine = self._with_room(machine, size)
+        return trace(machine, self.task, inputs=inputs, **self._origin).to_bytes()
+
+    @property
+    def _origin(self) -> dict[str, str]:
+        return {"source": self.name, "recipe": self.experiment.recipe}
+
+    def _fits(self, machine: Machine, size: int) -> bool:
+        try:
+            self._with_room(machine, size)
+        except ValueError:
+            return False
+        return True
+
+    def _with_room(self, machine: Machine, size: int) -> Machine:
+        """Return the machine with a memory that an example of a size fits into."""
+        rows, needed = machine.memory_rows, self.task.items(size)
+        if rows is None or needed <= rows:
+            return machine
+        return machine.with_memory_rows(needed)

@@ -1,0 +1,239 @@
+"""A run as one HTML file that needs nothing else: settings, curves, examples that play."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from softmachine.evaluation import figures
+from softmachine.evaluation.generalization import SizeScore, with_test_options
+from softmachine.evaluation.scoring import score_batch
+from softmachine.machines.machine import Machine, parameter_count
+from softmachine.tasks.task import Task
+from softmachine.traces.file import Trace
+from softmachine.traces.making import trace
+from softmachine.training.experiment import Experiment
+from softmachine.training.serialization import experiment_to_json
+from softmachine.viewer.page import framed
+
+EXAMPLES = 32
+"""Among so many examples of a size the best and the worst are looked for."""
+MOST_STEPS = 400
+"""Longer traces keep every second step, every third, ..."""
+
+_STYLE = """
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto;
+       padding: 0 1rem; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: 0.2rem 0.9rem 0.2rem 0; text-align: right; border-bottom: 1px solid #8884; }
+th:first-child, td:first-child { text-align: left; }
+img { max-width: 100%; height: auto; background: white; }
+.wide { overflow-x: auto; } code, pre { font-size: 0.9em; }
+summary { cursor: pointer; }
+"""
+
+
+class Subject(NamedTuple):
+    """What a report is about."""
+
+    name: str
+    experiment: Experiment
+    machine: Machine
+    metrics: Sequence[Mapping[str, Any]]
+    """Lines of the run's metrics; none: it is not known how it was trained."""
+    progress: Mapping[str, Any]
+    """How far the training came; may be empty."""
+    environment: Mapping[str, Any]
+    """Where and with what it was trained; may be empty."""
+    commands: Sequence[str]
+    """What repeats it."""
+
+
+def build_report(subject: Subject, scores: Sequence[SizeScore], seed: int = 0) -> str:
+    """Return the HTML.
+
+    Arguments:
+        subject: the machine and its training.
+        scores: how it does at rising sizes.
+        seed: random seed of the examples to play.
+    """
+    experiment, task = subject.experiment, subject.experiment.task
+    largest = experiment.training.curriculum.largest
+    sections = [_summary(subject)]
+    if subject.metrics:
+        curve = figures.learning_curve(subject.metrics, "Validation", task.error)
+        sections.append(_section("Learning", _picture(curve, "learning curve")))
+    curve = figures.generalization_curve(
+        scores, largest, "Beyond the sizes trained", task.error
+    )
+    sections.append(
+        _section(
+            "Generalisation",
+            _table([score.to_row() for score in scores]),
+            _picture(curve, "error over size"),
+        )
+    )
+    traces, notes = example_traces(subject, scores, seed)
+    sections.append(
+        _section(
+            "Watch it",
+            "<ul>" + "".join(f"<li>{html.escape(note)}</li>" for note in notes) + "</ul>",
+            framed((made.header.title, made.to_bytes()) for made in traces),
+        )
+    )
+    sections.append(_settings(subject))
+    title = html.escape(subject.name)
+    return (
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<h1>{title}</h1>\n" + "\n".join(sections) + "\n</body>\n</html>\n"
+    )
+
+
+def example_traces(
+    subject: Subject, scores: Sequence[SizeScore], seed: int
+) -> tuple[list[Trace], list[str]]:
+    """Return an example that goes well and one, larger, that goes wrong, with a note on each.
+
+    The first is the best of some examples of the largest size trained. The second is the
+    worst at the smallest larger size that has an error, or at the largest if none has.
+    """
+    task = subject.experiment.task
+    trained = subject.experiment.training.curriculum.largest
+    errors = _errors(subject.machine, task, trained, seed)
+    chosen = [(trained, int(np.argmin(errors)), "best", float(errors.min()))]
+    larger = [score for score in scores if score.size > trained]
+    if larger:
+        wrong = [s.size for s in larger if not s.metrics[task.error] <= 0]  # or NaN
+        size = wrong[0] if wrong else larger[-1].size
+        errors = _errors(subject.machine, task, size, seed)
+        chosen.append((size, int(np.argmax(errors)), "worst", float(errors.max())))
+    traces, notes = [], []
+    label = task.error.replace("_", " ")
+    for size, number, rank, error in chosen:
+        made = trace(
+            _with_room(subject.machine, task, size),
+            task,
+            size,
+            seed + number,
+            every=-(-task.steps(size) // MOST_STEPS),
+            source=subject.name,
+            recipe=subject.experiment.recipe,
+        )
+        traces.append(made)
+        notes.append(
+            f"size {size}, seed {seed + number}: the {rank} of {EXAMPLES} examples, "
+            f"{error:.3g} {label}"
+        )
+    return traces, notes
+
+
+def _errors(machine: Machine, task: Task, size: int, seed: int) -> np.ndarray:
+    """Return the errors of the examples that traces of this size would be of, by seed."""
+    machine = _with_room(machine, task, size)
+    keys = jnp.stack(
+        [jax.random.fold_in(jax.random.key(seed + i), size) for i in range(EXAMPLES)]
+    )
+    scores = _score(machine, task, keys, jnp.full(EXAMPLES, size), size)
+    return np.asarray(scores[task.error])
+
+
+@eqx.filter_jit
+def _score(machine, task, keys, sizes, max_size):
+    return score_batch(machine, task, keys, sizes, max_size).metrics
+
+
+def _with_room(machine: Machine, task: Task, size: int) -> Machine:
+    rows = machine.memory_rows
+    if rows is None or task.items(size) <= rows:
+        return machine
+    return with_test_options(machine, memory_rows=task.items(size))
+
+
+def _summary(subject: Subject) -> str:
+    """Return what it is, how its training went, what repeats it."""
+    experiment, progress = subject.experiment, subject.progress
+    training = experiment.training
+    facts = {
+        "recipe": experiment.recipe,
+        "machine": type(subject.machine).__name__,
+        "task": type(experiment.task).__name__,
+        "trained numbers": f"{parameter_count(subject.machine):,}",
+        "seed": training.seed,
+        "sizes trained": f"{training.curriculum.smallest} to {training.curriculum.largest}",
+    }
+    if progress:
+        solved = progress.get("solved_sequences")
+        facts |= {
+            "training sequences": f"{progress['sequences']:,}",
+            "training time": f"{progress['seconds']:.0f} s",
+            "solved": "no"
+            if solved is None
+            else f"after {solved:,} sequences, {progress['solved_seconds']:.0f} s",
+        }
+    facts |= {name: x for name, x in subject.environment.items() if isinstance(x, (str, int))}
+    commands = html.escape("\n".join(subject.commands))
+    return _pairs(facts) + f"<h2>Repeat it</h2>\n<pre>{commands}</pre>"
+
+
+def _settings(subject: Subject) -> str:
+    settings = dict(_flat(experiment_to_json(subject.experiment)["experiment"]))
+    return (
+        "<h2>Settings</h2>\n<details><summary>All of them, as they were resolved</summary>"
+        f"\n{_pairs(settings)}</details>"
+    )
+
+
+def _flat(value: Any, path: str = "") -> Iterable[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        for name, inner in value.items():
+            yield from _flat(inner, f"{path}.{name}" if path else str(name))
+    else:
+        yield path, value
+
+
+def _section(title: str, *parts: str) -> str:
+    return f"<h2>{html.escape(title)}</h2>\n" + "\n".join(parts)
+
+
+def _pairs(facts: Mapping[str, Any]) -> str:
+    rows = "".join(
+        f"<tr><td>{html.escape(str(name))}</td><td>{html.escape(str(value))}</td></tr>"
+        for name, value in facts.items()
+    )
+    return f'<div class="wide"><table>{rows}</table></div>'
+
+
+def _table(rows: Sequence[Mapping[str, int | float]]) -> str:
+    head = "".join(f"<th>{html.escape(name.replace('_', ' '))}</th>" for name in rows[0])
+    body = "".join(
+        "<tr>" + "".join(f"<td>{_number(x)}</td>" for x in row.values()) + "</tr>"
+        for row in rows
+    )
+    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
+
+
+def _number(value: int | float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def _picture(figure: Figure, description: str) -> str:
+    """Return a figure as an image within the page."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    plt.close(figure)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return f'<img alt="{html.escape(description)}" src="data:image/svg+xml;base64,{data}">'

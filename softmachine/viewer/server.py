@@ -1,0 +1,247 @@
+"""The live viewer: one page and a small API, for this computer alone.
+
+Starlette and Uvicorn do the HTTP. They are the smallest well-kept pair: pure Python, five
+packages in all, and Uvicorn's parser (h11) answers malformed requests itself.
+
+A page from elsewhere must not be able to run anything here or read what it gives: every
+request needs a token that only the person's own browser was given, and must name this server
+as its host (which a foreign name that was made to point here does not) and, if any, as its
+origin.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+import webbrowser
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import anyio
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from softmachine.errors import SoftmachineError
+from softmachine.viewer.machines import Served
+from softmachine.viewer.page import live_page
+
+ADDRESS = "127.0.0.1"
+LARGEST_BODY = 2**20
+"""Bytes that a request may carry."""
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+CLOSED = 499
+"""The status for a client that has gone, which nobody sees."""
+
+
+def build_app(
+    machines: Sequence[Served], traces: Sequence[tuple[str, bytes]], *, token: str, port: int
+) -> ASGIApp:
+    """Return the application; docs/traces.md describes its API.
+
+    Arguments:
+        machines: what can be run.
+        traces: traces to show besides, each a name and what its file holds.
+        token: what every request has to know.
+        port: where it will be served; part of the hosts and origins that are let in.
+    """
+    one_at_a_time = anyio.CapacityLimiter(1)
+
+    async def run(request: Request, work: Callable[[], bytes]) -> Response:
+        async with one_at_a_time:
+            if await request.is_disconnected():  # meanwhile the person asked for another
+                return Response(status_code=CLOSED)
+            return _trace_file(await anyio.to_thread.run_sync(work))
+
+    async def show(_: Request) -> Response:
+        return HTMLResponse(live_page(token))
+
+    async def list_all(_: Request) -> Response:
+        described = [machine.describe(i) for i, machine in enumerate(machines)]
+        given = [{"id": i, "name": name} for i, (name, _) in enumerate(traces)]
+        return JSONResponse({"machines": described, "traces": given})
+
+    async def drawn(request: Request) -> Response:
+        await _body(request)  # what comes after it is heard, such as that nobody waits any more
+        machine = _pick(machines, request)
+        size = _integer(request, "size", None)
+        seed = _integer(request, "seed", 0)
+        checkpoint = request.query_params.get("checkpoint")
+        return await run(request, lambda: machine.drawn(checkpoint, size, seed or 0))
+
+    async def own(request: Request) -> Response:
+        machine = _pick(machines, request)
+        inputs = _inputs(await _body(request))
+        checkpoint = request.query_params.get("checkpoint")
+        return await run(request, lambda: machine.own(checkpoint, inputs))
+
+    async def given(request: Request) -> Response:
+        return _trace_file(_pick(traces, request)[1])
+
+    routes = [
+        Route("/", show),
+        Route("/api/machines", list_all),
+        Route("/api/machines/{id}/trace", drawn, methods=["GET"]),
+        Route("/api/machines/{id}/trace", own, methods=["POST"]),
+        Route("/api/traces/{id}", given),
+    ]
+    handlers: dict[Any, Any] = {
+        HTTPException: _explain_status,
+        SoftmachineError: _explain,
+        ValueError: _explain,
+        Exception: _apologise,
+    }
+    app = Starlette(routes=routes, exception_handlers=handlers)
+    return _Guard(app, token, port)
+
+
+class _Guard:
+    """Lets requests in that know the token and mean this server."""
+
+    def __init__(self, app: ASGIApp, token: str, port: int) -> None:
+        self.app, self.token = app, token
+        self.hosts = {f"{name}:{port}" for name in (ADDRESS, "localhost")}
+        self.origins = {f"http://{host}" for host in self.hosts}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+
+        async def send_guarded(message):
+            if message["type"] == "http.response.start":
+                extra = [(k.lower().encode(), v.encode()) for k, v in HEADERS.items()]
+                message = {**message, "headers": [*message["headers"], *extra]}
+            await send(message)
+
+        refusal = self._refuse(Request(scope))
+        app = self.app if refusal is None else _error(refusal, 403)
+        await app(scope, receive, send_guarded)
+
+    def _refuse(self, request: Request) -> str | None:
+        """Return why a request is not let in, if it is not."""
+        headers = request.headers
+        if headers.get("host", "").lower() not in self.hosts:
+            return "this server answers for this computer alone"
+        if headers.get("origin", "null" if "origin" in headers else None) not in (
+            self.origins | {None}
+        ):
+            return "pages from elsewhere are not let in"
+        if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+            return "pages from elsewhere are not let in"
+        said = headers.get("x-softmachine-token", "")
+        if request.url.path == "/":
+            said = request.query_params.get("token", "")
+        if not secrets.compare_digest(said.encode(), self.token.encode()):
+            return "the token is wrong: open the address that softmachine view printed"
+        return None
+
+
+def serve(
+    machines: Sequence[Served],
+    traces: Sequence[tuple[str, bytes]],
+    *,
+    open_browser: bool = True,
+    announce: Callable[[str], None] = print,
+) -> None:
+    """Serve on a free port of the loopback interface until interrupted.
+
+    Arguments:
+        machines: what can be run.
+        traces: traces to show besides.
+        open_browser: whether to open the address.
+        announce: is told the address.
+    """
+    token = secrets.token_urlsafe(24)
+    with socket.socket() as listening:
+        listening.bind((ADDRESS, 0))
+        listening.listen()
+        port = listening.getsockname()[1]
+        config = uvicorn.Config(
+            build_app(machines, traces, token=token, port=port),
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            proxy_headers=False,
+            server_header=False,
+            limit_concurrency=100,
+            timeout_graceful_shutdown=1,
+        )
+        address = f"http://{ADDRESS}:{port}/?token={token}"
+        announce(address)
+        if open_browser:
+            webbrowser.open(address)
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _pick(things: Sequence[Any], request: Request) -> Any:
+    """Return what the path's number stands for; 404 if there is none."""
+    try:
+        number = int(request.path_params["id"])
+    except ValueError:
+        number = -1
+    if not 0 <= number < len(things):
+        raise HTTPException(404, f"there is no number {request.path_params['id'][:40]!r} here")
+    return things[number]
+
+
+def _integer(request: Request, name: str, default: int | None) -> int | None:
+    """Return a number of the query; SoftmachineError if it is none."""
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) < 2**31):
+        raise SoftmachineError(f"{name} must be a number from 0 to {2**31 - 1}")
+    return int(text)
+
+
+async def _body(request: Request) -> bytes:
+    """Return what a request carries; 413 as soon as it is too much."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            raise HTTPException(413, f"a request carries at most {LARGEST_BODY:,} bytes")
+    return bytes(body)
+
+
+def _inputs(body: bytes) -> Any:
+    """Return the inputs of a request's JSON; SoftmachineError if it has none."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise SoftmachineError("the request is no JSON") from error
+    if not isinstance(value, dict) or value.keys() != {"inputs"}:
+        raise SoftmachineError('the request must be {"inputs": ...} and nothing else')
+    return value["inputs"]
+
+
+def _trace_file(data: bytes) -> Response:
+    return Response(data, media_type="application/octet-stream")
+
+
+def _error(message: str, status: int) -> Response:
+    return JSONResponse({"error": message}, status)
+
+
+def _explain_status(_: Request, error: HTTPException) -> Response:
+    return _error(error.detail, error.status_code)
+
+
+def _explain(_: Request, error: Exception) -> Response:
+    return _error(" ".join(str(error).split()), 400)
+
+
+def _apologise(_: Request, error: Exception) -> Response:
+    return _error(f"the machine failed: {type(error).__name__}", 500)

@@ -1,0 +1,148 @@
+"""Recordings are exact."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from softmachine.errors import TraceError
+from softmachine.machines.controllers import ControllerConfig
+from softmachine.machines.fields import Field, default_field
+from softmachine.machines.machine import Machine
+from softmachine.machines.ntm import NTM_PRESETS, NTMConfig
+from softmachine.tasks.copy import Copy
+from softmachine.tasks.memory_arrays import Access
+from softmachine.traces.recording import record
+
+TASK = Copy(width=3)
+CONFIG = NTMConfig(controller=ControllerConfig(hidden=6), memory_rows=7, memory_columns=4)
+
+
+@pytest.fixture(scope="module")
+def machine():
+    return CONFIG.build(TASK.input_size, TASK.output_size, key=jax.random.key(0))
+
+
+@pytest.fixture(scope="module")
+def example():
+    return TASK.sample(jax.random.key(1), 3, max_size=4)
+
+
+def test_recording_ends_with_the_outputs_of_the_machine(machine, example):
+    recording = record(machine, example)
+    np.testing.assert_array_equal(recording.outputs, machine(example.inputs)[:7])
+    assert recording.steps == [1, 2, 3, 4, 5, 6, 7]
+    assert recording.fields["memory"].shape == (7, 7, 4)
+    state = machine.init_state(example.inputs)
+    np.testing.assert_array_equal(recording.initial["memory"], state.memory.T)
+    for t, x in enumerate(example.inputs[:7]):
+        _, hidden = machine.controller(
+            state.controller, machine.encode(x), state.reads.reshape(-1)
+        )
+        parameters = machine.head_parameters(hidden)
+        state, output = machine.step(state, x)
+        np.testing.assert_allclose(recording.outputs[t], output, atol=1e-6)
+        seen = {name: array[t] for name, array in recording.fields.items()}
+        np.testing.assert_allclose(seen["weightings"], state.weightings, atol=1e-6)
+        np.testing.assert_allclose(seen["memory"], state.memory.T, atol=1e-6)
+        np.testing.assert_allclose(seen["reads"], state.reads, atol=1e-6)
+        np.testing.assert_allclose(seen["erases"], parameters.erases, atol=1e-6)
+        np.testing.assert_allclose(seen["gates"], parameters.gates, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("every", "steps"), [(2, [2, 4, 6, 7]), (3, [3, 6, 7]), (7, [7]), (99, [7])]
+)
+def test_every_so_many_steps_are_kept_and_the_last(machine, example, every, steps):
+    whole = record(machine, example)
+    thin = record(machine, example, every=every, fields=["memory", "gates"])
+    assert thin.steps == steps
+    assert set(thin.fields) == {"memory", "gates"}
+    assert set(thin.initial) == {"memory"}
+    for name, array in thin.fields.items():
+        kept = whole.fields[name][np.array(steps) - 1]
+        np.testing.assert_allclose(array, kept, atol=1e-6)
+    np.testing.assert_allclose(thin.outputs, whole.outputs, atol=1e-6)
+
+
+def test_what_cannot_be_recorded_is_refused(machine, example, monkeypatch):
+    with pytest.raises(TraceError, match="no field 'registers'; there are keys"):
+        record(machine, example, fields=["registers"])
+    with pytest.raises(TraceError, match="not every 0-th"):
+        record(machine, example, every=0)
+    monkeypatch.setattr("softmachine.traces.recording.LARGEST", 100)
+    with pytest.raises(TraceError, match="keep fewer"):
+        record(machine, example)
+
+
+def test_a_machine_drawn_at_random_is_recorded_with_its_key():
+    machine = NTM_PRESETS["seed"].build(
+        TASK.input_size, TASK.output_size, key=jax.random.key(0)
+    )
+    example = TASK.sample(jax.random.key(1), 3, max_size=3)
+    one, same, other = (
+        record(machine, example, key=jax.random.key(seed)).outputs for seed in (5, 5, 6)
+    )
+    np.testing.assert_array_equal(one, same)
+    assert not np.allclose(one, other)
+
+
+def test_an_nram_is_recorded_gate_by_gate(access_machine):
+    example = Access().sample(jax.random.key(0), 3, max_size=3)
+    recording = record(access_machine, example)
+    outputs = access_machine(example.inputs, steps=3)
+    np.testing.assert_array_equal(recording.outputs.memory, outputs.memory)
+    np.testing.assert_array_equal(recording.fields["memory"], outputs.memory)
+    np.testing.assert_allclose(
+        recording.fields["willing"], jax.nn.sigmoid(outputs.stop), atol=1e-6
+    )
+    cells = example.inputs.tolist()
+    pointer, value = cells[0], cells[cells[0]]
+    gates = recording.fields["gates"].argmax(axis=-1)
+    # READ, ONE, INC of r1, WRITE in the first two steps.
+    assert gates[:2].tolist() == [[pointer, 1, 1, 0], [value, 1, 1, 0]]
+    assert recording.fields["choices"].shape == (3, 6, 6)
+    np.testing.assert_allclose(recording.fields["choices"].sum(axis=-1), 1, atol=1e-6)
+
+
+class CounterState(NamedTuple):
+    count: jax.Array
+    key: jax.Array
+    seen: jax.Array
+
+
+class Counter(Machine):
+    """Counts ones; keeps a key, as a machine that draws in every step does."""
+
+    def init_state(self, inputs=None, *, key=None):
+        del inputs, key
+        return CounterState(jnp.zeros((), jnp.int32), jax.random.key(0), jnp.zeros(2))
+
+    def advance(self, state, encoded):
+        count = state.count + (encoded[0] > 0)
+        return CounterState(count, state.key, encoded[:2]), count[None] * jnp.ones(3)
+
+
+def test_arrays_of_an_unknown_machine_s_state_are_recorded(example):
+    recording = record(Counter(), example)
+    assert set(recording.fields) == {"count", "seen"}
+    ones = np.cumsum(np.asarray(example.inputs)[:7, 0] > 0)
+    assert recording.fields["count"].tolist() == ones.tolist()
+    assert default_field("count", recording.fields["count"][0]).kind == "integer"
+    assert default_field("seen", recording.fields["seen"][0]) == Field(
+        "seen", "vector", ("seen axis 1",), "state"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("x", "matrix", ("row",)), "needs 2 axes"),
+        (("x", "pointer", ("row",)), "over an axis"),
+    ],
+)
+def test_a_declaration_that_cannot_be_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Field(*arguments)

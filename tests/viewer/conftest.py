@@ -1,0 +1,52 @@
+"""Machines to serve, and the built page where there is one."""
+
+import dataclasses
+
+import pytest
+
+from softmachine.machines.controllers import ControllerConfig
+from softmachine.machines.nram import NRAMConfig
+from softmachine.machines.ntm import NTMConfig
+from softmachine.recipes import get_recipe
+from softmachine.tasks.copy import Copy
+from softmachine.traces.file import trace_from_bytes
+from softmachine.training.curricula import Uniform
+from softmachine.viewer.machines import Served
+
+
+def small(recipe, task, machine, largest):
+    experiment = get_recipe(recipe)
+    curriculum = Uniform(smallest=task.smallest, largest=largest)
+    training = dataclasses.replace(
+        experiment.training, curriculum=curriculum, memory_rows=(), solved=None
+    )
+    return dataclasses.replace(experiment, task=task, machine=machine, training=training)
+
+
+@pytest.fixture(scope="session")
+def served():
+    """An NTM with two checkpoints, and an NRAM."""
+    config = NTMConfig(controller=ControllerConfig(hidden=6), memory_rows=8, memory_columns=4)
+    ntm = small("ntm-copy", Copy(width=2), config, 3)
+    nram = small(
+        "nram-access",
+        get_recipe("nram-access").task,
+        NRAMConfig(registers=2, gates=("READ", "ONE", "WRITE")),
+        3,
+    )
+    first, later = (ntm.build_machine(attempt) for attempt in (0, 1))
+    return [
+        Served("small ntm", ntm, {"20": ("after 20 sequences", lambda: first),
+                                  "best": ("best", lambda: later)}),
+        Served("small nram", nram, {"best": ("best", nram.build_machine)}),
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def trace_file(served):
+    return served[0].drawn("best", 2, 0)
+
+
+@pytest.fixture(scope="session")
+def ntm_trace(trace_file):
+    return trace_from_bytes(trace_file)

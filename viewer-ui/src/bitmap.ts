@@ -1,0 +1,29 @@
+// Small pictures, one pixel a number.
+
+/** A picture that is filled anew for every drawing without allocating again. */
+export class Bitmap {
+  readonly canvas = document.createElement("canvas");
+  private context = this.canvas.getContext("2d", { willReadFrequently: true })!;
+  private data: ImageData | null = null;
+  private pixels = new Uint32Array(0);
+
+  /** Fill the picture with `color(column, row)`; return it. */
+  fill(columns: number, rows: number, color: (column: number, row: number) => number) {
+    if (!this.data || this.data.width !== columns || this.data.height !== rows) {
+      [this.canvas.width, this.canvas.height] = [columns, rows];
+      this.data = this.context.createImageData(columns, rows);
+      this.pixels = new Uint32Array(this.data.data.buffer);
+    }
+    for (let row = 0, i = 0; row < rows; row++) {
+      for (let column = 0; column < columns; column++, i++) this.pixels[i] = color(column, row);
+    }
+    this.context.putImageData(this.data, 0, 0);
+    return this.canvas;
+  }
+}
+
+/** Return a CSS colour #rrggbb as ImageData has it. */
+export function pixelOf(color: string): number {
+  const [r, g, b] = [1, 3, 5].map((i) => parseInt(color.slice(i, i + 2), 16));
+  return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+}

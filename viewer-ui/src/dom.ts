@@ -1,0 +1,50 @@
+// Building elements. Text is always set as text: names and labels come from traces.
+
+type Child = Node | string | null;
+type Handlers = { [name: string]: (event: Event) => void };
+
+/** Return an element; `attributes` that are true stand without a value, false ones not at all. */
+export function element<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  attributes: { [name: string]: string | number | boolean } = {},
+  children: Child[] = [],
+  handlers: Handlers = {},
+): HTMLElementTagNameMap[K] {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === true) made.setAttribute(name, "");
+    else if (value !== false) made.setAttribute(name, String(value));
+  }
+  for (const child of children) if (child !== null) made.append(child);
+  for (const [name, handler] of Object.entries(handlers)) made.addEventListener(name, handler);
+  return made;
+}
+
+/** Return a button with a name for those who do not see its sign. */
+export function button(text: string, name: string, press: () => void): HTMLButtonElement {
+  return element("button", { type: "button", title: name, "aria-label": name }, [text], {
+    click: press,
+  });
+}
+
+let controls = 0;
+
+/** Return a control beside its label. */
+export function labelled(text: string, control: HTMLElement): HTMLElement {
+  control.id ||= `control-${++controls}`;
+  return element("span", { class: "labelled" }, [element("label", { for: control.id }, [text]), control]);
+}
+
+/** Return a selection of one of some names; `change` is told the index. */
+export function choice(
+  names: string[],
+  chosen: number,
+  change: (index: number) => void,
+): HTMLSelectElement {
+  const options = names.map((name, i) =>
+    element("option", { value: i, selected: i === chosen }, [name]),
+  );
+  const made = element("select", {}, options);
+  made.addEventListener("change", () => change(made.selectedIndex));
+  return made;
+}

@@ -1,0 +1,84 @@
+// Steps worth jumping to: where the memory changes, where an answer is wrong.
+
+import { entry, likely } from "./fields";
+import { type Field, type Trace } from "./trace";
+
+const NOTABLE = 0.1;
+/* A change counts as a write from this share of the largest change in the trace: a soft
+   machine writes a little at every step. */
+const MAY_STOP = 0.01;
+/* The machine's memory is its answer where it stops with at least this probability. */
+
+/** Return the kept steps at which the memory changed notably. */
+export function writes(trace: Trace, memory: Field | undefined): number[] {
+  if (!memory) return [];
+  const changes = trace.steps.map((step, i) => change(trace, memory, i ? trace.steps[i - 1] : 0, step));
+  const least = NOTABLE * Math.max(...minmax(changes));
+  return trace.steps.filter((_, i) => changes[i] > 0 && changes[i] >= least);
+}
+
+function minmax(numbers: number[]): [number, number] {
+  let [low, high] = [0, 0];
+  for (const x of numbers) {
+    if (x < low) low = x;
+    if (x > high) high = x;
+  }
+  return [low, high];
+}
+
+function change(trace: Trace, memory: Field, before: number, after: number): number {
+  const [a, b] = [entry(trace, memory, before), entry(trace, memory, after)];
+  if (!a || !b) return 0;
+  let largest = 0;
+  for (let i = 0; i < memory.stride; i++) {
+    const difference = Math.abs(b.data[b.first + i] - a.data[a.first + i]);
+    if (difference > largest && difference < Infinity) largest = difference;
+  }
+  // Integers differ or not; by how much says nothing.
+  return memory.kind === "integer" ? Math.min(1, largest) : largest;
+}
+
+/** Return the steps at which an output is wrong, or at which a wrong memory may be the answer. */
+export function errors(trace: Trace, hard: boolean): number[] {
+  const wrong = trace.example.get("wrong");
+  if (wrong?.axes[0] === "step") return wrongSteps(trace, wrong);
+  return wrongMemories(trace, hard);
+}
+
+function wrongSteps(trace: Trace, wrong: Field): number[] {
+  const width = wrong.stride / trace.length;
+  const found: number[] = [];
+  for (let step = 1; step <= trace.length; step++) {
+    if (wrong.data.subarray((step - 1) * width, step * width).some((x) => x > 0)) found.push(step);
+  }
+  return found;
+}
+
+function wrongMemories(trace: Trace, hard: boolean): number[] {
+  const memory = (hard ? trace.hard?.fields : trace.fields)?.get("memory");
+  const [targets, mask] = [trace.example.get("targets"), trace.example.get("mask")];
+  const stop = trace.example.get("stop");
+  if (!memory || !targets || !mask || !stop) return [];
+  return trace.steps.filter((step) => {
+    const answers = hard
+      ? step === trace.hard!.stoppedAfter
+      : stop.data[step - 1] >= MAY_STOP;
+    return answers && wrongCells(trace, memory, step).some((x) => x);
+  });
+}
+
+/** Return for each cell whether it is scored and does not hold what it should. */
+export function wrongCells(trace: Trace, memory: Field, step: number): boolean[] {
+  const [targets, mask] = [trace.example.get("targets"), trace.example.get("mask")];
+  const cells = targets?.stride ?? 0;
+  return Array.from({ length: cells }, (_, cell) => {
+    if (!mask?.data[cell]) return false;
+    return likely(trace, memory, step, cell)?.value !== targets!.data[cell];
+  });
+}
+
+/** Return the first of some rising steps after another, or the last before it. */
+export function nextOf(steps: number[], from: number, direction: 1 | -1): number | null {
+  const found = direction > 0 ? steps.find((s) => s > from) : steps.findLast((s) => s < from);
+  return found ?? null;
+}

@@ -1,0 +1,93 @@
+// The view as a picture: all panels that are open, drawn once more with another pen.
+
+import { element } from "./dom";
+import type { Host } from "./panel";
+import { CanvasPen, type Pen, SvgPen, svgElement } from "./pen";
+import type { Theme } from "./theme";
+import type { View } from "./view";
+
+const MARGIN = 24;
+const LARGEST = 16384; // pixels that a canvas may have along a side
+const SHARPNESS = 2;
+
+interface Sheet {
+  width: number;
+  height: number;
+  draw(pen: Pen, move: (x: number, y: number, draw: (pen: Pen) => void) => void): void;
+}
+
+function sheetOf(views: View[], heading: string, theme: Theme): Sheet {
+  const boxes = views.map((view) => view.root.getBoundingClientRect());
+  const [left, top] = [Math.min(...boxes.map((b) => b.left)), Math.min(...boxes.map((b) => b.top))];
+  const right = Math.max(...boxes.map((b) => b.right));
+  const hosts = views.flatMap((view) => view.visible);
+  const bottoms = hosts.map((host) => host.canvas.getBoundingClientRect().bottom);
+  const [width, height] = [right - left + 2 * MARGIN, Math.max(top, ...bottoms) - top + 2 * MARGIN + 18];
+  return {
+    width,
+    height,
+    draw(pen, move) {
+      pen.rect(0, 0, width, height, { fill: theme.surface });
+      views.forEach((view, i) => {
+        const x = boxes[i].left - left + MARGIN;
+        const y = boxes[i].top - top + MARGIN;
+        const room = boxes[i].width;
+        pen.text(x, y + 4, view.trace.title, { size: 15, weight: 600, fill: theme.ink, font: theme.sans }, room);
+        pen.text(x, y + 24, heading, { size: 12, fill: theme.muted, font: theme.sans }, room);
+      });
+      for (const host of hosts) drawHost(host, left - MARGIN, top - MARGIN - 18, pen, theme, move);
+    },
+  };
+}
+
+function drawHost(
+  host: Host, left: number, top: number, pen: Pen, theme: Theme,
+  move: (x: number, y: number, draw: (pen: Pen) => void) => void,
+): void {
+  const box = host.canvas.getBoundingClientRect();
+  const [x, y] = [box.left - left, box.top - top];
+  pen.text(x, y - 14, host.panel.title, { size: 12, weight: 600, fill: theme.ink, font: theme.sans }, box.width);
+  move(x, y, (moved) => host.drawWith(moved, box.width));
+}
+
+/** Return the view as an SVG document. */
+export function toSvg(views: View[], heading: string, theme: Theme): string {
+  const sheet = sheetOf(views, heading, theme);
+  const { width, height } = sheet;
+  const root = svgElement("svg", { width, height, viewBox: `0 0 ${width} ${height}` });
+  sheet.draw(new SvgPen(root), (x, y, draw) => {
+    const group = svgElement("g", { transform: `translate(${x} ${y})` });
+    root.append(group);
+    draw(new SvgPen(group));
+  });
+  return new XMLSerializer().serializeToString(root);
+}
+
+/** Return the view as a PNG file. */
+export function toPng(views: View[], heading: string, theme: Theme): Promise<Blob> {
+  const sheet = sheetOf(views, heading, theme);
+  const scale = Math.min(SHARPNESS, LARGEST / sheet.width, LARGEST / sheet.height);
+  const canvas = element("canvas", {
+    width: Math.floor(sheet.width * scale),
+    height: Math.floor(sheet.height * scale),
+  });
+  const context = canvas.getContext("2d")!;
+  context.scale(scale, scale);
+  const pen = new CanvasPen(context);
+  sheet.draw(pen, (x, y, draw) => {
+    context.save();
+    context.translate(x, y);
+    draw(pen);
+    context.restore();
+  });
+  return new Promise((resolve, reject) => {
+    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("no picture"))), "image/png");
+  });
+}
+
+/** Give the person a file. */
+export function download(name: string, content: Blob): void {
+  const link = element("a", { href: URL.createObjectURL(content), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}

@@ -1,0 +1,159 @@
+// Running machines from the page: which one, on what.
+
+import { choice, element, labelled } from "./dom";
+import { editorPanel, fromText, toText } from "./editor";
+import { Host, type Listener, type Moment } from "./panel";
+import type { Input, Machine, Server } from "./server";
+import type { Trace } from "./trace";
+
+const PATIENCE = 150; // ms to wait for more edits before the machine runs
+
+export class Live {
+  readonly root = element("section", { class: "live", "aria-label": "Run the machine" });
+  private readonly server: Server;
+  private readonly machines: Machine[];
+  private readonly ran: (trace: Trace) => void;
+  private readonly status = element("p", { class: "status", role: "status" });
+  private readonly fields = element("div", { class: "controls" });
+  private readonly text = element("textarea", { spellcheck: "false", "aria-label": "Input as text" });
+  private readonly grid: Host;
+  private machine: Machine;
+  private size: number;
+  private seed = 0;
+  private checkpoint = 0;
+  private input: Input = [];
+  private edited = false;
+  private timer = 0;
+  private running: AbortController | null = null;
+
+  constructor(server: Server, machines: Machine[], ran: (trace: Trace) => void, listener: Listener) {
+    [this.server, this.machines, this.ran] = [server, machines, ran];
+    this.machine = machines[0];
+    this.size = this.machine.size;
+    this.grid = new Host(editorPanel(() => this.input as number[][], (step, row) => this.turn(step, row)), listener);
+    this.choose(0);
+  }
+
+  /** Run the machine now on what is chosen. */
+  async run(): Promise<void> {
+    clearTimeout(this.timer);
+    this.running?.abort();
+    const running = (this.running = new AbortController());
+    this.status.textContent = "Running …";
+    const checkpoint = this.machine.checkpoints[this.checkpoint].id;
+    const request = { size: this.size, seed: this.seed, checkpoint, input: this.edited ? this.input : null };
+    try {
+      const trace = await this.server.run(this.machine, request, running.signal);
+      if (running !== this.running) return;
+      this.status.textContent = "";
+      if (!this.edited) this.take(trace);
+      this.ran(trace);
+    } catch (error) {
+      if (!running.signal.aborted) this.status.textContent = (error as Error).message;
+    }
+  }
+
+  show(moment: Moment): void {
+    this.grid.show(moment, true);
+  }
+
+  fit(): void {
+    this.grid.fit();
+    this.grid.redraw();
+  }
+
+  private choose(index: number): void {
+    this.machine = this.machines[index];
+    this.size = this.machine.size;
+    this.checkpoint = this.machine.checkpoints.length - 1;
+    this.edited = false;
+    this.grid.figure.hidden = this.machine.input !== "bits";
+    this.build();
+  }
+
+  private build(): void {
+    const { machine } = this;
+    const number = (value: number, least: number, most: number, set: (x: number) => void) => {
+      const made = element("input", { type: "number", value, min: least, max: most, step: 1, required: true });
+      made.addEventListener("change", () => {
+        if (!made.reportValidity()) return;
+        set(Number(made.value));
+        this.fresh();
+      });
+      return made;
+    };
+    const seed = number(this.seed, 0, 2 ** 31 - 1, (x) => (this.seed = x));
+    const another = element("button", { type: "button" }, ["Another example"], {
+      click: () => {
+        seed.value = `${++this.seed}`;
+        this.fresh();
+      },
+    });
+    const names = this.machines.map((m) => m.name);
+    const labels = machine.checkpoints.map((c) => c.label);
+    this.fields.replaceChildren(
+      ...(names.length > 1 ? [labelled("machine", choice(names, this.machines.indexOf(machine), (i) => { this.choose(i); void this.run(); }))] : []),
+      labelled("size", number(this.size, machine.smallest, machine.largest, (x) => (this.size = x))),
+      labelled("seed", seed),
+      ...(labels.length > 1 ? [labelled("checkpoint", choice(labels, this.checkpoint, (i) => { this.checkpoint = i; void this.run(); }))] : []),
+      another,
+    );
+    const run = element("button", { type: "button", class: "primary" }, ["Run this input"], { click: () => this.runText() });
+    this.text.onkeydown = (event) => {
+      if (event.key !== "Enter" || event.shiftKey || machine.input === "bits") return;
+      event.preventDefault();
+      this.runText();
+    };
+    this.text.rows = machine.input === "cells" ? 1 : 8;
+    const typed = element("div", { class: "typed" }, [this.text, run]);
+    const cells = machine.input === "cells";
+    this.text.title = cells ? "The memory, one number a cell" : "A line for each step";
+    this.root.replaceChildren(
+      this.fields,
+      this.grid.figure,
+      cells ? typed : element("details", {}, [element("summary", {}, ["Input as text"]), typed]),
+      this.status,
+    );
+  }
+
+  /** Draw an example anew instead of the person's input. */
+  private fresh(): void {
+    this.edited = false;
+    void this.run();
+  }
+
+  /** Take an example's input to edit. */
+  private take(trace: Trace): void {
+    const field = trace.example.get("inputs");
+    if (!field) return;
+    const numbers = Array.from(field.data);
+    const width = field.axes.length > 1 ? field.shape[1] : 0;
+    this.input = width ? Array.from({ length: field.shape[0] }, (_, i) => numbers.slice(i * width, (i + 1) * width)) : numbers;
+    this.text.value = toText(this.input);
+  }
+
+  private turn(step: number, channel: number): void {
+    const rows = (this.input as number[][]).map((row) => [...row]);
+    if (!rows[step - 1]) return;
+    rows[step - 1][channel] = rows[step - 1][channel] > 0.5 ? 0 : 1;
+    this.edit(rows);
+    this.text.value = toText(rows);
+    clearTimeout(this.timer);
+    this.timer = window.setTimeout(() => void this.run(), PATIENCE);
+  }
+
+  private runText(): void {
+    try {
+      this.edit(fromText(this.text.value, this.machine.input));
+      void this.run();
+    } catch (error) {
+      this.status.textContent = (error as Error).message;
+    }
+  }
+
+  private edit(input: Input): void {
+    this.input = input;
+    this.edited = true;
+    this.grid.redraw();
+  }
+}

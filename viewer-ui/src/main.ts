@@ -1,0 +1,307 @@
+// The page: which traces there are, which are shown, and at which step.
+
+import { type Address, readAddress, writeAddress } from "./address";
+import { button, choice, element, labelled } from "./dom";
+import { download, toPng, toSvg } from "./export";
+import { Live } from "./live";
+import type { Listener, Tip } from "./panel";
+import { Player } from "./player";
+import { Server } from "./server";
+import { embedded, fromFile, type Source, sourceOf } from "./sources";
+import "./style.css";
+import { currentTheme } from "./theme";
+import { type Trace, TraceError } from "./trace";
+import { Transport } from "./transport";
+import { View } from "./view";
+
+const LIVE = "live";
+
+class Page {
+  private sources: Source[] = [];
+  private views: View[] = [];
+  private address: Address = readAddress(location.hash);
+  private theme = currentTheme();
+  private live: Live | null = null;
+  private drawing = 0;
+  private opening = 0;
+  private readonly player = new Player(() => this.changed());
+  private readonly transport = new Transport(this.player, (hard) => this.setHard(hard));
+  private readonly picks = element("div", { class: "picks" });
+  private readonly message = element("p", { class: "message", role: "alert", hidden: true });
+  private readonly stage = element("main", { class: "stage" });
+  private readonly tip = element("div", { class: "tip", hidden: true, "aria-hidden": "true" });
+  private readonly file = element("input", { type: "file", hidden: true, multiple: true, "aria-label": "Trace files" });
+  private readonly listener: Omit<Listener, "select"> = {
+    point: (tip, x, y) => this.point(tip, x, y),
+    go: (step) => this.player.go(step),
+  };
+
+  async start(): Promise<void> {
+    this.build();
+    this.listen();
+    this.sources = embedded();
+    const token = document.querySelector<HTMLMetaElement>('meta[name="softmachine-live"]')?.content;
+    if (token) await this.connect(new Server(token));
+    if (this.sources.length) await this.open();
+    else if (!this.live) this.empty();
+  }
+
+  private build(): void {
+    this.file.addEventListener("change", () => void this.add(Array.from(this.file.files ?? [])));
+    document.body.append(
+      element("header", { class: "top" }, [
+        element("h1", {}, ["softmachine"]),
+        this.picks,
+        element("div", { class: "actions" }, [
+          button("Open …", "Open trace files", () => this.file.click()),
+          button("SVG", "Save the view as SVG", () => void this.save("svg")),
+          button("PNG", "Save the view as PNG", () => void this.save("png")),
+        ]),
+        this.file,
+      ]),
+      this.message,
+      this.stage,
+      this.transport.root,
+      this.tip,
+    );
+  }
+
+  private listen(): void {
+    document.addEventListener("keydown", (event) => this.key(event));
+    document.addEventListener("dragover", (event) => event.preventDefault());
+    document.addEventListener("drop", (event) => {
+      event.preventDefault();
+      void this.add(Array.from(event.dataTransfer?.files ?? []));
+    });
+    window.addEventListener("hashchange", () => {
+      this.address = readAddress(location.hash);
+      if (this.sources.length) void this.open();
+    });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+      this.theme = currentTheme();
+      this.changed();
+    });
+    // What is shown above the bar has to know how high the bar is.
+    new ResizeObserver(() => {
+      document.documentElement.style.setProperty("--dock", `${this.transport.root.offsetHeight}px`);
+    }).observe(this.transport.root);
+    window.addEventListener("resize", () => {
+      this.live?.fit();
+      this.changed();
+    });
+  }
+
+  /** Offer the machines and traces of a server. */
+  private async connect(server: Server): Promise<void> {
+    try {
+      const { machines, traces } = await server.machines();
+      this.sources.push(...traces);
+      if (!machines.length) return;
+      this.live = new Live(server, machines, (trace) => void this.ran(trace), { ...this.listener, select: () => {} });
+      this.stage.before(this.live.root);
+      if (!this.sources.length) await this.live.run();
+    } catch (error) {
+      this.say((error as Error).message);
+    }
+  }
+
+  /** Show what a machine has just done; it replaces what it did before. */
+  private async ran(trace: Trace): Promise<void> {
+    const source: Source = { name: `${LIVE}: ${trace.title}`, open: async () => trace };
+    const at = this.sources.findIndex((known) => known.name.startsWith(`${LIVE}:`));
+    if (at < 0) this.sources.push(source);
+    else this.sources[at] = source;
+    const index = at < 0 ? this.sources.length - 1 : at;
+    if (this.address.compared !== index) this.address.trace = index;
+    await this.open();
+  }
+
+  private async add(files: File[]): Promise<void> {
+    const added: Source[] = [];
+    for (const file of files) {
+      const source = fromFile(file);
+      try {
+        await source.open();
+        added.push(source);
+      } catch (error) {
+        this.say(`${file.name}: ${(error as Error).message}`);
+      }
+    }
+    if (!added.length) return;
+    this.sources.push(...added);
+    this.address = { ...this.address, trace: this.sources.length - added.length, step: null };
+    if (files.length > 1 && added.length > 1) this.address.compared = this.sources.length - 1;
+    await this.open();
+  }
+
+  /** Keep what is shown under a name of its own, so that later runs can be compared with it. */
+  private async keep(): Promise<void> {
+    const { trace } = this.views[0];
+    this.sources.push(sourceOf(`kept: ${trace.title}`, async () => new Uint8Array()));
+    this.sources[this.sources.length - 1].open = async () => trace;
+    this.address.compared = this.sources.length - 1;
+    await this.open();
+  }
+
+  /** Show the traces that the address names. */
+  private async open(): Promise<void> {
+    const turn = ++this.opening;
+    const { address, sources } = this;
+    if (!sources[address.trace]) address.trace = 0;
+    if (address.compared !== null && !sources[address.compared]) address.compared = null;
+    const wanted = [address.trace, ...(address.compared === null ? [] : [address.compared])];
+    try {
+      const traces = await Promise.all(wanted.map((i) => sources[i].open()));
+      if (turn === this.opening) this.show(traces);
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      this.say(error instanceof TraceError ? error.message : `This trace cannot be opened: ${error.message}`);
+      this.pick();
+      if (!this.views.length) this.empty();
+    }
+  }
+
+  private show(traces: Trace[]): void {
+    this.message.hidden = true;
+    for (const view of this.views) view.remove();
+    this.views = traces.map((trace) => new View(trace, this.listener));
+    this.stage.replaceChildren(...this.views.map((view) => view.root));
+    this.stage.classList.toggle("compared", traces.length > 1);
+    document.title = `${traces[0].title} · softmachine`;
+    this.transport.root.hidden = false;
+    this.pick();
+    this.player.step = this.address.step ?? this.player.step;
+    this.player.setRange(
+      Math.min(...this.views.map((view) => view.firstStep)),
+      Math.max(...traces.map((trace) => trace.length)),
+    );
+  }
+
+  private pick(): void {
+    const names = this.sources.map((source) => source.name);
+    const { trace, compared } = this.address;
+    const others = ["nothing", ...names];
+    const show = (change: Partial<Address>) => {
+      this.address = { ...this.address, ...change, step: this.player.step };
+      void this.open();
+    };
+    const compare = choice(others, compared === null ? 0 : compared + 1, (i) => show({ compared: i ? i - 1 : null }));
+    const shown = this.views[0] && names[trace]?.startsWith(`${LIVE}:`);
+    this.picks.replaceChildren(
+      ...(names.length > 1
+        ? [labelled("trace", choice(names, trace, (i) => show({ trace: i }))), labelled("compare with", compare)]
+        : []),
+      ...(shown ? [button("Keep to compare", "Keep this trace beside the next ones", () => void this.keep())] : []),
+    );
+  }
+
+  private empty(): void {
+    this.transport.root.hidden = true;
+    this.stage.replaceChildren(
+      element("div", { class: "empty" }, [
+        element("h2", {}, ["Drop a trace here"]),
+        element("p", {}, ["or open one. Make one with"]),
+        element("code", {}, ["softmachine trace zoo:ntm-copy --out copy.trace"]),
+      ]),
+    );
+  }
+
+  private setHard(hard: boolean): void {
+    this.address.hard = hard;
+    this.changed();
+  }
+
+  /** Draw at the next frame; several changes are one drawing. */
+  private changed(): void {
+    this.drawing ||= requestAnimationFrame(() => {
+      this.drawing = 0;
+      this.draw();
+    });
+  }
+
+  private draw(): void {
+    if (!this.views.length) return;
+    const { step, playing } = this.player;
+    const { hard } = this.address;
+    for (const view of this.views) view.show({ step, hard, playing, theme: this.theme });
+    const first = this.views[0];
+    const merged = (kind: "writes" | "errors") =>
+      [...new Set(this.views.flatMap((view) => view.events[kind]))].sort((a, b) => a - b);
+    const both = this.views.some((view) => view.trace.hard);
+    this.transport.show({ writes: merged("writes"), errors: merged("errors") }, both ? hard : null, this.theme);
+    this.live?.show({
+      trace: first.trace, fields: first.trace.fields, hard: false, theme: this.theme,
+      step: Math.min(step, first.trace.length),
+    });
+    document.documentElement.dataset.step = `${step}`;
+    if (!playing) {
+      this.address.step = step;
+      writeAddress(this.address);
+    }
+  }
+
+  private key(event: KeyboardEvent): void {
+    if (event.ctrlKey || event.metaKey || event.altKey || !this.views.length) return;
+    const at = event.target as HTMLElement;
+    if (at.closest("select, textarea, input:not([type=range])")) return;
+    const { player } = this;
+    const actions: { [key: string]: () => void } = {
+      ArrowLeft: () => player.go(player.step - 1),
+      ArrowRight: () => player.go(player.step + 1),
+      Home: () => player.go(player.first),
+      End: () => player.go(player.last),
+      w: () => this.transport.jump("writes", 1),
+      W: () => this.transport.jump("writes", -1),
+      e: () => this.transport.jump("errors", 1),
+      E: () => this.transport.jump("errors", -1),
+      Escape: () => this.views.forEach((view) => view.select(null)),
+    };
+    // Space presses what is in focus, if that can be pressed.
+    if (!at.closest("button, summary")) actions[" "] = () => player.toggle();
+    const act = actions[event.key];
+    if (!act) return;
+    event.preventDefault();
+    act();
+  }
+
+  private point(tip: Tip | null, x: number, y: number): void {
+    this.tip.hidden = tip === null;
+    if (!tip) return;
+    this.tip.replaceChildren(
+      element("strong", {}, [tip.title]),
+      ...tip.lines.map(({ text, share }) => {
+        const line = element("div", {}, [element("span", {}, [text])]);
+        if (share !== undefined) {
+          const bar = element("i");
+          bar.style.width = `${Math.round(Math.max(0, Math.min(1, share)) * 72)}px`;
+          line.prepend(bar);
+        }
+        return line;
+      }),
+    );
+    const box = this.tip.getBoundingClientRect();
+    const left = x + 16 + box.width > innerWidth ? x - 12 - box.width : x + 16;
+    this.tip.style.left = `${Math.max(4, left)}px`;
+    this.tip.style.top = `${Math.max(4, Math.min(y + 14, innerHeight - box.height - 4))}px`;
+  }
+
+  private async save(kind: "svg" | "png"): Promise<void> {
+    if (!this.views.length) return;
+    const { step } = this.player;
+    const hard = this.address.hard && this.views.some((view) => view.trace.hard);
+    const heading = `step ${step} of ${this.player.last}${hard ? ", hard" : ""}`;
+    const name = `${this.views[0].trace.title || "trace"}-step-${step}`.replace(/[^\w.-]+/g, "-");
+    const content =
+      kind === "svg"
+        ? new Blob([toSvg(this.views, heading, this.theme)], { type: "image/svg+xml" })
+        : await toPng(this.views, heading, this.theme);
+    download(`${name}.${kind}`, content);
+  }
+
+  private say(text: string): void {
+    this.message.textContent = text;
+    this.message.hidden = false;
+  }
+}
+
+void new Page().start();

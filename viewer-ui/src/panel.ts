@@ -1,0 +1,255 @@
+// A panel is a drawing of one moment of a trace. Its host gives it a canvas on the page, and
+// makes what it drew answer to the pointer and to the keyboard.
+
+import { element } from "./dom";
+import { CanvasPen, type Lettering, type Pen } from "./pen";
+import type { Theme } from "./theme";
+import type { Field, Fields, Trace } from "./trace";
+
+/** What there is to draw. */
+export interface Moment {
+  trace: Trace;
+  /** Of the soft or of the hard machine. */
+  fields: Fields;
+  hard: boolean;
+  step: number;
+  theme: Theme;
+}
+
+/** A place whose history can be shown. */
+export interface Place {
+  field: Field;
+  index: number;
+  /** Whether the index counts things with a most likely value, not single numbers. */
+  valued: boolean;
+}
+
+export interface Tip {
+  title: string;
+  /** Lines of text, or of a bar with its length in 0..1. */
+  lines: { text: string; share?: number }[];
+}
+
+/** A grid of places in a drawing that can be asked about. */
+export interface Spot {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+  columns: number;
+  rows: number;
+  tip(column: number, row: number): Tip | null;
+  place?(column: number, row: number): Place | null;
+  /** The step to go to, where time runs along a drawing. */
+  step?(column: number): number;
+  /** What else pressing it does. */
+  press?(column: number, row: number): void;
+}
+
+export interface Drawing extends Moment {
+  pen: Pen;
+  width: number;
+  spots: Spot[];
+}
+
+export interface Panel {
+  title: string;
+  /** One line that says what is seen. */
+  note: string;
+  /** Whether it may stand beside another one. */
+  narrow?: boolean;
+  /** Return the width that the drawing needs at least: it is scrolled where there is less. */
+  leastWidth?(moment: Moment): number;
+  /** Return the height that the drawing needs at a width. */
+  height(moment: Moment, width: number): number;
+  draw(drawing: Drawing): void;
+  /** Return in words what is seen, for those who do not see it. */
+  describe(moment: Moment): string;
+}
+
+/** What a host tells the page. */
+export interface Listener {
+  point(tip: Tip | null, x: number, y: number): void;
+  select(place: Place): void;
+  go(step: number): void;
+}
+
+interface Cursor {
+  spot: number;
+  column: number;
+  row: number;
+}
+
+const clamp = (x: number, low: number, high: number) => Math.max(low, Math.min(high, x));
+
+/** A panel on the page. */
+export class Host {
+  readonly panel: Panel;
+  readonly figure: HTMLElement;
+  readonly canvas: HTMLCanvasElement;
+  private readonly listener: Listener;
+  private moment: Moment | null = null;
+  private spots: Spot[] = [];
+  private cursor: Cursor | null = null;
+  private width = 0;
+  private height = 0;
+
+  constructor(panel: Panel, listener: Listener) {
+    this.panel = panel;
+    this.listener = listener;
+    this.canvas = element("canvas", { tabindex: 0, role: "img" });
+    this.figure = element("figure", { class: panel.narrow ? "panel narrow" : "panel" }, [
+      element("figcaption", {}, [
+        element("h3", {}, [panel.title]),
+        element("span", {}, [panel.note]),
+      ]),
+      element("div", { class: "scrolled" }, [this.canvas]),
+    ]);
+    this.listen();
+  }
+
+  /** Draw a moment; in words too, unless it is gone at once. */
+  show(moment: Moment, inWords: boolean): void {
+    this.moment = moment;
+    this.redraw();
+    if (inWords) this.describe();
+  }
+
+  /** Measure the place for the drawing anew. */
+  fit(): void {
+    this.width = 0;
+  }
+
+  redraw(): void {
+    if (!this.moment) return;
+    if (!this.width) this.width = this.canvas.parentElement!.clientWidth;
+    if (!this.width) return; // folded away
+    const least = this.panel.leastWidth?.(this.moment) ?? 0;
+    if (least > this.width) this.width = least;
+    this.canvas.style.width = `${this.width}px`;
+    const height = this.panel.height(this.moment, this.width);
+    const scale = window.devicePixelRatio || 1;
+    const [pixels, lines] = [Math.round(this.width * scale), Math.round(height * scale)];
+    if (this.canvas.width !== pixels || this.canvas.height !== lines || height !== this.height) {
+      [this.canvas.width, this.canvas.height] = [pixels, lines];
+      this.canvas.style.height = `${height}px`;
+      this.height = height;
+    }
+    const context = this.canvas.getContext("2d")!;
+    context.setTransform(scale, 0, 0, scale, 0, 0);
+    context.clearRect(0, 0, this.width, height);
+    const pen = new CanvasPen(context);
+    this.spots = this.drawWith(pen, this.width);
+    this.drawCursor(pen);
+  }
+
+  /** Draw with another pen, at the size on the page. */
+  drawWith(pen: Pen, width = this.width): Spot[] {
+    const spots: Spot[] = [];
+    if (this.moment) this.panel.draw({ ...this.moment, pen, width, spots });
+    return spots;
+  }
+
+  private describe(): void {
+    const words = `${this.panel.title}. ${this.panel.describe(this.moment!)}`;
+    if (this.canvas.getAttribute("aria-label") !== words) {
+      this.canvas.setAttribute("aria-label", words);
+    }
+  }
+
+  private drawCursor(pen: Pen): void {
+    const spot = this.cursor && this.spots[this.cursor.spot];
+    if (!spot || !this.cursor) return;
+    const [width, height] = [spot.width / spot.columns, spot.height / spot.rows];
+    const x = spot.x + Math.min(this.cursor.column, spot.columns - 1) * width;
+    const y = spot.y + Math.min(this.cursor.row, spot.rows - 1) * height;
+    const { accent } = this.moment!.theme;
+    pen.rect(x - 1, y - 1, width + 2, height + 2, { stroke: accent, width: 1.5, radius: 2 });
+  }
+
+  private listen(): void {
+    const canvas = this.canvas;
+    canvas.addEventListener("pointermove", (event) => {
+      this.moveTo(this.find(event), event.clientX, event.clientY);
+    });
+    canvas.addEventListener("pointerleave", () => this.moveTo(null, 0, 0));
+    canvas.addEventListener("blur", () => this.moveTo(null, 0, 0));
+    canvas.addEventListener("click", (event) => {
+      const cursor = this.find(event);
+      if (cursor) this.choose(cursor);
+    });
+    canvas.addEventListener("keydown", (event) => {
+      if (event.shiftKey && event.key.startsWith("Arrow")) this.step(event.key);
+      else if (event.key === "Enter" && this.cursor) this.choose(this.cursor);
+      else {
+        if (event.key === "Escape") this.moveTo(null, 0, 0);
+        return;
+      }
+      event.preventDefault();
+      event.stopPropagation();
+    });
+  }
+
+  private find(event: MouseEvent): Cursor | null {
+    const box = this.canvas.getBoundingClientRect();
+    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+    // The last drawn lies on top.
+    for (let i = this.spots.length - 1; i >= 0; i--) {
+      const s = this.spots[i];
+      if (x < s.x || y < s.y || x >= s.x + s.width || y >= s.y + s.height) continue;
+      const column = Math.floor(((x - s.x) / s.width) * s.columns);
+      return { spot: i, column, row: Math.floor(((y - s.y) / s.height) * s.rows) };
+    }
+    return null;
+  }
+
+  private step(key: string): void {
+    const cursor = this.cursor ?? { spot: 0, column: -1, row: 0 };
+    const spot = this.spots[cursor.spot];
+    if (!spot) return;
+    let { column, row } = cursor;
+    if (key === "ArrowLeft") column--;
+    if (key === "ArrowRight") column++;
+    if (key === "ArrowUp") row--;
+    if (key === "ArrowDown") row++;
+    const inside = column >= 0 && row >= 0 && column < spot.columns && row < spot.rows;
+    let next: Cursor = { spot: cursor.spot, column, row };
+    if (!inside) {
+      const along = key === "ArrowLeft" || key === "ArrowUp" ? -1 : 1;
+      next = { spot: clamp(cursor.spot + along, 0, this.spots.length - 1), column: 0, row: 0 };
+      if (next.spot === cursor.spot) return;
+    }
+    const [s, box] = [this.spots[next.spot], this.canvas.getBoundingClientRect()];
+    const x = box.left + s.x + ((next.column + 0.5) * s.width) / s.columns;
+    this.moveTo(next, x, box.top + s.y + ((next.row + 0.5) * s.height) / s.rows);
+  }
+
+  private moveTo(cursor: Cursor | null, x: number, y: number): void {
+    const same = JSON.stringify(cursor) === JSON.stringify(this.cursor);
+    this.cursor = cursor;
+    const spot = cursor && this.spots[cursor.spot];
+    const tip = spot ? spot.tip(cursor.column, cursor.row) : null;
+    this.listener.point(tip, x, y);
+    const chosen = spot && (spot.place || spot.step || spot.press);
+    this.canvas.style.cursor = chosen ? "pointer" : "";
+    if (!same) this.redraw();
+  }
+
+  private choose(cursor: Cursor): void {
+    const spot = this.spots[cursor.spot];
+    const place = spot.place?.(cursor.column, cursor.row);
+    spot.press?.(cursor.column, cursor.row);
+    if (spot.step) this.listener.go(spot.step(cursor.column));
+    if (place) this.listener.select(place);
+  }
+}
+
+/** Lettering of small labels. */
+export function small(theme: Theme, align: "left" | "center" | "right" = "left"): Lettering {
+  return { size: 11, fill: theme.muted, font: theme.sans, align };
+}
+
+/** Lettering of numbers. */
+export function figures(theme: Theme, align: "left" | "center" | "right" = "left"): Lettering {
+  return { size: 12, fill: theme.ink, font: theme.mono, align };
+}

@@ -1,0 +1,131 @@
+// Which panels a trace is shown in. What its fields are and along which axes they lie decides;
+// only an NRAM's circuit has a drawing of its own.
+
+import { cellsPanel } from "./cells";
+import { circuitPanel } from "./circuit";
+import { lastOf } from "./fields";
+import { matrixPanel } from "./matrix";
+import type { Panel } from "./panel";
+import { readoutPanel } from "./readout";
+import { curvesPanel, stripPanel, tablePanel, tapesPanel } from "./timeline";
+import type { Field, Trace } from "./trace";
+
+export interface Panels {
+  /** One moment of something large, beside the rest. */
+  side: Panel[];
+  main: Panel[];
+  /** Folded away at first. */
+  more: Panel[];
+}
+
+const FEW = 6; // so many curves can be told apart
+const BESIDE = 6;
+const SHORT = 24; // steps whose values fit into half a page
+
+/** Return the panels of a trace; `hard` chooses between the two machines of an NRAM. */
+export function panelsOf(trace: Trace, hard: boolean): Panels {
+  const fields = [...((hard && trace.hard ? trace.hard : trace).fields.values())].filter((f) => f.stride > 0);
+  const side: Panel[] = [];
+  const main: Panel[] = [];
+  const more: Panel[] = [];
+  const narrow = trace.circuit !== null && trace.length <= SHORT;
+  const tapes = tapesPanel(trace);
+  if (tapes) main.push(tapes);
+  const left = new Set(fields);
+  const take = (name: string) => {
+    const field = [...left].find((f) => f.name === name);
+    if (field) left.delete(field);
+    return field;
+  };
+  if (trace.circuit && fields.some((f) => f.name === "choices")) {
+    placeCircuit(trace, take, narrow, main, more);
+  }
+  for (const field of fields) {
+    if (field.kind === "matrix" && field.shape.length === 2) {
+      left.delete(field);
+      side.push(...placeMatrix(trace, field, [...left]));
+    }
+  }
+  const [curved, others] = split([...left], (f) => isCurve(f));
+  const [asides, plain] = split(others, (f) => isAside(f));
+  const [attention, rest] = split(plain, (f) => f.kind === "weighting");
+  main.push(...attention.map((f) => anyPanel(trace, f)));
+  for (const field of trace.example.values()) {
+    const perStepOnly = field.axes.length === 1 && field.axes[0] === "step";
+    if (perStepOnly && field.kind === "probability") curved.push(perStep(trace, field));
+  }
+  const groups = new Set(curved.map((f) => (trace.circuit ? "stop and doubt" : f.group)));
+  for (const group of groups) {
+    const together = trace.circuit ? curved : curved.filter((f) => f.group === group);
+    const alone = together.length === 1;
+    const title = capital(alone ? words(together[0]) : group);
+    main.push({ ...curvesPanel(title, alone ? together[0].description : "", together), narrow });
+  }
+  main.push(...rest.map((f) => anyPanel(trace, f)));
+  more.push(...asides.map((f) => anyPanel(trace, f)));
+  return { side, main, more };
+}
+
+function placeCircuit(
+  trace: Trace, take: (name: string) => Field | undefined, narrow: boolean, main: Panel[], more: Panel[],
+): void {
+  const [memory, registers, gates, choices] = ["memory", "registers", "gates", "choices"].map(take);
+  if (memory) main.push(cellsPanel(memory.name));
+  main.push(circuitPanel());
+  const table = (field: Field, title: string) =>
+    main.push({ ...tablePanel(trace, field, title, "Values that changed are set off"), narrow });
+  if (memory) table(memory, "Memory over time");
+  if (registers) table(registers, "Registers over time");
+  if (gates) more.push(tablePanel(trace, gates, "Gates over time", gates.description));
+  if (choices) more.push(tablePanel(trace, choices, "Choices over time", choices.description));
+}
+
+function placeMatrix(trace: Trace, field: Field, others: Field[]): Panel[] {
+  const [rows, columns] = field.axes;
+  const along = (axis: string) =>
+    others.filter((f) => f.axes.length > 0 && f.axes.length <= 2 && f.axes.at(-1) === axis);
+  const beside = along(rows).filter((f) => f.stride / lastOf(f) <= BESIDE);
+  const below = columns === rows ? [] : along(columns).filter((f) => f.stride / lastOf(f) <= BESIDE);
+  const panels = [matrixPanel(trace, field, capital(words(field)), beside, below)];
+  // What there is to say of the same heads in a number or a few.
+  const heads = beside.find((f) => f.axes.length === 2)?.axes[0];
+  const said = others.filter((f) => f.axes[0] === heads && (f.axes.length === 1 || lastOf(f) <= FEW) && f.axes.length <= 2);
+  if (heads && said.length) panels.push(readoutPanel(trace, heads, said.filter((f) => !beside.includes(f))));
+  return panels;
+}
+
+function isCurve(field: Field): boolean {
+  return ["scalar", "probability"].includes(field.kind) && field.stride <= FEW;
+}
+
+/** What is large and seldom looked at. */
+function isAside(field: Field): boolean {
+  return field.group === "controller" || field.name === "keys";
+}
+
+function anyPanel(trace: Trace, field: Field): Panel {
+  const integers = field.kind === "integer" || field.kind === "pointer";
+  const valued = integers || (field.kind === "distribution" && lastOf(field) > FEW);
+  const title = capital(words(field));
+  if (valued) return tablePanel(trace, field, title, field.description);
+  return stripPanel(trace, field, title);
+}
+
+/** Return an array along all steps as a field with a number per step. */
+function perStep(trace: Trace, field: Field): Field {
+  if (trace.steps.length === trace.length) return { ...field, axes: [], shape: [], stride: 1 };
+  const data = Float32Array.from(trace.steps, (step) => field.data[step - 1]);
+  return { ...field, axes: [], shape: [], stride: 1, data };
+}
+
+function words(field: Field): string {
+  return field.name.replaceAll("_", " ");
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+function split<T>(all: T[], first: (x: T) => boolean): [T[], T[]] {
+  return [all.filter(first), all.filter((x) => !first(x))];
+}

@@ -1,0 +1,69 @@
+// The server of `softmachine view`, which runs machines (docs/traces.md, "Live API").
+
+import { type Source, sourceOf } from "./sources";
+import { readTrace, type Trace } from "./trace";
+
+export interface Machine {
+  id: number;
+  name: string;
+  machine: string;
+  task: string;
+  smallest: number;
+  largest: number;
+  size: number;
+  input: "bits" | "cells";
+  checkpoints: { id: string; label: string }[];
+}
+
+export type Input = number[] | number[][];
+
+export interface Request {
+  size: number;
+  seed: number;
+  checkpoint: string;
+  /** The person's own input instead of a drawn example. */
+  input: Input | null;
+}
+
+export class Server {
+  private readonly token: string;
+
+  constructor(token: string) {
+    this.token = token;
+  }
+
+  async machines(): Promise<{ machines: Machine[]; traces: Source[] }> {
+    const answer = await (await this.ask("/api/machines")).json();
+    const traces = answer.traces.map((trace: { id: number; name: string }) =>
+      sourceOf(trace.name, async () => this.bytes(await this.ask(`/api/traces/${trace.id}`))),
+    );
+    return { machines: answer.machines, traces };
+  }
+
+  /** Run a machine; throws an error with the server's own words if it refuses. */
+  async run(machine: Machine, request: Request, signal: AbortSignal): Promise<Trace> {
+    const path = `/api/machines/${machine.id}/trace?`;
+    const { size, seed, checkpoint, input } = request;
+    const said = new URLSearchParams({ checkpoint });
+    if (input) {
+      const body = JSON.stringify({ inputs: input });
+      const headers = { "Content-Type": "application/json" };
+      return readTrace(await this.bytes(await this.ask(path + said, { method: "POST", body, headers, signal })));
+    }
+    said.set("size", `${size}`);
+    said.set("seed", `${seed}`);
+    return readTrace(await this.bytes(await this.ask(path + said, { signal })));
+  }
+
+  private async ask(path: string, more: RequestInit = {}): Promise<Response> {
+    const headers = { ...more.headers, "X-Softmachine-Token": this.token };
+    const answer = await fetch(path, { ...more, headers });
+    if (answer.ok) return answer;
+    const said = await answer.json().catch(() => null);
+    throw new Error(typeof said?.error === "string" ? said.error : `The server answered ${answer.status}.`);
+  }
+
+  private async bytes(answer: Response): Promise<Uint8Array> {
+    return new Uint8Array(await answer.arrayBuffer());
+  }
+}

@@ -1,0 +1,353 @@
+// Reading a trace file: a safetensors file whose metadata describe a run (docs/traces.md).
+//
+// Nothing in a file is believed: all sizes are checked against the bytes that are there
+// before anything is allocated, and everything else against the format.
+
+export type Numbers = Float32Array | Int32Array | Uint8Array;
+
+const KINDS = [
+  "bits", "logits", "scalar", "probability", "vector", "matrix", "weighting",
+  "distribution", "integer", "pointer",
+] as const;
+export type Kind = (typeof KINDS)[number];
+
+export interface Axis {
+  size: number;
+  labels: string[] | null;
+}
+
+/** An array: one entry per kept step, or, in an example, a single one. */
+export interface Field {
+  name: string;
+  kind: Kind;
+  axes: string[];
+  shape: number[];
+  group: string;
+  over: string | null;
+  description: string;
+  data: Numbers;
+  /** Numbers per entry: the product of the shape. */
+  stride: number;
+  /** The entry before the first step. */
+  initial: Numbers | null;
+}
+
+export type Fields = Map<string, Field>;
+
+export interface Gate {
+  name: string;
+  symbol: string;
+  arity: number;
+  memory: string;
+}
+
+export interface Choice {
+  /** Which gate's argument this chooses; null if it is a register's next value. */
+  gate: number | null;
+  argument: number;
+  register: number;
+  sources: number;
+}
+
+export interface Circuit {
+  registers: number;
+  gates: Gate[];
+  choices: Choice[];
+}
+
+export interface Trace {
+  title: string;
+  machine: string;
+  task: string;
+  source: string;
+  size: number | null;
+  seed: number | null;
+  length: number;
+  steps: number[];
+  /** For each step 0..length the entry of `steps` that is at hand: the last one so far. */
+  frames: Int32Array;
+  axes: Map<string, Axis>;
+  fields: Fields;
+  example: Fields;
+  hard: { stoppedAfter: number; fields: Fields } | null;
+  circuit: Circuit | null;
+  pointers: number[];
+  scores: [string, number][];
+  error: string;
+}
+
+/** A file that is no trace, in words for people. */
+export class TraceError extends Error {}
+
+const VERSION = "1";
+const LARGEST_HEADER = 1 << 25;
+const LARGEST_AXIS = 1 << 20;
+const TYPES = { F32: Float32Array, I32: Int32Array, U8: Uint8Array };
+
+/** Return the trace that a file holds; throws TraceError if it holds none. */
+export function readTrace(file: Uint8Array): Trace {
+  const { header, start } = readHeader(file);
+  const metadata = record(header.__metadata__, "its metadata");
+  const version = metadata.softmachine_trace;
+  if (version === undefined) throw new TraceError("This is no trace of softmachine.");
+  if (version !== VERSION) {
+    const found = String(version).slice(0, 20);
+    throw new TraceError(`This trace has version ${found}; this page reads version ${VERSION}.`);
+  }
+  const described = record(parse(text(metadata.trace, "trace"), "its description"), "trace");
+  const tensors = new Tensors(file, start, header);
+  return describe(described, tensors);
+}
+
+function readHeader(file: Uint8Array): { header: { [name: string]: unknown }; start: number } {
+  const foreign = "This is no trace: it does not begin like one.";
+  if (file.length < 8) throw new TraceError(foreign);
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  const length = view.getUint32(0, true);
+  if (view.getUint32(4, true) !== 0 || length > LARGEST_HEADER) throw new TraceError(foreign);
+  if (8 + length > file.length) throw new TraceError("This trace is cut short, or is none.");
+  let header: string;
+  try {
+    header = new TextDecoder("utf-8", { fatal: true }).decode(file.subarray(8, 8 + length));
+  } catch {
+    throw new TraceError(foreign);
+  }
+  return { header: record(parse(header, "its header"), "its header"), start: 8 + length };
+}
+
+/** The arrays of a file. */
+class Tensors {
+  private readonly file: Uint8Array;
+  private readonly start: number;
+  private readonly header: { [name: string]: unknown };
+
+  constructor(file: Uint8Array, start: number, header: { [name: string]: unknown }) {
+    [this.file, this.start, this.header] = [file, start, header];
+  }
+
+  get(name: string, type: keyof typeof TYPES, shape: number[]): Numbers {
+    if (!Object.hasOwn(this.header, name)) throw new TraceError(`The array ${name} is missing.`);
+    const entry = record(this.header[name], name);
+    if (entry.dtype !== type) {
+      throw new TraceError(`The array ${name} has another type than its kind, ${type}.`);
+    }
+    const found = list(entry.shape, name).map((x) => whole(x, name, 0, LARGEST_AXIS));
+    if (found.join() !== shape.join()) {
+      throw new TraceError(`The array ${name} has shape ${found.join(" x ")}, not ${shape.join(" x ")}.`);
+    }
+    const [first, end] = list(entry.data_offsets, name).map((x) =>
+      whole(x, name, 0, this.file.length),
+    );
+    const Type = TYPES[type];
+    const bytes = product(shape) * Type.BYTES_PER_ELEMENT;
+    if (end - first !== bytes || this.start + end > this.file.length) {
+      throw new TraceError(`The array ${name} is not whole: the trace is damaged or cut short.`);
+    }
+    const offset = this.file.byteOffset + this.start + first;
+    const [buffer, count] = [this.file.buffer as ArrayBuffer, product(shape)];
+    if (offset % Type.BYTES_PER_ELEMENT === 0) return new Type(buffer, offset, count);
+    return new Type(buffer.slice(offset, offset + bytes), 0, count);
+  }
+}
+
+function describe(d: { [name: string]: unknown }, tensors: Tensors): Trace {
+  const length = whole(d.length, "length", 1, LARGEST_AXIS);
+  const steps = list(d.steps, "steps").map((x) => whole(x, "steps", 1, length));
+  if (steps.length === 0 || steps.some((step, i) => i > 0 && step <= steps[i - 1])) {
+    throw new TraceError("The trace's steps are not in order.");
+  }
+  const axes = new Map<string, Axis>();
+  for (const [name, axis] of Object.entries(record(d.axes, "axes"))) {
+    axes.set(name, readAxis(record(axis, name), name));
+  }
+  const initial = new Set(list(d.initial, "initial").map((x) => text(x, "initial")));
+  const make = (place: string, count: number[], withInitial = false) => (value: unknown) => {
+    const declared = readField(record(value, place), axes);
+    const [type, { shape, name }] = [typeOf(declared.kind), declared];
+    const data = tensors.get(`${place}/${name}`, type, [...count, ...shape]);
+    const before =
+      withInitial && initial.has(name) ? tensors.get(`initial/${name}`, type, shape) : null;
+    return { ...declared, data, initial: before };
+  };
+  const hard = d.hard === null || d.hard === undefined ? null : record(d.hard, "hard");
+  const trace: Trace = {
+    title: text(d.title, "title"),
+    machine: text(d.machine, "machine"),
+    task: text(d.task, "task"),
+    source: text(d.source, "source"),
+    size: d.size === null ? null : number(d.size, "size"),
+    seed: d.seed === null ? null : number(d.seed, "seed"),
+    length,
+    steps,
+    frames: framesOf(steps, length),
+    axes,
+    fields: byName(list(d.fields, "fields").map(make("fields", [steps.length], true))),
+    example: byName(list(d.example, "example").map(make("example", []))),
+    hard: hard && {
+      stoppedAfter: whole(hard.stopped_after, "stopped_after", 0, length),
+      fields: byName(list(hard.fields, "hard").map(make("hard", [steps.length]))),
+    },
+    circuit: d.circuit === null ? null : readCircuit(record(d.circuit, "circuit")),
+    pointers: list(d.pointers, "pointers").map((x) => whole(x, "pointers", 0, LARGEST_AXIS)),
+    scores: Object.entries(record(d.scores, "scores")).map(([k, v]) => [k, number(v, k)]),
+    error: text(d.error, "error"),
+  };
+  giveHardItsStart(trace);
+  checkCircuit(trace);
+  return trace;
+}
+
+function readAxis(value: { [name: string]: unknown }, name: string): Axis {
+  const size = whole(value.size, name, 0, LARGEST_AXIS);
+  const labels =
+    value.labels === null ? null : list(value.labels, name).map((x) => text(x, name));
+  if (labels && labels.length !== size) {
+    throw new TraceError(`The axis ${name} has ${labels.length} labels for ${size} entries.`);
+  }
+  return { size, labels };
+}
+
+function readField(d: { [name: string]: unknown }, axes: Map<string, Axis>) {
+  const name = text(d.name, "name of a field");
+  const kind = KINDS.find((known) => known === d.kind);
+  if (!kind) throw new TraceError(`The field ${name} is of a kind that this page does not know.`);
+  const along = list(d.axes, name).map((x) => text(x, name));
+  const shape = along.map((axis) => {
+    const found = axes.get(axis);
+    if (!found) throw new TraceError(`The field ${name} has an axis ${axis} that is not declared.`);
+    return found.size;
+  });
+  const over = typeof d.over === "string" ? d.over : null;
+  const [group, description] = [text(d.group, name), text(d.description, name)];
+  return { name, kind, axes: along, shape, group, over, description, stride: product(shape) };
+}
+
+function readCircuit(d: { [name: string]: unknown }): Circuit {
+  const gates = list(d.gates, "gates").map((value) => {
+    const gate = record(value, "gates");
+    return {
+      name: text(gate.name, "gate"),
+      symbol: text(gate.symbol, "gate"),
+      arity: whole(gate.arity, "gate", 0, 2),
+      memory: text(gate.memory, "gate"),
+    };
+  });
+  const registers = whole(d.registers, "registers", 1, LARGEST_AXIS);
+  const choices = list(d.choices, "choices").map((value) => {
+    const chosen = record(value, "choices");
+    const ofGate = (chosen.gate ?? null) !== null;
+    return {
+      gate: ofGate ? whole(chosen.gate, "choices", 0, gates.length - 1) : null,
+      argument: ofGate ? whole(chosen.argument, "choices", 0, 1) : 0,
+      register: ofGate ? 0 : whole(chosen.register, "choices", 0, registers - 1),
+      sources: whole(chosen.sources, "choices", 1, registers + gates.length),
+    };
+  });
+  return { registers, gates, choices };
+}
+
+/** Refuse a circuit that the arrays do not fit. */
+function checkCircuit(trace: Trace): void {
+  if (!trace.circuit) return;
+  const { registers, gates, choices } = trace.circuit;
+  const wanted: [string, number][] = [
+    ["register", registers],
+    ["gate", gates.length],
+    ["choice", choices.length],
+    ["source", registers + gates.length],
+  ];
+  for (const [name, size] of wanted) {
+    const axis = trace.axes.get(name);
+    if (axis && axis.size !== size) {
+      throw new TraceError(`The circuit does not fit the axis ${name} of ${axis.size} entries.`);
+    }
+  }
+  // A gate takes what stands before it: nothing here may run in a circle.
+  for (const choice of choices) {
+    if (choice.gate !== null && choice.sources > registers + choice.gate) {
+      throw new TraceError("The circuit wires a gate to itself or to a later one.");
+    }
+  }
+}
+
+/** The hard machine starts where the soft one does: where a distribution is most likely. */
+function giveHardItsStart(trace: Trace): void {
+  for (const field of trace.hard?.fields.values() ?? []) {
+    const soft = trace.fields.get(field.name);
+    if (!soft?.initial || soft.kind !== "distribution" || field.kind !== "integer") continue;
+    const values = soft.shape[soft.shape.length - 1];
+    if (soft.stride !== field.stride * values) continue;
+    const initial = new Int32Array(field.stride);
+    for (let i = 0; i < field.stride; i++) initial[i] = argmax(soft.initial, i * values, values);
+    field.initial = initial;
+  }
+}
+
+function framesOf(steps: number[], length: number): Int32Array {
+  const frames = new Int32Array(length + 1);
+  let frame = -1;
+  for (let step = 0; step <= length; step++) {
+    if (steps[frame + 1] === step) frame++;
+    frames[step] = frame;
+  }
+  return frames;
+}
+
+function typeOf(kind: Kind): keyof typeof TYPES {
+  if (kind === "bits") return "U8";
+  return kind === "integer" || kind === "pointer" ? "I32" : "F32";
+}
+
+function byName(fields: Field[]): Fields {
+  return new Map(fields.map((field) => [field.name, field]));
+}
+
+/** Return the place of the largest of some numbers, counted from the first of them. */
+export function argmax(data: Numbers, first: number, count: number): number {
+  let best = 0;
+  for (let i = 1; i < count; i++) if (data[first + i] > data[first + best]) best = i;
+  return best;
+}
+
+function product(shape: number[]): number {
+  return shape.reduce((a, b) => a * b, 1);
+}
+
+function parse(json: string, what: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    throw new TraceError(`This is no trace: ${what} cannot be read.`);
+  }
+}
+
+function record(value: unknown, what: string): { [name: string]: unknown } {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return value as { [name: string]: unknown };
+  }
+  throw new TraceError(`This is no trace, or a damaged one: ${what} is not an object.`);
+}
+
+function list(value: unknown, what: string): unknown[] {
+  if (Array.isArray(value)) return value;
+  throw new TraceError(`This trace is damaged: ${what} is not a list.`);
+}
+
+function text(value: unknown, what: string): string {
+  if (typeof value === "string") return value;
+  throw new TraceError(`This trace is damaged: ${what} is not text.`);
+}
+
+function number(value: unknown, what: string): number {
+  if (typeof value === "number") return value;
+  throw new TraceError(`This trace is damaged: ${what} is not a number.`);
+}
+
+function whole(value: unknown, what: string, smallest: number, largest: number): number {
+  if (Number.isInteger(value) && (value as number) >= smallest && (value as number) <= largest) {
+    return value as number;
+  }
+  throw new TraceError(
+    `This trace is damaged: ${what} is not a whole number from ${smallest} to ${largest}.`,
+  );
+}

@@ -1,0 +1,147 @@
+// One trace on the page: what it is, and its panels.
+
+import { element } from "./dom";
+import { errors, writes } from "./events";
+import { fieldsOf, short } from "./fields";
+import { historyPanel } from "./history";
+import { Host, type Listener, type Moment, type Place } from "./panel";
+import { panelsOf } from "./panels";
+import type { Theme } from "./theme";
+import type { Trace } from "./trace";
+
+/** The state of the page that all views share. */
+export interface Shown {
+  step: number;
+  hard: boolean;
+  playing: boolean;
+  theme: Theme;
+}
+
+export class View {
+  readonly trace: Trace;
+  readonly root: HTMLElement;
+  private readonly listener: Listener;
+  private readonly histories = element("div", { class: "history" });
+  private readonly panels = element("div", { class: "panels" });
+  private hosts: Host[] = [];
+  private history: Host | null = null;
+  private place: Place | null = null;
+  private hard: boolean | null = null;
+  private shown: Shown | null = null;
+  private readonly jumps = new Map<boolean, { writes: number[]; errors: number[] }>();
+  private readonly resizing: ResizeObserver;
+
+  constructor(trace: Trace, listener: Omit<Listener, "select">) {
+    this.trace = trace;
+    this.listener = { ...listener, select: (place) => this.select(place) };
+    this.root = element("article", { class: "view", "aria-label": trace.title }, [
+      this.heading(),
+      this.panels,
+      this.histories,
+    ]);
+    this.resizing = new ResizeObserver(() => this.fit());
+    this.resizing.observe(this.root);
+  }
+
+  /** The first step: 0 where the trace knows what was before the first step. */
+  get firstStep(): number {
+    return [...this.trace.fields.values()].some((field) => field.initial) ? 0 : 1;
+  }
+
+  /** The steps to jump to. */
+  get events(): { writes: number[]; errors: number[] } {
+    const hard = this.hard ?? false;
+    let found = this.jumps.get(hard);
+    if (!found) {
+      const memory = fieldsOf(this.trace, hard).get("memory");
+      found = { writes: writes(this.trace, memory), errors: errors(this.trace, hard) };
+      this.jumps.set(hard, found);
+    }
+    return found;
+  }
+
+  show(shown: Shown): void {
+    const hard = shown.hard && this.trace.hard !== null;
+    if (hard !== this.hard) this.build(hard);
+    this.shown = shown;
+    const moment = this.moment(shown);
+    for (const host of this.hosts) host.show(moment, !shown.playing);
+    this.history?.show(moment, !shown.playing);
+  }
+
+  /** All panels that are seen, from top to bottom. */
+  get visible(): Host[] {
+    return this.hosts.filter((host) => host.figure.offsetParent !== null);
+  }
+
+  remove(): void {
+    this.resizing.disconnect();
+    this.root.remove();
+  }
+
+  select(place: Place | null): void {
+    this.place = place;
+    this.history = place && new Host(historyPanel(this.trace, place), this.listener);
+    this.histories.replaceChildren();
+    if (!this.history) return;
+    const close = element("button", { type: "button", class: "close", "aria-label": "Close the history" }, ["×"], {
+      click: () => this.select(null),
+    });
+    this.histories.append(this.history.figure, close);
+    if (this.shown) this.history.show(this.moment(this.shown), true);
+  }
+
+  private moment(shown: Shown): Moment {
+    const { trace, hard } = this;
+    const step = Math.max(this.firstStep, Math.min(shown.step, trace.length));
+    return { trace, hard: !!hard, fields: fieldsOf(trace, !!hard), step, theme: shown.theme };
+  }
+
+  private heading(): HTMLElement {
+    const { trace } = this;
+    const facts = [
+      trace.machine,
+      trace.task,
+      trace.size === null ? "own input" : `size ${trace.size}`,
+      ...(trace.seed === null ? [] : [`seed ${trace.seed}`]),
+      `${trace.length} steps`,
+      ...(trace.steps.length < trace.length ? [`${trace.steps.length} kept`] : []),
+    ];
+    const scores = trace.scores.map(([name, score]) =>
+      element("span", { class: name === trace.error && score > 0 ? "bad" : "" }, [
+        `${name.replaceAll("_", " ")} ${short(score)}`,
+      ]),
+    );
+    return element("header", {}, [
+      element("h2", {}, [trace.title || trace.source || "Trace"]),
+      element("p", { class: "facts" }, [...facts.map((fact) => element("span", {}, [fact])), ...scores]),
+    ]);
+  }
+
+  private build(hard: boolean): void {
+    this.hard = hard;
+    const { side, main, more } = panelsOf(this.trace, hard);
+    const make = (panels: typeof side) => panels.map((panel) => new Host(panel, this.listener));
+    const [aside, along, folded] = [make(side), make(main), make(more)];
+    this.hosts = [...aside, ...along, ...folded];
+    const figures = (hosts: Host[]) => hosts.map((host) => host.figure);
+    const rest = element("details", { class: "more" }, [
+      element("summary", {}, [`${folded.length} more`]),
+      ...figures(folded),
+    ], { toggle: () => this.fit() });
+    this.panels.classList.toggle("two", aside.length > 0);
+    this.panels.replaceChildren(
+      ...(aside.length ? [element("div", { class: "side" }, figures(aside))] : []),
+      element("div", { class: "main" }, [...figures(along), folded.length ? rest : null]),
+    );
+    const kept = this.place && fieldsOf(this.trace, hard).get(this.place.field.name);
+    if (this.place) this.select(kept ? { ...this.place, field: kept } : null);
+  }
+
+  private fit(): void {
+    for (const host of [...this.hosts, this.history]) {
+      host?.fit();
+      host?.redraw();
+    }
+  }
+}
