@@ -372,7 +372,11 @@ def _build_validation(
             scores = [score(m, *drawn) for m, drawn in zip(machines, draws, strict=True)]
         return [
             {f"validation_{name}": float(jnp.mean(x)) for name, x in metrics.items()}
-            | {"validation_level": _level(metrics[task.error], drawn[1], curriculum.largest)}
+            | {
+                "validation_level": _level(
+                    jnp.asarray(metrics[task.error]), drawn[1], curriculum.largest
+                )
+            }
             for metrics, drawn in zip(scores, draws, strict=True)
         ]
 
@@ -383,7 +387,7 @@ def _level(
     errors: Float[Array, " sequences"], sizes: Int[Array, " sequences"], largest: int
 ) -> int:
     """Return the largest size up to which there is no mistake."""
-    return int(jnp.min(jnp.where(jnp.asarray(errors) > 0, sizes - 1, largest)))
+    return int(jnp.min(jnp.where(errors > 0, sizes - 1, largest)))
 
 
 def _averages(sums: dict[str, float]) -> dict[str, float]:
