@@ -24,6 +24,7 @@ def tell_moves(
         raise SoftmachineError(f"{source} is a {type(machine).__name__}; only NTMs have heads")
     if memory_rows is not None:
         machine = with_test_options(machine, memory_rows=memory_rows)
+        assert isinstance(machine, NTM)
     print(give_account(machine, task, size, seed), flush=True)
     found = check_moves(machine, task, size, sequences=sequences, seed=seed)
     decided = ", ".join(f"{share:.1%}" for share in found.decided)

@@ -152,7 +152,9 @@ def check_moves(
     keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), size), sequences)
     counts, scored, decided = jax.jit(partial(jax.lax.map, one, batch_size=50))(keys)
     shares = np.sum(counts, axis=0) / np.sum(scored)
-    return Agreement(sequences, *shares.tolist(), tuple(np.mean(decided, axis=0).tolist()))
+    different, wrong_soft, wrong_moves = shares.tolist()
+    decided = tuple(np.mean(decided, axis=0).tolist())
+    return Agreement(sequences, different, wrong_soft, wrong_moves, decided)
 
 
 def _check_size(machine: NTM, task: SequenceTask, size: int) -> None:
