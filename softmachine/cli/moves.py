@@ -24,12 +24,13 @@ def tell_moves(
         raise SoftmachineError(f"{source} is a {type(machine).__name__}; only NTMs have heads")
     if memory_rows is not None:
         machine = with_test_options(machine, memory_rows=memory_rows)
+        assert isinstance(machine, NTM)
     print(give_account(machine, task, size, seed), flush=True)
     found = check_moves(machine, task, size, sequences=sequences, seed=seed)
-    rows = ", ".join(f"{share:.2%}" for share in found.same_rows)
+    decided = ", ".join(f"{share:.1%}" for share in found.decided)
     print(
         f"\nDone by these moves alone, {found.sequences:,} fresh sequences of size {size}:\n"
         f"  {found.different_bits:.3%} of the bits differ from the soft machine's\n"
         f"  wrong bits: {found.wrong_moves:.3%} by moves, {found.wrong_soft:.3%} soft\n"
-        f"  heads where the soft weighting is largest: {rows} of the steps"
+        f"  heads on one row, not between: in {decided} of the steps"
     )

@@ -19,7 +19,7 @@ from softmachine.machines.machine import Machine
 from softmachine.machines.nram import NRAM
 from softmachine.recipes import RECIPES
 from softmachine.tasks.memory import MemoryTask
-from softmachine.tasks.task import Task
+from softmachine.tasks.task import SequenceTask, Task
 from softmachine.training.devices import use_all_cores
 
 CURVE_POINTS = (0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 6)
@@ -47,7 +47,7 @@ class TestOptions(NamedTuple):
         )
         trained_on = trained.experiment.task
         task = override_task(trained_on, self.task).held_out(larger=True)
-        if isinstance(task, MemoryTask) or isinstance(trained_on, MemoryTask):
+        if not isinstance(task, SequenceTask) or isinstance(trained_on, MemoryTask):
             return machine, task
         widths = task.input_size, task.output_size
         if widths != (trained_on.input_size, trained_on.output_size):

@@ -1,9 +1,10 @@
 """A Neural Turing Machine told as moves of its heads, and run that way.
 
-At every step the controller tells each head to stay or to jump to the row that matches its
-key best, and then to move by one of its shifts. `run_by_moves` does exactly that and nothing
-else: heads stand on one row, read that row, write that row. What a trained machine does
-beyond it, blurred weightings, is thereby left out, and `check_moves` says whether it mattered.
+The account of a run says for every step on which row each head is: the one with most of its
+weighting. `run_by_moves` then does what the account says: heads are on those rows alone, read
+them, write them; the controller gets what they read. What a trained machine does beyond it,
+reading and writing in several places at once, is thereby left out, and `check_moves` says
+whether it mattered.
 """
 
 from __future__ import annotations
@@ -15,34 +16,31 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.errors import SoftmachineError
-from softmachine.machines.addressing import content_weighting
-from softmachine.machines.ntm import NTM, HeadParameters, NTMState, read, write
+from softmachine.machines.ntm import NTM, NTMConfig, NTMState, read, write
 from softmachine.tasks.task import Example, SequenceTask
 
+BLURRED = 0.5
+"""A head whose row has less of its weighting than this is between places."""
 WRITTEN = 0.1
 """A write counts if it changes its row by this share of the largest change of a run."""
 
 
-class Moves(NamedTuple):
-    """What some heads do in one step."""
-
-    jumps: Bool[Array, " heads"]
-    """Whether the head leaves for the row that matches its key best."""
-    shifts: Int[Array, " heads"]
-    """By how many rows it moves then."""
-    rows: Int[Array, " heads"]
-    """Where it stands after both."""
-
-
 class Account(NamedTuple):
-    """What the heads did in each step of one example; read heads first."""
+    """Where the heads of a soft machine were in each step; read heads first."""
 
-    jumps: Bool[Array, "steps heads"]
-    shifts: Int[Array, "steps heads"]
     rows: Int[Array, "steps heads"]
+    """The row with most of the weighting."""
+    weights: Float[Array, "steps heads"]
+    """How much of the weighting it has."""
+    outputs: Float[Array, "steps outputs"]
+
+
+class Done(NamedTuple):
+    """What a machine made of an account."""
+
     changes: Float[Array, "steps write_heads"]
     """How far each write head's row is from what it held before."""
     outputs: Float[Array, "steps outputs"]
@@ -57,36 +55,28 @@ class Agreement(NamedTuple):
     wrong_soft: float
     """Share of the scored bits that the soft machine gets wrong."""
     wrong_moves: float
-    same_rows: tuple[float, ...]
-    """For each head, in how many steps it stands where the soft one's weighting is largest."""
+    decided: tuple[float, ...]
+    """For each head, the share of the steps in which it is not between places."""
 
 
-def decide_moves(
-    parameters: HeadParameters,
-    memory: Float[Array, "columns rows"],
-    rows: Int[Array, " heads"],
-    heads: slice,
-    machine: NTM,
-) -> Moves:
-    """Return what some of the heads do, given where all of them stand.
+def take_account(machine: NTM, example: Example, key: PRNGKeyArray) -> Account:
+    """Run an example as the machine is and note where its heads are."""
+    ready = machine.prepare()
 
-    A head jumps if, of the gated weighting (paper, Eq. 7), the matching row would have more
-    than the row where it stands.
-    """
-    config = machine.config
-    keys, strengths, gates, shifts = (x[heads] for x in parameters[:4])
-    content = content_weighting(memory, keys, strengths, smoothing=config.similarity_smoothing)
-    jumps = gates * jnp.max(content, axis=1) > 1 - gates
-    start = jnp.where(jumps, jnp.argmax(content, axis=1), rows[heads])
-    by = jnp.argmax(shifts, axis=1) - config.shifts // 2
-    after = start + by
-    limit = config.memory_rows
-    after = after % limit if config.wrap else jnp.clip(after, 0, limit - 1)
-    return Moves(jumps, by, after)
+    def step(state, encoded):
+        state, features = ready.advance(state, encoded)
+        rows = jnp.argmax(state.weightings, axis=1)
+        return state, (rows, jnp.max(state.weightings, axis=1), features)
+
+    state = machine.init_state(example.inputs, key=key)
+    _, (rows, weights, features) = jax.lax.scan(step, state, machine.encode(example.inputs))
+    return Account(rows, weights, machine.decode(features))
 
 
-def run_by_moves(machine: NTM, example: Example, key: PRNGKeyArray) -> Account:
-    """Run an example with heads that stand on single rows.
+def run_by_moves(
+    machine: NTM, example: Example, rows: Int[Array, "steps heads"], key: PRNGKeyArray
+) -> Done:
+    """Run an example with heads that are on one row each, at every step on the given ones.
 
     Raises SoftmachineError for a machine whose heads take turns (order ``alternate``).
     """
@@ -94,45 +84,34 @@ def run_by_moves(machine: NTM, example: Example, key: PRNGKeyArray) -> Account:
         raise SoftmachineError("heads that take turns have no account of their moves")
     ready = machine.prepare()
 
-    def step(state, encoded):
-        state, moves, change, features = _step(ready, state, encoded)
-        return state, (moves, change, features)
+    def step(state, given):
+        encoded, rows = given
+        state, change, features = _step(ready, state, encoded, rows)
+        return state, (change, features)
 
-    first = machine.init_state(example.inputs, key=key)
-    start = first._replace(weightings=_stand(jnp.argmax(first.weightings, axis=1), machine))
-    _, (moves, changes, features) = jax.lax.scan(step, start, machine.encode(example.inputs))
-    return Account(*moves, changes, machine.decode(features))
+    start = machine.init_state(example.inputs, key=key)
+    given = machine.encode(example.inputs), rows
+    _, (changes, features) = jax.lax.scan(step, start, given)
+    return Done(changes, machine.decode(features))
 
 
-def _step(machine, state, encoded):
+def _step(machine, state, encoded, rows):
     """Take one step; see `NTM.advance`."""
     config = machine.config
-    readers, writers = slice(0, config.read_heads), slice(config.read_heads, None)
     feedback = state.reads.reshape(-1) if config.feed_reads else jnp.zeros(0)
     controller, hidden = machine.controller(state.controller, encoded, feedback)
     parameters = machine.head_parameters(hidden)
-    rows = jnp.argmax(state.weightings, axis=1)
-    decide = partial(decide_moves, parameters, rows=rows, machine=machine)
-
-    writing = decide(state.memory, heads=writers)
-    written = _stand(writing.rows, machine)
+    weightings = jax.nn.one_hot(rows, config.memory_rows)
+    looked, written = jnp.split(weightings, [config.read_heads])
     memory = _write(machine, parameters, state.memory, written)
-    reading = decide(memory if config.order == "write-read" else state.memory, heads=readers)
-    source = state.memory if config.order == "read-write" else memory
-    reads = read(source, _stand(reading.rows, machine))
-    moves = Moves(*map(jnp.concatenate, zip(reading, writing, strict=True)))
-    change = jnp.linalg.norm((memory - state.memory)[:, writing.rows], axis=0)
+    reads = read(state.memory if config.order == "read-write" else memory, looked)
     features = {
         "controller+reads": lambda: jnp.concatenate([hidden, reads.reshape(-1)]),
         "reads": lambda: reads.reshape(-1),
         "controller": lambda: hidden,
     }[config.output_from]()
-    state = NTMState(controller, memory, _stand(moves.rows, machine), reads)
-    return state, moves, change, features
-
-
-def _stand(rows: Int[Array, " heads"], machine: NTM) -> Float[Array, "heads rows"]:
-    return jax.nn.one_hot(rows, machine.config.memory_rows)
+    change = jnp.linalg.norm((memory - state.memory)[:, rows[config.read_heads :]], axis=0)
+    return NTMState(controller, memory, weightings, reads), change, features
 
 
 def _write(machine, parameters, memory, weightings):
@@ -158,35 +137,24 @@ def check_moves(
     def one(key):
         example_key, machine_key = jax.random.split(key)
         example = task.sample(example_key, size, max_size=size)
-        soft_rows, soft = _run_softly(machine, example, machine_key)
-        account = run_by_moves(machine, example, machine_key)
+        account = take_account(machine, example, machine_key)
+        done = run_by_moves(machine, example, account.rows, machine_key)
+        soft = account.outputs
         scored = jnp.broadcast_to(example.mask, soft.shape) > 0
-        bits = [soft > 0, account.outputs > 0, example.targets > 0]
+        bits = [soft > 0, done.outputs > 0, example.targets > 0]
         counts = [
             jnp.sum((a != b) & scored)
             for a, b in ((bits[0], bits[1]), (bits[0], bits[2]), (bits[1], bits[2]))
         ]
-        same = jnp.mean(soft_rows == account.rows, axis=0)
-        return jnp.stack(counts), jnp.sum(scored), same
+        decided = jnp.mean(account.weights >= BLURRED, axis=0)
+        return jnp.stack(counts), jnp.sum(scored), decided
 
     keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), size), sequences)
-    counts, scored, same = jax.jit(partial(jax.lax.map, one, batch_size=50))(keys)
+    counts, scored, decided = jax.jit(partial(jax.lax.map, one, batch_size=50))(keys)
     shares = np.sum(counts, axis=0) / np.sum(scored)
-    rows = tuple(np.mean(same, axis=0).tolist())
-    return Agreement(sequences, *shares.tolist(), rows)
-
-
-def _run_softly(machine, example, key):
-    """Return the rows with most weight, and the outputs, of every step."""
-    ready = machine.prepare()
-
-    def step(state, encoded):
-        state, features = ready.advance(state, encoded)
-        return state, (jnp.argmax(state.weightings, axis=1), features)
-
-    state = machine.init_state(example.inputs, key=key)
-    _, (rows, features) = jax.lax.scan(step, state, machine.encode(example.inputs))
-    return rows, machine.decode(features)
+    different, wrong_soft, wrong_moves = shares.tolist()
+    decided = tuple(np.mean(decided, axis=0).tolist())
+    return Agreement(sequences, different, wrong_soft, wrong_moves, decided)
 
 
 def _check_size(machine: NTM, task: SequenceTask, size: int) -> None:
@@ -202,31 +170,35 @@ def _check_size(machine: NTM, task: SequenceTask, size: int) -> None:
 def give_account(machine: NTM, task: SequenceTask, size: int, seed: int = 0) -> str:
     """Return a table of what the heads do with one example, a line per step.
 
-    Each read names the step in which its row was last written. Raises SoftmachineError if
+    Each read names the step in which its row was last written; ``~`` marks a head that is
+    between places. Raises SoftmachineError if
     the example does not fit the memory.
     """
     _check_size(machine, task, size)
     key, machine_key = jax.random.split(jax.random.key(seed))
     example = task.sample(key, size, max_size=size)
-    account = jax.tree.map(
-        np.asarray, eqx.filter_jit(run_by_moves)(machine, example, machine_key)
-    )
-    return format_account(machine, example, account)
+    account = eqx.filter_jit(take_account)(machine, example, machine_key)
+    done = eqx.filter_jit(run_by_moves)(machine, example, account.rows, machine_key)
+    account, done = jax.tree.map(np.asarray, (account, done))
+    return format_account(machine, example, account, done)
 
 
-def format_account(machine: NTM, example: Example, account: Account) -> str:
+def format_account(machine: NTM, example: Example, account: Account, done: Done) -> str:
     """Return an account as a table."""
     config = machine.config
     lines = [["step", "input", *_head_names(config), "output"]]
-    writes = account.changes >= WRITTEN * max(float(np.max(account.changes)), 1e-9)
+    writes = done.changes >= WRITTEN * max(float(np.max(done.changes)), 1e-9)
+    before = None
     last_written: dict[int, int] = {}
     scored = np.asarray(example.mask).max(axis=1) > 0
     for time, rows in enumerate(account.rows):
-        told = []
         now = {int(r): time + 1 for r in rows[config.read_heads :][writes[time]]}
         known = last_written if config.order == "read-write" else last_written | now
+        told = []
         for head, row in enumerate(rows.tolist()):
-            text = f"{_move(account, time, head):>6} {row:>4}"
+            sharp = account.weights[time, head] >= BLURRED
+            text = _move(None if before is None else before[head], row, config)
+            text += "" if sharp else "~"
             writer = head - config.read_heads
             if writer >= 0:
                 text += " write" if writes[time, writer] else ""
@@ -234,12 +206,12 @@ def format_account(machine: NTM, example: Example, account: Account) -> str:
                 text += f" (of {known[row]})"
             told.append(text)
         last_written |= now
-        bits = np.asarray(example.inputs[time])
-        said = "".join(str(int(x)) for x in account.outputs[time] > 0)
+        before = rows
+        said = "".join(str(int(x)) for x in done.outputs[time] > 0)
         lines.append(
             [
                 str(time + 1),
-                "".join("1" if x == 1 else "." if x == 0 else f" {x:.2g}" for x in bits),
+                "".join(map(_show_input, np.asarray(example.inputs[time]).tolist())),
                 *told,
                 said if scored[time] else "",
             ]
@@ -251,7 +223,7 @@ def format_account(machine: NTM, example: Example, account: Account) -> str:
     )
 
 
-def _head_names(config) -> list[str]:
+def _head_names(config: NTMConfig) -> list[str]:
     """Return what the heads are called, counted where there are several of a kind."""
     return [
         f"{kind} head" + (f" {i + 1}" if count > 1 else "")
@@ -260,10 +232,18 @@ def _head_names(config) -> list[str]:
     ]
 
 
-def _move(account: Account, time: int, head: int) -> str:
-    """Return a move in a word: ``stay``, ``+1``, ``jump``, ``jump+1``, ..."""
-    by = int(account.shifts[time, head])
-    shift = f"{by:+}" if by else ""
-    if account.jumps[time, head]:
-        return "jump" + shift
-    return shift or "stay"
+def _move(before: int | None, row: int, config: NTMConfig) -> str:
+    """Return a move in a word, and where it led: ``stay``, ``+1``, ``-1``, ``jump``."""
+    if before is None:
+        return f"{'':4} {row:>4}"
+    most, rows = config.shifts // 2, config.memory_rows
+    by = row - before
+    if config.wrap:
+        by = (by + rows // 2) % rows - rows // 2
+    word = "jump" if abs(by) > most else f"{by:+}" if by else "stay"
+    return f"{word:>4} {row:>4}"
+
+
+def _show_input(x: float) -> str:
+    """Return a channel's value: 1, a dot for 0, other numbers as they are."""
+    return {0.0: ".", 1.0: "1"}.get(x, f" {x:.2g} ")

@@ -13,6 +13,7 @@ from softmachine.machines.nram_wiring import read_wiring
 from softmachine.programs.program import build_program
 from softmachine.programs.python_code import python_code
 from softmachine.programs.repair import Change, program_table, repair
+from softmachine.programs.verify import load_python
 from softmachine.tasks.examples import GivenExample
 from softmachine.tasks.given import Given
 from softmachine.training.wire_search import draw_batch
@@ -91,7 +92,7 @@ def write_program(
     if changes:
         notes.append(f"Wires changed after training: {len(changes)}.")
     code = python_code(program, "Do what examples showed.", notes)
-    return Found(name, code, check_held_out(task, load(code)))
+    return Found(name, code, check_held_out(task, load_python(code)))
 
 
 def mend_program(machine: NRAM, task: Given, name: str) -> Found:
@@ -104,15 +105,6 @@ def mend_program(machine: NRAM, task: Given, name: str) -> Found:
     batch = draw_batch(task, jax.random.key(0), sizes, task.sizes[-1])
     found = repair(machine, read_wiring(machine), batch)
     return write_program(machine, task, name, found.changes)
-
-
-def load(code: str) -> Run:
-    """Return the function ``run`` of a program in Python."""
-    module: dict[str, object] = {}
-    exec(compile(code, "program.py", "exec", dont_inherit=True), module)
-    run = module["run"]
-    assert callable(run)
-    return run
 
 
 def check_held_out(task: Given, run: Run) -> HeldOutReport:
@@ -131,7 +123,10 @@ def check_held_out(task: Given, run: Run) -> HeldOutReport:
             else:
                 mistakes.append(Mistake(example, memory, answer))
     trained = {example.size for example in task.part_examples("training")}
-    sizes = [SizeReport(size, *rows[size], size in trained) for size in sorted(rows)]
+    sizes = [
+        SizeReport(size, count, tight, spare, size in trained)
+        for size, (count, tight, spare) in sorted(rows.items())
+    ]
     mistakes.sort(key=lambda mistake: len(mistake.memory))
     return HeldOutReport(sizes, mistakes[0] if mistakes else None)
 

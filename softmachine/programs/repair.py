@@ -62,7 +62,7 @@ def repair(machine: NRAM, table: WiringTable, batch: Batch, *, most_changes: int
     while after > 0 and len(changes) < most_changes:
         wrong, right = np.flatnonzero(errors > 0), np.flatnonzero(errors == 0)
         asked = batch.take(np.concatenate([wrong[:24], right[:8]]))
-        candidates = _candidates(machine, table, patterns[wrong].any(axis=0))
+        candidates = _candidates(machine, table, np.any(patterns[wrong], axis=0))
         scores = _try_all(config, table, candidates, asked)
         best = None
         for i in np.argsort(scores, kind="stable")[:CONFIRMED]:

@@ -41,9 +41,9 @@ class Given(MemoryTask):
     >>> lines = [f'{{"input": [{a}, 0], "output": [{a + 1}, 0]}}' for a in (1, 2, 3)]
     >>> task = Given(examples="\n".join(lines))
     >>> print(task.render(task.sample(jax.random.key(0), 2, max_size=2)))
-    cell     0  1  2  3
-    input    1  0  0  0
-    target   2  0  .  .
+    cell    0 1 2 3
+    input   2 0 0 0
+    target  3 0 . .
 
     Which of them are held out is decided once:
 

@@ -14,7 +14,7 @@ from softmachine.cli.main import main
 from softmachine.cli.synthesis import Options, synthesize
 from softmachine.errors import ExamplesError
 from softmachine.machines.gates import PAPER_GATES
-from softmachine.programs.held_out import load
+from softmachine.programs.verify import load_python
 from softmachine.tasks.examples import MOST_CELLS
 
 SMALL = ["--gates", "ONE", "WRITE", "--registers", "1", "--members", "2", "--memory", "9"]
@@ -50,7 +50,7 @@ def test_a_program_is_found_printed_and_tested(folder, capsys):
     directory = folder / "runs" / "synthesize-task"
     code = (directory / "program.py").read_text()
     assert code in printed
-    assert load(code)([5, 3, 2, 1, 0, 0])[0] == 1
+    assert load_python(code)([5, 3, 2, 1, 0, 0])[0] == 1
     rows = [line.split("│") for line in printed.splitlines() if line.startswith("│")]
     assert [[cell.strip() for cell in row[1:-1]] for row in rows] == [
         ["3", "2", "100.0%", "100.0%", "yes"],

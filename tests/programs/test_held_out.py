@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from softmachine.programs.held_out import check_held_out, load, write_program
+from softmachine.programs.held_out import check_held_out, write_program
+from softmachine.programs.verify import load_python
 from softmachine.tasks.given import Given
 from softmachine.tasks.steps import StepRule
 
@@ -36,7 +37,7 @@ def test_a_right_machine_gives_a_right_program(task, access_machine):
         (20, False),
     ]
     assert "by somebody" in found.code
-    assert load(found.code)([2, 7, 5, 4, 0, 0, 0, 0])[0] == 5
+    assert load_python(found.code)([2, 7, 5, 4, 0, 0, 0, 0])[0] == 5
 
 
 def test_what_depends_on_the_free_cells_is_found_out(task):

@@ -118,12 +118,12 @@ def paper_copy(tables):
     return tables.full_table(3, lambda pattern: first if all(pattern) else later)
 
 
-COPY = '''\
+COPY = """\
     base = (memory[0] - 1) % n  # r2 = DEC(READ(r1))
     i = base  # r3 = DEC(READ(r1))
     if memory[0] == 0:
         return memory
-'''
+"""
 
 
 def test_copy_reads_as_a_person_would_write_it(paper_copy):

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from softmachine.machines.nram_wiring import live_rows, read_wiring, run_wiring
-from softmachine.programs.held_out import load
 from softmachine.programs.program import build_program
 from softmachine.programs.python_code import python_code
 from softmachine.programs.repair import (
@@ -14,6 +13,7 @@ from softmachine.programs.repair import (
     program_table,
     repair,
 )
+from softmachine.programs.verify import load_python
 from softmachine.tasks.memory_arrays import Access
 from softmachine.training.wire_search import draw_batch
 
@@ -93,7 +93,7 @@ def test_a_program_is_written_of_the_changed_wires(access_machine, batch):
             )
             wired = program_table(access_machine, [change])
             program = build_program(wired, Access().step_rule(), proven=True)
-            run = load(python_code(program, "Do it.", []))
+            run = load_python(python_code(program, "Do it.", []))
             answers = [run(memory.tolist()) for memory in batch.memories]
             np.testing.assert_array_equal(answers, ran.memories)
 

@@ -4,7 +4,7 @@ import json
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from softmachine.errors import ExamplesError
 from softmachine.tasks.examples import MOST_CELLS, parse_examples, read_examples
@@ -34,6 +34,7 @@ def test_blank_lines_and_repetitions_are_left_out():
     assert [example.line for example in parse_examples(text)] == [1, 4, 6]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(CELLS, st.integers(1, 50)), min_size=1, max_size=5))
 def test_examples_survive_being_written(drawn):
     lines = [
