@@ -128,7 +128,9 @@ def _step(
         machine, wiring.sources, state.registers, state.memory, running, cells
     )
     return HardState(
-        jax.tree.map(lambda new, old: jnp.where(running, new, old), controller, state.controller),
+        jax.tree.map(
+            lambda new, old: jnp.where(running, new, old), controller, state.controller
+        ),
         registers,
         memory,
         state.steps + running,

@@ -169,8 +169,8 @@ def registers_after(
     left = left if state.certain or left == ZERO else shifted(left, -1)
     values = [*circuit.registers, left]
     seen = set()
-    for values, facts in _cases(values, state.facts(), 0):
-        known = canonical(values, facts, farthest)
+    for case, facts in _cases(values, state.facts(), 0):
+        known = canonical(case, facts, farthest)
         if known not in seen:
             seen.add(known)
             yield known

@@ -13,7 +13,6 @@ from typing import NamedTuple
 from softmachine.errors import SoftmachineError
 from softmachine.programs.naming import targets, tests, variables
 from softmachine.programs.program import Program, State, Test
-from softmachine.tasks.steps import StepRule
 from softmachine.programs.values import (
     Apply,
     Atom,
@@ -25,6 +24,7 @@ from softmachine.programs.values import (
     registers_in,
     shifted,
 )
+from softmachine.tasks.steps import StepRule
 
 LONGEST_ATOM = 40
 """A longer formula within a formula gets a name of its own."""
@@ -129,7 +129,9 @@ class Formulas:
                 continue
             scaled = text if number or abs(factor) == 1 else f"{abs(factor)} * {text}"
             sign = "-" if factor < 0 else "+"
-            texts.append(f" {sign} {scaled}" if texts else f"-{scaled}" if factor < 0 else scaled)
+            texts.append(
+                f" {sign} {scaled}" if texts else f"-{scaled}" if factor < 0 else scaled
+            )
         return "".join(texts)
 
     def atom(self, atom: Atom, facts: Facts, known: dict[Atom, str]) -> str:
@@ -288,7 +290,10 @@ class _Writer:
             condition = self.formulas.condition(head.value, on_zero, state.facts, {})
             return [While(condition, body)]
         leave = self._exits(
-            state, state.follow, [], last=BREAK if following is None else None,
+            state,
+            state.follow,
+            [],
+            last=BREAK if following is None else None,
             onwards=following,
         )
         return [While("", body + leave)]
@@ -296,11 +301,14 @@ class _Writer:
     def _entered_by(self, place: int) -> bool:
         """Return whether all states before a loop make the loop's test before it."""
         head = self.program.states[place].follow
-        return all(
-            head in _parts(state.follow)
-            for i, state in enumerate(self.program.states)
-            if i != place and place in targets(state.follow)
-        ) and place != 0
+        return (
+            all(
+                head in _parts(state.follow)
+                for i, state in enumerate(self.program.states)
+                if i != place and place in targets(state.follow)
+            )
+            and place != 0
+        )
 
     def _exits(
         self,
@@ -398,7 +406,9 @@ class _Writer:
             for i, store in enumerate(state.stores)
             for value in (store.address, store.value)
         ]
-        places += [(len(state.stores), value) for value in dict.fromkeys(state.updates.values())]
+        places += [
+            (len(state.stores), value) for value in dict.fromkeys(state.updates.values())
+        ]
         for when, value in places:
             for atom in atoms(value):
                 if not isinstance(atom, Register):
