@@ -93,9 +93,9 @@ def c_code(program: Program, summary: str, notes: Sequence[str]) -> str:
     first = first_values(program)
     held = list(dict.fromkeys([*first, *names]))
     lines = [
-        "/* Changes the memory in place and returns 0. Leaves it as it is and returns 1 if there",
-        "   are too few cells or too many, 2 if a cell holds less than 0 or more than",
-        "   length - 1. */",
+        "/* Changes the memory in place and returns 0. Leaves it as it is and returns 1 if it",
+        "   has too few cells or too many, 2 if one holds less than 0 or more than length - 1.",
+        " */",
         "int run(int64_t *memory, size_t length);",
         "",
         "int run(int64_t *memory, size_t length) {",
