@@ -17,7 +17,14 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 GUIDES = [
     ROOT / "docs" / f"{name}.md"
-    for name in ("add-a-machine", "add-a-task", "coming-from-pytorch", "nram", "zoo")
+    for name in (
+        "add-a-machine",
+        "add-a-task",
+        "coming-from-pytorch",
+        "nram",
+        "programs",
+        "zoo",
+    )
 ]
 
 SMALL = shlex.split(
