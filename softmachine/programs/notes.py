@@ -67,7 +67,7 @@ def steps_note(steps: StepRule, counted: bool) -> str:
         f"{times}{quantity}, {sign} {abs(steps.offset)}" if steps.offset else times + quantity
     )
     how = (
-        "it counts them, since nothing that it learned ends it earlier"
+        "it counts them"
         if counted
         else "it ends where they are over, or where nothing more would change"
     )

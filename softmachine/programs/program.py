@@ -171,6 +171,8 @@ def _joined(machine: _Machine, a: _Node, b: _Node) -> _Machine | None:
         node = _node(a.idents | b.idents, states, wires)
         nodes = [node if n is a else n for n in machine.nodes if n is not b]
         after = machine._replace(nodes=nodes)
+        if not _serves(after, node, set()):
+            continue  # what they store differs: no need to look at what is needed later
         try:
             flow = _flow(after)
         except _AlikeError:

@@ -118,7 +118,7 @@ def counted(steps: StepRule) -> bool:
     return steps.of == "cell" and steps.factor == 1 and 1 <= steps.offset <= MOST_CERTAIN
 
 
-MOST_CERTAIN = 8
+MOST_CERTAIN = 6
 """A machine with so many steps at most is unrolled."""
 
 
