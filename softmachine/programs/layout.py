@@ -201,10 +201,14 @@ class _Layout:
 
     def extent(self) -> tuple[float, float]:
         """Return width and height, with room for loops at the right."""
-        right = max((x + self.boxes[n][0] / 2 for n, (x, _) in self.places.items()), default=0)
-        bottom = max((y + self.boxes[n][1] / 2 for n, (_, y) in self.places.items()), default=0)
+        right = max(
+            (x + self.boxes[n][0] / 2 for n, (x, _) in self.places.items()), default=0.0
+        )
+        bottom = max(
+            (y + self.boxes[n][1] / 2 for n, (_, y) in self.places.items()), default=0.0
+        )
         back = [e for e in self.picture.edges if self.layer[e.target] <= self.layer[e.source]]
-        room = max((50 + LETTER * len(e.label) for e in back), default=0)
+        room = max((50 + LETTER * len(e.label) for e in back), default=0.0)
         return right + room, bottom
 
     def nodes(self) -> list[str]:

@@ -223,7 +223,7 @@ def statements(program: Program, syntax: Syntax) -> list[Statement]:
 
 def body_of(program: Program, syntax: Syntax, state: State) -> list[Statement]:
     """Return what one state does, without what comes next."""
-    return [s for s in _Writer(program, syntax)._body(state) if not isinstance(s, _Mark)]
+    return _Writer(program, syntax).body(state)
 
 
 class _Writer:
@@ -245,14 +245,14 @@ class _Writer:
             following = after[0] if after else None
             loops = place in targets(state.follow)
             if loops:
-                found += self._loop(place, following, found)
+                found += self._loop(place, following, len(seen))
                 if self.program.counts_steps and (following is not None):
                     return None
             else:
                 if self.program.counts_steps and len(seen) >= self._least_steps():
                     found.append(If(f"steps == {len(seen)}", [RETURN], []))
                 head = self._head(following)
-                found += [*self._body(state), *self._leave(state, head)]
+                found += [*self.body(state), *self._leave(state, head)]
             seen.add(place)
             place = following
         return found if found[-1] == RETURN else [*found, RETURN]
@@ -274,11 +274,10 @@ class _Writer:
         """Return what ends the program after a block, without what a loop then tests itself."""
         return self._exits(state, state.follow, [], skip=head)
 
-    def _loop(self, place: int, following: int | None, before: list) -> list[Statement]:
+    def _loop(self, place: int, following: int | None, taken: int) -> list[Statement]:
         state = self.program.states[place]
-        body = self._body(state)
+        body = self.body(state)
         if self.program.counts_steps:
-            taken = sum(isinstance(s, _Mark) for s in before)
             leave = self._exits(state, state.follow, [], last=BREAK)
             return [Repeat(taken, body + leave)]
         head = self._head(place)
@@ -351,7 +350,7 @@ class _Writer:
         """Return a loop over the states."""
         states = self.program.states
         cases = [
-            (state.name, [*self._body(state), *self._gotos(state, state.follow)])
+            (state.name, [*self.body(state), *self._gotos(state, state.follow)])
             for state in states
         ]
         loop = [Choose(cases)]
@@ -378,9 +377,9 @@ class _Writer:
 
     # One state
 
-    def _body(self, state: State) -> list[Statement]:
+    def body(self, state: State) -> list[Statement]:
         """Return what a state stores and what it sets."""
-        found: list[Statement] = [_Mark(state.name)]
+        found: list[Statement] = []
         known: dict[Atom, str] = {}
         last = len(state.stores)
         early = self._to_name(state)
@@ -448,12 +447,6 @@ class _Writer:
             found.append(Assign(names[j], text, f"r{j + 1} = {state.gates[j]}"))
             done[value] = names[j]
         return found
-
-
-class _Mark(NamedTuple):
-    """Where a state begins; a line of comment."""
-
-    name: str
 
 
 def _parts(follow: Test | int | None) -> Iterator[Test]:
