@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 
 from softmachine.programs.program import Program
 from softmachine.programs.python_code import WIDTH, assignment
-from softmachine.tasks.steps import StepRule
 from softmachine.programs.statements import (
     Assign,
     Choose,
@@ -23,6 +22,7 @@ from softmachine.programs.statements import (
     steps_formula,
 )
 from softmachine.programs.values import LEAST_CELLS, Value
+from softmachine.tasks.steps import StepRule
 
 MOST_CELLS = 2**56
 """Sums of some values below this fit into an integer."""
@@ -91,10 +91,11 @@ def c_code(program: Program, summary: str, notes: Sequence[str]) -> str:
     helpers = [text for name, text in HELPERS.items() if f"{name}(" in code]
     names = sorted({s.name for s in _walk(found) if isinstance(s, Assign)})
     first = first_values(program)
-    held = [name for name in dict.fromkeys([*first, *names])]
+    held = list(dict.fromkeys([*first, *names]))
     lines = [
-        "/* Changes the memory in place. Returns 0; 1 if there are too few cells or too many;",
-        "   2 if a cell holds less than 0 or more than length - 1, the memory left as it is. */",
+        "/* Changes the memory in place and returns 0. Leaves it as it is and returns 1 if it",
+        "   has too few cells or too many, 2 if one holds less than 0 or more than length - 1.",
+        " */",
         "int run(int64_t *memory, size_t length);",
         "",
         "int run(int64_t *memory, size_t length) {",
@@ -133,7 +134,8 @@ def _steps(steps: StepRule) -> list[str]:
     if steps.factor and steps.of == "array":
         lines += [
             "    int64_t quantity = 0;",
-            f"    while (quantity < n - {steps.place} && memory[quantity + {steps.place}] != 0) {{",
+            f"    while (quantity + {steps.place} < n && "
+            f"memory[quantity + {steps.place}] != 0) {{",
             "        quantity++;",
             "    }",
         ]

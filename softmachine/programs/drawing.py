@@ -116,9 +116,7 @@ def _texts(program: Program, state: State) -> list[str]:
     ]
 
 
-def _condition(
-    formulas: Formulas, follow: Test | int | None, target: int | None
-) -> str | bool:
+def _condition(formulas: Formulas, follow: Test | int | None, target: int | None) -> str | bool:
     """Return the condition under which a state comes next; a truth value if it has none."""
     if not isinstance(follow, Test):
         return follow == target
@@ -128,7 +126,9 @@ def _condition(
     )
     for test, first, second in ((is_zero, zero, other), (is_not, other, zero)):
         if first is True:
-            return True if second is True else test if second is False else f"{test} or {second}"
+            return (
+                True if second is True else test if second is False else f"{test} or {second}"
+            )
     if zero is False and other is False:
         return False
     parts = [

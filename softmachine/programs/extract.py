@@ -23,9 +23,14 @@ MOST_REGISTERS = 12
 def extract(machine: NRAM, task: MemoryTask) -> Program:
     """Return the program of a machine that is given as many steps as the task says.
 
-    Raises SoftmachineError if the machine does not fold into a program.
+    Raises SoftmachineError if the machine does not fold into a program, or the task cannot
+    say how many steps a memory asks for.
     """
-    return build_program(controller_table(machine), task.step_rule(), proven=True)
+    try:
+        rule = task.step_rule()
+    except ValueError as error:
+        raise SoftmachineError(str(error)) from error
+    return build_program(controller_table(machine), rule, proven=True)
 
 
 def controller_table(machine: NRAM) -> Table:

@@ -6,6 +6,7 @@ several layers passes between the nodes of those it crosses (Sugiyama, Tagawa an
 
 from __future__ import annotations
 
+import itertools
 from typing import Literal, NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
@@ -161,7 +162,7 @@ class _Layout:
         before: dict[str, list[str]] = {name: [] for name in self.layer}
         after: dict[str, list[str]] = {name: [] for name in self.layer}
         for path in self.paths:
-            for a, b in zip(path, path[1:], strict=False):
+            for a, b in itertools.pairwise(path):
                 if self.layer[a] < self.layer[b]:
                     before[b].append(a)
                     after[a].append(b)
@@ -200,10 +201,14 @@ class _Layout:
 
     def extent(self) -> tuple[float, float]:
         """Return width and height, with room for loops at the right."""
-        right = max((x + self.boxes[n][0] / 2 for n, (x, _) in self.places.items()), default=0)
-        bottom = max((y + self.boxes[n][1] / 2 for n, (_, y) in self.places.items()), default=0)
+        right = max(
+            (x + self.boxes[n][0] / 2 for n, (x, _) in self.places.items()), default=0.0
+        )
+        bottom = max(
+            (y + self.boxes[n][1] / 2 for n, (_, y) in self.places.items()), default=0.0
+        )
         back = [e for e in self.picture.edges if self.layer[e.target] <= self.layer[e.source]]
-        room = max((50 + LETTER * len(e.label) for e in back), default=0)
+        room = max((50 + LETTER * len(e.label) for e in back), default=0.0)
         return right + room, bottom
 
     def nodes(self) -> list[str]:
@@ -230,7 +235,7 @@ class _Layout:
         points[0] = self._port(edge.source, 1, points[1])
         points[-1] = self._port(edge.target, -1, points[-2])
         line = f"M{points[0][0]:.1f},{points[0][1]:.1f}"
-        for (x, y), (u, v) in zip(points, points[1:], strict=False):
+        for (x, y), (u, v) in itertools.pairwise(points):
             near, far = ((x + u) / 2, y), ((x + u) / 2, v)
             if not across:
                 near, far = (x, (y + v) / 2), (u, (y + v) / 2)
@@ -249,7 +254,8 @@ class _Layout:
         here = [
             other
             for other in self.picture.edges
-            if other.source == edge.source and self.layer[other.target] > self.layer[edge.source]
+            if other.source == edge.source
+            and self.layer[other.target] > self.layer[edge.source]
         ]
         return here.index(edge) if edge in here else 0
 

@@ -62,9 +62,7 @@ def targets(follow: Test | int | None) -> list[int | None]:
     return list(dict.fromkeys([*targets(follow.zero), *targets(follow.other)]))
 
 
-def map_tests(
-    follow: Test | int | None, change: Callable[[Value], Value]
-) -> Test | int | None:
+def map_tests(follow: Test | int | None, change: Callable[[Value], Value]) -> Test | int | None:
     """Return the same tests of changed values."""
     if not isinstance(follow, Test):
         return follow
@@ -148,4 +146,3 @@ def name_states(program: Program) -> Program:
     return program._replace(
         states=tuple(s._replace(name=n) for s, n in zip(states, names, strict=True))
     )
-

@@ -63,9 +63,11 @@ def steps_note(steps: StepRule, counted: bool) -> str:
     }[steps.of]
     times = f"{steps.factor} times " if steps.factor != 1 else ""
     sign = "plus" if steps.offset >= 0 else "less"
-    count = f"{times}{quantity}, {sign} {abs(steps.offset)}" if steps.offset else times + quantity
+    count = (
+        f"{times}{quantity}, {sign} {abs(steps.offset)}" if steps.offset else times + quantity
+    )
     how = (
-        "it counts them, since nothing that it learned ends it earlier"
+        "it counts them"
         if counted
         else "it ends where they are over, or where nothing more would change"
     )
@@ -91,10 +93,11 @@ def variables_note(program: Program) -> str:
 def verified(program: Program, report: Report | None) -> str:
     """Return what is known of the program's correctness."""
     states = (
-        "The states follow from the circuits for all patterns of zero registers: none is missed, "
-        "whatever the memory holds."
+        "The states follow from the circuits for all patterns of zero registers: none is "
+        "missed, whatever the memory holds."
         if program.proven
-        else "The states are those observed on examples of the task; a memory may lead to others."
+        else "The states are those observed on examples of the task; a memory may lead to "
+        "others."
     )
     if report is None:
         return f"{states} Nothing else was verified."

@@ -25,11 +25,10 @@ from softmachine.programs.reachable import (
     registers_after,
     used,
 )
-from softmachine.tasks.steps import StepRule
 from softmachine.programs.values import Facts, Load, Register, Value, difference, of, shifted
+from softmachine.tasks.steps import StepRule
 
 End = None
-Decision = "Test | int | None"
 
 
 class Test(NamedTuple):
@@ -172,6 +171,8 @@ def _joined(machine: _Machine, a: _Node, b: _Node) -> _Machine | None:
         node = _node(a.idents | b.idents, states, wires)
         nodes = [node if n is a else n for n in machine.nodes if n is not b]
         after = machine._replace(nodes=nodes)
+        if not _serves(after, node, set()):
+            continue  # what they store differs: no need to look at what is needed later
         try:
             flow = _flow(after)
         except _AlikeError:
@@ -269,8 +270,10 @@ def _flow(machine: _Machine) -> _Flow:
     rare = _tested(outcomes)
     follow = [
         _decide(
-            frozenset((tuple(v.is_constant and v.constant == 0 for v in known), target)
-                      for known, target in outcome),
+            frozenset(
+                (tuple(v.is_constant and v.constant == 0 for v in known), target)
+                for known, target in outcome
+            ),
             rare,
         )
         for outcome in outcomes
@@ -314,7 +317,7 @@ def _tested(outcomes) -> tuple[int, ...]:
     return tuple(sorted(loops))
 
 
-@lru_cache(maxsize=None)
+@lru_cache(maxsize=4096)
 def _decide(outcomes: frozenset, last: tuple[int, ...]) -> Test | int | None:
     """Return the fewest tests that tell what follows; ``last`` are tested after others."""
     targets = {target for _, target in outcomes}
@@ -326,9 +329,7 @@ def _decide(outcomes: frozenset, last: tuple[int, ...]) -> Test | int | None:
         zero = frozenset(o for o in outcomes if o[0][register])
         if not zero or zero == outcomes:
             continue
-        test = Test(
-            of(Register(register)), _decide(zero, last), _decide(outcomes - zero, last)
-        )
+        test = Test(of(Register(register)), _decide(zero, last), _decide(outcomes - zero, last))
         cost = _cost(test, last)
         if least is None or cost < least:
             best, least = test, cost
@@ -363,9 +364,7 @@ def _targets(decision: Test | int | None) -> set[int]:
 # From nodes to states
 
 
-def _finish(
-    machine: _Machine, steps: StepRule, registers: int, proven: bool
-) -> Program:
+def _finish(machine: _Machine, steps: StepRule, registers: int, proven: bool) -> Program:
     """Return the program: registers become variables with names, nodes become states."""
     from softmachine.programs.naming import choose_offsets, name_states, name_variables
 

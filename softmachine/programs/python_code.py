@@ -7,7 +7,6 @@ import textwrap
 from collections.abc import Sequence
 
 from softmachine.programs.program import Program
-from softmachine.tasks.steps import StepRule
 from softmachine.programs.statements import (
     Assign,
     Choose,
@@ -23,6 +22,7 @@ from softmachine.programs.statements import (
     steps_formula,
 )
 from softmachine.programs.values import LEAST_CELLS, Value
+from softmachine.tasks.steps import StepRule
 
 WIDTH = 96
 
@@ -140,8 +140,8 @@ def assignment(statement: Assign) -> str:
 
 def _endless(statement: Statement) -> bool:
     """Return whether nothing after a statement is ever reached."""
-    return isinstance(statement, While) and not statement.condition and not _breaks(
-        statement.body
+    return (
+        isinstance(statement, While) and not statement.condition and not _breaks(statement.body)
     )
 
 

@@ -118,7 +118,7 @@ def counted(steps: StepRule) -> bool:
     return steps.of == "cell" and steps.factor == 1 and 1 <= steps.offset <= MOST_CERTAIN
 
 
-MOST_CERTAIN = 8
+MOST_CERTAIN = 6
 """A machine with so many steps at most is unrolled."""
 
 
@@ -169,8 +169,8 @@ def registers_after(
     left = left if state.certain or left == ZERO else shifted(left, -1)
     values = [*circuit.registers, left]
     seen = set()
-    for values, facts in _cases(values, state.facts(), 0):
-        known = canonical(values, facts, farthest)
+    for case, facts in _cases(values, state.facts(), 0):
+        known = canonical(case, facts, farthest)
         if known not in seen:
             seen.add(known)
             yield known

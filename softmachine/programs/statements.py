@@ -13,7 +13,6 @@ from typing import NamedTuple
 from softmachine.errors import SoftmachineError
 from softmachine.programs.naming import targets, tests, variables
 from softmachine.programs.program import Program, State, Test
-from softmachine.tasks.steps import StepRule
 from softmachine.programs.values import (
     Apply,
     Atom,
@@ -25,6 +24,7 @@ from softmachine.programs.values import (
     registers_in,
     shifted,
 )
+from softmachine.tasks.steps import StepRule
 
 LONGEST_ATOM = 40
 """A longer formula within a formula gets a name of its own."""
@@ -129,7 +129,9 @@ class Formulas:
                 continue
             scaled = text if number or abs(factor) == 1 else f"{abs(factor)} * {text}"
             sign = "-" if factor < 0 else "+"
-            texts.append(f" {sign} {scaled}" if texts else f"-{scaled}" if factor < 0 else scaled)
+            texts.append(
+                f" {sign} {scaled}" if texts else f"-{scaled}" if factor < 0 else scaled
+            )
         return "".join(texts)
 
     def atom(self, atom: Atom, facts: Facts, known: dict[Atom, str]) -> str:
@@ -221,7 +223,7 @@ def statements(program: Program, syntax: Syntax) -> list[Statement]:
 
 def body_of(program: Program, syntax: Syntax, state: State) -> list[Statement]:
     """Return what one state does, without what comes next."""
-    return [s for s in _Writer(program, syntax)._body(state) if not isinstance(s, _Mark)]
+    return _Writer(program, syntax).body(state)
 
 
 class _Writer:
@@ -243,14 +245,14 @@ class _Writer:
             following = after[0] if after else None
             loops = place in targets(state.follow)
             if loops:
-                found += self._loop(place, following, found)
+                found += self._loop(place, following, len(seen))
                 if self.program.counts_steps and (following is not None):
                     return None
             else:
                 if self.program.counts_steps and len(seen) >= self._least_steps():
                     found.append(If(f"steps == {len(seen)}", [RETURN], []))
                 head = self._head(following)
-                found += [*self._body(state), *self._leave(state, head)]
+                found += [*self.body(state), *self._leave(state, head)]
             seen.add(place)
             place = following
         return found if found[-1] == RETURN else [*found, RETURN]
@@ -272,11 +274,10 @@ class _Writer:
         """Return what ends the program after a block, without what a loop then tests itself."""
         return self._exits(state, state.follow, [], skip=head)
 
-    def _loop(self, place: int, following: int | None, before: list) -> list[Statement]:
+    def _loop(self, place: int, following: int | None, taken: int) -> list[Statement]:
         state = self.program.states[place]
-        body = self._body(state)
+        body = self.body(state)
         if self.program.counts_steps:
-            taken = sum(isinstance(s, _Mark) for s in before)
             leave = self._exits(state, state.follow, [], last=BREAK)
             return [Repeat(taken, body + leave)]
         head = self._head(place)
@@ -288,7 +289,10 @@ class _Writer:
             condition = self.formulas.condition(head.value, on_zero, state.facts, {})
             return [While(condition, body)]
         leave = self._exits(
-            state, state.follow, [], last=BREAK if following is None else None,
+            state,
+            state.follow,
+            [],
+            last=BREAK if following is None else None,
             onwards=following,
         )
         return [While("", body + leave)]
@@ -296,11 +300,14 @@ class _Writer:
     def _entered_by(self, place: int) -> bool:
         """Return whether all states before a loop make the loop's test before it."""
         head = self.program.states[place].follow
-        return all(
-            head in _parts(state.follow)
-            for i, state in enumerate(self.program.states)
-            if i != place and place in targets(state.follow)
-        ) and place != 0
+        return (
+            all(
+                head in _parts(state.follow)
+                for i, state in enumerate(self.program.states)
+                if i != place and place in targets(state.follow)
+            )
+            and place != 0
+        )
 
     def _exits(
         self,
@@ -343,7 +350,7 @@ class _Writer:
         """Return a loop over the states."""
         states = self.program.states
         cases = [
-            (state.name, [*self._body(state), *self._gotos(state, state.follow)])
+            (state.name, [*self.body(state), *self._gotos(state, state.follow)])
             for state in states
         ]
         loop = [Choose(cases)]
@@ -370,9 +377,9 @@ class _Writer:
 
     # One state
 
-    def _body(self, state: State) -> list[Statement]:
+    def body(self, state: State) -> list[Statement]:
         """Return what a state stores and what it sets."""
-        found: list[Statement] = [_Mark(state.name)]
+        found: list[Statement] = []
         known: dict[Atom, str] = {}
         last = len(state.stores)
         early = self._to_name(state)
@@ -398,7 +405,9 @@ class _Writer:
             for i, store in enumerate(state.stores)
             for value in (store.address, store.value)
         ]
-        places += [(len(state.stores), value) for value in dict.fromkeys(state.updates.values())]
+        places += [
+            (len(state.stores), value) for value in dict.fromkeys(state.updates.values())
+        ]
         for when, value in places:
             for atom in atoms(value):
                 if not isinstance(atom, Register):
@@ -438,12 +447,6 @@ class _Writer:
             found.append(Assign(names[j], text, f"r{j + 1} = {state.gates[j]}"))
             done[value] = names[j]
         return found
-
-
-class _Mark(NamedTuple):
-    """Where a state begins; a line of comment."""
-
-    name: str
 
 
 def _parts(follow: Test | int | None) -> Iterator[Test]:

@@ -7,14 +7,10 @@ items? A program that is right only as long as numbers are small fails the last.
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import itertools
-import os
-import shutil
-import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,18 +19,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from softmachine.errors import SoftmachineError
 from softmachine.machines.nram import NRAM
 from softmachine.machines.nram_hard import run_hard_batch
 from softmachine.programs.c_code import c_code
 from softmachine.programs.program import Program
 from softmachine.programs.python_code import python_code
+from softmachine.programs.running import Run, load_c, load_python
 from softmachine.programs.values import LEAST_CELLS
 from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.steps import StepRule
 from softmachine.tasks.task import Example
 
-Run = Callable[[list[int]], list[int]]
 EXHAUSTIVE = 50_000
 """All memories of a size are tried if there are at most so many."""
 INPUTS = 10_000
@@ -142,57 +137,7 @@ def verify(
     return Report(tuple(checks))
 
 
-# Running programs
-
-
-def load_python(code: str) -> Run:
-    """Return the function ``run`` of a Python program."""
-    namespace: dict[str, Any] = {}
-    exec(compile(code, "<program>", "exec"), namespace)
-    return namespace["run"]
-
-
-def c_compiler() -> str | None:
-    """Return the C compiler: what ``CC`` names, ``cc``, ``gcc`` or ``clang``; None if none is."""
-    for name in (os.environ.get("CC"), "cc", "gcc", "clang"):
-        if name and shutil.which(name):
-            return name
-    return None
-
-
-def load_c(code: str, directory: Path) -> Run | None:
-    """Compile a C program in a directory; return its ``run``, None without a compiler.
-
-    The function takes and returns lists, or arrays of int64, as the Python program does.
-
-    Raises SoftmachineError if the compiler refuses the program.
-    """
-    compiler = c_compiler()
-    if compiler is None:
-        return None
-    source, library = directory / "program.c", directory / "program.so"
-    source.write_text(code)
-    flags = ["-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
-    done = subprocess.run(
-        [compiler, *flags, "-o", str(library), str(source)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise SoftmachineError(f"{compiler} refused the C program: {done.stderr}")
-    function = ctypes.CDLL(str(library)).run
-    function.argtypes = [ctypes.POINTER(ctypes.c_int64), ctypes.c_size_t]
-    function.restype = ctypes.c_int
-
-    def run(memory: list[int]) -> list[int]:
-        cells = np.array(memory, np.int64)
-        status = function(cells.ctypes.data_as(ctypes.POINTER(ctypes.c_int64)), len(cells))
-        if status:
-            raise ValueError(f"the C program returned {status}")
-        return cells.tolist()
-
-    return run
+# Running the machine
 
 
 def run_machine(
@@ -277,9 +222,7 @@ def _same(run: Run, native: Run, memories: Iterable[list[int]]) -> Check:
         expected, found = _attempt(run, memory), _attempt(native, memory)
         count += 1
         if found != expected:
-            return Check(
-                "tested", what, count, _difference(memory, expected, found, "Python")
-            )
+            return Check("tested", what, count, _difference(memory, expected, found, "Python"))
     return Check("tested", what, count)
 
 
@@ -348,7 +291,4 @@ def _difference(
     cell = next(
         i for i, (e, f) in enumerate(zip(expected, found, strict=True)) if e not in (-1, f)
     )
-    return (
-        f"for {shown} cell {cell} becomes {found[cell]}, for {who} {expected[cell]}"
-    )
-
+    return f"for {shown} cell {cell} becomes {found[cell]}, for {who} {expected[cell]}"

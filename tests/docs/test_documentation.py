@@ -23,6 +23,7 @@ GUIDES = [
         "coming-from-pytorch",
         "head-moves",
         "nram",
+        "programs",
         "synthesize",
         "traces",
         "zoo",

@@ -12,7 +12,16 @@ import pytest
 
 from softmachine.machines.gates import GATES, PAPER_GATES
 from softmachine.machines.nram import LARGEST_LOGIT, NRAMConfig, NRAMControllerConfig
-from softmachine.machines.nram_hard import hard_state, hard_step, run_hard, work
+from softmachine.machines.nram_hard import (
+    hard_state,
+    hard_step,
+    hard_wiring,
+    hard_wirings,
+    pattern_number,
+    run_hard,
+    run_hard_batch,
+    work,
+)
 
 # --- wiring by name -----------------------------------------------------------------------
 
@@ -389,3 +398,32 @@ def test_hard_steps_are_soft_steps_with_one_hot_choices(kind, cells):
         changed += np.any(np.asarray(integers[1][-1]) != memories)
     assert len(seen) > 10
     assert changed > 3
+
+
+def test_a_batch_of_memories_of_different_sizes(access):
+    """Cells after a memory's own stay as they are, and numbers wrap at its own size."""
+    rng = np.random.default_rng(0)
+    cells = np.array([3, 5, 12, 12])
+    memories = np.full((4, 12), 99)
+    for row, count in enumerate(cells):
+        memories[row, :count] = rng.integers(0, count, count)
+    steps = jnp.asarray([4, 4, 4, 1])
+    last = jax.jit(partial(run_hard_batch, access))(
+        jnp.asarray(memories), steps, jnp.asarray(cells)
+    )
+    assert np.all(np.asarray(last.memory)[np.arange(12) >= cells[:, None]] == 99)
+    for row, count in enumerate(cells):
+        alone = run_hard(access, jnp.asarray(memories[row, :count]), steps[row])
+        np.testing.assert_array_equal(last.memory[row, :count], alone.memory)
+        assert int(last.steps[row]) == int(alone.steps)
+        assert bool(last.stopped[row]) == bool(alone.stopped)
+
+
+def test_wirings_of_all_patterns(access):
+    wirings = hard_wirings(access)
+    for registers in ([0, 0], [0, 3], [3, 0], [3, 3]):
+        number = int(pattern_number(jnp.asarray(registers)))
+        zeros = jnp.asarray([float(value == 0) for value in registers])
+        alone = hard_wiring(access, access.controller((), zeros)[1])
+        np.testing.assert_array_equal(wirings.sources[number], alone.sources)
+        assert bool(wirings.stop[number]) == bool(alone.stop)

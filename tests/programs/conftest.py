@@ -9,6 +9,7 @@ import pytest
 from softmachine.programs.circuits import GateUse, Wires
 from softmachine.programs.reachable import Entry
 
+# ruff: noqa: ARG005
 GATES = {
     "READ": (1, "read", None),
     "ZERO": (0, "", lambda n: 0),

@@ -54,7 +54,7 @@ def test_gates_that_reach_nothing_are_left_out(tables):
     gates = ("READ", "ONE", "INC", "ADD", "WRITE")
     circuit = {"READ": "r1", "INC": "r1", "ADD": "INC READ", "WRITE": "r1 INC", "r1": "INC"}
     wires = tables.wires_by_name(gates, 1, circuit)
-    table = tables.full_table(1, lambda pattern: wires)
+    table = tables.full_table(1, lambda _: wires)
     program = build_program(table, StepRule("length", 1, 0, 0), proven=True)
     (state,) = program.states
     labels = [node.lines[0] for node in circuit_picture(program, state).nodes]

@@ -13,7 +13,7 @@ from softmachine.programs.c_code import c_code
 from softmachine.programs.json_code import json_code
 from softmachine.programs.program import build_program
 from softmachine.programs.python_code import python_code
-from softmachine.programs.verify import c_compiler, load_c, load_python
+from softmachine.programs.running import c_compiler, load_c, load_python
 from softmachine.tasks.steps import StepRule
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +29,7 @@ RULES = [
     StepRule("array", 2, 0, 1),
     StepRule("length", 2, 1, 5, 2),
 ]
-SEEDS = range(120)
+SEEDS = range(80)
 needs_compiler = pytest.mark.skipif(
     c_compiler() is None, reason="there is no C compiler (cc, gcc, clang or $CC)"
 )
@@ -127,8 +127,6 @@ COPY = """\
 
 
 def test_copy_reads_as_a_person_would_write_it(paper_copy):
-    program = build_program(paper_copy, StepRule("cell", 1, 0, 0), proven=True)
-    assert not program.counts_steps or program.steps.offset == 0
     program = build_program(paper_copy, StepRule("cell", 1, 1, 0), proven=True)
     text = python_code(program, "Copy.", [])
     assert COPY in text
@@ -163,13 +161,13 @@ def test_bad_memories(paper_copy, memory):
 @pytest.mark.parametrize("memory", BAD.values(), ids=BAD)
 def test_bad_memories_in_c(paper_copy, memory, tmp_path):
     program = build_program(paper_copy, StepRule("cell", 1, 1, 0), proven=True)
-    with pytest.raises(ValueError, match="returned [12]"):
+    with pytest.raises(ValueError, match=r"returned [12]"):
         load_c(c_code(program, "Copy. */ int x;", []), tmp_path)(memory)
 
 
 def test_a_machine_that_changes_nothing(tables):
     wires = tables.wires_by_name(("READ", "WRITE"), 1, {"READ": "r1", "WRITE": "r1 READ"})
-    table = tables.full_table(1, lambda pattern: wires)
+    table = tables.full_table(1, lambda _: wires)
     program = build_program(table, StepRule("nothing", 0, 5), proven=True)
     assert program.states == ()
     assert load_python(python_code(program, "Nothing.", []))([2, 1, 0]) == [2, 1, 0]

@@ -30,7 +30,7 @@ def evaluate(value, registers, n, gates):
     return result % n
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(30))
 def test_gates_of_gates(tables, seed):
     """Random circuits over three registers, some known not to be 0, all their values tried."""
     rng = random.Random(seed)
@@ -43,7 +43,7 @@ def test_gates_of_gates(tables, seed):
         slots = [rng.randrange(len(values)) for _ in range(gates[name][0])]
         circuit.append((name, slots))
         values.append(apply(name, tuple(values[slot] for slot in slots), facts))
-    for n in (3, 4, 5):
+    for n in (3, 4):
         for registers in itertools.product(range(n), repeat=3):
             if any(registers[i] == 0 for i in known):
                 continue

@@ -1,0 +1,58 @@
+"""The command that prints programs."""
+
+import json
+
+import pytest
+
+from softmachine.cli import programs
+from softmachine.cli.main import main
+from softmachine.programs.running import load_python
+from softmachine.programs.verify import Check, Report
+
+
+@pytest.mark.parametrize("to", ["python", "c", "json", "svg", "dot"])
+def test_every_form(to, tmp_path, capsys):
+    path = tmp_path / "program"
+    main(["program", "zoo:nram-copy", "--to", to, "--out", str(path)])
+    assert capsys.readouterr().out == f"{path}\n"
+    text = path.read_text()
+    main(["program", "zoo:nram-copy", "--to", to])
+    assert capsys.readouterr().out == text
+    if to == "python":
+        assert load_python(text)([4, 3, 1, 2, 0, 0, 0]) == [4, 3, 1, 2, 3, 1, 2]
+    if to in ("python", "c", "json"):
+        for word in ("Copy an array", "p is the address", "recipe nram-copy, seed 1"):
+            assert word in " ".join(text.split())
+
+
+@pytest.mark.parametrize("counterexample", [None, "for [2, 1, 0] cell 2 becomes 0"])
+def test_verified(counterexample, monkeypatch, capsys):
+    report = Report((Check("tested", "solves it", 7, counterexample),))
+    monkeypatch.setattr(programs, "verify", lambda *_, **__: report)
+    arguments = ["program", "zoo:nram-copy", "--to", "json", "--verify"]
+    if counterexample is None:
+        main(arguments)
+    else:
+        with pytest.raises(SystemExit) as stop:
+            main(arguments)
+        assert stop.value.code == 1
+    captured = capsys.readouterr()
+    assert str(report) in " ".join(json.loads(captured.out)["notes"])
+    assert captured.err == f"{report}\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "out", "words"),
+    [
+        ("zoo:ntm-copy", "program.py", "is no NRAM"),
+        ("zoo:nram-copy", "missing/program.py", "cannot write"),
+    ],
+)
+def test_refused(source, out, words, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["program", source, "--out", str(tmp_path / out)])
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
