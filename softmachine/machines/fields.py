@@ -80,5 +80,5 @@ def named_leaves(tree: PyTree) -> dict[str, Array]:
     return {
         jax.tree_util.keystr(path, simple=True, separator=".") or "state": leaf
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
-        if not jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        if not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
     }

@@ -60,6 +60,7 @@ def hard_wirings(machine: NRAM) -> HardWiring:
 
     Arrays have a leading axis of all 2^R patterns; see `pattern_number`.
     """
+    assert isinstance(machine.controller, MLP)
     _, hidden = machine.controller((), pattern_bits(machine.config.registers).T)
     return jax.vmap(partial(hard_wiring, machine), in_axes=1)(hidden)
 

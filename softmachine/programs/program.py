@@ -350,7 +350,7 @@ def _cost(test: Test | int | None, last: tuple[int, ...]) -> tuple[int, int]:
 
 def _registers_tested(decision: Test | int | None) -> Iterable[int]:
     if isinstance(decision, Test):
-        yield decision.value.terms[0][0].index  # pyright: ignore
+        yield decision.value.terms[0][0].number  # pyright: ignore
         yield from _registers_tested(decision.zero)
         yield from _registers_tested(decision.other)
 

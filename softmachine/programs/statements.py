@@ -139,7 +139,7 @@ class Formulas:
         if atom in known:
             return known[atom]
         if isinstance(atom, Register):
-            return self.names[atom.index]
+            return self.names[atom.number]
         if isinstance(atom, Load):
             return f"memory[{self.value(atom.address, facts, known)}]"
         if atom.gate not in self.syntax.gates:
@@ -302,7 +302,7 @@ class _Writer:
         head = self.program.states[place].follow
         return (
             all(
-                head in _parts(state.follow)
+                any(part == head for part in _parts(state.follow))
                 for i, state in enumerate(self.program.states)
                 if i != place and place in targets(state.follow)
             )
@@ -353,7 +353,7 @@ class _Writer:
             (state.name, [*self.body(state), *self._gotos(state, state.follow)])
             for state in states
         ]
-        loop = [Choose(cases)]
+        loop: list[Statement] = [Choose(cases)]
         whole = Repeat(0, loop) if self.program.counts_steps else While("", loop)
         return [Word("goto", states[0].name), whole, RETURN]
 
@@ -463,7 +463,7 @@ def _needs(value: Value, known: dict[Atom, str]) -> set[int]:
         if atom in known:
             continue
         if isinstance(atom, Register):
-            found.add(atom.index)
+            found.add(atom.number)
         elif isinstance(atom, Load):
             found |= _needs(atom.address, known)
         else:

@@ -15,7 +15,7 @@ from softmachine.machines.fields import Field, default_field
 from softmachine.machines.gates import find_gates
 from softmachine.machines.machine import Machine
 from softmachine.machines.nram import NRAM
-from softmachine.tasks.memory import MemoryTask, stop_probabilities
+from softmachine.tasks.memory import MemoryCells, MemoryTask, stop_probabilities
 from softmachine.tasks.task import Example, SequenceTask, Task
 from softmachine.traces.examples import draw_example, own_example
 from softmachine.traces.file import Trace
@@ -92,7 +92,7 @@ def trace(
         scores=_scores(task, recording, example),
         error=task.error,
     )
-    parts = {"fields": recording.fields, "initial": recording.initial}
+    parts: dict[str, Any] = {"fields": recording.fields, "initial": recording.initial}
     if isinstance(task, MemoryTask):
         declared, parts["example"] = _memory_example(task, recording, example)
         pointers = tuple(task.pointers(np.asarray(example.inputs).tolist()))
@@ -182,6 +182,7 @@ def _memory_example(
 ) -> tuple[tuple[Field, ...], Arrays]:
     inputs = np.asarray(example.inputs)
     mask = np.asarray(example.mask) > 0
+    assert isinstance(task.output, MemoryCells)
     answer = np.asarray(task.output.answer(recording.outputs, example))
     labels = {"cell": task.labels(inputs.tolist())}
 

@@ -234,12 +234,12 @@ def _converter() -> cattrs.Converter:
     for kind in (int, float, str):
         converter.register_structure_hook(kind, _exact)
     # Labels are given once for each axis of a trace, not field by field.
-    hidden = {"labels": override(omit=True)}
+    hidden = override(omit=True)
     converter.register_unstructure_hook(
-        Field, make_dict_unstructure_fn(Field, converter, **hidden)
+        Field, make_dict_unstructure_fn(Field, converter, labels=hidden)
     )
     converter.register_structure_hook(
         Field,
-        make_dict_structure_fn(Field, converter, _cattrs_forbid_extra_keys=True, **hidden),
+        make_dict_structure_fn(Field, converter, _cattrs_forbid_extra_keys=True, labels=hidden),
     )
     return converter

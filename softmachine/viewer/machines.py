@@ -108,7 +108,7 @@ class Served:
         return trace(machine, self.task, inputs=inputs, **self._origin).to_bytes()
 
     @property
-    def _origin(self) -> dict[str, str]:
+    def _origin(self) -> dict[str, Any]:
         return {"source": self.name, "recipe": self.experiment.recipe}
 
     def _fits(self, machine: Machine, size: int) -> bool:

@@ -73,7 +73,7 @@ def build_report(subject: Subject, scores: Sequence[SizeScore], seed: int = 0) -
     largest = experiment.training.curriculum.largest
     sections = [_summary(subject)]
     if subject.metrics:
-        curve = figures.learning_curve(subject.metrics, "Validation", task.error)
+        curve = figures.learning_curve([*map(dict, subject.metrics)], "Validation", task.error)
         sections.append(_section("Learning", _picture(curve, "learning curve")))
     curve = figures.generalization_curve(
         scores, largest, "Beyond the sizes trained", task.error
