@@ -52,7 +52,9 @@ class Gate:
     memory: Literal["", "read", "write"] = ""
     """Whether it reads or writes the memory; only READ and WRITE do."""
 
-    def hard(self, *arguments: Int[Array, "*batch"] | int, values: int) -> Int[Array, "*batch"]:
+    def hard(
+        self, *arguments: Int[Array, "*batch"] | int, values: Int[Array, ""] | int
+    ) -> Int[Array, "*batch"]:
         """Return the integer that the gate gives for integers in ``0 .. values - 1``."""
         return jnp.asarray(self.integer(*arguments, values), jnp.int32)
 
