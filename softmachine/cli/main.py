@@ -339,8 +339,8 @@ def program(
         run: directory of a run, or zoo:NAME.
         to: what to print; svg and dot are drawings, dot one for Graphviz.
         out: the file to write instead.
-        verify: compare it with the machine and the task first, and report that; the exit
-            status is 1 if there is a counter-example.
+        verify: compare it with the machine and the task first; the program tells the
+            result, and a counter-example is an error.
         seed: random seed of the inputs for that.
     """
     from softmachine.cli.programs import write_program

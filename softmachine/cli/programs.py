@@ -32,7 +32,7 @@ WRITERS = {
 def write_program(source: str, to: str, out: Path | None, check: bool, seed: int) -> None:
     """Print a machine's program, or write it; verify it first if asked to.
 
-    Exits with status 1 if a counter-example was found.
+    Raises SoftmachineError if there is a counter-example, the program written all the same.
     """
     trained = open_one(source)
     task, machine = trained.experiment.task, trained.machine
@@ -52,10 +52,11 @@ def write_program(source: str, to: str, out: Path | None, check: bool, seed: int
         except OSError as error:
             raise SoftmachineError(f"cannot write to {out}: {error.strerror}") from error
         print(out)
-    if report is not None:
-        print(report, file=sys.stderr)
-        if not report.passed:
-            sys.exit(1)
+        if report is not None:
+            print(report)
+    if report is not None and not report.passed:
+        wrong = next(check for check in report.checks if check.counterexample is not None)
+        raise SoftmachineError(f"the program of {source} is not right: {wrong}")
 
 
 def provenance(source: str, trained: Trained) -> Provenance:
