@@ -130,7 +130,11 @@ export class Host {
     const height = this.panel.height(this.moment, this.width);
     const scale = window.devicePixelRatio || 1;
     const [pixels, lines] = [Math.round(this.width * scale), Math.round(height * scale)];
-    if (this.canvas.width !== pixels || this.canvas.height !== lines || height !== this.height) {
+    if (
+      this.canvas.width !== pixels ||
+      this.canvas.height !== lines ||
+      height !== this.height
+    ) {
       [this.canvas.width, this.canvas.height] = [pixels, lines];
       this.canvas.style.height = `${height}px`;
       this.height = height;
