@@ -38,7 +38,7 @@ export function circuitPanel(): Panel {
       const circuit = d.trace.circuit!;
       const { height } = size(d);
       if (d.step < 1 || !entry(d.trace, d.fields.get("choices")!, d.step)) {
-        d.pen.text(0, TOP + 12, "Before the first step nothing is wired.", small(d.theme));
+        drawBefore(d, circuit, height);
         return;
       }
       const layout = layoutOf(d.trace, circuit, d.fields.get("choices")!, d.step);
@@ -140,6 +140,19 @@ function drawWire(
 ): void {
   const bend = (x1 - x0) / 2;
   d.pen.curve([x0, y0, x0 + bend, y0, x1 - bend, y1, x1, y1], wireStyle(d, weight));
+}
+
+/** Draw the registers as they are before the first step, with nothing wired. */
+function drawBefore(d: Drawing, circuit: Circuit, height: number): void {
+  const nothing: Layout = { columns: [], column: [], unused: [], wires: [] };
+  nothing.column = Array.from({ length: circuit.registers }, () => -1);
+  const places = placesOf(circuit, nothing, d.width, height);
+  for (let i = 0; i < circuit.registers; i++) {
+    const registers = d.fields.get("registers");
+    drawBox(d, places.sources[i]!, places.ends, `r${i + 1}`, registers, i, d.step);
+  }
+  const told = "Before the first step nothing is wired.";
+  d.pen.text(places.ends + 24, TOP + height / 2, told, small(d.theme));
 }
 
 function drawRegisters(d: Drawing, circuit: Circuit, places: Places): void {

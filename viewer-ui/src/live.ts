@@ -156,15 +156,17 @@ export class Live {
       this.runText();
     };
     this.text.rows = machine.input === "cells" ? 1 : 8;
-    const typed = element("div", { class: "typed" }, [this.text, run]);
     const cells = machine.input === "cells";
     this.text.title = cells ? "The memory, one number a cell" : "A line for each step";
     this.root.replaceChildren(
       this.fields,
       this.grid.figure,
       cells
-        ? typed
-        : element("details", {}, [element("summary", {}, ["Input as text"]), typed]),
+        ? element("div", { class: "typed" }, [labelled("memory", this.text), run])
+        : element("details", {}, [
+            element("summary", {}, ["Input as text"]),
+            element("div", { class: "typed" }, [this.text, run]),
+          ]),
       this.status,
     );
   }

@@ -244,6 +244,8 @@ export class Host {
     const place = spot.place?.(cursor.column, cursor.row);
     spot.press?.(cursor.column, cursor.row);
     if (spot.step) this.listener.go(spot.step(cursor.column));
+    // What was told is told by the history now; what was pressed may hold something else.
+    if (place || spot.press) this.listener.point(null, 0, 0);
     if (place) this.listener.select(place);
   }
 }

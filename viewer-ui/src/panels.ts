@@ -59,7 +59,7 @@ export function panelsOf(trace: Trace, hard: boolean): Panels {
     const perStepOnly = field.axes.length === 1 && field.axes[0] === "step";
     if (perStepOnly && field.kind === "probability") curved.push(perStep(trace, field));
   }
-  const groups = new Set(curved.map((f) => (trace.circuit ? "stop and doubt" : f.group)));
+  const groups = new Set(curved.map((f) => (trace.circuit ? "stopping and doubt" : f.group)));
   for (const group of groups) {
     const together = trace.circuit ? curved : curved.filter((f) => f.group === group);
     const alone = together.length === 1;

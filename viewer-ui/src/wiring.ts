@@ -1,7 +1,7 @@
 // How one step's circuit is laid out: what is wired, in which column it stands, and where.
 
 import { entry } from "./fields";
-import type { Choice, Circuit, Field, Trace } from "./trace";
+import { argmax, type Choice, type Circuit, type Field, type Trace } from "./trace";
 
 const SHOWN = 0.05; // weaker wires are not drawn, and gates that only they reach
 const ROW = 44;
@@ -48,10 +48,13 @@ function wiresOf(
     return source >= 0 && source < sources ? [{ source, weight: 1 }] : [];
   }
   const all = circuit.registers + circuit.gates.length;
+  const weights = at.data.subarray(at.first + choice * all, at.first + choice * all + sources);
+  // A choice among many that is quite open has no strong wire at all.
+  const least = Math.min(SHOWN, weights[argmax(weights, 0, sources)] / 2);
   const wires: Wire[] = [];
   for (let source = 0; source < sources; source++) {
-    const weight = at.data[at.first + choice * all + source];
-    if (weight >= SHOWN) wires.push({ source, weight: Math.min(1, weight) });
+    const weight = weights[source];
+    if (weight >= least) wires.push({ source, weight: Math.min(1, weight) });
   }
   return wires.sort((a, b) => b.weight - a.weight);
 }

@@ -12,7 +12,7 @@ from playwright.sync_api import expect, sync_playwright
 from softmachine.viewer.page import page_with
 from softmachine.viewer.server import build_app
 
-expect.set_options(timeout=60_000)
+expect.set_options(timeout=180_000)
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 """Browsers of the system; Playwright's own is not looked for."""
 
@@ -40,7 +40,7 @@ def new_page(browser):
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(180_000)
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("dialog", lambda dialog: complaints.append(dialog.message))
