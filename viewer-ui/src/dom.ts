@@ -27,9 +27,15 @@ export function button(text: string, name: string, press: () => void): HTMLButto
   });
 }
 
-/** Return a control under its label. */
-export function labelled(text: string, control: HTMLElement): HTMLLabelElement {
-  return element("label", { class: "labelled" }, [element("span", {}, [text]), control]);
+let controls = 0;
+
+/** Return a control beside its label. */
+export function labelled(text: string, control: HTMLElement): HTMLElement {
+  control.id ||= `control-${++controls}`;
+  return element("span", { class: "labelled" }, [
+    element("label", { for: control.id }, [text]),
+    control,
+  ]);
 }
 
 /** Return a selection of one of some names; `change` is told the index. */

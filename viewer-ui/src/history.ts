@@ -1,18 +1,20 @@
 // What one place held at all steps.
 
-import { entry, likely, placeName, rangeOf, short, valueName } from "./fields";
+import { entry, likely, placeName, short, valueName } from "./fields";
 import { type Drawing, type Panel, type Place, small } from "./panel";
-import { numberTip, likelyTip } from "./timeline";
+import { likelyTip, numberTip } from "./tips";
 import type { Trace } from "./trace";
 
-const HEIGHT = 92;
+const HEIGHT = 76;
 const LEFT = 52;
 const BOTTOM = 18;
 
 /** Return a name for a place. */
 export function nameOf(trace: Trace, { field, index, valued }: Place): string {
   const axes = valued && field.kind === "distribution" ? field.axes.slice(0, -1) : field.axes;
-  return [field.name.replaceAll("_", " "), placeName(trace, field, index, axes)].filter(Boolean).join(", ");
+  return [field.name.replaceAll("_", " "), placeName(trace, field, index, axes)]
+    .filter(Boolean)
+    .join(", ");
 }
 
 /** The history of a place, all steps side by side. */
@@ -35,12 +37,21 @@ export function historyPanel(trace: Trace, place: Place): Panel {
       d.pen.line([present, 0, present, HEIGHT], { stroke: d.theme.accent, width: 1.5 });
       const right = present > d.width - 90;
       d.pen.text(present + (right ? -6 : 6), 8, said(d.step), {
-        ...small(d.theme, right ? "right" : "left"), fill: d.theme.accent, weight: 600,
+        ...small(d.theme, right ? "right" : "left"),
+        fill: d.theme.accent,
+        weight: 600,
       });
       d.spots.push({
-        x: LEFT, y: 0, width: d.width - LEFT, height: HEIGHT, columns: trace.length, rows: 1,
+        x: LEFT,
+        y: 0,
+        width: d.width - LEFT,
+        height: HEIGHT,
+        columns: trace.length,
+        rows: 1,
         tip: (column) =>
-          valued ? likelyTip(d, field, index, column + 1) : numberTip(d, field, index, column + 1),
+          valued
+            ? likelyTip(d, field, index, column + 1)
+            : numberTip(d, field, index, column + 1),
         step: (column) => column + 1,
       });
     },
@@ -48,11 +59,19 @@ export function historyPanel(trace: Trace, place: Place): Panel {
   };
 }
 
-function drawHistory(d: Drawing, place: Place, at: (step: number) => number, width: number): void {
-  const { field, valued } = place;
-  let { low, high } = valued ? { low: 0, high: 1 } : rangeOf(field);
+function drawHistory(
+  d: Drawing,
+  place: Place,
+  at: (step: number) => number,
+  width: number,
+): void {
   const numbers = Array.from({ length: d.trace.length }, (_, i) => at(i + 1));
-  if (valued) for (const x of numbers) high = Math.max(high, Number.isFinite(x) ? x : 0);
+  let [low, high] = [0, 0];
+  for (const x of numbers) {
+    if (x < low && x > -Infinity) low = x;
+    if (x > high && x < Infinity) high = x;
+  }
+  if (["probability", "weighting"].includes(place.field.kind) || low === high) high = 1;
   const toY = (x: number) => 5 + ((high - x) / (high - low)) * (HEIGHT - 10);
   d.pen.rect(LEFT, 0, d.width - LEFT, HEIGHT, { stroke: d.theme.line });
   const text = { ...small(d.theme, "right"), size: 10 };

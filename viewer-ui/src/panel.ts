@@ -56,6 +56,10 @@ export interface Panel {
   title: string;
   /** One line that says what is seen. */
   note: string;
+  /** Whether it may stand beside another one. */
+  narrow?: boolean;
+  /** Return the width that the drawing needs at least: it is scrolled where there is less. */
+  leastWidth?(moment: Moment): number;
   /** Return the height that the drawing needs at a width. */
   height(moment: Moment, width: number): number;
   draw(drawing: Drawing): void;
@@ -94,12 +98,12 @@ export class Host {
     this.panel = panel;
     this.listener = listener;
     this.canvas = element("canvas", { tabindex: 0, role: "img" });
-    this.figure = element("figure", { class: "panel" }, [
+    this.figure = element("figure", { class: panel.narrow ? "panel narrow" : "panel" }, [
       element("figcaption", {}, [
         element("h3", {}, [panel.title]),
         element("span", {}, [panel.note]),
       ]),
-      this.canvas,
+      element("div", { class: "scrolled" }, [this.canvas]),
     ]);
     this.listen();
   }
@@ -120,10 +124,17 @@ export class Host {
     if (!this.moment) return;
     if (!this.width) this.width = this.canvas.parentElement!.clientWidth;
     if (!this.width) return; // folded away
+    const least = this.panel.leastWidth?.(this.moment) ?? 0;
+    if (least > this.width) this.width = least;
+    this.canvas.style.width = `${this.width}px`;
     const height = this.panel.height(this.moment, this.width);
     const scale = window.devicePixelRatio || 1;
     const [pixels, lines] = [Math.round(this.width * scale), Math.round(height * scale)];
-    if (this.canvas.width !== pixels || this.canvas.height !== lines || height !== this.height) {
+    if (
+      this.canvas.width !== pixels ||
+      this.canvas.height !== lines ||
+      height !== this.height
+    ) {
       [this.canvas.width, this.canvas.height] = [pixels, lines];
       this.canvas.style.height = `${height}px`;
       this.height = height;
@@ -174,8 +185,10 @@ export class Host {
     canvas.addEventListener("keydown", (event) => {
       if (event.shiftKey && event.key.startsWith("Arrow")) this.step(event.key);
       else if (event.key === "Enter" && this.cursor) this.choose(this.cursor);
-      else if (event.key === "Escape") this.moveTo(null, 0, 0);
-      else return;
+      else {
+        if (event.key === "Escape") this.moveTo(null, 0, 0);
+        return;
+      }
       event.preventDefault();
       event.stopPropagation();
     });

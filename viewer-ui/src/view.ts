@@ -36,8 +36,8 @@ export class View {
     this.listener = { ...listener, select: (place) => this.select(place) };
     this.root = element("article", { class: "view", "aria-label": trace.title }, [
       this.heading(),
-      this.histories,
       this.panels,
+      this.histories,
     ]);
     this.resizing = new ResizeObserver(() => this.fit());
     this.resizing.observe(this.root);
@@ -71,8 +71,7 @@ export class View {
 
   /** All panels that are seen, from top to bottom. */
   get visible(): Host[] {
-    const all = this.history ? [this.history, ...this.hosts] : this.hosts;
-    return all.filter((host) => host.figure.offsetParent !== null);
+    return this.hosts.filter((host) => host.figure.offsetParent !== null);
   }
 
   remove(): void {
@@ -85,9 +84,14 @@ export class View {
     this.history = place && new Host(historyPanel(this.trace, place), this.listener);
     this.histories.replaceChildren();
     if (!this.history) return;
-    const close = element("button", { type: "button", class: "close", "aria-label": "Close the history" }, ["×"], {
-      click: () => this.select(null),
-    });
+    const close = element(
+      "button",
+      { type: "button", class: "close", "aria-label": "Close the history" },
+      ["×"],
+      {
+        click: () => this.select(null),
+      },
+    );
     this.histories.append(this.history.figure, close);
     if (this.shown) this.history.show(this.moment(this.shown), true);
   }
@@ -115,7 +119,10 @@ export class View {
     );
     return element("header", {}, [
       element("h2", {}, [trace.title || trace.source || "Trace"]),
-      element("p", { class: "facts" }, [...facts.map((fact) => element("span", {}, [fact])), ...scores]),
+      element("p", { class: "facts" }, [
+        ...facts.map((fact) => element("span", {}, [fact])),
+        ...scores,
+      ]),
     ]);
   }
 
@@ -126,10 +133,12 @@ export class View {
     const [aside, along, folded] = [make(side), make(main), make(more)];
     this.hosts = [...aside, ...along, ...folded];
     const figures = (hosts: Host[]) => hosts.map((host) => host.figure);
-    const rest = element("details", { class: "more" }, [
-      element("summary", {}, [`${folded.length} more`]),
-      ...figures(folded),
-    ], { toggle: () => this.fit() });
+    const rest = element(
+      "details",
+      { class: "more" },
+      [element("summary", {}, [`${folded.length} more`]), ...figures(folded)],
+      { toggle: () => this.fit() },
+    );
     this.panels.classList.toggle("two", aside.length > 0);
     this.panels.replaceChildren(
       ...(aside.length ? [element("div", { class: "side" }, figures(aside))] : []),

@@ -1,0 +1,109 @@
+"""Running machines from the page, on a real server."""
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from softmachine.machines.ntm import NTM
+from softmachine.tasks.copy import Copy
+
+
+@pytest.fixture
+def page(new_page, live):
+    page = new_page()
+    page.goto(live)
+    page.get_by_role("heading", name="small ntm, size 3").wait_for()
+    return page
+
+
+def outputs(page, step):
+    """Return the bits that the page says the machine said."""
+    page.evaluate(f"location.hash = location.hash.replace(/step=\\d+/, 'step={step}')")
+    expect(page.locator("html")).to_have_attribute("data-step", f"{step}")
+    tapes = page.locator("figure", has=page.get_by_role("heading", name="Tapes")).locator(
+        "canvas"
+    )
+    return tapes.get_attribute("aria-label")
+
+
+def test_bits_are_turned_and_the_machine_runs_again(page, served):
+    machine: NTM = served[0].machine("best")
+    text = page.get_by_label("Input as text")
+    page.get_by_text("Input as text").click()
+    before = np.array(
+        [[int(x) for x in line.split()] for line in text.input_value().splitlines()]
+    )
+    grid = page.locator(".live canvas")
+    grid.click(position={"x": 100, "y": 8})  # the first step's first channel
+    page.get_by_text("own input").first.wait_for()
+    after = np.array(
+        [[int(x) for x in line.split()] for line in text.input_value().splitlines()]
+    )
+    assert np.argwhere(before != after).tolist() == [[0, 0]]
+    assert np.isin(before, (0, 1)).all()
+    said = np.asarray(machine(after.astype(np.float32))) > 0
+    task = Copy(width=2)
+    scored = range(len(after) - 2, len(after) + 1)
+    assert len(after) == task.steps(3)
+    for step in scored:
+        bits = " ".join(str(int(x)) for x in said[step - 1])
+        assert f"output: {bits}" in outputs(page, step)
+
+
+def test_size_seed_and_checkpoint_are_chosen(page):
+    page.get_by_label("size", exact=True).fill("2")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="size 2, seed 0").wait_for()
+    page.get_by_role("button", name="Another example").click()
+    page.get_by_role("heading", name="size 2, seed 1").wait_for()
+    with page.expect_response(lambda r: "checkpoint=20" in r.url) as answer:
+        page.get_by_label("checkpoint", exact=True).select_option("after 20 sequences")
+    assert answer.value.ok
+
+
+def test_a_list_is_typed(page):
+    page.get_by_label("machine", exact=True).select_option("small nram")
+    page.get_by_role("heading", name="small nram, size 3").wait_for()
+    text = page.get_by_label("Input as text")
+    text.fill("2, 4 1 3 0")
+    page.keyboard.press("Enter")
+    page.get_by_text("own input").first.wait_for()
+    page.keyboard.press("Escape")
+    memory = page.locator("figure", has=page.get_by_role("heading", name="Memory", exact=True))
+    page.evaluate(
+        "location.hash = '#step=0' + location.hash.replace(/.*(&trace=\\d+).*/, '$1')"
+    )
+    expect(page.locator("html")).to_have_attribute("data-step", "0")
+    label = memory.locator("canvas").get_attribute("aria-label")
+    assert [part.split(": ")[1].split(",")[0] for part in label.split("; ")] == list("24130")
+
+
+def test_what_is_refused_is_said(page):
+    page.get_by_label("machine", exact=True).select_option("small nram")
+    text = page.get_by_label("Input as text")
+    status = page.get_by_role("status").and_(page.locator(".status"))
+    text.fill("1 two 3")
+    page.get_by_role("button", name="Run this input").click()
+    assert "“two” is not a number" in status.inner_text()
+    text.fill("1 2 99")
+    with page.expect_response("**/trace?**") as answer:
+        page.get_by_role("button", name="Run this input").click()
+    assert answer.value.status == 400
+    expect(status).to_have_text(answer.value.json()["error"])
+
+
+def test_runs_are_kept_to_compare(page):
+    page.get_by_role("button", name="Keep this trace").click()
+    page.locator("article").nth(1).wait_for()
+    page.get_by_label("seed", exact=True).fill("5")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="seed 5").wait_for()
+    assert page.get_by_role("heading", level=2).all_inner_texts() == [
+        "small ntm, size 3, seed 5", "small ntm, size 3, seed 0",
+    ]  # fmt: skip
+
+
+def test_the_token_stays_in_the_address(page, live):
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url("**step=1**")
+    assert page.url.startswith(live)

@@ -1,0 +1,95 @@
+"""Make the pictures of docs/viewer.md from the page itself.
+
+Usage: ``python viewer-ui/capture.py docs/images/viewer``. Plays traces of the zoo in headless
+Chromium; writes two screenshots and an animated one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import shutil
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+import softmachine as sm
+from softmachine.viewer.page import page_with
+from softmachine.zoo import models
+
+STILLS = [("ntm-copy", 20, 30, "light"), ("nram-copy", 8, 6, "dark")]
+"""Machine, size, step and colour scheme."""
+MOVING = ("ntm-copy", 12)
+WIDE, TALL = 1280, 860
+SHRUNK = 2 / 3
+FRAME_MS, LAST_MS = 240, 2_000
+
+
+def page_of(directory: Path, name: str, size: int) -> tuple[str, int]:
+    """Write a page that plays an example; return its address and the number of steps."""
+    model = models.open_model(name)
+    made = sm.trace(model.machine, model.experiment.task, size, 3, source=f"zoo:{name}")
+    path = directory / f"{name}-{size}.html"
+    path.write_text(page_with([(name, made.to_bytes())]), encoding="utf-8")
+    return path.as_uri(), made.header.length
+
+
+def open_at(browser: Browser, address: str, step: int, last: int, scheme: str) -> Page:
+    """Return the page, drawn at a step."""
+    viewport = {"width": WIDE, "height": TALL}
+    page = browser.new_page(viewport=viewport, color_scheme=scheme)
+    page.goto(f"{address}#step={step}")
+    expect(page.locator("output.count")).to_have_text(f"{step} / {last}")
+    return page
+
+
+def picture(page: Page) -> Image.Image:
+    """Return a screenshot."""
+    return Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+
+
+def main() -> None:
+    """Write the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    out = parser.parse_args().out
+    out.mkdir(parents=True, exist_ok=True)
+    expect.set_options(timeout=60_000)
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        parser.error("there is no Chromium here: apt-get install chromium")
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        # No sandbox: Chromium refuses one where it runs as root, as in containers.
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        for machine, size, step, scheme in STILLS:
+            address, last = page_of(Path(name), machine, size)
+            still = picture(open_at(browser, address, step, last, scheme))
+            # Few colours are in use: a palette holds them in a third of the bytes.
+            still.quantize(256, dither=Image.Dither.NONE).save(
+                out / f"{machine}.png", optimize=True
+            )
+        address, last = page_of(Path(name), *MOVING)
+        page = open_at(browser, address, 0, last, "light")
+        size = (round(WIDE * SHRUNK), round(TALL * SHRUNK))
+        frames = []
+        for step in range(last + 1):
+            expect(page.locator("output.count")).to_have_text(f"{step} / {last}")
+            frames.append(picture(page).resize(size, Image.Resampling.LANCZOS))
+            page.keyboard.press("ArrowRight")
+        browser.close()
+    palette = frames[-1].quantize(256)
+    small = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    small[0].save(
+        out / f"{MOVING[0]}.gif",
+        save_all=True,
+        append_images=small[1:],
+        duration=[FRAME_MS] * last + [LAST_MS],
+        loop=0,
+        optimize=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
