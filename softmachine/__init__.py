@@ -46,6 +46,7 @@ _HOMES = {
     "RepeatCopy": "softmachine.tasks.repeat_copy",
     "Restart": "softmachine.training.search",
     "Reverse": "softmachine.tasks.memory_arrays",
+    "Rising": "softmachine.training.curricula",
     "Run": "softmachine.training.runs",
     "Search": "softmachine.training.search",
     "SequenceTask": "softmachine.tasks.task",

@@ -17,5 +17,9 @@ class NonFiniteError(SoftmachineError):
     """Training met a loss or gradient that is not finite."""
 
 
+class ExamplesError(SoftmachineError, ValueError):
+    """Examples that were brought along cannot be used."""
+
+
 class TraceError(SoftmachineError):
     """A trace cannot be made as asked, or a file is no trace that can be read."""

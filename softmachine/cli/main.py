@@ -10,7 +10,7 @@ import io
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import tyro
 from tyro.conf import Positional, arg
@@ -82,6 +82,44 @@ def resume(run: Positional[Directory], /) -> None:
 
 
 @app.command
+def synthesize(
+    examples: Positional[Annotated[str, arg(metavar="EXAMPLES.jsonl")]],
+    /,
+    run: str | None = None,
+    minutes: float = 10.0,
+    seed: int = 0,
+    members: int = 32,
+    enough: int = 1,
+    memory: int = 16,
+    steps_per_size: int = 1,
+    registers: int = 5,
+    gates: tuple[str, ...] = (),
+) -> None:
+    """Look for a program that does what examples show; the same command continues.
+
+    Args:
+        examples: a file of lines such as {"input": [2, 1, 0], "output": [3, 2, 0]}.
+        run: directory to write, runs/synthesize-NAME by default.
+        minutes: time to train at most, from now.
+        seed: random seed.
+        members: how many machines look for it.
+        enough: how many have to find one.
+        memory: cells of the largest memory that is trained on; larger examples test.
+        steps_per_size: steps for each unit of an example's size; there are two more.
+        registers: registers of each machine.
+        gates: what a machine can compute with, in the order in which it does in every step;
+            the fourteen gates of the NRAM paper by default.
+    """
+    from softmachine.cli.synthesis import Options, synthesize
+    from softmachine.machines.gates import PAPER_GATES
+
+    options = Options(
+        seed, members, enough, memory, steps_per_size, registers, gates or PAPER_GATES
+    )
+    synthesize(Path(examples), None if run is None else Path(run), minutes, options)
+
+
+@app.command
 def evaluate(
     run: Positional[Source],
     /,
@@ -145,6 +183,50 @@ def plot(
 
     options = TestOptions(memory_rows, hard, wrap, sharpening_factor, task)
     plot_sources(runs, size, seed, None if out is None else Path(out), options)
+
+
+@app.command
+def repair(
+    run: Positional[Directory],
+    /,
+    updates: int = 300,
+    examples: int = 1000,
+    seed: int = 0,
+) -> None:
+    """Mend NRAMs whose hard form makes mistakes: by fine-tuning, by changing single wires.
+
+    Args:
+        run: directory of a run or a population.
+        updates: how long to fine-tune.
+        examples: how many examples, up to size 50, tell whether it helped.
+        seed: random seed of the examples.
+    """
+    from softmachine.cli.repair import repair_source
+
+    repair_source(run, updates, examples, seed)
+
+
+@app.command
+def moves(
+    run: Positional[Source],
+    /,
+    size: int = 4,
+    seed: int = 0,
+    sequences: int = 1000,
+    memory_rows: int | None = None,
+) -> None:
+    """Tell what an NTM does as moves of its heads, and check that by doing just that.
+
+    Args:
+        run: directory of a run, or zoo:NAME.
+        size: size of the example, and of the sequences.
+        seed: random seed of both.
+        sequences: number of fresh sequences for the check.
+        memory_rows: grow the memory to this many rows first.
+    """
+    from softmachine.cli.moves import tell_moves
+
+    tell_moves(run, size, seed, sequences, memory_rows)
 
 
 @app.command
@@ -240,6 +322,30 @@ def ledger(
     from softmachine.cli.scoring import write_ledger
 
     write_ledger(runs, Path(out), sequences)
+
+
+@app.command
+def program(
+    run: Positional[Source],
+    /,
+    to: Literal["python", "c", "json", "svg", "dot"] = "python",
+    out: str | None = None,
+    verify: bool = False,
+    seed: int = 0,
+) -> None:
+    """Turn an NRAM into a program: Python or C, its data, or a drawing.
+
+    Args:
+        run: directory of a run, or zoo:NAME.
+        to: what to print; svg and dot are drawings, dot one for Graphviz.
+        out: the file to write instead.
+        verify: compare it with the machine and the task first, and report that; the exit
+            status is 1 if there is a counter-example.
+        seed: random seed of the inputs for that.
+    """
+    from softmachine.cli.programs import write_program
+
+    write_program(run, to, None if out is None else Path(out), verify, seed)
 
 
 @app.command

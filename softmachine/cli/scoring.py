@@ -46,7 +46,7 @@ class TestOptions(NamedTuple):
             sharpening_factor=None if self.sharpening_factor == 1 else self.sharpening_factor,
         )
         trained_on = trained.experiment.task
-        task = override_task(trained_on, self.task)
+        task = override_task(trained_on, self.task).held_out(larger=True)
         if isinstance(task, MemoryTask) or isinstance(trained_on, MemoryTask):
             return machine, task
         widths = task.input_size, task.output_size

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -83,3 +84,12 @@ def _parse(assignment: str, text: str) -> Any:
         raise SoftmachineError(
             f"--task {assignment}: {text!r} is no JSON value such as 3 or [1,3]"
         ) from None
+
+
+@contextlib.contextmanager
+def user_errors(where: str = "") -> Iterator[None]:
+    """Show a ValueError of a configuration as the user's error that it is."""
+    try:
+        yield
+    except ValueError as error:
+        raise SoftmachineError(f"{where}{error}") from error

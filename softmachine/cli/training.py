@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,8 +14,8 @@ from rich.table import Table
 
 from softmachine.cli.main import one_line_errors
 from softmachine.cli.progress import ProgressDisplay
-from softmachine.cli.sources import open_runs
-from softmachine.errors import NonFiniteError, SoftmachineError
+from softmachine.cli.sources import open_runs, user_errors
+from softmachine.errors import NonFiniteError
 from softmachine.evaluation.statistics import wilson_interval
 from softmachine.recipes import RECIPES, get_recipe
 from softmachine.training.devices import use_all_cores
@@ -38,14 +37,14 @@ def train_recipe(name: str, arguments: list[str]) -> None:
         recipe=name, task=options.task, machine=options.machine, training=options.training
     )
     use_all_cores()
-    with _user_errors():
+    with user_errors():
         experiment.machines_for_updates(experiment.build_machine())
     if options.members is None:
         path = options.run or Path("runs") / f"{name}-{experiment.training.seed}"
         _train(path, [Run.create(path, experiment)])
     else:
         path = options.run or Path("runs") / f"{name}-x{options.members}"
-        with _user_errors():
+        with user_errors():
             runs = create_population(path, experiment, options.members)
         _train(path, runs)
 
@@ -74,7 +73,7 @@ def _parse_train(experiment: Experiment, arguments: list[str]) -> Any:
     defaults = Options(
         task=experiment.task, machine=experiment.machine, training=experiment.training
     )
-    with _user_errors():
+    with user_errors():
         options = one_line_errors(
             tyro.cli,
             Options,
@@ -88,15 +87,6 @@ def _parse_train(experiment: Experiment, arguments: list[str]) -> Any:
             return options
         training = dataclasses.replace(options.training, seed=options.seed)
         return dataclasses.replace(options, training=training)
-
-
-@contextlib.contextmanager
-def _user_errors() -> Iterator[None]:
-    """Show a ValueError of a configuration as the user's error that it is."""
-    try:
-        yield
-    except ValueError as error:
-        raise SoftmachineError(str(error)) from error
 
 
 def _train(path: Path, runs: Sequence[Run]) -> None:

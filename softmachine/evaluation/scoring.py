@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, Int, Key, PRNGKeyArray, PyTree
 from softmachine.machines.loop import run_batch
 from softmachine.machines.machine import Machine
 from softmachine.machines.nram import NRAM
-from softmachine.machines.nram_hard import run_hard
+from softmachine.machines.nram_hard import run_hard_batch
 from softmachine.tasks.memory import MemoryCells, MemoryTask
 from softmachine.tasks.task import Example, Task
 
@@ -241,7 +241,7 @@ def _hard_scorer(task, max_size):
     def score(machine, key, sizes):
         keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(len(sizes)))
         examples, _ = _draw(task, keys, sizes, max_size)
-        after = jax.vmap(partial(run_hard, machine))(examples.inputs, examples.steps)
+        after = run_hard_batch(machine, examples.inputs, examples.steps)
         return jax.vmap(task.output.score)(after.memory, examples)
 
     return score
@@ -265,7 +265,7 @@ def score_soft_and_hard(
         steps=jnp.max(examples.steps),
         max_steps=task.steps(max_size),
     )
-    hard = jax.vmap(partial(run_hard, machine))(examples.inputs, examples.steps).memory
+    hard = run_hard_batch(machine, examples.inputs, examples.steps).memory
     cells = task.output
     assert isinstance(cells, MemoryCells)
     errors = jax.vmap(cells.score)(hard, examples)

@@ -6,6 +6,7 @@ it may have a million cells. Source: Kurach et al. 2016 (arXiv 1511.06392), sect
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -13,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from softmachine.machines.gates import find_gates
-from softmachine.machines.nram import NRAM
+from softmachine.machines.nram import MLP, NRAM
 
 
 class HardState(NamedTuple):
@@ -54,14 +55,36 @@ def hard_wiring(machine: NRAM, hidden: Float[Array, " hidden"]) -> HardWiring:
     return HardWiring(best, machine.stop(hidden)[0] > 0)
 
 
+def hard_wirings(machine: NRAM) -> HardWiring:
+    """Return the wiring for every pattern of zeros, of a controller without a state.
+
+    Arrays have a leading axis of all 2^R patterns; see `pattern_number`.
+    """
+    numbers = jnp.arange(2**machine.config.registers)
+    bits = numbers[:, None] >> jnp.arange(machine.config.registers) & 1
+    _, hidden = machine.controller((), bits.T.astype(jnp.float32))
+    return jax.vmap(partial(hard_wiring, machine), in_axes=1)(hidden)
+
+
+def pattern_number(registers: Int[Array, "*batch registers"]) -> Int[Array, "*batch"]:
+    """Return the number of the pattern of zeros: register i counts 2^i if it is 0."""
+    return jnp.sum((registers == 0) << jnp.arange(registers.shape[-1]), axis=-1)
+
+
 def work(
     machine: NRAM,
     sources: Int[Array, " rows"],
     registers: Int[Array, " registers"],
     memory: Int[Array, " cells"],
+    running: Bool[Array, ""] | bool = True,
+    cells: Int[Array, ""] | int | None = None,
 ) -> tuple[Int[Array, " registers"], Int[Array, " cells"]]:
-    """Let all gates work under a wiring; return registers and memory afterwards."""
-    cells, row = len(memory), 0
+    """Let all gates work under a wiring; return registers and memory afterwards.
+
+    Unless ``running``, nothing changes: one cell that is written back costs less than a
+    choice between two memories. ``cells``: how many of the cells there are, if not all.
+    """
+    cells, row = len(memory) if cells is None else cells, 0
     known = list(registers)
     for gate in find_gates(machine.config.gates):
         arguments = []
@@ -71,32 +94,85 @@ def work(
         if gate.memory == "read":
             result = memory[arguments[0]]
         elif gate.memory == "write":
-            memory = memory.at[arguments[0]].set(arguments[1])
+            written = jnp.where(running, arguments[1], memory[arguments[0]])
+            memory = memory.at[arguments[0]].set(written)
             returns = machine.config.write_returns == "value"
             result = arguments[1] if returns else jnp.zeros_like(arguments[1])
         else:
             result = gate.hard(*arguments, values=cells)
         known.append(result)
-    return jnp.stack(known)[sources[row:]], memory
+    return jnp.where(running, jnp.stack(known)[sources[row:]], registers), memory
 
 
 def hard_step(machine: NRAM, state: HardState) -> HardState:
     """Take one step; a machine that has stopped stays as it is."""
-    zeros = (state.registers == 0).astype(jnp.float32)
-    controller, hidden = machine.controller(state.controller, zeros)
-    wiring = hard_wiring(machine, hidden)
-    registers, memory = work(machine, wiring.sources, state.registers, state.memory)
-    after = HardState(controller, registers, memory, state.steps + 1, wiring.stop)
-    return jax.tree.map(lambda new, old: jnp.where(state.stopped, old, new), after, state)
+    return _step(machine, None, state, ~state.stopped)
+
+
+def _step(
+    machine: NRAM,
+    wirings: HardWiring | None,
+    state: HardState,
+    running: Bool[Array, ""],
+    cells: Int[Array, ""] | None = None,
+) -> HardState:
+    """Take one step if ``running``; ``wirings`` are those of all patterns, or None."""
+    if wirings is None:
+        zeros = (state.registers == 0).astype(jnp.float32)
+        controller, hidden = machine.controller(state.controller, zeros)
+        wiring = hard_wiring(machine, hidden)
+    else:
+        controller, number = state.controller, pattern_number(state.registers)
+        wiring = jax.tree.map(lambda x: x[number], wirings)
+    registers, memory = work(
+        machine, wiring.sources, state.registers, state.memory, running, cells
+    )
+    return HardState(
+        jax.tree.map(lambda new, old: jnp.where(running, new, old), controller, state.controller),
+        registers,
+        memory,
+        state.steps + running,
+        jnp.where(running, wiring.stop, state.stopped),
+    )
 
 
 def run_hard(
     machine: NRAM, memory: Int[Array, " cells"], steps: Int[Array, ""] | int
 ) -> HardState:
     """Run until the machine stops, or for so many steps; return the last state."""
+    states = run_hard_batch(machine, jnp.asarray(memory)[None], jnp.asarray(steps)[None])
+    return jax.tree.map(lambda x: x[0], states)
 
-    def goes_on(state):
+
+def run_hard_batch(
+    machine: NRAM,
+    memories: Int[Array, "batch cells"],
+    steps: Int[Array, " batch"],
+    cells: Int[Array, " batch"] | None = None,
+) -> HardState:
+    """Run each memory until the machine stops there, or for its number of steps.
+
+    ``cells``: how many cells each memory has, if not all; those after them stay as they are.
+
+    A step costs the same for memories of any size. (Under `jax.vmap`, `run_hard` copies
+    whole memories at every step: JAX chooses between two states for examples that are done.)
+
+    Returns the last states, with a leading axis for the batch.
+    """
+    machine = machine.prepare()
+    small = isinstance(machine.controller, MLP) and machine.config.registers <= MOST_LISTED
+    wirings = hard_wirings(machine) if small else None
+
+    def running(state):
         return ~state.stopped & (state.steps < steps)
 
-    start = hard_state(machine, memory)
-    return jax.lax.while_loop(goes_on, lambda state: hard_step(machine, state), start)
+    def step(state):
+        take = jax.vmap(partial(_step, machine, wirings))
+        return take(state, running(state), cells)
+
+    start = jax.vmap(partial(hard_state, machine))(memories)
+    return jax.lax.while_loop(lambda state: jnp.any(running(state)), step, start)
+
+
+MOST_LISTED = 8
+"""With so many registers at most, all patterns are looked at once, before the first step."""

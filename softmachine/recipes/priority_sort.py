@@ -1,4 +1,8 @@
-"""Recipes of the priority sort task."""
+"""Recipes of the priority sort task.
+
+What is learned is a selection sort: find the highest by content, say it, take it away. It
+begins with the single highest of five vectors, and the number to say rises with time.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,8 @@ from softmachine.machines.controllers import ControllerConfig
 from softmachine.machines.ntm import NTMConfig
 from softmachine.recipes.tuned import lstm, ntm, training
 from softmachine.tasks.priority_sort import PrioritySort
-from softmachine.training.curricula import Uniform
+from softmachine.training.curricula import Rising
 from softmachine.training.experiment import Experiment, TrainingConfig
-
-SIZES = Uniform(smallest=16, largest=16)
 
 
 def ntm_sort() -> Experiment:
@@ -18,7 +20,7 @@ def ntm_sort() -> Experiment:
         recipe="ntm-sort",
         task=PrioritySort(),
         machine=_machine(ControllerConfig(kind="lstm", hidden=100)),
-        training=_training(400_000),
+        training=_training(3_000_000, batch=4),
     )
 
 
@@ -27,8 +29,8 @@ def ntm_ff_sort() -> Experiment:
     return Experiment(
         recipe="ntm-ff-sort",
         task=PrioritySort(),
-        machine=_machine(ControllerConfig(kind="feedforward", hidden=200)),
-        training=_training(400_000),
+        machine=_machine(ControllerConfig(kind="feedforward", hidden=100)),
+        training=_training(3_000_000, batch=4),
     )
 
 
@@ -38,31 +40,28 @@ def lstm_sort() -> Experiment:
         recipe="lstm-sort",
         task=PrioritySort(),
         machine=lstm(layers=3, hidden=128),
-        training=_training(100_000, batch=16, clip_norm=10.0),
+        training=_training(160_000, batch=16),
     )
 
 
 def _machine(controller: ControllerConfig) -> NTMConfig:
-    # Rows that differ from the start: a priority can become a place among them.
+    # Smoothed, the similarity of a row that is nearly 0 has no gradients in the millions.
     return ntm(
         controller,
-        read_heads=4,
-        write_heads=4,
         key_activation="tanh",
         add_activation="tanh",
-        initial_memory="learned",
-        initial_memory_range=(-1.0, 1.0),
-        initial_weightings="learned",
+        similarity_smoothing=1e-3,
     )
 
 
-def _training(sequences: int, batch: int = 1, clip_norm: float = 1.0) -> TrainingConfig:
+def _training(sequences: int, batch: int) -> TrainingConfig:
+    updates = sequences // batch
     return training(
-        SIZES,
+        Rising(smallest=1, largest=16, over=updates * 3 // 5),
         sequences,
         batch=batch,
-        clip_norm=clip_norm,
+        clip_norm=1.0,
         memory_rows=(),
         solvable=False,
-        validate_every=10_000,
+        validate_every=40_000,
     )

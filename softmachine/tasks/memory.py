@@ -5,14 +5,15 @@ from __future__ import annotations
 import abc
 import dataclasses
 import math
-from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
+from softmachine.tasks.steps import StepRule
 from softmachine.tasks.task import Answer, Example, Task
 
 
@@ -125,6 +126,8 @@ class MemoryTask(Task):
     """
 
     output = MemoryCells()
+    largest: ClassVar[int | None] = None
+    """The largest size that can be drawn; None if there is no such limit."""
     addresses: ClassVar[frozenset[str]] = frozenset()
     """Labels of cells that hold the address of another cell, or 0 for none."""
 
@@ -138,6 +141,33 @@ class MemoryTask(Task):
 
         All examples of sizes up to it fit, and hold nothing but integers in 0..M-1.
         """
+
+    def step_rule(self) -> StepRule:
+        """Return how a memory alone tells how many steps a machine takes on it.
+
+        For an example of the size that the memory tells, that is `steps`. Unless a task says
+        otherwise the size is the largest that fits. Raises ValueError if steps or cells do
+        not grow evenly with the size.
+        """
+        factor, offset = self._grows(self.steps)
+        if not factor:
+            return StepRule("nothing", 0, offset)
+        divisor, place = self._grows(self.cells)
+        return StepRule("length", factor, offset, place, divisor)
+
+    def _step_rule(self, of: Literal["cell", "array"], place: int, more: int = 0) -> StepRule:
+        """Return the rule for a task whose memory holds its size, plus ``more``."""
+        factor, offset = self._grows(self.steps)
+        return StepRule(of, factor, offset - factor * more, place)
+
+    def _grows(self, count: Callable[[int], int]) -> tuple[int, int]:
+        """Return a and b of ``count(size) = a * size + b``."""
+        sizes = [self.smallest + i for i in (0, 1, 2, 9)]
+        factor = count(sizes[1]) - count(sizes[0])
+        offset = count(sizes[0]) - factor * sizes[0]
+        if any(count(size) != factor * size + offset for size in sizes):
+            raise ValueError(f"{type(self).__name__} has steps or cells that grow unevenly")
+        return factor, offset
 
     @abc.abstractmethod
     def _draw(

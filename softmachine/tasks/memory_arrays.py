@@ -27,6 +27,7 @@ from softmachine.tasks.memory_drawing import (
     put,
     within,
 )
+from softmachine.tasks.steps import StepRule
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -128,6 +129,10 @@ class Increment(MemoryTask):
         """Return the cells of the values, the 0 and one more."""
         return size + 2
 
+    def step_rule(self) -> StepRule:
+        """Return the rule: the array ends with the first 0."""
+        return self._step_rule("array", 0)
+
     def labels(self, memory: Sequence[int]) -> list[str]:
         """Return ``A0``, ``A1``, ..., ``end``."""
         size = cells_before_null(memory, 0)
@@ -166,6 +171,10 @@ class _ArrayToPointer(MemoryTask):
     def cells(self, size: int) -> int:
         """Return the cells of the pointer, the values and what is written."""
         return 2 * size + 1
+
+    def step_rule(self) -> StepRule:
+        """Return the rule: the pointer is one more than the size."""
+        return self._step_rule("cell", 0, 1)
 
     def labels(self, memory: Sequence[int]) -> list[str]:
         """Return ``p``, ``A0``, ``A1``, ..., ``out0``, ``out1``, ..."""
@@ -384,6 +393,10 @@ class Permutation(MemoryTask):
         """Return the cells of the pointer, the permutation and the values."""
         return 2 * size + 1
 
+    def step_rule(self) -> StepRule:
+        """Return the rule: the pointer is one more than the size."""
+        return self._step_rule("cell", 0, 1)
+
     def labels(self, memory: Sequence[int]) -> list[str]:
         """Return ``a``, ``P0``, ``P1``, ..., ``A0``, ``A1``, ..."""
         size = memory[0] - 1
@@ -460,6 +473,10 @@ class Merge(MemoryTask):
     def cells(self, size: int) -> int:
         """Return the cells of the pointers, the guards, the values, the merged values."""
         return 2 * size + 5
+
+    def step_rule(self) -> StepRule:
+        """Return the rule: what is merged begins 5 cells after as many as are merged."""
+        return self._step_rule("cell", 2, 5)
 
     def labels(self, memory: Sequence[int]) -> list[str]:
         """Return ``a``, ``b``, ``o``, ``A0``, ..., ``G``, ``B0``, ..., ``G``, ``out0``, ..."""

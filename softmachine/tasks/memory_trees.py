@@ -70,6 +70,7 @@ class WalkBST(MemoryTask):
 
     directions: tuple[int, int] = (1, 2)
     """What stands for left and for right; with a 0 the end of a path is ambiguous."""
+    largest = 5_000  # every node is compared with every other one
     addresses = frozenset({"root", "left", "right"})
 
     def __post_init__(self) -> None:

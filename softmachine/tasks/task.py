@@ -94,6 +94,14 @@ class Task(abc.ABC):
     def render(self, example: Example, outputs: PyTree = None) -> str:
         """Return an example, and a machine's outputs for it, as text for people."""
 
+    def held_out(self, *, larger: bool = False) -> Task:
+        """Return the task from which tests draw: this one, where each example is new.
+
+        ``larger``: one that has larger examples than any to train on.
+        """
+        del larger
+        return self
+
     @property
     def error(self) -> str:
         """The metric that training is after; zero (on average) at its best."""

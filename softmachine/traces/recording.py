@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -60,8 +61,7 @@ def record(
     if length < 1:
         raise TraceError("this example takes no steps: there is nothing to record")
     asked = (length, every, None if fields is None else tuple(fields))
-    described = eqx.filter_eval_shape(_record, machine, example.inputs, key, asked)
-    size = sum(math.prod(x.shape) * 4 for x in jax.tree.leaves(described))
+    size = _size(machine, example.inputs, key, asked)
     if size > LARGEST:
         raise TraceError(
             f"this recording would take {size / 2**30:.1f} GiB: keep fewer steps or fields, or "
@@ -115,6 +115,21 @@ def _record(
 
 
 _compiled = eqx.filter_jit(_record)
+
+
+def _size(*arguments: Any) -> int:
+    """Return how many bytes `_record` would give for its arguments."""
+    shapes = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype) if eqx.is_array(x) else x, arguments
+    )
+    leaves, structure = jax.tree.flatten(shapes)
+    return _size_of(tuple(leaves), structure)
+
+
+@lru_cache(maxsize=128)
+def _size_of(leaves: tuple[Any, ...], structure: Any) -> int:
+    described = eqx.filter_eval_shape(_record, *jax.tree.unflatten(structure, leaves))
+    return sum(math.prod(x.shape) * 4 for x in jax.tree.leaves(described))
 
 
 def _choose(seen: dict[str, Array], fields: tuple[str, ...] | None) -> dict[str, Array]:

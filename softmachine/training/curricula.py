@@ -178,6 +178,63 @@ class Growing:
         return {"level": int(state.level)}
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rising:
+    """Sizes around a level that rises with time, whatever the machine has learned.
+
+    The level rises from ``smallest`` to ``largest`` by the same factor in every update, and
+    arrives after ``over`` updates. Sizes are uniform in ``back * level .. level``.
+    """
+
+    uses_gain: ClassVar[bool] = False
+
+    smallest: int = 1
+    largest: int = 20
+    over: int = 100_000
+    """Updates until the level is ``largest``."""
+    back: float = 0.5
+    """Smallest size of an example as a share of the level."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        _check_range(self.smallest, self.largest)
+        if self.over < 1:
+            raise ValueError(f"curriculum over must be at least 1 update, not {self.over}")
+        if not 0 <= self.back <= 1:
+            raise ValueError(f"curriculum back must be in [0, 1], not {self.back}")
+
+    def init(self) -> Int[Array, ""]:
+        """Return the number of updates taken: 0."""
+        return jnp.zeros((), jnp.int32)
+
+    def level(self, updates: Int[Array, ""]) -> Int[Array, ""]:
+        """Return the largest size drawn after so many updates."""
+        share = jnp.minimum(updates / self.over, 1.0)
+        # The float32 power may fall just short of a whole number.
+        exact = self.smallest * (self.largest / self.smallest) ** share
+        return jnp.floor(exact + 1e-3).astype(jnp.int32)
+
+    def sample(
+        self, state: Int[Array, ""], key: PRNGKeyArray, count: int
+    ) -> Int[Array, " count"]:
+        """Draw the sizes of a batch; example i's depends on (key, i) alone."""
+        level = self.level(state)
+        lowest = jnp.ceil(self.back * level).astype(jnp.int32)
+        lowest = jnp.maximum(lowest, self.smallest)
+        return _for_each_example(
+            lambda key: jax.random.randint(key, (), lowest, level + 1), key, count
+        )
+
+    def update(self, state: Int[Array, ""], feedback: Feedback) -> Int[Array, ""]:
+        """Return the number of updates after one more."""
+        del feedback
+        return state + 1
+
+    def report(self, state: Int[Array, ""]) -> dict[str, int]:
+        """Return the level."""
+        return {"level": int(self.level(state))}
+
+
 class PredictionGainState(NamedTuple):
     """What ``PredictionGain`` remembers."""
 
@@ -283,7 +340,7 @@ class PredictionGain:
         return {"mean_size": float(sizes @ self.probabilities(state))}
 
 
-Curriculum = Uniform | Growing | PredictionGain
+Curriculum = Uniform | Growing | Rising | PredictionGain
 
 
 def _for_each_example(

@@ -12,7 +12,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.errors import NonFiniteError, RunError
 from softmachine.evaluation.scoring import build_scorer, score_hard, score_together
@@ -95,7 +95,9 @@ def train(
     return progress
 
 
-def train_members(runs: Sequence[Run], report: Report | None = None) -> list[Progress]:
+def train_members(
+    runs: Sequence[Run], report: Report | None = None, *, seconds: float = math.inf
+) -> list[Progress]:
     """Train runs that differ in their seed alone, as one program.
 
     Each member becomes what `train` makes of its run alone, up to rounding. A member whose
@@ -105,6 +107,7 @@ def train_members(runs: Sequence[Run], report: Report | None = None) -> list[Pro
         runs: new runs or runs to resume, one per member.
         report: called after every validation of a member with its place among the runs,
             its progress and its metrics line.
+        seconds: time after which training ends as if interrupted.
 
     Returns:
         The progress of each member.
@@ -126,7 +129,8 @@ def train_members(runs: Sequence[Run], report: Report | None = None) -> list[Pro
         interrupted = stack.enter_context(interruptions())
         try:
             members = [_Member(run) for run in runs]
-            _train(members, report or (lambda *_: None), interrupted)
+            deadline = time.monotonic() + seconds
+            _train(members, report or (lambda *_: None), interrupted, deadline)
         except OSError as error:
             where = error.filename or runs[0].path
             raise RunError(f"cannot write to {where}: {error.strerror}") from error
@@ -229,7 +233,8 @@ class _Member:
         key = jax.random.fold_in(key, self.progress.step)
         smallest = experiment.training.curriculum.smallest
         sizes = jax.random.randint(key, (test.examples,), smallest, test.largest + 1)
-        machine, task = machine_of(self.state, experiment), experiment.task
+        machine = machine_of(self.state, experiment)
+        task = experiment.task.held_out(larger=True)
         assert isinstance(machine, NRAM)
         assert isinstance(task, MemoryTask)
         score = build_scorer(task, test.largest)
@@ -246,6 +251,8 @@ class _Member:
         wrong = hard(sizes)
         if wrong:
             return {"tested_hard": wrong, "tested_soft": 1.0}
+        if not test.soft:
+            return {"tested_hard": 0.0, "tested_soft": 0.0}
         return {"tested_hard": 0.0, "tested_soft": soft(some) or soft(sizes)}
 
     def begin_again(self) -> None:
@@ -289,7 +296,9 @@ def validation_interval(experiment: Experiment) -> int:
     return max(1, experiment.training.validate_every // experiment.training.batch)
 
 
-def _train(members: Sequence[_Member], report: Report, interrupted: threading.Event) -> None:
+def _train(
+    members: Sequence[_Member], report: Report, interrupted: threading.Event, deadline: float
+) -> None:
     training = members[0].run.experiment.training
     interval = validation_interval(members[0].run.experiment)
     checkpoints = max(1, training.checkpoint_every // training.batch)
@@ -312,7 +321,7 @@ def _train(members: Sequence[_Member], report: Report, interrupted: threading.Ev
         seconds, clock = now - clock, now
         share = seconds * states.devices / len(group)
         # Asked once: later signals end the next stretch, or there would be no checkpoint.
-        ending = interrupted.is_set()
+        ending = interrupted.is_set() or now > deadline
         for i in group:
             member, progress = members[i], members[i].progress
             line = member.note(reached[i], seconds, share) | _averages(sums[i]) | scores[i]
@@ -341,9 +350,9 @@ def _build_validation(
     experiment: Experiment,
 ) -> Callable[[Sequence[TrainState]], list[dict[str, float]]]:
     """Return a function that scores fresh examples of all sizes of the curriculum."""
-    curriculum = experiment.training.curriculum
+    curriculum, task = experiment.training.curriculum, experiment.task.held_out()
     sequences = (experiment.training.solved or SolvedConfig()).sequences
-    score = build_scorer(experiment.task, curriculum.largest)
+    score = build_scorer(task, curriculum.largest)
 
     def draw(state: TrainState) -> tuple[PRNGKeyArray, Int[Array, " sequences"]]:
         key = jax.random.fold_in(jax.random.key(int(state.seed)), 2)
@@ -358,15 +367,23 @@ def _build_validation(
         draws = [draw(state) for state in states]
         if machines[0].batch_last:
             keys, sizes = zip(*draws, strict=True)
-            scores = score_together(machines, experiment.task, keys, sizes, curriculum.largest)
+            scores = score_together(machines, task, keys, sizes, curriculum.largest)
         else:
             scores = [score(m, *drawn) for m, drawn in zip(machines, draws, strict=True)]
         return [
             {f"validation_{name}": float(jnp.mean(x)) for name, x in metrics.items()}
-            for metrics in scores
+            | {"validation_level": _level(metrics[task.error], drawn[1], curriculum.largest)}
+            for metrics, drawn in zip(scores, draws, strict=True)
         ]
 
     return validate
+
+
+def _level(
+    errors: Float[Array, " sequences"], sizes: Int[Array, " sequences"], largest: int
+) -> int:
+    """Return the largest size up to which there is no mistake."""
+    return int(jnp.min(jnp.where(jnp.asarray(errors) > 0, sizes - 1, largest)))
 
 
 def _averages(sums: dict[str, float]) -> dict[str, float]:

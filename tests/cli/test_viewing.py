@@ -2,9 +2,11 @@
 
 import base64
 import html
+import itertools
 import json
 import re
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -41,7 +43,7 @@ def refused(capsys, *arguments):
 def test_a_trace_is_of_the_run_s_machine(run, tmp_path, capsys):
     main(["trace", str(run), "--size", "5", "--seed", "2", "--out", str(tmp_path / "t.trace")])
     made = load_trace(tmp_path / "t.trace")
-    outputs = Run(run).load_machine()(made.example["inputs"].astype(np.float32))
+    outputs = Run(run).load_machine()(jnp.asarray(made.example["inputs"], jnp.float32))
     np.testing.assert_allclose(made.example["outputs"], outputs, atol=1e-6)
     assert (made.header.recipe, made.header.source) == ("ntm-copy", str(run))
     printed = " ".join(capsys.readouterr().out.split())
@@ -121,7 +123,7 @@ def test_view_serves_a_run_along_its_training(run, serving, capsys):
         "best": "best",
     }
     weights = [machine.machine(key).output.weight for key in labels]
-    for one, other in zip(weights, weights[1:-1], strict=False):
+    for one, other in itertools.pairwise(weights[:-1]):
         assert not np.array_equal(one, other)
     np.testing.assert_array_equal(weights[-1], Run(run).load_machine().output.weight)
 

@@ -17,7 +17,16 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 GUIDES = [
     ROOT / "docs" / f"{name}.md"
-    for name in ("add-a-machine", "add-a-task", "coming-from-pytorch", "nram", "traces", "zoo")
+    for name in (
+        "add-a-machine",
+        "add-a-task",
+        "coming-from-pytorch",
+        "head-moves",
+        "nram",
+        "synthesize",
+        "traces",
+        "zoo",
+    )
 ]
 
 SMALL = shlex.split(

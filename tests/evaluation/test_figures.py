@@ -1,6 +1,5 @@
 """Figures of many members: the numbers that they draw."""
 
-import jax
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from softmachine.evaluation.figures import (
 )
 from softmachine.evaluation.generalization import SizeScore
 from softmachine.tasks.memory_arrays import Access
+from softmachine.traces.examples import draw_example
 
 
 @pytest.fixture(autouse=True)
@@ -118,8 +118,7 @@ def test_memory_figure_shows_every_cell_and_register(access_machine):
     """Access takes two steps to be right; the third, after stopping, does not matter."""
     figure = memory_figure(access_machine, Access(), 4, seed=0)
     memory, registers, choices, stop = figure.axes
-    key = jax.random.fold_in(jax.random.key(0), 4)
-    example = Access().sample(key, 4, max_size=4)
+    example, _ = draw_example(Access(), 4, 0)
     pointer = int(example.inputs[0])
     value = int(example.inputs[pointer])
     shown = np.array([text.get_text() for text in memory.texts]).reshape(6, 3).astype(int)

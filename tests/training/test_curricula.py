@@ -7,17 +7,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.training.curricula import Feedback, Growing, PredictionGain, Uniform
+from softmachine.training.curricula import Feedback, Growing, PredictionGain, Rising, Uniform
 
 EVERY_KIND = [
     Uniform(),
     Growing(),
     Growing(forward=0.1, back=0.25, overshoot=0.5),
+    Rising(),
     PredictionGain(),
 ]
-kinds = pytest.mark.parametrize(
-    "curriculum", EVERY_KIND, ids=["uniform", "growing", "growing-nram", "prediction-gain"]
-)
+NAMES = ["uniform", "growing", "growing-nram", "rising", "prediction-gain"]
+kinds = pytest.mark.parametrize("curriculum", EVERY_KIND, ids=NAMES)
 
 
 def feedback(error=0.0, gain=0.0, sizes=(1,), steps=1):
@@ -86,6 +86,8 @@ def test_other_keys_draw_other_sizes(curriculum):
     state = curriculum.init()
     if isinstance(curriculum, Growing):
         state = state._replace(level=jnp.asarray(12, jnp.int32))
+    if isinstance(curriculum, Rising):
+        state = jnp.asarray(curriculum.over, jnp.int32)
     assert len({tuple(draw(curriculum, state, 8, seed)) for seed in range(10)}) > 5
 
 
@@ -140,6 +142,10 @@ def test_members_of_a_population_do_what_they_would_do_alone(curriculum):
         (Growing, dict(back=float("nan")), "shares of one whole"),
         (Growing, dict(overshoot=1.0), r"overshoot must be in \[0, 1\), not 1\.0"),
         (Growing, dict(overshoot=-0.5), "overshoot must be in"),
+        (Rising, dict(smallest=3, largest=2), "1 <= smallest <= largest"),
+        (Rising, dict(over=0), "over must be at least 1 update, not 0"),
+        (Rising, dict(back=1.5), r"back must be in \[0, 1\], not 1\.5"),
+        (Rising, dict(back=float("nan")), r"back must be in \[0, 1\]"),
         (PredictionGain, dict(smallest=0), "1 <= smallest <= largest"),
         (PredictionGain, dict(learning_rate=0.0), "learning_rate must be above 0"),
         (PredictionGain, dict(exploration=0.0), r"exploration must be in \(0, 1\]"),
@@ -264,6 +270,37 @@ def test_errors_before_a_rise_are_forgotten():
     levels = levels_of(curriculum, [0.0, 0.0, 5.0, 0.9, 0.9, 0.9])
     np.testing.assert_array_equal(levels, levels_by_hand(curriculum, [0, 0, 5, 0.9, 0.9, 0.9]))
     np.testing.assert_array_equal(levels[:4], [2, 3, 3, 3])
+
+
+# Rising
+
+
+def test_rising_level_doubles_in_equal_times():
+    curriculum = Rising(smallest=1, largest=16, over=400)
+    state, levels = curriculum.init(), {}
+    for step in range(501):
+        levels[step] = curriculum.report(state)["level"]
+        state = update(curriculum, state, feedback(error=99.0))
+    assert [levels[step] for step in range(0, 501, 100)] == [1, 2, 4, 8, 16, 16]
+    assert levels[99] == 1
+    assert levels[250] == int(2**2.5)
+    assert all(levels[step] <= levels[step + 1] for step in range(500))
+
+
+@pytest.mark.parametrize(
+    ("back", "step", "sizes"),
+    [
+        (0.5, 300, evenly(4, 8)),
+        (1.0, 300, evenly(8, 8)),
+        (0.0, 300, evenly(2, 8)),
+        (0.5, 0, evenly(2, 2)),
+        (0.4, 900, evenly(13, 32)),
+    ],
+)
+def test_rising_sizes_are_uniform_up_to_the_level(back, step, sizes):
+    curriculum = Rising(smallest=2, largest=32, over=600, back=back)
+    state = jnp.asarray(step, jnp.int32)
+    assert_distributed(draw(curriculum, state, 20_000), sizes)
 
 
 # PredictionGain

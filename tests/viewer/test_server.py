@@ -5,6 +5,7 @@ import json
 import re
 import threading
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import uvicorn
@@ -61,7 +62,7 @@ def test_a_drawn_example_is_what_the_machine_does(client, served):
     assert (made.header.size, made.header.seed) == (2, 7)
     assert made.header.source == "small ntm"
     machine = served[0].machine("20")
-    outputs = machine(made.example["inputs"].astype(np.float32))
+    outputs = machine(jnp.asarray(made.example["inputs"], jnp.float32))
     np.testing.assert_allclose(made.example["outputs"], outputs, atol=1e-6)
 
 
@@ -78,7 +79,9 @@ def test_an_input_of_one_s_own_runs(client):
     task, rows = Copy(width=2), [[1, 0, 0], [0, 0, 1], [0, 0, 0]]
     made = trace_from_bytes(client.post("/api/machines/0/trace", json={"inputs": rows}).content)
     assert made.example["inputs"].tolist() == rows
-    assert made.example["targets"].tolist() == task.answer(np.array(rows))[0].tolist()
+    assert (
+        made.example["targets"].tolist() == task.answer(np.array(rows, np.float32))[0].tolist()
+    )
     assert "wrong_bits" in made.header.scores
     made = trace_from_bytes(
         client.post("/api/machines/1/trace", json={"inputs": [2, 1, 3, 0]}).content

@@ -1,0 +1,35 @@
+"""The command that tells what an NTM's heads do."""
+
+from __future__ import annotations
+
+from softmachine.cli.sources import open_one
+from softmachine.errors import SoftmachineError
+from softmachine.evaluation.generalization import with_test_options
+from softmachine.machines.ntm import NTM
+from softmachine.programs.head_moves import check_moves, give_account
+from softmachine.tasks.task import SequenceTask
+from softmachine.training.devices import use_all_cores
+
+
+def tell_moves(
+    source: str, size: int, seed: int, sequences: int, memory_rows: int | None
+) -> None:
+    """Print the account of one example, then how a machine of moves alone compares."""
+    use_all_cores()
+    if sequences < 1:
+        raise SoftmachineError(f"--sequences must be at least 1, not {sequences}")
+    trained = open_one(source)
+    machine, task = trained.machine, trained.experiment.task
+    if not isinstance(machine, NTM) or not isinstance(task, SequenceTask):
+        raise SoftmachineError(f"{source} is a {type(machine).__name__}; only NTMs have heads")
+    if memory_rows is not None:
+        machine = with_test_options(machine, memory_rows=memory_rows)
+    print(give_account(machine, task, size, seed), flush=True)
+    found = check_moves(machine, task, size, sequences=sequences, seed=seed)
+    rows = ", ".join(f"{share:.2%}" for share in found.same_rows)
+    print(
+        f"\nDone by these moves alone, {found.sequences:,} fresh sequences of size {size}:\n"
+        f"  {found.different_bits:.3%} of the bits differ from the soft machine's\n"
+        f"  wrong bits: {found.wrong_moves:.3%} by moves, {found.wrong_soft:.3%} soft\n"
+        f"  heads where the soft weighting is largest: {rows} of the steps"
+    )

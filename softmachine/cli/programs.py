@@ -1,0 +1,70 @@
+"""The command that turns a machine into a program."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from softmachine.cli.sources import ZOO, Trained, open_one
+from softmachine.errors import SoftmachineError
+from softmachine.files import replacing
+from softmachine.machines.nram import NRAM
+from softmachine.programs.c_code import c_code
+from softmachine.programs.drawing import dot_code, svg_code
+from softmachine.programs.extract import extract
+from softmachine.programs.json_code import json_code
+from softmachine.programs.notes import Provenance, notes, summary
+from softmachine.programs.python_code import python_code
+from softmachine.programs.verify import verify
+from softmachine.tasks.memory import MemoryTask
+from softmachine.zoo.models import open_model
+
+WRITERS = {
+    "python": python_code,
+    "c": c_code,
+    "json": json_code,
+    "svg": svg_code,
+    "dot": dot_code,
+}
+
+
+def write_program(source: str, to: str, out: Path | None, check: bool, seed: int) -> None:
+    """Print a machine's program, or write it; verify it first if asked to.
+
+    Exits with status 1 if a counter-example was found.
+    """
+    trained = open_one(source)
+    task, machine = trained.experiment.task, trained.machine
+    if not isinstance(machine, NRAM) or not isinstance(task, MemoryTask):
+        raise SoftmachineError(f"{source} is no NRAM: only these become programs")
+    program = extract(machine, task)
+    report = verify(machine, task, program, seed=seed) if check else None
+    text = WRITERS[to](
+        program, summary(task), notes(program, task, provenance(source, trained), report)
+    )
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        try:
+            with replacing(out) as temporary:
+                temporary.write_text(text)
+        except OSError as error:
+            raise SoftmachineError(f"cannot write to {out}: {error.strerror}") from error
+        print(out)
+    if report is not None:
+        print(report, file=sys.stderr)
+        if not report.passed:
+            sys.exit(1)
+
+
+def provenance(source: str, trained: Trained) -> Provenance:
+    """Return where a machine's weights come from."""
+    if trained.run is None:
+        card = open_model(source.removeprefix(ZOO)).card
+        return Provenance(source, card["recipe"], card["seed"], card["commit"])
+    experiment = trained.experiment
+    environment = json.loads((trained.run.path / "environment.json").read_text())
+    return Provenance(
+        source, experiment.recipe, experiment.training.seed, environment.get("commit")
+    )

@@ -1,0 +1,198 @@
+"""The command that looks for a program behind given examples."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from softmachine.cli.sources import user_errors
+from softmachine.files import replacing
+from softmachine.machines.nram import NRAM, NRAMConfig
+from softmachine.programs.held_out import (
+    Found,
+    HeldOutReport,
+    mend_program,
+    write_program,
+)
+from softmachine.recipes.synthesis import begin_or_continue, synthesis
+from softmachine.tasks.examples import GivenExample, read_examples
+from softmachine.tasks.given import Given
+from softmachine.training.devices import use_all_cores
+from softmachine.training.runs import Run
+from softmachine.training.trainer import Progress, train_members
+
+SECONDS = 10.0
+"""Least time between lines of progress."""
+
+
+class Options(NamedTuple):
+    """What may be chosen; see ``softmachine synthesize --help``."""
+
+    seed: int
+    members: int
+    enough: int
+    memory: int
+    steps_per_size: int
+    registers: int
+    gates: tuple[str, ...]
+
+
+def synthesize(path: Path, run: Path | None, minutes: float, options: Options) -> None:
+    """Train until members are right, or the time is over; print the program.
+
+    Exits with status 1 without a program, 130 after an interruption.
+    """
+    examples = read_examples(path)
+    with user_errors(f"{path}, "):
+        task = Given(
+            examples=_on_their_lines(examples),
+            memory=options.memory,
+            steps_per_size=options.steps_per_size,
+        )
+    with user_errors():
+        experiment = synthesis(
+            task,
+            NRAMConfig(registers=options.registers, gates=options.gates),
+            seed=options.seed,
+            enough=options.enough,
+        )
+        if not minutes > 0:
+            raise ValueError(f"--minutes must be above 0, not {minutes}")
+    use_all_cores()
+    directory = run or Path("runs") / f"synthesize-{path.stem}"
+    with user_errors():
+        runs = begin_or_continue(directory, experiment, options.members)
+    print(_summary(task), flush=True)
+    display = LevelDisplay(task, len(runs))
+    begin = time.monotonic()
+    progress = train_members(runs, display.report, seconds=60 * minutes)
+    ended = all(member.finished for member in progress)
+    if not ended and time.monotonic() - begin < 60 * minutes:
+        print("Interrupted. The same command continues.")
+        sys.exit(130)
+    solved = [i for i, member in enumerate(progress) if member.solved_sequences is not None]
+    if solved:
+        programs = [write_program(_load(runs[i]), task, runs[i].path.name) for i in solved]
+        _present(directory, programs)
+        return
+    promising = [i for i, member in enumerate(progress) if member.best_error == 0]
+    programs = [mend_program(_load(runs[i]), task, runs[i].path.name) for i in promising]
+    if any(found.report.mistake is None for found in programs):
+        print("No member is right when made hard; changed wires made one so.")
+        _present(directory, programs)
+        return
+    _advise(directory, progress, display)
+    sys.exit(1)
+
+
+def _on_their_lines(examples: list[GivenExample]) -> str:
+    """Return the examples as text again, so that errors name the lines of the file."""
+    lines = [""] * examples[-1].line
+    for example in examples:
+        lines[example.line - 1] = example.to_json()
+    return "\n".join(lines)
+
+
+def _summary(task: Given) -> str:
+    trained, validated, tested = (
+        len(task.part_examples(part)) for part in ("training", "validation", "test")
+    )
+    sizes = task.sizes
+    return (
+        f"{trained} examples to train on (sizes {sizes[0]} to {sizes[-1]}, memories of "
+        f"{task.cells(sizes[-1])} cells), {validated} of these sizes and "
+        f"{tested - validated} larger ones held out."
+    )
+
+
+class LevelDisplay:
+    """Says how many members make no mistake up to which size."""
+
+    def __init__(self, task: Given, members: int) -> None:
+        self._sizes = task.sizes
+        self._members = members
+        self._progress: dict[int, Progress] = {}
+        self._levels: dict[int, int] = {}
+        self._printed = self._begin = time.monotonic()
+
+    def report(self, member: int, progress: Progress, line: dict[str, Any]) -> None:
+        """Take up one member's validation; print a line when all have reported."""
+        self._progress[member] = progress
+        self._levels[member] = self._solved(line["validation_level"])
+        now = time.monotonic()
+        if member < max(self._progress) or len(self._progress) < self._members:
+            return
+        solved = self.solved()
+        if now - self._printed < SECONDS and not solved:
+            return
+        self._printed = now
+        minutes, seconds = divmod(round(now - self._begin), 60)
+        print(f"{minutes:3}:{seconds:02}  {line['step']:>6,} updates  {self}", flush=True)
+
+    def __str__(self) -> str:
+        """Return the members at each level, and how many are right when made hard."""
+        counts = Counter(self._levels.values())
+        levels = ", ".join(
+            f"{counts[level]} up to size {level}" if level else f"{counts[level]} at none"
+            for level in sorted(counts)
+        )
+        return f"no mistake: {levels}; programs: {self.solved()} of {self._members}"
+
+    def solved(self) -> int:
+        """Return how many members are right when made hard, larger examples included."""
+        return sum(p.solved_sequences is not None for p in self._progress.values())
+
+    def _solved(self, level: int) -> int:
+        """Return the largest size that there is up to a level, or 0."""
+        return max((size for size in self._sizes if size <= level), default=0)
+
+
+def _load(run: Run) -> NRAM:
+    machine = run.load_machine()
+    assert isinstance(machine, NRAM)
+    return machine
+
+
+def _present(directory: Path, programs: list[Found]) -> None:
+    """Print the shortest of the programs that are right most often, and its test."""
+    best = min(programs, key=lambda found: (-found.report.right, len(found.code)))
+    with replacing(directory / "program.py") as temporary:
+        temporary.write_text(best.code)
+    print(f"{best.name} found a program, {directory / 'program.py'}:\n")
+    print(best.code)
+    _print_report(best.report)
+
+
+def _print_report(report: HeldOutReport) -> None:
+    """Print the outcome by size and the first mistake."""
+    table = Table(title="held-out examples")
+    for name in ("size", "examples", "right", "with spare cells", "trained"):
+        table.add_column(name, justify="right")
+    for row in report.sizes:
+        table.add_row(
+            str(row.size),
+            f"{row.examples:,}",
+            f"{row.right / row.examples:.1%}",
+            f"{row.right_with_spare / row.examples:.1%}",
+            "yes" if row.trained else "no",
+        )
+    Console().print(table)
+    if report.mistake is not None:
+        example, memory, answer = report.mistake
+        print(f"First mistake, line {example.line}: {memory}")
+        print(f"  should be {list(example.after)}, is {answer}")
+
+
+def _advise(directory: Path, progress: list[Progress], display: LevelDisplay) -> None:
+    """Say how far it came, and what else could be tried."""
+    best = min(member.best_error for member in progress)
+    print(f"No program yet; {display}.")
+    print(f"The best member has {best:.1%} of the cells wrong in validation.")
+    print(f"The same command goes on with {directory}. What else may help: more examples,")
+    print("--steps-per-size 2, the --gates that are needed alone, another --seed.")

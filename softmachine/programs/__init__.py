@@ -1,0 +1,1 @@
+"""From a trained machine to a program: circuits, extraction, code, verification."""

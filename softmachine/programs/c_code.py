@@ -1,0 +1,209 @@
+"""A program as C99."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from softmachine.programs.program import Program
+from softmachine.programs.python_code import WIDTH, assignment
+from softmachine.tasks.steps import StepRule
+from softmachine.programs.statements import (
+    Assign,
+    Choose,
+    If,
+    Put,
+    Repeat,
+    Statement,
+    Syntax,
+    While,
+    Word,
+    first_values,
+    statements,
+    steps_formula,
+)
+from softmachine.programs.values import LEAST_CELLS, Value
+
+MOST_CELLS = 2**56
+"""Sums of some values below this fit into an integer."""
+
+
+def _wrap(text: str, value: Value) -> str:
+    plus = sum(factor for _, factor in value.terms if factor > 0)
+    minus = -sum(factor for _, factor in value.terms if factor < 0)
+    number = value.constant
+    # Between -n and 2n - 1 for every n from 3 on?
+    low = number >= -LEAST_CELLS if minus == 0 else minus == 1 and number >= -1
+    high = number <= LEAST_CELLS if plus <= 1 else plus == 2 and number <= 1
+    return f"{'wrap' if low and high else 'modulo'}({text}, n)"
+
+
+SYNTAX = Syntax(
+    wrap=_wrap,
+    gates={
+        "MIN": "smaller({}, {})",
+        "MAX": "larger({}, {})",
+        "LESS-THAN": "({} < {})",
+        "LESS-OR-EQUAL-THAN": "({} <= {})",
+        "EQUALITY-TEST": "({} == {})",
+    },
+    both=" && ",
+)
+
+HELPERS = {
+    "wrap": """\
+/* x, from -n to 2n - 1, brought into 0 to n - 1. */
+static inline int64_t wrap(int64_t x, int64_t n) {
+    return x < 0 ? x + n : x < n ? x : x - n;
+}""",
+    "modulo": """\
+/* The remainder of x, from 0 to n - 1. */
+static inline int64_t modulo(int64_t x, int64_t n) {
+    return (x % n + n) % n;
+}""",
+    "smaller": """\
+static inline int64_t smaller(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}""",
+    "larger": """\
+static inline int64_t larger(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}""",
+}
+
+
+def c_code(program: Program, summary: str, notes: Sequence[str]) -> str:
+    """Return a C99 file with ``int run(int64_t *memory, size_t length)``.
+
+    Arguments:
+        program: what the function does.
+        summary: the first line of the comment.
+        notes: its paragraphs.
+    """
+    found = statements(program, SYNTAX)
+    body = _lines(found, 1, program)
+    head = [f"/* {_plain(summary)}"]
+    for note in notes:
+        wrapped = textwrap.wrap(_plain(note), WIDTH - 3, break_on_hyphens=False)
+        head += [" *", *(f" * {line}" for line in wrapped)]
+    head += [" */", "", "#include <stddef.h>", "#include <stdint.h>"]
+    code = "\n".join(body)
+    helpers = [text for name, text in HELPERS.items() if f"{name}(" in code]
+    names = sorted({s.name for s in _walk(found) if isinstance(s, Assign)})
+    first = first_values(program)
+    held = [name for name in dict.fromkeys([*first, *names])]
+    lines = [
+        "/* Changes the memory in place. Returns 0; 1 if there are too few cells or too many;",
+        "   2 if a cell holds less than 0 or more than length - 1, the memory left as it is. */",
+        "int run(int64_t *memory, size_t length);",
+        "",
+        "int run(int64_t *memory, size_t length) {",
+        f"    if (length < {LEAST_CELLS} || length > ((size_t)-1 >> 8)) {{",
+        "        return 1;",
+        "    }",
+        "    const int64_t n = (int64_t)length;",
+        "    for (int64_t i = 0; i < n; i++) {",
+        "        if (memory[i] < 0 || memory[i] >= n) {",
+        "            return 2;",
+        "        }",
+        "    }",
+    ]
+    if program.counts_steps:
+        lines += _steps(program.steps)
+    lines += [f"    int64_t {name} = {first.get(name, 0)};" for name in held]
+    if any(isinstance(s, Choose) for s in _walk(found)):
+        states = ", ".join(_state(state.name) for state in program.states)
+        lines += [f"    enum {{ {states} }} state;"]
+    parts = ["\n".join(head), *helpers, "\n".join([*lines, *body, "}"])]
+    return "\n\n".join(parts) + "\n"
+
+
+def _plain(text: str) -> str:
+    return text.replace("*/", "* /").replace("/*", "/ *")
+
+
+def _state(name: str) -> str:
+    return name.upper()
+
+
+def _steps(steps: StepRule) -> list[str]:
+    """Return the lines that compute how many steps there are."""
+    formula, negative = steps_formula(steps)
+    lines = []
+    if steps.factor and steps.of == "array":
+        lines += [
+            "    int64_t quantity = 0;",
+            f"    while (quantity < n - {steps.place} && memory[quantity + {steps.place}] != 0) {{",
+            "        quantity++;",
+            "    }",
+        ]
+        if not steps.place:
+            lines[1] = "    while (quantity < n && memory[quantity] != 0) {"
+    elif steps.factor:
+        quantity = {
+            "cell": f"memory[{steps.place}]",
+            "length": f"(n < {steps.place} ? 0 : n - {steps.place}) / {steps.divisor}",
+        }[steps.of]
+        lines += [f"    const int64_t quantity = {quantity};"]
+    lines += [f"    int64_t steps = {formula};"]
+    return lines if not negative else [*lines, "    steps = steps < 0 ? 0 : steps;"]
+
+
+def _walk(found: Sequence[Statement]) -> Iterator[Statement]:
+    for statement in found:
+        yield statement
+        if isinstance(statement, If):
+            yield from _walk([*statement.body, *statement.otherwise])
+        elif isinstance(statement, While | Repeat):
+            yield from _walk(statement.body)
+        elif isinstance(statement, Choose):
+            for _, body in statement.cases:
+                yield from _walk(body)
+
+
+def _lines(found: Sequence[Statement], depth: int, program: Program) -> list[str]:
+    indent, lines = "    " * depth, []
+
+    def block(head: str, body: Sequence[Statement]) -> list[str]:
+        return [f"{indent}{head} {{", *_lines(body, depth + 1, program), f"{indent}}}"]
+
+    for statement in found:
+        if isinstance(statement, Assign):
+            lines += _noted(f"{indent}{assignment(statement)};", statement.comment)
+        elif isinstance(statement, Put):
+            text = f"{indent}memory[{statement.address}] = {statement.formula};"
+            lines += _noted(text, statement.comment)
+        elif isinstance(statement, If):
+            condition = statement.condition
+            lines += block(f"if ({condition})", statement.body)
+            if statement.otherwise:
+                lines[-1] += " else {"
+                lines += [*_lines(statement.otherwise, depth + 1, program), f"{indent}}}"]
+        elif isinstance(statement, While):
+            head = f"while ({statement.condition})" if statement.condition else "for (;;)"
+            lines += block(head, statement.body)
+        elif isinstance(statement, Repeat):
+            head = f"for (int64_t step = {statement.taken}; step < steps; step++)"
+            lines += block(head, statement.body)
+        elif isinstance(statement, Choose):
+            for j, (name, body) in enumerate(statement.cases):
+                last = j == len(statement.cases) - 1
+                head = "" if last else f"if (state == {_state(name)}) "
+                lines += [f"{indent}{head}{{" if not j else f"{lines.pop()} else {head}{{"]
+                lines += [f"{indent}    /* {name} */"] if last else []
+                lines += [*_lines(body, depth + 1, program), f"{indent}}}"]
+        elif isinstance(statement, Word):
+            text = {"return": "return 0;", "goto": f"state = {_state(statement.state)};"}
+            lines += [indent + text.get(statement.word, f"{statement.word};")]
+    return lines
+
+
+def _noted(line: str, comment: str) -> list[str]:
+    """Return a line with its comment, behind it or above."""
+    if not comment:
+        return [line]
+    if len(line) + 7 + len(comment) <= WIDTH:
+        return [f"{line} /* {comment} */"]
+    indent = " " * (len(line) - len(line.lstrip()))
+    above = textwrap.wrap(comment, WIDTH - len(indent) - 6)
+    return [*(f"{indent}/* {part} */" for part in above), line]

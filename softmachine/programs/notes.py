@@ -1,0 +1,101 @@
+"""What a program says about itself: task, layout, where it comes from, what was verified."""
+
+from __future__ import annotations
+
+import inspect
+from typing import NamedTuple
+
+from softmachine.programs.program import Program
+from softmachine.programs.verify import Report
+from softmachine.tasks.memory import MemoryTask
+from softmachine.tasks.steps import StepRule
+
+
+class Provenance(NamedTuple):
+    """Where the weights come from."""
+
+    source: str
+    """What was asked for, such as ``zoo:nram-copy``."""
+    recipe: str
+    seed: int
+    commit: str | None
+
+    def __str__(self) -> str:
+        commit = f"commit {self.commit}" if self.commit else "an unknown commit"
+        return f"{self.source} (recipe {self.recipe}, seed {self.seed}, trained at {commit})"
+
+
+def summary(task: MemoryTask) -> str:
+    """Return the task in one line."""
+    return (inspect.getdoc(task) or type(task).__name__).splitlines()[0]
+
+
+def notes(
+    program: Program, task: MemoryTask, provenance: Provenance, report: Report | None
+) -> list[str]:
+    """Return what the program says about itself, a paragraph each."""
+    return [
+        layout(task),
+        "All sums are modulo n, the number of cells; values are 0 to n - 1. "
+        + steps_note(program.steps, program.counts_steps),
+        variables_note(program),
+        f"Extracted by softmachine from {provenance}.",
+        verified(program, report),
+    ]
+
+
+def layout(task: MemoryTask) -> str:
+    """Return what the cells of a memory mean, in the words of the task."""
+    paragraphs = (inspect.getdoc(task) or "").split("\n\n")
+    found = next((p for p in paragraphs if p.startswith("Cells:")), "")
+    text, _, _ = " ".join(found.split()).partition(" Source:")
+    return text.replace("``", "")
+
+
+def steps_note(steps: StepRule, counted: bool) -> str:
+    """Return how the program ends."""
+    if steps.of == "nothing":
+        return f"The machine takes {steps.offset} steps."
+    quantity = {
+        "cell": f"what cell {steps.place} holds",
+        "array": f"the number of cells from {steps.place} on before the first 0",
+        "length": "the number of items that fit into the memory",
+    }[steps.of]
+    times = f"{steps.factor} times " if steps.factor != 1 else ""
+    sign = "plus" if steps.offset >= 0 else "less"
+    count = f"{times}{quantity}, {sign} {abs(steps.offset)}" if steps.offset else times + quantity
+    how = (
+        "it counts them, since nothing that it learned ends it earlier"
+        if counted
+        else "it ends where they are over, or where nothing more would change"
+    )
+    return f"The machine is given a number of steps, {count}: {how}."
+
+
+def variables_note(program: Program) -> str:
+    """Return which register each variable is."""
+    texts = []
+    for j, name in program.names.items():
+        if j == program.registers:
+            register = "the steps that are left"
+        else:
+            offset = program.offsets.get(j, 0)
+            sign = f" {'+' if offset > 0 else '-'} {abs(offset)}" if offset else ""
+            register = f"r{j + 1}{sign}"
+        texts.append(f"{name} is {register}")
+    if not texts:
+        return "It needs no variables."
+    return f"Variables and the machine's registers: {', '.join(texts)}."
+
+
+def verified(program: Program, report: Report | None) -> str:
+    """Return what is known of the program's correctness."""
+    states = (
+        "The states follow from the circuits for all patterns of zero registers: none is missed, "
+        "whatever the memory holds."
+        if program.proven
+        else "The states are those observed on examples of the task; a memory may lead to others."
+    )
+    if report is None:
+        return f"{states} Nothing else was verified."
+    return f"{states} Verified: " + "; ".join(map(str, report.checks)) + "."

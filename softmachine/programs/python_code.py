@@ -1,0 +1,164 @@
+"""A program as Python."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Sequence
+
+from softmachine.programs.program import Program
+from softmachine.tasks.steps import StepRule
+from softmachine.programs.statements import (
+    Assign,
+    Choose,
+    If,
+    Put,
+    Repeat,
+    Statement,
+    Syntax,
+    While,
+    Word,
+    first_values,
+    statements,
+    steps_formula,
+)
+from softmachine.programs.values import LEAST_CELLS, Value
+
+WIDTH = 96
+
+SYNTAX = Syntax(
+    wrap=lambda text, value: f"{text} % n" if _single(value) else f"({text}) % n",
+    gates={
+        "MIN": "min({}, {})",
+        "MAX": "max({}, {})",
+        "LESS-THAN": "int({} < {})",
+        "LESS-OR-EQUAL-THAN": "int({} <= {})",
+        "EQUALITY-TEST": "int({} == {})",
+    },
+    both=" and ",
+)
+
+
+def _single(value: Value) -> bool:
+    return value.is_constant and value.constant >= 0
+
+
+def python_code(program: Program, summary: str, notes: Sequence[str]) -> str:
+    """Return a module with a function ``run(memory: list[int]) -> list[int]``.
+
+    Arguments:
+        program: what the function does.
+        summary: the first line of the docstring.
+        notes: its paragraphs.
+    """
+    body = _lines(statements(program, SYNTAX), 1)
+    lines = [f'"""{summary}', ""]
+    for note in notes:
+        lines += [*textwrap.wrap(note, WIDTH - 4), ""]
+    lines[-1] = '"""'
+    lines += ["", "", "def run(memory: list[int]) -> list[int]:"]
+    lines += [
+        '    """Return the memory afterwards; the one given is left as it is."""',
+        "    memory, n = list(memory), len(memory)",
+        f"    if n < {LEAST_CELLS} or not all(0 <= value < n for value in memory):",
+        f'        raise ValueError("expected at least {LEAST_CELLS} cells, each 0 to n - 1")',
+    ]
+    if program.counts_steps:
+        lines += _steps(program.steps)
+    lines += [f"    {name} = {value}" for name, value in first_values(program).items()]
+    return "\n".join([*lines, *body]) + "\n"
+
+
+def _steps(steps: StepRule) -> list[str]:
+    """Return the line that computes how many steps there are."""
+    formula, negative = steps_formula(steps)
+    start = f"{steps.place}, " if steps.place else ""
+    quantity = {
+        "cell": f"memory[{steps.place}]",
+        "array": f"next((i for i in range({start}n) if memory[i] == 0), n)",
+        "length": f"max(n - {steps.place}, 0) // {steps.divisor}",
+        "nothing": "",
+    }[steps.of]
+    if steps.of == "array" and steps.place:
+        quantity += f" - {steps.place}"
+    lines = [f"    quantity = {quantity}"] if steps.factor else []
+    return [*lines, f"    steps = max({formula}, 0)" if negative else f"    steps = {formula}"]
+
+
+def _lines(found: Sequence[Statement], depth: int) -> list[str]:
+    indent, lines = "    " * depth, []
+    for i, statement in enumerate(found):
+        if isinstance(statement, Assign):
+            lines += _noted(f"{indent}{assignment(statement)}", statement.comment)
+        elif isinstance(statement, Put):
+            text = f"{indent}memory[{statement.address}] = {statement.formula}"
+            lines += _noted(text, statement.comment)
+        elif isinstance(statement, If):
+            lines += _if(statement, depth)
+        elif isinstance(statement, While):
+            lines += [f"{indent}while {statement.condition or 'True'}:"]
+            lines += _lines(statement.body, depth + 1)
+        elif isinstance(statement, Repeat):
+            count = f"steps - {statement.taken}" if statement.taken else "steps"
+            lines += [f"{indent}for _ in range({count}):", *_lines(statement.body, depth + 1)]
+        elif isinstance(statement, Choose):
+            lines += [f"{indent}match state:"]
+            for name, body in statement.cases:
+                lines += [f'{indent}    case "{name}":', *_lines(body, depth + 2)]
+                lines += [] if body else [f"{indent}        pass"]
+        elif isinstance(statement, Word):
+            word = statement.word
+            endless = word == "return" and i and _endless(found[i - 1])
+            text = {"return": "return memory", "goto": f'state = "{statement.state}"'}
+            lines += [] if endless else [indent + text.get(word, word)]
+    return lines
+
+
+def _if(statement: If, depth: int) -> list[str]:
+    indent, body, otherwise = "    " * depth, statement.body, statement.otherwise
+    if len(body) == len(otherwise) == 1 and all(
+        isinstance(s, Word) and s.word == "goto" for s in (body[0], otherwise[0])
+    ):
+        names = [s.state for s in (body[0], otherwise[0]) if isinstance(s, Word)]
+        line = f'{indent}state = "{names[0]}" if {statement.condition} else "{names[1]}"'
+        if len(line) <= WIDTH:
+            return [line]
+    lines = [f"{indent}if {statement.condition}:", *_lines(body, depth + 1)]
+    if len(otherwise) == 1 and isinstance(otherwise[0], If):
+        first, *rest = _if(otherwise[0], depth)
+        if first.startswith(f"{indent}if "):
+            return [*lines, f"{indent}elif {first.removeprefix(f'{indent}if ')}", *rest]
+    return lines + ([f"{indent}else:", *_lines(otherwise, depth + 1)] if otherwise else [])
+
+
+def assignment(statement: Assign) -> str:
+    """Return ``x = ...``, or ``x += 1``, without what ends a line."""
+    name, formula = statement.name, statement.formula
+    changed = re.fullmatch(rf"{name} ([+-]) (\w+)", formula)
+    return f"{name} {changed[1]}= {changed[2]}" if changed else f"{name} = {formula}"
+
+
+def _endless(statement: Statement) -> bool:
+    """Return whether nothing after a statement is ever reached."""
+    return isinstance(statement, While) and not statement.condition and not _breaks(
+        statement.body
+    )
+
+
+def _breaks(body: Sequence[Statement]) -> bool:
+    return any(
+        (isinstance(s, Word) and s.word == "break")
+        or (isinstance(s, If) and (_breaks(s.body) or _breaks(s.otherwise)))
+        for s in body
+    )
+
+
+def _noted(line: str, comment: str) -> list[str]:
+    """Return a line with its comment, behind it or above."""
+    if not comment:
+        return [line]
+    if len(line) + 4 + len(comment) <= WIDTH:
+        return [f"{line}  # {comment}"]
+    indent = " " * (len(line) - len(line.lstrip()))
+    above = textwrap.wrap(comment, WIDTH - len(indent) - 2)
+    return [*(f"{indent}# {part}" for part in above), line]

@@ -1,0 +1,219 @@
+"""Mending hard machines by changing single wires.
+
+A soft machine may be right where its hard form is not: a choice that was nearly even, or two
+that only work mixed. Often one wire is wrong. The search here tries every other source for
+every wire that matters, on examples that go wrong and some that do not, keeps the best
+change, and goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Bool, Float, Int, PRNGKeyArray
+
+from softmachine.errors import SoftmachineError
+from softmachine.machines.gates import find_gates
+from softmachine.machines.nram import NRAM, NRAMConfig
+from softmachine.programs.extract import controller_table
+from softmachine.programs.reachable import Table
+from softmachine.programs.wiring import WiringTable, run_wiring
+from softmachine.tasks.memory import MemoryTask
+from softmachine.tasks.task import Task
+
+TRIED_AT_ONCE = 64
+"""Changes that are run together."""
+CONFIRMED = 16
+"""How many of the best changes are run on all examples."""
+
+
+class Batch(NamedTuple):
+    """Examples in memories of one size."""
+
+    memories: Int[np.ndarray, "examples cells"]
+    targets: Int[np.ndarray, "examples cells"]
+    scored: Bool[np.ndarray, "examples cells"]
+    steps: Int[np.ndarray, " examples"]
+
+    def take(self, which: Int[np.ndarray, " some"]) -> Batch:
+        """Return some of the examples."""
+        return Batch(*(array[which] for array in self))
+
+
+class Change(NamedTuple):
+    """One wire of one pattern's circuit, or whether the machine stops there."""
+
+    pattern: int
+    """See `WiringTable`."""
+    row: int | None
+    """The row of choices; None for stopping."""
+    source: int
+    """The slot it takes from now on; for stopping 0 or 1."""
+
+
+class Repair(NamedTuple):
+    """What came of a search."""
+
+    table: WiringTable
+    changes: tuple[Change, ...]
+    """Those made, in their order; none if nothing helped."""
+    before: float
+    """Mean share of wrong cells."""
+    after: float
+
+
+def draw_batch(
+    task: Task, key: PRNGKeyArray, sizes: Int[np.ndarray, " examples"], max_size: int
+) -> Batch:
+    """Return an example of a memory task for each size.
+
+    Raises SoftmachineError for another task.
+    """
+    if not isinstance(task, MemoryTask):
+        raise SoftmachineError(f"{type(task).__name__} has no memories")
+    keys = jax.random.split(key, len(sizes))
+    draw = jax.jit(jax.vmap(lambda key, size: task.sample(key, size, max_size=max_size)))
+    examples = draw(keys, np.asarray(sizes, np.int32))
+    inputs, targets, mask, steps = map(np.asarray, examples)
+    return Batch(inputs, targets, mask > 0, steps)
+
+
+def repair(machine: NRAM, table: WiringTable, batch: Batch, *, most_changes: int = 4) -> Repair:
+    """Return a table that is right on more of the examples, if single changes lead to one.
+
+    Each change is the one after which fewest cells are wrong; the search ends when none is,
+    when no change makes it better, or after ``most_changes``.
+    """
+    config = machine.config
+    errors, patterns = _errors(config, table, batch)
+    before = after = float(errors.mean())
+    changes: list[Change] = []
+    while after > 0 and len(changes) < most_changes:
+        wrong, right = np.flatnonzero(errors > 0), np.flatnonzero(errors == 0)
+        asked = batch.take(np.concatenate([wrong[:24], right[:8]]))
+        candidates = _candidates(machine, table, patterns[wrong].any(axis=0))
+        scores = _try_all(config, table, candidates, asked)
+        best = None
+        for i in np.argsort(scores, kind="stable")[:CONFIRMED]:
+            changed = apply_changes(table, [candidates[i]])
+            result = _errors(config, changed, batch)
+            if best is None or result[0].mean() < best[2][0].mean():
+                best = candidates[i], changed, result
+        if best is None or best[2][0].mean() >= after:
+            break
+        change, table, (errors, patterns) = best
+        after = float(errors.mean())
+        changes.append(change)
+    return Repair(table, tuple(changes), before, after)
+
+
+def apply_changes(table: WiringTable, changes: Sequence[Change]) -> WiringTable:
+    """Return a table with some wires changed."""
+    sources, stop = table.sources.copy(), table.stop.copy()
+    for change in changes:
+        if change.row is None:
+            stop[change.pattern] = bool(change.source)
+        else:
+            sources[change.pattern, change.row] = change.source
+    return WiringTable(sources, stop)
+
+
+def program_table(machine: NRAM, changes: Sequence[Change]) -> Table:
+    """Return what programs are built from, with some wires changed."""
+    registers, rows = machine.config.registers, []
+    for i, gate in enumerate(find_gates(machine.config.gates)):
+        rows += [(i, 0), (i, 1)] if gate.arity else []
+    table = dict(controller_table(machine))
+    for change in changes:
+        key = 0, tuple(bool(change.pattern >> i & 1) for i in range(registers))
+        wires = table[key].wires
+        if change.row is None:
+            wires = wires._replace(stop=bool(change.source))
+        elif change.row < len(rows):
+            place, argument = rows[change.row]
+            gates, inputs = list(wires.gates), list(wires.gates[place].inputs)
+            inputs[argument] = change.source
+            gates[place] = gates[place]._replace(inputs=tuple(inputs))
+            wires = wires._replace(gates=tuple(gates))
+        else:
+            kept = list(wires.registers)
+            kept[change.row - len(rows)] = change.source
+            wires = wires._replace(registers=tuple(kept))
+        table[key] = table[key]._replace(wires=wires)
+    return table
+
+
+def wrong_cells(config: NRAMConfig, table: WiringTable, batch: Batch) -> float:
+    """Return the mean share of wrong cells."""
+    return float(_errors(config, table, batch)[0].mean())
+
+
+def _errors(
+    config: NRAMConfig, table: WiringTable, batch: Batch
+) -> tuple[Float[np.ndarray, " examples"], Bool[np.ndarray, "examples patterns"]]:
+    """Return each example's share of wrong cells, and the patterns it met."""
+    ran = run_wiring(config, table, batch.memories, batch.steps)
+    return _wrong(ran.memories, batch), ran.patterns
+
+
+def _wrong(memories, batch):
+    wrong = ((memories != batch.targets) & batch.scored).sum(axis=1)
+    return wrong / np.maximum(batch.scored.sum(axis=1), 1)
+
+
+def _candidates(
+    machine: NRAM, table: WiringTable, patterns: Bool[np.ndarray, " patterns"]
+) -> list[Change]:
+    """Return every change of a wire that matters, in patterns that were met."""
+    inside = machine.plan.inside
+    changes = []
+    for pattern in np.flatnonzero(patterns).tolist():
+        changes.append(Change(pattern, None, int(not table.stop[pattern])))
+        for row in live_rows(machine.config, table.sources[pattern]):
+            now = int(table.sources[pattern, row])
+            others = [int(i) for i in np.flatnonzero(inside[row]) if i != now]
+            changes += [Change(pattern, row, source) for source in others]
+    return changes
+
+
+def live_rows(config: NRAMConfig, sources: Int[np.ndarray, " rows"]) -> list[int]:
+    """Return the rows of choices from which registers or memory depend, in order."""
+    gates = find_gates(config.gates)
+    registers = config.registers
+    row_of, row = [], 0
+    for gate in gates:
+        row_of.append(row)
+        row += 2 if gate.arity else 0
+    live = list(range(row, row + registers))
+    wanted = {int(sources[i]) - registers for i in live}
+    for i in reversed(range(len(gates))):
+        if i in wanted or gates[i].memory == "write":
+            rows = [row_of[i] + argument for argument in range(gates[i].arity)]
+            live += rows
+            wanted |= {int(sources[r]) - registers for r in rows}
+    return sorted(live)
+
+
+def _try_all(
+    config: NRAMConfig, table: WiringTable, candidates: list[Change], batch: Batch
+) -> Float[np.ndarray, " candidates"]:
+    """Return the mean share of wrong cells after each change alone."""
+    scores = []
+    for first in range(0, len(candidates), TRIED_AT_ONCE):
+        some = candidates[first : first + TRIED_AT_ONCE]
+        tables = [apply_changes(table, [change]) for change in some]
+        stacked = WiringTable(*map(np.stack, zip(*tables, strict=True)))
+        count = len(batch.steps)
+        repeated = batch.take(np.tile(np.arange(count), len(some)))
+        ran = run_wiring(
+            config,
+            stacked,
+            repeated.memories,
+            repeated.steps,
+            table_of=np.repeat(np.arange(len(some)), count),
+        )
+        scores.append(_wrong(ran.memories, repeated).reshape(len(some), count).mean(axis=1))
+    return np.concatenate(scores)

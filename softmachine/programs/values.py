@@ -1,0 +1,229 @@
+"""What a wire carries: integers modulo the number of cells, written in one normal form.
+
+A value is a sum of multiples of atoms and a constant, modulo n, the number of cells. An atom
+is a register, a cell that was read, or what a gate other than a sum gives. Everything said
+here holds for every memory of at least `LEAST_CELLS` cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+LEAST_CELLS = 3
+"""Below that the constant 2 is no value; programs take no fewer cells."""
+
+
+class Register(NamedTuple):
+    """What a register holds before the step."""
+
+    index: int
+
+
+class Load(NamedTuple):
+    """What a cell holds after some of the step's stores."""
+
+    address: Value
+    after: int
+    """How many stores of the step came before."""
+
+
+class Apply(NamedTuple):
+    """What a gate gives that is no sum."""
+
+    gate: str
+    arguments: tuple[Value, ...]
+
+
+Atom = Register | Load | Apply
+
+
+class Value(NamedTuple):
+    """A sum of multiples of atoms and a constant, modulo the number of cells."""
+
+    terms: tuple[tuple[Atom, int], ...]
+    """Each atom once, in a fixed order, with a factor that is not 0."""
+    constant: int
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether there is no atom in it."""
+        return not self.terms
+
+
+def constant(number: int) -> Value:
+    """Return a constant."""
+    return Value((), number)
+
+
+def of(atom: Atom) -> Value:
+    """Return an atom as a value."""
+    return Value(((atom, 1),), 0)
+
+
+ZERO, ONE = constant(0), constant(1)
+
+
+def total(*scaled: tuple[Value, int]) -> Value:
+    """Return the sum of multiples of values."""
+    factors: dict[Atom, int] = {}
+    number = 0
+    for value, factor in scaled:
+        number += factor * value.constant
+        for atom, own in value.terms:
+            factors[atom] = factors.get(atom, 0) + factor * own
+    terms = sorted(((a, f) for a, f in factors.items() if f), key=repr)
+    return Value(tuple(terms), number)
+
+
+def shifted(value: Value, number: int) -> Value:
+    """Return a value plus a number."""
+    return Value(value.terms, value.constant + number)
+
+
+def difference(a: Value, b: Value) -> int | None:
+    """Return ``a - b`` where that is the same number whatever the atoms hold, else None."""
+    return a.constant - b.constant if a.terms == b.terms else None
+
+
+def atoms(value: Value) -> Iterable[Atom]:
+    """Return all atoms in a value, those inside of others after the ones they are in."""
+    for atom, _ in value.terms:
+        yield atom
+        if isinstance(atom, Load):
+            yield from atoms(atom.address)
+        elif isinstance(atom, Apply):
+            for argument in atom.arguments:
+                yield from atoms(argument)
+
+
+def registers_in(value: Value) -> set[int]:
+    """Return the registers that a value depends on."""
+    return {atom.index for atom in atoms(value) if isinstance(atom, Register)}
+
+
+class Facts:
+    """What is known not to be 0."""
+
+    def __init__(self, nonzero: Iterable[Value] = ()) -> None:
+        self.nonzero = frozenset(map(_unsigned, nonzero))
+
+    def with_nonzero(self, value: Value) -> Facts:
+        """Return the facts and one more."""
+        return Facts([*self.nonzero, value])
+
+    def is_zero(self, value: Value) -> bool | None:
+        """Return whether a value is 0; None if that is not known."""
+        if value == ZERO or _unsigned(value) in self.nonzero:
+            return value == ZERO
+        if value.is_constant:
+            return False if abs(value.constant) < LEAST_CELLS else None
+        (atom, factor), *others = value.terms
+        if others or value.constant or abs(factor) != 1 or not isinstance(atom, Apply):
+            return None
+        known = [self.is_zero(argument) for argument in atom.arguments]
+        if atom.gate == "MIN":
+            return True if True in known else False if known == [False, False] else None
+        if atom.gate == "MAX":
+            return False if False in known else True if known == [True, True] else None
+        return None
+
+    def differ(self, a: Value, b: Value) -> bool:
+        """Return whether two values are known to differ."""
+        return self.is_zero(total((a, 1), (b, -1))) is False
+
+
+def _unsigned(value: Value) -> Value:
+    """Return the value or its negative, the same for both."""
+    return min(value, total((value, -1)), key=repr)
+
+
+def apply(gate: str, arguments: tuple[Value, ...], facts: Facts) -> Value:
+    """Return what a gate gives for values, simplified."""
+    if gate in ("ZERO", "ONE", "TWO"):
+        return constant({"ZERO": 0, "ONE": 1, "TWO": 2}[gate])
+    if gate in ("INC", "DEC"):
+        return shifted(arguments[0], 1 if gate == "INC" else -1)
+    if gate in ("ADD", "SUB"):
+        return total((arguments[0], 1), (arguments[1], 1 if gate == "ADD" else -1))
+    simpler = _SIMPLER.get(gate)
+    found = simpler(*arguments, facts) if simpler else None
+    return of(Apply(gate, arguments)) if found is None else found
+
+
+def _order(a: Value, b: Value, facts: Facts) -> int | None:
+    """Return -1 for a < b, 0 for a = b, 1 for a > b; None if that is not known."""
+    if a == b:
+        return 0
+    if not facts.differ(a, b):
+        return None
+    low, high = _rank(a), _rank(b)
+    if low == 0 or high == LEAST_CELLS:  # a is 0, or b is the largest value
+        return -1
+    if high == 0 or low == LEAST_CELLS:
+        return 1
+    return (low > high) - (low < high) if low is not None and high is not None else None
+
+
+def _rank(value: Value) -> int | None:
+    """Return 0, 1, 2 for these constants, the largest number for the largest value."""
+    if not value.is_constant or not -1 <= value.constant < LEAST_CELLS:
+        return None
+    return LEAST_CELLS if value.constant == -1 else value.constant
+
+
+def _less(a: Value, b: Value, facts: Facts) -> Value | None:
+    if b == ZERO or a == constant(-1):
+        return ZERO
+    order = _order(a, b, facts)
+    return None if order is None else constant(int(order < 0))
+
+
+def _less_or_equal(a: Value, b: Value, facts: Facts) -> Value | None:
+    if a == ZERO or b == constant(-1):
+        return ONE
+    order = _order(a, b, facts)
+    return None if order is None else constant(int(order <= 0))
+
+
+def _equal(a: Value, b: Value, facts: Facts) -> Value | None:
+    if a == b:
+        return ONE
+    if facts.differ(a, b):
+        return ZERO
+    ordered = tuple(sorted((a, b), key=repr))
+    return of(Apply("EQUALITY-TEST", ordered))
+
+
+def _minimum(a: Value, b: Value, facts: Facts) -> Value | None:
+    return _extreme("MIN", a, b, facts)
+
+
+def _maximum(a: Value, b: Value, facts: Facts) -> Value | None:
+    return _extreme("MAX", a, b, facts)
+
+
+def _extreme(gate: str, a: Value, b: Value, facts: Facts) -> Value | None:
+    smallest, largest = ZERO, constant(-1)
+    absorbing, neutral = (smallest, largest) if gate == "MIN" else (largest, smallest)
+    if absorbing in (a, b):
+        return absorbing
+    if neutral in (a, b):
+        return a if b == neutral else b
+    order = _order(a, b, facts)
+    if order is not None:
+        return a if (order <= 0) == (gate == "MIN") else b
+    for one, other in ((a, b), (b, a)):
+        if one == ONE and facts.is_zero(other) is False:
+            return ONE if gate == "MIN" else other
+    ordered = tuple(sorted((a, b), key=repr))
+    return of(Apply(gate, ordered))
+
+
+_SIMPLER = {
+    "LESS-THAN": _less,
+    "LESS-OR-EQUAL-THAN": _less_or_equal,
+    "EQUALITY-TEST": _equal,
+    "MIN": _minimum,
+    "MAX": _maximum,
+}

@@ -1,0 +1,196 @@
+"""The command that finds programs behind examples; and what it makes of malformed files."""
+
+import json
+import re
+import signal
+from pathlib import Path
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from softmachine.cli import synthesis
+from softmachine.cli.main import main
+from softmachine.cli.synthesis import Options, synthesize
+from softmachine.errors import ExamplesError
+from softmachine.machines.gates import PAPER_GATES
+from softmachine.programs.held_out import load
+from softmachine.tasks.examples import MOST_CELLS
+
+SMALL = ["--gates", "ONE", "WRITE", "--registers", "1", "--members", "2", "--memory", "9"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write_examples(folder, wanted):
+    """Cell 0 shall hold a number, whatever it holds before."""
+    lines = [
+        {"input": [i % 8, i % 3, *[0] * (cells - 2)], "mask": [1, *[0] * (cells - 1)]}
+        for cells in (3, 4, 30)
+        for i in range(8)
+    ]
+    for line in lines:
+        line["output"] = [wanted, *line["input"][1:]]
+    (folder / "task.jsonl").write_text("\n".join(map(json.dumps, lines)))
+
+
+def test_a_program_is_found_printed_and_tested(folder, capsys):
+    write_examples(folder, 1)
+    main(["synthesize", "task.jsonl", *SMALL, "--minutes", "60"])
+    printed = capsys.readouterr().out
+    # Two of eight are held out of each size.
+    assert printed.startswith(
+        "12 examples to train on (sizes 3 to 4, memories of 8 cells), 4 of these sizes and 8 "
+        "larger ones held out.\n"
+    )
+    directory = folder / "runs" / "synthesize-task"
+    code = (directory / "program.py").read_text()
+    assert code in printed
+    assert load(code)([5, 3, 2, 1, 0, 0])[0] == 1
+    rows = [line.split("│") for line in printed.splitlines() if line.startswith("│")]
+    assert [[cell.strip() for cell in row[1:-1]] for row in rows] == [
+        ["3", "2", "100.0%", "100.0%", "yes"],
+        ["4", "2", "100.0%", "100.0%", "yes"],
+        ["30", "8", "100.0%", "100.0%", "no"],
+    ]
+
+    metrics = (directory / "seed-0" / "metrics.jsonl").read_text()
+    main(["synthesize", "task.jsonl", *SMALL])
+    outcome = [line for line in printed.splitlines() if " updates  no mistake" not in line]
+    assert capsys.readouterr().out.splitlines() == outcome
+    assert (directory / "seed-0" / "metrics.jsonl").read_text() == metrics
+
+    with pytest.raises(SystemExit) as stop:
+        main(["synthesize", "task.jsonl", *SMALL, "--seed", "1"])
+    assert stop.value.code == 2
+    assert "was begun with other examples or options" in capsys.readouterr().err
+
+
+def test_without_a_program_it_says_so_and_goes_on_later(folder, capsys):
+    write_examples(folder, 2)  # there is no way to make a 2
+    for updates in (50, 100):
+        with pytest.raises(SystemExit) as stop:
+            main(["synthesize", "task.jsonl", *SMALL, "--minutes", "1e-9"])
+        assert stop.value.code == 1
+        printed = capsys.readouterr().out
+        assert "No program yet; no mistake: 2 at none; programs: 0 of 2." in printed
+        for seed in (0, 1):
+            lines = Path(f"runs/synthesize-task/seed-{seed}/metrics.jsonl").read_text()
+            assert [json.loads(line)["step"] for line in lines.splitlines()] == list(
+                range(50, updates + 1, 50)
+            )
+    assert not Path("runs/synthesize-task/program.py").exists()
+
+
+def test_an_interruption_keeps_what_there_is(folder, capsys, monkeypatch):
+    write_examples(folder, 2)
+    report = synthesis.LevelDisplay.report
+
+    def interrupt(*_):
+        signal.raise_signal(signal.SIGINT)
+        monkeypatch.setattr(synthesis.LevelDisplay, "report", report)
+
+    monkeypatch.setattr(synthesis.LevelDisplay, "report", interrupt)
+    with pytest.raises(SystemExit) as stop:
+        main(["synthesize", "task.jsonl", *SMALL, "--minutes", "60"])
+    assert stop.value.code == 130
+    assert "Interrupted. The same command continues." in capsys.readouterr().out
+    assert Path("runs/synthesize-task/seed-1/checkpoints/last.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--minutes", "0"], "--minutes must be above 0"),
+        (["--memory", "2"], "line 1: .*memory of 2 cells"),
+        (["--gates", "NAND"], "there is no gate 'NAND'"),
+        (["--members", "0"], "at least 1 member"),
+        (["--registers", "0"], "registers must be at least 1"),
+        (["--enough", "0"], "enough must be at least 1"),
+    ],
+)
+def test_options_out_of_range_are_refused(folder, capsys, options, words):
+    write_examples(folder, 1)
+    with pytest.raises(SystemExit) as stop:
+        main(["synthesize", "task.jsonl", *options])
+    assert stop.value.code == 2
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert re.search(words, message)
+    assert [path.name for path in folder.iterdir()] == ["task.jsonl"]
+
+
+@st.composite
+def malformed(draw):
+    """A file with good lines and one bad one; and the bad one's number."""
+    lines = [
+        {"input": [i + 1, i + 2, 0], "output": [i + 2, i + 3, 0]}
+        for i in range(draw(st.integers(2, 5)))
+    ]
+    place = draw(st.integers(0, len(lines) - 1))
+    example = lines[place]
+    key = draw(st.sampled_from(["input", "output"]))
+    cell = draw(st.integers(0, 2))
+    kind = draw(
+        st.sampled_from(
+            [
+                *["ragged", "negative", "big", "number", "boolean", "text", "null", "nested"],
+                *["missing", "unknown", "list", "truncated", "garbage", "empty"],
+                *["contradiction", "mask", "size"],
+            ]
+        )
+    )
+    values = {
+        "negative": draw(st.integers(-(10**6), -1)),
+        "big": draw(st.integers(MOST_CELLS, 10**40)),
+        "number": draw(st.floats(allow_nan=True, allow_infinity=True)),
+        "boolean": draw(st.booleans()),
+        "text": draw(st.text(max_size=5)),
+        "null": None,
+        "nested": [1],
+    }
+    if kind in values:
+        example[key][cell] = values[kind]
+    elif kind == "ragged":
+        example[key] += draw(st.lists(st.integers(0, 9), min_size=1, max_size=4))
+    elif kind == "missing":
+        del example[key]
+    elif kind == "unknown":
+        example[draw(st.text(min_size=1, max_size=5).map(lambda x: "x" + x))] = 1
+    elif kind == "empty":
+        example["input"] = example["output"] = []
+    elif kind == "contradiction":
+        lines.append({"input": example["input"], "output": [9, *example["output"][1:]]})
+        place = len(lines) - 1
+    elif kind == "mask":
+        example["mask"] = draw(st.sampled_from([[], [0, 0, 0], [1, 1], [1, 2, 1], 5, "111"]))
+    elif kind == "size":
+        example["size"] = draw(st.sampled_from([0, -1, 1.5, True, "3", [3], MOST_CELLS + 1]))
+    texts = [json.dumps(x) for x in lines]
+    if kind == "list":
+        texts[place] = json.dumps(list(example.values()))
+    elif kind == "truncated":
+        texts[place] = texts[place][: draw(st.integers(1, len(texts[place]) - 1))]
+    elif kind == "garbage":
+        words = st.text(st.characters(codec="utf-8", exclude_characters="\n\r"), min_size=1)
+        texts[place] = "?" + draw(words)
+    return "\n".join(texts), place + 1
+
+
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(malformed())
+def test_every_malformed_file_gets_a_line_number_and_leaves_nothing_behind(folder, drawn):
+    text, number = drawn
+    path = folder / "examples.jsonl"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ExamplesError) as caught:
+        synthesize(path, None, 1.0, Options(0, 2, 1, 16, 1, 5, PAPER_GATES))
+    assert str(caught.value).startswith(f"{path}, line {number}: ")
+    assert len(str(caught.value)) < len(str(path)) + 300
+    assert [entry.name for entry in folder.iterdir()] == ["examples.jsonl"]

@@ -1,0 +1,175 @@
+"""Programs do what their machines do: random machines, the paper's Copy, every step rule."""
+
+import itertools
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from softmachine.programs.c_code import c_code
+from softmachine.programs.json_code import json_code
+from softmachine.programs.program import build_program
+from softmachine.programs.python_code import python_code
+from softmachine.programs.verify import c_compiler, load_c, load_python
+from softmachine.tasks.steps import StepRule
+
+ROOT = Path(__file__).parents[2]
+RULES = [
+    StepRule("nothing", 0, 0),
+    StepRule("nothing", 0, 3),
+    StepRule("nothing", 0, 12),
+    StepRule("cell", 1, 1, 0),
+    StepRule("cell", 1, 3, 1),
+    StepRule("cell", 1, 0, 2),
+    StepRule("cell", 2, -1, 0),
+    StepRule("array", 1, 1, 0),
+    StepRule("array", 2, 0, 1),
+    StepRule("length", 2, 1, 5, 2),
+]
+SEEDS = range(120)
+needs_compiler = pytest.mark.skipif(
+    c_compiler() is None, reason="there is no C compiler (cc, gcc, clang or $CC)"
+)
+
+
+def memories(seed):
+    """Return all memories of three cells, and some larger ones."""
+    rng = random.Random(seed)
+    yield from map(list, itertools.product(range(3), repeat=3))
+    for n in (4, 5, 7, 12):
+        for _ in range(10):
+            yield [rng.randrange(n) for _ in range(n)]
+
+
+def program_of(tables, seed):
+    registers, table = tables.random_table(seed)
+    rule = RULES[seed % len(RULES)]
+    return registers, table, rule, build_program(table, rule, proven=True)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_random_machines(tables, seed):
+    registers, table, rule, program = program_of(tables, seed)
+    run = load_python(python_code(program, "A program.", []))
+    for memory in memories(seed):
+        before = list(memory)
+        expected = tables.interpret(table, registers, memory, rule.steps(memory))
+        assert run(memory) == expected
+        assert memory == before
+
+
+@needs_compiler
+@pytest.mark.parametrize("seed", SEEDS[::8])
+def test_random_machines_in_c(tables, seed, tmp_path):
+    """Without a warning, too: the compiler takes them for errors."""
+    registers, table, rule, program = program_of(tables, seed)
+    run = load_c(c_code(program, "A program.", ["A note."]), tmp_path)
+    for memory in memories(seed):
+        expected = tables.interpret(table, registers, memory, rule.steps(memory))
+        assert run(memory) == expected
+
+
+def test_python_passes_ruff(tables, tmp_path):
+    for seed in SEEDS:
+        *_, program = program_of(tables, seed)
+        text = python_code(program, "A program of a random machine.", ["Some notes. " * 20])
+        (tmp_path / f"program_{seed}.py").write_text(text)
+    options = ["--config", str(ROOT / "pyproject.toml"), "--no-cache", str(tmp_path)]
+    for command in (["check"], ["format", "--diff"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, *options],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_json_tells_the_same(tables):
+    for seed in SEEDS[::10]:
+        *_, program = program_of(tables, seed)
+        value = json.loads(json_code(program, "A program.", ["A note."]))
+        assert [state["name"] for state in value["states"]] == [s.name for s in program.states]
+        assert set(value["variables"]) == set(program.names.values())
+        assert all(set(s["updates"]) <= set(value["variables"]) for s in value["states"])
+
+
+# --- the paper's Copy -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def paper_copy(tables):
+    """Figure 4 and table 2, with a way down to the last register that ends by itself."""
+    gates = ("READ", "ONE", "INC", "ADD", "DEC", "WRITE")
+    begin = {"READ": "r1", "DEC": "READ", "WRITE": "r1 READ", "r2": "DEC", "r3": "DEC"}
+    main = {
+        "READ": "r3",
+        "ADD": "r2 r3",
+        "DEC": "r3",
+        "WRITE": "ADD READ",
+        "r2": "r2",
+        "r3": "DEC",
+    }
+    first = tables.wires_by_name(gates, 3, begin)
+    later = tables.wires_by_name(gates, 3, main)
+    return tables.full_table(3, lambda pattern: first if all(pattern) else later)
+
+
+COPY = '''\
+    base = (memory[0] - 1) % n  # r2 = DEC(READ(r1))
+    i = base  # r3 = DEC(READ(r1))
+    if memory[0] == 0:
+        return memory
+'''
+
+
+def test_copy_reads_as_a_person_would_write_it(paper_copy):
+    program = build_program(paper_copy, StepRule("cell", 1, 0, 0), proven=True)
+    assert not program.counts_steps or program.steps.offset == 0
+    program = build_program(paper_copy, StepRule("cell", 1, 1, 0), proven=True)
+    text = python_code(program, "Copy.", [])
+    assert COPY in text
+    assert "memory[(base + i) % n] = memory[i]  # WRITE(ADD(r2, r3), READ(r3))\n" in text
+    assert "i -= 1  # r3 = DEC(r3)\n" in text
+    assert len(program.states) == 2
+
+
+def test_copy_copies_any_length(paper_copy):
+    program = build_program(paper_copy, StepRule("cell", 1, 1, 0), proven=True)
+    run = load_python(python_code(program, "Copy.", []))
+    rng = random.Random(0)
+    for size in (1, 2, 50, 30_000):
+        array = [rng.randrange(1, 2 * size + 1) for _ in range(size)]
+        after = run([size + 1, *array, *[0] * size])
+        assert after[size + 1 :] == array
+
+
+# --- what is refused ------------------------------------------------------------------------
+
+BAD = {"too few cells": [0, 1], "too large": [0, 3, 0], "negative": [0, -1, 0]}
+
+
+@pytest.mark.parametrize("memory", BAD.values(), ids=BAD)
+def test_bad_memories(paper_copy, memory):
+    program = build_program(paper_copy, StepRule("cell", 1, 1, 0), proven=True)
+    with pytest.raises(ValueError, match="at least 3 cells, each 0 to n - 1"):
+        load_python(python_code(program, "Copy.", []))(memory)
+
+
+@needs_compiler
+@pytest.mark.parametrize("memory", BAD.values(), ids=BAD)
+def test_bad_memories_in_c(paper_copy, memory, tmp_path):
+    program = build_program(paper_copy, StepRule("cell", 1, 1, 0), proven=True)
+    with pytest.raises(ValueError, match="returned [12]"):
+        load_c(c_code(program, "Copy. */ int x;", []), tmp_path)(memory)
+
+
+def test_a_machine_that_changes_nothing(tables):
+    wires = tables.wires_by_name(("READ", "WRITE"), 1, {"READ": "r1", "WRITE": "r1 READ"})
+    table = tables.full_table(1, lambda pattern: wires)
+    program = build_program(table, StepRule("nothing", 0, 5), proven=True)
+    assert program.states == ()
+    assert load_python(python_code(program, "Nothing.", []))([2, 1, 0]) == [2, 1, 0]
