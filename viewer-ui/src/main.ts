@@ -54,10 +54,11 @@ class Page {
   }
 
   private build(): void {
-    this.file.addEventListener(
-      "change",
-      () => void this.add(Array.from(this.file.files ?? [])),
-    );
+    this.file.addEventListener("change", () => {
+      const files = Array.from(this.file.files ?? []);
+      this.file.value = ""; // so that the same file, written anew, can be opened again
+      void this.add(files);
+    });
     document.body.append(
       element("header", { class: "top" }, [
         element("h1", {}, ["softmachine"]),

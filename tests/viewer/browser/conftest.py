@@ -46,6 +46,7 @@ def new_page(browser):
         page.on("dialog", lambda dialog: complaints.append(dialog.message))
         return page
 
+    make.complaints = complaints
     yield make
     for context in contexts:
         context.close()
