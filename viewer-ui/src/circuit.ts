@@ -196,8 +196,9 @@ function drawGate(d: Drawing, circuit: Circuit, places: Places, gate: number): v
     memory === "write" ? null : d.step,
     memory !== "",
   );
-  if (memory === "write")
-    d.pen.text(at[0], at[1] + 8, "memory", { ...small(d.theme, "center"), size: 10 });
+  if (memory !== "write") return;
+  const tiny = { ...small(d.theme, "center"), size: 10 };
+  d.pen.text(at[0], at[1] + 8, "memory", tiny, places.box - 4);
 }
 
 /** Draw a box with a name and, if there is one, the value at a step. */

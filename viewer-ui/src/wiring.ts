@@ -8,7 +8,7 @@ const ROW = 44;
 const LANE = 14;
 export const TOP = 20;
 export const ENDS = 76;
-export const COLUMN = 56; // at least, or the drawing has to be scrolled
+export const COLUMN = 50; // at least, or the drawing has to be scrolled
 
 /** A wire to a choice, from a register or a gate. */
 export interface Wire {
