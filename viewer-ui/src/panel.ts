@@ -91,6 +91,8 @@ export class Host {
   private moment: Moment | null = null;
   private spots: Spot[] = [];
   private cursor: Cursor | null = null;
+  private seen = true; // until the observer says otherwise
+  private readonly seeing: IntersectionObserver;
   private width = 0;
   private height = 0;
 
@@ -105,13 +107,26 @@ export class Host {
       ]),
       element("div", { class: "scrolled" }, [this.canvas]),
     ]);
+    this.seeing = new IntersectionObserver(
+      (changes) => {
+        this.seen = changes[changes.length - 1].isIntersecting;
+        if (this.seen) this.redraw();
+      },
+      { rootMargin: "200px" },
+    );
+    this.seeing.observe(this.canvas);
     this.listen();
+  }
+
+  /** Stop watching whether the panel is seen. */
+  remove(): void {
+    this.seeing.disconnect();
   }
 
   /** Draw a moment; in words too, unless it is gone at once. */
   show(moment: Moment, inWords: boolean): void {
     this.moment = moment;
-    this.redraw();
+    if (this.seen) this.redraw();
     if (inWords) this.describe();
   }
 

@@ -12,6 +12,7 @@ import {
   outline,
   TICKS,
   timeAxis,
+  timeKey,
 } from "./timeline";
 import { numberTip } from "./tips";
 import type { Field, Trace } from "./trace";
@@ -54,13 +55,15 @@ export function stripPanel(trace: Trace, field: Field, title: string): Panel {
       const axis = timeAxis(d.trace, d.width, d.step);
       const colors = colorsOf(field, d.theme);
       const broken = pixelOf(d.theme.accent);
+      const key = timeKey(axis, d.theme);
       let y = EDGE;
       strips.forEach((strip, i) => {
         const tall = strip.rows * strip.rowHeight;
-        const picture = bitmaps[i].fill(axis.count, strip.rows, (column, row) => {
+        const color = (column: number, row: number) => {
           const at = entry(d.trace, field, axis.first + column);
           return at ? pixel(colors, at.data[at.first + strip.offset + row], broken) : 0;
-        });
+        };
+        const picture = bitmaps[i].fill(axis.count, strip.rows, color, key);
         const part: [number, number, number, number] = [0, 0, axis.count, strip.rows];
         d.pen.image(picture, part, axis.left, y, frameWidth(axis), tall);
         outline(d, axis.left, y, frameWidth(axis), tall);

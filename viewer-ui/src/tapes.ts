@@ -13,6 +13,7 @@ import {
   TICKS,
   type TimeAxis,
   timeAxis,
+  timeKey,
 } from "./timeline";
 import type { Field, Trace } from "./trace";
 
@@ -57,11 +58,12 @@ export function tapesPanel(trace: Trace): Panel | null {
         const tall = rows * rowHeight(field);
         const colors = colorsOf(field, d.theme);
         const broken = pixelOf(d.theme.accent);
-        const picture = bitmap.fill(axis.count, rows, (column, row) => {
+        const color = (column: number, row: number) => {
           const step = axis.first + column;
           if (!visible(shown, step, row)) return faint;
           return pixel(colors, field.data[(step - 1) * rows + row], broken);
-        });
+        };
+        const picture = bitmap.fill(axis.count, rows, color, timeKey(axis, d.theme));
         d.pen.image(picture, [0, 0, axis.count, rows], axis.left, y, frameWidth(axis), tall);
         outline(d, axis.left, y, frameWidth(axis), tall);
         d.pen.text(axis.left - 8, y + tall / 2, shown, small(d.theme, "right"));

@@ -1,6 +1,7 @@
 // Drawings along time. All of one width show the same stretch of time at the same places.
 
 import { type Drawing, small } from "./panel";
+import type { Theme } from "./theme";
 import type { Trace } from "./trace";
 
 export interface TimeAxis {
@@ -34,6 +35,11 @@ export function drawPresent(d: Drawing, axis: TimeAxis, y: number, height: numbe
   const x = axis.left + (d.step - axis.first) * axis.cell;
   if (d.step < 1 || d.step >= axis.first + axis.count) return;
   d.pen.rect(x, y, Math.max(axis.cell, 1), height, { stroke: d.theme.accent, width: 1.5 });
+}
+
+/** Return a name for a stretch of time in some colours: pictures of it look alike. */
+export function timeKey({ first, count }: TimeAxis, theme: Theme): string {
+  return `${first} ${count} ${theme.surface} ${theme.accent}`;
 }
 
 /** Return the width of the stretch of time. */

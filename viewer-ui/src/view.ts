@@ -76,11 +76,13 @@ export class View {
 
   remove(): void {
     this.resizing.disconnect();
+    for (const host of [...this.hosts, this.history]) host?.remove();
     this.root.remove();
   }
 
   select(place: Place | null): void {
     this.place = place;
+    this.history?.remove();
     this.history = place && new Host(historyPanel(this.trace, place), this.listener);
     this.histories.replaceChildren();
     if (!this.history) return;
@@ -131,6 +133,7 @@ export class View {
     const { side, main, more } = panelsOf(this.trace, hard);
     const make = (panels: typeof side) => panels.map((panel) => new Host(panel, this.listener));
     const [aside, along, folded] = [make(side), make(main), make(more)];
+    for (const host of this.hosts) host.remove();
     this.hosts = [...aside, ...along, ...folded];
     const figures = (hosts: Host[]) => hosts.map((host) => host.figure);
     const rest = element(

@@ -75,6 +75,7 @@ def live(served):
     )
     server = uvicorn.Server(config)
     socket = config.bind_socket()
+    socket.listen()  # so that the first page waits for the server instead of being refused
     port = socket.getsockname()[1]
     config.app = build_app(served, [], token="secret", port=port)
     thread = threading.Thread(target=server.run, args=([socket],), daemon=True)
