@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import CDPSession, Page, sync_playwright
 from safetensors.numpy import save
 
 from softmachine.training.environment import describe_environment
@@ -131,17 +131,28 @@ def time_page(page: Page, full: Path, steps: int) -> float:
     return page.evaluate(UNTIL_DRAWN, steps) / 1000
 
 
+def processor_seconds(session: CDPSession) -> float:
+    """Return how long the page's main thread has been at work, whatever else was running."""
+    metrics = session.send("Performance.getMetrics")["metrics"]
+    return next(x["value"] for x in metrics if x["name"] == "TaskDuration")
+
+
 def time_playing(page: Page, full: Path, steps: int) -> dict[str, float]:
     """Return frames per second while a trace plays, and how long the frames took."""
     page.goto(full.as_uri())
     page.evaluate(UNTIL_DRAWN, steps)
     page.get_by_label("speed").select_option("60 / s")
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    before = processor_seconds(session)
     frames = page.evaluate(PLAY)
+    busy = processor_seconds(session) - before
     times = [time for time, _ in frames]
     gaps = sorted(b - a for a, b in itertools.pairwise(times))
     return {
         "seconds": (times[-1] - times[0]) / 1000,
         "frames_per_second": 1000 * len(gaps) / (times[-1] - times[0]),
+        "processor_ms_per_frame": 1000 * busy / len(gaps),
         "steps_shown": len({step for _, step in frames}),
         "median_frame_ms": statistics.median(gaps),
         "frame_ms_95th_of_100": gaps[int(0.95 * len(gaps))],

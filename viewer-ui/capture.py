@@ -19,9 +19,9 @@ import softmachine as sm
 from softmachine.viewer.page import page_with
 from softmachine.zoo import models
 
-STILLS = [("ntm-copy", 20, 30, "light"), ("nram-copy", 8, 6, "dark")]
+STILLS = [("ntm-copy", 12, 19, "light"), ("nram-copy", 6, 6, "dark")]
 """Machine, size, step and colour scheme."""
-MOVING = ("ntm-copy", 12)
+MOVING = "ntm-copy"
 WIDE, TALL = 1280, 860
 SHRUNK = 2 / 3
 FRAME_MS, LAST_MS = 240, 2_000
@@ -63,14 +63,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         # No sandbox: Chromium refuses one where it runs as root, as in containers.
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        pages = {}
         for machine, size, step, scheme in STILLS:
-            address, last = page_of(Path(name), machine, size)
+            address, last = pages[machine] = page_of(Path(name), machine, size)
             still = picture(open_at(browser, address, step, last, scheme))
             # Few colours are in use: a palette holds them in a third of the bytes.
             still.quantize(256, dither=Image.Dither.NONE).save(
                 out / f"{machine}.png", optimize=True
             )
-        address, last = page_of(Path(name), *MOVING)
+        address, last = pages[MOVING]
         page = open_at(browser, address, 0, last, "light")
         size = (round(WIDE * SHRUNK), round(TALL * SHRUNK))
         frames = []
@@ -82,7 +83,7 @@ def main() -> None:
     palette = frames[-1].quantize(256)
     small = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     small[0].save(
-        out / f"{MOVING[0]}.gif",
+        out / f"{MOVING}.gif",
         save_all=True,
         append_images=small[1:],
         duration=[FRAME_MS] * last + [LAST_MS],

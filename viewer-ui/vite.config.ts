@@ -7,16 +7,19 @@ function onlyOwnScript(): Plugin {
   return {
     name: "only-own-script",
     enforce: "post",
-    generateBundle: { order: "post", handler(_, bundle) {
-      for (const file of Object.values(bundle)) {
-        if (file.type !== "asset" || !file.fileName.endsWith(".html")) continue;
-        const page = String(file.source);
-        const script = /<script type="module"[^>]*>([\s\S]*?)<\/script>/.exec(page);
-        if (!script) throw new Error("the page has no script");
-        const hash = createHash("sha256").update(script[1]).digest("base64");
-        file.source = page.replace("SCRIPT-HASH", `'sha256-${hash}'`);
-      }
-    } },
+    generateBundle: {
+      order: "post",
+      handler(_, bundle) {
+        for (const file of Object.values(bundle)) {
+          if (file.type !== "asset" || !file.fileName.endsWith(".html")) continue;
+          const page = String(file.source);
+          const script = /<script type="module"[^>]*>([\s\S]*?)<\/script>/.exec(page);
+          if (!script) throw new Error("the page has no script");
+          const hash = createHash("sha256").update(script[1]).digest("base64");
+          file.source = page.replace("SCRIPT-HASH", `'sha256-${hash}'`);
+        }
+      },
+    },
   };
 }
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from softmachine.cli.programs import provenance
 from softmachine.cli.scoring import TestOptions, curve
 from softmachine.cli.sources import Trained, open_one
 from softmachine.errors import SoftmachineError, TraceError
@@ -118,6 +119,7 @@ def write_report(source: str, out: Path | None, seed: int) -> None:
         run.metrics() if run else [],
         (run.load_progress() or {}) if run else {},
         run.environment() if run else {},
+        provenance(source, trained),
         _commands(source, trained),
     )
     text = build_report(subject, curve(trained, TestOptions(), seed), seed)

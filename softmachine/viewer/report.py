@@ -15,10 +15,18 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from softmachine.errors import SoftmachineError
 from softmachine.evaluation import figures
 from softmachine.evaluation.generalization import SizeScore, with_test_options
 from softmachine.evaluation.scoring import score_batch
 from softmachine.machines.machine import Machine, parameter_count
+from softmachine.machines.nram import NRAM
+from softmachine.programs.drawing import svg_code
+from softmachine.programs.extract import extract
+from softmachine.programs.notes import Provenance, summary
+from softmachine.programs.notes import notes as program_notes
+from softmachine.programs.python_code import python_code
+from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.task import Task
 from softmachine.traces.file import Trace
 from softmachine.traces.making import trace
@@ -57,6 +65,8 @@ class Subject(NamedTuple):
     """How far the training came; may be empty."""
     environment: Mapping[str, Any]
     """Where and with what it was trained; may be empty."""
+    provenance: Provenance
+    """Where its weights come from."""
     commands: Sequence[str]
     """What repeats it."""
 
@@ -85,6 +95,8 @@ def build_report(subject: Subject, scores: Sequence[SizeScore], seed: int = 0) -
             _picture(curve, "error over size"),
         )
     )
+    if isinstance(subject.machine, NRAM) and isinstance(task, MemoryTask):
+        sections.append(program_section(subject.machine, task, subject.provenance))
     traces, notes = example_traces(subject, scores, seed)
     sections.append(
         _section(
@@ -100,6 +112,25 @@ def build_report(subject: Subject, scores: Sequence[SizeScore], seed: int = 0) -
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
         f"<h1>{title}</h1>\n" + "\n".join(sections) + "\n</body>\n</html>\n"
+    )
+
+
+def program_section(machine: NRAM, task: MemoryTask, provenance: Provenance) -> str:
+    """Return the algorithm that was found, as code and as a drawing, or why there is none."""
+    try:
+        program = extract(machine, task)
+        code = python_code(
+            program, summary(task), program_notes(program, task, provenance, None)
+        )
+        drawing = svg_code(program, "", [])
+    except SoftmachineError as error:
+        return _section(
+            "Program", f"<p>None could be extracted: {html.escape(str(error))}.</p>"
+        )
+    return _section(
+        "Program",
+        f'<div class="wide"><pre>{html.escape(code)}</pre></div>',
+        f'<div class="wide">{_image(drawing.encode(), "circuits")}</div>',
     )
 
 
@@ -235,5 +266,9 @@ def _picture(figure: Figure, description: str) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     plt.close(figure)
-    data = base64.b64encode(buffer.getvalue()).decode()
+    return _image(buffer.getvalue(), description)
+
+
+def _image(svg: bytes, description: str) -> str:
+    data = base64.b64encode(svg).decode()
     return f'<img alt="{html.escape(description)}" src="data:image/svg+xml;base64,{data}">'

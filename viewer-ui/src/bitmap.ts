@@ -4,11 +4,20 @@
 export class Bitmap {
   readonly canvas = document.createElement("canvas");
   private context = this.canvas.getContext("2d", { willReadFrequently: true })!;
+  private key: string | null = null;
   private data: ImageData | null = null;
   private pixels = new Uint32Array(0);
 
-  /** Fill the picture with `color(column, row)`; return it. */
-  fill(columns: number, rows: number, color: (column: number, row: number) => number) {
+  /** Fill the picture with `color(column, row)`, unless it was filled under the same key;
+   * return it. */
+  fill(
+    columns: number,
+    rows: number,
+    color: (column: number, row: number) => number,
+    key: string | null = null,
+  ) {
+    if (key !== null && key === this.key) return this.canvas;
+    this.key = key;
     if (!this.data || this.data.width !== columns || this.data.height !== rows) {
       [this.canvas.width, this.canvas.height] = [columns, rows];
       this.data = this.context.createImageData(columns, rows);

@@ -4,7 +4,7 @@ import { wrongCells } from "./events";
 import { likely, percent, things } from "./fields";
 import { type Drawing, figures, type Moment, type Panel, small } from "./panel";
 import { css } from "./theme";
-import { likelyTip } from "./timeline";
+import { likelyTip } from "./tips";
 import type { Field } from "./trace";
 
 const CELL = 46;
@@ -24,7 +24,13 @@ function gridOf(moment: Moment, field: Field, width: number): Grid {
   const columns = Math.max(1, Math.min(cells, Math.floor(width / CELL)));
   const top = moment.trace.pointers.length ? ARROWS : 4;
   const wide = Math.min(CELL + 14, width / columns);
-  return { columns, lines: Math.ceil(cells / columns), lineHeight: HEIGHT + top, top, width: wide };
+  return {
+    columns,
+    lines: Math.ceil(cells / columns),
+    lineHeight: HEIGHT + top,
+    top,
+    width: wide,
+  };
 }
 
 /** The memory's cells with their most likely values. */
@@ -51,8 +57,12 @@ export function cellsPanel(name: string): Panel {
         const first = line * grid.columns;
         const columns = Math.min(grid.columns, cells - first);
         d.spots.push({
-          x: 0, y: line * grid.lineHeight + grid.top, width: columns * grid.width, height: HEIGHT,
-          columns, rows: 1,
+          x: 0,
+          y: line * grid.lineHeight + grid.top,
+          width: columns * grid.width,
+          height: HEIGHT,
+          columns,
+          rows: 1,
           tip(column) {
             const tip = likelyTip(d, field, first + column, d.step);
             const wanted = d.trace.example.get("targets")?.data[first + column];
@@ -71,8 +81,12 @@ export function cellsPanel(name: string): Panel {
         const found = likely(moment.trace, field, moment.step, cell);
         const name = moment.trace.axes.get("cell")?.labels?.[cell];
         const where = `cell ${cell}${name ? ` (${name})` : ""}`;
-        const bad = wrong[cell] ? `, should be ${moment.trace.example.get("targets")!.data[cell]}` : "";
-        return found ? `${where}: ${found.value}, ${percent(found.probability)}${bad}` : `${where}: unknown`;
+        const bad = wrong[cell]
+          ? `, should be ${moment.trace.example.get("targets")!.data[cell]}`
+          : "";
+        return found
+          ? `${where}: ${found.value}, ${percent(found.probability)}${bad}`
+          : `${where}: unknown`;
       }).join("; ");
     },
   };
@@ -100,7 +114,9 @@ function drawCell(d: Drawing, field: Field, grid: Grid, cell: number, wrong: boo
   if (found) {
     const certain = Math.max(0, Math.min(1, found.probability));
     pen.text(center + 2, y + 29, `${found.value}`, {
-      ...figures(theme, "center"), size: 15, opacity: 0.3 + 0.7 * certain,
+      ...figures(theme, "center"),
+      size: 15,
+      opacity: 0.3 + 0.7 * certain,
     });
     pen.rect(left + 6, y + 42, width - 12, 2, { fill: theme.line });
     pen.rect(left + 6, y + 42, (width - 12) * certain, 2, { fill: theme.muted });
@@ -109,7 +125,11 @@ function drawCell(d: Drawing, field: Field, grid: Grid, cell: number, wrong: boo
   pen.rect(left, y + 51, width, 2.5, { fill: theme.ink });
   if (!wrong) return;
   const should = `→ ${d.trace.example.get("targets")!.data[cell]}`;
-  pen.text(center, y + 60, should, { ...figures(theme, "center"), size: 10, fill: theme.accent });
+  pen.text(center, y + 60, should, {
+    ...figures(theme, "center"),
+    size: 10,
+    fill: theme.accent,
+  });
 }
 
 /** Draw an arc over the cells from a pointer to where it points. */

@@ -4,174 +4,22 @@
 import { entry, likely, percent } from "./fields";
 import { type Drawing, figures, type Moment, type Panel, small, type Tip } from "./panel";
 import type { Stroke } from "./pen";
-import { likelyTip } from "./timeline";
+import { likelyTip } from "./tips";
 import type { Choice, Circuit, Field, Fields, Trace } from "./trace";
+import {
+  COLUMN,
+  ENDS,
+  type Layout,
+  largest,
+  layoutOf,
+  type Places,
+  placesOf,
+  taken,
+  TOP,
+} from "./wiring";
 
-const SHOWN = 0.05; // weaker wires are not drawn, and gates that only they reach
-const ROW = 44;
-const LANE = 14;
 const BOX = 32;
-const TOP = 20;
 const FOOT = 26;
-const ENDS = 76;
-const COLUMN = 56; // at least, or the drawing has to be scrolled
-
-interface Wire {
-  source: number;
-  weight: number;
-}
-
-/** A gate, or room for a wire that passes: by the number of its source. */
-interface Slot {
-  source: number;
-  passes: boolean;
-}
-
-interface Layout {
-  /** From left to right; gates stand as late as what they need lets them be early. */
-  columns: Slot[][];
-  /** For each source the column it stands in: -1 for registers, null for unused gates. */
-  column: (number | null)[];
-  unused: number[];
-  wires: Wire[][];
-}
-
-/** Return where the wires of a choice come from, the strongest first. */
-function wiresOf(trace: Trace, choices: Field, step: number, choice: number, circuit: Circuit): Wire[] {
-  const at = entry(trace, choices, step);
-  if (!at) return [];
-  const { sources } = circuit.choices[choice];
-  if (choices.kind !== "distribution") {
-    const source = at.data[at.first + choice];
-    return source >= 0 && source < sources ? [{ source, weight: 1 }] : [];
-  }
-  const all = circuit.registers + circuit.gates.length;
-  const wires: Wire[] = [];
-  for (let source = 0; source < sources; source++) {
-    const weight = at.data[at.first + choice * all + source];
-    if (weight >= SHOWN) wires.push({ source, weight: Math.min(1, weight) });
-  }
-  return wires.sort((a, b) => b.weight - a.weight);
-}
-
-const layouts = new WeakMap<Field, Map<number, Layout>>();
-
-function layoutOf(trace: Trace, circuit: Circuit, choices: Field, step: number): Layout {
-  let known = layouts.get(choices);
-  if (!known) layouts.set(choices, (known = new Map()));
-  const frame = trace.frames[step];
-  let layout = known.get(frame);
-  if (!layout) known.set(frame, (layout = arrange(trace, circuit, choices, step)));
-  return layout;
-}
-
-function arrange(trace: Trace, circuit: Circuit, choices: Field, step: number): Layout {
-  const { registers, gates } = circuit;
-  const wires = circuit.choices.map((_, i) => wiresOf(trace, choices, step, i, circuit));
-  const inputs = (gate: number) =>
-    circuit.choices.flatMap((choice, i) => (taken(circuit, choice) && choice.gate === gate ? wires[i] : []));
-  const live = new Set<number>();
-  const need = (source: number) => {
-    const gate = source - registers;
-    if (gate < 0 || live.has(gate)) return;
-    live.add(gate);
-    for (const wire of inputs(gate)) need(wire.source);
-  };
-  circuit.choices.forEach((choice, i) => {
-    if (choice.gate === null) for (const wire of wires[i]) need(wire.source);
-  });
-  gates.forEach((gate, i) => gate.memory === "write" && need(registers + i));
-  const column: (number | null)[] = Array.from({ length: registers + gates.length }, () => null);
-  column.fill(-1, 0, registers);
-  gates.forEach((_, gate) => {
-    if (!live.has(gate)) return;
-    const before = inputs(gate).map(({ source }) => column[source] ?? -1);
-    column[registers + gate] = 1 + before.reduce((a, b) => Math.max(a, b), -1);
-  });
-  const unused = gates.flatMap((_, i) => (live.has(i) ? [] : [i]));
-  return { columns: fill(circuit, wires, column), column, unused, wires };
-}
-
-/** Return what stands in each column: its gates, and wires that go on to a later one. */
-function fill(circuit: Circuit, wires: Wire[][], column: (number | null)[]): Slot[][] {
-  const count = 1 + column.reduce<number>((a, b) => Math.max(a, b ?? -1), -1);
-  const reach = column.map((at) => at ?? -1); // the last column that a source's wires pass
-  circuit.choices.forEach((choice, i) => {
-    if (!taken(circuit, choice)) return;
-    const end = choice.gate === null ? count : column[circuit.registers + choice.gate];
-    if (end === null) return;
-    for (const { source } of wires[i]) reach[source] = Math.max(reach[source], end - 1);
-  });
-  return Array.from({ length: count }, (_, c) =>
-    column.flatMap((at, source): Slot[] => {
-      if (at === c) return [{ source, passes: false }];
-      return at !== null && at < c && reach[source] >= c ? [{ source, passes: true }] : [];
-    }),
-  );
-}
-
-/** Return whether a choice matters: gates of one argument do not look at the second. */
-function taken(circuit: Circuit, choice: Choice): boolean {
-  return choice.gate === null || choice.argument < circuit.gates[choice.gate].arity;
-}
-
-const heightOf = (slots: Slot[]) => slots.reduce((sum, slot) => sum + (slot.passes ? LANE : ROW), 0);
-
-/** Return the most columns that any step's circuit has, and the height of the tallest. */
-function largest(trace: Trace, circuit: Circuit, choices: Field): { columns: number; height: number } {
-  const all = trace.steps.map((step) => layoutOf(trace, circuit, choices, step).columns);
-  return {
-    columns: all.reduce((most, columns) => Math.max(most, columns.length), 0),
-    height: all.flat().map(heightOf).reduce((a, b) => Math.max(a, b), circuit.registers * ROW),
-  };
-}
-
-/** Where everything is drawn. */
-interface Places {
-  /** Middles of what gives values: registers before the step, then gates. */
-  sources: ([number, number] | null)[];
-  /** For each source the middles of the lanes in which its wires pass columns. */
-  lanes: Map<number, [number, number]>[];
-  after: [number, number][];
-  box: number;
-  ends: number;
-}
-
-function placesOf(circuit: Circuit, layout: Layout, width: number, height: number): Places {
-  const { registers } = circuit;
-  const ends = Math.min(ENDS, width / 5);
-  const spread = (i: number) => TOP + ((i + 0.5) * height) / registers;
-  const sources: ([number, number] | null)[] = layout.column.map(() => null);
-  for (let i = 0; i < registers; i++) sources[i] = [ends / 2, spread(i)];
-  const lanes = layout.column.map(() => new Map<number, [number, number]>());
-  const room = (width - 2 * ends) / Math.max(1, layout.columns.length);
-  const ys = sources.map((place) => place?.[1] ?? 0); // where each source was seen last
-  layout.columns.forEach((slots, c) => {
-    const x = ends + (c + 0.5) * room;
-    const wanted = slots.map((slot) => ({ slot, y: slot.passes ? ys[slot.source] : meanHeight(circuit, layout, slot.source, ys) }));
-    wanted.sort((a, b) => a.y - b.y);
-    let [free, left] = [TOP, heightOf(slots)];
-    for (const { slot, y } of wanted) {
-      const tall = slot.passes ? LANE : ROW;
-      const at = Math.max(free + tall / 2, Math.min(y, TOP + height - left + tall / 2));
-      [free, left] = [at + tall / 2, left - tall];
-      if (slot.passes) lanes[slot.source].set(c, [x, at]);
-      else sources[slot.source] = [x, at];
-      ys[slot.source] = at;
-    }
-  });
-  const after = Array.from({ length: registers }, (_, i): [number, number] => [width - ends / 2, spread(i)]);
-  return { sources, lanes, after, box: Math.max(30, Math.min(86, room * 0.66)), ends: ends - 8 };
-}
-
-/** Return the mean height of what a gate takes; gates that take nothing stand below. */
-function meanHeight(circuit: Circuit, layout: Layout, source: number, ys: number[]): number {
-  const gate = source - circuit.registers;
-  const from = circuit.choices.flatMap((choice, i) =>
-    choice.gate === gate && taken(circuit, choice) ? layout.wires[i].map((wire) => ys[wire.source]) : [],
-  );
-  return from.length ? from.reduce((a, b) => a + b) / from.length : Infinity;
-}
 
 /** The circuit of the present step. */
 export function circuitPanel(): Panel {
@@ -190,7 +38,7 @@ export function circuitPanel(): Panel {
       const circuit = d.trace.circuit!;
       const { height } = size(d);
       if (d.step < 1 || !entry(d.trace, d.fields.get("choices")!, d.step)) {
-        d.pen.text(0, TOP + 12, "Before the first step nothing is wired.", small(d.theme));
+        drawBefore(d, circuit, height);
         return;
       }
       const layout = layoutOf(d.trace, circuit, d.fields.get("choices")!, d.step);
@@ -202,12 +50,14 @@ export function circuitPanel(): Panel {
       }
       addPorts(d, circuit, layout, places);
       const names = layout.unused.map((gate) => circuit.gates[gate].name).join(", ");
-      if (names) d.pen.text(0, TOP + height + 14, `Not used: ${names}`, small(d.theme), d.width);
+      if (names)
+        d.pen.text(0, TOP + height + 14, `Not used: ${names}`, small(d.theme), d.width);
     },
     describe(moment) {
       const circuit = moment.trace.circuit!;
       const choices = moment.fields.get("choices")!;
-      if (moment.step < 1 || !entry(moment.trace, choices, moment.step)) return "Nothing is wired.";
+      if (moment.step < 1 || !entry(moment.trace, choices, moment.step))
+        return "Nothing is wired.";
       return circuit.choices
         .flatMap((choice, i) => {
           const found = likely(moment.trace, choices, moment.step, i);
@@ -247,7 +97,8 @@ function drawWires(d: Drawing, circuit: Circuit, layout: Layout, places: Places)
   const shared = layout.column.map(() => 0);
   circuit.choices.forEach((choice, i) => {
     if (!taken(circuit, choice)) return;
-    for (const { source, weight } of layout.wires[i]) shared[source] = Math.max(shared[source], weight);
+    for (const { source, weight } of layout.wires[i])
+      shared[source] = Math.max(shared[source], weight);
   });
   const starts = (source: number): [number, number] => {
     const [x, y] = places.sources[source]!;
@@ -266,7 +117,10 @@ function drawWires(d: Drawing, circuit: Circuit, layout: Layout, places: Places)
   circuit.choices.forEach((choice, i) => {
     const end = taken(circuit, choice) ? endOf(circuit, places, choice) : null;
     if (!end) return;
-    const column = choice.gate === null ? layout.columns.length : layout.column[circuit.registers + choice.gate]!;
+    const column =
+      choice.gate === null
+        ? layout.columns.length
+        : layout.column[circuit.registers + choice.gate]!;
     for (const { source, weight } of layout.wires[i]) {
       const lane = places.lanes[source].get(column - 1);
       drawWire(d, lane ? [lane[0] + places.box / 2, lane[1]] : starts(source), end, weight);
@@ -278,9 +132,27 @@ function wireStyle(d: Drawing, weight: number): Stroke {
   return { stroke: d.theme.ink, width: 0.6 + 1.2 * weight, opacity: 0.12 + 0.6 * weight };
 }
 
-function drawWire(d: Drawing, [x0, y0]: [number, number], [x1, y1]: [number, number], weight: number): void {
+function drawWire(
+  d: Drawing,
+  [x0, y0]: [number, number],
+  [x1, y1]: [number, number],
+  weight: number,
+): void {
   const bend = (x1 - x0) / 2;
   d.pen.curve([x0, y0, x0 + bend, y0, x1 - bend, y1, x1, y1], wireStyle(d, weight));
+}
+
+/** Draw the registers as they are before the first step, with nothing wired. */
+function drawBefore(d: Drawing, circuit: Circuit, height: number): void {
+  const nothing: Layout = { columns: [], column: [], unused: [], wires: [] };
+  nothing.column = Array.from({ length: circuit.registers }, () => -1);
+  const places = placesOf(circuit, nothing, d.width, height);
+  for (let i = 0; i < circuit.registers; i++) {
+    const registers = d.fields.get("registers");
+    drawBox(d, places.sources[i]!, places.ends, `r${i + 1}`, registers, i, d.step);
+  }
+  const told = "Before the first step nothing is wired.";
+  d.pen.text(places.ends + 24, TOP + height / 2, told, small(d.theme));
 }
 
 function drawRegisters(d: Drawing, circuit: Circuit, places: Places): void {
@@ -290,8 +162,17 @@ function drawRegisters(d: Drawing, circuit: Circuit, places: Places): void {
   d.pen.text(places.after[0][0], 8, "after", text);
   for (let i = 0; i < circuit.registers; i++) {
     // The step before may not have been kept.
-    const known = d.trace.frames[d.step] - d.trace.frames[d.step - 1] === 1 && follows(d.trace, d.step);
-    drawBox(d, places.sources[i]!, places.ends, `r${i + 1}`, registers, i, known ? d.step - 1 : null);
+    const known =
+      d.trace.frames[d.step] - d.trace.frames[d.step - 1] === 1 && follows(d.trace, d.step);
+    drawBox(
+      d,
+      places.sources[i]!,
+      places.ends,
+      `r${i + 1}`,
+      registers,
+      i,
+      known ? d.step - 1 : null,
+    );
     drawBox(d, places.after[i], places.ends, `r${i + 1}`, registers, i, d.step);
   }
 }
@@ -305,27 +186,59 @@ function drawGate(d: Drawing, circuit: Circuit, places: Places, gate: number): v
   const { name, symbol, memory } = circuit.gates[gate];
   const short = places.box < 60 ? symbol : name;
   const at = places.sources[circuit.registers + gate]!;
-  drawBox(d, at, places.box, short, d.fields.get("gates"), gate, memory === "write" ? null : d.step, memory !== "");
-  if (memory === "write") d.pen.text(at[0], at[1] + 8, "memory", { ...small(d.theme, "center"), size: 10 });
+  drawBox(
+    d,
+    at,
+    places.box,
+    short,
+    d.fields.get("gates"),
+    gate,
+    memory === "write" ? null : d.step,
+    memory !== "",
+  );
+  if (memory !== "write") return;
+  const tiny = { ...small(d.theme, "center"), size: 10 };
+  d.pen.text(at[0], at[1] + 8, "memory", tiny, places.box - 4);
 }
 
 /** Draw a box with a name and, if there is one, the value at a step. */
 function drawBox(
-  d: Drawing, [x, y]: [number, number], width: number, name: string,
-  field: Field | undefined, thing: number, step: number | null, strong = false,
+  d: Drawing,
+  [x, y]: [number, number],
+  width: number,
+  name: string,
+  field: Field | undefined,
+  thing: number,
+  step: number | null,
+  strong = false,
 ): void {
   const { pen, theme } = d;
   const [left, top] = [x - width / 2, y - BOX / 2];
-  pen.rect(left, top, width, BOX, { fill: theme.surface, stroke: strong ? theme.ink : theme.line, radius: 4 });
+  pen.rect(left, top, width, BOX, {
+    fill: theme.surface,
+    stroke: strong ? theme.ink : theme.line,
+    radius: 4,
+  });
   const found = field && step !== null ? likely(d.trace, field, step, thing) : null;
-  pen.text(x, found ? y - 7 : y - (strong ? 7 : 0), name, { ...small(theme, "center"), size: 10, fill: theme.muted }, width - 4);
+  pen.text(
+    x,
+    found ? y - 7 : y - (strong ? 7 : 0),
+    name,
+    { ...small(theme, "center"), size: 10, fill: theme.muted },
+    width - 4,
+  );
   if (found) {
     const opacity = 0.3 + 0.7 * Math.max(0, Math.min(1, found.probability));
     pen.text(x, y + 7, `${found.value}`, { ...figures(theme, "center"), opacity });
   }
   if (!field) return;
   d.spots.push({
-    x: left, y: top, width, height: BOX, columns: 1, rows: 1,
+    x: left,
+    y: top,
+    width,
+    height: BOX,
+    columns: 1,
+    rows: 1,
     tip: () => (step === null ? { title: name, lines: [] } : likelyTip(d, field, thing, step)),
     place: () => ({ field, index: thing, valued: true }),
   });
@@ -338,9 +251,17 @@ function addPorts(d: Drawing, circuit: Circuit, layout: Layout, places: Places):
     const end = taken(circuit, choice) ? endOf(circuit, places, choice) : null;
     if (!end) return;
     const sure = layout.wires[i][0]?.weight ?? 0;
-    d.pen.circle(end[0], end[1], 2.5, { fill: sure > 0.5 ? d.theme.ink : d.theme.surface, stroke: d.theme.ink });
+    d.pen.circle(end[0], end[1], 2.5, {
+      fill: sure > 0.5 ? d.theme.ink : d.theme.surface,
+      stroke: d.theme.ink,
+    });
     d.spots.push({
-      x: end[0] - 9, y: end[1] - 7, width: 14, height: 14, columns: 1, rows: 1,
+      x: end[0] - 9,
+      y: end[1] - 7,
+      width: 14,
+      height: 14,
+      columns: 1,
+      rows: 1,
       tip: (): Tip | null => {
         const tip = likelyTip(d, choices, i, d.step);
         return tip && { ...tip, title: `${choiceName(circuit, choice)} takes` };

@@ -32,7 +32,10 @@ let controls = 0;
 /** Return a control beside its label. */
 export function labelled(text: string, control: HTMLElement): HTMLElement {
   control.id ||= `control-${++controls}`;
-  return element("span", { class: "labelled" }, [element("label", { for: control.id }, [text]), control]);
+  return element("span", { class: "labelled" }, [
+    element("label", { for: control.id }, [text]),
+    control,
+  ]);
 }
 
 /** Return a selection of one of some names; `change` is told the index. */

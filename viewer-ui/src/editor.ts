@@ -10,7 +10,10 @@ const ROW = 15;
 const SMALLEST = 13;
 
 /** A panel of bits, a row for each input channel; `toggle` is told which one was pressed. */
-export function editorPanel(input: () => number[][], toggle: (step: number, channel: number) => void): Panel {
+export function editorPanel(
+  input: () => number[][],
+  toggle: (step: number, channel: number) => void,
+): Panel {
   const rows = () => input()[0]?.length ?? 0;
   return {
     title: "Input",
@@ -21,13 +24,25 @@ export function editorPanel(input: () => number[][], toggle: (step: number, chan
       const axis = timeAxis(shown, d.width, d.step, SMALLEST);
       for (let channel = 0; channel < rows(); channel++) {
         const name = label(d.trace, "input channel", channel);
-        d.pen.text(axis.left - 8, (channel + 0.5) * ROW, name, small(d.theme, "right"), axis.left - 10);
-        for (let column = 0; column < axis.count; column++) drawBit(d, axis, input(), column, channel);
+        d.pen.text(
+          axis.left - 8,
+          (channel + 0.5) * ROW,
+          name,
+          small(d.theme, "right"),
+          axis.left - 10,
+        );
+        for (let column = 0; column < axis.count; column++)
+          drawBit(d, axis, input(), column, channel);
       }
       drawPresent(d, axis, 0, rows() * ROW);
       drawTicks(d, axis, rows() * ROW + 11);
       d.spots.push({
-        x: axis.left, y: 0, width: axis.count * axis.cell, height: rows() * ROW, columns: axis.count, rows: rows(),
+        x: axis.left,
+        y: 0,
+        width: axis.count * axis.cell,
+        height: rows() * ROW,
+        columns: axis.count,
+        rows: rows(),
         tip: (column, row) => ({
           title: `step ${axis.first + column}, ${label(d.trace, "input channel", row)}`,
           lines: [{ text: `${input()[axis.first + column - 1]?.[row]}` }],
@@ -40,26 +55,43 @@ export function editorPanel(input: () => number[][], toggle: (step: number, chan
 }
 
 function drawBit(
-  d: Drawing, axis: { left: number; first: number; cell: number }, input: number[][], column: number, channel: number,
+  d: Drawing,
+  axis: { left: number; first: number; cell: number },
+  input: number[][],
+  column: number,
+  channel: number,
 ): void {
   const x = input[axis.first + column - 1]?.[channel] ?? 0;
-  const box: [number, number, number, number] = [axis.left + column * axis.cell + 0.5, channel * ROW + 0.5, axis.cell - 1, ROW - 1];
+  const box: [number, number, number, number] = [
+    axis.left + column * axis.cell + 0.5,
+    channel * ROW + 0.5,
+    axis.cell - 1,
+    ROW - 1,
+  ];
   d.pen.rect(...box, { fill: css(d.theme.amount, x), stroke: d.theme.line, radius: 2 });
 }
 
 /** Return an input as text: a line for each step, or one line of cells. */
 export function toText(input: Input): string {
-  return input.map((x) => (Array.isArray(x) ? x.join(" ") : `${x}`)).join(Array.isArray(input[0]) ? "\n" : " ");
+  return input
+    .map((x) => (Array.isArray(x) ? x.join(" ") : `${x}`))
+    .join(Array.isArray(input[0]) ? "\n" : " ");
 }
 
 /** Return the input that a text says; throws an Error if it is none. */
 export function fromText(text: string, kind: "bits" | "cells"): Input {
   const numbers = (line: string) =>
-    line.split(/[\s,;[\]]+/).filter(Boolean).map((word) => {
-      const x = Number(word);
-      if (!Number.isFinite(x)) throw new Error(`“${word.slice(0, 20)}” is not a number.`);
-      return x;
-    });
+    line
+      .split(/[\s,;[\]]+/)
+      .filter(Boolean)
+      .map((word) => {
+        const x = Number(word);
+        if (!Number.isFinite(x)) throw new Error(`“${word.slice(0, 20)}” is not a number.`);
+        return x;
+      });
   if (kind === "cells") return numbers(text);
-  return text.split("\n").map(numbers).filter((row) => row.length > 0);
+  return text
+    .split("\n")
+    .map(numbers)
+    .filter((row) => row.length > 0);
 }

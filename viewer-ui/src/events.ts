@@ -3,27 +3,20 @@
 import { entry, likely } from "./fields";
 import { type Field, type Trace } from "./trace";
 
+/** A change counts as a write from this share of the largest change in the trace on: a soft
+ * machine writes a little at every step. */
 const NOTABLE = 0.1;
-/* A change counts as a write from this share of the largest change in the trace: a soft
-   machine writes a little at every step. */
+/** The memory is the machine's answer where it stops with at least this probability. */
 const MAY_STOP = 0.01;
-/* The machine's memory is its answer where it stops with at least this probability. */
 
 /** Return the kept steps at which the memory changed notably. */
 export function writes(trace: Trace, memory: Field | undefined): number[] {
   if (!memory) return [];
-  const changes = trace.steps.map((step, i) => change(trace, memory, i ? trace.steps[i - 1] : 0, step));
-  const least = NOTABLE * Math.max(...minmax(changes));
+  const changes = trace.steps.map((step, i) => {
+    return change(trace, memory, i ? trace.steps[i - 1] : 0, step);
+  });
+  const least = NOTABLE * changes.reduce((a, b) => Math.max(a, b), 0);
   return trace.steps.filter((_, i) => changes[i] > 0 && changes[i] >= least);
-}
-
-function minmax(numbers: number[]): [number, number] {
-  let [low, high] = [0, 0];
-  for (const x of numbers) {
-    if (x < low) low = x;
-    if (x > high) high = x;
-  }
-  return [low, high];
 }
 
 function change(trace: Trace, memory: Field, before: number, after: number): number {
@@ -49,7 +42,8 @@ function wrongSteps(trace: Trace, wrong: Field): number[] {
   const width = wrong.stride / trace.length;
   const found: number[] = [];
   for (let step = 1; step <= trace.length; step++) {
-    if (wrong.data.subarray((step - 1) * width, step * width).some((x) => x > 0)) found.push(step);
+    if (wrong.data.subarray((step - 1) * width, step * width).some((x) => x > 0))
+      found.push(step);
   }
   return found;
 }
@@ -60,9 +54,7 @@ function wrongMemories(trace: Trace, hard: boolean): number[] {
   const stop = trace.example.get("stop");
   if (!memory || !targets || !mask || !stop) return [];
   return trace.steps.filter((step) => {
-    const answers = hard
-      ? step === trace.hard!.stoppedAfter
-      : stop.data[step - 1] >= MAY_STOP;
+    const answers = hard ? step === trace.hard!.stoppedAfter : stop.data[step - 1] >= MAY_STOP;
     return answers && wrongCells(trace, memory, step).some((x) => x);
   });
 }

@@ -18,11 +18,17 @@ interface Sheet {
 
 function sheetOf(views: View[], heading: string, theme: Theme): Sheet {
   const boxes = views.map((view) => view.root.getBoundingClientRect());
-  const [left, top] = [Math.min(...boxes.map((b) => b.left)), Math.min(...boxes.map((b) => b.top))];
+  const [left, top] = [
+    Math.min(...boxes.map((b) => b.left)),
+    Math.min(...boxes.map((b) => b.top)),
+  ];
   const right = Math.max(...boxes.map((b) => b.right));
   const hosts = views.flatMap((view) => view.visible);
   const bottoms = hosts.map((host) => host.canvas.getBoundingClientRect().bottom);
-  const [width, height] = [right - left + 2 * MARGIN, Math.max(top, ...bottoms) - top + 2 * MARGIN + 18];
+  const [width, height] = [
+    right - left + 2 * MARGIN,
+    Math.max(top, ...bottoms) - top + 2 * MARGIN + 18,
+  ];
   return {
     width,
     height,
@@ -32,21 +38,38 @@ function sheetOf(views: View[], heading: string, theme: Theme): Sheet {
         const x = boxes[i].left - left + MARGIN;
         const y = boxes[i].top - top + MARGIN;
         const room = boxes[i].width;
-        pen.text(x, y + 4, view.trace.title, { size: 15, weight: 600, fill: theme.ink, font: theme.sans }, room);
+        pen.text(
+          x,
+          y + 4,
+          view.trace.title,
+          { size: 15, weight: 600, fill: theme.ink, font: theme.sans },
+          room,
+        );
         pen.text(x, y + 24, heading, { size: 12, fill: theme.muted, font: theme.sans }, room);
       });
-      for (const host of hosts) drawHost(host, left - MARGIN, top - MARGIN - 18, pen, theme, move);
+      for (const host of hosts)
+        drawHost(host, left - MARGIN, top - MARGIN - 18, pen, theme, move);
     },
   };
 }
 
 function drawHost(
-  host: Host, left: number, top: number, pen: Pen, theme: Theme,
+  host: Host,
+  left: number,
+  top: number,
+  pen: Pen,
+  theme: Theme,
   move: (x: number, y: number, draw: (pen: Pen) => void) => void,
 ): void {
   const box = host.canvas.getBoundingClientRect();
   const [x, y] = [box.left - left, box.top - top];
-  pen.text(x, y - 14, host.panel.title, { size: 12, weight: 600, fill: theme.ink, font: theme.sans }, box.width);
+  pen.text(
+    x,
+    y - 14,
+    host.panel.title,
+    { size: 12, weight: 600, fill: theme.ink, font: theme.sans },
+    box.width,
+  );
   move(x, y, (moved) => host.drawWith(moved, box.width));
 }
 
@@ -81,7 +104,10 @@ export function toPng(views: View[], heading: string, theme: Theme): Promise<Blo
     context.restore();
   });
   return new Promise((resolve, reject) => {
-    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("no picture"))), "image/png");
+    canvas.toBlob(
+      (blob) => (blob ? resolve(blob) : reject(new Error("no picture"))),
+      "image/png",
+    );
   });
 }
 

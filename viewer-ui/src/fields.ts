@@ -170,7 +170,12 @@ export function valueName(trace: Trace, field: Field, value: number): string {
 }
 
 /** Return the number in one place of an entry: axes by axis, as `row 5, column 3`. */
-export function placeName(trace: Trace, field: Field, index: number, axes = field.axes): string {
+export function placeName(
+  trace: Trace,
+  field: Field,
+  index: number,
+  axes = field.axes,
+): string {
   const names: string[] = [];
   let rest = index;
   for (let i = axes.length - 1; i >= 0; i--) {

@@ -2,7 +2,7 @@
 
 import { entry, likely, placeName, short, valueName } from "./fields";
 import { type Drawing, type Panel, type Place, small } from "./panel";
-import { numberTip, likelyTip } from "./timeline";
+import { likelyTip, numberTip } from "./tips";
 import type { Trace } from "./trace";
 
 const HEIGHT = 76;
@@ -12,7 +12,9 @@ const BOTTOM = 18;
 /** Return a name for a place. */
 export function nameOf(trace: Trace, { field, index, valued }: Place): string {
   const axes = valued && field.kind === "distribution" ? field.axes.slice(0, -1) : field.axes;
-  return [field.name.replaceAll("_", " "), placeName(trace, field, index, axes)].filter(Boolean).join(", ");
+  return [field.name.replaceAll("_", " "), placeName(trace, field, index, axes)]
+    .filter(Boolean)
+    .join(", ");
 }
 
 /** The history of a place, all steps side by side. */
@@ -35,12 +37,21 @@ export function historyPanel(trace: Trace, place: Place): Panel {
       d.pen.line([present, 0, present, HEIGHT], { stroke: d.theme.accent, width: 1.5 });
       const right = present > d.width - 90;
       d.pen.text(present + (right ? -6 : 6), 8, said(d.step), {
-        ...small(d.theme, right ? "right" : "left"), fill: d.theme.accent, weight: 600,
+        ...small(d.theme, right ? "right" : "left"),
+        fill: d.theme.accent,
+        weight: 600,
       });
       d.spots.push({
-        x: LEFT, y: 0, width: d.width - LEFT, height: HEIGHT, columns: trace.length, rows: 1,
+        x: LEFT,
+        y: 0,
+        width: d.width - LEFT,
+        height: HEIGHT,
+        columns: trace.length,
+        rows: 1,
         tip: (column) =>
-          valued ? likelyTip(d, field, index, column + 1) : numberTip(d, field, index, column + 1),
+          valued
+            ? likelyTip(d, field, index, column + 1)
+            : numberTip(d, field, index, column + 1),
         step: (column) => column + 1,
       });
     },
@@ -48,7 +59,12 @@ export function historyPanel(trace: Trace, place: Place): Panel {
   };
 }
 
-function drawHistory(d: Drawing, place: Place, at: (step: number) => number, width: number): void {
+function drawHistory(
+  d: Drawing,
+  place: Place,
+  at: (step: number) => number,
+  width: number,
+): void {
   const numbers = Array.from({ length: d.trace.length }, (_, i) => at(i + 1));
   let [low, high] = [0, 0];
   for (const x of numbers) {

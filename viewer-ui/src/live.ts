@@ -15,7 +15,10 @@ export class Live {
   private readonly ran: (trace: Trace) => void;
   private readonly status = element("p", { class: "status", role: "status" });
   private readonly fields = element("div", { class: "controls" });
-  private readonly text = element("textarea", { spellcheck: "false", "aria-label": "Input as text" });
+  private readonly text = element("textarea", {
+    spellcheck: "false",
+    "aria-label": "Input as text",
+  });
   private readonly grid: Host;
   private machine: Machine;
   private size: number;
@@ -26,11 +29,22 @@ export class Live {
   private timer = 0;
   private running: AbortController | null = null;
 
-  constructor(server: Server, machines: Machine[], ran: (trace: Trace) => void, listener: Listener) {
+  constructor(
+    server: Server,
+    machines: Machine[],
+    ran: (trace: Trace) => void,
+    listener: Listener,
+  ) {
     [this.server, this.machines, this.ran] = [server, machines, ran];
     this.machine = machines[0];
     this.size = this.machine.size;
-    this.grid = new Host(editorPanel(() => this.input as number[][], (step, row) => this.turn(step, row)), listener);
+    this.grid = new Host(
+      editorPanel(
+        () => this.input as number[][],
+        (step, row) => this.turn(step, row),
+      ),
+      listener,
+    );
     this.choose(0);
   }
 
@@ -41,7 +55,12 @@ export class Live {
     const running = (this.running = new AbortController());
     this.status.textContent = "Running …";
     const checkpoint = this.machine.checkpoints[this.checkpoint].id;
-    const request = { size: this.size, seed: this.seed, checkpoint, input: this.edited ? this.input : null };
+    const request = {
+      size: this.size,
+      seed: this.seed,
+      checkpoint,
+      input: this.edited ? this.input : null,
+    };
     try {
       const trace = await this.server.run(this.machine, request, running.signal);
       if (running !== this.running) return;
@@ -74,7 +93,14 @@ export class Live {
   private build(): void {
     const { machine } = this;
     const number = (value: number, least: number, most: number, set: (x: number) => void) => {
-      const made = element("input", { type: "number", value, min: least, max: most, step: 1, required: true });
+      const made = element("input", {
+        type: "number",
+        value,
+        min: least,
+        max: most,
+        step: 1,
+        required: true,
+      });
       made.addEventListener("change", () => {
         if (!made.reportValidity()) return;
         set(Number(made.value));
@@ -92,26 +118,55 @@ export class Live {
     const names = this.machines.map((m) => m.name);
     const labels = machine.checkpoints.map((c) => c.label);
     this.fields.replaceChildren(
-      ...(names.length > 1 ? [labelled("machine", choice(names, this.machines.indexOf(machine), (i) => { this.choose(i); void this.run(); }))] : []),
-      labelled("size", number(this.size, machine.smallest, machine.largest, (x) => (this.size = x))),
+      ...(names.length > 1
+        ? [
+            labelled(
+              "machine",
+              choice(names, this.machines.indexOf(machine), (i) => {
+                this.choose(i);
+                void this.run();
+              }),
+            ),
+          ]
+        : []),
+      labelled(
+        "size",
+        number(this.size, machine.smallest, machine.largest, (x) => (this.size = x)),
+      ),
       labelled("seed", seed),
-      ...(labels.length > 1 ? [labelled("checkpoint", choice(labels, this.checkpoint, (i) => { this.checkpoint = i; void this.run(); }))] : []),
+      ...(labels.length > 1
+        ? [
+            labelled(
+              "checkpoint",
+              choice(labels, this.checkpoint, (i) => {
+                this.checkpoint = i;
+                void this.run();
+              }),
+            ),
+          ]
+        : []),
       another,
     );
-    const run = element("button", { type: "button", class: "primary" }, ["Run this input"], { click: () => this.runText() });
+    const run = element("button", { type: "button", class: "primary" }, ["Run this input"], {
+      click: () => this.runText(),
+    });
     this.text.onkeydown = (event) => {
       if (event.key !== "Enter" || event.shiftKey || machine.input === "bits") return;
       event.preventDefault();
       this.runText();
     };
     this.text.rows = machine.input === "cells" ? 1 : 8;
-    const typed = element("div", { class: "typed" }, [this.text, run]);
     const cells = machine.input === "cells";
     this.text.title = cells ? "The memory, one number a cell" : "A line for each step";
     this.root.replaceChildren(
       this.fields,
       this.grid.figure,
-      cells ? typed : element("details", {}, [element("summary", {}, ["Input as text"]), typed]),
+      cells
+        ? element("div", { class: "typed" }, [labelled("memory", this.text), run])
+        : element("details", {}, [
+            element("summary", {}, ["Input as text"]),
+            element("div", { class: "typed" }, [this.text, run]),
+          ]),
       this.status,
     );
   }
@@ -128,7 +183,11 @@ export class Live {
     if (!field) return;
     const numbers = Array.from(field.data);
     const width = field.axes.length > 1 ? field.shape[1] : 0;
-    this.input = width ? Array.from({ length: field.shape[0] }, (_, i) => numbers.slice(i * width, (i + 1) * width)) : numbers;
+    this.input = width
+      ? Array.from({ length: field.shape[0] }, (_, i) =>
+          numbers.slice(i * width, (i + 1) * width),
+        )
+      : numbers;
     this.text.value = toText(this.input);
   }
 

@@ -30,7 +30,12 @@ class Page {
   private readonly message = element("p", { class: "message", role: "alert", hidden: true });
   private readonly stage = element("main", { class: "stage" });
   private readonly tip = element("div", { class: "tip", hidden: true, "aria-hidden": "true" });
-  private readonly file = element("input", { type: "file", hidden: true, multiple: true, "aria-label": "Trace files" });
+  private readonly file = element("input", {
+    type: "file",
+    hidden: true,
+    multiple: true,
+    "aria-label": "Trace files",
+  });
   private readonly listener: Omit<Listener, "select"> = {
     point: (tip, x, y) => this.point(tip, x, y),
     go: (step) => this.player.go(step),
@@ -40,14 +45,20 @@ class Page {
     this.build();
     this.listen();
     this.sources = embedded();
-    const token = document.querySelector<HTMLMetaElement>('meta[name="softmachine-live"]')?.content;
+    const token = document.querySelector<HTMLMetaElement>(
+      'meta[name="softmachine-live"]',
+    )?.content;
     if (token) await this.connect(new Server(token));
     if (this.sources.length) await this.open();
     else if (!this.live) this.empty();
   }
 
   private build(): void {
-    this.file.addEventListener("change", () => void this.add(Array.from(this.file.files ?? [])));
+    this.file.addEventListener("change", () => {
+      const files = Array.from(this.file.files ?? []);
+      this.file.value = ""; // so that the same file, written anew, can be opened again
+      void this.add(files);
+    });
     document.body.append(
       element("header", { class: "top" }, [
         element("h1", {}, ["softmachine"]),
@@ -83,7 +94,10 @@ class Page {
     });
     // What is shown above the bar has to know how high the bar is.
     new ResizeObserver(() => {
-      document.documentElement.style.setProperty("--dock", `${this.transport.root.offsetHeight}px`);
+      document.documentElement.style.setProperty(
+        "--dock",
+        `${this.transport.root.offsetHeight}px`,
+      );
     }).observe(this.transport.root);
     window.addEventListener("resize", () => {
       this.live?.fit();
@@ -97,7 +111,10 @@ class Page {
       const { machines, traces } = await server.machines();
       this.sources.push(...traces);
       if (!machines.length) return;
-      this.live = new Live(server, machines, (trace) => void this.ran(trace), { ...this.listener, select: () => {} });
+      this.live = new Live(server, machines, (trace) => void this.ran(trace), {
+        ...this.listener,
+        select: () => {},
+      });
       this.stage.before(this.live.root);
       if (!this.sources.length) await this.live.run();
     } catch (error) {
@@ -155,7 +172,11 @@ class Page {
       if (turn === this.opening) this.show(traces);
     } catch (error) {
       if (!(error instanceof Error)) throw error;
-      this.say(error instanceof TraceError ? error.message : `This trace cannot be opened: ${error.message}`);
+      this.say(
+        error instanceof TraceError
+          ? error.message
+          : `This trace cannot be opened: ${error.message}`,
+      );
       this.pick();
       if (!this.views.length) this.empty();
     }
@@ -185,13 +206,29 @@ class Page {
       this.address = { ...this.address, ...change, step: this.player.step };
       void this.open();
     };
-    const compare = choice(others, compared === null ? 0 : compared + 1, (i) => show({ compared: i ? i - 1 : null }));
+    const compare = choice(others, compared === null ? 0 : compared + 1, (i) =>
+      show({ compared: i ? i - 1 : null }),
+    );
     const shown = this.views[0] && names[trace]?.startsWith(`${LIVE}:`);
     this.picks.replaceChildren(
       ...(names.length > 1
-        ? [labelled("trace", choice(names, trace, (i) => show({ trace: i }))), labelled("compare with", compare)]
+        ? [
+            labelled(
+              "trace",
+              choice(names, trace, (i) => show({ trace: i })),
+            ),
+            labelled("compare with", compare),
+          ]
         : []),
-      ...(shown ? [button("Keep to compare", "Keep this trace beside the next ones", () => void this.keep())] : []),
+      ...(shown
+        ? [
+            button(
+              "Keep to compare",
+              "Keep this trace beside the next ones",
+              () => void this.keep(),
+            ),
+          ]
+        : []),
     );
   }
 
@@ -228,9 +265,16 @@ class Page {
     const merged = (kind: "writes" | "errors") =>
       [...new Set(this.views.flatMap((view) => view.events[kind]))].sort((a, b) => a - b);
     const both = this.views.some((view) => view.trace.hard);
-    this.transport.show({ writes: merged("writes"), errors: merged("errors") }, both ? hard : null, this.theme);
+    this.transport.show(
+      { writes: merged("writes"), errors: merged("errors") },
+      both ? hard : null,
+      this.theme,
+    );
     this.live?.show({
-      trace: first.trace, fields: first.trace.fields, hard: false, theme: this.theme,
+      trace: first.trace,
+      fields: first.trace.fields,
+      hard: false,
+      theme: this.theme,
       step: Math.min(step, first.trace.length),
     });
     document.documentElement.dataset.step = `${step}`;
@@ -290,7 +334,10 @@ class Page {
     const { step } = this.player;
     const hard = this.address.hard && this.views.some((view) => view.trace.hard);
     const heading = `step ${step} of ${this.player.last}${hard ? ", hard" : ""}`;
-    const name = `${this.views[0].trace.title || "trace"}-step-${step}`.replace(/[^\w.-]+/g, "-");
+    const name = `${this.views[0].trace.title || "trace"}-step-${step}`.replace(
+      /[^\w.-]+/g,
+      "-",
+    );
     const content =
       kind === "svg"
         ? new Blob([toSvg(this.views, heading, this.theme)], { type: "image/svg+xml" })

@@ -3,10 +3,21 @@
 // erase and add over its columns.
 
 import { Bitmap, pixelOf } from "./bitmap";
-import { type Colors, colorsOf, entry, label, lastOf, pixel, placeName, rangeOf, short } from "./fields";
+import {
+  type Colors,
+  colorsOf,
+  entry,
+  label,
+  lastOf,
+  pixel,
+  placeName,
+  rangeOf,
+  short,
+} from "./fields";
 import { type Drawing, type Moment, type Panel, small } from "./panel";
 import { css, position } from "./theme";
-import { numberTip, outline } from "./timeline";
+import { outline } from "./timeline";
+import { numberTip } from "./tips";
 import type { Field, Trace } from "./trace";
 
 const LEFT = 30;
@@ -36,7 +47,11 @@ function linesOf(trace: Trace, fields: Field[]): Line[] {
 
 /** A matrix with fields over its rows beside it and fields over its columns below it. */
 export function matrixPanel(
-  trace: Trace, field: Field, title: string, beside: Field[], below: Field[],
+  trace: Trace,
+  field: Field,
+  title: string,
+  beside: Field[],
+  below: Field[],
 ): Panel {
   const [rows, columns] = field.shape.slice(-2);
   const [right, under] = [linesOf(trace, beside), linesOf(trace, below)];
@@ -67,7 +82,12 @@ export function matrixPanel(
       drawRowNumbers(d, field, rows, tall);
       drawLegend(d, colors, LEFT, TOP + tall + 8, wide);
       d.spots.push({
-        x: LEFT, y: TOP, width: wide, height: tall, columns, rows,
+        x: LEFT,
+        y: TOP,
+        width: wide,
+        height: tall,
+        columns,
+        rows,
         tip: (column, row) => numberTip(d, field, row * columns + column, d.step),
         place: (column, row) => ({ field, index: row * columns + column, valued: false }),
       });
@@ -100,13 +120,26 @@ function drawRowNumbers(d: Drawing, field: Field, rows: number, tall: number): v
   for (let row = 0; row < rows; row += every) {
     const y = TOP + ((row + 0.5) * tall) / rows;
     const name = label(d.trace, field.axes.at(-2)!, row);
-    d.pen.text(LEFT - 6, Math.max(y, TOP + 5), name, { ...small(d.theme, "right"), size: 10 }, LEFT - 6);
+    d.pen.text(
+      LEFT - 6,
+      Math.max(y, TOP + 5),
+      name,
+      { ...small(d.theme, "right"), size: 10 },
+      LEFT - 6,
+    );
   }
   d.pen.text(LEFT - 6, 6, field.axes.at(-2)!, small(d.theme, "right"));
 }
 
 /** Draw a weighting as one bar beside each row. */
-function drawBars(d: Drawing, line: Line, x: number, width: number, rows: number, tall: number): void {
+function drawBars(
+  d: Drawing,
+  line: Line,
+  x: number,
+  width: number,
+  rows: number,
+  tall: number,
+): void {
   const at = entry(d.trace, line.field, d.step);
   const { high } = rangeOf(line.field);
   d.pen.text(x, 6, line.name, small(d.theme), width + GAP);
@@ -121,7 +154,12 @@ function drawBars(d: Drawing, line: Line, x: number, width: number, rows: number
     });
   }
   d.spots.push({
-    x, y: TOP, width, height: tall, columns: 1, rows,
+    x,
+    y: TOP,
+    width,
+    height: tall,
+    columns: 1,
+    rows,
     tip: (_, row) => numberTip(d, line.field, line.offset + row, d.step),
     place: (_, row) => ({ field: line.field, index: line.offset + row, valued: false }),
   });
@@ -133,7 +171,13 @@ function drawVector(d: Drawing, line: Line, y: number, wide: number, columns: nu
   const colors = colorsOf(line.field, d.theme);
   const several = line.field.stride > lastOf(line.field);
   const name = line.field.name.replaceAll("_", " ");
-  d.pen.text(LEFT, y + CAPTION / 2, several ? `${name}, ${line.name}` : name, small(d.theme), wide);
+  d.pen.text(
+    LEFT,
+    y + CAPTION / 2,
+    several ? `${name}, ${line.name}` : name,
+    small(d.theme),
+    wide,
+  );
   const width = wide / columns;
   for (let column = 0; at && column < columns; column++) {
     const x = at.data[at.first + line.offset + column];
@@ -142,7 +186,12 @@ function drawVector(d: Drawing, line: Line, y: number, wide: number, columns: nu
   }
   outline(d, LEFT, y + CAPTION, wide, VECTOR);
   d.spots.push({
-    x: LEFT, y: y + CAPTION, width: wide, height: VECTOR, columns, rows: 1,
+    x: LEFT,
+    y: y + CAPTION,
+    width: wide,
+    height: VECTOR,
+    columns,
+    rows: 1,
     tip: (column) => numberTip(d, line.field, line.offset + column, d.step),
     place: (column) => ({ field: line.field, index: line.offset + column, valued: false }),
   });

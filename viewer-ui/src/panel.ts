@@ -91,6 +91,8 @@ export class Host {
   private moment: Moment | null = null;
   private spots: Spot[] = [];
   private cursor: Cursor | null = null;
+  private seen = true; // until the observer says otherwise
+  private readonly seeing: IntersectionObserver;
   private width = 0;
   private height = 0;
 
@@ -105,13 +107,26 @@ export class Host {
       ]),
       element("div", { class: "scrolled" }, [this.canvas]),
     ]);
+    this.seeing = new IntersectionObserver(
+      (changes) => {
+        this.seen = changes[changes.length - 1].isIntersecting;
+        if (this.seen) this.redraw();
+      },
+      { rootMargin: "200px" },
+    );
+    this.seeing.observe(this.canvas);
     this.listen();
+  }
+
+  /** Stop watching whether the panel is seen. */
+  remove(): void {
+    this.seeing.disconnect();
   }
 
   /** Draw a moment; in words too, unless it is gone at once. */
   show(moment: Moment, inWords: boolean): void {
     this.moment = moment;
-    this.redraw();
+    if (this.seen) this.redraw();
     if (inWords) this.describe();
   }
 
@@ -130,7 +145,11 @@ export class Host {
     const height = this.panel.height(this.moment, this.width);
     const scale = window.devicePixelRatio || 1;
     const [pixels, lines] = [Math.round(this.width * scale), Math.round(height * scale)];
-    if (this.canvas.width !== pixels || this.canvas.height !== lines || height !== this.height) {
+    if (
+      this.canvas.width !== pixels ||
+      this.canvas.height !== lines ||
+      height !== this.height
+    ) {
       [this.canvas.width, this.canvas.height] = [pixels, lines];
       this.canvas.style.height = `${height}px`;
       this.height = height;
@@ -240,6 +259,8 @@ export class Host {
     const place = spot.place?.(cursor.column, cursor.row);
     spot.press?.(cursor.column, cursor.row);
     if (spot.step) this.listener.go(spot.step(cursor.column));
+    // What was told is told by the history now; what was pressed may hold something else.
+    if (place || spot.press) this.listener.point(null, 0, 0);
     if (place) this.listener.select(place);
   }
 }

@@ -3,11 +3,14 @@
 
 import { cellsPanel } from "./cells";
 import { circuitPanel } from "./circuit";
+import { curvesPanel } from "./curves";
 import { lastOf } from "./fields";
 import { matrixPanel } from "./matrix";
 import type { Panel } from "./panel";
 import { readoutPanel } from "./readout";
-import { curvesPanel, stripPanel, tablePanel, tapesPanel } from "./timeline";
+import { stripPanel } from "./strips";
+import { tablePanel } from "./table";
+import { tapesPanel } from "./tapes";
 import type { Field, Trace } from "./trace";
 
 export interface Panels {
@@ -24,7 +27,9 @@ const SHORT = 24; // steps whose values fit into half a page
 
 /** Return the panels of a trace; `hard` chooses between the two machines of an NRAM. */
 export function panelsOf(trace: Trace, hard: boolean): Panels {
-  const fields = [...((hard && trace.hard ? trace.hard : trace).fields.values())].filter((f) => f.stride > 0);
+  const fields = [...(hard && trace.hard ? trace.hard : trace).fields.values()].filter(
+    (f) => f.stride > 0,
+  );
   const side: Panel[] = [];
   const main: Panel[] = [];
   const more: Panel[] = [];
@@ -54,12 +59,15 @@ export function panelsOf(trace: Trace, hard: boolean): Panels {
     const perStepOnly = field.axes.length === 1 && field.axes[0] === "step";
     if (perStepOnly && field.kind === "probability") curved.push(perStep(trace, field));
   }
-  const groups = new Set(curved.map((f) => (trace.circuit ? "stop and doubt" : f.group)));
+  const groups = new Set(curved.map((f) => (trace.circuit ? "stopping and doubt" : f.group)));
   for (const group of groups) {
     const together = trace.circuit ? curved : curved.filter((f) => f.group === group);
     const alone = together.length === 1;
     const title = capital(alone ? words(together[0]) : group);
-    main.push({ ...curvesPanel(title, alone ? together[0].description : "", together), narrow });
+    main.push({
+      ...curvesPanel(title, alone ? together[0].description : "", together),
+      narrow,
+    });
   }
   main.push(...rest.map((f) => anyPanel(trace, f)));
   more.push(...asides.map((f) => anyPanel(trace, f)));
@@ -67,13 +75,22 @@ export function panelsOf(trace: Trace, hard: boolean): Panels {
 }
 
 function placeCircuit(
-  trace: Trace, take: (name: string) => Field | undefined, narrow: boolean, main: Panel[], more: Panel[],
+  trace: Trace,
+  take: (name: string) => Field | undefined,
+  narrow: boolean,
+  main: Panel[],
+  more: Panel[],
 ): void {
-  const [memory, registers, gates, choices] = ["memory", "registers", "gates", "choices"].map(take);
+  const [memory, registers, gates, choices] = ["memory", "registers", "gates", "choices"].map(
+    take,
+  );
   if (memory) main.push(cellsPanel(memory.name));
   main.push(circuitPanel());
   const table = (field: Field, title: string) =>
-    main.push({ ...tablePanel(trace, field, title, "Values that changed are set off"), narrow });
+    main.push({
+      ...tablePanel(trace, field, title, "Values that changed are set off"),
+      narrow,
+    });
   if (memory) table(memory, "Memory over time");
   if (registers) table(registers, "Registers over time");
   if (gates) more.push(tablePanel(trace, gates, "Gates over time", gates.description));
@@ -85,12 +102,23 @@ function placeMatrix(trace: Trace, field: Field, others: Field[]): Panel[] {
   const along = (axis: string) =>
     others.filter((f) => f.axes.length > 0 && f.axes.length <= 2 && f.axes.at(-1) === axis);
   const beside = along(rows).filter((f) => f.stride / lastOf(f) <= BESIDE);
-  const below = columns === rows ? [] : along(columns).filter((f) => f.stride / lastOf(f) <= BESIDE);
+  const below =
+    columns === rows ? [] : along(columns).filter((f) => f.stride / lastOf(f) <= BESIDE);
   const panels = [matrixPanel(trace, field, capital(words(field)), beside, below)];
   // What there is to say of the same heads in a number or a few.
   const heads = beside.find((f) => f.axes.length === 2)?.axes[0];
-  const said = others.filter((f) => f.axes[0] === heads && (f.axes.length === 1 || lastOf(f) <= FEW) && f.axes.length <= 2);
-  if (heads && said.length) panels.push(readoutPanel(trace, heads, said.filter((f) => !beside.includes(f))));
+  const said = others.filter(
+    (f) =>
+      f.axes[0] === heads && (f.axes.length === 1 || lastOf(f) <= FEW) && f.axes.length <= 2,
+  );
+  if (heads && said.length)
+    panels.push(
+      readoutPanel(
+        trace,
+        heads,
+        said.filter((f) => !beside.includes(f)),
+      ),
+    );
   return panels;
 }
 

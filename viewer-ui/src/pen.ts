@@ -144,7 +144,10 @@ const SVG = "http://www.w3.org/2000/svg";
 const ANCHORS = { left: "start", center: "middle", right: "end" };
 
 /** Return an SVG element. */
-export function svgElement(tag: string, attributes: { [name: string]: string | number }): SVGElement {
+export function svgElement(
+  tag: string,
+  attributes: { [name: string]: string | number },
+): SVGElement {
   const made = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) {
     made.setAttribute(name, typeof value === "number" ? String(+value.toFixed(2)) : value);
@@ -203,7 +206,10 @@ export class SvgPen implements Pen {
     height: number,
   ): void {
     const cut = document.createElement("canvas");
-    [cut.width, cut.height] = [Math.max(1, Math.ceil(part[2])), Math.max(1, Math.ceil(part[3]))];
+    [cut.width, cut.height] = [
+      Math.max(1, Math.ceil(part[2])),
+      Math.max(1, Math.ceil(part[3])),
+    ];
     cut.getContext("2d")!.drawImage(picture, ...part, 0, 0, cut.width, cut.height);
     const href = cut.toDataURL("image/png");
     const style = "image-rendering:pixelated";
@@ -214,7 +220,13 @@ export class SvgPen implements Pen {
 
   clipped(x: number, y: number, width: number, height: number, draw: () => void): void {
     const outer = this.to;
-    const inner = svgElement("svg", { x, y, width, height, viewBox: `${x} ${y} ${width} ${height}` });
+    const inner = svgElement("svg", {
+      x,
+      y,
+      width,
+      height,
+      viewBox: `${x} ${y} ${width} ${height}`,
+    });
     outer.append(inner);
     this.to = inner;
     draw();

@@ -3,7 +3,7 @@
 import { colorsOf, entry, label, lastOf, placeName, rangeOf, short } from "./fields";
 import { type Drawing, figures, type Panel, small } from "./panel";
 import { css } from "./theme";
-import { numberTip } from "./timeline";
+import { numberTip } from "./tips";
 import type { Field, Trace } from "./trace";
 
 const ROW = 26;
@@ -26,7 +26,8 @@ export function readoutPanel(trace: Trace, axis: string, fields: Field[]): Panel
         d.pen.line([0, y - 0.5, d.width, y - 0.5], { stroke: d.theme.line });
         d.pen.text(0, y + ROW / 2, field.name.replaceAll("_", " "), small(d.theme), LEFT - 8);
         for (let head = 0; head < heads; head++) {
-          if (field.stride === trace.axes.get(axis)!.size) drawNumber(d, field, head, LEFT + head * room, y, room);
+          if (field.stride === trace.axes.get(axis)!.size)
+            drawNumber(d, field, head, LEFT + head * room, y, room);
           else drawShares(d, field, head, LEFT + head * room, y, room);
         }
       });
@@ -36,7 +37,10 @@ export function readoutPanel(trace: Trace, axis: string, fields: Field[]): Panel
         .map((field) => {
           const at = entry(trace, field, moment.step);
           if (!at) return `${field.name}: not kept at this step`;
-          const numbers = Array.from({ length: field.stride }, (_, i) => `${placeName(trace, field, i)} ${short(at.data[at.first + i])}`);
+          const numbers = Array.from(
+            { length: field.stride },
+            (_, i) => `${placeName(trace, field, i)} ${short(at.data[at.first + i])}`,
+          );
           return `${field.name}: ${numbers.join(", ")}`;
         })
         .join("; ");
@@ -44,7 +48,14 @@ export function readoutPanel(trace: Trace, axis: string, fields: Field[]): Panel
   };
 }
 
-function drawNumber(d: Drawing, field: Field, head: number, x: number, y: number, room: number): void {
+function drawNumber(
+  d: Drawing,
+  field: Field,
+  head: number,
+  x: number,
+  y: number,
+  room: number,
+): void {
   const at = entry(d.trace, field, d.step);
   if (!at) return;
   const number = at.data[at.first + head];
@@ -55,14 +66,26 @@ function drawNumber(d: Drawing, field: Field, head: number, x: number, y: number
   d.pen.rect(x, y + ROW / 2 - 2, bar * share, 4, { fill: d.theme.ink });
   d.pen.text(x + bar + 8, y + ROW / 2, short(number), figures(d.theme), room - bar - 8);
   d.spots.push({
-    x, y, width: room - 4, height: ROW, columns: 1, rows: 1,
+    x,
+    y,
+    width: room - 4,
+    height: ROW,
+    columns: 1,
+    rows: 1,
     tip: () => numberTip(d, field, head, d.step),
     place: () => ({ field, index: head, valued: false }),
   });
 }
 
 /** Draw the shares of a few possibilities, such as shifts, as shaded boxes. */
-function drawShares(d: Drawing, field: Field, head: number, x: number, y: number, room: number): void {
+function drawShares(
+  d: Drawing,
+  field: Field,
+  head: number,
+  x: number,
+  y: number,
+  room: number,
+): void {
   const at = entry(d.trace, field, d.step);
   if (!at) return;
   const count = lastOf(field);
@@ -71,13 +94,27 @@ function drawShares(d: Drawing, field: Field, head: number, x: number, y: number
   for (let i = 0; i < count; i++) {
     const share = at.data[at.first + head * count + i];
     const left = x + i * width;
-    d.pen.rect(left, y + 5, width - 2, ROW - 10, { fill: css(colors.table, colors.at(share)), stroke: d.theme.line });
+    d.pen.rect(left, y + 5, width - 2, ROW - 10, {
+      fill: css(colors.table, colors.at(share)),
+      stroke: d.theme.line,
+    });
     const fill = share > 0.5 ? d.theme.surface : d.theme.muted;
     const name = label(d.trace, field.axes.at(-1)!, i);
-    d.pen.text(left + width / 2 - 1, y + ROW / 2, name, { ...small(d.theme, "center"), size: 10, fill }, width);
+    d.pen.text(
+      left + width / 2 - 1,
+      y + ROW / 2,
+      name,
+      { ...small(d.theme, "center"), size: 10, fill },
+      width,
+    );
   }
   d.spots.push({
-    x, y: y + 5, width: width * count, height: ROW - 10, columns: count, rows: 1,
+    x,
+    y: y + 5,
+    width: width * count,
+    height: ROW - 10,
+    columns: count,
+    rows: 1,
     tip: (column) => numberTip(d, field, head * count + column, d.step),
     place: (column) => ({ field, index: head * count + column, valued: false }),
   });

@@ -48,7 +48,11 @@ export class Server {
     if (input) {
       const body = JSON.stringify({ inputs: input });
       const headers = { "Content-Type": "application/json" };
-      return readTrace(await this.bytes(await this.ask(path + said, { method: "POST", body, headers, signal })));
+      return readTrace(
+        await this.bytes(
+          await this.ask(path + said, { method: "POST", body, headers, signal }),
+        ),
+      );
     }
     said.set("size", `${size}`);
     said.set("seed", `${seed}`);
@@ -60,7 +64,9 @@ export class Server {
     const answer = await fetch(path, { ...more, headers });
     if (answer.ok) return answer;
     const said = await answer.json().catch(() => null);
-    throw new Error(typeof said?.error === "string" ? said.error : `The server answered ${answer.status}.`);
+    throw new Error(
+      typeof said?.error === "string" ? said.error : `The server answered ${answer.status}.`,
+    );
   }
 
   private async bytes(answer: Response): Promise<Uint8Array> {

@@ -6,8 +6,16 @@
 export type Numbers = Float32Array | Int32Array | Uint8Array;
 
 const KINDS = [
-  "bits", "logits", "scalar", "probability", "vector", "matrix", "weighting",
-  "distribution", "integer", "pointer",
+  "bits",
+  "logits",
+  "scalar",
+  "probability",
+  "vector",
+  "matrix",
+  "weighting",
+  "distribution",
+  "integer",
+  "pointer",
 ] as const;
 export type Kind = (typeof KINDS)[number];
 
@@ -92,7 +100,9 @@ export function readTrace(file: Uint8Array): Trace {
   if (version === undefined) throw new TraceError("This is no trace of softmachine.");
   if (version !== VERSION) {
     const found = String(version).slice(0, 20);
-    throw new TraceError(`This trace has version ${found}; this page reads version ${VERSION}.`);
+    throw new TraceError(
+      `This trace has version ${found}; this page reads version ${VERSION}.`,
+    );
   }
   const described = record(parse(text(metadata.trace, "trace"), "its description"), "trace");
   const tensors = new Tensors(file, start, header);
@@ -126,14 +136,17 @@ class Tensors {
   }
 
   get(name: string, type: keyof typeof TYPES, shape: number[]): Numbers {
-    if (!Object.hasOwn(this.header, name)) throw new TraceError(`The array ${name} is missing.`);
+    if (!Object.hasOwn(this.header, name))
+      throw new TraceError(`The array ${name} is missing.`);
     const entry = record(this.header[name], name);
     if (entry.dtype !== type) {
       throw new TraceError(`The array ${name} has another type than its kind, ${type}.`);
     }
     const found = list(entry.shape, name).map((x) => whole(x, name, 0, LARGEST_AXIS));
     if (found.join() !== shape.join()) {
-      throw new TraceError(`The array ${name} has shape ${found.join(" x ")}, not ${shape.join(" x ")}.`);
+      throw new TraceError(
+        `The array ${name} has shape ${found.join(" x ")}, not ${shape.join(" x ")}.`,
+      );
     }
     const [first, end] = list(entry.data_offsets, name).map((x) =>
       whole(x, name, 0, this.file.length),
@@ -141,7 +154,9 @@ class Tensors {
     const Type = TYPES[type];
     const bytes = product(shape) * Type.BYTES_PER_ELEMENT;
     if (end - first !== bytes || this.start + end > this.file.length) {
-      throw new TraceError(`The array ${name} is not whole: the trace is damaged or cut short.`);
+      throw new TraceError(
+        `The array ${name} is not whole: the trace is damaged or cut short.`,
+      );
     }
     const offset = this.file.byteOffset + this.start + first;
     const [buffer, count] = [this.file.buffer as ArrayBuffer, product(shape)];
@@ -161,14 +176,16 @@ function describe(d: { [name: string]: unknown }, tensors: Tensors): Trace {
     axes.set(name, readAxis(record(axis, name), name));
   }
   const initial = new Set(list(d.initial, "initial").map((x) => text(x, "initial")));
-  const make = (place: string, count: number[], withInitial = false) => (value: unknown) => {
-    const declared = readField(record(value, place), axes);
-    const [type, { shape, name }] = [typeOf(declared.kind), declared];
-    const data = tensors.get(`${place}/${name}`, type, [...count, ...shape]);
-    const before =
-      withInitial && initial.has(name) ? tensors.get(`initial/${name}`, type, shape) : null;
-    return { ...declared, data, initial: before };
-  };
+  const make =
+    (place: string, count: number[], withInitial = false) =>
+    (value: unknown) => {
+      const declared = readField(record(value, place), axes);
+      const [type, { shape, name }] = [typeOf(declared.kind), declared];
+      const data = tensors.get(`${place}/${name}`, type, [...count, ...shape]);
+      const before =
+        withInitial && initial.has(name) ? tensors.get(`initial/${name}`, type, shape) : null;
+      return { ...declared, data, initial: before };
+    };
   const hard = d.hard === null || d.hard === undefined ? null : record(d.hard, "hard");
   const trace: Trace = {
     title: text(d.title, "title"),
@@ -210,11 +227,13 @@ function readAxis(value: { [name: string]: unknown }, name: string): Axis {
 function readField(d: { [name: string]: unknown }, axes: Map<string, Axis>) {
   const name = text(d.name, "name of a field");
   const kind = KINDS.find((known) => known === d.kind);
-  if (!kind) throw new TraceError(`The field ${name} is of a kind that this page does not know.`);
+  if (!kind)
+    throw new TraceError(`The field ${name} is of a kind that this page does not know.`);
   const along = list(d.axes, name).map((x) => text(x, name));
   const shape = along.map((axis) => {
     const found = axes.get(axis);
-    if (!found) throw new TraceError(`The field ${name} has an axis ${axis} that is not declared.`);
+    if (!found)
+      throw new TraceError(`The field ${name} has an axis ${axis} that is not declared.`);
     return found.size;
   });
   const over = typeof d.over === "string" ? d.over : null;
@@ -259,7 +278,9 @@ function checkCircuit(trace: Trace): void {
   for (const [name, size] of wanted) {
     const axis = trace.axes.get(name);
     if (axis && axis.size !== size) {
-      throw new TraceError(`The circuit does not fit the axis ${name} of ${axis.size} entries.`);
+      throw new TraceError(
+        `The circuit does not fit the axis ${name} of ${axis.size} entries.`,
+      );
     }
   }
   // A gate takes what stands before it: nothing here may run in a circle.
@@ -278,7 +299,8 @@ function giveHardItsStart(trace: Trace): void {
     const values = soft.shape[soft.shape.length - 1];
     if (soft.stride !== field.stride * values) continue;
     const initial = new Int32Array(field.stride);
-    for (let i = 0; i < field.stride; i++) initial[i] = argmax(soft.initial, i * values, values);
+    for (let i = 0; i < field.stride; i++)
+      initial[i] = argmax(soft.initial, i * values, values);
     field.initial = initial;
   }
 }
@@ -344,7 +366,11 @@ function number(value: unknown, what: string): number {
 }
 
 function whole(value: unknown, what: string, smallest: number, largest: number): number {
-  if (Number.isInteger(value) && (value as number) >= smallest && (value as number) <= largest) {
+  if (
+    Number.isInteger(value) &&
+    (value as number) >= smallest &&
+    (value as number) <= largest
+  ) {
     return value as number;
   }
   throw new TraceError(

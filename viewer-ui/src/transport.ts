@@ -21,7 +21,12 @@ const ICONS: { [name: string]: string } = {
 };
 
 export function icon(name: string): SVGElement {
-  const svg = svgElement("svg", { viewBox: "0 0 16 16", width: 16, height: 16, "aria-hidden": "true" });
+  const svg = svgElement("svg", {
+    viewBox: "0 0 16 16",
+    width: 16,
+    height: 16,
+    "aria-hidden": "true",
+  });
   svg.append(svgElement("path", { d: ICONS[name], fill: "currentColor" }));
   return svg;
 }
@@ -33,20 +38,35 @@ export class Transport {
   private readonly marks = element("canvas", { "aria-hidden": "true" });
   private readonly count = element("output", { class: "count", "aria-live": "polite" });
   private readonly playButton: HTMLButtonElement;
-  private readonly jumpers: { button: HTMLButtonElement; kind: keyof Events; direction: 1 | -1 }[] = [];
-  private readonly toggle = element("div", { class: "segments", role: "group", "aria-label": "Machine" });
+  private readonly jumpers: {
+    button: HTMLButtonElement;
+    kind: keyof Events;
+    direction: 1 | -1;
+  }[] = [];
+  private readonly toggle = element("div", {
+    class: "segments",
+    role: "group",
+    "aria-label": "Machine",
+  });
   private events: Events = { writes: [], errors: [] };
 
   constructor(player: Player, setHard: (hard: boolean) => void) {
     this.player = player;
     const press = (name: string, says: string, act: () => void) =>
-      element("button", { type: "button", class: "icon", title: says, "aria-label": says }, [icon(name)], { click: act });
+      element(
+        "button",
+        { type: "button", class: "icon", title: says, "aria-label": says },
+        [icon(name)],
+        { click: act },
+      );
     this.playButton = press("play", "Play (space)", () => player.toggle());
     this.range.addEventListener("input", () => player.go(Number(this.range.value)));
     const speeds = SPEEDS.map((speed) => `${speed} / s`);
     for (const [index, text] of ["soft", "hard"].entries()) {
       this.toggle.append(
-        element("button", { type: "button", "aria-pressed": false }, [text], { click: () => setHard(index === 1) }),
+        element("button", { type: "button", "aria-pressed": false }, [text], {
+          click: () => setHard(index === 1),
+        }),
       );
     }
     this.root = element("footer", { class: "transport" }, [
@@ -59,9 +79,15 @@ export class Transport {
       ]),
       element("div", { class: "scrub" }, [this.range, this.marks]),
       this.count,
-      element("div", { class: "jumps" }, [this.jumper("writes", "write", "w"), this.jumper("errors", "error", "e")]),
+      element("div", { class: "jumps" }, [
+        this.jumper("writes", "write", "w"),
+        this.jumper("errors", "error", "e"),
+      ]),
       this.toggle,
-      labelled("speed", choice(speeds, SPEEDS.indexOf(player.speed), (i) => (player.speed = SPEEDS[i]))),
+      labelled(
+        "speed",
+        choice(speeds, SPEEDS.indexOf(player.speed), (i) => (player.speed = SPEEDS[i])),
+      ),
     ]);
   }
 
@@ -91,16 +117,21 @@ export class Transport {
       button.disabled = nextOf(events[kind], player.step, direction) === null;
     }
     this.toggle.hidden = hard === null;
-    [...this.toggle.children].forEach((one, i) => one.setAttribute("aria-pressed", `${hard === (i === 1)}`));
+    [...this.toggle.children].forEach((one, i) =>
+      one.setAttribute("aria-pressed", `${hard === (i === 1)}`),
+    );
     this.drawMarks(theme);
   }
 
   private jumper(kind: keyof Events, one: string, key: string): HTMLElement {
     const make = (direction: 1 | -1) => {
       const says = direction > 0 ? `Next ${one} (${key})` : `Previous ${one} (Shift ${key})`;
-      const made = element("button", { type: "button", class: "icon", title: says, "aria-label": says }, [
-        icon(direction > 0 ? "step" : "back"),
-      ], { click: () => this.jump(kind, direction) });
+      const made = element(
+        "button",
+        { type: "button", class: "icon", title: says, "aria-label": says },
+        [icon(direction > 0 ? "step" : "back")],
+        { click: () => this.jump(kind, direction) },
+      );
       this.jumpers.push({ button: made, kind, direction });
       return made;
     };
@@ -111,14 +142,23 @@ export class Transport {
     const { first, last } = this.player;
     const scale = window.devicePixelRatio || 1;
     const [width, height] = [this.marks.clientWidth, this.marks.clientHeight];
-    const key = [first, last, width, scale, theme.accent, this.events.writes.join(), this.events.errors.join()].join("|");
+    const key = [
+      first,
+      last,
+      width,
+      scale,
+      theme.accent,
+      this.events.writes.join(),
+      this.events.errors.join(),
+    ].join("|");
     if (this.marks.dataset.key === key || !width) return;
     this.marks.dataset.key = key;
     [this.marks.width, this.marks.height] = [width * scale, height * scale];
     const context = this.marks.getContext("2d")!;
     context.scale(scale, scale);
     const THUMB = 14;
-    const x = (step: number) => THUMB / 2 + ((width - THUMB) * (step - first)) / Math.max(1, last - first);
+    const x = (step: number) =>
+      THUMB / 2 + ((width - THUMB) * (step - first)) / Math.max(1, last - first);
     context.fillStyle = theme.muted;
     for (const step of this.events.writes) context.fillRect(x(step) - 0.5, 0, 1, 4);
     context.fillStyle = theme.accent;

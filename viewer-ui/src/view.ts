@@ -76,17 +76,24 @@ export class View {
 
   remove(): void {
     this.resizing.disconnect();
+    for (const host of [...this.hosts, this.history]) host?.remove();
     this.root.remove();
   }
 
   select(place: Place | null): void {
     this.place = place;
+    this.history?.remove();
     this.history = place && new Host(historyPanel(this.trace, place), this.listener);
     this.histories.replaceChildren();
     if (!this.history) return;
-    const close = element("button", { type: "button", class: "close", "aria-label": "Close the history" }, ["×"], {
-      click: () => this.select(null),
-    });
+    const close = element(
+      "button",
+      { type: "button", class: "close", "aria-label": "Close the history" },
+      ["×"],
+      {
+        click: () => this.select(null),
+      },
+    );
     this.histories.append(this.history.figure, close);
     if (this.shown) this.history.show(this.moment(this.shown), true);
   }
@@ -114,7 +121,10 @@ export class View {
     );
     return element("header", {}, [
       element("h2", {}, [trace.title || trace.source || "Trace"]),
-      element("p", { class: "facts" }, [...facts.map((fact) => element("span", {}, [fact])), ...scores]),
+      element("p", { class: "facts" }, [
+        ...facts.map((fact) => element("span", {}, [fact])),
+        ...scores,
+      ]),
     ]);
   }
 
@@ -123,12 +133,15 @@ export class View {
     const { side, main, more } = panelsOf(this.trace, hard);
     const make = (panels: typeof side) => panels.map((panel) => new Host(panel, this.listener));
     const [aside, along, folded] = [make(side), make(main), make(more)];
+    for (const host of this.hosts) host.remove();
     this.hosts = [...aside, ...along, ...folded];
     const figures = (hosts: Host[]) => hosts.map((host) => host.figure);
-    const rest = element("details", { class: "more" }, [
-      element("summary", {}, [`${folded.length} more`]),
-      ...figures(folded),
-    ], { toggle: () => this.fit() });
+    const rest = element(
+      "details",
+      { class: "more" },
+      [element("summary", {}, [`${folded.length} more`]), ...figures(folded)],
+      { toggle: () => this.fit() },
+    );
     this.panels.classList.toggle("two", aside.length > 0);
     this.panels.replaceChildren(
       ...(aside.length ? [element("div", { class: "side" }, figures(aside))] : []),

@@ -12,7 +12,7 @@ from playwright.sync_api import expect, sync_playwright
 from softmachine.viewer.page import page_with
 from softmachine.viewer.server import build_app
 
-expect.set_options(timeout=60_000)
+expect.set_options(timeout=180_000)
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 """Browsers of the system; Playwright's own is not looked for."""
 
@@ -40,12 +40,13 @@ def new_page(browser):
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(180_000)
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("dialog", lambda dialog: complaints.append(dialog.message))
         return page
 
+    make.complaints = complaints
     yield make
     for context in contexts:
         context.close()
@@ -74,6 +75,7 @@ def live(served):
     )
     server = uvicorn.Server(config)
     socket = config.bind_socket()
+    socket.listen()  # so that the first page waits for the server instead of being refused
     port = socket.getsockname()[1]
     config.app = build_app(served, [], token="secret", port=port)
     thread = threading.Thread(target=server.run, args=([socket],), daemon=True)

@@ -149,7 +149,7 @@ def test_soft_and_hard_machine_are_both_there(open_traces, list_trace):
     registers = [int(x) for x in re.findall(r"r\d: (\d+)", said(page, "Registers over time"))]
     assert registers == list_trace.hard["registers"][2].tolist()
     page.get_by_role("button", name="soft").click()
-    page.wait_for_url(lambda url: "hard" not in url)
+    page.wait_for_url(lambda url: "machine=hard" not in url)
     assert cells() == list_trace.fields["memory"][2].argmax(1).tolist()
 
 
