@@ -20,7 +20,7 @@ def ntm_sort() -> Experiment:
         recipe="ntm-sort",
         task=PrioritySort(),
         machine=_machine(ControllerConfig(kind="lstm", hidden=100)),
-        training=_training(3_000_000, batch=4),
+        training=_training(2_000_000, batch=4),
     )
 
 
@@ -30,7 +30,7 @@ def ntm_ff_sort() -> Experiment:
         recipe="ntm-ff-sort",
         task=PrioritySort(),
         machine=_machine(ControllerConfig(kind="feedforward", hidden=100)),
-        training=_training(3_000_000, batch=4),
+        training=_training(2_000_000, batch=4),
     )
 
 
