@@ -101,12 +101,18 @@ def draw_batch(
 
 
 def mend(machine: NRAM, batch: Batch, rng: np.random.Generator, tables: int) -> NRAM | None:
-    """Return the machine with wires that make no mistake on the examples, if any are found."""
+    """Return the machine with wires that make no mistake on the examples.
+
+    None if none are found, or if they cannot be written into its last layers.
+    """
     found = search_wires(machine, read_wiring(machine), batch, rng, tables)
     if found.error:
         return None
     _, met = try_tables(machine.config, _stack([found.table]), batch)
-    return write_wires(machine, found.table, np.flatnonzero(met[0].any(axis=0)))
+    try:
+        return write_wires(machine, found.table, np.flatnonzero(met[0].any(axis=0)))
+    except SoftmachineError:
+        return None
 
 
 def try_tables(
