@@ -11,7 +11,7 @@ import { embedded, fromFile, type Source, sourceOf } from "./sources";
 import "./style.css";
 import { currentTheme } from "./theme";
 import { type Trace, TraceError } from "./trace";
-import { Transport } from "./transport";
+import { type Events, Transport } from "./transport";
 import { View } from "./view";
 
 const LIVE = "live";
@@ -22,6 +22,7 @@ class Page {
   private address: Address = readAddress(location.hash);
   private theme = currentTheme();
   private live: Live | null = null;
+  private events: Events | null = null;
   private drawing = 0;
   private opening = 0;
   private readonly player = new Player(() => this.changed());
@@ -184,6 +185,7 @@ class Page {
 
   private show(traces: Trace[]): void {
     this.message.hidden = true;
+    this.events = null;
     for (const view of this.views) view.remove();
     this.views = traces.map((trace) => new View(trace, this.listener));
     this.stage.replaceChildren(...this.views.map((view) => view.root));
@@ -245,6 +247,7 @@ class Page {
 
   private setHard(hard: boolean): void {
     this.address.hard = hard;
+    this.events = null;
     this.changed();
   }
 
@@ -262,14 +265,9 @@ class Page {
     const { hard } = this.address;
     for (const view of this.views) view.show({ step, hard, playing, theme: this.theme });
     const first = this.views[0];
-    const merged = (kind: "writes" | "errors") =>
-      [...new Set(this.views.flatMap((view) => view.events[kind]))].sort((a, b) => a - b);
     const both = this.views.some((view) => view.trace.hard);
-    this.transport.show(
-      { writes: merged("writes"), errors: merged("errors") },
-      both ? hard : null,
-      this.theme,
-    );
+    this.events ??= this.merged();
+    this.transport.show(this.events, both ? hard : null, this.theme);
     this.live?.show({
       trace: first.trace,
       fields: first.trace.fields,
@@ -282,6 +280,13 @@ class Page {
       this.address.step = step;
       writeAddress(this.address);
     }
+  }
+
+  /** Return the steps to jump to, of all views. */
+  private merged(): Events {
+    const all = (kind: keyof Events) =>
+      [...new Set(this.views.flatMap((view) => view.events[kind]))].sort((a, b) => a - b);
+    return { writes: all("writes"), errors: all("errors") };
   }
 
   private key(event: KeyboardEvent): void {

@@ -112,7 +112,7 @@ export class Host {
         this.seen = changes[changes.length - 1].isIntersecting;
         if (this.seen) this.redraw();
       },
-      { rootMargin: "200px" },
+      { rootMargin: "40px" },
     );
     this.seeing.observe(this.canvas);
     this.listen();
@@ -141,7 +141,6 @@ export class Host {
     if (!this.width) return; // folded away
     const least = this.panel.leastWidth?.(this.moment) ?? 0;
     if (least > this.width) this.width = least;
-    this.canvas.style.width = `${this.width}px`;
     const height = this.panel.height(this.moment, this.width);
     const scale = window.devicePixelRatio || 1;
     const [pixels, lines] = [Math.round(this.width * scale), Math.round(height * scale)];
@@ -151,6 +150,7 @@ export class Host {
       height !== this.height
     ) {
       [this.canvas.width, this.canvas.height] = [pixels, lines];
+      this.canvas.style.width = `${this.width}px`;
       this.canvas.style.height = `${height}px`;
       this.height = height;
     }

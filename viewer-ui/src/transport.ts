@@ -49,6 +49,9 @@ export class Transport {
     "aria-label": "Machine",
   });
   private events: Events = { writes: [], errors: [] };
+  private hard: boolean | null = null;
+  private theme: Theme | null = null;
+  private playing = false;
 
   constructor(player: Player, setHard: (hard: boolean) => void) {
     this.player = player;
@@ -99,11 +102,16 @@ export class Transport {
 
   show(events: Events, hard: boolean | null, theme: Theme): void {
     const { player } = this;
-    this.events = events;
-    [this.range.min, this.range.max] = [`${player.first}`, `${player.last}`];
+    // While it plays, the step alone changes.
+    const same = events === this.events && hard === this.hard && theme === this.theme;
+    const onlyStep = same && player.playing && this.playing;
+    [this.events, this.hard, this.theme] = [events, hard, theme];
+    this.playing = player.playing;
+    if (!onlyStep) [this.range.min, this.range.max] = [`${player.first}`, `${player.last}`];
     this.range.value = `${player.step}`;
-    this.range.setAttribute("aria-valuetext", `step ${player.step} of ${player.last}`);
     this.count.textContent = `${player.step} / ${player.last}`;
+    if (onlyStep) return;
+    this.range.setAttribute("aria-valuetext", `step ${player.step} of ${player.last}`);
     this.count.setAttribute("aria-live", player.playing ? "off" : "polite");
     const name = player.playing ? "pause" : "play";
     if (this.playButton.dataset.icon !== name) {
