@@ -6,11 +6,13 @@ Nothing heavy is imported before a command runs, so that ``--help`` answers at o
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import tyro
 from tyro.conf import Positional, arg
@@ -23,7 +25,18 @@ Source = Annotated[str, arg(metavar="RUN|zoo:NAME")]
 app = tyro.extras.SubcommandApp()
 
 
-@app.command
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Make a function a command, to be called after parsing: it has its own way to fail."""
+
+    @functools.wraps(function)
+    def parsed(*args: Any, **kwargs: Any) -> Callable[[], None]:
+        return functools.partial(function, *args, **kwargs)
+
+    app.command(parsed)
+    return function
+
+
+@command
 def recipes() -> None:
     """List the recipes."""
     from softmachine.cli.listing import list_recipes
@@ -31,7 +44,7 @@ def recipes() -> None:
     list_recipes()
 
 
-@app.command
+@command
 def zoo() -> None:
     """List the trained models that ship; each can be used as a RUN."""
     from softmachine.cli.listing import list_zoo
@@ -39,7 +52,7 @@ def zoo() -> None:
     list_zoo()
 
 
-@app.command
+@command
 def info() -> None:
     """Print versions and devices."""
     from softmachine.cli.listing import print_info
@@ -47,7 +60,7 @@ def info() -> None:
     print_info()
 
 
-@app.command
+@command
 def train(
     recipe: Positional[Annotated[str, arg(metavar="RECIPE")]],
     /,
@@ -69,7 +82,7 @@ def train(
     )
 
 
-@app.command
+@command
 def resume(run: Positional[Directory], /) -> None:
     """Continue a run or a population where its last checkpoint left it.
 
@@ -81,7 +94,7 @@ def resume(run: Positional[Directory], /) -> None:
     resume(Path(run))
 
 
-@app.command
+@command
 def synthesize(
     examples: Positional[Annotated[str, arg(metavar="EXAMPLES.jsonl")]],
     /,
@@ -119,7 +132,7 @@ def synthesize(
     synthesize(Path(examples), None if run is None else Path(run), minutes, options)
 
 
-@app.command
+@command
 def evaluate(
     run: Positional[Source],
     /,
@@ -153,7 +166,7 @@ def evaluate(
     evaluate_source(run, sizes, sequences, seed, options, as_json=json)
 
 
-@app.command
+@command
 def plot(
     runs: Positional[tuple[Source, ...]],
     /,
@@ -185,7 +198,7 @@ def plot(
     plot_sources(runs, size, seed, None if out is None else Path(out), options)
 
 
-@app.command
+@command
 def repair(
     run: Positional[Directory],
     /,
@@ -206,7 +219,7 @@ def repair(
     repair_source(run, updates, examples, seed)
 
 
-@app.command
+@command
 def moves(
     run: Positional[Source],
     /,
@@ -229,7 +242,7 @@ def moves(
     tell_moves(run, size, seed, sequences, memory_rows)
 
 
-@app.command
+@command
 def trace(
     run: Positional[Source],
     /,
@@ -269,7 +282,7 @@ def trace(
     write_trace(run, Path(out), size, seed, own, every, fields, options)
 
 
-@app.command
+@command
 def view(
     sources: Positional[tuple[Annotated[str, arg(metavar="RUN|zoo:NAME|FILE")], ...]],
     /,
@@ -286,7 +299,7 @@ def view(
     view_sources(sources, open_browser=open)
 
 
-@app.command
+@command
 def report(
     run: Positional[Source],
     /,
@@ -305,7 +318,7 @@ def report(
     write_report(run, None if out is None else Path(out), seed)
 
 
-@app.command
+@command
 def ledger(
     runs: Positional[tuple[Directory, ...]],
     /,
@@ -324,7 +337,7 @@ def ledger(
     write_ledger(runs, Path(out), sequences)
 
 
-@app.command
+@command
 def program(
     run: Positional[Source],
     /,
@@ -348,7 +361,7 @@ def program(
     write_program(run, to, None if out is None else Path(out), verify, seed)
 
 
-@app.command
+@command
 def publish(
     run: Positional[Directory],
     /,
@@ -417,9 +430,10 @@ def _dispatch(arguments: list[str]) -> None:
 
         print(f"softmachine {softmachine.__version__}")
     else:
-        one_line_errors(
+        call = one_line_errors(
             app.cli,
             args=arguments or ["--help"],
             prog="softmachine",
             description="Differentiable computers: soft while they learn, hard when they run.",
         )
+        call()

@@ -197,7 +197,7 @@ def format_account(machine: NTM, example: Example, account: Account, done: Done)
         told = []
         for head, row in enumerate(rows.tolist()):
             sharp = account.weights[time, head] >= BLURRED
-            text = _move(None if before is None else before[head], row, config)
+            text = _move(None if before is None else int(before[head]), row, config)
             text += "" if sharp else "~"
             writer = head - config.read_heads
             if writer >= 0:
