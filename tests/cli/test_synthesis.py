@@ -88,12 +88,12 @@ def test_without_a_program_it_says_so_and_goes_on_later(folder, capsys):
 
 def test_an_interruption_keeps_what_there_is(folder, capsys, monkeypatch):
     write_examples(folder, 2)
-    report = synthesis.LevelDisplay.report
+    signals = []
 
-    def interrupt(_display, member, *_):
-        if member == 0:  # a second signal would end it at once
+    def interrupt(*_):
+        if not signals:  # a second one would end it at once
+            signals.append(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)
-            monkeypatch.setattr(synthesis.LevelDisplay, "report", report)
 
     monkeypatch.setattr(synthesis.LevelDisplay, "report", interrupt)
     with pytest.raises(SystemExit) as stop:
