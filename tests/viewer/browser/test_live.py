@@ -1,5 +1,6 @@
 """Running machines from the page, on a real server."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from playwright.sync_api import expect
@@ -41,7 +42,7 @@ def test_bits_are_turned_and_the_machine_runs_again(page, served):
     )
     assert np.argwhere(before != after).tolist() == [[0, 0]]
     assert np.isin(before, (0, 1)).all()
-    said = np.asarray(machine(after.astype(np.float32))) > 0
+    said = np.asarray(machine(jnp.asarray(after, jnp.float32))) > 0
     task = Copy(width=2)
     scored = range(len(after) - 2, len(after) + 1)
     assert len(after) == task.steps(3)
