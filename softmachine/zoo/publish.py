@@ -97,6 +97,7 @@ def _describe(run: Run, name: str) -> tuple[Machine, dict[str, Any]]:
     machine, record = run.load_best()
     prefix = "validation_"
     scores = {k.removeprefix(prefix): x for k, x in record.items() if k.startswith(prefix)}
+    scores.pop("level", None)  # one number for all examples, not a mean over them
     _check_row({"test": f"the validation of {run.path}"} | scores)
     members = run.path.resolve().parent
     commands = training_commands(experiment, [experiment.training.seed], RECIPES)
