@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -65,7 +64,5 @@ def provenance(source: str, trained: Trained) -> Provenance:
         card = open_model(source.removeprefix(ZOO)).card
         return Provenance(source, card["recipe"], card["seed"], card["commit"])
     experiment = trained.experiment
-    environment = json.loads((trained.run.path / "environment.json").read_text())
-    return Provenance(
-        source, experiment.recipe, experiment.training.seed, environment.get("commit")
-    )
+    commit = trained.run.environment().get("commit")
+    return Provenance(source, experiment.recipe, experiment.training.seed, commit)

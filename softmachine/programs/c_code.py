@@ -24,9 +24,6 @@ from softmachine.programs.statements import (
 from softmachine.programs.values import LEAST_CELLS, Value
 from softmachine.tasks.steps import StepRule
 
-MOST_CELLS = 2**56
-"""Sums of some values below this fit into an integer."""
-
 
 def _wrap(text: str, value: Value) -> str:
     plus = sum(factor for _, factor in value.terms if factor > 0)

@@ -171,8 +171,7 @@ def give_account(machine: NTM, task: SequenceTask, size: int, seed: int = 0) -> 
     """Return a table of what the heads do with one example, a line per step.
 
     Each read names the step in which its row was last written; ``~`` marks a head that is
-    between places. Raises SoftmachineError if
-    the example does not fit the memory.
+    between places. Raises SoftmachineError if the example does not fit the memory.
     """
     _check_size(machine, task, size)
     key, machine_key = jax.random.split(jax.random.key(seed))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -13,15 +13,13 @@ from softmachine.machines.nram_wiring import read_wiring
 from softmachine.programs.program import build_program
 from softmachine.programs.python_code import python_code
 from softmachine.programs.repair import Change, program_table, repair
-from softmachine.programs.verify import load_python
+from softmachine.programs.running import Run, load_python
 from softmachine.tasks.examples import GivenExample
 from softmachine.tasks.given import Given
 from softmachine.training.wire_search import draw_batch
 
 MENDED = 40
 """Examples of each size that guide a repair."""
-Run = Callable[[list[int]], list[int]]
-"""``memory -> memory afterwards``."""
 
 
 class SizeReport(NamedTuple):

@@ -133,7 +133,8 @@ def _nodes(reached: Reached, table: Table) -> _Machine:
         for ident, states in by_ident.items()
     ]
     first = next((i for i, n in enumerate(nodes) if reached.start in n.states), 0)
-    nodes.insert(0, nodes.pop(first)) if nodes else None
+    if nodes:
+        nodes.insert(0, nodes.pop(first))
     return _Machine(reached, table, nodes)
 
 

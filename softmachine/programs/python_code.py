@@ -52,9 +52,9 @@ def python_code(program: Program, summary: str, notes: Sequence[str]) -> str:
         notes: its paragraphs.
     """
     body = _lines(statements(program, SYNTAX), 1)
-    lines = [f'"""{summary}', ""]
+    lines = [f'"""{_plain(summary)}', ""]
     for note in notes:
-        lines += [*textwrap.wrap(note, WIDTH - 4), ""]
+        lines += [*textwrap.wrap(_plain(note), WIDTH - 4), ""]
     lines[-1] = '"""'
     lines += ["", "", "def run(memory: list[int]) -> list[int]:"]
     lines += [
@@ -67,6 +67,11 @@ def python_code(program: Program, summary: str, notes: Sequence[str]) -> str:
         lines += _steps(program.steps)
     lines += [f"    {name} = {value}" for name, value in first_values(program).items()]
     return "\n".join([*lines, *body]) + "\n"
+
+
+def _plain(text: str) -> str:
+    """Return text that cannot end the docstring: paths and commits come from outside."""
+    return text.replace("\\", "\\\\").replace('"""', "'" * 3)
 
 
 def _steps(steps: StepRule) -> list[str]:

@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Int, PRNGKeyArray
 
 from softmachine.choices import check_choices
 from softmachine.errors import ExamplesError
-from softmachine.tasks.examples import GivenExample, parse_examples
+from softmachine.tasks.examples import LEAST_CELLS, GivenExample, parse_examples
 from softmachine.tasks.memory import Drawn, MemoryTask, check_at_least
 from softmachine.tasks.steps import StepRule
 from softmachine.tasks.task import Example
@@ -22,8 +22,8 @@ from softmachine.tasks.task import Example
 Part = Literal["training", "validation", "test"]
 HELD_OUT = 0.2
 """The share of the examples of each size that is not trained on."""
-SEARCHED_CELLS = 4
-"""In how many cells, or from how many on, a size is looked for."""
+SEARCHED_CELLS = LEAST_CELLS
+"""In how many cells, or from how many on, a size is looked for: those of every memory."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

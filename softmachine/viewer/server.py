@@ -133,9 +133,7 @@ class _Guard:
         headers = request.headers
         if headers.get("host", "").lower() not in self.hosts:
             return "this server answers for this computer alone"
-        if headers.get("origin", "null" if "origin" in headers else None) not in (
-            self.origins | {None}
-        ):
+        if headers.get("origin") not in self.origins | {None}:
             return "pages from elsewhere are not let in"
         if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
             return "pages from elsewhere are not let in"

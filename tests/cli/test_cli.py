@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from softmachine.cli.main import main
+from softmachine.cli.main import main, one_line_errors
 
 SMALL = """
 --task.width 3 --machine.memory-rows 8 --machine.memory-columns 5
@@ -343,3 +343,15 @@ def test_killed_then_resumed(tmp_path):
 
     state, progress = Run(path).load_last()
     assert int(state.step) == progress["step"] > 0
+
+
+@pytest.mark.parametrize("status", [1, 130])
+def test_a_command_may_end_with_a_status_of_its_own(status, capsys):
+    def command():
+        print("a warning", file=sys.stderr)
+        sys.exit(status)
+
+    with pytest.raises(SystemExit) as stop:
+        one_line_errors(command)
+    assert stop.value.code == status
+    assert capsys.readouterr().err == "a warning\n"
