@@ -404,16 +404,14 @@ def fail(message: str) -> NoReturn:
 def one_line_errors(parse, *args, **kwargs):
     """Call a tyro parser; turn its boxed error message into one line.
 
-    The box starts with its title and the message; a rule separates them from hints. The
-    parser exits with status 2; with any other status it is the command itself that ends.
+    The box starts with its title and the message; a rule separates them from hints.
     """
     captured = io.StringIO()
     try:
         with contextlib.redirect_stderr(captured):
             return parse(*args, **kwargs)
     except SystemExit as stop:
-        if stop.code != 2:
-            sys.stderr.write(captured.getvalue())
+        if not stop.code:
             raise
         rows = [row.strip("│ ") for row in captured.getvalue().splitlines()]
         rows = [row for row in rows if row and row[0] not in "╰"]

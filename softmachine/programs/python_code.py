@@ -63,7 +63,7 @@ def python_code(program: Program, summary: str, notes: Sequence[str]) -> str:
         f"    if n < {LEAST_CELLS} or not all(0 <= value < n for value in memory):",
         f'        raise ValueError("expected at least {LEAST_CELLS} cells, each 0 to n - 1")',
     ]
-    if program.counts_steps:
+    if any(re.search(r"\bsteps\b", line.partition("#")[0]) for line in body):
         lines += _steps(program.steps)
     lines += [f"    {name} = {value}" for name, value in first_values(program).items()]
     return "\n".join([*lines, *body]) + "\n"
@@ -121,19 +121,27 @@ def _lines(found: Sequence[Statement], depth: int) -> list[str]:
 
 def _if(statement: If, depth: int) -> list[str]:
     indent, body, otherwise = "    " * depth, statement.body, statement.otherwise
-    if len(body) == len(otherwise) == 1 and all(
-        isinstance(s, Word) and s.word == "goto" for s in (body[0], otherwise[0])
-    ):
-        names = [s.state for s in (body[0], otherwise[0]) if isinstance(s, Word)]
-        line = f'{indent}state = "{names[0]}" if {statement.condition} else "{names[1]}"'
-        if len(line) <= WIDTH:
-            return [line]
+    line = f"{indent}state = {_next([statement])}"
+    if _next([statement]) and len(line) <= WIDTH:
+        return [line]
     lines = [f"{indent}if {statement.condition}:", *_lines(body, depth + 1)]
     if len(otherwise) == 1 and isinstance(otherwise[0], If):
         first, *rest = _if(otherwise[0], depth)
         if first.startswith(f"{indent}if "):
             return [*lines, f"{indent}elif {first.removeprefix(f'{indent}if ')}", *rest]
     return lines + ([f"{indent}else:", *_lines(otherwise, depth + 1)] if otherwise else [])
+
+
+def _next(found: Sequence[Statement]) -> str:
+    """Return which state comes next as an expression, if that is all that is decided."""
+    if len(found) == 1 and isinstance(found[0], Word) and found[0].word == "goto":
+        return f'"{found[0].state}"'
+    if len(found) == 1 and isinstance(found[0], If):
+        one, other = _next(found[0].body), _next(found[0].otherwise)
+        if one and other:
+            one = f"({one})" if " if " in one else one
+            return f"{one} if {found[0].condition} else {other}"
+    return ""
 
 
 def assignment(statement: Assign) -> str:

@@ -30,6 +30,14 @@ LONGEST_ATOM = 40
 """A longer formula within a formula gets a name of its own."""
 
 
+TURNED = {
+    "LESS-THAN": ("<", ">"),
+    "LESS-OR-EQUAL-THAN": ("<=", ">="),
+    "EQUALITY-TEST": ("==", "=="),
+}
+"""Comparisons, and how they read with their arguments exchanged: constants come last."""
+
+
 class Assign(NamedTuple):
     """A variable gets a value."""
 
@@ -146,8 +154,12 @@ class Formulas:
             raise SoftmachineError(
                 f"gate {atom.gate} is not one of those that can be written as code"
             )
+        form = self.syntax.gates[atom.gate]
         arguments = [self.value(argument, facts, known) for argument in atom.arguments]
-        return self.syntax.gates[atom.gate].format(*arguments)
+        if atom.gate in TURNED and arguments[0].isdigit() and not arguments[1].isdigit():
+            sign, other = TURNED[atom.gate]
+            form, arguments = form.replace(f" {sign} ", f" {other} "), arguments[::-1]
+        return form.format(*arguments)
 
     def condition(self, value: Value, zero: bool, facts: Facts, known: dict[Atom, str]) -> str:
         """Return the condition that a value is 0, or that it is not."""
@@ -156,14 +168,18 @@ class Formulas:
             (atom, factor), number = value.terms[0], -value.constant
             text = self.atom(atom, facts, known)
             if isinstance(atom, Apply) and number == 0 and atom not in known:
-                a, b = (self.value(argument, facts, known) for argument in atom.arguments)
                 signs = {
-                    "EQUALITY-TEST": ("!=", "=="),
-                    "LESS-THAN": (">=", "<"),
-                    "LESS-OR-EQUAL-THAN": (">", "<="),
+                    "EQUALITY-TEST": ("==", "!="),
+                    "LESS-THAN": ("<", ">="),
+                    "LESS-OR-EQUAL-THAN": ("<=", ">"),
                 }
                 if atom.gate in signs:
-                    return f"{a} {signs[atom.gate][not zero]} {b}"
+                    a, b = (self.value(argument, facts, known) for argument in atom.arguments)
+                    sign = signs[atom.gate][zero]
+                    if a.isdigit() and not b.isdigit():
+                        a, b = b, a
+                        sign = sign.translate(str.maketrans("<>", "><"))
+                    return f"{a} {sign} {b}"
             other = self.value(Value((), number * factor), facts, known)
             return f"{text} {sign} {other}"
         if len(value.terms) == 2 and not value.constant:

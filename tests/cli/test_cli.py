@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from softmachine.cli.main import main, one_line_errors
+from softmachine.cli.main import main
 
 SMALL = """
 --task.width 3 --machine.memory-rows 8 --machine.memory-columns 5
@@ -345,13 +345,14 @@ def test_killed_then_resumed(tmp_path):
     assert int(state.step) == progress["step"] > 0
 
 
-@pytest.mark.parametrize("status", [1, 130])
-def test_a_command_may_end_with_a_status_of_its_own(status, capsys):
-    def command():
+@pytest.mark.parametrize("status", [1, 2, 130])
+def test_a_command_may_end_with_a_status_of_its_own(status, monkeypatch, capsys):
+    def warn(*_):
         print("a warning", file=sys.stderr)
         sys.exit(status)
 
+    monkeypatch.setattr("softmachine.cli.listing.list_recipes", warn)
     with pytest.raises(SystemExit) as stop:
-        one_line_errors(command)
+        main(["recipes"])
     assert stop.value.code == status
     assert capsys.readouterr().err == "a warning\n"

@@ -14,6 +14,7 @@ from softmachine.machines.ntm import NTMConfig
 from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.tasks.associative_recall import AssociativeRecall
 from softmachine.tasks.copy import Copy
+from softmachine.tasks.given import Given
 from softmachine.tasks.memory_arrays import (
     Access,
     Increment,
@@ -117,7 +118,7 @@ def test_a_changed_memory_task_is_tested_as_it_is():
 
 
 def test_every_task_of_an_experiment_is_covered():
-    assert set(typing.get_args(TaskConfig)) == {*TASKS, *TABLE_1}
+    assert set(typing.get_args(TaskConfig)) == {*TASKS, *TABLE_1, Given}
 
 
 def test_figures_hold_for_the_task_of_the_paper_alone():
