@@ -62,7 +62,8 @@ def hard_wirings(machine: NRAM) -> HardWiring:
     """
     numbers = jnp.arange(2**machine.config.registers)
     bits = numbers[:, None] >> jnp.arange(machine.config.registers) & 1
-    _, hidden = machine.controller((), bits.T.astype(jnp.float32))
+    state = machine.controller.init_state(numbers.shape)
+    _, hidden = machine.controller(state, bits.T.astype(jnp.float32))  # pyright: ignore
     return jax.vmap(partial(hard_wiring, machine), in_axes=1)(hidden)
 
 

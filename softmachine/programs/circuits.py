@@ -146,7 +146,7 @@ def replace_registers(value: Value, known: dict[int, Value]) -> Value:
     parts = [(constant(value.constant), 1)]
     for atom, factor in value.terms:
         if isinstance(atom, Register):
-            new = known.get(atom.index, of(atom))
+            new = known.get(atom.number, of(atom))
         elif isinstance(atom, Load):
             new = of(Load(replace_registers(atom.address, known), atom.after))
         else:

@@ -74,7 +74,7 @@ def _value(program: Program, value: Value) -> dict[str, Any]:
 
 def _atom(program: Program, atom: Register | Load | Apply) -> dict[str, Any]:
     if isinstance(atom, Register):
-        return {"variable": program.names[atom.index]}
+        return {"variable": program.names[atom.number]}
     if isinstance(atom, Load):
         return {"cell": _value(program, atom.address), "after": atom.after}
     arguments = [_value(program, argument) for argument in atom.arguments]

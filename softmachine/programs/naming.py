@@ -21,7 +21,7 @@ def choose_offsets(program: Program) -> Program:
             (atom, _), *_ = value.terms
             if not isinstance(atom, Register):
                 continue
-            wanted.setdefault(atom.index, set()).add(value.constant)
+            wanted.setdefault(atom.number, set()).add(value.constant)
     offsets = {j: apart.pop() for j, apart in wanted.items() if len(apart) == 1 and any(apart)}
     known = {j: shifted(of(Register(j)), -offset) for j, offset in offsets.items()}
 
@@ -117,7 +117,7 @@ def name_variables(program: Program) -> Program:
 
 
 def _summands(value: Value) -> set[int]:
-    return {atom.index for atom, _ in value.terms if isinstance(atom, Register)}
+    return {atom.number for atom, _ in value.terms if isinstance(atom, Register)}
 
 
 def name_states(program: Program) -> Program:

@@ -350,7 +350,7 @@ def _cost(test: Test | int | None, last: tuple[int, ...]) -> tuple[int, int]:
 
 def _registers_tested(decision: Test | int | None) -> Iterable[int]:
     if isinstance(decision, Test):
-        yield decision.value.terms[0][0].index  # pyright: ignore
+        yield decision.value.terms[0][0].number  # pyright: ignore
         yield from _registers_tested(decision.zero)
         yield from _registers_tested(decision.other)
 
@@ -374,7 +374,7 @@ def _finish(machine: _Machine, steps: StepRule, registers: int, proven: bool) ->
         outcomes = [known for known, _ in _outcomes(machine, node)]
         follow = _express(flow.follow[i], node, outcomes, flow.passed[i])
         assigned = flow.passed[i] | used(_values_tested(follow))
-        gates = dict(enumerate(node.circuit.gates)) | {registers: "steps left - 1"}
+        gates = dict(enumerate(node.circuit.gates)) | {registers: ""}
         states.append(
             State(
                 name="",

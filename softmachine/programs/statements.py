@@ -14,6 +14,7 @@ from softmachine.errors import SoftmachineError
 from softmachine.programs.naming import targets, tests, variables
 from softmachine.programs.program import Program, State, Test
 from softmachine.programs.values import (
+    LEAST_CELLS,
     Apply,
     Atom,
     Facts,
@@ -28,6 +29,14 @@ from softmachine.tasks.steps import StepRule
 
 LONGEST_ATOM = 40
 """A longer formula within a formula gets a name of its own."""
+
+
+TURNED = {
+    "LESS-THAN": ("<", ">"),
+    "LESS-OR-EQUAL-THAN": ("<=", ">="),
+    "EQUALITY-TEST": ("==", "=="),
+}
+"""Comparisons, and how they read with their arguments exchanged: constants come last."""
 
 
 class Assign(NamedTuple):
@@ -139,15 +148,19 @@ class Formulas:
         if atom in known:
             return known[atom]
         if isinstance(atom, Register):
-            return self.names[atom.index]
+            return self.names[atom.number]
         if isinstance(atom, Load):
             return f"memory[{self.value(atom.address, facts, known)}]"
         if atom.gate not in self.syntax.gates:
             raise SoftmachineError(
                 f"gate {atom.gate} is not one of those that can be written as code"
             )
+        form = self.syntax.gates[atom.gate]
         arguments = [self.value(argument, facts, known) for argument in atom.arguments]
-        return self.syntax.gates[atom.gate].format(*arguments)
+        if atom.gate in TURNED and _backwards(atom):
+            sign, other = TURNED[atom.gate]
+            form, arguments = form.replace(f" {sign} ", f" {other} "), arguments[::-1]
+        return form.format(*arguments)
 
     def condition(self, value: Value, zero: bool, facts: Facts, known: dict[Atom, str]) -> str:
         """Return the condition that a value is 0, or that it is not."""
@@ -156,14 +169,18 @@ class Formulas:
             (atom, factor), number = value.terms[0], -value.constant
             text = self.atom(atom, facts, known)
             if isinstance(atom, Apply) and number == 0 and atom not in known:
-                a, b = (self.value(argument, facts, known) for argument in atom.arguments)
                 signs = {
-                    "EQUALITY-TEST": ("!=", "=="),
-                    "LESS-THAN": (">=", "<"),
-                    "LESS-OR-EQUAL-THAN": (">", "<="),
+                    "EQUALITY-TEST": ("==", "!="),
+                    "LESS-THAN": ("<", ">="),
+                    "LESS-OR-EQUAL-THAN": ("<=", ">"),
                 }
                 if atom.gate in signs:
-                    return f"{a} {signs[atom.gate][not zero]} {b}"
+                    a, b = (self.value(argument, facts, known) for argument in atom.arguments)
+                    sign = signs[atom.gate][zero]
+                    if _backwards(atom):
+                        a, b = b, a
+                        sign = sign.translate(str.maketrans("<>", "><"))
+                    return f"{a} {sign} {b}"
             other = self.value(Value((), number * factor), facts, known)
             return f"{text} {sign} {other}"
         if len(value.terms) == 2 and not value.constant:
@@ -302,7 +319,7 @@ class _Writer:
         head = self.program.states[place].follow
         return (
             all(
-                head in _parts(state.follow)
+                any(head == part for part in _parts(state.follow))
                 for i, state in enumerate(self.program.states)
                 if i != place and place in targets(state.follow)
             )
@@ -353,7 +370,7 @@ class _Writer:
             (state.name, [*self.body(state), *self._gotos(state, state.follow)])
             for state in states
         ]
-        loop = [Choose(cases)]
+        loop: list[Statement] = [Choose(cases)]
         whole = Repeat(0, loop) if self.program.counts_steps else While("", loop)
         return [Word("goto", states[0].name), whole, RETURN]
 
@@ -367,7 +384,8 @@ class _Writer:
         is_zero, is_not = (
             self.formulas.condition(follow.value, way, Facts(), {}) for way in (True, False)
         )
-        if not zero or (other == [RETURN] and zero != [RETURN]):
+        nested = zero and isinstance(zero[0], If) and other and isinstance(other[0], Word)
+        if not zero or (other == [RETURN] and zero != [RETURN]) or nested:
             zero, other, is_zero = other, zero, is_not
         if zero == [RETURN]:
             return [If(is_zero, zero, []), *other]
@@ -444,7 +462,8 @@ class _Writer:
             j = ready[0]
             value = waiting.pop(j)
             text = done.get(value) or self.formulas.value(value, state.facts, known)
-            found.append(Assign(names[j], text, f"r{j + 1} = {state.gates[j]}"))
+            note = f"r{j + 1} = {state.gates[j]}" if state.gates[j] else "steps left"
+            found.append(Assign(names[j], text, note))
             done[value] = names[j]
         return found
 
@@ -463,12 +482,18 @@ def _needs(value: Value, known: dict[Atom, str]) -> set[int]:
         if atom in known:
             continue
         if isinstance(atom, Register):
-            found.add(atom.index)
+            found.add(atom.number)
         elif isinstance(atom, Load):
             found |= _needs(atom.address, known)
         else:
             found = found.union(*(_needs(argument, known) for argument in atom.arguments))
     return found
+
+
+def _backwards(atom: Apply) -> bool:
+    """Return whether a comparison begins with a number and does not end with one."""
+    first, second = (a.is_constant and 0 <= a.constant < LEAST_CELLS for a in atom.arguments)
+    return first and not second
 
 
 def _lasts(atom: Load, state: State, when: int) -> bool:

@@ -17,7 +17,7 @@ LEAST_CELLS = 3
 class Register(NamedTuple):
     """What a register holds before the step."""
 
-    index: int
+    number: int
 
 
 class Load(NamedTuple):
@@ -99,7 +99,7 @@ def atoms(value: Value) -> Iterable[Atom]:
 
 def registers_in(value: Value) -> set[int]:
     """Return the registers that a value depends on."""
-    return {atom.index for atom in atoms(value) if isinstance(atom, Register)}
+    return {atom.number for atom in atoms(value) if isinstance(atom, Register)}
 
 
 class Facts:
@@ -147,7 +147,7 @@ def apply(gate: str, arguments: tuple[Value, ...], facts: Facts) -> Value:
     if gate in ("ADD", "SUB"):
         return total((arguments[0], 1), (arguments[1], 1 if gate == "ADD" else -1))
     simpler = _SIMPLER.get(gate)
-    found = simpler(*arguments, facts) if simpler else None
+    found = simpler(arguments[0], arguments[1], facts) if simpler else None
     return of(Apply(gate, arguments)) if found is None else found
 
 

@@ -22,7 +22,7 @@ def evaluate(value, registers, n, gates):
     result = value.constant
     for atom, factor in value.terms:
         if isinstance(atom, Register):
-            number = registers[atom.index]
+            number = registers[atom.number]
         else:
             arguments = [evaluate(a, registers, n, gates) for a in atom.arguments]
             number = gates[atom.gate][2](*arguments, n)
