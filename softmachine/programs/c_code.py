@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 
@@ -106,7 +107,7 @@ def c_code(program: Program, summary: str, notes: Sequence[str]) -> str:
         "        }",
         "    }",
     ]
-    if program.counts_steps:
+    if program.counts_steps and re.search(r"\bsteps\b", code):
         lines += _steps(program.steps)
     lines += [f"    int64_t {name} = {first.get(name, 0)};" for name in held]
     if any(isinstance(s, Choose) for s in _walk(found)):

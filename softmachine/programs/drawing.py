@@ -95,15 +95,14 @@ def dot_code(program: Program, summary: str, notes: Sequence[str]) -> str:
     whole = graphviz.Digraph("program", graph_attr={"label": graphviz.escape(summary)})
     for i, picture in enumerate(pictures(program)):
         attributes = {"label": graphviz.escape(picture.title)}
-        with whole.subgraph(name=f"cluster_{i}", graph_attr=attributes) as part:  # pyright: ignore
-            for node in picture.nodes:
-                ends = "\\l" if node.shape == "box" else ""
-                label = "\\l".join(map(graphviz.escape, node.lines)) + ends
-                part.node(f"{i} {node.name}", label, **SHAPES[node.shape])
-            for edge in picture.edges:
-                part.edge(
-                    f"{i} {edge.source}", f"{i} {edge.target}", graphviz.escape(edge.label)
-                )
+        part = graphviz.Digraph(f"cluster_{i}", graph_attr=attributes)
+        for node in picture.nodes:
+            ends = "\\l" if node.shape == "box" else ""
+            label = "\\l".join(map(graphviz.escape, node.lines)) + ends
+            part.node(f"{i} {node.name}", label, **SHAPES[node.shape])
+        for edge in picture.edges:
+            part.edge(f"{i} {edge.source}", f"{i} {edge.target}", graphviz.escape(edge.label))
+        whole.subgraph(part)
     return whole.source
 
 

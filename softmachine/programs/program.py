@@ -375,7 +375,7 @@ def _finish(machine: _Machine, steps: StepRule, registers: int, proven: bool) ->
         outcomes = [known for known, _ in _outcomes(machine, node)]
         follow = _express(flow.follow[i], node, outcomes, flow.passed[i])
         assigned = flow.passed[i] | used(_values_tested(follow))
-        gates = dict(enumerate(node.circuit.gates)) | {registers: "steps left - 1"}
+        gates = dict(enumerate(node.circuit.gates)) | {registers: ""}
         states.append(
             State(
                 name="",

@@ -63,7 +63,7 @@ def python_code(program: Program, summary: str, notes: Sequence[str]) -> str:
         f"    if n < {LEAST_CELLS} or not all(0 <= value < n for value in memory):",
         f'        raise ValueError("expected at least {LEAST_CELLS} cells, each 0 to n - 1")',
     ]
-    if any(re.search(r"\bsteps\b", line.partition("#")[0]) for line in body):
+    if program.counts_steps and re.search(r"\bsteps\b", "\n".join(body)):
         lines += _steps(program.steps)
     lines += [f"    {name} = {value}" for name, value in first_values(program).items()]
     return "\n".join([*lines, *body]) + "\n"
@@ -119,14 +119,21 @@ def _lines(found: Sequence[Statement], depth: int) -> list[str]:
     return lines
 
 
-def _if(statement: If, depth: int) -> list[str]:
+def _if(statement: If, depth: int, *, short: bool = True) -> list[str]:
+    """Return an if-statement; ``short``: a choice between two states in one line."""
     indent, body, otherwise = "    " * depth, statement.body, statement.otherwise
-    line = f"{indent}state = {_next([statement])}"
-    if _next([statement]) and len(line) <= WIDTH:
-        return [line]
+    if (
+        short
+        and len(body) == len(otherwise) == 1
+        and all(isinstance(s, Word) and s.word == "goto" for s in (body[0], otherwise[0]))
+    ):
+        names = [s.state for s in (body[0], otherwise[0]) if isinstance(s, Word)]
+        line = f'{indent}state = "{names[0]}" if {statement.condition} else "{names[1]}"'
+        if len(line) <= WIDTH:
+            return [line]
     lines = [f"{indent}if {statement.condition}:", *_lines(body, depth + 1)]
     if len(otherwise) == 1 and isinstance(otherwise[0], If):
-        first, *rest = _if(otherwise[0], depth)
+        first, *rest = _if(otherwise[0], depth, short=False)
         if first.startswith(f"{indent}if "):
             return [*lines, f"{indent}elif {first.removeprefix(f'{indent}if ')}", *rest]
     return lines + ([f"{indent}else:", *_lines(otherwise, depth + 1)] if otherwise else [])

@@ -14,6 +14,7 @@ from softmachine.errors import SoftmachineError
 from softmachine.programs.naming import targets, tests, variables
 from softmachine.programs.program import Program, State, Test
 from softmachine.programs.values import (
+    LEAST_CELLS,
     Apply,
     Atom,
     Facts,
@@ -156,7 +157,7 @@ class Formulas:
             )
         form = self.syntax.gates[atom.gate]
         arguments = [self.value(argument, facts, known) for argument in atom.arguments]
-        if atom.gate in TURNED and arguments[0].isdigit() and not arguments[1].isdigit():
+        if atom.gate in TURNED and _backwards(atom):
             sign, other = TURNED[atom.gate]
             form, arguments = form.replace(f" {sign} ", f" {other} "), arguments[::-1]
         return form.format(*arguments)
@@ -176,7 +177,7 @@ class Formulas:
                 if atom.gate in signs:
                     a, b = (self.value(argument, facts, known) for argument in atom.arguments)
                     sign = signs[atom.gate][zero]
-                    if a.isdigit() and not b.isdigit():
+                    if _backwards(atom):
                         a, b = b, a
                         sign = sign.translate(str.maketrans("<>", "><"))
                     return f"{a} {sign} {b}"
@@ -318,7 +319,7 @@ class _Writer:
         head = self.program.states[place].follow
         return (
             all(
-                any(part == head for part in _parts(state.follow))
+                any(head == part for part in _parts(state.follow))
                 for i, state in enumerate(self.program.states)
                 if i != place and place in targets(state.follow)
             )
@@ -383,7 +384,8 @@ class _Writer:
         is_zero, is_not = (
             self.formulas.condition(follow.value, way, Facts(), {}) for way in (True, False)
         )
-        if not zero or (other == [RETURN] and zero != [RETURN]):
+        nested = zero and isinstance(zero[0], If) and other and isinstance(other[0], Word)
+        if not zero or (other == [RETURN] and zero != [RETURN]) or nested:
             zero, other, is_zero = other, zero, is_not
         if zero == [RETURN]:
             return [If(is_zero, zero, []), *other]
@@ -460,7 +462,8 @@ class _Writer:
             j = ready[0]
             value = waiting.pop(j)
             text = done.get(value) or self.formulas.value(value, state.facts, known)
-            found.append(Assign(names[j], text, f"r{j + 1} = {state.gates[j]}"))
+            note = f"r{j + 1} = {state.gates[j]}" if state.gates[j] else "steps left"
+            found.append(Assign(names[j], text, note))
             done[value] = names[j]
         return found
 
@@ -485,6 +488,12 @@ def _needs(value: Value, known: dict[Atom, str]) -> set[int]:
         else:
             found = found.union(*(_needs(argument, known) for argument in atom.arguments))
     return found
+
+
+def _backwards(atom: Apply) -> bool:
+    """Return whether a comparison begins with a number and does not end with one."""
+    first, second = (a.is_constant and 0 <= a.constant < LEAST_CELLS for a in atom.arguments)
+    return first and not second
 
 
 def _lasts(atom: Load, state: State, when: int) -> bool:

@@ -120,19 +120,22 @@ def paper_copy(tables):
 
 COPY = """\
     base = (memory[0] - 1) % n  # r2 = DEC(READ(r1))
-    i = base  # r3 = DEC(READ(r1))
+    i = memory[0]  # r3 = DEC(READ(r1))
     if memory[0] == 0:
         return memory
+    while i != 0:
+        memory[(base + i - 1) % n] = memory[i - 1]  # WRITE(ADD(r2, r3), READ(r3))
+        i -= 1  # r3 = DEC(r3)
+    return memory
 """
+"""i is r3 plus 1: the machine copies cell 0, too, in its last step."""
 
 
 def test_copy_reads_as_a_person_would_write_it(paper_copy):
     program = build_program(paper_copy, StepRule("cell", 1, 1, 0), proven=True)
-    text = python_code(program, "Copy.", [])
-    assert COPY in text
-    assert "memory[(base + i) % n] = memory[i]  # WRITE(ADD(r2, r3), READ(r3))\n" in text
-    assert "i -= 1  # r3 = DEC(r3)\n" in text
+    assert python_code(program, "Copy.", []).endswith(COPY)
     assert len(program.states) == 2
+    assert program.offsets == {2: 1}
 
 
 def test_copy_copies_any_length(paper_copy):
