@@ -79,11 +79,12 @@ def test_a_list_is_typed(page):
 
 def test_what_is_refused_is_said(page, new_page):
     page.get_by_label("machine", exact=True).select_option("small nram")
+    page.get_by_role("heading", name="small nram").wait_for()
     text = page.get_by_label("Input as text")
     status = page.get_by_role("status").and_(page.locator(".status"))
     text.fill("1 two 3")
     page.get_by_role("button", name="Run this input").click()
-    assert "“two” is not a number" in status.inner_text()
+    expect(status).to_contain_text("“two” is not a number")
     text.fill("1 2 99")
     with page.expect_response("**/trace?**") as answer:
         page.get_by_role("button", name="Run this input").click()
