@@ -30,6 +30,9 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def parsed(*args: Any, **kwargs: Any) -> Callable[[], None]:
+        seed = kwargs.get("seed", 0)
+        if not 0 <= seed < 2**31:
+            raise SoftmachineError(f"--seed must be in 0..2**31 - 1, not {seed}")
         return functools.partial(function, *args, **kwargs)
 
     app.command(parsed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from softmachine.cli.sources import user_errors
+from softmachine.errors import SoftmachineError
 from softmachine.files import replacing
 from softmachine.machines.nram import NRAM, NRAMConfig
 from softmachine.programs.held_out import (
@@ -78,11 +80,10 @@ def synthesize(path: Path, run: Path | None, minutes: float, options: Options) -
         sys.exit(130)
     solved = [i for i, member in enumerate(progress) if member.solved_sequences is not None]
     if solved:
-        programs = [write_program(_load(runs[i]), task, runs[i].path.name) for i in solved]
-        _present(directory, programs)
+        _present(directory, _each(write_program, [runs[i] for i in solved], task))
         return
     promising = [i for i, member in enumerate(progress) if member.best_error == 0]
-    programs = [mend_program(_load(runs[i]), task, runs[i].path.name) for i in promising]
+    programs = _each(mend_program, [runs[i] for i in promising], task)
     if any(found.report.mistake is None for found in programs):
         print("No member is right when made hard; changed wires made one so.")
         _present(directory, programs)
@@ -153,14 +154,25 @@ class LevelDisplay:
         return max((size for size in self._sizes if size <= level), default=0)
 
 
-def _load(run: Run) -> NRAM:
-    machine = run.load_machine()
-    assert isinstance(machine, NRAM)
-    return machine
+def _each(
+    make: Callable[[NRAM, Given, str], Found], runs: list[Run], task: Given
+) -> list[Found]:
+    """Return the members' programs; say which have none that can be written."""
+    programs = []
+    for run in runs:
+        machine = run.load_machine()
+        assert isinstance(machine, NRAM)
+        try:
+            programs.append(make(machine, task, run.path.name))
+        except SoftmachineError as error:
+            print(f"{run.path.name} has no program: {error}")
+    return programs
 
 
 def _present(directory: Path, programs: list[Found]) -> None:
     """Print the shortest of the programs that are right most often, and its test."""
+    if not programs:
+        raise SoftmachineError(f"no member of {directory} has a program that can be written")
     best = min(programs, key=lambda found: (-found.report.right, len(found.code)))
     with replacing(directory / "program.py") as temporary:
         temporary.write_text(best.code)

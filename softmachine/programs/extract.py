@@ -5,19 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-import numpy as np
-
 from softmachine.errors import SoftmachineError
 from softmachine.machines.gates import find_gates
-from softmachine.machines.nram import MLP, NRAM, NRAMConfig
-from softmachine.machines.nram_hard import hard_wirings
+from softmachine.machines.nram import NRAM, NRAMConfig
+from softmachine.machines.nram_wiring import read_wiring
 from softmachine.programs.circuits import GateUse, Wires
 from softmachine.programs.program import Program, build_program
 from softmachine.programs.reachable import Entry, Table
 from softmachine.tasks.memory import MemoryTask
-
-MOST_REGISTERS = 12
-"""A controller without a state is asked about every pattern of zeros."""
 
 
 def extract(machine: NRAM, task: MemoryTask) -> Program:
@@ -38,17 +33,9 @@ def controller_table(machine: NRAM) -> Table:
 
     Raises SoftmachineError for a controller with a state, or too many registers.
     """
-    if not isinstance(machine.controller, MLP):
-        raise SoftmachineError("a recurrent controller has no table of patterns")
-    registers = machine.config.registers
-    if registers > MOST_REGISTERS:
-        raise SoftmachineError(
-            f"{registers} registers have too many patterns of zeros to look at all; at most "
-            f"{MOST_REGISTERS} are possible"
-        )
-    wirings = hard_wirings(machine)
-    sources, stops = np.asarray(wirings.sources).tolist(), np.asarray(wirings.stop).tolist()
-    patterns = itertools.product((False, True), repeat=registers)
+    wiring = read_wiring(machine)
+    sources, stops = wiring.sources.tolist(), wiring.stop.tolist()
+    patterns = itertools.product((False, True), repeat=machine.config.registers)
     # In a pattern's number it is the first register that changes fastest.
     return {
         (0, pattern[::-1]): Entry(wires(machine.config, sources[i], stops[i]), 0)

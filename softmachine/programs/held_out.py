@@ -55,11 +55,6 @@ class HeldOutReport(NamedTuple):
         """How many runs are right, in memories of both sizes together."""
         return sum(size.right + size.right_with_spare for size in self.sizes)
 
-    @property
-    def runs(self) -> int:
-        """How many there are."""
-        return sum(2 * size.examples for size in self.sizes)
-
 
 class Found(NamedTuple):
     """A program and what became of its test."""

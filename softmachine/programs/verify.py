@@ -73,10 +73,6 @@ class Report(NamedTuple):
     def __str__(self) -> str:
         return "\n".join(map(str, self.checks))
 
-    def to_json(self) -> list[dict[str, Any]]:
-        """Return the checks, JSON-compatible."""
-        return [check._asdict() for check in self.checks]
-
 
 def verify(
     machine: NRAM,
