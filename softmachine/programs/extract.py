@@ -25,7 +25,7 @@ def extract(machine: NRAM, task: MemoryTask) -> Program:
         rule = task.step_rule()
     except ValueError as error:
         raise SoftmachineError(str(error)) from error
-    return build_program(controller_table(machine), rule, proven=True)
+    return build_program(controller_table(machine), rule)
 
 
 def controller_table(machine: NRAM) -> Table:

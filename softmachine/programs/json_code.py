@@ -27,7 +27,6 @@ def json_code(program: Program, summary: str, notes: Sequence[str]) -> str:
         "notes": list(notes),
         "steps": program.steps._asdict(),
         "counts_steps": program.counts_steps,
-        "proven": program.proven,
         "variables": {
             name: {"register": j + 1, "offset": program.offsets.get(j, 0)}
             for j, name in program.names.items()

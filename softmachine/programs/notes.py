@@ -40,7 +40,7 @@ def notes(
         + steps_note(program.steps, program.counts_steps),
         variables_note(program),
         f"Extracted by softmachine from {provenance}.",
-        verified(program, report),
+        verified(report),
     ]
 
 
@@ -90,14 +90,11 @@ def variables_note(program: Program) -> str:
     return f"Variables and the machine's registers: {', '.join(texts)}."
 
 
-def verified(program: Program, report: Report | None) -> str:
+def verified(report: Report | None) -> str:
     """Return what is known of the program's correctness."""
     states = (
         "The states follow from the circuits for all patterns of zero registers: none is "
         "missed, whatever the memory holds."
-        if program.proven
-        else "The states are those observed on examples of the task; a memory may lead to "
-        "others."
     )
     if report is None:
         return f"{states} Nothing else was verified."

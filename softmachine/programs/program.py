@@ -74,8 +74,6 @@ class Program(NamedTuple):
     """How many steps there are."""
     registers: int
     """How many the machine has; the variable of this number is the steps that are left."""
-    proven: bool
-    """Whether no state can have been missed; otherwise states are those observed."""
 
     @property
     def counts_steps(self) -> bool:
@@ -83,12 +81,12 @@ class Program(NamedTuple):
         return not counted(self.steps)
 
 
-def build_program(table: Table, steps: StepRule, *, proven: bool) -> Program:
+def build_program(table: Table, steps: StepRule) -> Program:
     """Return the program of a machine, given what its controller does in every situation."""
     registers = len(next(iter(table.values())).wires.registers)
     reached = explore(table, registers, steps)
     nodes = _absorb(_merge(_nodes(reached, table)))
-    return _finish(nodes, steps, registers, proven)
+    return _finish(nodes, steps, registers)
 
 
 # Situations, and which may be one
@@ -256,7 +254,6 @@ def _outcomes(machine: _Machine, node: _Node) -> list[tuple[tuple[Value, ...], i
                 places.get(after.situation, End) if goes_on or after in reached.idle else End,
             )
             for after, goes_on in reached.follows[state]
-            if not (goes_on and after.key in reached.missing)
         ]
     return outcomes
 
@@ -365,7 +362,7 @@ def _targets(decision: Test | int | None) -> set[int]:
 # From nodes to states
 
 
-def _finish(machine: _Machine, steps: StepRule, registers: int, proven: bool) -> Program:
+def _finish(machine: _Machine, steps: StepRule, registers: int) -> Program:
     """Return the program: registers become variables with names, nodes become states."""
     from softmachine.programs.naming import choose_offsets, name_states, name_variables
 
@@ -393,9 +390,7 @@ def _finish(machine: _Machine, steps: StepRule, registers: int, proven: bool) ->
                 patterns=tuple(sorted({_bits(s.pattern) for s in node.states}, reverse=True)),
             )
         )
-    program = Program(
-        tuple(states), {}, {}, steps, registers, proven and not machine.reached.missing
-    )
+    program = Program(tuple(states), {}, {}, steps, registers)
     return name_states(name_variables(choose_offsets(program)))
 
 

@@ -86,8 +86,6 @@ class Reached(NamedTuple):
     follows: dict[Known, list[tuple[Known, bool]]]
     """For each state those that may follow, and whether the machine goes on from there."""
     circuits: dict[Known, Circuit]
-    missing: set[Key]
-    """What the table does not say; empty for a controller without a state."""
     idle: set[Known]
     """States from which on nothing changes any more: the program need not go there."""
 
@@ -134,10 +132,10 @@ def first(registers: int, steps: StepRule) -> Known:
 
 def _explore(table: Table, registers: int, steps: StepRule, farthest: int) -> Reached | None:
     start = first(registers, steps)
-    follows, circuits, missing = {}, {}, set()
+    follows, circuits = {}, {}
     waiting, endless = [start], not counted(steps)
     if counted(steps) and start.certain == 0:
-        return Reached(start, {}, {}, missing, set())
+        return Reached(start, {}, {}, set())
     while waiting:
         state = waiting.pop()
         if state in follows:
@@ -145,9 +143,6 @@ def _explore(table: Table, registers: int, steps: StepRule, farthest: int) -> Re
         if len(follows) == MOST_STATES:
             return None
         follows[state] = []
-        if state.key not in table:
-            missing.add(state.key)
-            continue
         entry = table[state.key]
         circuit = build_circuit(entry.wires, state.registers, state.facts())
         circuits[state] = circuit
@@ -158,7 +153,7 @@ def _explore(table: Table, registers: int, steps: StepRule, farthest: int) -> Re
             follows[state].append((after, goes_on and not circuit.stop))
             if follows[state][-1][1]:
                 waiting.append(after)
-    return Reached(start, follows, circuits, missing, set())
+    return Reached(start, follows, circuits, set())
 
 
 def registers_after(
@@ -275,9 +270,7 @@ def _without_idle(found: Reached) -> Reached:
     or left out together.
     """
     follows = found.follows
-    # What a table does not say may be anything.
     busy = {s.situation for s, circuit in found.circuits.items() if circuit.stores}
-    busy |= {state.situation for state in follows if state.key in found.missing}
     grown = True
     while grown:
         more = {
@@ -297,7 +290,7 @@ def _without_idle(found: Reached) -> Reached:
         kept[state] = [(s, on and s.situation in busy) for s, on in follows[state]]
         waiting += [s for s, on in follows[state] if on and state not in idle]
     circuits = {state: c for state, c in found.circuits.items() if state in kept}
-    return Reached(found.start, kept, circuits, found.missing, idle)
+    return Reached(found.start, kept, circuits, idle)
 
 
 def used(values: Sequence[Value]) -> set[int]:

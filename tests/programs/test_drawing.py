@@ -15,7 +15,7 @@ from softmachine.tasks.steps import StepRule
 @pytest.fixture(scope="module", params=range(0, 40, 4))
 def program(request, tables):
     _, table = tables.random_table(request.param)
-    return build_program(table, StepRule("length", 1, 1, 0), proven=True)
+    return build_program(table, StepRule("length", 1, 1, 0))
 
 
 def test_svg_is_well_formed_and_shows_every_node(program):
@@ -55,7 +55,7 @@ def test_gates_that_reach_nothing_are_left_out(tables):
     circuit = {"READ": "r1", "INC": "r1", "ADD": "INC READ", "WRITE": "r1 INC", "r1": "INC"}
     wires = tables.wires_by_name(gates, 1, circuit)
     table = tables.full_table(1, lambda _: wires)
-    program = build_program(table, StepRule("length", 1, 0, 0), proven=True)
+    program = build_program(table, StepRule("length", 1, 0, 0))
     (state,) = program.states
     labels = [node.lines[0] for node in circuit_picture(program, state).nodes]
     assert sorted(labels) == ["INC", "WRITE", "memory", "new r1: target", "r1: target"]

@@ -47,7 +47,7 @@ def memories(seed):
 def program_of(tables, seed):
     registers, table = tables.random_table(seed)
     rule = RULES[seed % len(RULES)]
-    return registers, table, rule, build_program(table, rule, proven=True)
+    return registers, table, rule, build_program(table, rule)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -132,14 +132,14 @@ COPY = """\
 
 
 def test_copy_reads_as_a_person_would_write_it(paper_copy):
-    program = build_program(paper_copy, StepRule("cell", 1, 1, 0), proven=True)
+    program = build_program(paper_copy, StepRule("cell", 1, 1, 0))
     assert python_code(program, "Copy.", []).endswith(COPY)
     assert len(program.states) == 2
     assert program.offsets == {2: 1}
 
 
 def test_copy_copies_any_length(paper_copy):
-    program = build_program(paper_copy, StepRule("cell", 1, 1, 0), proven=True)
+    program = build_program(paper_copy, StepRule("cell", 1, 1, 0))
     run = load_python(python_code(program, "Copy.", []))
     rng = random.Random(0)
     for size in (1, 2, 50, 30_000):
@@ -155,7 +155,7 @@ BAD = {"too few cells": [0, 1], "too large": [0, 3, 0], "negative": [0, -1, 0]}
 
 @pytest.mark.parametrize("memory", BAD.values(), ids=BAD)
 def test_bad_memories(paper_copy, memory):
-    program = build_program(paper_copy, StepRule("cell", 1, 1, 0), proven=True)
+    program = build_program(paper_copy, StepRule("cell", 1, 1, 0))
     with pytest.raises(ValueError, match="at least 3 cells, each 0 to n - 1"):
         load_python(python_code(program, "Copy.", []))(memory)
 
@@ -163,7 +163,7 @@ def test_bad_memories(paper_copy, memory):
 @needs_compiler
 @pytest.mark.parametrize("memory", BAD.values(), ids=BAD)
 def test_bad_memories_in_c(paper_copy, memory, tmp_path):
-    program = build_program(paper_copy, StepRule("cell", 1, 1, 0), proven=True)
+    program = build_program(paper_copy, StepRule("cell", 1, 1, 0))
     with pytest.raises(ValueError, match=r"returned [12]"):
         load_c(c_code(program, "Copy. */ int x;", []), tmp_path)(memory)
 
@@ -171,6 +171,6 @@ def test_bad_memories_in_c(paper_copy, memory, tmp_path):
 def test_a_machine_that_changes_nothing(tables):
     wires = tables.wires_by_name(("READ", "WRITE"), 1, {"READ": "r1", "WRITE": "r1 READ"})
     table = tables.full_table(1, lambda _: wires)
-    program = build_program(table, StepRule("nothing", 0, 5), proven=True)
+    program = build_program(table, StepRule("nothing", 0, 5))
     assert program.states == ()
     assert load_python(python_code(program, "Nothing.", []))([2, 1, 0]) == [2, 1, 0]

@@ -92,7 +92,7 @@ def test_a_program_is_written_of_the_changed_wires(access_machine, batch):
                 batch.steps,
             )
             wired = program_table(access_machine, [change])
-            program = build_program(wired, Access().step_rule(), proven=True)
+            program = build_program(wired, Access().step_rule())
             run = load_python(python_code(program, "Do it.", []))
             answers = [run(memory.tolist()) for memory in batch.memories]
             np.testing.assert_array_equal(answers, ran.memories)
