@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")
 # The tests compile much and compute little.
@@ -28,6 +29,21 @@ import pytest
 from jaxtyping import install_import_hook
 
 _hook = install_import_hook("softmachine", "beartype.beartype")
+
+MOST_MAPS = 20_000
+"""Linux gives a process 65,530 memory maps; every compiled program takes some, and XLA crashes
+when there are none left."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _room_for_programs():
+    """Forget compiled programs before they are too many for one process."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > MOST_MAPS:
+        import jax
+
+        jax.clear_caches()
 
 
 @pytest.fixture(scope="session")
