@@ -1,6 +1,6 @@
 // Drawings along time. All of one width show the same stretch of time at the same places.
 
-import { type Drawing, small } from "./panel";
+import { type Drawing, type Moment, small } from "./panel";
 import type { Theme } from "./theme";
 import type { Trace } from "./trace";
 
@@ -30,16 +30,35 @@ export function timeAxis(
   return { left, first, count, cell: Math.min(LARGEST_CELL, room / count) };
 }
 
-/** Draw what shows the present: a line to the right of what has happened. */
-export function drawPresent(d: Drawing, axis: TimeAxis, y: number, height: number): void {
-  const x = axis.left + (d.step - axis.first) * axis.cell;
-  if (d.step < 1 || d.step >= axis.first + axis.count) return;
-  d.pen.rect(x, y, Math.max(axis.cell, 1), height, { stroke: d.theme.accent, width: 1.5 });
+/** Mark the present by a frame. */
+export function markPresent(d: Drawing, axis: TimeAxis, y: number, height: number): void {
+  d.marks.push({
+    shape: "frame",
+    at: (step) =>
+      isInSight(axis, step)
+        ? { x: stepToX(axis, step), y, width: Math.max(axis.cell, 1), height }
+        : null,
+  });
+}
+
+/** Return where a step begins in a drawing. */
+export function stepToX(axis: TimeAxis, step: number): number {
+  return axis.left + (step - axis.first) * axis.cell;
+}
+
+/** Return whether a step is in the stretch of time that is drawn. */
+export function isInSight(axis: TimeAxis, step: number): boolean {
+  return step >= Math.max(1, axis.first) && step < axis.first + axis.count;
 }
 
 /** Return a name for a stretch of time in some colours: pictures of it look alike. */
 export function timeKey({ first, count }: TimeAxis, theme: Theme): string {
   return `${first} ${count} ${theme.surface} ${theme.accent}`;
+}
+
+/** Return a name for what `timeAxis` gives: drawings along the same time are still. */
+export function timeStill({ trace, step, theme }: Moment, width: number): string {
+  return `${width} ${timeKey(timeAxis(trace, width, step), theme)}`;
 }
 
 /** Return the width of the stretch of time. */

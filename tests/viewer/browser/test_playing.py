@@ -14,7 +14,7 @@ from softmachine.traces.file import Trace
 from softmachine.traces.making import trace
 from softmachine.zoo import models
 
-from .conftest import STEPS, file_of
+from .conftest import STEPS, file_of, shows
 
 SIZE = 4
 MINUS = "\N{MINUS SIGN}"
@@ -31,14 +31,6 @@ def drawing(page, title):
 def said(page, title):
     """Return what a panel says to those who do not see it."""
     return drawing(page, title).first.get_attribute("aria-label")
-
-
-def counter(page):
-    return page.locator("output.count").inner_text()
-
-
-def shows(page, step, last):
-    expect(page.locator("output.count")).to_have_text(f"{step} / {last}")
 
 
 @pytest.fixture(scope="module")
@@ -129,9 +121,41 @@ def test_jumps_go_to_errors_and_writes(open_traces, strange_file, list_trace):
     changes = np.abs(np.diff(memory, axis=0)).max((1, 2))
     writes = [i + 1 for i, change in enumerate(changes) if change >= 0.1 * changes.max()]
     last = list_trace.header.length
+    shows(page, 0, last)
     for step in writes:
         page.keyboard.press("w")
         shows(page, step, last)
+
+
+HOLD_FRAMES = """
+window.held = [];
+window.requestAnimationFrame = (draw) => held.push(draw);
+window.drawHeld = () => held.splice(0).forEach((draw) => draw(performance.now()));
+"""
+
+
+def test_keys_count_before_anything_is_drawn(open_traces, new_page, strange_file, list_trace):
+    page = new_page()
+    page.add_init_script(HOLD_FRAMES)
+    open_traces(("it", strange_file), ("list", list_trace.to_bytes()), page=page)
+    page.locator("article").wait_for(state="attached")
+    assert page.locator("html").get_attribute("data-step") is None
+    page.keyboard.press("e")
+    page.keyboard.press("e")
+    page.evaluate("drawHeld()")
+    shows(page, 5, STEPS)
+    page.keyboard.press("ArrowLeft")
+    page.get_by_label("compare with").select_option("list")
+    page.locator("article").nth(1).wait_for(state="attached")
+    page.evaluate("drawHeld()")
+    shows(page, 4, list_trace.header.length)
+    page.evaluate("location.hash = '#trace=1&step=0&machine=hard'")
+    expect(page.locator("article")).to_have_count(1)
+    page.locator("h1").click()  # away from the selection, which has a use for the key
+    page.keyboard.press("e")
+    page.evaluate("drawHeld()")
+    assert list_trace.example["wrong"].any()
+    shows(page, list_trace.header.hard.stopped_after, list_trace.header.length)
 
 
 def test_soft_and_hard_machine_are_both_there(open_traces, list_trace):
@@ -212,9 +236,9 @@ def test_everything_is_reached_by_keyboard(open_traces, strange_file):
     chart.focus()
     page.keyboard.press("Shift+ArrowRight")
     page.locator(".tip").wait_for()
-    assert "planet 0, east" in page.locator(".tip").inner_text()
+    expect(page.locator(".tip")).to_contain_text("planet 0, east")
     page.keyboard.press("Shift+ArrowDown")
-    assert "planet 1, east" in page.locator(".tip").inner_text()
+    expect(page.locator(".tip")).to_contain_text("planet 1, east")
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="chart, planet 1, east").wait_for()
 
@@ -227,7 +251,7 @@ def test_two_traces_stand_side_by_side(open_traces, ntm_trace, strange_file):
     page.locator("article").nth(1).wait_for()
     boxes = [page.locator("article").nth(i).bounding_box() for i in (0, 1)]
     assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
-    assert "with=1" in page.url
+    page.wait_for_url("**with=1**")
     page.keyboard.press("ArrowRight")
     shows(page, 1, max(last, STEPS))
     page.get_by_label("compare with").select_option("nothing")
@@ -300,9 +324,9 @@ def test_pages_fit_narrow_and_wide_in_both_schemes(
         width=width,
         scheme=scheme,
     )
-    for trace_number in (0, 1):
+    for trace_number, shown in enumerate((ntm_trace, list_trace)):
         page.evaluate(f"location.hash = '#trace={trace_number}&step=1'")
-        expect(page.locator("article")).to_have_count(1)
+        shows(page, 1, shown.header.length)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         bar = page.locator("footer").bounding_box()
         assert bar["y"] + bar["height"] <= 900
