@@ -271,7 +271,7 @@ def test_the_real_server_answers_and_survives_what_is_no_http(address):
     connection.close()
 
 
-def test_every_server_has_a_token_of_its_own(monkeypatch, served):
+def test_every_server_has_a_token_of_its_own_and_keeps_it_to_itself(monkeypatch, served):
     told = []
     monkeypatch.setattr(server.uvicorn.Server, "run", lambda *_, **__: None)
     opened = []
@@ -279,4 +279,30 @@ def test_every_server_has_a_token_of_its_own(monkeypatch, served):
     for _ in range(2):
         server.serve(served, [], announce=told.append)
     assert told[0] != told[1]
-    assert opened == told
+    assert opened[0] != opened[1]
+    # Whoever lists processes sees what the browser was started with.
+    for printed, started in zip(told, opened, strict=True):
+        token = printed.partition("token=")[2]
+        assert len(token) == 32
+        assert token not in started
+
+
+def test_the_browser_s_ticket_is_taken_once(served):
+    app = build_app(served, [], token="secret", port=PORT, ticket="ticket")
+    visitor = TestClient(app, base_url=HOST, follow_redirects=False)
+    for wrong in ("/enter", "/enter?ticket=", "/enter?ticket=ticke", "/enter?ticket=secret"):
+        assert "used" in error(visitor.get(wrong), 403)
+    foreign = {"Sec-Fetch-Site": "cross-site"}
+    assert "elsewhere" in error(visitor.get("/enter?ticket=ticket", headers=foreign), 403)
+    response = visitor.get("/enter?ticket=ticket")
+    assert (response.status_code, response.headers["location"]) == (303, "/?token=secret")
+    assert response.headers["cache-control"] == "no-store"
+    assert visitor.get(response.headers["location"]).status_code == 200
+    assert "used" in error(visitor.get("/enter?ticket=ticket"), 403)
+    assert "token" in error(visitor.get("/?token=ticket"), 403)
+
+
+def test_without_a_ticket_there_is_no_entrance(app):
+    visitor = TestClient(app, base_url=HOST)
+    for path in ("/enter", "/enter?ticket=", "/enter?ticket=None"):
+        assert "used" in error(visitor.get(path), 403)

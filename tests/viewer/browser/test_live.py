@@ -77,6 +77,9 @@ def test_a_list_is_typed(page):
     memory = page.locator("figure", has=page.get_by_role("heading", name="Memory", exact=True))
     cells = "; ".join(rf"cell {i}[^:]*: {value}, [^;]*" for i, value in enumerate("24130"))
     expect(memory.locator("canvas")).to_have_attribute("aria-label", re.compile(f"{cells}$"))
+    page.locator("h1").click()  # away from the text, which has a use for the key
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url("**step=1**")
 
 
 def test_what_is_refused_is_said(page, new_page):
