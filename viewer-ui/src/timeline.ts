@@ -21,7 +21,7 @@ export function timeAxis(
   step: number,
   smallest = trace.circuit ? 19 : 2, // values are to be read
 ): TimeAxis {
-  const left = width < 480 ? 60 : 96;
+  const left = width < 480 ? 86 : 96;
   const room = width - left - 1;
   const most = Math.max(1, Math.floor(room / smallest));
   const count = Math.min(trace.length, most);
