@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import secrets
 import socket
+import threading
 import webbrowser
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -200,7 +201,9 @@ def serve(
         root = f"http://{ADDRESS}:{port}"
         announce(f"{root}/?token={token}")
         if open_browser:
-            webbrowser.open(f"{root}{ENTRANCE}?ticket={ticket}")
+            # Some browsers run until they are closed; the server answers meanwhile.
+            address = f"{root}{ENTRANCE}?ticket={ticket}"
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         uvicorn.Server(config).run(sockets=[listening])
 
 

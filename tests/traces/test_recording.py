@@ -52,6 +52,16 @@ def test_recording_ends_with_the_outputs_of_the_machine(machine, example):
         np.testing.assert_allclose(seen["gates"], parameters.gates, atol=1e-6)
 
 
+def test_a_machine_that_is_not_recorded_computes_nothing_for_it(machine, example, monkeypatch):
+    def observe(*_):
+        raise AssertionError("nobody is watching")
+
+    for name in ("observe_state", "observe_step"):
+        monkeypatch.setattr(type(machine), name, observe)
+    machine(example.inputs)
+    machine.step(machine.init_state(example.inputs), example.inputs[0])
+
+
 @pytest.mark.parametrize(
     ("every", "steps"), [(2, [2, 4, 6, 7]), (3, [3, 6, 7]), (7, [7]), (99, [7])]
 )

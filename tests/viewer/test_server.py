@@ -2,8 +2,10 @@
 
 import http.client
 import json
+import queue
 import re
 import threading
+import urllib.request
 
 import jax.numpy as jnp
 import numpy as np
@@ -274,10 +276,12 @@ def test_the_real_server_answers_and_survives_what_is_no_http(address):
 def test_every_server_has_a_token_of_its_own_and_keeps_it_to_itself(monkeypatch, served):
     told = []
     monkeypatch.setattr(server.uvicorn.Server, "run", lambda *_, **__: None)
+    asked = queue.Queue()
+    monkeypatch.setattr(server.webbrowser, "open", asked.put)
     opened = []
-    monkeypatch.setattr(server.webbrowser, "open", opened.append)
     for _ in range(2):
         server.serve(served, [], announce=told.append)
+        opened.append(asked.get(timeout=60))
     assert told[0] != told[1]
     assert opened[0] != opened[1]
     # Whoever lists processes sees what the browser was started with.
@@ -285,6 +289,28 @@ def test_every_server_has_a_token_of_its_own_and_keeps_it_to_itself(monkeypatch,
         token = printed.partition("token=")[2]
         assert len(token) == 32
         assert token not in started
+
+
+def test_a_browser_that_runs_until_it_is_closed_is_answered(monkeypatch, served):
+    answers, servers = queue.Queue(), []
+
+    class Watched(uvicorn.Server):
+        def __init__(self, config):
+            super().__init__(config)
+            servers.append(self)
+
+    def browse(address):
+        with urllib.request.urlopen(address, timeout=60) as response:
+            answers.put((response.url, response.read().decode()))
+        servers[0].should_exit = True
+
+    monkeypatch.setattr(server.uvicorn, "Server", Watched)
+    monkeypatch.setattr(server.webbrowser, "open", browse)
+    told = []
+    server.serve(served, [], announce=told.append)
+    address, text = answers.get(timeout=60)
+    assert address == told[0]
+    assert f'content="{address.partition("token=")[2]}"' in text
 
 
 def test_the_browser_s_ticket_is_taken_once(served):

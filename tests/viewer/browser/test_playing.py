@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import expect
 
 from softmachine.machines.nram import NRAMConfig
-from softmachine.tasks.memory_lists import ListK
+from softmachine.tasks.memory_lists import ListK, ListSearch
+from softmachine.tasks.memory_trees import WalkBST
 from softmachine.traces.file import Trace
 from softmachine.traces.making import trace
 from softmachine.zoo import models
@@ -291,9 +292,34 @@ def test_the_view_is_saved_as_svg(open_traces, list_trace, tmp_path):
     assert {"Circuit of this step", "Memory over time"} <= set(texts)
     labels = list_trace.header.axes["cell"].labels
     assert set(filter(None, labels)) <= set(texts)
-    pointers = sum(len(list(group.iter(f"{SVG}path"))) for group in root.iter(f"{SVG}g"))
-    assert pointers > len(list_trace.header.pointers) / 2  # wires and arrows are curves
     assert not list(root.iter(f"{SVG}script"))
+
+
+@pytest.mark.parametrize("task", [ListK(), ListSearch(), WalkBST()])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_every_pointer_has_an_arrow(open_traces, tmp_path, task, width):
+    machine = NRAMConfig(registers=2, gates=("READ", "INC")).build(key=jax.random.key(0))
+    made = trace(machine, task, SIZE, 3)
+    page = open_traces(
+        ("it", made.to_bytes()), address="#step=0", width=width, accept_downloads=True
+    )
+    shows(page, 0, made.header.length)
+    root = ET.fromstring(saved(page, "SVG", tmp_path / "it.svg"))
+    memory = made.example["inputs"]
+    pointers = [cell for cell in made.header.pointers if memory[cell] not in (0, cell)]
+    assert len(pointers) >= SIZE - 1
+    cells = next(root.iter(f"{SVG}g"))
+    heads = [line.get("points").split() for line in cells.iter(f"{SVG}polyline")]
+    assert [len(head) for head in heads] == [6] * len(pointers)
+    assert len(list(cells.iter(f"{SVG}path"))) == len(pointers)
+    # An arrow ends in the middle of the cell that it points to.
+    boxes = [(float(box.get("x")), float(box.get("y"))) for box in cells.iter(f"{SVG}rect")
+             if box.get("rx")]  # fmt: skip
+    assert len(boxes) == len(memory)
+    for cell, head in zip(pointers, heads, strict=True):
+        x, y = boxes[memory[cell]]
+        assert x < float(head[2]) < x + 60
+        assert y - 5 < float(head[3]) < y + 40
 
 
 def test_the_view_is_saved_as_png(open_traces, ntm_trace, tmp_path):
