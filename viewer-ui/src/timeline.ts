@@ -1,6 +1,7 @@
 // Drawings along time. All of one width show the same stretch of time at the same places.
 
 import { type Drawing, type Moment, small } from "./panel";
+import { textWidth } from "./pen";
 import type { Theme } from "./theme";
 import type { Trace } from "./trace";
 
@@ -73,8 +74,10 @@ export function drawTicks(d: Drawing, axis: TimeAxis, y: number): void {
   const last = axis.first + axis.count - 1;
   for (let step = axis.first; step <= last; step++) {
     if (step % every && !(step === 1 && every > 4)) continue;
-    const x = axis.left + (step - axis.first + 0.5) * axis.cell;
-    d.pen.text(x, y, `${step}`, { ...small(d.theme, "center"), size: 10 });
+    const style = { ...small(d.theme, "center"), size: 10 };
+    const x = stepToX(axis, step) + axis.cell / 2;
+    const inside = d.width - textWidth(`${step}`, style) / 2;
+    d.pen.text(Math.min(x, inside), y, `${step}`, style);
   }
   d.pen.text(axis.left - 8, y, "step", { ...small(d.theme, "right"), size: 10 });
 }

@@ -159,6 +159,20 @@ def test_keys_count_before_anything_is_drawn(open_traces, new_page, strange_file
     shows(page, list_trace.header.hard.stopped_after, list_trace.header.length)
 
 
+def test_the_present_is_marked_where_its_step_is(open_traces, strange_file):
+    page = open_traces(("it", strange_file))
+    marks = drawing(page, "Tapes").locator("xpath=..").locator(".marks > *")
+    for step in range(1, STEPS + 1):
+        shows(page, step, STEPS)
+        expect(marks).to_have_count(3)
+        boxes = [mark.bounding_box() for mark in marks.all()]
+        assert len({(box["x"], box["width"]) for box in boxes}) == 1
+        page.keyboard.press("Home" if step > 1 else "End")
+        page.mouse.click(boxes[0]["x"] + boxes[0]["width"] / 2, boxes[0]["y"] + 2)
+        shows(page, step, STEPS)
+        page.keyboard.press("ArrowRight")
+
+
 def test_soft_and_hard_machine_are_both_there(open_traces, list_trace):
     page = open_traces(("list", list_trace.to_bytes()), address="#step=3")
     last = list_trace.header.length
