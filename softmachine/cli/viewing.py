@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from softmachine.cli.programs import provenance
 from softmachine.cli.scoring import TestOptions, curve
-from softmachine.cli.sources import Trained, open_one
+from softmachine.cli.sources import ZOO, Trained, open_one
 from softmachine.errors import SoftmachineError, TraceError
 from softmachine.evaluation.generalization import with_test_options
 from softmachine.files import replacing
+from softmachine.traces.examples import check_size
 from softmachine.traces.file import load_trace
 from softmachine.traces.making import trace
 from softmachine.training.devices import use_all_cores
@@ -40,6 +41,8 @@ def write_trace(
     inputs = None if own is None else _read_inputs(own)
     if own is None and size is None:
         size = trained.experiment.training.curriculum.largest
+    if size is not None:
+        check_size(task, size)  # before a memory grows to hold it
     rows = machine.memory_rows
     if options.memory_rows is None and size is not None and rows is not None:
         machine = with_test_options(machine, memory_rows=max(rows, task.items(size)))
@@ -74,6 +77,11 @@ def view_sources(sources: Sequence[str], *, open_browser: bool) -> None:
     for source in sources:
         if Path(source).is_file():
             traces.append((Path(source).name, load_trace(source).to_bytes()))
+        elif not source.startswith(ZOO) and not Path(source).exists():
+            raise SoftmachineError(
+                f"there is no {source}: name a run, zoo:NAME, or a file that softmachine trace "
+                "wrote"
+            )
         else:
             machines.append(_served(source))
 

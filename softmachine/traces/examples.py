@@ -14,16 +14,33 @@ from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.task import Example, SequenceTask, Task
 
 MOST_STEPS = 100_000
-MOST_CELLS = 10_000
+MOST_CELLS = 2_000
+"""Of an example. Each cell holds a distribution over as many values as there are cells, so that
+a step of an NRAM on M cells takes 256 M**2 bytes or so: 1 GiB at most."""
+
+
+def check_size(task: Task, size: int) -> None:
+    """Raise TraceError for a size that the task does not have or that is too large to trace."""
+    if size < task.smallest:
+        raise TraceError(f"size must be at least {task.smallest}, not {size}")
+    if isinstance(task, MemoryTask):
+        most, needed, what = MOST_CELLS, task.cells(size), "cells"
+    else:
+        assert isinstance(task, SequenceTask)
+        most, needed, what = MOST_STEPS, task.steps(size), "steps"
+    if needed > most:
+        raise TraceError(
+            f"size {size} is too large for a trace: it needs {needed:,} {what}, and at most "
+            f"{most:,} are recorded"
+        )
 
 
 def draw_example(task: Task, size: int, seed: int) -> tuple[Example, PRNGKeyArray]:
     """Return an example of a size, without padding, and a key for the machine's own draws.
 
-    Raises TraceError for a size that the task does not have.
+    Raises TraceError for a size that `check_size` refuses.
     """
-    if size < task.smallest:
-        raise TraceError(f"size must be at least {task.smallest}, not {size}")
+    check_size(task, size)
     key, machine_key = jax.random.split(jax.random.fold_in(jax.random.key(seed), size))
     example = task.sample(key, size, max_size=size)
     if isinstance(task, MemoryTask):

@@ -43,7 +43,9 @@ def record(
 ) -> Recording:
     """Run a machine on one example and keep what can be seen of it.
 
-    Padding after the example's own steps is left out.
+    Padding after the example's own steps is left out. The outputs are those of the machine
+    when nobody watches it, but for the last bit: a compiler may round another program's sums
+    in another way.
 
     Arguments:
         machine: the machine.

@@ -57,6 +57,8 @@ class Run:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         config = self.path / "config.json"
+        if not self.path.exists():
+            raise RunError(f"{self.path} does not exist: it is no run directory")
         if not config.is_file():
             raise RunError(f"{self.path} is no run directory: it has no config.json")
         try:

@@ -7,6 +7,9 @@ A page from elsewhere must not be able to run anything here or read what it give
 request needs a token that only the person's own browser was given, and must name this server
 as its host (which a foreign name that was made to point here does not) and, if any, as its
 origin.
+
+Other people on this computer see the command lines of its processes, the browser's too. So the
+browser is not started with the token but with a ticket, which is exchanged for it once.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from __future__ import annotations
 import json
 import secrets
 import socket
+import threading
 import webbrowser
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,7 +27,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -41,12 +45,19 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+ENTRANCE = "/enter"
+USED = "this link has been used: open the address that softmachine view printed"
 CLOSED = 499
 """The status for a client that has gone, which nobody sees."""
 
 
 def build_app(
-    machines: Sequence[Served], traces: Sequence[tuple[str, bytes]], *, token: str, port: int
+    machines: Sequence[Served],
+    traces: Sequence[tuple[str, bytes]],
+    *,
+    token: str,
+    port: int,
+    ticket: str | None = None,
 ) -> ASGIApp:
     """Return the application; docs/traces.md describes its API.
 
@@ -55,7 +66,9 @@ def build_app(
         traces: traces to show besides, each a name and what its file holds.
         token: what every request has to know.
         port: where it will be served; part of the hosts and origins that are let in.
+        ticket: what the first visitor may know instead of the token; none: nobody may.
     """
+    tickets = [] if ticket is None else [ticket]
     one_at_a_time = anyio.CapacityLimiter(1)
 
     async def run(request: Request, work: Callable[[], bytes]) -> Response:
@@ -66,6 +79,12 @@ def build_app(
 
     async def show(_: Request) -> Response:
         return HTMLResponse(live_page(token))
+
+    async def enter(request: Request) -> Response:
+        if not _same(request.query_params.get("ticket", ""), *tickets):
+            raise HTTPException(403, USED)
+        tickets.clear()
+        return RedirectResponse(f"/?token={token}", 303)
 
     async def list_all(_: Request) -> Response:
         described = [machine.describe(i) for i, machine in enumerate(machines)]
@@ -91,6 +110,7 @@ def build_app(
 
     routes = [
         Route("/", show),
+        Route(ENTRANCE, enter),
         Route("/api/machines", list_all),
         Route("/api/machines/{id}/trace", drawn, methods=["GET"]),
         Route("/api/machines/{id}/trace", own, methods=["POST"]),
@@ -137,10 +157,12 @@ class _Guard:
             return "pages from elsewhere are not let in"
         if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
             return "pages from elsewhere are not let in"
+        if request.url.path == ENTRANCE:  # which looks at the ticket itself
+            return None
         said = headers.get("x-softmachine-token", "")
         if request.url.path == "/":
             said = request.query_params.get("token", "")
-        if not secrets.compare_digest(said.encode(), self.token.encode()):
+        if not _same(said, self.token):
             return "the token is wrong: open the address that softmachine view printed"
         return None
 
@@ -160,13 +182,13 @@ def serve(
         open_browser: whether to open the address.
         announce: is told the address.
     """
-    token = secrets.token_urlsafe(24)
+    token, ticket = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
     with socket.socket() as listening:
         listening.bind((ADDRESS, 0))
         listening.listen()
         port = listening.getsockname()[1]
         config = uvicorn.Config(
-            build_app(machines, traces, token=token, port=port),
+            build_app(machines, traces, token=token, port=port, ticket=ticket),
             log_level="warning",
             access_log=False,
             lifespan="off",
@@ -176,11 +198,18 @@ def serve(
             limit_concurrency=100,
             timeout_graceful_shutdown=1,
         )
-        address = f"http://{ADDRESS}:{port}/?token={token}"
-        announce(address)
+        root = f"http://{ADDRESS}:{port}"
+        announce(f"{root}/?token={token}")
         if open_browser:
-            webbrowser.open(address)
+            # Some browsers run until they are closed; the server answers meanwhile.
+            address = f"{root}{ENTRANCE}?ticket={ticket}"
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         uvicorn.Server(config).run(sockets=[listening])
+
+
+def _same(said: str, *known: str) -> bool:
+    """Return whether something is known, in a time that does not tell what is."""
+    return any(secrets.compare_digest(said.encode(), secret.encode()) for secret in known)
 
 
 def _pick(things: Sequence[Any], request: Request) -> Any:

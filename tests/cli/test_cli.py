@@ -360,8 +360,17 @@ def test_a_command_may_end_with_a_status_of_its_own(status, monkeypatch, capsys)
 
 @pytest.mark.parametrize("seed", ["-1", "99999999999999999999"])
 def test_seeds_out_of_range_are_refused(seed, capsys):
-    for arguments in (["program", "zoo:nram-copy"], ["trace", "zoo:nram-copy", "--out", "x"]):
-        with pytest.raises(SystemExit) as stop:
-            main([*arguments, "--seed", seed])
-        assert stop.value.code == 2
-        assert f"--seed must be in 0..2**31 - 1, not {seed}" in capsys.readouterr().err
+    commands = (
+        ["evaluate", "zoo:ntm-copy"],
+        ["moves", "zoo:ntm-copy"],
+        ["plot", "zoo:ntm-copy"],
+        ["program", "zoo:nram-copy"],
+        ["repair", "run"],
+        ["report", "zoo:ntm-copy"],
+        ["synthesize", "examples.jsonl"],
+        ["trace", "zoo:nram-copy", "--out", "x"],
+        ["train", "ntm-copy"],
+    )
+    for arguments in commands:
+        error = refused(capsys, *arguments, "--seed", seed)
+        assert f"seed must be in 0..2**31 - 1, not {seed}" in error

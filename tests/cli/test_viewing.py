@@ -80,6 +80,10 @@ def test_a_trace_of_one_s_own_input(run, tmp_path, capsys):
     ("arguments", "message"),
     [
         (["--size", "0"], "at least 1"),
+        (["--size", "50000"], "needs 100,001 steps, and at most 100,000"),
+        (["--size", f"{10**30}"], "is too large for a trace"),
+        (["--size", f"{10**30}", "--every", f"{10**30}"], "is too large for a trace"),
+        (["--size", "49999"], "this recording would take"),
         (["--every", "0"], "every"),
         (["--fields", "registers"], "no field 'registers'"),
         (["--input", "none.json"], "none.json"),
@@ -94,6 +98,12 @@ def test_what_cannot_be_traced_is_refused(
     (tmp_path / "bad.json").write_text("{")
     assert message in refused(capsys, "trace", run, *arguments, "--out", "t.trace")
     assert not (tmp_path / "t.trace").exists()
+
+
+def test_a_memory_that_is_too_large_to_trace_is_refused(tmp_path, capsys):
+    out = ["--out", tmp_path / "t.trace"]
+    told = refused(capsys, "trace", "zoo:nram-access", "--size", 10**9, *out)
+    assert "needs 1,000,000,002 cells, and at most 2,000" in told
 
 
 @pytest.fixture
@@ -140,7 +150,9 @@ def test_view_serves_the_zoo_and_files(serving, run, tmp_path, capsys):
     (tmp_path / "t.trace").write_bytes(b"GIF89a")
     capsys.readouterr()
     assert "damaged or no trace" in refused(capsys, "view", tmp_path / "t.trace")
-    assert "no run directory" in refused(capsys, "view", tmp_path / "nothing")
+    missing = tmp_path / "missing.trace"
+    assert f"there is no {missing}" in refused(capsys, "view", missing).replace("\n", "")
+    assert "no run directory: it has no config" in refused(capsys, "view", tmp_path)
 
 
 def test_a_report_holds_everything(run, monkeypatch, capsys):

@@ -32,7 +32,10 @@ def example():
 
 def test_recording_ends_with_the_outputs_of_the_machine(machine, example):
     recording = record(machine, example)
-    np.testing.assert_array_equal(recording.outputs, machine(example.inputs)[:7])
+    outputs = machine(example.inputs)[:7]
+    # Another program for the same numbers may round the last bit of them differently.
+    np.testing.assert_allclose(recording.outputs, outputs, rtol=1e-6, atol=1e-8)
+    np.testing.assert_array_equal(recording.outputs > 0, outputs > 0)
     assert recording.steps == [1, 2, 3, 4, 5, 6, 7]
     assert recording.fields["memory"].shape == (7, 7, 4)
     state = machine.init_state(example.inputs)
@@ -50,6 +53,16 @@ def test_recording_ends_with_the_outputs_of_the_machine(machine, example):
         np.testing.assert_allclose(seen["reads"], state.reads, atol=1e-6)
         np.testing.assert_allclose(seen["erases"], parameters.erases, atol=1e-6)
         np.testing.assert_allclose(seen["gates"], parameters.gates, atol=1e-6)
+
+
+def test_a_machine_that_is_not_recorded_computes_nothing_for_it(machine, example, monkeypatch):
+    def observe(*_):
+        raise AssertionError("nobody is watching")
+
+    for name in ("observe_state", "observe_step"):
+        monkeypatch.setattr(type(machine), name, observe)
+    machine(example.inputs)
+    machine.step(machine.init_state(example.inputs), example.inputs[0])
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 import http.client
 import json
+import queue
 import re
 import threading
+import urllib.request
 
 import jax.numpy as jnp
 import numpy as np
@@ -271,12 +273,62 @@ def test_the_real_server_answers_and_survives_what_is_no_http(address):
     connection.close()
 
 
-def test_every_server_has_a_token_of_its_own(monkeypatch, served):
+def test_every_server_has_a_token_of_its_own_and_keeps_it_to_itself(monkeypatch, served):
     told = []
     monkeypatch.setattr(server.uvicorn.Server, "run", lambda *_, **__: None)
+    asked = queue.Queue()
+    monkeypatch.setattr(server.webbrowser, "open", asked.put)
     opened = []
-    monkeypatch.setattr(server.webbrowser, "open", opened.append)
     for _ in range(2):
         server.serve(served, [], announce=told.append)
+        opened.append(asked.get(timeout=60))
     assert told[0] != told[1]
-    assert opened == told
+    assert opened[0] != opened[1]
+    # Whoever lists processes sees what the browser was started with.
+    for printed, started in zip(told, opened, strict=True):
+        token = printed.partition("token=")[2]
+        assert len(token) == 32
+        assert token not in started
+
+
+def test_a_browser_that_runs_until_it_is_closed_is_answered(monkeypatch, served):
+    answers, servers = queue.Queue(), []
+
+    class Watched(uvicorn.Server):
+        def __init__(self, config):
+            super().__init__(config)
+            servers.append(self)
+
+    def browse(address):
+        with urllib.request.urlopen(address, timeout=60) as response:
+            answers.put((response.url, response.read().decode()))
+        servers[0].should_exit = True
+
+    monkeypatch.setattr(server.uvicorn, "Server", Watched)
+    monkeypatch.setattr(server.webbrowser, "open", browse)
+    told = []
+    server.serve(served, [], announce=told.append)
+    address, text = answers.get(timeout=60)
+    assert address == told[0]
+    assert f'content="{address.partition("token=")[2]}"' in text
+
+
+def test_the_browser_s_ticket_is_taken_once(served):
+    app = build_app(served, [], token="secret", port=PORT, ticket="ticket")
+    visitor = TestClient(app, base_url=HOST, follow_redirects=False)
+    for wrong in ("/enter", "/enter?ticket=", "/enter?ticket=ticke", "/enter?ticket=secret"):
+        assert "used" in error(visitor.get(wrong), 403)
+    foreign = {"Sec-Fetch-Site": "cross-site"}
+    assert "elsewhere" in error(visitor.get("/enter?ticket=ticket", headers=foreign), 403)
+    response = visitor.get("/enter?ticket=ticket")
+    assert (response.status_code, response.headers["location"]) == (303, "/?token=secret")
+    assert response.headers["cache-control"] == "no-store"
+    assert visitor.get(response.headers["location"]).status_code == 200
+    assert "used" in error(visitor.get("/enter?ticket=ticket"), 403)
+    assert "token" in error(visitor.get("/?token=ticket"), 403)
+
+
+def test_without_a_ticket_there_is_no_entrance(app):
+    visitor = TestClient(app, base_url=HOST)
+    for path in ("/enter", "/enter?ticket=", "/enter?ticket=None"):
+        assert "used" in error(visitor.get(path), 403)

@@ -10,6 +10,7 @@ import type { Field } from "./trace";
 const CELL = 46;
 const HEIGHT = 66;
 const ARROWS = 26;
+const [BOX, BOX_HEIGHT] = [14.5, 34]; // of a value, within its cell
 
 interface Grid {
   columns: number;
@@ -107,7 +108,7 @@ function drawCell(d: Drawing, field: Field, grid: Grid, cell: number, wrong: boo
   const counts = d.trace.example.get("mask")?.data[cell];
   const [left, width] = [x + 2, grid.width - 4];
   const fill = written ? css(theme.amount, 0.2) : undefined;
-  pen.rect(left + 0.5, y + 14.5, width - 1, 34, { stroke: theme.line, fill, radius: 3 });
+  pen.rect(left + 0.5, y + BOX, width - 1, BOX_HEIGHT, { stroke: theme.line, fill, radius: 3 });
   const name = d.trace.axes.get("cell")?.labels?.[cell] ?? "";
   pen.text(center, y + 6, name, { ...small(theme, "center"), size: 10.5 }, width);
   pen.text(left + 4, y + 21, `${cell}`, { ...small(theme), size: 9, opacity: 0.75 });
@@ -132,14 +133,21 @@ function drawCell(d: Drawing, field: Field, grid: Grid, cell: number, wrong: boo
   });
 }
 
-/** Draw an arc over the cells from a pointer to where it points. */
+/** Draw an arc from a pointer to where it points: over the cells of one line, between lines. */
 function drawArrow(d: Drawing, grid: Grid, from: number, to: number): void {
   const [[x0, y0], [x1, y1]] = [corner(grid, from), corner(grid, to)];
   const [start, end] = [x0 + grid.width * 0.62, x1 + grid.width * 0.4];
-  const [top, bottom] = [y0 + 13, y1 + 13];
-  const rise = y0 === y1 ? Math.min(grid.top + 8, 12 + Math.abs(end - start) / 8) : 16;
+  // Which side of its cell an end is at: -1 above, 1 below.
+  const [leaves, arrives] = [y1 > y0 ? 1 : -1, y1 < y0 ? 1 : -1];
+  const edge = (y: number, side: number) => y + (side < 0 ? BOX - 1.5 : BOX + BOX_HEIGHT);
+  const [top, bottom] = [edge(y0, leaves), edge(y1, arrives)];
+  const away = y0 === y1 ? Math.min(grid.top + 8, 12 + Math.abs(end - start) / 8) : 20;
   const style = { stroke: d.theme.muted, width: 1.25, opacity: 0.75 };
-  d.pen.curve([start, top, start, top - rise, end, bottom - rise, end, bottom], style);
-  d.pen.line([end - 3, bottom - 5, end, bottom, end + 3, bottom - 5], style);
+  d.pen.curve(
+    [start, top, start, top + leaves * away, end, bottom + arrives * away, end, bottom],
+    style,
+  );
+  const back = bottom + arrives * 5;
+  d.pen.line([end - 3, back, end, bottom, end + 3, back], style);
   d.pen.circle(start, top, 1.75, { fill: d.theme.muted });
 }

@@ -4,19 +4,23 @@ import { entry, placeName, rangeOf, short } from "./fields";
 import { type Drawing, type Panel, small } from "./panel";
 import { textWidth } from "./pen";
 import {
-  drawPresent,
   drawTicks,
   EDGE,
   frameWidth,
   GAP,
+  isInSight,
+  markPresent,
+  stepToX,
   TICKS,
   type TimeAxis,
   timeAxis,
+  timeStill,
 } from "./timeline";
 import type { Field } from "./trace";
 
 const LINE_HEIGHT = 46;
 const LEGEND = 16;
+const DOT = 2.5;
 /** How the curves of several heads differ. */
 const DASHES = [[], [5, 3], [1.5, 2.5], [9, 3, 2, 3]];
 
@@ -35,6 +39,7 @@ export function curvesPanel(title: string, note: string, fields: Field[]): Panel
       fields.forEach((field, i) => drawCurves(d, axis, field, top + i * (LINE_HEIGHT + GAP)));
       drawTicks(d, axis, tall + TICKS / 2 + 2);
     },
+    still: timeStill,
     describe(moment) {
       return fields
         .map((field) => {
@@ -77,8 +82,8 @@ function drawCurves(d: Drawing, axis: TimeAxis, field: Field, y: number): void {
     const style = { stroke: theme.ink, width: 1.25, dash: DASHES[i % DASHES.length] };
     pen.clipped(axis.left, y, width, LINE_HEIGHT, () => pen.line(points, style));
   }
-  markPresent(d, axis, field, toY);
-  drawPresent(d, axis, y, LINE_HEIGHT);
+  markNumbers(d, axis, field, toY);
+  markPresent(d, axis, y, LINE_HEIGHT);
   d.spots.push({
     x: axis.left,
     y,
@@ -100,18 +105,23 @@ function drawCurves(d: Drawing, axis: TimeAxis, field: Field, y: number): void {
 }
 
 /** Mark the numbers of the present step. */
-function markPresent(
+function markNumbers(
   d: Drawing,
   axis: TimeAxis,
   field: Field,
   toY: (x: number) => number,
 ): void {
-  const at = entry(d.trace, field, d.step);
-  if (!at || d.step < axis.first || d.step >= axis.first + axis.count) return;
-  const x = axis.left + (d.step - axis.first + 0.5) * axis.cell;
   for (let i = 0; i < field.stride; i++) {
-    const number = at.data[at.first + i];
-    if (Number.isFinite(number)) d.pen.circle(x, toY(number), 2.5, { fill: d.theme.ink });
+    d.marks.push({
+      shape: "dot",
+      at(step) {
+        const found = isInSight(axis, step) ? entry(d.trace, field, step) : null;
+        const number = found ? found.data[found.first + i] : NaN;
+        if (!Number.isFinite(number)) return null;
+        const x = stepToX(axis, step) + axis.cell / 2;
+        return { x: x - DOT, y: toY(number) - DOT, width: 2 * DOT, height: 2 * DOT };
+      },
+    });
   }
 }
 

@@ -3,7 +3,7 @@
 import { label } from "./fields";
 import { type Drawing, type Panel, small } from "./panel";
 import { css } from "./theme";
-import { drawPresent, drawTicks, timeAxis } from "./timeline";
+import { drawTicks, markPresent, timeAxis } from "./timeline";
 import type { Input } from "./server";
 
 const ROW = 15;
@@ -34,7 +34,7 @@ export function editorPanel(
         for (let column = 0; column < axis.count; column++)
           drawBit(d, axis, input(), column, channel);
       }
-      drawPresent(d, axis, 0, rows() * ROW);
+      markPresent(d, axis, 0, rows() * ROW);
       drawTicks(d, axis, rows() * ROW + 11);
       d.spots.push({
         x: axis.left,

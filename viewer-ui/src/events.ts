@@ -3,6 +3,11 @@
 import { entry, likely } from "./fields";
 import { type Field, type Trace } from "./trace";
 
+export interface Events {
+  writes: number[];
+  errors: number[];
+}
+
 /** A change counts as a write from this share of the largest change in the trace on: a soft
  * machine writes a little at every step. */
 const NOTABLE = 0.1;

@@ -73,7 +73,7 @@ export class Live {
   }
 
   show(moment: Moment): void {
-    this.grid.show(moment, true);
+    if (this.machine.input === "bits") this.grid.show(moment, true);
   }
 
   fit(): void {

@@ -2,6 +2,7 @@
 
 import { type Address, readAddress, writeAddress } from "./address";
 import { button, choice, element, labelled } from "./dom";
+import { type Events, nextOf } from "./events";
 import { download, toPng, toSvg } from "./export";
 import { Live } from "./live";
 import type { Listener, Tip } from "./panel";
@@ -11,7 +12,7 @@ import { embedded, fromFile, type Source, sourceOf } from "./sources";
 import "./style.css";
 import { currentTheme } from "./theme";
 import { type Trace, TraceError } from "./trace";
-import { type Events, Transport } from "./transport";
+import { Transport } from "./transport";
 import { View } from "./view";
 
 const LIVE = "live";
@@ -26,7 +27,10 @@ class Page {
   private drawing = 0;
   private opening = 0;
   private readonly player = new Player(() => this.changed());
-  private readonly transport = new Transport(this.player, (hard) => this.setHard(hard));
+  private readonly transport = new Transport(this.player, {
+    setHard: (hard) => this.setHard(hard),
+    jump: (kind, direction) => this.jump(kind, direction),
+  });
   private readonly picks = element("div", { class: "picks" });
   private readonly message = element("p", { class: "message", role: "alert", hidden: true });
   private readonly stage = element("main", { class: "stage" });
@@ -193,7 +197,9 @@ class Page {
     document.title = `${traces[0].title} · softmachine`;
     this.transport.root.hidden = false;
     this.pick();
+    // A step that was asked for is gone to once; from then on the player says where one is.
     this.player.step = this.address.step ?? this.player.step;
+    this.address.step = null;
     this.player.setRange(
       Math.min(...this.views.map((view) => view.firstStep)),
       Math.max(...traces.map((trace) => trace.length)),
@@ -205,7 +211,7 @@ class Page {
     const { trace, compared } = this.address;
     const others = ["nothing", ...names];
     const show = (change: Partial<Address>) => {
-      this.address = { ...this.address, ...change, step: this.player.step };
+      this.address = { ...this.address, ...change };
       void this.open();
     };
     const compare = choice(others, compared === null ? 0 : compared + 1, (i) =>
@@ -266,8 +272,7 @@ class Page {
     for (const view of this.views) view.show({ step, hard, playing, theme: this.theme });
     const first = this.views[0];
     const both = this.views.some((view) => view.trace.hard);
-    this.events ??= this.merged();
-    this.transport.show(this.events, both ? hard : null, this.theme);
+    this.transport.show(this.jumps(), both ? hard : null, this.theme);
     this.live?.show({
       trace: first.trace,
       fields: first.trace.fields,
@@ -276,17 +281,21 @@ class Page {
       step: Math.min(step, first.trace.length),
     });
     document.documentElement.dataset.step = `${step}`;
-    if (!playing) {
-      this.address.step = step;
-      writeAddress(this.address);
-    }
+    if (!playing) writeAddress({ ...this.address, step });
   }
 
   /** Return the steps to jump to, of all views. */
-  private merged(): Events {
+  private jumps(): Events {
+    const found = this.views.map((view) => view.events(this.address.hard));
     const all = (kind: keyof Events) =>
-      [...new Set(this.views.flatMap((view) => view.events[kind]))].sort((a, b) => a - b);
-    return { writes: all("writes"), errors: all("errors") };
+      [...new Set(found.flatMap((events) => events[kind]))].sort((a, b) => a - b);
+    return (this.events ??= { writes: all("writes"), errors: all("errors") });
+  }
+
+  /** Go to the next step, or the one before, at which something happened. */
+  private jump(kind: keyof Events, direction: 1 | -1): void {
+    const step = nextOf(this.jumps()[kind], this.player.step, direction);
+    if (step !== null) this.player.go(step);
   }
 
   private key(event: KeyboardEvent): void {
@@ -299,10 +308,10 @@ class Page {
       ArrowRight: () => player.go(player.step + 1),
       Home: () => player.go(player.first),
       End: () => player.go(player.last),
-      w: () => this.transport.jump("writes", 1),
-      W: () => this.transport.jump("writes", -1),
-      e: () => this.transport.jump("errors", 1),
-      E: () => this.transport.jump("errors", -1),
+      w: () => this.jump("writes", 1),
+      W: () => this.jump("writes", -1),
+      e: () => this.jump("errors", 1),
+      E: () => this.jump("errors", -1),
       Escape: () => this.views.forEach((view) => view.select(null)),
     };
     // Space presses what is in focus, if that can be pressed.

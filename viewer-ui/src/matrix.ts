@@ -25,7 +25,7 @@ const TOP = 18;
 const BAR = 64;
 const GAP = 12;
 const VECTOR = 11;
-const CAPTION = 15;
+const CAPTION = 19;
 const TALLEST = 4096; // rows of pixels that a picture may have
 
 interface Line {
@@ -173,7 +173,7 @@ function drawVector(d: Drawing, line: Line, y: number, wide: number, columns: nu
   const name = line.field.name.replaceAll("_", " ");
   d.pen.text(
     LEFT,
-    y + CAPTION / 2,
+    y + CAPTION - 8,
     several ? `${name}, ${line.name}` : name,
     small(d.theme),
     wide,

@@ -46,10 +46,26 @@ export interface Spot {
   press?(column: number, row: number): void;
 }
 
+/** What shows the present in a drawing along time. */
+export interface Mark {
+  /** A frame, or a dot in the middle of the box. */
+  shape: "frame" | "dot";
+  /** Return the box that it takes at a step; null where it is out of sight. */
+  at(step: number): Box | null;
+}
+
+export interface Box {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
 export interface Drawing extends Moment {
   pen: Pen;
   width: number;
   spots: Spot[];
+  marks: Mark[];
 }
 
 export interface Panel {
@@ -63,6 +79,8 @@ export interface Panel {
   /** Return the height that the drawing needs at a width. */
   height(moment: Moment, width: number): number;
   draw(drawing: Drawing): void;
+  /** Return a name for all that is drawn but marks: while it is the same, these alone move. */
+  still?(moment: Moment, width: number): string;
   /** Return in words what is seen, for those who do not see it. */
   describe(moment: Moment): string;
 }
@@ -90,6 +108,9 @@ export class Host {
   private readonly listener: Listener;
   private moment: Moment | null = null;
   private spots: Spot[] = [];
+  private marks: Mark[] = [];
+  private still: string | null = null;
+  private readonly marked = element("div", { class: "marks", "aria-hidden": "true" });
   private cursor: Cursor | null = null;
   private seen = true; // until the observer says otherwise
   private readonly seeing: IntersectionObserver;
@@ -105,7 +126,7 @@ export class Host {
         element("h3", {}, [panel.title]),
         element("span", {}, [panel.note]),
       ]),
-      element("div", { class: "scrolled" }, [this.canvas]),
+      element("div", { class: "scrolled" }, [this.canvas, this.marked]),
     ]);
     this.seeing = new IntersectionObserver(
       (changes) => {
@@ -126,7 +147,8 @@ export class Host {
   /** Draw a moment; in words too, unless it is gone at once. */
   show(moment: Moment, inWords: boolean): void {
     this.moment = moment;
-    if (this.seen) this.redraw();
+    if (this.seen && this.still !== null && this.still === this.stillness()) this.placeMarks();
+    else if (this.seen) this.redraw();
     if (inWords) this.describe();
   }
 
@@ -158,15 +180,52 @@ export class Host {
     context.setTransform(scale, 0, 0, scale, 0, 0);
     context.clearRect(0, 0, this.width, height);
     const pen = new CanvasPen(context);
-    this.spots = this.drawWith(pen, this.width);
+    const drawing = this.drawing(pen, this.width);
+    this.panel.draw(drawing);
+    [this.spots, this.marks] = [drawing.spots, drawing.marks];
+    this.still = this.stillness();
+    this.placeMarks();
     this.drawCursor(pen);
   }
 
   /** Draw with another pen, at the size on the page. */
-  drawWith(pen: Pen, width = this.width): Spot[] {
-    const spots: Spot[] = [];
-    if (this.moment) this.panel.draw({ ...this.moment, pen, width, spots });
-    return spots;
+  drawWith(pen: Pen, width: number): void {
+    if (!this.moment) return;
+    const drawing = this.drawing(pen, width);
+    this.panel.draw(drawing);
+    const { accent, ink } = this.moment.theme;
+    for (const { shape, at } of drawing.marks) {
+      const box = at(this.moment.step);
+      if (!box) continue;
+      const { x, y, width, height } = box;
+      if (shape === "frame") pen.rect(x, y, width, height, { stroke: accent, width: 1.5 });
+      else pen.circle(x + width / 2, y + height / 2, width / 2, { fill: ink });
+    }
+  }
+
+  private stillness(): string | null {
+    if (!this.width || !this.panel.still) return null;
+    return `${window.devicePixelRatio} ${this.panel.still(this.moment!, this.width)}`;
+  }
+
+  private drawing(pen: Pen, width: number): Drawing {
+    return { ...this.moment!, pen, width, spots: [], marks: [] };
+  }
+
+  /** Show the present, which lies over the canvas so that it moves without drawing. */
+  private placeMarks(): void {
+    while (this.marked.childElementCount > this.marks.length) this.marked.lastChild!.remove();
+    this.marks.forEach(({ shape, at }, i) => {
+      const made = (this.marked.children[i] ??
+        this.marked.appendChild(element("i"))) as HTMLElement;
+      const box = at(this.moment!.step);
+      made.hidden = box === null;
+      made.className = shape;
+      if (!box) return;
+      made.style.transform = `translate(${box.x}px, ${box.y}px)`;
+      made.style.width = `${box.width}px`;
+      made.style.height = `${box.height}px`;
+    });
   }
 
   private describe(): void {

@@ -4,7 +4,7 @@ import { Bitmap, pixelOf } from "./bitmap";
 import { colorsOf, entry, label, lastOf, pixel, placeName, short } from "./fields";
 import { type Panel, small } from "./panel";
 import {
-  drawPresent,
+  markPresent,
   drawTicks,
   EDGE,
   frameWidth,
@@ -13,6 +13,7 @@ import {
   TICKS,
   timeAxis,
   timeKey,
+  timeStill,
 } from "./timeline";
 import { numberTip } from "./tips";
 import type { Field, Trace } from "./trace";
@@ -74,7 +75,7 @@ export function stripPanel(trace: Trace, field: Field, title: string): Panel {
           small(d.theme, "right"),
           axis.left - 10,
         );
-        drawPresent(d, axis, y, tall);
+        markPresent(d, axis, y, tall);
         d.spots.push({
           x: axis.left,
           y,
@@ -90,6 +91,7 @@ export function stripPanel(trace: Trace, field: Field, title: string): Panel {
       });
       drawTicks(d, axis, y - GAP + TICKS / 2 + 2);
     },
+    still: timeStill,
     describe(moment) {
       const at = entry(moment.trace, field, moment.step);
       if (!at) return "Not kept at this step.";

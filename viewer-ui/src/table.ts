@@ -5,7 +5,7 @@ import { type Drawing, figures, type Panel, small } from "./panel";
 import { textWidth } from "./pen";
 import { css } from "./theme";
 import {
-  drawPresent,
+  markPresent,
   drawTicks,
   EDGE,
   frameWidth,
@@ -13,6 +13,7 @@ import {
   TICKS,
   type TimeAxis,
   timeAxis,
+  timeStill,
 } from "./timeline";
 import { likelyTip } from "./tips";
 import type { Field, Trace } from "./trace";
@@ -32,7 +33,7 @@ export function tablePanel(trace: Trace, field: Field, title: string, note: stri
       for (let row = 0; row < rows; row++) drawRow(d, axis, field, axes, row);
       const height = rows * ROW;
       outline(d, axis.left, EDGE, frameWidth(axis), height);
-      drawPresent(d, axis, EDGE, height);
+      markPresent(d, axis, EDGE, height);
       drawTicks(d, axis, height + TICKS / 2 + 2);
       d.spots.push({
         x: axis.left,
@@ -46,6 +47,7 @@ export function tablePanel(trace: Trace, field: Field, title: string, note: stri
         step: (column) => axis.first + column,
       });
     },
+    still: timeStill,
     describe: (moment) =>
       Array.from({ length: rows }, (_, row) => {
         const found = likely(moment.trace, field, moment.step, row);

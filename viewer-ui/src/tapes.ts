@@ -4,7 +4,7 @@ import { Bitmap, pixelOf } from "./bitmap";
 import { colorsOf, label, percent, pixel, short } from "./fields";
 import { type Drawing, type Panel, small, type Tip } from "./panel";
 import {
-  drawPresent,
+  markPresent,
   drawTicks,
   EDGE,
   frameWidth,
@@ -14,6 +14,7 @@ import {
   type TimeAxis,
   timeAxis,
   timeKey,
+  timeStill,
 } from "./timeline";
 import type { Field, Trace } from "./trace";
 
@@ -68,7 +69,7 @@ export function tapesPanel(trace: Trace): Panel | null {
         outline(d, axis.left, y, frameWidth(axis), tall);
         d.pen.text(axis.left - 8, y + tall / 2, shown, small(d.theme, "right"));
         if (shown === "output" && wrong) drawWrong(d, axis, wrong, y, rowHeight(field));
-        drawPresent(d, axis, y, tall);
+        markPresent(d, axis, y, tall);
         d.spots.push({
           x: axis.left,
           y,
@@ -83,6 +84,7 @@ export function tapesPanel(trace: Trace): Panel | null {
       }
       drawTicks(d, axis, y - GAP + TICKS / 2 + 2);
     },
+    still: timeStill,
     describe({ step }) {
       if (step < 1) return "Before the first step.";
       return tapes

@@ -1,6 +1,7 @@
 // Drawings along time. All of one width show the same stretch of time at the same places.
 
-import { type Drawing, small } from "./panel";
+import { type Drawing, type Moment, small } from "./panel";
+import { textWidth } from "./pen";
 import type { Theme } from "./theme";
 import type { Trace } from "./trace";
 
@@ -21,7 +22,7 @@ export function timeAxis(
   step: number,
   smallest = trace.circuit ? 19 : 2, // values are to be read
 ): TimeAxis {
-  const left = width < 480 ? 60 : 96;
+  const left = width < 480 ? 86 : 96;
   const room = width - left - 1;
   const most = Math.max(1, Math.floor(room / smallest));
   const count = Math.min(trace.length, most);
@@ -30,16 +31,35 @@ export function timeAxis(
   return { left, first, count, cell: Math.min(LARGEST_CELL, room / count) };
 }
 
-/** Draw what shows the present: a line to the right of what has happened. */
-export function drawPresent(d: Drawing, axis: TimeAxis, y: number, height: number): void {
-  const x = axis.left + (d.step - axis.first) * axis.cell;
-  if (d.step < 1 || d.step >= axis.first + axis.count) return;
-  d.pen.rect(x, y, Math.max(axis.cell, 1), height, { stroke: d.theme.accent, width: 1.5 });
+/** Mark the present by a frame. */
+export function markPresent(d: Drawing, axis: TimeAxis, y: number, height: number): void {
+  d.marks.push({
+    shape: "frame",
+    at: (step) =>
+      isInSight(axis, step)
+        ? { x: stepToX(axis, step), y, width: Math.max(axis.cell, 1), height }
+        : null,
+  });
+}
+
+/** Return where a step begins in a drawing. */
+export function stepToX(axis: TimeAxis, step: number): number {
+  return axis.left + (step - axis.first) * axis.cell;
+}
+
+/** Return whether a step is in the stretch of time that is drawn. */
+export function isInSight(axis: TimeAxis, step: number): boolean {
+  return step >= Math.max(1, axis.first) && step < axis.first + axis.count;
 }
 
 /** Return a name for a stretch of time in some colours: pictures of it look alike. */
 export function timeKey({ first, count }: TimeAxis, theme: Theme): string {
   return `${first} ${count} ${theme.surface} ${theme.accent}`;
+}
+
+/** Return a name for what `timeAxis` gives: drawings along the same time are still. */
+export function timeStill({ trace, step, theme }: Moment, width: number): string {
+  return `${width} ${timeKey(timeAxis(trace, width, step), theme)}`;
 }
 
 /** Return the width of the stretch of time. */
@@ -54,8 +74,10 @@ export function drawTicks(d: Drawing, axis: TimeAxis, y: number): void {
   const last = axis.first + axis.count - 1;
   for (let step = axis.first; step <= last; step++) {
     if (step % every && !(step === 1 && every > 4)) continue;
-    const x = axis.left + (step - axis.first + 0.5) * axis.cell;
-    d.pen.text(x, y, `${step}`, { ...small(d.theme, "center"), size: 10 });
+    const style = { ...small(d.theme, "center"), size: 10 };
+    const x = stepToX(axis, step) + axis.cell / 2;
+    const inside = d.width - textWidth(`${step}`, style) / 2;
+    d.pen.text(Math.min(x, inside), y, `${step}`, style);
   }
   d.pen.text(axis.left - 8, y, "step", { ...small(d.theme, "right"), size: 10 });
 }

@@ -1,14 +1,15 @@
 // The bar below: play, step, scrub, jump.
 
 import { choice, element, labelled } from "./dom";
-import { nextOf } from "./events";
+import { type Events, nextOf } from "./events";
 import { svgElement } from "./pen";
 import { type Player, SPEEDS } from "./player";
 import type { Theme } from "./theme";
 
-export interface Events {
-  writes: number[];
-  errors: number[];
+/** What the bar asks of the page. */
+export interface Wishes {
+  setHard(hard: boolean): void;
+  jump(kind: keyof Events, direction: 1 | -1): void;
 }
 
 const ICONS: { [name: string]: string } = {
@@ -34,6 +35,7 @@ export function icon(name: string): SVGElement {
 export class Transport {
   readonly root: HTMLElement;
   private readonly player: Player;
+  private readonly wishes: Wishes;
   private readonly range = element("input", { type: "range", step: 1, "aria-label": "Step" });
   private readonly marks = element("canvas", { "aria-hidden": "true" });
   private readonly count = element("output", { class: "count", "aria-live": "polite" });
@@ -53,8 +55,8 @@ export class Transport {
   private theme: Theme | null = null;
   private playing = false;
 
-  constructor(player: Player, setHard: (hard: boolean) => void) {
-    this.player = player;
+  constructor(player: Player, wishes: Wishes) {
+    [this.player, this.wishes] = [player, wishes];
     const press = (name: string, says: string, act: () => void) =>
       element(
         "button",
@@ -68,7 +70,7 @@ export class Transport {
     for (const [index, text] of ["soft", "hard"].entries()) {
       this.toggle.append(
         element("button", { type: "button", "aria-pressed": false }, [text], {
-          click: () => setHard(index === 1),
+          click: () => wishes.setHard(index === 1),
         }),
       );
     }
@@ -92,12 +94,6 @@ export class Transport {
         choice(speeds, SPEEDS.indexOf(player.speed), (i) => (player.speed = SPEEDS[i])),
       ),
     ]);
-  }
-
-  /** Go to the next step, or the one before, at which something happened. */
-  jump(kind: keyof Events, direction: 1 | -1): void {
-    const step = nextOf(this.events[kind], this.player.step, direction);
-    if (step !== null) this.player.go(step);
   }
 
   show(events: Events, hard: boolean | null, theme: Theme): void {
@@ -138,7 +134,7 @@ export class Transport {
         "button",
         { type: "button", class: "icon", title: says, "aria-label": says },
         [icon(direction > 0 ? "step" : "back")],
-        { click: () => this.jump(kind, direction) },
+        { click: () => this.wishes.jump(kind, direction) },
       );
       this.jumpers.push({ button: made, kind, direction });
       return made;

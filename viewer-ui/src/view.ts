@@ -1,7 +1,7 @@
 // One trace on the page: what it is, and its panels.
 
 import { element } from "./dom";
-import { errors, writes } from "./events";
+import { errors, type Events, writes } from "./events";
 import { fieldsOf, short } from "./fields";
 import { historyPanel } from "./history";
 import { Host, type Listener, type Moment, type Place } from "./panel";
@@ -28,7 +28,7 @@ export class View {
   private place: Place | null = null;
   private hard: boolean | null = null;
   private shown: Shown | null = null;
-  private readonly jumps = new Map<boolean, { writes: number[]; errors: number[] }>();
+  private readonly jumps = new Map<boolean, Events>();
   private readonly resizing: ResizeObserver;
 
   constructor(trace: Trace, listener: Omit<Listener, "select">) {
@@ -48,9 +48,9 @@ export class View {
     return [...this.trace.fields.values()].some((field) => field.initial) ? 0 : 1;
   }
 
-  /** The steps to jump to. */
-  get events(): { writes: number[]; errors: number[] } {
-    const hard = this.hard ?? false;
+  /** Return the steps to jump to, of the soft or of the hard machine. */
+  events(wanted: boolean): Events {
+    const hard = wanted && this.trace.hard !== null;
     let found = this.jumps.get(hard);
     if (!found) {
       const memory = fieldsOf(this.trace, hard).get("memory");

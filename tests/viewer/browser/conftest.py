@@ -85,6 +85,11 @@ def live(served):
     thread.join()
 
 
+def shows(page, step, last):
+    """Wait until the page has drawn a step of the last one's trace."""
+    expect(page.locator("output.count")).to_have_text(f"{step} / {last}")
+
+
 TYPES = {"U8": np.uint8, "I32": np.int32, "F32": np.float32}
 
 

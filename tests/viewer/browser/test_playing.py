@@ -9,12 +9,13 @@ import pytest
 from playwright.sync_api import expect
 
 from softmachine.machines.nram import NRAMConfig
-from softmachine.tasks.memory_lists import ListK
+from softmachine.tasks.memory_lists import ListK, ListSearch
+from softmachine.tasks.memory_trees import WalkBST
 from softmachine.traces.file import Trace
 from softmachine.traces.making import trace
 from softmachine.zoo import models
 
-from .conftest import STEPS, file_of
+from .conftest import STEPS, file_of, shows
 
 SIZE = 4
 MINUS = "\N{MINUS SIGN}"
@@ -31,14 +32,6 @@ def drawing(page, title):
 def said(page, title):
     """Return what a panel says to those who do not see it."""
     return drawing(page, title).first.get_attribute("aria-label")
-
-
-def counter(page):
-    return page.locator("output.count").inner_text()
-
-
-def shows(page, step, last):
-    expect(page.locator("output.count")).to_have_text(f"{step} / {last}")
 
 
 @pytest.fixture(scope="module")
@@ -129,9 +122,55 @@ def test_jumps_go_to_errors_and_writes(open_traces, strange_file, list_trace):
     changes = np.abs(np.diff(memory, axis=0)).max((1, 2))
     writes = [i + 1 for i, change in enumerate(changes) if change >= 0.1 * changes.max()]
     last = list_trace.header.length
+    shows(page, 0, last)
     for step in writes:
         page.keyboard.press("w")
         shows(page, step, last)
+
+
+HOLD_FRAMES = """
+window.held = [];
+window.requestAnimationFrame = (draw) => held.push(draw);
+window.drawHeld = () => held.splice(0).forEach((draw) => draw(performance.now()));
+"""
+
+
+def test_keys_count_before_anything_is_drawn(open_traces, new_page, strange_file, list_trace):
+    page = new_page()
+    page.add_init_script(HOLD_FRAMES)
+    open_traces(("it", strange_file), ("list", list_trace.to_bytes()), page=page)
+    page.locator("article").wait_for(state="attached")
+    assert page.locator("html").get_attribute("data-step") is None
+    page.keyboard.press("e")
+    page.keyboard.press("e")
+    page.evaluate("drawHeld()")
+    shows(page, 5, STEPS)
+    page.keyboard.press("ArrowLeft")
+    page.get_by_label("compare with").select_option("list")
+    page.locator("article").nth(1).wait_for(state="attached")
+    page.evaluate("drawHeld()")
+    shows(page, 4, list_trace.header.length)
+    page.evaluate("location.hash = '#trace=1&step=0&machine=hard'")
+    expect(page.locator("article")).to_have_count(1)
+    page.locator("h1").click()  # away from the selection, which has a use for the key
+    page.keyboard.press("e")
+    page.evaluate("drawHeld()")
+    assert list_trace.example["wrong"].any()
+    shows(page, list_trace.header.hard.stopped_after, list_trace.header.length)
+
+
+def test_the_present_is_marked_where_its_step_is(open_traces, strange_file):
+    page = open_traces(("it", strange_file))
+    marks = drawing(page, "Tapes").locator("xpath=..").locator(".marks > *")
+    for step in range(1, STEPS + 1):
+        shows(page, step, STEPS)
+        expect(marks).to_have_count(3)
+        boxes = [mark.bounding_box() for mark in marks.all()]
+        assert len({(box["x"], box["width"]) for box in boxes}) == 1
+        page.keyboard.press("Home" if step > 1 else "End")
+        page.mouse.click(boxes[0]["x"] + boxes[0]["width"] / 2, boxes[0]["y"] + 2)
+        shows(page, step, STEPS)
+        page.keyboard.press("ArrowRight")
 
 
 def test_soft_and_hard_machine_are_both_there(open_traces, list_trace):
@@ -212,9 +251,9 @@ def test_everything_is_reached_by_keyboard(open_traces, strange_file):
     chart.focus()
     page.keyboard.press("Shift+ArrowRight")
     page.locator(".tip").wait_for()
-    assert "planet 0, east" in page.locator(".tip").inner_text()
+    expect(page.locator(".tip")).to_contain_text("planet 0, east")
     page.keyboard.press("Shift+ArrowDown")
-    assert "planet 1, east" in page.locator(".tip").inner_text()
+    expect(page.locator(".tip")).to_contain_text("planet 1, east")
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="chart, planet 1, east").wait_for()
 
@@ -227,7 +266,7 @@ def test_two_traces_stand_side_by_side(open_traces, ntm_trace, strange_file):
     page.locator("article").nth(1).wait_for()
     boxes = [page.locator("article").nth(i).bounding_box() for i in (0, 1)]
     assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
-    assert "with=1" in page.url
+    page.wait_for_url("**with=1**")
     page.keyboard.press("ArrowRight")
     shows(page, 1, max(last, STEPS))
     page.get_by_label("compare with").select_option("nothing")
@@ -267,9 +306,34 @@ def test_the_view_is_saved_as_svg(open_traces, list_trace, tmp_path):
     assert {"Circuit of this step", "Memory over time"} <= set(texts)
     labels = list_trace.header.axes["cell"].labels
     assert set(filter(None, labels)) <= set(texts)
-    pointers = sum(len(list(group.iter(f"{SVG}path"))) for group in root.iter(f"{SVG}g"))
-    assert pointers > len(list_trace.header.pointers) / 2  # wires and arrows are curves
     assert not list(root.iter(f"{SVG}script"))
+
+
+@pytest.mark.parametrize("task", [ListK(), ListSearch(), WalkBST()])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_every_pointer_has_an_arrow(open_traces, tmp_path, task, width):
+    machine = NRAMConfig(registers=2, gates=("READ", "INC")).build(key=jax.random.key(0))
+    made = trace(machine, task, SIZE, 3)
+    page = open_traces(
+        ("it", made.to_bytes()), address="#step=0", width=width, accept_downloads=True
+    )
+    shows(page, 0, made.header.length)
+    root = ET.fromstring(saved(page, "SVG", tmp_path / "it.svg"))
+    memory = made.example["inputs"]
+    pointers = [cell for cell in made.header.pointers if memory[cell] not in (0, cell)]
+    assert len(pointers) >= SIZE - 1
+    cells = next(root.iter(f"{SVG}g"))
+    heads = [line.get("points").split() for line in cells.iter(f"{SVG}polyline")]
+    assert [len(head) for head in heads] == [6] * len(pointers)
+    assert len(list(cells.iter(f"{SVG}path"))) == len(pointers)
+    # An arrow ends in the middle of the cell that it points to.
+    boxes = [(float(box.get("x")), float(box.get("y"))) for box in cells.iter(f"{SVG}rect")
+             if box.get("rx")]  # fmt: skip
+    assert len(boxes) == len(memory)
+    for cell, head in zip(pointers, heads, strict=True):
+        x, y = boxes[memory[cell]]
+        assert x < float(head[2]) < x + 60
+        assert y - 5 < float(head[3]) < y + 40
 
 
 def test_the_view_is_saved_as_png(open_traces, ntm_trace, tmp_path):
@@ -300,9 +364,9 @@ def test_pages_fit_narrow_and_wide_in_both_schemes(
         width=width,
         scheme=scheme,
     )
-    for trace_number in (0, 1):
+    for trace_number, shown in enumerate((ntm_trace, list_trace)):
         page.evaluate(f"location.hash = '#trace={trace_number}&step=1'")
-        expect(page.locator("article")).to_have_count(1)
+        shows(page, 1, shown.header.length)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         bar = page.locator("footer").bounding_box()
         assert bar["y"] + bar["height"] <= 900
