@@ -121,7 +121,7 @@ def synthesize(
         members: how many machines look for it.
         enough: how many have to find one.
         memory: cells of the largest memory that is trained on; larger examples test.
-        steps_per_size: steps for each unit of an example's size; there are two more.
+        steps_per_size: steps for each unit of an example's size; there is one more.
         registers: registers of each machine.
         gates: what a machine can compute with, in the order in which it does in every step;
             the fourteen gates of the NRAM paper by default.
@@ -327,6 +327,7 @@ def ledger(
     /,
     out: str = "results.md",
     sequences: int = 1000,
+    keep_others: bool = False,
 ) -> None:
     """Write a table of results, with the paper's beside ours, as Markdown and JSON.
 
@@ -334,10 +335,11 @@ def ledger(
         runs: directories of runs and populations, or folders that hold them.
         out: the Markdown file to write; the JSON goes beside it.
         sequences: number of sequences per test.
+        keep_others: keep what OUT's JSON says of recipes that have no run here.
     """
     from softmachine.cli.scoring import write_ledger
 
-    write_ledger(runs, Path(out), sequences)
+    write_ledger(runs, Path(out), sequences, keep_others=keep_others)
 
 
 @command

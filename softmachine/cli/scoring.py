@@ -124,8 +124,8 @@ def plot_sources(
         print(target)
 
 
-def write_ledger(paths: Sequence[str], out: Path, sequences: int) -> None:
-    """Write the results ledger of some runs."""
+def write_ledger(paths: Sequence[str], out: Path, sequences: int, *, keep_others: bool) -> None:
+    """Write the results ledger of some runs; keep other recipes' results if asked to."""
     from softmachine.evaluation import ledger
 
     use_all_cores()
@@ -135,6 +135,8 @@ def write_ledger(paths: Sequence[str], out: Path, sequences: int) -> None:
         sequences=sequences,
         report=lambda message: print(message, flush=True),
     )
+    if keep_others:
+        result = ledger.with_others(result, out, RECIPES)
     print(f"{out} and {ledger.write(out, result)}")
 
 

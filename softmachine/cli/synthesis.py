@@ -73,7 +73,17 @@ def synthesize(path: Path, run: Path | None, minutes: float, options: Options) -
     print(_summary(task), flush=True)
     display = LevelDisplay(task, len(runs))
     begin = time.monotonic()
-    progress = train_members(runs, display.report, seconds=60 * minutes)
+    mistaken: dict[int, bool] = {}
+
+    def enough(solved: list[int]) -> bool:
+        """Return whether there are programs enough that make no mistake in any memory."""
+        for i in solved:
+            if i not in mistaken:
+                programs = _each(write_program, [runs[i]], task)
+                mistaken[i] = not programs or programs[0].report.mistake is not None
+        return sum(not mistaken[i] for i in solved) >= options.enough
+
+    progress = train_members(runs, display.report, seconds=60 * minutes, enough=enough)
     ended = all(member.finished for member in progress)
     if not ended and time.monotonic() - begin < 60 * minutes:
         print("Interrupted. The same command continues.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import itertools
+import json
 import math
 import shlex
 from collections.abc import Callable, Iterable, Sequence
@@ -104,6 +105,31 @@ def build(
             _group(groups[experiment], recipes, sequences, report) for experiment in order
         ],
     }
+
+
+def with_others(ledger: dict[str, Any], out: str | Path, recipes: Recipes) -> dict[str, Any]:
+    """Return a ledger with what the JSON beside ``out`` says of other recipes.
+
+    Raises SoftmachineError if that cannot be read.
+    """
+    path = Path(out).with_suffix(".json")
+    try:
+        before = json.loads(path.read_text())
+        if before["schema"] != SCHEMA:
+            raise SoftmachineError(f"{path} has schema {before['schema']}, not {SCHEMA}")
+        mine = {group["recipe"] for group in ledger["groups"]}
+        others = [group for group in before["groups"] if group["recipe"] not in mine]
+    except OSError as error:
+        raise SoftmachineError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise SoftmachineError(f"{path} is not the JSON of a ledger: {error}") from error
+    names = list(recipes)
+
+    def place(group: dict[str, Any]) -> int:
+        return names.index(group["recipe"]) if group["recipe"] in names else len(names)
+
+    groups = sorted([*ledger["groups"], *others], key=place)
+    return ledger | {"groups": groups, "command": f"{ledger['command']} --keep-others"}
 
 
 def write(out: str | Path, ledger: dict[str, Any]) -> Path:

@@ -23,6 +23,7 @@ from softmachine.training.population import (
 )
 from softmachine.training.runs import Run
 from softmachine.training.search import Restart, Search
+from softmachine.training.wire_search import WireSearch
 
 NAME = "synthesize"
 BATCH = 32
@@ -51,6 +52,7 @@ def synthesis(
             gradient_noise=0.005,
             search=Search(entropy_bonus=(0.01, 0.2)),
             restarts=(Restart(updates=500, error=0.3), Restart(updates=1_500, error=0.05)),
+            wire_search=WireSearch(updates=50, error=1.0, tables=100_000),
             solved=SolvedConfig(
                 sequences=128,
                 bits=None,

@@ -56,7 +56,7 @@ class Given(MemoryTask):
     memory: int = 16
     """The largest memory that is trained on: M."""
     steps_per_size: int = 1
-    """How many steps a machine takes for each unit of size, besides two."""
+    """How many steps a machine takes for each unit of size, besides one."""
     part: Part = "training"
 
     def __post_init__(self) -> None:
@@ -86,8 +86,8 @@ class Given(MemoryTask):
         return sorted({example.size for example in self.part_examples(self.part)})
 
     def steps(self, size: Any) -> Any:
-        """Return ``steps_per_size`` steps per unit of size and two."""
-        return self.steps_per_size * size + 2
+        """Return ``steps_per_size`` steps per unit of size and one."""
+        return self.steps_per_size * size + 1
 
     def step_rule(self) -> StepRule:
         """Return how the memory tells the size, if it does: by the rules tried in turn.
@@ -107,9 +107,9 @@ class Given(MemoryTask):
             beyond = {x.size - rule.steps([*x.before, 0]) for x in examples}
             if len(beyond) == 1:
                 factor = 0 if rule.of == "nothing" else self.steps_per_size
-                offset = self.steps_per_size * beyond.pop() + 2
+                offset = self.steps_per_size * beyond.pop() + 1
                 return rule._replace(factor=factor, offset=offset)
-        return StepRule("length", self.steps_per_size, 2)
+        return StepRule("length", self.steps_per_size, 1)
 
     def cells(self, size: int) -> int:
         """Return the cells of the largest memory of the part's examples up to a size."""

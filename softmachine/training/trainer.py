@@ -8,6 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -103,7 +104,11 @@ def train(
 
 
 def train_members(
-    runs: Sequence[Run], report: Report | None = None, *, seconds: float = math.inf
+    runs: Sequence[Run],
+    report: Report | None = None,
+    *,
+    seconds: float = math.inf,
+    enough: Callable[[list[int]], bool] | None = None,
 ) -> list[Progress]:
     """Train runs that differ in their seed alone, as one program.
 
@@ -115,6 +120,8 @@ def train_members(
         report: called after every validation of a member with its place among the runs,
             its progress and its metrics line.
         seconds: time after which training ends as if interrupted.
+        enough: whether those that are solved, by their places among the runs, are enough, so
+            that all others end; otherwise ``TrainingConfig.enough`` says how many are.
 
     Returns:
         The progress of each member.
@@ -137,7 +144,9 @@ def train_members(
         try:
             members = [_Member(run) for run in runs]
             deadline = time.monotonic() + seconds
-            _train(members, report or (lambda *_: None), interrupted, deadline)
+            most = runs[0].experiment.training.enough
+            enough = enough or (lambda solved: most is not None and len(solved) >= most)
+            _train(members, report or (lambda *_: None), interrupted, deadline, enough)
         except OSError as error:
             where = error.filename or runs[0].path
             raise RunError(f"cannot write to {where}: {error.strerror}") from error
@@ -297,6 +306,8 @@ class _Member:
             age >= rule.updates and progress.attempt_error > rule.error
             for rule in training.restarts
         )
+        # A program that was found, but is right for the trained sizes alone, is a dead end.
+        stuck |= progress.rewired and progress.failed_tests > 0
         if stuck and not progress.finished:
             skipped = self.state.skipped
             self.state = first_state(self.run.experiment, progress.attempts, progress.step)
@@ -332,7 +343,11 @@ def validation_interval(experiment: Experiment) -> int:
 
 
 def _train(
-    members: Sequence[_Member], report: Report, interrupted: threading.Event, deadline: float
+    members: Sequence[_Member],
+    report: Report,
+    interrupted: threading.Event,
+    deadline: float,
+    enough: Callable[[list[int]], bool],
 ) -> None:
     training = members[0].run.experiment.training
     interval = validation_interval(members[0].run.experiment)
@@ -357,6 +372,8 @@ def _train(
         share = seconds * states.devices / len(group)
         # Asked once: later signals end the next stretch, or there would be no checkpoint.
         ending = interrupted.is_set() or now > deadline
+        lines: dict[int, dict[str, Any]] = {}
+        searching: list[int] = []
         for i in group:
             member, progress = members[i], members[i].progress
             line = member.note(reached[i], seconds, share) | _averages(sums[i]) | scores[i]
@@ -366,7 +383,14 @@ def _train(
                 member.note_failure()
             else:
                 member.note_scores(line, best=member.judge(line))
-                member.search_wires()
+                searching.append(i)
+            lines[i] = line
+        with ThreadPoolExecutor(states.devices) as pool:
+            for _ in pool.map(lambda i: members[i].search_wires(), searching):
+                pass
+        for i in group:
+            member, progress = members[i], members[i].progress
+            if not progress.failed:
                 member.begin_again()
                 if member.state is not reached[i]:
                     states.replace(i, member.state)
@@ -374,9 +398,9 @@ def _train(
                 due = due or progress.finished or ending
                 if due:
                     member.save()
-            report(i, progress, line)
-        solved = [member.progress.solved_sequences is not None for member in members]
-        if training.enough is not None and sum(solved) >= training.enough:
+            report(i, progress, lines[i])
+        solved = [i for i, x in enumerate(members) if x.progress.solved_sequences is not None]
+        if enough(solved):
             for i in live:
                 members[i].end()
         live = [i for i in live if not members[i].progress.finished]

@@ -1,10 +1,11 @@
-"""Search for the wires that a stuck machine lacks, and writing them into its parameters.
+"""Search for the wires that a machine lacks, and writing them into its parameters.
 
 Where several choices have to be right at once before the error falls, gradients do not find
-them; but what they did find is most of the way. The search takes the machine's hard form and
-changes wires at random, keeping what makes no more mistakes than before. As most wires do not
-matter at any time, changes of theirs are free, and collect until one of them does. Source of
-this neutral drift: Miller and Thomson 2000, Cartesian genetic programming.
+them. The search takes a machine's hard form and changes wires at random, keeping what makes no
+more mistakes than before. As most wires do not matter at any time, changes of theirs are free,
+and collect until one of them does. When that gains nothing any more, it begins again with a
+few circuits drawn at random. Source of this neutral drift: Miller and Thomson 2000, Cartesian
+genetic programming.
 """
 
 from __future__ import annotations
@@ -19,22 +20,23 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
 from softmachine.errors import SoftmachineError
-from softmachine.machines.nram import MLP, NRAM, NRAMConfig
+from softmachine.machines.nram import LARGEST_LOGIT, MLP, NRAM, NRAMConfig
 from softmachine.machines.nram_hard import pattern_bits
-from softmachine.machines.nram_wiring import WiringTable, live_rows, read_wiring, run_wiring
+from softmachine.machines.nram_wiring import WiringTable, read_wiring, run_wiring
 from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.task import Task
 
-TRIED_AT_ONCE = 64
-"""Tables that are run together."""
-MORE_CHANGES = 3.0
-"""A table differs from the one it comes from in a wire that matters and, on average, so many
+MORE_CHANGES = 1.0
+"""A table differs from the one it comes from in a choice that matters and, on average, so many
 more of these."""
-STOP_CHANGED = 0.2
-"""How often a change drawn for whether to stop is made: it has no other sources to try."""
-DECIDED = 8.0
+PATIENCE = 30_000
+"""After so many tables without a gain the search begins again elsewhere."""
+CIRCUITS = (2, 3, 4)
+"""How many circuits are drawn at random, in turn. Few: with one for every pattern of zeros,
+a machine counts its steps and does by heart what examples of small sizes ask for."""
+DECIDED = LARGEST_LOGIT
 """Logits of choices that are written into a machine: this for the one, minus this for all
-others."""
+others, so that the soft machine does what the hard one does."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,9 +47,9 @@ class WireSearch:
     """After so many updates of an attempt, if it found no solution by then..."""
     error: float
     """...and its best validation error is this at most."""
-    tables: int = 60_000
+    tables: int = 1_000_000
     """How many tables of wires are tried."""
-    examples: int = 64
+    examples: int = 128
     """Examples, of all sizes trained on, that they are tried on."""
 
     def __post_init__(self) -> None:
@@ -105,7 +107,7 @@ def mend(machine: NRAM, batch: Batch, rng: np.random.Generator, tables: int) -> 
 
     None if none are found, or if they cannot be written into its last layers.
     """
-    found = search_wires(machine, read_wiring(machine), batch, rng, tables)
+    found = search_wires(machine.config, read_wiring(machine), batch, rng, tables)
     if found.error:
         return None
     _, met = try_tables(machine.config, _stack([found.table]), batch)
@@ -134,57 +136,57 @@ def try_tables(
 
 
 def search_wires(
-    machine: NRAM, table: WiringTable, batch: Batch, rng: np.random.Generator, tables: int
+    config: NRAMConfig,
+    table: WiringTable | None,
+    batch: Batch,
+    rng: np.random.Generator,
+    tables: int,
 ) -> Found:
     """Change wires at random for so many tables, or until no example goes wrong.
 
-    The table that is changed next is the best of each round, unless it makes more mistakes
-    than the last one did.
+    It begins with a machine's own table, if there is one, then again and again with circuits
+    drawn at random; what makes fewest mistakes is returned.
     """
-    config = machine.config
-    errors, patterns = (x[0] for x in try_tables(config, _stack([table]), batch))
-    tried = 1
-    while errors.any() and tried < tables:
-        met = np.flatnonzero(patterns.any(axis=0))
-        changed = _change(machine, table, met, rng)
-        tried += TRIED_AT_ONCE
-        found, met_by = try_tables(config, changed, batch)
-        means = found.mean(axis=1)
-        best = rng.choice(np.flatnonzero(means == means.min()))
-        if means[best] <= errors.mean():
-            errors, patterns = found[best], met_by[best]
-            table = WiringTable(changed.sources[best], changed.stop[best])
-    return Found(table, float(errors.mean()), tried)
+    # Compiles, which nobody should wait for who does not search.
+    from softmachine.training import native_search as native
 
-
-def _change(
-    machine: NRAM, table: WiringTable, met: Int[np.ndarray, " some"], rng: np.random.Generator
-) -> WiringTable:
-    """Return tables with wires changed at random, one or more of which matter in each.
-
-    ``met`` holds the patterns in which a change can matter.
-    """
-    plan = machine.plan
-    sources_of = [np.flatnonzero(row) for row in plan.inside]
-    rows = [row for row, sources in enumerate(sources_of) if len(sources)]
-    live = {
-        (pattern, row)
-        for pattern in met.tolist()
-        for row in live_rows(machine.config, table.sources[pattern])
-    }
-    changed = _stack([table] * TRIED_AT_ONCE)
-    for sources, stop in zip(changed.sources, changed.stop, strict=True):
-        wanted = 1 + rng.poisson(MORE_CHANGES)
-        while wanted > 0:
-            pattern, place = int(rng.choice(met)), int(rng.integers(len(rows) + 1))
-            if place == len(rows):
-                if rng.random() < STOP_CHANGED:
-                    stop[pattern] ^= True
-                    wanted -= 1
-                continue
-            sources[pattern, rows[place]] = rng.choice(sources_of[rows[place]])
-            wanted -= (pattern, rows[place]) in live
-    return changed
+    scored = np.ascontiguousarray(batch.scored)
+    examples = native.Examples(
+        batch.memories.astype(np.int32),
+        batch.targets.astype(np.int32),
+        scored,
+        batch.steps.astype(np.int32),
+        1 / np.maximum(scored.sum(axis=1), 1) / len(scored),
+    )
+    best: Found | None = None
+    tried = begun = 0
+    while best is None or (best.error and tried < tables):
+        if table is not None and not begun:
+            works = native.workings(config, batch.memories.shape[1])
+            start = native.Circuits(
+                table.sources.astype(np.int32),
+                table.stop.astype(bool),
+                np.arange(len(table.stop), dtype=np.int32),
+            )
+        else:
+            active = int(rng.integers(min(2, config.registers), config.registers + 1))
+            works = native.workings(config, batch.memories.shape[1], active)
+            start = native.random_circuits(works, CIRCUITS[begun % len(CIRCUITS)], rng)
+        begun += 1
+        found, error, ran, _ = native.drift(
+            works,
+            start,
+            examples,
+            tables - tried,
+            PATIENCE,
+            MORE_CHANGES,
+            int(rng.integers(2**32)),
+        )
+        tried += ran
+        if best is None or error < best.error:
+            wires = WiringTable(found.sources[found.of_pattern], found.stop[found.of_pattern])
+            best = Found(wires, float(error), tried)
+    return best._replace(tried=tried)
 
 
 def write_wires(machine: NRAM, table: WiringTable, met: Int[np.ndarray, " some"]) -> NRAM:

@@ -253,6 +253,39 @@ def test_a_run_is_tested_once_until_something_changes(tmp_path, tests_done):
     assert tests_done == [50, 60, 60]
 
 
+@pytest.mark.usefixtures("tests_done")
+def test_what_is_known_of_other_recipes_can_be_kept(tmp_path):
+    """In the recipes' order, whichever was measured last; what is measured anew replaces."""
+    recipes = {"first": lambda: recall(), **RECIPES}
+    for name in ("first", "second"):
+        experiment = dataclasses.replace(
+            recall(), recipe="first" if name == "first" else "recall"
+        )
+        write_run(tmp_path / name, experiment, **ended(0, solved=1000))
+    write_run(tmp_path / "anew", recall(seed=5), **ended(0, solved=2000))
+    page = tmp_path / "results.md"
+
+    def build(*names):
+        return ledger.build([tmp_path / name for name in names], recipes=recipes, sequences=20)
+
+    ledger.write(page, build("second"))
+    ledger.write(page, ledger.with_others(build("first"), page, recipes))
+    ledger.write(page, ledger.with_others(build("anew"), page, recipes))
+    read = json.loads(page.with_suffix(".json").read_text())
+    assert [(group["recipe"], group["runs"][0]["seed"]) for group in read["groups"]] == [
+        ("first", 0),
+        ("recall", 5),
+    ]
+    assert read["command"].endswith(f"--keep-others --out {page}")
+    assert ledger.to_markdown(read) == page.read_text()
+    for content, message in (("{", "not the JSON of a ledger"), ('{"schema": 0}', "schema 0")):
+        page.with_suffix(".json").write_text(content)
+        with pytest.raises(SoftmachineError, match=message):
+            ledger.with_others(build("first"), page, recipes)
+    with pytest.raises(SoftmachineError, match="cannot read"):
+        ledger.with_others(build("first"), tmp_path / "none.md", recipes)
+
+
 def test_folders_of_runs_and_populations(tmp_path, tests_done):
     """Each run counts once, however often it is named; groups stand in recipes' order."""
     other = dataclasses.replace(recall(), recipe="first")
