@@ -124,7 +124,7 @@ def _repeat_copy(task: RepeatCopy) -> list[PaperTest]:
     return [
         PaperTest(
             name=f"length {size}, {repeats} repeats",
-            task=dataclasses.replace(task, repeats=(repeats, repeats)),
+            task=dataclasses.replace(task.held_out(), repeats=(repeats, repeats)),
             size=size,
             published=_figures(""),
             finding=findings.get((size, repeats), ""),

@@ -27,6 +27,12 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "tanh": jnp.tanh,
 }
 
+GATE_STRETCH = 0.3
+"""How far a `Counter`'s sigmoids reach beyond 0 and 1 before they are cut. With 0.5 many are
+cut from the start, and get no gradient."""
+CELL_GAIN = 5.0
+"""How much steeper a `Counter` shows its cells than an LSTM."""
+
 
 class Controller(eqx.Module):
     """A stack of layers; every layer sees the input and the feedback."""
@@ -90,6 +96,54 @@ class LSTM(Controller):
             outputs.append(show * jnp.tanh(cells[-1]))
         next_state = jnp.stack([jnp.stack(outputs), jnp.stack(cells)])
         return next_state, jnp.concatenate(outputs)
+
+
+class Counter(Controller):
+    """Stacked LSTM whose cells count evenly, further than any count it was trained on.
+
+    Three changes make what a cell gains at an event the same for a small count and for a
+    large one. A candidate is linear in the input and sees nothing else, so that a number
+    enters as it is; gates see everything but the input, so that they do not depend on that
+    number. Gates are stretched sigmoids, and reach 0 and 1: a closed cell neither takes in
+    nor loses anything. Cells are shown through a steep tanh, so that a controller sees
+    whether a count is over, and hardly how large it is.
+
+    Learned first hidden and cell states. Gates are packed as write, keep, show.
+    """
+
+    from_input: Linear
+    recurrent: tuple[LoopLinear, ...]
+    initial: Float[Array, "2 layers hidden"]
+    output_size: int = eqx.field(static=True)
+
+    def init_state(self) -> Float[Array, "2 layers hidden"]:
+        """Return hidden states and cells, stacked."""
+        return self.initial
+
+    def project(self, x: Float[Array, "... inputs"]) -> Float[Array, "... layers width"]:
+        """Return the candidates of all layers."""
+        return self.from_input(x).reshape(*x.shape[:-1], len(self.recurrent), -1)
+
+    def __call__(
+        self,
+        state: Float[Array, "2 layers hidden"],
+        projected: Float[Array, "layers width"],
+        feedback: Float[Array, " feedback"],
+    ) -> tuple[Float[Array, "2 layers hidden"], Float[Array, " outputs"]]:
+        """Take one step through all layers."""
+        outputs, cells = [], []
+        for i, layer in enumerate(self.recurrent):
+            seen = jnp.concatenate([feedback, *outputs[-1:], state[0, i]])
+            write, keep, show = jnp.split(stretched_sigmoid(layer(seen)), 3)
+            cells.append(keep * state[1, i] + write * projected[i])
+            outputs.append(show * jnp.tanh(CELL_GAIN * cells[-1]))
+        next_state = jnp.stack([jnp.stack(outputs), jnp.stack(cells)])
+        return next_state, jnp.concatenate(outputs)
+
+
+def stretched_sigmoid(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Return a sigmoid stretched about 1/2 to reach 0 and 1, at about ±1.5, and cut there."""
+    return jnp.clip((1 + 2 * GATE_STRETCH) * jax.nn.sigmoid(x) - GATE_STRETCH, 0, 1)
 
 
 class GRU(Controller):
@@ -169,12 +223,13 @@ class FeedForward(Controller):
 class ControllerConfig:
     """What kind of controller, and how large."""
 
-    kind: Literal["lstm", "gru", "feedforward"] = "lstm"
+    kind: Literal["lstm", "counter", "gru", "feedforward"] = "lstm"
+    """``counter``: an LSTM whose cells count evenly; see `Counter`."""
     hidden: int = 100
     """Units per layer."""
     layers: int = 1
     forget_bias: float = 1.0
-    """LSTM only: first bias of the forget gate."""
+    """LSTM and counter only: first bias of the forget gate."""
     candidate_activation: Literal["tanh", "linear"] = "tanh"
     """LSTM only: what a cell takes in. With ``linear`` it can hold a number of any size,
     such as a count to start from, instead of one squashed into ±1."""
@@ -197,7 +252,7 @@ class ControllerConfig:
         Glorot-uniform matrix; biases and first states start at zero.
         """
         hidden, layers = self.hidden, self.layers
-        gates = {"lstm": 4, "gru": 3, "feedforward": 1}[self.kind] * hidden
+        gates = {"lstm": 4, "counter": 4, "gru": 3, "feedforward": 1}[self.kind] * hidden
         from_input, feedback_or_below, recurrent = [], [], []
         for i, layer_key in enumerate(jax.random.split(key, layers)):
             below = feedback + (hidden if i else 0)
@@ -207,8 +262,20 @@ class ControllerConfig:
             feedback_or_below.append(whole[:, inputs : inputs + below])
             recurrent.append(whole[:, inputs + below :])
         bias = jnp.zeros((layers, gates))
-        if self.kind == "lstm":
+        if self.kind in ("lstm", "counter"):
             bias = bias.at[:, hidden : 2 * hidden].set(self.forget_bias)
+        if self.kind == "counter":
+            inside = zip(feedback_or_below, recurrent, strict=True)
+            joined = [jnp.concatenate(pair, axis=1)[: 3 * hidden] for pair in inside]
+            candidates = jnp.concatenate([weight[3 * hidden :] for weight in from_input])
+            return Counter(
+                from_input=Linear(candidates, jnp.zeros(layers * hidden)),
+                recurrent=tuple(
+                    LoopLinear(weight, bias[i, : 3 * hidden]) for i, weight in enumerate(joined)
+                ),
+                initial=jnp.zeros((2, layers, hidden)),
+                output_size=layers * hidden,
+            )
         projection = Linear(jnp.concatenate(from_input), bias.reshape(-1))
         below_layers = tuple(LoopLinear(weight, None) for weight in feedback_or_below)
         if self.kind == "feedforward":

@@ -13,14 +13,13 @@ SIZES = Uniform(smallest=1, largest=10)
 
 def ntm_repeat_copy() -> Experiment:
     """NTM, LSTM controller: say 1 to 10 vectors 1 to 10 times."""
-    # Squashed candidates cannot hold a number of repeats that is larger than any trained; and
-    # with weight decay the gates that let it in depend on it less.
-    controller = ControllerConfig(kind="lstm", hidden=100, candidate_activation="linear")
+    # The number of repeats on a larger scale and with noise, to make repeats far apart from
+    # each other in a cell, and equally far.
     return Experiment(
         recipe="ntm-repeat-copy",
-        task=RepeatCopy(),
-        machine=ntm(controller),
-        training=training(SIZES, 80_000, weight_decay=0.1),
+        task=RepeatCopy(normalized_over=(5, 6), noise=0.4),
+        machine=ntm(ControllerConfig(kind="counter", hidden=100)),
+        training=training(SIZES, 80_000),
     )
 
 

@@ -47,6 +47,10 @@ class RepeatCopy(SequenceTask):
     """Fewest and most repeats."""
     normalized_over: tuple[int, int] = (1, 10)
     """The range whose mean and standard deviation normalise R: that of the training."""
+    noise: float = 0.0
+    """How far R, as the machine sees it, is off in training: by a uniform draw from ± this.
+    A count that is to come out right all the same has to fall by as much for each repeat as
+    it rises with R. Tests do without."""
     output = Bits()
 
     def __post_init__(self) -> None:
@@ -64,6 +68,16 @@ class RepeatCopy(SequenceTask):
                 f"repeat copy normalized_over must be a range of at least two numbers, not "
                 f"{low, high}"
             )
+        if not 0 <= self.noise < 0.5:
+            raise ValueError(
+                f"repeat copy noise must be at least 0 and below 0.5, where R would be in "
+                f"doubt; not {self.noise}"
+            )
+
+    def held_out(self, *, larger: bool = False) -> RepeatCopy:
+        """Return the task without noise."""
+        del larger
+        return dataclasses.replace(self, noise=0.0)
 
     @property
     def input_size(self) -> int:
@@ -102,8 +116,10 @@ class RepeatCopy(SequenceTask):
         expected = np.zeros(inputs.shape, np.float32)
         expected[:size, : self.width] = inputs[:size, : self.width] > 0
         expected[size, self.width] = 1
-        expected[size + 1, -1] = self.normalize(repeats)
-        if not np.allclose(inputs, expected, atol=1e-3):
+        expected[size + 1, -1] = inputs[size + 1, -1]
+        lowest, highest = (self.normalize(repeats + x) for x in (-self.noise, self.noise))
+        heard = lowest - 1e-3 <= inputs[size + 1, -1] <= highest + 1e-3
+        if not heard or not np.allclose(inputs, expected, atol=1e-3):
             return None
         said = np.tile(expected[:size, : self.width], (repeats, 1))
         said = np.pad(said, ((0, 1), (0, 1)))
@@ -127,7 +143,8 @@ class RepeatCopy(SequenceTask):
         time = jnp.arange(self.steps(max_size))[:, None]
         seen = jnp.pad(bits, ((0, len(time) - max_size), (0, 0))) * (time < size)
         delimiter = (time == size).astype(jnp.float32)
-        asked = self.normalize(repeats).astype(jnp.float32) * (time == size + 1)
+        heard = repeats + self._draw_noise(key) if self.noise else repeats
+        asked = self.normalize(heard).astype(jnp.float32) * (time == size + 1)
         begin, end = size + 2, size + 2 + size * repeats
         said = bits[(time[:, 0] - begin) % size] * ((time >= begin) & (time < end))
         marker = (time == end).astype(jnp.float32)
@@ -138,6 +155,10 @@ class RepeatCopy(SequenceTask):
             mask=jnp.broadcast_to(mask, (len(time), self.output_size)),
             steps=jnp.asarray(end + 1),
         )
+
+    def _draw_noise(self, key: PRNGKeyArray) -> Float[Array, ""]:
+        key = jax.random.fold_in(key, 2)
+        return jax.random.uniform(key, (), minval=-self.noise, maxval=self.noise)
 
     def render(
         self, example: Example, outputs: Float[Array, "steps width"] | None = None

@@ -56,8 +56,8 @@ def test_published_figures():
     assert published(Copy()) == dict.fromkeys((10, 20, 30, 50, 120), (None,) * 3)
 
 
-def test_repeat_copy_keeps_the_normalisation_of_the_training():
-    task = RepeatCopy(repeats=(1, 10), normalized_over=(1, 10))
+def test_repeat_copy_keeps_the_normalisation_of_the_training_and_not_its_noise():
+    task = RepeatCopy(repeats=(1, 10), normalized_over=(1, 10), noise=0.3)
     tests = paper_tests(task)
     assert [(test.size, test.task.repeats) for test in tests] == [
         (10, (10, 10)),
@@ -65,6 +65,7 @@ def test_repeat_copy_keeps_the_normalisation_of_the_training():
         (10, (20, 20)),
     ]
     assert {test.task.normalized_over for test in tests} == {(1, 10)}
+    assert {test.task.noise for test in tests} == {0}
 
 
 @pytest.mark.parametrize("kind", TASKS)
@@ -138,11 +139,11 @@ def test_a_task_that_is_not_in_the_paper_has_no_tests():
 
 
 def test_machine_kinds():
-    kinds = ("lstm", "feedforward", "gru")
+    kinds = ("lstm", "feedforward", "gru", "counter")
     controllers = [ControllerConfig(kind=kind) for kind in kinds]
     ntm = [machine_kind(NTMConfig(controller=controller)) for controller in controllers]
     alone = [machine_kind(RecurrentConfig(controller=c)) for c in controllers]
-    assert ntm == ["ntm-lstm", "ntm-ff", "ntm-gru"]
-    assert alone == ["lstm", "ff", "gru"]
+    assert ntm == ["ntm-lstm", "ntm-ff", "ntm-gru", "ntm-counter"]
+    assert alone == ["lstm", "ff", "gru", "counter"]
     assert {*ntm, *alone} >= set(KINDS)
     assert machine_kind(NRAMConfig()) == "nram"

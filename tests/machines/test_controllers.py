@@ -33,6 +33,21 @@ def numpy_lstm(controller, state, x, feedback):
     return np.stack([hidden, cell]), hidden.ravel()
 
 
+def numpy_counter(controller, state, x, feedback):
+    """Gates, of all but the input, in the order write, keep, show; candidates of the input."""
+    layers = len(controller.recurrent)
+    candidates = controller.from_input.weight @ x + controller.from_input.bias
+    hidden, cell, below = state[0].copy(), state[1].copy(), np.zeros(0)
+    for i, candidate in enumerate(candidates.reshape(layers, -1)):
+        layer = controller.recurrent[i]
+        inner = layer.weight @ np.concatenate([feedback, below, hidden[i]]) + layer.bias
+        write, keep, show = np.split(np.clip(1.6 * sigmoid(inner) - 0.3, 0, 1), 3)
+        cell[i] = keep * cell[i] + write * candidate
+        hidden[i] = show * np.tanh(5 * cell[i])
+        below = hidden[i]
+    return np.stack([hidden, cell]), hidden.ravel()
+
+
 def numpy_gru(controller, state, x, feedback):
     """Gates in the order reset, update, candidate; the reset gate after the product."""
     layers = len(controller.recurrent)
@@ -66,7 +81,12 @@ def build(config, feedback=FEEDBACK):
     return config.build(INPUTS, feedback, key=jax.random.key(0))
 
 
-NUMPY_CELLS = {"lstm": numpy_lstm, "gru": numpy_gru, "feedforward": numpy_feedforward}
+NUMPY_CELLS = {
+    "lstm": numpy_lstm,
+    "counter": numpy_counter,
+    "gru": numpy_gru,
+    "feedforward": numpy_feedforward,
+}
 
 
 def with_noise(tree, seed):
@@ -171,6 +191,42 @@ def test_a_linear_cell_counts():
         gates = jnp.array([100.0, 100.0, 100.0, 5.0])
         state = one_cell_step(state, gates, "linear")
     assert float(state[1]) == pytest.approx(100)
+
+
+def test_a_counter_starts_by_keeping():
+    """Its forget bias is on the gates that keep a cell alone, and candidates start at zero."""
+    config = ControllerConfig(kind="counter", hidden=HIDDEN, layers=2, forget_bias=1.5)
+    controller = build(config)
+    for layer in controller.recurrent:
+        expected = np.repeat([0.0, 1.5, 0.0], HIDDEN)
+        np.testing.assert_array_equal(layer.bias, expected)
+    np.testing.assert_array_equal(controller.from_input.bias, np.zeros(2 * HIDDEN))
+
+
+def test_a_counter_counts_evenly():
+    """Once loaded, a cell loses the same at every event and nothing between, exactly."""
+    controller = jax.tree.map(
+        jnp.zeros_like, build(ControllerConfig(kind="counter", hidden=1), feedback=1)
+    )
+    controller = eqx.tree_at(
+        lambda c: (c.from_input.weight, c.from_input.bias, c.recurrent[0].weight),
+        controller,
+        (jnp.array([[1.0, 0, 0]]), jnp.array([-0.25]), jnp.array([[9.0, 0], [0, 0], [0, 0]])),
+    )
+    layer = controller.recurrent[0]
+    controller = eqx.tree_at(
+        lambda c: c.recurrent[0].bias, controller, layer.bias + jnp.array([-3.0, 9, 9])
+    )
+    step = jax.jit(type(controller).__call__)
+    for number in (3.0, 300.0):
+        state, cells = controller.init_state(), []
+        for t in range(41):
+            x = jnp.array([number * (t == 0), 1, 1])
+            event = jnp.array([float(t % 2 == 0)])
+            state, _ = step(controller, state, controller.project(x), event)
+            cells.append(float(state[1, 0, 0]))
+        expected = number - 0.25 * (1 + np.arange(41) // 2)
+        np.testing.assert_array_equal(cells, expected)
 
 
 @pytest.mark.parametrize("field", ["hidden", "layers"])

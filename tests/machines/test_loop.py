@@ -35,6 +35,7 @@ MACHINES = {
     "gru, address-write-read, 1 + 2 heads": ntm(
         "gru", order="address-write-read", write_heads=2, write_composition="sequential"
     ),
+    "2 counters, read-write": ntm("counter", 2, order="read-write"),
     "2 grus, alternate, 2 + 2 heads": ntm(
         "gru", 2, order="alternate", read_heads=2, write_heads=2
     ),

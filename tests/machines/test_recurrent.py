@@ -36,7 +36,7 @@ def test_parameter_count_counts_every_array_of_a_baseline():
     assert parameter_count(machine) == by_hand
 
 
-@pytest.mark.parametrize("kind", ["lstm", "gru", "feedforward"])
+@pytest.mark.parametrize("kind", ["lstm", "counter", "gru", "feedforward"])
 def test_outputs_have_the_asked_width(kind):
     config = RecurrentConfig(controller=ControllerConfig(kind=kind, hidden=4, layers=2))
     machine = eqx.filter_jit(config.build)(3, 2, key=jax.random.key(0))

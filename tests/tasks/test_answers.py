@@ -25,6 +25,7 @@ from softmachine.tasks.repeat_copy import RepeatCopy
 SEQUENCES = [
     Copy(width=3),
     RepeatCopy(width=2, repeats=(1, 4)),
+    RepeatCopy(width=2, repeats=(1, 4), noise=0.4),
     AssociativeRecall(width=5, item_length=2),
     PrioritySort(width=3, surplus=(0, 2)),
 ]

@@ -64,12 +64,42 @@ def test_every_number_of_repeats_is_as_likely(draw):
     assert np.sum((counts - 400) ** 2 / 400) < 33.7  # 1 in 10,000, 9 degrees of freedom
 
 
+def test_noise_is_on_the_number_that_is_heard_and_on_nothing_else(draw):
+    """Uniform within its bounds, another one for every example; none in tests."""
+    quiet, noisy = (RepeatCopy(normalized_over=(5, 6), noise=noise) for noise in (0.0, 0.4))
+    assert noisy.held_out() == quiet
+    off = []
+    for plain, example in zip(
+        draw(quiet, [3] * 500, 3), draw(noisy, [3] * 500, 3), strict=True
+    ):
+        expected = plain.inputs.copy()
+        off.append((example.inputs[4, -1] - expected[4, -1]) / 2)  # 2 is one repeat more
+        expected[4, -1] = example.inputs[4, -1]
+        np.testing.assert_array_equal(example.inputs, expected)
+        np.testing.assert_array_equal(example.targets, plain.targets)
+        np.testing.assert_array_equal(example.mask, plain.mask)
+    assert -0.4 <= min(off) < -0.38
+    assert 0.38 < max(off) <= 0.4
+    assert np.mean(off) == pytest.approx(0, abs=0.04)
+    assert len(np.unique(off)) > 490
+
+
+def test_a_number_that_noise_cannot_give_has_no_answer(draw):
+    (example,) = draw(RepeatCopy(repeats=(4, 4)), [3], 3)
+    inputs, task = example.inputs[: example.steps].copy(), RepeatCopy(noise=0.4)
+    for heard, answered in [(4, True), (4.39, True), (3.61, True), (4.42, False), (5, False)]:
+        inputs[4, -1] = task.normalize(heard)
+        assert (task.answer(inputs) is not None) == answered
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
         ({"width": 0}, "width must be at least 1 bit, not 0"),
         ({"repeats": (0, 3)}, r"\(fewest, most\), from 1 on; not \(0, 3\)"),
         ({"repeats": (4, 3)}, r"not \(4, 3\)"),
+        ({"noise": 0.5}, "noise must be at least 0 and below 0.5, .*; not 0.5"),
+        ({"noise": -0.1}, "not -0.1"),
         ({"normalized_over": (5, 5)}, r"at least two numbers, not \(5, 5\)"),
     ],
 )
