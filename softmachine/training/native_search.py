@@ -143,6 +143,31 @@ def drift(works, start, examples, tables, patience, more_changes, seed):
     return kept, error, tried, ran.met
 
 
+@_native
+def simplify(works, start, examples, tables, more_changes, seed):
+    """Change circuits that make no mistake at random, keeping what is no larger.
+
+    Returns the circuits, and which patterns they meet.
+    """
+    np.random.seed(seed)
+    kept, changed = _copy(start), _copy(start)
+    ran, now = _nothing_ran(works, start), _nothing_ran(works, start)
+    _run(works, kept, examples, np.inf, ran)
+    size = _size(works, kept, ran)
+    met, used = np.flatnonzero(ran.met), np.flatnonzero(ran.used)
+    for _ in range(tables):
+        _overwrite(changed, kept)
+        _change(works, changed, ran, met, used, more_changes)
+        if _run(works, changed, examples, 0.0, now) == 0:
+            changed_size = _size(works, changed, now)
+            if changed_size <= size:
+                size = changed_size
+                _overwrite(kept, changed)
+                ran, now = now, ran
+                met, used = np.flatnonzero(ran.met), np.flatnonzero(ran.used)
+    return kept, ran.met
+
+
 class Ran(NamedTuple):
     """What was seen of circuits while they ran."""
 
@@ -178,6 +203,17 @@ def _overwrite(circuits, others):
     circuits.sources[:] = others.sources
     circuits.stop[:] = others.stop
     circuits.of_pattern[:] = others.of_pattern
+
+
+@_native
+def _size(works, circuits, ran):
+    """Return how much there is to read: circuits, gates, registers that change, patterns."""
+    size = ran.met.sum()
+    for circuit in np.flatnonzero(ran.used):
+        size += 1 + ran.many[circuit]
+        for register in range(works.registers):
+            size += circuits.sources[circuit, works.register_row + register] != register
+    return size
 
 
 @_native

@@ -31,6 +31,8 @@ MORE_CHANGES = 1.0
 more of these."""
 PATIENCE = 30_000
 """After so many tables without a gain the search begins again elsewhere."""
+SIMPLER = 30_000
+"""So many tables are tried to make a program smaller that has been found."""
 CIRCUITS = (2, 3, 4)
 """How many circuits are drawn at random, in turn. Few: with one for every pattern of zeros,
 a machine counts its steps and does by heart what examples of small sizes ask for."""
@@ -145,7 +147,8 @@ def search_wires(
     """Change wires at random for so many tables, or until no example goes wrong.
 
     It begins with a machine's own table, if there is one, then again and again with circuits
-    drawn at random; what makes fewest mistakes is returned.
+    drawn at random; what makes fewest mistakes is returned. A program that makes none is made
+    as small as it can be, for those who will read it.
     """
     # Compiles, which nobody should wait for who does not search.
     from softmachine.training import native_search as native
@@ -184,6 +187,10 @@ def search_wires(
         )
         tried += ran
         if best is None or error < best.error:
+            if not error:
+                found, _ = native.simplify(
+                    works, found, examples, SIMPLER, MORE_CHANGES, int(rng.integers(2**32))
+                )
             wires = WiringTable(found.sources[found.of_pattern], found.stop[found.of_pattern])
             best = Found(wires, float(error), tried)
     return best._replace(tried=tried)

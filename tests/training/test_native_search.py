@@ -7,13 +7,14 @@ import pytest
 from softmachine.machines.gates import GATES, Gate, define
 from softmachine.machines.nram import NRAMConfig
 from softmachine.machines.nram_wiring import WiringTable, live_rows, run_wiring
-from softmachine.tasks.memory_arrays import Permutation
+from softmachine.tasks.memory_arrays import Increment, Permutation
 from softmachine.training.native_search import (
     Examples,
     _nothing_ran,
     _run,
     drift,
     random_circuits,
+    simplify,
     workings,
 )
 from softmachine.training.wire_search import draw_batch
@@ -25,8 +26,7 @@ def batch():
     return draw_batch(Permutation(), jax.random.key(2), sizes, 5)
 
 
-@pytest.fixture(scope="module")
-def examples(batch):
+def examples_of(batch):
     return Examples(
         batch.memories.astype(np.int32),
         batch.targets.astype(np.int32),
@@ -34,6 +34,11 @@ def examples(batch):
         batch.steps.astype(np.int32),
         np.ones(len(batch.steps)),
     )
+
+
+@pytest.fixture(scope="module")
+def examples(batch):
+    return examples_of(batch)
 
 
 @pytest.fixture
@@ -84,3 +89,27 @@ def test_drift_keeps_what_makes_no_more_mistakes(batch, examples):
     assert 300 < tried < 10_000
     assert error <= first
     assert error == _run(works, found, examples, np.inf, _nothing_ran(works, found))
+
+
+def test_programs_become_smaller_and_stay_right():
+    """One that increments an array, found by chance; what it needs at least is known."""
+    sizes = np.random.default_rng(0).integers(1, 7, 48)
+    batch = draw_batch(Increment(), jax.random.key(0), sizes, 6)
+    examples = examples_of(batch)
+    config = NRAMConfig(registers=3)
+    works = workings(config, batch.memories.shape[1])
+    for seed in range(20):
+        start = random_circuits(works, 4, np.random.default_rng(seed))
+        found, error, _, _ = drift(works, start, examples, 30_000, 30_000, 1.0, seed)
+        if not error:
+            break
+    assert error == 0
+    smaller, met = simplify(works, found, examples, 20_000, 1.0, 0)
+    ran, before = _nothing_ran(works, found), _nothing_ran(works, found)
+    assert _run(works, smaller, examples, np.inf, ran) == 0
+    _run(works, found, examples, np.inf, before)
+    np.testing.assert_array_equal(met, ran.met)
+    # READ, INC for the value, INC for the address (or one for both), WRITE.
+    gates = [ran.many[circuit] for circuit in np.flatnonzero(ran.used)]
+    assert 3 <= sum(gates) <= sum(before.many[before.used])
+    assert len(gates) <= 2
