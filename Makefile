@@ -8,7 +8,7 @@ RESULTS := runs/results
 LEDGER := ntm-copy:10 ntm-ff-copy:5 lstm-copy:1 ntm-repeat-copy:5 lstm-repeat-copy:1 \
     ntm-recall:5 ntm-ff-recall:5 lstm-recall:1 ntm-ngrams:1 lstm-ngrams:1 \
     ntm-ff-sort:1 lstm-sort:1 \
-    nram-access:32 nram-increment:32 nram-copy:32 nram-reverse:32
+    nram-access:32 nram-increment:32 nram-copy:32 nram-reverse:32 nram-swap:16
 
 .PHONY: demo test lint format viewer capture benchmark results clean
 

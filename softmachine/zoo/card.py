@@ -128,6 +128,11 @@ def _making(card: dict[str, Any]) -> str:
         "these parameters": f"after {training['best_sequences']:,} sequences",
     }
     text = f"{_command(card)}\n\n{_facts(facts)}"
+    if training.get("rewired"):
+        text += (
+            "\n\nIts wires were found by a search over hard machines, not by gradients, and "
+            "written into its last layer (`training.wire_search`)."
+        )
     if card["population"] is not None:
         text += (
             f"\n\nIt was trained as one of {card['population']} members of a population; "

@@ -117,6 +117,7 @@ def _describe(run: Run, name: str) -> tuple[Machine, dict[str, Any]]:
             "solved_sequences": progress["solved_sequences"],
             "best_sequences": record["sequences"],
             "skipped": progress["skipped"],
+            "rewired": progress["rewired"],
         },
         "validation": scores,
         "validation_sequences": (experiment.training.solved or SolvedConfig()).sequences,
