@@ -12,7 +12,7 @@ SIZES = Uniform(smallest=1, largest=10)
 
 
 def ntm_repeat_copy() -> Experiment:
-    """NTM, LSTM controller: say 1 to 10 vectors 1 to 10 times."""
+    """NTM, an LSTM that counts evenly: say 1 to 10 vectors 1 to 10 times."""
     # The number of repeats on a larger scale and with noise, to make repeats far apart from
     # each other in a cell, and equally far.
     return Experiment(

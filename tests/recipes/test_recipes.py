@@ -73,7 +73,8 @@ def test_name_says_machine(name):
         assert machine.controller.kind == "mlp"
         return
     assert isinstance(machine, NTMConfig) == (kind[0] == "ntm")
-    assert machine.controller.kind == ("feedforward" if kind[1] == "ff" else "lstm")
+    recurrent = "counter" if name == "ntm-repeat-copy" else "lstm"
+    assert machine.controller.kind == ("feedforward" if kind[1] == "ff" else recurrent)
 
 
 @pytest.mark.parametrize(
