@@ -20,6 +20,7 @@ from softmachine.training.runs import Run
 from softmachine.training.search import Restart, Search
 from softmachine.training.trainer import Progress, train, train_members
 from softmachine.training.update import first_state
+from softmachine.training.wire_search import WireSearch
 
 # Real updates: six stretches of five, attempts of ten
 
@@ -184,11 +185,11 @@ def scripted(monkeypatch):
 def population(nram_experiment, with_training, tmp_path):
     """Train as many made-up members as the script has errors for."""
 
-    def trained(script, solved=None, **training):
+    def trained(script, solved=None, until=None, **training):
         solved = SolvedConfig(sequences=20, bits=None, **(solved or {}))
         config = with_training(nram_experiment, solved=solved, **training)
         runs = create_population(tmp_path / "x", config, len(script["errors"]))
-        return runs, train_members(runs)
+        return runs, train_members(runs, enough=until)
 
     return trained
 
@@ -383,6 +384,36 @@ def test_a_population_ends_when_enough_are_solved(scripted, population, enough):
         assert Progress(**record) == member
         assert kept(run) == min(step, 15)
     assert train_members(runs, lambda *_: pytest.fail("trained on")) == progress
+
+
+def test_the_caller_may_say_which_solved_members_are_enough(scripted, population):
+    scripted["errors"] = {0: [0.0] * 6, 1: [0.5, 0.5, 0.0, 0.0, 0.0, 0.0], 2: [0.5] * 6}
+    asked = []
+
+    def until(solved):
+        asked.append(solved)
+        return 1 in solved
+
+    _, progress = population(scripted, until=until, enough=1)
+    assert [member.step for member in progress] == [5, 15, 15]
+    assert asked == [[0], [0], [0, 1]]
+
+
+def test_a_program_that_is_found_and_fails_its_test_is_a_dead_end(
+    scripted, population, monkeypatch
+):
+    """As it makes no mistake in validation, no rule for restarts would ever end it."""
+    monkeypatch.setattr(trainer, "mend", lambda machine, *_: machine)
+    scripted["errors"] = {
+        0: [0.5, 0.5, 0.0, 0.5, 0.5, 0.5],
+        1: [0.5] * 6,
+        2: [0.5, 0.0, 0.5, 0.5, 0.5, 0.5],  # not found by a search
+    }
+    scripted["hard"] = {seed: [0.2] * 6 for seed in range(3)}
+    search = WireSearch(updates=10, error=1.0)
+    runs, progress = population(scripted, dict(test=TEST), wire_search=search)
+    assert [member.attempts for member in progress] == [2, 1, 1]
+    assert [int(run.load_last()[0].began) for run in runs] == [15, 0, 0]
 
 
 def test_settings_and_attempt_are_in_the_checkpoint(scripted, population):
