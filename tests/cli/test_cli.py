@@ -216,7 +216,7 @@ def test_a_machine_can_be_tested_otherwise_than_it_was_trained(repeats, capsys):
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [
-        ("repeat=[2,2]", "expected FIELD=VALUE with a field of RepeatCopy: normalized_over"),
+        ("repeat=[2,2]", "with a field of RepeatCopy: noise, normalized_over"),
         ("repeats", "expected FIELD=VALUE"),
         ("output=3", "expected FIELD=VALUE"),
         ("kind_of=3", "expected FIELD=VALUE"),

@@ -75,11 +75,11 @@ def sized(*examples):
 @pytest.mark.parametrize(
     ("examples", "rule"),
     [
-        ([([3, 1, 0], 2), ([3, 3, 0], 2)], StepRule("nothing", 0, 8)),
-        ([([3, 1, 0], 2), ([3, 2, 0], 2), ([4, 0], 1)], StepRule("array", 3, 2)),
-        ([([0, 3, 1], 2), ([0, 1, 3], 2), ([0, 4], 1)], StepRule("array", 3, 2, 1)),
-        ([([3, 0, 2], 2), ([3, 0, 1], 2), ([2, 0], 1)], StepRule("cell", 3, -1)),
-        ([([3, 1, 2], 3), ([3, 2, 1], 3), ([3, 1, 0, 0], 4)], StepRule("length", 3, 2)),
+        ([([3, 1, 0], 2), ([3, 3, 0], 2)], StepRule("nothing", 0, 7)),
+        ([([3, 1, 0], 2), ([3, 2, 0], 2), ([4, 0], 1)], StepRule("array", 3, 1)),
+        ([([0, 3, 1], 2), ([0, 1, 3], 2), ([0, 4], 1)], StepRule("array", 3, 1, 1)),
+        ([([3, 0, 2], 2), ([3, 0, 1], 2), ([2, 0], 1)], StepRule("cell", 3, -2)),
+        ([([3, 1, 2], 3), ([3, 2, 1], 3), ([3, 1, 0, 0], 4)], StepRule("length", 3, 1)),
     ],
 )
 def test_the_size_is_found_in_the_memory(examples, rule):

@@ -284,7 +284,7 @@ def test_seeds_beyond_the_last_are_refused_before_anything_is_written(experiment
         ("{}", r"population\.json cannot be read: 'members'"),
         ('{"schema": 1, "members": 3}', r"population\.json cannot be read"),
         ('{"schema": 1, "members": []}', r"population\.json cannot be read: .* no members"),
-        ('{"schema": 1, "members": ["seed-9"]}', r"seed-9 is no run directory"),
+        ('{"schema": 1, "members": ["seed-9"]}', "seed-9 does not exist"),
     ],
 )
 def test_damaged_populations_are_explained(tmp_path, index, message):

@@ -307,8 +307,13 @@ def test_a_browser_that_runs_until_it_is_closed_is_answered(monkeypatch, served)
     monkeypatch.setattr(server.uvicorn, "Server", Watched)
     monkeypatch.setattr(server.webbrowser, "open", browse)
     told = []
-    server.serve(served, [], announce=told.append)
+    # In a thread of its own: a browser of other tests may have an event loop in this one.
+    serving = threading.Thread(
+        target=server.serve, args=(served, []), kwargs={"announce": told.append}
+    )
+    serving.start()
     address, text = answers.get(timeout=60)
+    serving.join()
     assert address == told[0]
     assert f'content="{address.partition("token=")[2]}"' in text
 
