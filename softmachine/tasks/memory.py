@@ -39,7 +39,8 @@ def stop_probabilities(
     """
     time = jnp.arange(len(stop))
     go_on = jnp.where(time < steps - 1, jax.nn.log_sigmoid(-stop), 0.0)
-    reached = jnp.cumsum(go_on) - go_on
+    # Shifted, not subtracted again: large sums would leave their rounding errors behind.
+    reached = jnp.concatenate([jnp.zeros_like(go_on[:1]), jnp.cumsum(go_on)[:-1]])
     willing = jnp.where(time < steps - 1, jax.nn.log_sigmoid(stop), 0.0)
     return jnp.where(time < steps, jnp.exp(reached + willing), 0.0)
 
