@@ -102,7 +102,7 @@ def _deep(name: str, task: MemoryTaskConfig, curriculum: Curriculum) -> Experime
         search=DEEP,
         updates=6_000,
         restarts=(Restart(updates=300, error=0.3), Restart(updates=600, error=0.1)),
-        wire_search=WireSearch(updates=100, error=1.0, tables=500_000),
+        wire_search=WireSearch(updates=100, error=1.0, tables=4_000_000),
         registers=4,
         gates=PAPER_GATES * 2,
     )

@@ -1,4 +1,4 @@
-"""The search for wires as native code: a hundred thousand tables of wires a second.
+"""The search for wires as native code: tens of thousands of tables of wires a second.
 
 Compiled by Numba when it is first called. All compiled functions stand in this one file, or
 Numba's cache would not notice that one of them has changed. They have no annotations, which
@@ -22,6 +22,9 @@ LOOK_UP, READ, WRITE = range(3)
 STOP_CHANGED, ASSIGNED, COPIED = 0.01, 0.05, 0.02
 """How often a change is one of whether to stop, of the circuit that a pattern has, or a whole
 circuit copied over another one; otherwise it is one wire."""
+SLACK = 3
+"""A table is given up before its end once it is so many examples behind the one it comes from,
+and behind what its mistakes may be at the end."""
 
 
 class Workings(NamedTuple):
@@ -50,6 +53,7 @@ class Examples(NamedTuple):
     scored: Bool[np.ndarray, "examples cells"]
     steps: Int[np.ndarray, " examples"]
     weights: Float[np.ndarray, " examples"]
+    """Such that all cells together cost 1."""
 
 
 class Circuits(NamedTuple):
@@ -112,35 +116,40 @@ def random_circuits(works: Workings, count: int, rng: np.random.Generator) -> Ci
 
 
 @_native
-def drift(works, start, examples, tables, patience, more_changes, seed):
-    """Change circuits at random, keeping changes that make no more mistakes.
+def anneal(works, start, examples, tables, hot, cold, more_changes, seed):
+    """Change circuits at random, rarely keeping what makes more mistakes, ever more rarely.
 
-    Ends without a mistake, after ``tables`` tables, or ``patience`` of them without a gain.
+    A change that adds ``d`` to the mean share of wrong cells is kept with probability
+    ``exp(-d / temperature)``; the temperature falls evenly from ``hot`` to ``cold``. Source:
+    Kirkpatrick, Gelatt and Vecchi 1983. Ends without a mistake, or after ``tables`` tables.
     Each differs from the one it comes from in a choice that matters and, on average,
     ``more_changes`` more; choices that do not matter change along for free.
 
-    Returns the circuits, their mean share of wrong cells, how many tables were run, and which
-    patterns the circuits meet.
+    Returns the circuits that made fewest mistakes, their mean share of wrong cells, and how
+    many tables were run.
     """
     np.random.seed(seed)
-    kept, changed = _copy(start), _copy(start)
-    ran, now = _nothing_ran(works, start), _nothing_ran(works, start)
-    error = _run(works, kept, examples, np.inf, ran)
+    kept, changed, best = _copy(start), _copy(start), _copy(start)
+    ran, now = _nothing_ran(works, start, examples), _nothing_ran(works, start, examples)
+    error = least = _run(works, kept, examples, np.inf, now, ran)
     met, used = np.flatnonzero(ran.met), np.flatnonzero(ran.used)
-    tried, gained = 1, 1
-    while error > 0 and tried < tables and tried - gained < patience:
+    tried = 1
+    while least > 0 and tried < tables:
+        temperature = hot + (cold - hot) * tried / tables
+        limit = error - temperature * np.log(1 - np.random.random())
         _overwrite(changed, kept)
         _change(works, changed, ran, met, used, more_changes)
         tried += 1
-        result = _run(works, changed, examples, error, now)
-        if result <= error:
-            if result < error:
-                gained = tried
+        result = _run(works, changed, examples, limit, ran, now)
+        if result <= limit:
             error = result
             _overwrite(kept, changed)
             ran, now = now, ran
             met, used = np.flatnonzero(ran.met), np.flatnonzero(ran.used)
-    return kept, error, tried, ran.met
+            if error < least:
+                least = error
+                _overwrite(best, kept)
+    return best, least, tried
 
 
 @_native
@@ -151,14 +160,14 @@ def simplify(works, start, examples, tables, more_changes, seed):
     """
     np.random.seed(seed)
     kept, changed = _copy(start), _copy(start)
-    ran, now = _nothing_ran(works, start), _nothing_ran(works, start)
-    _run(works, kept, examples, np.inf, ran)
+    ran, now = _nothing_ran(works, start, examples), _nothing_ran(works, start, examples)
+    _run(works, kept, examples, np.inf, now, ran)
     size = _size(works, kept, ran)
     met, used = np.flatnonzero(ran.met), np.flatnonzero(ran.used)
     for _ in range(tables):
         _overwrite(changed, kept)
         _change(works, changed, ran, met, used, more_changes)
-        if _run(works, changed, examples, 0.0, now) == 0:
+        if _run(works, changed, examples, 0.0, ran, now) == 0:
             changed_size = _size(works, changed, now)
             if changed_size <= size:
                 size = changed_size
@@ -179,10 +188,12 @@ class Ran(NamedTuple):
     """How many there are."""
     matter: Bool[np.ndarray, "circuits rows"]
     """Rows of choices that matter."""
+    mistakes: Float[np.ndarray, " examples"]
+    """Weighted wrong cells up to each example."""
 
 
 @_native
-def _nothing_ran(works, circuits):
+def _nothing_ran(works, circuits, examples):
     count, gates = len(circuits.stop), len(works.kinds)
     return Ran(
         np.zeros(len(circuits.of_pattern), np.bool_),
@@ -190,6 +201,7 @@ def _nothing_ran(works, circuits):
         np.zeros((count, gates), np.int32),
         np.zeros(count, np.int32),
         np.zeros((count, len(works.sources)), np.bool_),
+        np.full(len(examples.steps), np.inf),
     )
 
 
@@ -242,8 +254,10 @@ def _change(works, circuits, ran, met, used, more_changes):
 
 
 @_native
-def _run(works, circuits, examples, limit, ran):
-    """Return the weighted number of wrong cells; less than all of them if above ``limit``.
+def _run(works, circuits, examples, limit, before, ran):
+    """Return the weighted number of wrong cells; infinity as soon as it is above ``limit``.
+
+    Also as soon as it is too far behind what ran ``before``, see `SLACK`.
 
     Without calls and slices in the inner loops, which would cost more than their work.
     """
@@ -255,6 +269,8 @@ def _run(works, circuits, examples, limit, ran):
     )  # fmt: skip
     sources, of_pattern = circuits.sources, circuits.of_pattern
     gates, many = ran.gates, ran.many
+    # Not a number, and no total is above that, if nothing ran before.
+    behind = limit - before.mistakes[-1] + SLACK / len(examples.steps)
     ran.met[:] = False
     ran.used[:] = False
     cells = examples.memories.shape[1]
@@ -302,8 +318,9 @@ def _run(works, circuits, examples, limit, ran):
             if examples.scored[i, cell] and memory[cell] != examples.targets[i, cell]:
                 wrong += 1
         total += wrong * examples.weights[i]
-        if total > limit:
-            break
+        ran.mistakes[i] = total
+        if total > limit or total > before.mistakes[i] + behind:
+            return np.inf
     return total
 
 
