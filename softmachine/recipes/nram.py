@@ -70,7 +70,7 @@ def nram_swap() -> Experiment:
 
 def nram_permutation() -> Experiment:
     """NRAM: permute an array."""
-    return _deep("nram-permutation", Permutation(), Uniform(smallest=1, largest=5))
+    return _deep("nram-permutation", Permutation(), Uniform(smallest=2, largest=6))
 
 
 def nram_list_k() -> Experiment:

@@ -133,15 +133,18 @@ class ListSearch(MemoryTask):
 
     spare: int = 2
     """How many more nodes there would be room for."""
+    steps_per_item: int = 2
+    """How many steps a machine takes for each node, besides four."""
     addresses = frozenset({"head", "next"})
 
     def __post_init__(self) -> None:
-        """Check the room."""
+        """Check the room and the steps."""
         check_at_least(self, "spare", 0)
+        check_at_least(self, "steps_per_item", 1)
 
     def steps(self, size: Any) -> Any:
-        """Return a step per node and four."""
-        return size + 4
+        """Return ``steps_per_item`` steps per node and four."""
+        return self.steps_per_item * size + 4
 
     def cells(self, size: int) -> int:
         """Return the cells of the head, the value, the answer, the nodes and the trash."""

@@ -32,7 +32,7 @@ MORE_CHANGES = 1.0
 more of these."""
 FIRST_TABLES = 25_000
 """So many tables the first attempt tries; each later one twice as many."""
-HOT = (0.005, 0.02)
+HOT = (0.004, 0.016)
 """Between these an attempt's first temperature is drawn, its logarithm uniformly. In shares of
 wrong cells: a change for the worse by this share is kept with probability 1/e."""
 COLD = 0.1

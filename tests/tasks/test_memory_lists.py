@@ -64,7 +64,7 @@ def test_the_algorithm_finds_the_target_from_the_first_memory(draw, task, algori
         assert example.mask[2] == 1
         memory[2] = algorithm(memory)
         assert example.targets.tolist() == memory
-        assert example.steps == size + 4
+        assert example.steps == size * (1 + isinstance(task, ListSearch)) + 4
 
 
 @pytest.mark.parametrize("task", [ListK(), ListK(first=1), ListK(out_pointer=True)])
@@ -173,6 +173,11 @@ def test_a_list_that_goes_astray_still_gets_labels(memory):
     [
         (ListK, {"first": 2}, "ListK first must be 0 or 1, not 2"),
         (ListSearch, {"spare": -1}, "ListSearch spare must be at least 0, not -1"),
+        (
+            ListSearch,
+            {"steps_per_item": 0},
+            "ListSearch steps_per_item must be at least 1, not 0",
+        ),
     ],
 )
 def test_impossible_settings_are_refused(task, fields, message):
