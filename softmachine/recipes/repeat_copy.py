@@ -29,7 +29,7 @@ def ntm_ff_repeat_copy() -> Experiment:
         recipe="ntm-ff-repeat-copy",
         task=RepeatCopy(),
         machine=ntm(ControllerConfig(kind="feedforward", hidden=100)),
-        training=training(SIZES, 100_000),
+        training=training(SIZES, 200_000),
     )
 
 

@@ -9,7 +9,7 @@ each of these is worth is in the lab log.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from softmachine.machines.controllers import ControllerConfig
 from softmachine.machines.ntm import NTMConfig
@@ -51,6 +51,7 @@ def training(
     memory_rows: tuple[int, ...] = MEMORY_ROWS,
     solvable: bool = True,
     validate_every: int = 2_000,
+    on_nonfinite: Literal["stop", "skip"] = "stop",
 ) -> TrainingConfig:
     """Return a training of so many sequences, with the learning rate falling to zero.
 
@@ -72,4 +73,5 @@ def training(
         solved=SolvedConfig(bits=0.0) if solvable else None,
         validate_every=validate_every,
         checkpoint_every=10 * validate_every,
+        on_nonfinite=on_nonfinite,
     )
