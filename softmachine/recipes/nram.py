@@ -90,7 +90,7 @@ def nram_merge() -> Experiment:
 
 def nram_walk_bst() -> Experiment:
     """NRAM: follow directions through a binary search tree."""
-    return _deep("nram-walk-bst", WalkBST(), Uniform(smallest=1, largest=5))
+    return _deep("nram-walk-bst", WalkBST(), Uniform(smallest=1, largest=6))
 
 
 def _deep(name: str, task: MemoryTaskConfig, curriculum: Curriculum) -> Experiment:

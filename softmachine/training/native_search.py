@@ -97,6 +97,22 @@ def workings(config: NRAMConfig, values: int, active: int | None = None) -> Work
     )
 
 
+def prepare(
+    memories: Int[np.ndarray, "examples cells"],
+    targets: Int[np.ndarray, "examples cells"],
+    scored: Bool[np.ndarray, "examples cells"],
+    steps: Int[np.ndarray, " examples"],
+) -> Examples:
+    """Return examples that count the same, however many cells of theirs are scored."""
+    return Examples(
+        memories.astype(np.int32),
+        targets.astype(np.int32),
+        np.ascontiguousarray(scored),
+        steps.astype(np.int32),
+        1 / np.maximum(scored.sum(axis=1), 1) / len(scored),
+    )
+
+
 def _native(function: Callable) -> Callable:
     """Compile a function, without what may have been put around it to check annotations."""
     return numba.njit(cache=True, nogil=True)(inspect.unwrap(function))

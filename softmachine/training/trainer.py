@@ -27,7 +27,7 @@ from softmachine.training.interruptions import interruptions
 from softmachine.training.members import MemberStates
 from softmachine.training.runs import Run
 from softmachine.training.update import TrainState, first_state, machine_of
-from softmachine.training.wire_search import draw_batch, mend
+from softmachine.training.wire_search import CONFIRMED, draw_batch, mend
 
 
 @dataclasses.dataclass
@@ -284,10 +284,12 @@ class _Member:
         machine, curriculum = machine_of(self.state, experiment), experiment.training.curriculum
         assert isinstance(machine, NRAM)
         rng = np.random.default_rng([experiment.training.seed, progress.step])
-        sizes = rng.integers(curriculum.smallest, curriculum.largest + 1, search.examples)
+        sizes = rng.integers(
+            curriculum.smallest, curriculum.largest + 1, CONFIRMED * search.examples
+        )
         key = jax.random.key(int(rng.integers(2**31)))
         batch = draw_batch(experiment.task, key, sizes, curriculum.largest)
-        mended = mend(machine, batch, rng, search.tables)
+        mended = mend(machine, batch, rng, search.tables, search.examples)
         if mended is not None:
             progress.rewired = True
             fresh = first_state(experiment, progress.attempts - 1, progress.step)

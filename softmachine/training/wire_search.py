@@ -42,6 +42,10 @@ SIMPLER = 30_000
 CIRCUITS = (2, 3, 4)
 """How many circuits are drawn at random, in turn. Few: with one for every pattern of zeros,
 a machine counts its steps and does by heart what examples of small sizes ask for."""
+CONFIRMED = 8
+"""See `WireSearch.examples`."""
+MISSED = 32
+"""So many examples that a program gets wrong, at most, are searched on from then on."""
 DECIDED = LARGEST_LOGIT
 """Logits of choices that are written into a machine: this for the one, minus this for all
 others, so that the soft machine does what the hard one does."""
@@ -58,7 +62,8 @@ class WireSearch:
     tables: int = 1_000_000
     """How many tables of wires are tried."""
     examples: int = 128
-    """Examples, of all sizes trained on, that they are tried on."""
+    """Examples, of all sizes trained on, that they are tried on; a program that is right on
+    them has to be right on `CONFIRMED` times as many."""
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -89,7 +94,7 @@ class Found(NamedTuple):
 
     table: WiringTable
     error: float
-    """Mean share of wrong cells that is left."""
+    """Mean share of wrong cells, of the whole batch if there were none while searching."""
     tried: int
     """Tables that were run."""
 
@@ -110,12 +115,14 @@ def draw_batch(
     return Batch(inputs, targets, mask > 0, steps)
 
 
-def mend(machine: NRAM, batch: Batch, rng: np.random.Generator, tables: int) -> NRAM | None:
-    """Return the machine with wires that make no mistake on the examples.
+def mend(
+    machine: NRAM, batch: Batch, rng: np.random.Generator, tables: int, examples: int
+) -> NRAM | None:
+    """Return the machine with wires that make no mistake on a batch; see `search_wires`.
 
     None if none are found, or if they cannot be written into its last layers.
     """
-    found = search_wires(machine.config, read_wiring(machine), batch, rng, tables)
+    found = search_wires(machine.config, read_wiring(machine), batch, rng, tables, examples)
     if found.error:
         return None
     _, met = try_tables(machine.config, _stack([found.table]), batch)
@@ -149,31 +156,29 @@ def search_wires(
     batch: Batch,
     rng: np.random.Generator,
     tables: int,
+    examples: int | None = None,
 ) -> Found:
     """Change wires at random for so many tables, or until no example goes wrong.
 
     The first attempt begins with a machine's own table, if there is one, cold; the others with
-    circuits drawn at random. What makes fewest mistakes is returned. A program that makes none
-    is made as small as it can be, for those who will read it.
+    circuits drawn at random. They are tried on the first ``examples`` of the batch, all if
+    None. What is right on these is made as small as it can be, for those who will read it, and
+    run on the whole batch. Examples that it gets wrong are searched on from then on, first of
+    all by changing it.
+
+    Returns what is right on the whole batch; if nothing is, what makes fewest mistakes.
     """
     # Compiles, which nobody should wait for who does not search.
     from softmachine.training import native_search as native
 
-    scored = np.ascontiguousarray(batch.scored)
-    examples = native.Examples(
-        batch.memories.astype(np.int32),
-        batch.targets.astype(np.int32),
-        scored,
-        batch.steps.astype(np.int32),
-        1 / np.maximum(scored.sum(axis=1), 1) / len(scored),
-    )
+    cells = batch.memories.shape[1]
+    asked = np.arange(len(batch.steps))[:examples]
     best: Found | None = None
     tried = begun = 0
-    length = FIRST_TABLES
-    while best is None or (best.error and tried < tables):
+    while best is None or tried < tables:
         if table is not None and not begun:
-            works = native.workings(config, batch.memories.shape[1])
-            start = native.Circuits(
+            works = native.workings(config, cells)
+            circuits = native.Circuits(
                 table.sources.astype(np.int32),
                 table.stop.astype(bool),
                 np.arange(len(table.stop), dtype=np.int32),
@@ -181,30 +186,43 @@ def search_wires(
             hot = cold = COLD * HOT[0]
         else:
             active = int(rng.integers(min(2, config.registers), config.registers + 1))
-            works = native.workings(config, batch.memories.shape[1], active)
-            start = native.random_circuits(works, CIRCUITS[begun % len(CIRCUITS)], rng)
+            works = native.workings(config, cells, active)
+            circuits = native.random_circuits(works, CIRCUITS[begun % len(CIRCUITS)], rng)
             hot = float(np.exp(rng.uniform(*np.log(HOT))))
             cold = COLD * hot
-        found, error, ran = native.anneal(
-            works,
-            start,
-            examples,
-            min(length, tables - tried),
-            hot,
-            cold,
-            MORE_CHANGES,
-            int(rng.integers(2**32)),
-        )
+        length = FIRST_TABLES * 2**begun
         begun += 1
-        tried += ran
-        length *= 2
-        if best is None or error < best.error:
+        error = 0.0
+        while not error and (best is None or tried < tables):
+            guide = native.prepare(*batch.take(asked))
+            circuits, error, ran = native.anneal(
+                works,
+                circuits,
+                guide,
+                min(length, tables - tried),
+                hot,
+                cold,
+                MORE_CHANGES,
+                int(rng.integers(2**32)),
+            )
+            tried += ran
             if not error:
-                found, _ = native.simplify(
-                    works, found, examples, SIMPLER, MORE_CHANGES, int(rng.integers(2**32))
+                circuits, _ = native.simplify(
+                    works, circuits, guide, SIMPLER, MORE_CHANGES, int(rng.integers(2**32))
                 )
-            wires = WiringTable(found.sources[found.of_pattern], found.stop[found.of_pattern])
-            best = Found(wires, float(error), tried)
+            wires = WiringTable(
+                circuits.sources[circuits.of_pattern], circuits.stop[circuits.of_pattern]
+            )
+            share = float(error)
+            if not error:
+                mistakes = try_tables(config, _stack([wires]), batch)[0][0]
+                if not mistakes.any():
+                    return Found(wires, 0.0, tried)
+                share = float(mistakes.mean())
+                asked = np.concatenate([asked, np.flatnonzero(mistakes)[:MISSED]])
+                length, hot = FIRST_TABLES, cold
+            if best is None or share < best.error:
+                best = Found(wires, share, tried)
     return best._replace(tried=tried)
 
 

@@ -10,10 +10,10 @@ from softmachine.machines.nram_wiring import WiringTable, live_rows, run_wiring
 from softmachine.tasks.memory_arrays import Increment, Permutation
 from softmachine.training.native_search import (
     SLACK,
-    Examples,
     _nothing_ran,
     _run,
     anneal,
+    prepare,
     random_circuits,
     simplify,
     workings,
@@ -27,16 +27,6 @@ def batch():
     return draw_batch(Permutation(), jax.random.key(2), sizes, 5)
 
 
-def examples_of(batch):
-    return Examples(
-        batch.memories.astype(np.int32),
-        batch.targets.astype(np.int32),
-        batch.scored,
-        batch.steps.astype(np.int32),
-        1 / batch.scored.sum(axis=1) / len(batch.steps),
-    )
-
-
 def run_all(works, circuits, examples, ran=None):
     """Return the share of wrong cells, with no limit."""
     nothing = _nothing_ran(works, circuits, examples)
@@ -45,7 +35,7 @@ def run_all(works, circuits, examples, ran=None):
 
 @pytest.fixture(scope="module")
 def examples(batch):
-    return examples_of(batch)
+    return prepare(*batch)
 
 
 @pytest.fixture
@@ -104,7 +94,7 @@ def test_annealing_escapes_what_a_greedy_search_keeps():
     """Permutation: copying the array is right where an index is its own; a trap if cold."""
     sizes = np.random.default_rng(0).integers(2, 7, 64)
     batch = draw_batch(Permutation(), jax.random.key(0), sizes, 6)
-    examples = examples_of(batch)
+    examples = prepare(*batch)
     config = NRAMConfig(registers=2, gates=NRAMConfig().gates * 2)
     works = workings(config, batch.memories.shape[1])
     start = random_circuits(works, 3, np.random.default_rng(2))
@@ -143,7 +133,7 @@ def test_programs_become_smaller_and_stay_right():
     """One that increments an array, found by chance; what it needs at least is known."""
     sizes = np.random.default_rng(0).integers(1, 7, 48)
     batch = draw_batch(Increment(), jax.random.key(0), sizes, 6)
-    examples = examples_of(batch)
+    examples = prepare(*batch)
     config = NRAMConfig(registers=3)
     works = workings(config, batch.memories.shape[1])
     for seed in range(20):

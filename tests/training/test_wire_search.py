@@ -97,6 +97,27 @@ def test_search_ends_after_so_many_tables_no_worse_than_it_began(untrained, batc
     assert later.error <= start.error
 
 
+def test_programs_have_to_be_right_on_the_whole_batch(untrained, batch):
+    """Where the answer is k itself in all examples searched on, leaving it is right."""
+    changed = batch.targets[:, 0] != batch.memories[:, 0]
+    batch = batch.take(np.argsort(changed, kind="stable"))
+    same = int((~changed).sum())
+    assert 0 < same < 10
+    alone = search_wires(
+        untrained.config, None, batch.take(np.arange(same)), np.random.default_rng(0), 10_000
+    )
+    assert alone.error == 0
+    table = type(alone.table)(*(x[None] for x in alone.table))
+    assert try_tables(untrained.config, table, batch)[0].mean() > 0.3
+    found = search_wires(
+        untrained.config, None, batch, np.random.default_rng(0), 300_000, examples=same
+    )
+    assert found.error == 0
+    assert found.tried > alone.tried
+    ran = run_wiring(untrained.config, found.table, batch.memories, batch.steps)
+    np.testing.assert_array_equal(ran.memories[:, 0], batch.targets[:, 0])
+
+
 def test_search_is_determined_by_its_generator(untrained, batch):
     table = read_wiring(untrained)
     one, same = (
