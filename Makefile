@@ -4,11 +4,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := runs/demo
 RESULTS := runs/results
-# recipe:members
-LEDGER := ntm-copy:10 ntm-ff-copy:5 lstm-copy:1 ntm-repeat-copy:5 lstm-repeat-copy:1 \
-    ntm-recall:5 ntm-ff-recall:5 lstm-recall:1 ntm-ngrams:1 lstm-ngrams:1 \
-    ntm-ff-sort:1 lstm-sort:1 \
-    nram-access:32 nram-increment:32 nram-copy:32 nram-reverse:32 nram-swap:16
+# recipe:members, and how many solved ones end it (all, if nothing is said)
+LEDGER := ntm-copy:10 ntm-ff-copy:5 lstm-copy:1 ntm-repeat-copy:5 ntm-ff-repeat-copy:5 \
+    lstm-repeat-copy:1 ntm-recall:5 ntm-ff-recall:5 lstm-recall:1 ntm-ngrams:1 \
+    ntm-ff-ngrams:1 lstm-ngrams:1 ntm-sort:2 ntm-ff-sort:1 lstm-sort:1 \
+    nram-access:32:8 nram-increment:32:8 nram-copy:32:8 nram-reverse:32:8 nram-swap:8:1 \
+    nram-permutation:4:1 nram-list-k:8:1 nram-walk-bst:8:1
 
 .PHONY: demo test lint format viewer capture benchmark results clean
 
@@ -65,9 +66,11 @@ benchmark: .venv/installed-benchmark
 # in $(RESULTS) already is continued or kept, so an interrupted `make results` can be repeated.
 results: .venv/installed
 	@set -e; for entry in $(LEDGER); do \
-	    recipe=$${entry%:*}; members=$${entry#*:}; runs=$(RESULTS)/$$recipe; \
+	    recipe=$${entry%%:*}; numbers=$${entry#*:}; members=$${numbers%%:*}; \
+	    enough=$${numbers#$$members}; enough=$${enough#:}; runs=$(RESULTS)/$$recipe; \
 	    if [ -e $$runs/population.json ]; then $(BIN)/softmachine resume $$runs; \
-	    else $(BIN)/softmachine train $$recipe --members $$members --run $$runs; fi; \
+	    else $(BIN)/softmachine train $$recipe --members $$members --run $$runs \
+	        $${enough:+--training.enough $$enough}; fi; \
 	done
 	$(BIN)/softmachine ledger $(RESULTS) --out docs/results.md
 
