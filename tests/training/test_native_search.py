@@ -59,8 +59,8 @@ def test_circuits_do_what_the_hard_machine_does(own_gate, batch, examples, retur
         circuits.sources[circuits.of_pattern], circuits.stop[circuits.of_pattern]
     )
     expected = run_wiring(config, table, batch.memories, batch.steps)
-    right = ((expected.memories != batch.targets) & batch.scored).sum(axis=1)
-    np.testing.assert_allclose(ran.mistakes, np.cumsum(right * examples.weights))
+    wrong_cells = ((expected.memories != batch.targets) & batch.scored).sum(axis=1)
+    np.testing.assert_allclose(ran.mistakes, np.cumsum(wrong_cells * examples.weights))
     assert wrong == ran.mistakes[-1]
     np.testing.assert_array_equal(ran.met, expected.patterns.any(axis=0))
     for circuit in np.flatnonzero(ran.used):
@@ -80,7 +80,7 @@ def test_idle_registers_stay_zero(batch, examples):
 
 @pytest.mark.parametrize("hot", [1e-9, 0.02, 1.0])
 def test_annealing_returns_the_best_that_it_saw(batch, examples, hot):
-    """The mistakes are those of the circuits it returns, and no more than at the start."""
+    """The mistakes are those of the circuits it returns, and fewer than at the start."""
     config = NRAMConfig(registers=3)
     works = workings(config, batch.memories.shape[1])
     start = random_circuits(works, 2, np.random.default_rng(4))
