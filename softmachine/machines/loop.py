@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int, Key, PyTree
 
 from softmachine.machines.linear import defer_weight_gradients, is_loop_linear, with_taps
-from softmachine.machines.machine import Machine
+from softmachine.machines.machine import Machine, split_trainable
 
 Advance = Callable[[PyTree, PyTree, PyTree, PyTree], tuple[PyTree, PyTree]]
 
@@ -79,7 +79,7 @@ def _run_batch_last(
     machine: Machine, inputs: PyTree, steps: Int[Array, ""] | int, max_steps: int
 ) -> PyTree:
     state = machine.init_state(inputs)
-    parameters, rest = eqx.partition(machine.prepare(), eqx.is_inexact_array)
+    parameters, rest = split_trainable(machine.prepare())
     constants, static = eqx.partition(rest, eqx.is_array)
 
     def advance(constants, parameters, state, inputs):

@@ -25,7 +25,7 @@ from softmachine.machines.fields import Field
 from softmachine.machines.gate_loop import Gates, mix_rows, run_gates
 from softmachine.machines.gates import PAPER_GATES, Gate, find_gates
 from softmachine.machines.linear import glorot
-from softmachine.machines.machine import Machine
+from softmachine.machines.machine import Buffer, Machine
 
 LARGEST_LOGIT = 30.0
 """Logits of choices are clipped to ± this."""
@@ -48,6 +48,8 @@ class NRAMOutput(NamedTuple):
     """Logit of the willingness to stop after this step (the paper's x_t)."""
     entropy: Float[Array, "*batch"]
     """Sum of the entropies of all choices, in nats."""
+    registers: Float[Array, "... registers values"]
+    """The registers after the step."""
 
 
 class Wiring(NamedTuple):
@@ -58,6 +60,16 @@ class Wiring(NamedTuple):
     into each register."""
     stop: Float[Array, ""]
     entropy: Float[Array, ""]
+
+
+class Hardening(NamedTuple):
+    """What is done to choices, in training alone, to prepare a machine for hard execution."""
+
+    noise: Buffer
+    """Added to the logits of all choices; shape (choices, sources, *batch)."""
+    straight_through: Buffer
+    """Shape (*batch). Where it is 1, each choice is its most likely one alone, with the
+    gradient of the soft one (Bengio et al. 2013, arXiv 1308.3432)."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -183,6 +195,8 @@ class NRAM(Machine):
     """Logits of the choices that there are."""
     stop: Dense
     config: NRAMConfig = eqx.field(static=True)
+    hardening: Hardening | None = None
+    """None but during some updates, see `softmachine.training.hardening`."""
 
     batch_last: ClassVar[bool] = True
 
@@ -212,8 +226,9 @@ class NRAM(Machine):
         registers = mix_rows(register_choices, table)
         if self.config.renormalize:
             registers = _renormalize(registers)
-        features = NRAMOutput(memory, wiring.stop, wiring.entropy)
-        return NRAMState(controller, clip(registers), memory), features
+        registers = clip(registers)
+        features = NRAMOutput(memory, wiring.stop, wiring.entropy, registers)
+        return NRAMState(controller, registers, memory), features
 
     def _work(self, state: NRAMState, choices: Float[Array, "choices sources ..."]) -> tuple:
         """Let all gates work; return all values, the memory, the registers' choices."""
@@ -344,14 +359,24 @@ class NRAM(Machine):
     def wire(self, hidden: Float[Array, "hidden ..."]) -> Wiring:
         """Return the controller's choices."""
         logits = self.output(hidden).reshape(*self.plan.inside.shape, *hidden.shape[1:])
-        choices, entropy = choose(  # pyright: ignore
-            self.plan, logits / self.config.temperature
-        )
+        logits = logits / self.config.temperature
+        if self.hardening is not None:
+            logits = logits + self.hardening.noise()
+        choices, entropy = choose(self.plan, logits)  # pyright: ignore
         if self.config.hard:
-            inside = self.plan.inside.reshape(*self.plan.inside.shape, *[1] * (hidden.ndim - 1))
-            best = jnp.argmax(jnp.where(inside, logits, -jnp.inf), axis=1)
-            choices = jax.nn.one_hot(best, self.plan.slots, axis=1) * inside
+            choices = self._most_likely(logits)
+        elif self.hardening is not None:
+            change = self._most_likely(logits) - choices
+            choices += self.hardening.straight_through() * jax.lax.stop_gradient(change)
         return Wiring(choices, self.stop(hidden)[0], entropy)
+
+    def _most_likely(
+        self, logits: Float[Array, "choices sources ..."]
+    ) -> Float[Array, "choices sources ..."]:
+        """Return 1 for the most likely source of each choice that there is, else 0."""
+        inside = self.plan.inside.reshape(*self.plan.inside.shape, *[1] * (logits.ndim - 2))
+        best = jnp.argmax(jnp.where(inside, logits, -jnp.inf), axis=1)
+        return jax.nn.one_hot(best, self.plan.slots, axis=1) * inside
 
 
 _plan = lru_cache(_Plan)

@@ -33,6 +33,7 @@ from softmachine.tasks.priority_sort import PrioritySort
 from softmachine.tasks.repeat_copy import RepeatCopy
 from softmachine.tasks.task import SequenceTask
 from softmachine.training.curricula import Curriculum, Uniform
+from softmachine.training.hardening import LateChoices
 from softmachine.training.objectives import NRAMLoss, Objective, TaskLoss
 from softmachine.training.optimizers import OptimizerConfig
 from softmachine.training.search import Restart, Search, Settings
@@ -116,6 +117,8 @@ class TrainingConfig:
     al. 2015 (arXiv 1511.06807), Eq. 1."""
     search: Search = Search()
     """Settings that each member draws for itself."""
+    late: LateChoices = LateChoices()
+    """What changes in an NRAM's updates once validation finds no mistake."""
     restarts: tuple[Restart, ...] = ()
     """When a member starts anew."""
     wire_search: WireSearch | None = None
@@ -179,6 +182,8 @@ class Experiment:
             )
         if isinstance(self.training.objective, NRAMLoss) and not nram:
             raise ValueError("objective NRAMLoss needs an NRAM")
+        if self.training.late != LateChoices() and not nram:
+            raise ValueError("training late needs an NRAM")
         without_state = nram and self.machine.controller.kind == "mlp"
         if self.training.wire_search is not None and not without_state:
             raise ValueError("training wire_search needs an NRAM with an mlp controller")

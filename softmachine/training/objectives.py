@@ -55,6 +55,9 @@ class NRAMLoss:
     """Takes the place of the bonus, with the opposite sign, once validation finds no
     mistake, and counts the entropy of stopping, too: a machine that stops one time in fifty
     is right on short inputs and stops too early on long ones."""
+    late_value_penalty: float = 0.0
+    """Late, too: weight of the entropies of what registers and memory hold, summed over these
+    and averaged over the steps. Source: Kurach et al. 2016, footnote 7."""
     floor: float = 1e-6
     """Probabilities count as at least this much in logarithms."""
     mixture: bool = False
@@ -64,10 +67,9 @@ class NRAMLoss:
         """Check the numbers."""
         if not self.entropy_bonus >= 0:
             raise ValueError(f"entropy_bonus must be at least 0, not {self.entropy_bonus}")
-        if not self.late_entropy_penalty >= 0:
-            raise ValueError(
-                f"late_entropy_penalty must be at least 0, not {self.late_entropy_penalty}"
-            )
+        for name in ("late_entropy_penalty", "late_value_penalty"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must be at least 0, not {getattr(self, name)}")
         if not 0 < self.entropy_decay <= 1:
             raise ValueError(f"entropy_decay must be in (0, 1], not {self.entropy_decay}")
         if not 0 < self.floor < 1:
@@ -94,7 +96,17 @@ class NRAMLoss:
         undecided -= (1 - stop) * jax.nn.log_sigmoid(-outputs.stop)
         stopping = jnp.sum(undecided * during) / example.steps
         penalty = self.late_entropy_penalty * (entropy + stopping)
+        if self.late_value_penalty:
+            of_values = _entropies(outputs.memory) + _entropies(outputs.registers)
+            penalty += self.late_value_penalty * jnp.sum(of_values * during) / example.steps
         return likelihood + jnp.where(settings.late > 0, penalty, -bonus * entropy)
+
+
+def _entropies(
+    values: Float[Array, "steps places values"],
+) -> Float[Array, " steps"]:
+    """Return the sum of the entropies of all places, in nats."""
+    return jnp.sum(-values * jnp.log(jnp.maximum(values, 1e-9)), axis=(1, 2))
 
 
 Objective = TaskLoss | NRAMLoss

@@ -237,10 +237,11 @@ class _Updates:
         local = len(keys)
         mine = jax.lax.dynamic_slice_in_dim(sizes, jax.lax.axis_index("batch") * local, local)
         machine = machine_of(state._replace(parameters=parameters), self.experiment)
-        machines = self.experiment.machines_for_updates(machine)
         context = jax.tree.map(
             lambda x: jnp.broadcast_to(x, (local,)), (state.settings, state.step - state.began)
         )
+        machine = self._prepared(machine, context, keys)
+        machines = self.experiment.machines_for_updates(machine)
 
         def score(machine):
             return score_batch(
@@ -258,6 +259,11 @@ class _Updates:
         scores = jax.lax.switch(turn % len(machines), branches)
         means = jax.tree.map(jnp.mean, scores.metrics)
         return jnp.mean(scores.losses) / self.shards, (means, jnp.max(scores.steps))
+
+    def _prepared(self, machine, context, keys):
+        """Return the machine as late members' updates on these examples use it."""
+        keys = jax.vmap(lambda key: jax.random.fold_in(key, 2))(keys)
+        return self.experiment.training.late.prepare(machine, context[0].late, keys)
 
     def _objective(self, outputs, example, context):
         settings, age = context
@@ -305,10 +311,11 @@ class _Updates:
         )
         machine = machine_of(states._replace(parameters=parameters), self.experiment)
         (machine,) = self.experiment.machines_for_updates(machine)
+        keys = keys.reshape(-1)
         scores = score_batch(
-            machine,
+            self._prepared(machine, context, keys),
             self.experiment.task,
-            keys.reshape(-1),
+            keys,
             sizes.reshape(-1),
             self.experiment.training.curriculum.largest,
             loss=self._objective,
@@ -334,7 +341,8 @@ class _Updates:
         if training.search.learning_rate is not None:
             factor = state.settings.learning_rate / training.optimizer.learning_rate
             steps = jax.tree.map(lambda x: x * factor, steps)
-        return optax.apply_updates(state.parameters, steps), moments
+        parameters = optax.apply_updates(state.parameters, steps)
+        return training.late.sharpen(parameters, state.settings.late), moments
 
     def _sum(self, tree):
         return jax.lax.psum(tree, "batch") if self.shards > 1 else tree

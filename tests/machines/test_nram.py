@@ -11,12 +11,14 @@ import pytest
 
 from softmachine.machines.gates import PAPER_GATES
 from softmachine.machines.loop import run_batch
-from softmachine.machines.machine import parameter_count, split_trainable
+from softmachine.machines.machine import Buffer, parameter_count, split_trainable
 from softmachine.machines.nram import (
     LARGEST_LOGIT,
     NRAM,
+    Hardening,
     NRAMConfig,
     NRAMControllerConfig,
+    NRAMOutput,
     choose,
 )
 
@@ -102,11 +104,11 @@ def plain_controller(controller, state, zeros):
     return h[None], h
 
 
-def plain_step(machine, state, bound):
+def plain_step(machine, state, bound, noise=0.0, straight=0.0):
     """Eq. 1 to 3 for one example; logits come in the order in which choices are made."""
     controller, registers, memory = state
     controller, hidden = plain_controller(machine.controller, controller, registers[:, 0])
-    logits = machine.output.weight @ hidden + machine.output.bias
+    logits = machine.output.weight @ hidden + machine.output.bias + noise
     entropies = []
 
     def mixtures(count, values):
@@ -115,6 +117,8 @@ def plain_step(machine, state, bound):
         mine, logits = logits[:split].reshape(count, -1), logits[split:]
         p = jax.nn.softmax(mine / machine.config.temperature, axis=1)
         entropies.append(-jnp.sum(p * jnp.log(p)))
+        most_likely = jnp.eye(len(values))[jnp.argmax(mine, axis=1)]
+        p += straight * jax.lax.stop_gradient(most_likely - p)
         return p @ values
 
     values = registers
@@ -135,10 +139,11 @@ def plain_step(machine, state, bound):
     registers = bound(mixtures(len(registers), values))
     assert not len(logits)
     stop = (machine.stop.weight @ hidden + machine.stop.bias)[0]
-    return (controller, registers, memory), (registers, memory, stop, sum(entropies))
+    features = (memory, stop, sum(entropies), registers)
+    return (controller, registers, memory), (registers, *features)
 
 
-def plain_run(machine, memory, limit=None):
+def plain_run(machine, memory, limit=None, **hardening):
     """Return registers, memory, stop logit and entropy after every step."""
     parts, m = {"mlp": 0, "lstm": 2, "gru": 1}[machine.config.controller.kind], len(memory)
     state = (
@@ -150,11 +155,11 @@ def plain_run(machine, memory, limit=None):
     def bound(x):
         return x if limit is None else clipped(limit, x)
 
-    step = lambda state, _: plain_step(machine, state, bound)  # noqa: E731
+    step = lambda state, _: plain_step(machine, state, bound, **hardening)  # noqa: E731
     return jax.lax.scan(step, state, length=STEPS)[1]
 
 
-def paper_loss(memory, stop, entropy, target):
+def paper_loss(memory, stop, entropy, _registers, target):
     """Section 3.3 with the entropy of section 4.1, for one example."""
     loss, going = 0.0, 1.0
     for t in range(STEPS):
@@ -213,7 +218,7 @@ def test_steps_are_the_paper_s_equations(config):
         @partial(eqx.filter_value_and_grad, has_aux=True)
         def score(parameters, static, memories):
             out = run(eqx.combine(parameters, static), memories)
-            losses = jax.vmap(paper_loss, in_axes=(-1, -1, -1, 0))(*out[1:], targets)
+            losses = jax.vmap(paper_loss, in_axes=(-1, -1, -1, -1, 0))(*out[1:], targets)
             return jnp.sum(losses), out
 
         return score
@@ -262,6 +267,52 @@ def test_gradients_are_clipped_where_the_reference_clips():
         compare(gradient, plain(parameters, static, memories, probes, jnp.asarray(0.3)))
         free = plain(parameters, static, memories, probes, jnp.asarray(1e9))
         assert np.abs(gradient.output.weight - free.output.weight).max() > 0.01
+
+
+@pytest.mark.parametrize("straight", [0.0, 1.0])
+def test_hardening_adds_noise_and_passes_gradients_straight_through(straight):
+    """One example with straight choices or without, beside one that is never hardened."""
+    machine = config(gates=SMALL, clip_gradients=None)
+    inside = machine.build(key=jax.random.key(0)).plan.inside
+    noise = np.random.default_rng(4).gumbel(size=(*inside.shape, BATCH)) * [1.0, 0.0]
+    rates = jnp.asarray([straight, 0.0])
+    probe = np.random.default_rng(5).normal(size=(STEPS, 4, 4, BATCH))
+
+    def hardened(machine, memories):
+        hardening = Hardening(Buffer(jnp.asarray(noise)), Buffer(rates))
+        return run_batch(
+            dataclasses.replace(machine, hardening=hardening),
+            memories,
+            steps=STEPS,
+            max_steps=STEPS,
+        )
+
+    def plain(machine, memories):
+        def run(memory, noise, rate):
+            return plain_run(machine, memory, noise=noise, straight=rate)[1:]
+
+        outputs = jax.vmap(run, in_axes=(0, -1, 0), out_axes=-1)
+        return NRAMOutput(*outputs(memories, noise[inside], rates))
+
+    def graded(run):
+        @eqx.filter_jit
+        @partial(eqx.filter_value_and_grad, has_aux=True)
+        def score(parameters, static, memories):
+            out = run(eqx.combine(parameters, static), memories)
+            return jnp.sum(probe * out.memory) + 0.1 * jnp.sum(out.entropy), out
+
+        return score
+
+    with jax.enable_x64(True):
+        parameters, static = split_trainable(random_machine(machine))
+        memories = random_memories(4)
+        (_, out), gradient = graded(hardened)(parameters, static, memories)
+        (_, expected), expected_gradient = graded(plain)(parameters, static, memories)
+        compare(out, expected)
+        # Nothing is told of the willingness to stop, which has no gradient here.
+        compare(gradient, expected_gradient)
+        decided = np.all((out.memory < 1e-12) | (out.memory > 1 - 1e-12), axis=(0, 1, 2))
+        assert decided.tolist() == [straight == 1, False]
 
 
 def test_a_machine_called_is_a_machine_run():
@@ -316,7 +367,7 @@ def test_members_and_batches_are_what_each_example_is_alone(kind):
     with jax.enable_x64(True):
         parameters, static = split_trainable(random_machine(shape, members=(members,)))
         memories = random_memories(cells, members * BATCH)
-        shapes = [(STEPS, cells, cells), (STEPS,), (STEPS,)]
+        shapes = [(STEPS, cells, cells), (STEPS,), (STEPS,), (STEPS, 3, cells)]
         probe = [jnp.asarray(rng.normal(size=(*x, members * BATCH))) for x in shapes]
         (_, outputs), gradient = together(parameters, static, memories, probe)
         for i in range(members):
