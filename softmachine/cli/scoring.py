@@ -246,12 +246,14 @@ def _figures_of_many(
         name: [member.run.metrics() for member in group if member.run is not None]
         for name, group in groups.items()
     }
-    return {
+    learning = {name: metrics for name, metrics in learning.items() if metrics}
+    drawn = {
         "generalization": figures.generalization_bands(curves, largest, error),
-        "learning-curves": figures.learning_bands(
-            {name: metrics for name, metrics in learning.items() if metrics}, error
-        ),
+        "learning-curves": figures.learning_bands(learning, error),
     }
+    if learning:
+        drawn["levels"] = figures.member_levels(learning)
+    return drawn
 
 
 def curve(trained: Trained, options: TestOptions, seed: int) -> list[SizeScore]:

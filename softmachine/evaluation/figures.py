@@ -12,6 +12,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from jaxtyping import Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -70,6 +71,42 @@ def learning_bands(groups: dict[str, list[list[dict[str, Any]]]], error: str) ->
     return figure
 
 
+def member_levels(groups: dict[str, list[list[dict[str, Any]]]]) -> Figure:
+    """Plot how many members of each group are at which level over training.
+
+    The level is the curriculum's where it has one, else the largest size up to which validation
+    found no mistake. ``groups`` are those of `learning_bands`.
+    """
+    rows = len(groups)
+    figure, axes = plt.subplots(
+        rows, 1, figsize=(7, 1 + 2.5 * rows), squeeze=False, layout="constrained"
+    )
+    drawn = {name: _levels(members) for name, members in groups.items()}
+    most = max(int(levels.max()) for _, levels in drawn.values())
+    colours = matplotlib.colormaps["viridis_r"].resampled(most + 1)
+    for axis, (name, (xs, levels)) in zip(axes[:, 0], drawn.items(), strict=True):
+        counts = [(levels == level).sum(axis=0) for level in range(most, -1, -1)]
+        shades = [colours(level) for level in range(most, -1, -1)]
+        axis.stackplot(xs, counts, colors=shades, step="post")
+        axis.set(ylabel="members", title=name, ylim=(0, len(levels)))
+        axis.set_xlim(xs[0], max(xs[-1], xs[0] + 1))
+    axes[-1, 0].set_xlabel("training sequences")
+    scale = matplotlib.colors.BoundaryNorm(np.arange(most + 2) - 0.5, most + 1)
+    shown = matplotlib.cm.ScalarMappable(scale, colours)
+    ticks = range(0, most + 1, 1 + most // 10)
+    figure.colorbar(shown, ax=axes[:, 0].tolist(), label="level", ticks=ticks)
+    return figure
+
+
+def _levels(
+    members: list[list[dict[str, Any]]],
+) -> tuple[list[int], Int[np.ndarray, "members xs"]]:
+    """Return numbers of sequences, and the level of each member after so many."""
+    xs = sorted({line["sequences"] for metrics in members for line in metrics})
+    name = "level" if "level" in members[0][0] else "validation_level"
+    return xs, np.array([_held(metrics, xs, name) for metrics in members])
+
+
 def generalization_curve(
     scores: Sequence[SizeScore], trained: int, title: str, error: str
 ) -> Figure:
@@ -120,7 +157,7 @@ def _band(axes: Axes, xs: Sequence[int], values: np.ndarray, name: str, colour: 
     axes.plot(xs, spread[2], "o-", markersize=3, color=colour, label=name)
 
 
-def _held(metrics: Sequence[dict[str, Any]], xs: Sequence[int], name: str) -> list[float]:
+def _held(metrics: Sequence[dict[str, Any]], xs: Sequence[int], name: str) -> list[Any]:
     """Return a metric at each number of sequences, or its latest value before."""
     sequences = [line["sequences"] for line in metrics]
     places = np.searchsorted(sequences, xs, side="right") - 1

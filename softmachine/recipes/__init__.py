@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from softmachine.errors import SoftmachineError
+from softmachine.recipes import paper_nram, paper_ntm
 from softmachine.recipes.associative_recall import lstm_recall, ntm_ff_recall, ntm_recall
 from softmachine.recipes.copy import lstm_copy, ntm_copy, ntm_ff_copy
 from softmachine.recipes.ngrams import lstm_ngrams, ntm_ff_ngrams, ntm_ngrams
@@ -15,12 +16,12 @@ from softmachine.recipes.nram import (
     nram_list_k,
     nram_list_search,
     nram_merge,
+    nram_noise,
     nram_permutation,
     nram_reverse,
     nram_swap,
     nram_walk_bst,
 )
-from softmachine.recipes.paper import PAPER_RECIPES
 from softmachine.recipes.priority_sort import lstm_sort, ntm_ff_sort, ntm_sort
 from softmachine.recipes.repeat_copy import (
     lstm_repeat_copy,
@@ -55,7 +56,9 @@ RECIPES: dict[str, Callable[[], Experiment]] = {
     "nram-list-search": nram_list_search,
     "nram-merge": nram_merge,
     "nram-walk-bst": nram_walk_bst,
-    **PAPER_RECIPES,
+    "nram-noise": nram_noise,
+    **paper_ntm.RECIPES,
+    **paper_nram.RECIPES,
 }
 
 

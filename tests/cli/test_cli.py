@@ -171,7 +171,7 @@ def test_plot_a_population_a_member_and_both(population, capsys, tmp_path, monke
             assert figure.read_bytes().startswith(b"\x89PNG")
         return sorted(printed)
 
-    bands = ["generalization.png", "learning-curves.png"]
+    bands = ["generalization.png", "learning-curves.png", "levels.png"]
     assert plot(path) == [path / "figures" / name for name in bands]
     member = path / "seed-3"
     names = ["example-4.png", "generalization.png", "learning-curve.png"]

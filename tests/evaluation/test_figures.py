@@ -9,6 +9,7 @@ from softmachine.evaluation.figures import (
     generalization_curve,
     learning_bands,
     learning_curve,
+    member_levels,
     memory_figure,
     save_figure,
 )
@@ -89,6 +90,27 @@ def test_groups_have_a_line_each_and_colours_of_their_own():
     assert_line(baseline, [20, 40], [4, 5])
     assert ours.get_color() != baseline.get_color()
     assert labels(axes) == ["ours (1)", "baseline (2)"]
+
+
+@pytest.mark.parametrize("name", ["validation_level", "level"])
+def test_levels_count_members(name):
+    """Stacked, the highest level below; the curriculum's own level goes before validation's."""
+
+    def lines(*levels):
+        other = {"validation_level": 9} if name == "level" else {}
+        return [{"sequences": 20 * (i + 1), **other, name: x} for i, x in enumerate(levels)]
+
+    figure = member_levels({"ours": [lines(0, 2, 2), lines(0, 1), lines(0, 0, 1)]})
+    axes, colours = figure.axes
+    tops = []
+    for area in axes.collections:
+        corners = area.get_paths()[0].vertices
+        tops.append([corners[corners[:, 0] == x, 1].max() for x in (20, 40, 60)])
+    # At level 2, 1 or more, 0 or more; steps hold their value up to the next one.
+    assert tops == [[0, 1, 1], [0, 2, 3], [3, 3, 3]]
+    assert axes.get_title() == "ours"
+    assert [float(x.get_text()) for x in colours.get_yticklabels()] == [0, 1, 2]
+    assert len({area.get_facecolor().tobytes() for area in axes.collections}) == 3
 
 
 def test_generalization_bands_are_quantiles_over_members():

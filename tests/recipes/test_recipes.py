@@ -8,13 +8,15 @@ import pytest
 
 from softmachine.errors import SoftmachineError
 from softmachine.evaluation.scoring import score_batch
+from softmachine.machines.gates import PAPER_GATES
 from softmachine.machines.nram import NRAMConfig
 from softmachine.machines.ntm import NTMConfig
 from softmachine.recipes import RECIPES, get_recipe
 from softmachine.training.devices import Layout
+from softmachine.training.hardening import LateChoices
 from softmachine.training.update import build_train_chunk, first_state
 
-NRAMS = [name for name in RECIPES if name.startswith("nram-")]
+NRAMS = [name for name in RECIPES if name.removeprefix("paper-").startswith("nram-")]
 COMPILED = [*(name for name in RECIPES if name not in NRAMS), "nram-copy"]
 """An NRAM takes so long to compile that one stands for all."""
 
@@ -101,6 +103,29 @@ def test_paper_recipes_follow_its_tables(name, heads, hidden, layers, learning_r
     assert (optimizer.kind, optimizer.learning_rate) == ("graves-rmsprop", learning_rate)
     assert (optimizer.momentum, optimizer.clip_value) == (0.9, 10.0)
     assert optimizer.clip_norm is None
+
+
+@pytest.mark.parametrize(
+    ("name", "largest", "rounds"),
+    [
+        # Kurach et al. 2016, table 1; two READs in a step need two rounds (section 4.3).
+        ("paper-nram-access", 20, 1),
+        ("paper-nram-copy", 15, 1),
+        ("paper-nram-swap", 20, 2),
+        ("paper-nram-merge", 10, 2),
+        ("paper-nram-walk-bst", 10, 2),
+    ],
+)
+def test_paper_recipes_of_nrams_do_as_it_says_and_nothing_else(name, largest, rounds):
+    experiment = get_recipe(name)
+    assert experiment.machine.gates == PAPER_GATES * rounds
+    training, curriculum = experiment.training, experiment.training.curriculum
+    assert (curriculum.smallest, curriculum.start) == (experiment.task.smallest,) * 2
+    assert (curriculum.largest, curriculum.rise) == (largest, 1)
+    assert (curriculum.forward, curriculum.back, curriculum.overshoot) == (0.1, 0.25, 0.5)
+    assert training.gradient_noise**2 == pytest.approx(0.3)
+    assert (training.optimizer.kind, training.restarts) == ("adam", ())
+    assert (training.wire_search, training.late) == (None, LateChoices())
 
 
 def test_unknown_recipe():

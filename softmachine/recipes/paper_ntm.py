@@ -112,4 +112,4 @@ def _recipe(name: str) -> Callable[[], Experiment]:
     return recipe
 
 
-PAPER_RECIPES = {f"paper-{name}": _recipe(name) for name in MACHINES}
+RECIPES = {f"paper-{name}": _recipe(name) for name in MACHINES}
