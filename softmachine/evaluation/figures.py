@@ -14,6 +14,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import Int
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 
 from softmachine.evaluation.generalization import SizeScore
@@ -91,8 +93,8 @@ def member_levels(groups: dict[str, list[list[dict[str, Any]]]]) -> Figure:
         axis.set(ylabel="members", title=name, ylim=(0, len(levels)))
         axis.set_xlim(xs[0], max(xs[-1], xs[0] + 1))
     axes[-1, 0].set_xlabel("training sequences")
-    scale = matplotlib.colors.BoundaryNorm(np.arange(most + 2) - 0.5, most + 1)
-    shown = matplotlib.cm.ScalarMappable(scale, colours)
+    scale = BoundaryNorm(np.arange(most + 2) - 0.5, most + 1)
+    shown = ScalarMappable(scale, colours)
     ticks = range(0, most + 1, 1 + most // 10)
     figure.colorbar(shown, ax=axes[:, 0].tolist(), label="level", ticks=ticks)
     return figure

@@ -13,7 +13,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int, Key, PRNGKeyArray, PyTree
 
-from softmachine.machines.loop import run_batch
+from softmachine.machines.loop import CACHED_EXAMPLES, run_batch
 from softmachine.machines.machine import Machine
 from softmachine.machines.nram import NRAM
 from softmachine.machines.nram_hard import run_hard_batch
@@ -187,6 +187,8 @@ def _together_scorer(task, max_size, devices):
             )(keys)
             # A few of each member's examples at a time: all of them would need much memory.
             some = min(count, BATCH)
+            if devices[0].platform == "cpu":
+                some = min(some, max(1, CACHED_EXAMPLES // members))
             blocks = -(-count // some)
             pad = blocks * some - count
             keys = jnp.concatenate([keys, keys[:, :pad]], axis=1)

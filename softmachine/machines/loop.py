@@ -14,6 +14,10 @@ from jaxtyping import Array, Int, Key, PyTree
 from softmachine.machines.linear import defer_weight_gradients, is_loop_linear, with_taps
 from softmachine.machines.machine import Machine, split_trainable
 
+CACHED_EXAMPLES = 128
+"""So many examples of a ``batch_last`` machine are best computed together on a CPU core: with
+512 the arrays of an NRAM's step leave its cache, and an update takes half as long again."""
+
 Advance = Callable[[PyTree, PyTree, PyTree, PyTree], tuple[PyTree, PyTree]]
 
 
@@ -85,11 +89,15 @@ def _run_batch_last(
     def advance(constants, parameters, state, inputs):
         return eqx.combine(constants, parameters, static).advance(state, inputs)
 
-    features = scan_steps(advance, max_steps, constants, parameters, state, None, steps)
+    features = scan_steps(advance, max_steps, constants, parameters, state, None, steps, True)
     return machine.decode(features)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+KEPT_BYTES = 2**31
+"""Steps whose intermediate results take more than this are taken once more, going back."""
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1, 7))
 def scan_steps(
     advance: Advance,
     max_steps: int,
@@ -98,11 +106,13 @@ def scan_steps(
     state: PyTree,
     inputs: PyTree,
     steps: Int[Array, ""] | int,
+    keep: bool = False,
 ) -> PyTree:
     """Call ``advance`` in a loop whose number of turns is known only at run time.
 
-    Reverse-differentiable, unlike ``jax.lax.while_loop``: the forward pass keeps the
-    state before every step, the backward pass takes each step once more from there.
+    Reverse-differentiable, unlike ``jax.lax.while_loop``: the forward pass keeps the state
+    before every step, from where the backward pass takes each step once more; or, with ``keep``
+    and if it is no more than `KEPT_BYTES`, all that the backward pass needs.
 
     Arguments:
         advance: ``(constants, parameters, state, inputs[t]) -> (state, features)``.
@@ -112,13 +122,14 @@ def scan_steps(
         state: the first state.
         inputs: pytree of arrays with leading axis ``max_steps``.
         steps: the number of turns, at most ``max_steps``.
+        keep: whether memory is cheaper than taking steps again.
 
     Returns:
         Features with leading axis ``max_steps``, zero from ``steps`` on.
     """
-    return _scan_forward(
-        advance, max_steps, constants, parameters, state, inputs, steps, keep=False
-    )[0]
+    del keep
+    turn = partial(advance, constants, parameters)
+    return _loop(turn, max_steps, state, inputs, steps)[0]
 
 
 def _at(tree: PyTree, t: Any) -> PyTree:
@@ -137,56 +148,127 @@ def _buffers(shapes: PyTree, length: int) -> PyTree:
     return jax.tree.map(lambda x: jax.lax.empty((length, *x.shape), x.dtype), shapes)
 
 
-def _scan_forward(advance, max_steps, constants, parameters, state, inputs, steps, *, keep):
-    turn = partial(advance, constants, parameters)
-    _, features = jax.eval_shape(turn, state, jax.tree.map(lambda x: x[0], inputs))
+def _loop(turn, max_steps, state, inputs, steps, kept=None):
+    """Return the features of all steps, and for each what ``turn`` returns besides to keep.
+
+    ``turn(state, inputs) -> (state, features, *keep)``; ``kept`` are buffers for these.
+    """
+    _, features, *_ = jax.eval_shape(turn, state, jax.tree.map(lambda x: x[0], inputs))
 
     def body(t, carry):
-        state, features, states = carry
-        if keep:
-            states = _put(states, state, t)
-        state, feature = turn(state, _at(inputs, t))
-        return state, _put(features, feature, t), states
+        state, features, kept = carry
+        state, feature, *keep = turn(state, _at(inputs, t))
+        return state, _put(features, feature, t), _put(kept, keep, t)
 
     # Zeros, not `empty`: what nobody writes still meets a mask, and 0 * NaN is NaN.
     blank = jax.tree.map(lambda x: jnp.zeros((max_steps, *x.shape), x.dtype), features)
-    states = _buffers(state, max_steps) if keep else None
-    _, features, states = jax.lax.fori_loop(0, steps, body, (state, blank, states))
-    return features, (constants, parameters, states, inputs, steps)
+    carry = (state, blank, kept or [])
+    _, features, kept = jax.lax.fori_loop(0, steps, body, carry)
+    return features, kept
 
 
-def _scan_backward(advance, max_steps, residuals, features_bar):
-    del max_steps
-    constants, parameters, states, inputs, steps = residuals
-    split = partial(eqx.partition, filter_spec=eqx.is_inexact_array)
-    varying_inputs, fixed_inputs = split(inputs)
+_split = partial(eqx.partition, filter_spec=eqx.is_inexact_array)
+
+
+class _PullBacks(eqx.Module):
+    """The functions that take every step's gradient back, with what they need."""
+
+    kept: list[Array]
+    """What differs between the steps, which are the first axis."""
+    fixed: list[Array]
+    which: tuple[bool, ...] = eqx.field(static=True)
+    """Which leaves of a function are kept."""
+    structure: Any = eqx.field(static=True)
+
+    def at(self, t: Any) -> Callable:
+        """Return the function of one step."""
+        kept, fixed = iter(_at(self.kept, t)), iter(self.fixed)
+        leaves = [next(kept) if each else next(fixed) for each in self.which]
+        return jax.tree.unflatten(self.structure, leaves)
+
+
+def _pull_back(advance, constants, parameters, state, inputs):
+    """Take a step; return next state and features, and what takes their gradients back.
+
+    That is ``(state_bar, features_bar) -> (parameters_bar, state_bar, inputs_bar)``, of what
+    has a gradient.
+    """
+    (varying_state, fixed_state), (varying_inputs, fixed_inputs) = _split(state), _split(inputs)
+
+    def turn(parameters, state, inputs):
+        state = eqx.combine(state, fixed_state)
+        inputs = eqx.combine(inputs, fixed_inputs)
+        state, features = advance(constants, parameters, state, inputs)
+        varying, fixed = _split(state)
+        return (varying, features), fixed
+
+    (state, features), pull_back, fixed = jax.vjp(
+        turn, parameters, varying_state, varying_inputs, has_aux=True
+    )
+    return eqx.combine(state, fixed), features, pull_back
+
+
+def _scan_forward(advance, max_steps, constants, parameters, state, inputs, steps, keep):
+    rest = (constants, parameters, inputs, steps)
+    if keep:
+        found = _keep_all(advance, max_steps, constants, parameters, state, inputs, steps)
+        if found is not None:
+            features, pull_backs = found
+            return features, (pull_backs, jax.tree.map(jnp.zeros_like, _split(state)[0]), rest)
+
+    def turn(state, inputs):
+        return *advance(constants, parameters, state, inputs), state
+
+    features, (states,) = _loop(
+        turn, max_steps, state, inputs, steps, [_buffers(state, max_steps)]
+    )
+    return features, (states, None, rest)
+
+
+def _keep_all(advance, max_steps, constants, parameters, state, inputs, steps):
+    """Run all steps; return features and `_PullBacks`, or None if these are too large."""
+    shared = {id(x) for x in jax.tree.leaves((constants, parameters))}
+    seen: dict[str, Any] = {}
+
+    def turn(state, inputs):
+        state, features, pull_back = _pull_back(advance, constants, parameters, state, inputs)
+        leaves, seen["structure"] = jax.tree.flatten(pull_back)
+        seen["which"] = tuple(id(leaf) not in shared for leaf in leaves)
+        seen["fixed"] = [leaf for leaf in leaves if id(leaf) in shared]
+        return state, features, [leaf for leaf in leaves if id(leaf) not in shared]
+
+    _, _, shapes = jax.eval_shape(turn, state, jax.tree.map(lambda x: x[0], inputs))
+    if max_steps * sum(x.size * x.dtype.itemsize for x in shapes) > KEPT_BYTES:
+        return None
+    features, (kept,) = _loop(
+        turn, max_steps, state, inputs, steps, [_buffers(shapes, max_steps)]
+    )
+    return features, _PullBacks(kept, seen["fixed"], seen["which"], seen["structure"])
+
+
+def _scan_backward(advance, max_steps, keep, residuals, features_bar):
+    del max_steps, keep
+    before, state_bar, (constants, parameters, inputs, steps) = residuals
+
+    def pull_back_of(t):
+        if isinstance(before, _PullBacks):
+            return before.at(t)
+        return _pull_back(advance, constants, parameters, _at(before, t), _at(inputs, t))[2]
 
     def body(i, carry):
         parameters_bar, state_bar, inputs_bar = carry
         t = steps - 1 - i
-        state, fixed_state = split(_at(states, t))
-        fixed_input = _at(fixed_inputs, t)
-
-        def turn(parameters, state, inputs):
-            state, features = advance(
-                constants,
-                parameters,
-                eqx.combine(state, fixed_state),
-                eqx.combine(inputs, fixed_input),
-            )
-            return split(state)[0], features
-
-        _, pull_back = jax.vjp(turn, parameters, state, _at(varying_inputs, t))
-        step_bar, state_bar, input_bar = pull_back((state_bar, _at(features_bar, t)))
+        step_bar, state_bar, input_bar = pull_back_of(t)((state_bar, _at(features_bar, t)))
         parameters_bar = jax.tree.map(jnp.add, parameters_bar, step_bar)
         return parameters_bar, state_bar, _put(inputs_bar, input_bar, t)
 
     zeros = partial(jax.tree.map, jnp.zeros_like)
-    last_state_bar = jax.tree.map(lambda x: jnp.zeros_like(x[0]), split(states)[0])
+    if state_bar is None:
+        state_bar = jax.tree.map(lambda x: jnp.zeros_like(x[0]), _split(before)[0])
     parameters_bar, state_bar, inputs_bar = jax.lax.fori_loop(
-        0, steps, body, (zeros(parameters), last_state_bar, zeros(varying_inputs))
+        0, steps, body, (zeros(parameters), state_bar, zeros(_split(inputs)[0]))
     )
     return None, parameters_bar, state_bar, inputs_bar, None
 
 
-scan_steps.defvjp(partial(_scan_forward, keep=True), _scan_backward)
+scan_steps.defvjp(_scan_forward, _scan_backward)

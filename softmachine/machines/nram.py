@@ -11,7 +11,7 @@ last axis by `run_batch`, is what the processor's vector units work along.
 from __future__ import annotations
 
 import dataclasses
-from functools import lru_cache, partial
+from functools import lru_cache, partial, reduce
 from typing import ClassVar, Literal, NamedTuple
 
 import equinox as eqx
@@ -396,7 +396,7 @@ def choose(
 def _choose(plan, logits):
     inside = plan.inside.reshape(*plan.inside.shape, *[1] * (logits.ndim - 2))
     bounded = jnp.clip(logits, -LARGEST_LOGIT, LARGEST_LOGIT)
-    weights = jnp.where(inside, jnp.exp(bounded), 0.0)
+    weights = jax.lax.optimization_barrier(jnp.where(inside, jnp.exp(bounded), 0.0))
     # At least the smallest weight: a row without choices gives zeros.
     totals = jnp.maximum(_row_sums(weights), np.exp(-LARGEST_LOGIT))
     choices = weights / totals[:, None]
@@ -419,11 +419,8 @@ choose.defvjp(_choose, _choose_back)
 
 
 def _row_sums(x):
-    """Return the sums over the slots, as a matrix product, which is the fastest way."""
-    rows, slots = x.shape[:2]
-    ones = np.kron(np.eye(rows, dtype=np.float32), np.ones(slots, np.float32))
-    flat = x.reshape(rows * slots, *x.shape[2:])
-    return jnp.tensordot(ones, flat, 1, precision="highest")  # no TF32: sums must be 1
+    """Return the sums over the slots, written out: XLA does not vectorise such a reduction."""
+    return reduce(jnp.add, [x[:, slot] for slot in range(x.shape[1])])
 
 
 class Dense(eqx.Module):
@@ -434,21 +431,22 @@ class Dense(eqx.Module):
 
     weight: Float[Array, "*members outputs inputs"]
     bias: Float[Array, "*members outputs"]
-    transposed: Float[Array, "*members inputs outputs"] | None = None
+    transposed: Buffer | None = None
+    """The weight's, ``(*members, inputs, outputs)``."""
 
     def prepare(self) -> Dense:
         """Return the same with its weights in both layouts, for use in a loop."""
         # Behind a barrier, or XLA would keep one layout and transpose in every step.
         transposed = jax.lax.optimization_barrier(jnp.swapaxes(self.weight, -1, -2))
-        return Dense(self.weight, self.bias, transposed)
+        return Dense(self.weight, self.bias, Buffer(transposed))
 
     def __call__(self, x: Float[Array, "inputs ..."]) -> Float[Array, "outputs ..."]:
         """Map ``x``."""
         if self.bias.ndim == 1:
             return self.weight @ x + self.bias.reshape(-1, *[1] * (x.ndim - 1))
         grouped = x.reshape(len(x), len(self.bias), -1)
-        transposed = jax.lax.stop_gradient(self.transposed)
-        y = _product(self.weight, transposed, grouped) + self.bias.T[:, :, None]
+        assert self.transposed is not None
+        y = _product(self.weight, self.transposed.array, grouped) + self.bias.T[:, :, None]
         return y.reshape(len(y), -1)
 
 

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import jax
 
+from softmachine.machines.loop import CACHED_EXAMPLES
+
 
 def use_all_cores() -> int:
     """Make each CPU core a JAX device; return the number of devices.
@@ -38,14 +40,18 @@ class Layout(NamedTuple):
 def layout_for(members: int, batch: int, *, joint: bool = False) -> Layout:
     """Return how to train so many members, slots without a member included.
 
-    A CPU core is busy with one member and trains its members in turn, unless they can be
-    computed as one larger batch (``joint``); other devices train all of theirs in lockstep.
+    A CPU core is busy with one member and trains its members in turn, or, if they can be
+    computed as one larger batch (``joint``), some at a time, as many as fit into its cache.
+    Other devices train all of theirs in lockstep.
     """
     if members == 1:
         return Layout(devices_for(batch), 1, 1)
     devices = jax.local_devices()[:members]
     each = -(-members // len(devices))
-    together = 1 if devices[0].platform == "cpu" and not joint else each
+    together = each
+    if devices[0].platform == "cpu":
+        most = max(1, CACHED_EXAMPLES // batch) if joint else 1
+        together = max(n for n in range(1, most + 1) if each % n == 0)
     return Layout(devices, each * len(devices), together)
 
 

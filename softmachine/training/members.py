@@ -64,23 +64,32 @@ class MemberStates:
         self._states = jax.device_put(states, self._sharding)
 
     def _deal(self, members: Collection[int]) -> None:
-        """Give every device as many of these members as any other, or one more."""
+        """Give every device as many of these members as any other, or one more.
+
+        On each they come before those that wait, so that few groups in lockstep hold both.
+        """
         if self._layout.members == 1:
             return  # its batch is on all devices
-        devices, each = self.devices, self._layout.members // self.devices
-        counts = [
-            sum(slot in members for slot in self._slots[i : i + each])
-            for i in range(0, len(self._slots), each)
-        ]
-        if max(counts) - min(counts) <= 1:
-            return
+        devices = self.devices
         order = sorted(self._slots, key=lambda slot: (slot not in members, slot))
         slots = [slot for device in range(devices) for slot in order[device::devices]]
+        if self._busy_groups(members, slots) >= self._busy_groups(members, self._slots):
+            return
         places = np.array([self._slots.index(slot) for slot in slots])
         self._states = jax.device_put(
             jax.tree.map(lambda leaves: leaves[places], self._states), self._sharding
         )
         self._slots = slots
+
+    def _busy_groups(self, members: Collection[int], slots: Sequence[int]) -> int:
+        """Return how many groups in lockstep the busiest device would have to advance."""
+        together = self._layout.together
+        busy = [
+            any(slot in members for slot in slots[i : i + together])
+            for i in range(0, len(slots), together)
+        ]
+        each = len(busy) // self.devices
+        return max(sum(busy[i : i + each]) for i in range(0, len(busy), each))
 
 
 def _stack(states: Sequence[TrainState]) -> Any:
