@@ -174,18 +174,28 @@ class _Member:
         self.state = state
         progress.step = int(state.step)
         progress.sequences = progress.step * training.batch
-        progress.seconds += seconds
-        progress.device_seconds += device_seconds
         progress.skipped = int(state.skipped)
+        self.spend(seconds, device_seconds)
         return {
             "step": progress.step,
             "sequences": progress.sequences,
-            "seconds": round(progress.seconds, 3),
-            "device_seconds": round(progress.device_seconds, 3),
+            **self.times(),
             "sequences_per_second": round((progress.sequences - begin) / seconds, 1),
             "skipped": progress.skipped,
             **training.curriculum.report(state.curriculum),
             **({"attempt": int(state.attempt)} if training.restarts else {}),
+        }
+
+    def spend(self, seconds: float, device_seconds: float) -> None:
+        """Note time that went by."""
+        self.progress.seconds += seconds
+        self.progress.device_seconds += device_seconds
+
+    def times(self) -> dict[str, float]:
+        """Return what a line of the metrics says of the time."""
+        return {
+            "seconds": round(self.progress.seconds, 3),
+            "device_seconds": round(self.progress.device_seconds, 3),
         }
 
     def note_failure(self) -> None:
@@ -271,15 +281,18 @@ class _Member:
             return {"tested_hard": 0.0, "tested_soft": 0.0}
         return {"tested_hard": 0.0, "tested_soft": soft(some) or soft(sizes)}
 
-    def search_wires(self) -> None:
-        """Search the wires that the machine lacks, if it is time to; take them up if found."""
+    def search_wires(self) -> bool:
+        """Search the wires that the machine lacks, if it is time to.
+
+        Returns whether they were found; the machine has them then.
+        """
         progress, experiment = self.progress, self.run.experiment
         search = experiment.training.wire_search
         if search is None or progress.searched or progress.finished:
-            return
+            return False
         due = int(self.state.step - self.state.began) >= search.updates
         if not due or not 0 < progress.attempt_error <= search.error:
-            return
+            return False
         progress.searched = True
         machine, curriculum = machine_of(self.state, experiment), experiment.training.curriculum
         assert isinstance(machine, NRAM)
@@ -290,15 +303,17 @@ class _Member:
         key = jax.random.key(int(rng.integers(2**31)))
         batch = draw_batch(experiment.task, key, sizes, curriculum.largest)
         mended = mend(machine, batch, rng, search.tables, search.examples)
-        if mended is not None:
-            progress.rewired = True
-            fresh = first_state(experiment, progress.attempts - 1, progress.step)
-            parameters, _ = split_trainable(mended)
-            settings = self.state.settings
-            settings = settings._replace(late=jnp.ones_like(settings.late))
-            self.state = self.state._replace(
-                parameters=parameters, optimizer=fresh.optimizer, settings=settings
-            )
+        if mended is None:
+            return False
+        progress.rewired, progress.waits = True, 0
+        fresh = first_state(experiment, progress.attempts - 1, progress.step)
+        parameters, _ = split_trainable(mended)
+        settings = self.state.settings
+        settings = settings._replace(late=jnp.ones_like(settings.late))
+        self.state = self.state._replace(
+            parameters=parameters, optimizer=fresh.optimizer, settings=settings
+        )
+        return True
 
     def begin_again(self) -> None:
         """Start a new attempt if a rule says so."""
@@ -375,24 +390,32 @@ def _train(
         # Asked once: later signals end the next stretch, or there would be no checkpoint.
         ending = interrupted.is_set() or now > deadline
         lines: dict[int, dict[str, Any]] = {}
-        searching: list[int] = []
+        best: dict[int, bool] = {}
         for i in group:
             member, progress = members[i], members[i].progress
-            line = member.note(reached[i], seconds, share) | _averages(sums[i]) | scores[i]
+            lines[i] = member.note(reached[i], seconds, share) | _averages(sums[i]) | scores[i]
             progress.failed = _failure(member.run.experiment, member.state)
             if progress.failed:
                 progress.finished = True
                 member.note_failure()
             else:
-                member.note_scores(line, best=member.judge(line))
-                searching.append(i)
-            lines[i] = line
-        with ThreadPoolExecutor(states.devices) as pool:
-            for _ in pool.map(lambda i: members[i].search_wires(), searching):
-                pass
+                best[i] = member.judge(lines[i])
+        # Judged at once: updates would take time, and shift wires that are right.
+        going = [i for i in best if not members[i].progress.finished]
+        found = _search_wires({i: members[i] for i in going}, states.devices)
+        if found:
+            scores = dict(zip(group, validate([members[i].state for i in group]), strict=True))
+        now = time.monotonic()
+        seconds, clock = now - clock, now
+        for i in going:
+            members[i].spend(seconds, seconds * states.devices / len(going))
+            if i in found:
+                lines[i] |= members[i].times() | scores[i]
+                best[i] |= members[i].judge(lines[i])
         for i in group:
             member, progress = members[i], members[i].progress
             if not progress.failed:
+                member.note_scores(lines[i], best=best[i])
                 member.begin_again()
                 if member.state is not reached[i]:
                     states.replace(i, member.state)
@@ -406,6 +429,13 @@ def _train(
             for i in live:
                 members[i].end()
         live = [i for i in live if not members[i].progress.finished]
+
+
+def _search_wires(members: dict[int, _Member], threads: int) -> list[int]:
+    """Search each member's wires if it is time to; return the members that have them now."""
+    with ThreadPoolExecutor(threads) as pool:
+        found = list(pool.map(_Member.search_wires, members.values()))
+    return [i for i, has in zip(members, found, strict=True) if has]
 
 
 def _build_validation(
