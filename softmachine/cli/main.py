@@ -206,20 +206,24 @@ def repair(
     run: Positional[Directory],
     /,
     updates: int = 300,
+    tables: int = 1_000_000,
     examples: int = 1000,
     seed: int = 0,
 ) -> None:
-    """Mend NRAMs whose hard form makes mistakes: by fine-tuning, by changing single wires.
+    """Mend NRAMs whose hard form makes mistakes, in several ways; say how often each helps.
+
+    Single wires are changed, the machine is fine-tuned, all wires are annealed.
 
     Args:
         run: directory of a run or a population.
         updates: how long to fine-tune.
+        tables: how many tables of wires to try by annealing, for each member.
         examples: how many examples, up to size 50, tell whether it helped.
         seed: random seed of the examples.
     """
     from softmachine.cli.repair import repair_source
 
-    repair_source(run, updates, examples, seed)
+    repair_source(run, updates, tables, examples, seed)
 
 
 @command

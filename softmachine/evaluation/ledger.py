@@ -22,6 +22,7 @@ from softmachine.evaluation.ledger_page import to_markdown
 from softmachine.evaluation.paper import PaperTest, machine_kind, paper_tests
 from softmachine.evaluation.statistics import quantiles, wilson_interval
 from softmachine.files import replacing, write_json
+from softmachine.programs import mending
 from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.task import Task
 from softmachine.training.checkpoints import read_record
@@ -71,7 +72,7 @@ def build(
 
     Runs belong to one group if they differ in their seed alone. A run's test scores stay in
     its ``results`` folder until its best checkpoint, the tests or ``sequences`` change.
-    Unfinished runs are listed, not tested.
+    Unfinished runs are listed, not tested; neither are NRAMs that did not solve their task.
 
     Arguments:
         paths: run directories, population directories, or folders that contain them.
@@ -178,6 +179,7 @@ def _group(
         "commands": training_commands(experiment, [row["seed"] for row in rows], recipes),
         "environments": _environments(runs),
         "summary": _summary(rows, experiment) | {"best_seed": best},
+        "repair": _repair(runs),
         "tests": [
             _test(test, [row["tests"][i] for row in rows], rows, experiment, best)
             for i, test in enumerate(tests)
@@ -193,7 +195,8 @@ def _row(
     progress = Progress(**(run.load_progress() or {}))
     judged = run.experiment.training.solved is not None
     solved = progress.solved_sequences is not None
-    untested = [None] * len(tests)
+    # Most members of an NRAM's population fail: their scores would take hours and say nothing.
+    tested = progress.finished and (solved or not isinstance(run.experiment.task, MemoryTask))
     return {
         "seed": _seed_of(run),
         "path": str(run.path),
@@ -210,7 +213,8 @@ def _row(
         "best_sequences": progress.best_sequences,
         "best_error": _finite(progress.best_error),
         "best_bits": _finite(progress.best_bits),
-        "tests": _scores(run, tests, sequences, report) if progress.finished else untested,
+        "tested": tested,
+        "tests": _scores(run, tests, sequences, report) if tested else [None] * len(tests),
     }
 
 
@@ -262,6 +266,13 @@ def _scores(
     return scores
 
 
+def _repair(runs: Sequence[Run]) -> dict[str, int] | None:
+    """Return what `mend_members` came to, if all runs went through it."""
+    found = [run.load_result(mending.RESULT) for run in runs]
+    outcomes = [mending.Outcome(**outcome) for outcome in found if outcome is not None]
+    return mending.rates(outcomes) if len(outcomes) == len(runs) else None
+
+
 def _summary(rows: Sequence[dict[str, Any]], experiment: Experiment) -> dict[str, Any]:
     """Return counts and spreads over the runs of a group."""
     finished = [row for row in rows if row["finished"]]
@@ -297,8 +308,8 @@ def _test(
     experiment: Experiment,
     best_seed: int | None,
 ) -> dict[str, Any]:
-    """Return the spread over the finished runs in one test, with the paper's figure."""
-    of_finished = [score for score, row in zip(scores, rows, strict=True) if row["finished"]]
+    """Return the spread over the tested runs in one test, with the paper's figure."""
+    tested = [score for score, row in zip(scores, rows, strict=True) if row["tested"]]
     best = next(
         (s for s, row in zip(scores, rows, strict=True) if row["seed"] == best_seed), None
     )
@@ -313,10 +324,10 @@ def _test(
         if paper is None
         else {"bits": paper.bits, "approximate": paper.approximate, "source": paper.source},
         "finding": test.finding,
-        "seeds": sum(score is not None for score in of_finished),
+        "seeds": sum(score is not None for score in tested),
     } | {
         key: {
-            "spread": _spread([None if s is None else s[name] for s in of_finished]),
+            "spread": _spread([None if s is None else s[name] for s in tested]),
             "best_member": best and best[name],
         }
         for key, name in names.items()
