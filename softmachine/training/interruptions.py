@@ -8,11 +8,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
+
+class Interruption:
+    """Whether somebody wants it to end."""
+
+    def __init__(self) -> None:
+        self.flag = np.zeros(1, bool)
+        """An array, so that native code can look at it."""
+
+    def is_set(self) -> bool:
+        """Return whether it shall end."""
+        return bool(self.flag[0])
+
+    def set(self) -> None:
+        """Ask for the end."""
+        self.flag[0] = True
+
 
 @contextmanager
-def interruptions() -> Iterator[threading.Event]:
-    """Turn the first SIGINT or SIGTERM into an event; a second one acts as always."""
-    event = threading.Event()
+def interruptions() -> Iterator[Interruption]:
+    """Turn the first SIGINT or SIGTERM into an `Interruption`; a second one acts as always."""
+    event = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield event
         return

@@ -132,12 +132,13 @@ def random_circuits(works: Workings, count: int, rng: np.random.Generator) -> Ci
 
 
 @_native
-def anneal(works, start, examples, tables, hot, cold, more_changes, seed):
+def anneal(works, start, examples, tables, hot, cold, more_changes, seed, ended):
     """Change circuits at random, rarely keeping what makes more mistakes, ever more rarely.
 
     A change that adds ``d`` to the mean share of wrong cells is kept with probability
     ``exp(-d / temperature)``; the temperature falls evenly from ``hot`` to ``cold``. Source:
-    Kirkpatrick, Gelatt and Vecchi 1983. Ends without a mistake, or after ``tables`` tables.
+    Kirkpatrick, Gelatt and Vecchi 1983. Ends without a mistake, after ``tables`` tables, or
+    once ``ended[0]`` is true.
     Each differs from the one it comes from in a choice that matters and, on average,
     ``more_changes`` more; choices that do not matter change along for free.
 
@@ -150,7 +151,7 @@ def anneal(works, start, examples, tables, hot, cold, more_changes, seed):
     error = least = _run(works, kept, examples, np.inf, now, ran)
     met, used = np.flatnonzero(ran.met), np.flatnonzero(ran.used)
     tried = 1
-    while least > 0 and tried < tables:
+    while least > 0 and tried < tables and not ended[0]:
         temperature = hot + (cold - hot) * tried / tables
         limit = error - temperature * np.log(1 - np.random.random())
         _overwrite(changed, kept)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import jax
@@ -23,7 +22,7 @@ from softmachine.machines.nram import NRAM
 from softmachine.tasks.memory import MemoryTask
 from softmachine.training.checkpoints import leaf_names
 from softmachine.training.experiment import Experiment, SolvedConfig, SolvedTest
-from softmachine.training.interruptions import interruptions
+from softmachine.training.interruptions import Interruption, interruptions
 from softmachine.training.members import MemberStates
 from softmachine.training.runs import Run
 from softmachine.training.update import TrainState, first_state, machine_of
@@ -146,7 +145,9 @@ def train_members(
             deadline = time.monotonic() + seconds
             most = runs[0].experiment.training.enough
             enough = enough or (lambda solved: most is not None and len(solved) >= most)
-            _train(members, report or (lambda *_: None), interrupted, deadline, enough)
+            if any(not member.progress.finished for member in members):
+                report = report or (lambda *_: None)
+                _Loop(members, report, interrupted, deadline, enough).run()
         except OSError as error:
             where = error.filename or runs[0].path
             raise RunError(f"cannot write to {where}: {error.strerror}") from error
@@ -281,19 +282,23 @@ class _Member:
             return {"tested_hard": 0.0, "tested_soft": 0.0}
         return {"tested_hard": 0.0, "tested_soft": soft(some) or soft(sizes)}
 
-    def search_wires(self) -> bool:
-        """Search the wires that the machine lacks, if it is time to.
-
-        Returns whether they were found; the machine has them then.
-        """
-        progress, experiment = self.progress, self.run.experiment
-        search = experiment.training.wire_search
+    @property
+    def lacks_wires(self) -> bool:
+        """Whether it is time to search the wires that the machine lacks."""
+        progress, search = self.progress, self.run.experiment.training.wire_search
         if search is None or progress.searched or progress.finished:
             return False
         due = int(self.state.step - self.state.began) >= search.updates
-        if not due or not 0 < progress.attempt_error <= search.error:
-            return False
-        progress.searched = True
+        return due and 0 < progress.attempt_error <= search.error
+
+    def search_wires(self, interrupted: Interruption) -> bool:
+        """Search wires; return whether they were found, the machine has them then.
+
+        A search that was interrupted counts as none.
+        """
+        progress, experiment = self.progress, self.run.experiment
+        search = experiment.training.wire_search
+        assert search is not None
         machine, curriculum = machine_of(self.state, experiment), experiment.training.curriculum
         assert isinstance(machine, NRAM)
         rng = np.random.default_rng([experiment.training.seed, progress.step])
@@ -302,7 +307,8 @@ class _Member:
         )
         key = jax.random.key(int(rng.integers(2**31)))
         batch = draw_batch(experiment.task, key, sizes, curriculum.largest)
-        mended = mend(machine, batch, rng, search.tables, search.examples)
+        mended = mend(machine, batch, rng, search.tables, search.examples, interrupted.flag)
+        progress.searched = mended is not None or not interrupted.is_set()
         if mended is None:
             return False
         progress.rewired, progress.waits = True, 0
@@ -359,83 +365,143 @@ def validation_interval(experiment: Experiment) -> int:
     return max(1, experiment.training.validate_every // experiment.training.batch)
 
 
-def _train(
-    members: Sequence[_Member],
-    report: Report,
-    interrupted: threading.Event,
-    deadline: float,
-    enough: Callable[[list[int]], bool],
-) -> None:
-    training = members[0].run.experiment.training
-    interval = validation_interval(members[0].run.experiment)
-    checkpoints = max(1, training.checkpoint_every // training.batch)
-    live = [i for i, member in enumerate(members) if not member.progress.finished]
-    if not live:
-        return
-    states = MemberStates(members[0].run.experiment, [member.state for member in members])
-    validate = _build_validation(members[0].run.experiment)
-    clock = time.monotonic()
-    ending = False
-    while live and not ending:
-        # After a crash some members may be ahead of others, which catch up first.
-        begin = min(members[i].progress.step for i in live)
-        group = [i for i in live if members[i].progress.step == begin]
-        end = min((begin // interval + 1) * interval, training.last_update)
-        sums = states.advance(group, end)
-        reached = {i: states.of(i) for i in group}
-        scores = dict(zip(group, validate([reached[i] for i in group]), strict=True))
-        now = time.monotonic()
-        seconds, clock = now - clock, now
-        share = seconds * states.devices / len(group)
-        # Asked once: later signals end the next stretch, or there would be no checkpoint.
-        ending = interrupted.is_set() or now > deadline
-        lines: dict[int, dict[str, Any]] = {}
-        best: dict[int, bool] = {}
+class _Loop:
+    """Training of members side by side, up to one validation after another."""
+
+    def __init__(
+        self,
+        members: Sequence[_Member],
+        report: Report,
+        interrupted: Interruption,
+        deadline: float,
+        enough: Callable[[list[int]], bool],
+    ) -> None:
+        experiment = members[0].run.experiment
+        self.members, self.report = members, report
+        self.interrupted, self.deadline, self.enough = interrupted, deadline, enough
+        self.last_update = experiment.training.last_update
+        self.interval = validation_interval(experiment)
+        training = experiment.training
+        self.checkpoints = max(1, training.checkpoint_every // training.batch)
+        self.states = MemberStates(experiment, [member.state for member in members])
+        self.validate = _build_validation(experiment)
+        self.reached: dict[int, TrainState] = {}
+        """Of each member the state that the last updates brought it to."""
+        self.clock = time.monotonic()
+
+    def run(self) -> None:
+        """Train until all members have ended, or it is time to end."""
+        # A search that was interrupted comes first.
+        lacking = [i for i in self._live() if self.members[i].lacks_wires]
+        ending = bool(lacking) and self._settle({i: self._last_line(i) for i in lacking}, {})
+        while (live := self._live()) and not ending:
+            # After a crash some members may be ahead of others, which catch up first.
+            begin = min(self.members[i].progress.step for i in live)
+            group = [i for i in live if self.members[i].progress.step == begin]
+            ending = self._settle(*self._advance(group))
+
+    def _live(self) -> list[int]:
+        return [i for i, member in enumerate(self.members) if not member.progress.finished]
+
+    def _solved(self) -> list[int]:
+        return [
+            i
+            for i, member in enumerate(self.members)
+            if member.progress.solved_sequences is not None
+        ]
+
+    def _last_line(self, i: int) -> dict[str, Any]:
+        """Return a member's last line of metrics, which is to be written once more."""
+        run, progress = self.members[i].run, self.members[i].progress
+        line = run.metrics()[-1]
+        run.drop_metrics_after(progress.step - 1)
+        return line
+
+    def _advance(self, group: list[int]) -> tuple[dict[int, dict[str, Any]], dict[int, bool]]:
+        """Take members up to their next validation.
+
+        Returns the lines of metrics of those that did not fail, and whether they are the best
+        yet.
+        """
+        begin = self.members[group[0]].progress.step
+        end = min((begin // self.interval + 1) * self.interval, self.last_update)
+        sums = self.states.advance(group, end)
+        self.reached = {i: self.states.of(i) for i in group}
+        scores = self._scores(self.reached)
+        seconds = self._lap()
+        lines, best = {}, {}
         for i in group:
-            member, progress = members[i], members[i].progress
-            lines[i] = member.note(reached[i], seconds, share) | _averages(sums[i]) | scores[i]
-            progress.failed = _failure(member.run.experiment, member.state)
-            if progress.failed:
-                progress.finished = True
+            member = self.members[i]
+            share = seconds * self.states.devices / len(group)
+            line = member.note(self.reached[i], seconds, share) | _averages(sums[i]) | scores[i]
+            member.progress.failed = _failure(member.run.experiment, member.state)
+            if member.progress.failed:
+                member.progress.finished = True
                 member.note_failure()
+                self.report(i, member.progress, line)
             else:
-                best[i] = member.judge(lines[i])
-        # Judged at once: updates would take time, and shift wires that are right.
-        going = [i for i in best if not members[i].progress.finished]
-        found = _search_wires({i: members[i] for i in going}, states.devices)
-        if found:
-            scores = dict(zip(group, validate([members[i].state for i in group]), strict=True))
-        now = time.monotonic()
-        seconds, clock = now - clock, now
-        for i in going:
-            members[i].spend(seconds, seconds * states.devices / len(going))
+                best[i] = member.judge(line)
+                lines[i] = line
+        return lines, best
+
+    def _settle(self, lines: dict[int, dict[str, Any]], best: dict[int, bool]) -> bool:
+        """Do what there is to be done after a validation; return whether it is time to end."""
+        self._search_wires(lines, best)
+        # Asked once: later signals end the next stretch, or there would be no checkpoint.
+        ending = self.interrupted.is_set() or self.clock > self.deadline
+        for i, line in lines.items():
+            member, progress = self.members[i], self.members[i].progress
+            member.note_scores(line, best=best.get(i, False))
+            member.begin_again()
+            if member.state is not self.reached.get(i):
+                self.states.replace(i, member.state)
+            before = (progress.step - 1) // self.interval * self.interval
+            due = progress.step // self.checkpoints > before // self.checkpoints
+            if due or progress.finished or ending:
+                member.save()
+            self.report(i, progress, line)
+        if self.enough(self._solved()):
+            for i in self._live():
+                self.members[i].end()
+        return ending
+
+    def _search_wires(self, lines: dict[int, dict[str, Any]], best: dict[int, bool]) -> None:
+        """Search the wires of all members that it is time for; ask for the end at the deadline.
+
+        Those that have them now are judged at once: more updates would take time, and shift
+        wires that are right.
+        """
+        going = {i: self.members[i] for i in lines if not self.members[i].progress.finished}
+        if not any(member.lacks_wires for member in going.values()):
+            return
+        left = None
+        if self.deadline < math.inf:
+            left = max(0.0, self.deadline - time.monotonic())
+        with ThreadPoolExecutor(self.states.devices) as pool:
+            searches = {
+                i: pool.submit(member.search_wires, self.interrupted)
+                for i, member in going.items()
+                if member.lacks_wires
+            }
+            if wait(searches.values(), left).not_done:
+                self.interrupted.set()
+            found = [i for i, search in searches.items() if search.result()]
+        # Of all members, for which it is compiled.
+        scores = self._scores({i: self.members[i].state for i in lines}) if found else {}
+        seconds = self._lap()
+        for i, member in going.items():
+            member.spend(seconds, seconds * self.states.devices / len(going))
             if i in found:
-                lines[i] |= members[i].times() | scores[i]
-                best[i] |= members[i].judge(lines[i])
-        for i in group:
-            member, progress = members[i], members[i].progress
-            if not progress.failed:
-                member.note_scores(lines[i], best=best[i])
-                member.begin_again()
-                if member.state is not reached[i]:
-                    states.replace(i, member.state)
-                due = progress.step // checkpoints > begin // checkpoints
-                due = due or progress.finished or ending
-                if due:
-                    member.save()
-            report(i, progress, lines[i])
-        solved = [i for i, x in enumerate(members) if x.progress.solved_sequences is not None]
-        if enough(solved):
-            for i in live:
-                members[i].end()
-        live = [i for i in live if not members[i].progress.finished]
+                lines[i] |= member.times() | scores[i]
+                best[i] = member.judge(lines[i]) or best.get(i, False)
 
+    def _scores(self, states: dict[int, TrainState]) -> dict[int, dict[str, float]]:
+        return dict(zip(states, self.validate([*states.values()]), strict=True))
 
-def _search_wires(members: dict[int, _Member], threads: int) -> list[int]:
-    """Search each member's wires if it is time to; return the members that have them now."""
-    with ThreadPoolExecutor(threads) as pool:
-        found = list(pool.map(_Member.search_wires, members.values()))
-    return [i for i, has in zip(members, found, strict=True) if has]
+    def _lap(self) -> float:
+        """Return the seconds since this was last asked."""
+        before, self.clock = self.clock, time.monotonic()
+        return self.clock - before
 
 
 def _build_validation(

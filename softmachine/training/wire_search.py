@@ -12,7 +12,7 @@ Schkufza, Sharma and Aiken 2013, programs found by it.
 from __future__ import annotations
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -116,13 +116,19 @@ def draw_batch(
 
 
 def mend(
-    machine: NRAM, batch: Batch, rng: np.random.Generator, tables: int, examples: int
+    machine: NRAM,
+    batch: Batch,
+    rng: np.random.Generator,
+    tables: int,
+    examples: int,
+    ended: Bool[np.ndarray, "1"] | None = None,
 ) -> NRAM | None:
     """Return the machine with wires that make no mistake on a batch; see `search_wires`.
 
     None if none are found, or if they cannot be written into its last layers.
     """
-    found = search_wires(machine.config, read_wiring(machine), batch, rng, tables, examples)
+    table = read_wiring(machine)
+    found = search_wires(machine.config, table, batch, rng, tables, examples, ended)
     if found.error:
         return None
     _, met = try_tables(machine.config, _stack([found.table]), batch)
@@ -157,6 +163,7 @@ def search_wires(
     rng: np.random.Generator,
     tables: int,
     examples: int | None = None,
+    ended: Bool[np.ndarray, "1"] | None = None,
 ) -> Found:
     """Change wires at random for so many tables, or until no example goes wrong.
 
@@ -164,46 +171,32 @@ def search_wires(
     circuits drawn at random. They are tried on the first ``examples`` of the batch, all if
     None. What is right on these is made as small as it can be, for those who will read it, and
     run on the whole batch. Examples that it gets wrong are searched on from then on, first of
-    all by changing it.
+    all by changing it. Another thread may end the search by setting ``ended[0]``.
 
     Returns what is right on the whole batch; if nothing is, what makes fewest mistakes.
     """
     # Compiles, which nobody should wait for who does not search.
     from softmachine.training import native_search as native
 
-    cells = batch.memories.shape[1]
+    ended = np.zeros(1, bool) if ended is None else ended
     asked = np.arange(len(batch.steps))[:examples]
     best: Found | None = None
     tried = begun = 0
-    while best is None or tried < tables:
-        if table is not None and not begun:
-            works = native.workings(config, cells)
-            circuits = native.Circuits(
-                table.sources.astype(np.int32),
-                table.stop.astype(bool),
-                np.arange(len(table.stop), dtype=np.int32),
-            )
-            hot = cold = COLD * HOT[0]
-        else:
-            active = int(rng.integers(min(2, config.registers), config.registers + 1))
-            works = native.workings(config, cells, active)
-            circuits = native.random_circuits(works, CIRCUITS[begun % len(CIRCUITS)], rng)
-            hot = float(np.exp(rng.uniform(*np.log(HOT))))
-            cold = COLD * hot
+
+    def goes_on():
+        return best is None or (tried < tables and not ended[0])
+
+    while goes_on():
+        cells = batch.memories.shape[1]
+        works, circuits, hot, cold = _begin(config, table, cells, begun, rng)
         length = FIRST_TABLES * 2**begun
         begun += 1
         error = 0.0
-        while not error and (best is None or tried < tables):
+        while not error and goes_on():
             guide = native.prepare(*batch.take(asked))
+            most, seed = min(length, tables - tried), int(rng.integers(2**32))
             circuits, error, ran = native.anneal(
-                works,
-                circuits,
-                guide,
-                min(length, tables - tried),
-                hot,
-                cold,
-                MORE_CHANGES,
-                int(rng.integers(2**32)),
+                works, circuits, guide, most, hot, cold, MORE_CHANGES, seed, ended
             )
             tried += ran
             if not error:
@@ -223,7 +216,32 @@ def search_wires(
                 length, hot = FIRST_TABLES, cold
             if best is None or share < best.error:
                 best = Found(wires, share, tried)
+    assert best is not None
     return best._replace(tried=tried)
+
+
+def _begin(
+    config: NRAMConfig,
+    table: WiringTable | None,
+    cells: int,
+    begun: int,
+    rng: np.random.Generator,
+) -> tuple[Any, Any, float, float]:
+    """Return how an attempt begins: what gates do, circuits, first and last temperature."""
+    from softmachine.training import native_search as native
+
+    if table is not None and not begun:
+        circuits = native.Circuits(
+            table.sources.astype(np.int32),
+            table.stop.astype(bool),
+            np.arange(len(table.stop), dtype=np.int32),
+        )
+        return native.workings(config, cells), circuits, COLD * HOT[0], COLD * HOT[0]
+    active = int(rng.integers(min(2, config.registers), config.registers + 1))
+    works = native.workings(config, cells, active)
+    circuits = native.random_circuits(works, CIRCUITS[begun % len(CIRCUITS)], rng)
+    hot = float(np.exp(rng.uniform(*np.log(HOT))))
+    return works, circuits, hot, COLD * hot
 
 
 def write_wires(machine: NRAM, table: WiringTable, met: Int[np.ndarray, " some"]) -> NRAM:

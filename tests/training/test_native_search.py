@@ -20,6 +20,9 @@ from softmachine.training.native_search import (
 )
 from softmachine.training.wire_search import draw_batch
 
+NEVER = np.zeros(1, bool)
+"""Nobody asks for the end."""
+
 
 @pytest.fixture(scope="module")
 def batch():
@@ -72,7 +75,7 @@ def test_idle_registers_stay_zero(batch, examples):
     config = NRAMConfig(registers=4)
     works = workings(config, batch.memories.shape[1], active=2)
     start = random_circuits(works, 2, np.random.default_rng(0))
-    found, _, tried = anneal(works, start, examples, 500, 0.01, 0.001, 1.0, 0)
+    found, _, tried = anneal(works, start, examples, 500, 0.01, 0.001, 1.0, 0, NEVER)
     assert tried == 500
     for sources in (start.sources, found.sources):
         np.testing.assert_array_equal(sources[:, -2:], [[2, 3]] * 2)
@@ -85,7 +88,7 @@ def test_annealing_returns_the_best_that_it_saw(batch, examples, hot):
     works = workings(config, batch.memories.shape[1])
     start = random_circuits(works, 2, np.random.default_rng(4))
     first = run_all(works, start, examples)
-    found, error, tried = anneal(works, start, examples, 2_000, hot, hot / 10, 1.0, 1)
+    found, error, tried = anneal(works, start, examples, 2_000, hot, hot / 10, 1.0, 1, NEVER)
     assert tried == 2_000
     assert error == run_all(works, found, examples) < first
 
@@ -99,7 +102,7 @@ def test_annealing_escapes_what_a_greedy_search_keeps():
     works = workings(config, batch.memories.shape[1])
     start = random_circuits(works, 3, np.random.default_rng(2))
     greedy, annealed = (
-        anneal(works, start, examples, 300_000, hot, hot / 10, 1.0, 2)[1]
+        anneal(works, start, examples, 300_000, hot, hot / 10, 1.0, 2, NEVER)[1]
         for hot in (1e-9, 0.015)
     )
     assert greedy > 0.3
@@ -111,7 +114,7 @@ def test_tables_are_given_up_only_if_they_are_behind(batch, examples):
     works = workings(NRAMConfig(registers=3), batch.memories.shape[1])
     slack = SLACK / len(batch.steps)
     start = random_circuits(works, 2, np.random.default_rng(0))
-    good, _, _ = anneal(works, start, examples, 3_000, 1e-3, 1e-4, 1.0, 0)
+    good, _, _ = anneal(works, start, examples, 3_000, 1e-3, 1e-4, 1.0, 0, NEVER)
     before = _nothing_ran(works, good, examples)
     error = run_all(works, good, examples, before)
     results = set()
@@ -138,7 +141,7 @@ def test_programs_become_smaller_and_stay_right():
     works = workings(config, batch.memories.shape[1])
     for seed in range(20):
         start = random_circuits(works, 4, np.random.default_rng(seed))
-        found, error, _ = anneal(works, start, examples, 30_000, 0.01, 0.001, 1.0, seed)
+        found, error, _ = anneal(works, start, examples, 30_000, 0.01, 0.001, 1.0, seed, NEVER)
         if not error:
             break
     assert error == 0
@@ -151,3 +154,13 @@ def test_programs_become_smaller_and_stay_right():
     gates = [ran.many[circuit] for circuit in np.flatnonzero(ran.used)]
     assert 3 <= sum(gates) <= sum(before.many[before.used])
     assert len(gates) <= 2
+
+
+def test_annealing_ends_when_it_is_asked_to(examples, batch):
+    works = workings(NRAMConfig(registers=3), batch.memories.shape[1])
+    start = random_circuits(works, 2, np.random.default_rng(0))
+    asked = np.ones(1, bool)
+    kept, error, tried = anneal(works, start, examples, 10**9, 0.01, 0.001, 1.0, 0, asked)
+    assert tried == 1
+    assert error == pytest.approx(run_all(works, start, examples))
+    np.testing.assert_array_equal(kept.sources, start.sources)

@@ -12,7 +12,8 @@ from softmachine.evaluation.scoring import build_scorer
 from softmachine.machines.nram import NRAMConfig, NRAMControllerConfig
 from softmachine.machines.nram_hard import pattern_bits
 from softmachine.machines.nram_wiring import live_rows, read_wiring, run_wiring
-from softmachine.tasks.memory_arrays import Access
+from softmachine.tasks.memory_arrays import Access, Permutation
+from softmachine.training import trainer
 from softmachine.training.population import create_population
 from softmachine.training.runs import Run
 from softmachine.training.search import Search
@@ -207,6 +208,45 @@ def test_members_take_up_the_wires_that_were_found(searching, tmp_path):
     assert lines[10] == 0
     assert progress.best_error == 0
     assert progress.best_sequences == 10 * searching.training.batch
+
+
+def test_a_search_that_was_interrupted_is_done_again(
+    searching, tmp_path, monkeypatch, assert_same, without_times
+):
+    """And then all is as without the interruption."""
+    straight, broken = (Run.create(tmp_path / name, searching) for name in ("x", "y"))
+    train(straight)
+
+    def interrupted(*arguments):
+        arguments[-1][0] = True
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer, "mend", interrupted)
+        progress = train(broken)
+    assert progress.step == 10
+    assert not progress.finished
+    assert not progress.searched
+    progress = train(Run(broken.path))
+    assert progress.finished
+    assert progress.rewired
+    assert_same(straight.load_last()[0], broken.load_last()[0])
+    assert_same(straight.load_machine(), broken.load_machine())
+    assert without_times(straight.metrics()) == without_times(broken.metrics())
+
+
+def test_a_search_ends_with_the_time(searching, tmp_path):
+    """Though it would go on for hours."""
+    endless = WireSearch(updates=5, error=1.0, tables=10**9, examples=32)
+    hopeless = dataclasses.replace(
+        searching,
+        task=Permutation(),
+        training=dataclasses.replace(searching.training, wire_search=endless),
+    )
+    run = Run.create(tmp_path / "x", hopeless)
+    (progress,) = train_members([run], seconds=0.0)
+    assert progress.step == 5
+    assert not progress.finished
+    assert not progress.searched
 
 
 def test_members_of_a_population_search_as_they_would_alone(searching, batch, tmp_path):
