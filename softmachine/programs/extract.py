@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import partial
 
 from softmachine.errors import SoftmachineError
 from softmachine.machines.gates import find_gates
-from softmachine.machines.nram import NRAM, NRAMConfig
+from softmachine.machines.nram import MLP, NRAM, NRAMConfig
 from softmachine.machines.nram_wiring import read_wiring
 from softmachine.programs.circuits import GateUse, Wires
+from softmachine.programs.observed import EXAMPLES, LARGEST, observed_table
 from softmachine.programs.program import Program, build_program
 from softmachine.programs.reachable import Entry, Table
 from softmachine.tasks.memory import MemoryTask
@@ -18,6 +20,9 @@ from softmachine.tasks.memory import MemoryTask
 def extract(machine: NRAM, task: MemoryTask) -> Program:
     """Return the program of a machine that is given as many steps as the task says.
 
+    That of a recurrent controller does what was seen on examples of the task; see
+    `softmachine.programs.observed`.
+
     Raises SoftmachineError if the machine does not fold into a program, or the task cannot
     say how many steps a memory asks for.
     """
@@ -25,7 +30,10 @@ def extract(machine: NRAM, task: MemoryTask) -> Program:
         rule = task.step_rule()
     except ValueError as error:
         raise SoftmachineError(str(error)) from error
-    return build_program(controller_table(machine), rule)
+    if isinstance(machine.controller, MLP):
+        return build_program(controller_table(machine), rule)
+    table = observed_table(machine, task, partial(wires, machine.config))
+    return build_program(table, rule)._replace(observed=EXAMPLES * len(LARGEST))
 
 
 def controller_table(machine: NRAM) -> Table:

@@ -40,7 +40,7 @@ def notes(
         + steps_note(program.steps, program.counts_steps),
         variables_note(program),
         f"Extracted by softmachine from {provenance}.",
-        verified(report),
+        verified(report, program.observed),
     ]
 
 
@@ -90,10 +90,16 @@ def variables_note(program: Program) -> str:
     return f"Variables and the machine's registers: {', '.join(texts)}."
 
 
-def verified(report: Report | None) -> str:
-    """Return what is known of the program's correctness."""
+def verified(report: Report | None, observed: int = 0) -> str:
+    """Return what is known of the program's correctness.
+
+    ``observed``: on how many examples the states were observed, if they do not follow.
+    """
     states = (
-        "The states follow from the circuits for all patterns of zero registers: none is "
+        f"The controller has a state of its own: what it does was observed on {observed:,} "
+        "examples, not proven."
+        if observed
+        else "The states follow from the circuits for all patterns of zero registers: none is "
         "missed, whatever the memory holds."
     )
     if report is None:

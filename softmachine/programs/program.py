@@ -74,6 +74,8 @@ class Program(NamedTuple):
     """How many steps there are."""
     registers: int
     """How many the machine has; the variable of this number is the steps that are left."""
+    observed: int = 0
+    """On how many examples its states were observed; 0 if they follow from the circuits."""
 
     @property
     def counts_steps(self) -> bool:

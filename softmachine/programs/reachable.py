@@ -46,6 +46,7 @@ class Entry(NamedTuple):
 
 
 Table = Mapping[Key, Entry]
+"""Complete for a controller without a state; for others it holds what was observed."""
 
 
 class Known(NamedTuple):
@@ -150,8 +151,11 @@ def _explore(table: Table, registers: int, steps: StepRule, farthest: int) -> Re
             certain = max(state.certain - 1, 0)
             goes_on = endless or certain > 0 or known[-1] != ZERO
             after = Known(entry.controller, known, certain)
-            follows[state].append((after, goes_on and not circuit.stop))
-            if follows[state][-1][1]:
+            goes_on = goes_on and not circuit.stop
+            if goes_on and after.key not in table:
+                continue  # a controller with a state was never seen there
+            follows[state].append((after, goes_on))
+            if goes_on:
                 waiting.append(after)
     return Reached(start, follows, circuits, set())
 

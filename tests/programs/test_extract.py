@@ -6,7 +6,7 @@ import pytest
 
 from softmachine import zoo
 from softmachine.errors import SoftmachineError
-from softmachine.machines.nram import NRAMConfig, NRAMControllerConfig
+from softmachine.machines.nram import NRAMConfig
 from softmachine.programs import verify as verification
 from softmachine.programs.extract import extract
 from softmachine.programs.notes import Provenance, notes
@@ -69,13 +69,9 @@ def zoo_key():
     return jax.random.key(0)
 
 
-def test_recurrent_controllers_are_refused():
+def test_too_many_registers_are_refused():
     import jax
 
-    config = NRAMConfig(controller=NRAMControllerConfig(kind="gru", hidden=4))
-    machine = config.build(key=jax.random.key(0))
-    with pytest.raises(SoftmachineError, match="recurrent"):
-        extract(machine, Access())
     many = dataclasses.replace(NRAMConfig(), registers=20).build(key=jax.random.key(0))
     with pytest.raises(SoftmachineError, match="20 registers"):
         extract(many, Access())
