@@ -4,12 +4,21 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := runs/demo
 RESULTS := runs/results
-# recipe:members, and how many solved ones end it (all, if nothing is said)
-LEDGER := ntm-copy:10 ntm-ff-copy:5 lstm-copy:1 ntm-repeat-copy:5 ntm-ff-repeat-copy:5 \
-    lstm-repeat-copy:1 ntm-recall:5 ntm-ff-recall:5 lstm-recall:1 ntm-ngrams:1 \
-    ntm-ff-ngrams:1 lstm-ngrams:1 ntm-sort:2 ntm-ff-sort:1 lstm-sort:1 \
-    nram-access:32:8 nram-increment:32:8 nram-copy:32:8 nram-reverse:32:8 nram-swap:8:1 \
-    nram-permutation:4:1 nram-list-k:8:1 nram-walk-bst:8:1
+HARD := list-k list-search merge walk-bst
+# What the ledger shows: directory, recipe, members, options.
+LEDGER := ntm-copy:ntm-copy:10 ntm-ff-copy:ntm-ff-copy:5 lstm-copy:lstm-copy:1 \
+    ntm-repeat-copy:ntm-repeat-copy:5 ntm-ff-repeat-copy:ntm-ff-repeat-copy:5 \
+    lstm-repeat-copy:lstm-repeat-copy:1 ntm-recall:ntm-recall:5 \
+    ntm-ff-recall:ntm-ff-recall:5 lstm-recall:lstm-recall:1 ntm-ngrams:ntm-ngrams:1 \
+    ntm-ff-ngrams:ntm-ff-ngrams:1 lstm-ngrams:lstm-ngrams:1 ntm-sort:ntm-sort:2 \
+    ntm-ff-sort:ntm-ff-sort:1 lstm-sort:lstm-sort:1 \
+    $(foreach seed,0 100 200, \
+        $(foreach task,access increment copy reverse, \
+            nram-$(task)-$(seed):nram-$(task):32:--training.enough=8:--seed=$(seed)) \
+        nram-swap-$(seed):nram-swap:8:--training.enough=1:--seed=$(seed) \
+        nram-permutation-$(seed):nram-permutation:4:--training.enough=1:--seed=$(seed)) \
+    $(foreach task,$(HARD),nram-$(task):nram-$(task):8:--training.enough=1) \
+    nram-noise:nram-noise:64 nram-no-noise:nram-noise:64:--training.gradient-noise=0
 
 .PHONY: demo test lint format viewer capture benchmark results clean
 
@@ -66,12 +75,11 @@ benchmark: .venv/installed-benchmark
 # in $(RESULTS) already is continued or kept, so an interrupted `make results` can be repeated.
 results: .venv/installed
 	@set -e; for entry in $(LEDGER); do \
-	    recipe=$${entry%%:*}; numbers=$${entry#*:}; members=$${numbers%%:*}; \
-	    enough=$${numbers#$$members}; enough=$${enough#:}; runs=$(RESULTS)/$$recipe; \
+	    set -- $$(echo $$entry | tr : ' '); runs=$(RESULTS)/$$1 recipe=$$2 members=$$3; shift 3; \
 	    if [ -e $$runs/population.json ]; then $(BIN)/softmachine resume $$runs; \
-	    else $(BIN)/softmachine train $$recipe --members $$members --run $$runs \
-	        $${enough:+--training.enough $$enough}; fi; \
+	    else $(BIN)/softmachine train $$recipe --members $$members --run $$runs "$$@"; fi; \
 	done
+	@set -e; for task in $(HARD); do $(BIN)/softmachine repair $(RESULTS)/nram-$$task; done
 	$(BIN)/softmachine ledger $(RESULTS) --out docs/results.md
 
 clean:
