@@ -52,6 +52,8 @@ DEEP = Search(
 """Where several choices have to be right at once before the error falls, a large bonus keeps
 them all undecided."""
 
+SEARCH = WireSearch(updates=100, error=1.0, tables=4_000_000)
+
 
 def nram_access() -> Experiment:
     """NRAM: say what a pointer points to."""
@@ -95,7 +97,12 @@ def nram_list_search() -> Experiment:
 
 def nram_merge() -> Experiment:
     """NRAM: merge two sorted arrays."""
-    return _deep("nram-merge", Merge(steps_per_item=1), Uniform(smallest=2, largest=8))
+    return _deep(
+        "nram-merge",
+        Merge(steps_per_item=1),
+        Uniform(smallest=3, largest=8),
+        WireSearch(updates=100, error=1.0, tables=8_000_000, hot=(0.004, 0.009)),
+    )
 
 
 def nram_walk_bst() -> Experiment:
@@ -108,7 +115,12 @@ def nram_noise() -> Experiment:
     return _experiment("nram-noise", MemoryCopy(), Uniform(smallest=1, largest=6), restarts=())
 
 
-def _deep(name: str, task: MemoryTaskConfig, curriculum: Curriculum) -> Experiment:
+def _deep(
+    name: str,
+    task: MemoryTaskConfig,
+    curriculum: Curriculum,
+    wire_search: WireSearch = SEARCH,
+) -> Experiment:
     """Return an experiment whose wires are searched."""
     return _experiment(
         name,
@@ -117,7 +129,7 @@ def _deep(name: str, task: MemoryTaskConfig, curriculum: Curriculum) -> Experime
         search=DEEP,
         updates=6_000,
         restarts=(Restart(updates=300, error=0.3), Restart(updates=600, error=0.1)),
-        wire_search=WireSearch(updates=100, error=1.0, tables=4_000_000),
+        wire_search=wire_search,
         registers=4,
         gates=STEP_GATES,
     )

@@ -307,7 +307,7 @@ class _Member:
         )
         key = jax.random.key(int(rng.integers(2**31)))
         batch = draw_batch(experiment.task, key, sizes, curriculum.largest)
-        mended = mend(machine, batch, rng, search.tables, search.examples, interrupted.flag)
+        mended = mend(machine, batch, rng, search, interrupted.flag)
         progress.searched = mended is not None or not interrupted.is_set()
         if mended is None:
             return False

@@ -33,8 +33,7 @@ more of these."""
 FIRST_TABLES = 25_000
 """So many tables the first attempt tries; each later one twice as many."""
 HOT = (0.004, 0.016)
-"""Between these an attempt's first temperature is drawn, its logarithm uniformly. In shares of
-wrong cells: a change for the worse by this share is kept with probability 1/e."""
+"""See `WireSearch.hot`."""
 COLD = 0.1
 """The last temperature, as a share of the first."""
 SIMPLER = 30_000
@@ -61,6 +60,9 @@ class WireSearch:
     """...and its best validation error is this at most."""
     tables: int = 1_000_000
     """How many tables of wires are tried."""
+    hot: tuple[float, float] = HOT
+    """Between these an attempt's first temperature is drawn, its logarithm uniformly. In shares
+    of wrong cells: a change for the worse by this share is kept with probability 1/e."""
     examples: int = 128
     """Examples, of all sizes trained on, that they are tried on; a program that is right on
     them has to be right on `CONFIRMED` times as many."""
@@ -74,6 +76,9 @@ class WireSearch:
                 )
         if not self.error > 0:
             raise ValueError(f"wire search error must be above 0, not {self.error}")
+        low, high = self.hot
+        if not 0 < low <= high:
+            raise ValueError(f"wire search hot must be (low, high), above 0; not {self.hot}")
 
 
 class Batch(NamedTuple):
@@ -119,8 +124,7 @@ def mend(
     machine: NRAM,
     batch: Batch,
     rng: np.random.Generator,
-    tables: int,
-    examples: int,
+    search: WireSearch,
     ended: Bool[np.ndarray, "1"] | None = None,
 ) -> NRAM | None:
     """Return the machine with wires that make no mistake on a batch; see `search_wires`.
@@ -128,7 +132,9 @@ def mend(
     None if none are found, or if they cannot be written into its last layers.
     """
     table = read_wiring(machine)
-    found = search_wires(machine.config, table, batch, rng, tables, examples, ended)
+    found = search_wires(
+        machine.config, table, batch, rng, search.tables, search.examples, search.hot, ended
+    )
     if found.error:
         return None
     _, met = try_tables(machine.config, _stack([found.table]), batch)
@@ -163,6 +169,7 @@ def search_wires(
     rng: np.random.Generator,
     tables: int,
     examples: int | None = None,
+    hot: tuple[float, float] = HOT,
     ended: Bool[np.ndarray, "1"] | None = None,
 ) -> Found:
     """Change wires at random for so many tables, or until no example goes wrong.
@@ -172,6 +179,8 @@ def search_wires(
     None. What is right on these is made as small as it can be, for those who will read it, and
     run on the whole batch. Examples that it gets wrong are searched on from then on, first of
     all by changing it. Another thread may end the search by setting ``ended[0]``.
+
+    ``hot``: see `WireSearch.hot`.
 
     Returns what is right on the whole batch; if nothing is, what makes fewest mistakes.
     """
@@ -188,7 +197,7 @@ def search_wires(
 
     while goes_on():
         cells = batch.memories.shape[1]
-        works, circuits, hot, cold = _begin(config, table, cells, begun, rng)
+        works, circuits, first, last = _begin(config, table, cells, begun, hot, rng)
         length = FIRST_TABLES * 2**begun
         begun += 1
         error = 0.0
@@ -196,7 +205,7 @@ def search_wires(
             guide = native.prepare(*batch.take(asked))
             most, seed = min(length, tables - tried), int(rng.integers(2**32))
             circuits, error, ran = native.anneal(
-                works, circuits, guide, most, hot, cold, MORE_CHANGES, seed, ended
+                works, circuits, guide, most, first, last, MORE_CHANGES, seed, ended
             )
             tried += ran
             if not error:
@@ -213,7 +222,7 @@ def search_wires(
                     return Found(wires, 0.0, tried)
                 share = float(mistakes.mean())
                 asked = np.concatenate([asked, np.flatnonzero(mistakes)[:MISSED]])
-                length, hot = FIRST_TABLES, cold
+                length, first = FIRST_TABLES, last
             if best is None or share < best.error:
                 best = Found(wires, share, tried)
     assert best is not None
@@ -225,6 +234,7 @@ def _begin(
     table: WiringTable | None,
     cells: int,
     begun: int,
+    hot: tuple[float, float],
     rng: np.random.Generator,
 ) -> tuple[Any, Any, float, float]:
     """Return how an attempt begins: what gates do, circuits, first and last temperature."""
@@ -236,12 +246,12 @@ def _begin(
             table.stop.astype(bool),
             np.arange(len(table.stop), dtype=np.int32),
         )
-        return native.workings(config, cells), circuits, COLD * HOT[0], COLD * HOT[0]
+        return native.workings(config, cells), circuits, COLD * hot[0], COLD * hot[0]
     active = int(rng.integers(min(2, config.registers), config.registers + 1))
     works = native.workings(config, cells, active)
     circuits = native.random_circuits(works, CIRCUITS[begun % len(CIRCUITS)], rng)
-    hot = float(np.exp(rng.uniform(*np.log(HOT))))
-    return works, circuits, hot, COLD * hot
+    first = float(np.exp(rng.uniform(*np.log(hot))))
+    return works, circuits, first, COLD * first
 
 
 def write_wires(machine: NRAM, table: WiringTable, met: Int[np.ndarray, " some"]) -> NRAM:

@@ -171,6 +171,8 @@ def test_wires_cannot_be_written_where_patterns_look_the_same(untrained, found):
         (dict(updates=1, error=0.0), r"error must be above 0, not 0\.0"),
         (dict(updates=1, error=0.3, tables=0), "tables must be at least 1"),
         (dict(updates=1, error=0.3, examples=0), "examples must be at least 1"),
+        (dict(updates=1, error=0.3, hot=(0.0, 1.0)), r"hot must be \(low, high\), above 0"),
+        (dict(updates=1, error=0.3, hot=(2.0, 1.0)), r"hot must be \(low, high\), above 0"),
     ],
 )
 def test_bad_fields_are_refused(fields, message):
