@@ -101,7 +101,7 @@ def nram_merge() -> Experiment:
         "nram-merge",
         Merge(steps_per_item=1),
         Uniform(smallest=3, largest=8),
-        WireSearch(updates=100, error=1.0, tables=8_000_000, hot=(0.004, 0.009), examples=48),
+        WireSearch(updates=100, error=1.0, tables=8_000_000, hot=(0.004, 0.009)),
     )
 
 
