@@ -35,7 +35,7 @@ _LEGEND = """\
 - *To solve*: median, and in brackets the quartiles, of the seeds that solved the task.
   *Device time* is what a seed took of the machine: seconds times devices, shared among the
   seeds that trained together. Wall-clock time is that of all seeds trained together.
-  Compilation and validation are included in both.
+  Compilation, validation and searches are included in both, an NRAM's solved test is not.
 - *Validation*: the task's error per sequence, of the parameters kept, those that validated
   best; median of the finished seeds, and the best.
 - *Tests*: those of Graves et al. 2014 and Kurach et al. 2016, on {sequences} fresh sequences

@@ -17,7 +17,7 @@ from softmachine.programs.repair import repair, wrong_cells
 from softmachine.training.experiment import Experiment
 from softmachine.training.fine_tuning import fine_tune
 from softmachine.training.runs import Run
-from softmachine.training.wire_search import Batch, draw_batch, search_wires
+from softmachine.training.wire_search import HOT, Batch, draw_batch, search_wires
 
 RESULT = "repair"
 """Name of the result under which a run keeps its outcome."""
@@ -77,11 +77,13 @@ def mend_members(
     if broken:
         tuned = fine_tune([runs[i] for i in broken], updates)
         rngs = np.random.default_rng(seed).spawn(len(broken))
+        search = runs[0].experiment.training.wire_search
+        hot = HOT if search is None else search.hot
 
         def anneal(i, rng):
             machine = loaded[i][0]
-            found = search_wires(machine.config, read_wiring(machine), guide, rng, tables)
-            return found.table
+            own = read_wiring(machine)
+            return search_wires(machine.config, own, guide, rng, tables, hot=hot).table
 
         with ThreadPoolExecutor(len(jax.devices())) as pool:
             annealed = list(pool.map(anneal, broken, rngs))

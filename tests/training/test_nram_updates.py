@@ -15,7 +15,7 @@ from softmachine.training.update import build_train_chunk, first_state, machine_
 MEMBERS = 3
 STEP = 4
 """Updates that members are said to have behind them."""
-TOGETHER = ("together", "together, two devices")
+TOGETHER = ("together", "together, two devices", "in groups")
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,7 @@ def chunks(config):
         "alone, two devices": build_train_chunk(config, Layout(devices[:2], 1, 1)),
         "together": build_train_chunk(config, Layout(devices[:1], MEMBERS, MEMBERS)),
         "together, two devices": build_train_chunk(config, Layout(devices[:2], 4, 2)),
+        "in groups": build_train_chunk(config, Layout(devices[:1], 4, 2)),
     }
 
 
@@ -64,10 +65,10 @@ def alone(chunks):
 
 @pytest.fixture(scope="module")
 def together(chunks, stack):
-    """Take all members through some updates each; on two devices a slot is left over."""
+    """Take all members through some updates each; in pairs a slot is left over."""
 
     def take(states, updates, layout):
-        slots = 4 if "two" in layout else MEMBERS
+        slots = MEMBERS if layout == "together" else 4
         spare = slots - MEMBERS
         stacked = stack([*states, *[states[0]] * spare])
         ends = jnp.array([STEP + n for n in updates] + [0] * spare)

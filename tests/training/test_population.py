@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from softmachine.errors import RunError
+from softmachine.training import devices as devices_module
 from softmachine.training import members as members_module
+from softmachine.training.devices import layout_for
 from softmachine.training.experiment import SolvedConfig
 from softmachine.training.members import MemberStates
 from softmachine.training.population import (
@@ -298,7 +300,7 @@ def test_damaged_populations_are_explained(tmp_path, index, message):
 
 
 @pytest.fixture
-def spread(experiment, monkeypatch):
+def spread(experiment, nram_experiment, monkeypatch):
     """Member states whose updates only note which slots of which device they are for."""
     calls = []
 
@@ -310,11 +312,12 @@ def spread(experiment, monkeypatch):
         return chunk
 
     monkeypatch.setattr(members_module, "build_train_chunk", build)
-    first = first_state(experiment)
 
-    def make(count):
+    def make(count, joint=False):
+        chosen = nram_experiment if joint else experiment
+        first = first_state(chosen)
         states = [first._replace(seed=jnp.asarray(i, jnp.int32)) for i in range(count)]
-        return MemberStates(experiment, states), calls
+        return MemberStates(chosen, states), calls
 
     return make
 
@@ -333,6 +336,38 @@ def test_members_still_training_are_dealt_out_evenly(spread, count):
         assert busy.max() - busy.min() <= 1
         assert [int(states.of(i).seed) for i in range(count)] == list(range(count))
         live.remove(rng.choice(live))
+
+
+def test_members_still_training_are_gathered_in_few_groups(spread, monkeypatch):
+    """Eight on two devices, in pairs; one of each pair waits, so pairs are made anew."""
+    monkeypatch.setattr(devices_module, "CACHED_EXAMPLES", 8)  # two batches
+    states, calls = spread(8, joint=True)
+    states.advance(range(8), end=1)
+    assert np.all(calls[-1] == 1)
+    live = range(0, 8, 2)
+    states.advance(live, end=2)
+    pairs = (calls[-1] > 0).reshape(2, 2, 2)
+    assert pairs.sum() == 4
+    assert pairs.any(axis=2).sum(axis=1).tolist() == [1, 1]
+    assert [int(states.of(i).seed) for i in range(8)] == list(range(8))
+
+
+@pytest.mark.parametrize(
+    ("members", "batch", "joint", "expected"),
+    [
+        (32, 32, True, (32, 4)),
+        (10, 32, True, (10, 1)),  # five on each device: no smaller groups but of one
+        (12, 4, True, (12, 6)),
+        (5, 4, True, (6, 3)),
+        (4, 200, True, (4, 1)),
+        (32, 32, False, (32, 1)),
+        (1, 32, True, (1, 1)),
+    ],
+)
+def test_groups_fit_into_the_cache_of_a_core(members, batch, joint, expected):
+    layout = layout_for(members, batch, joint=joint)
+    assert (layout.members, layout.together) == expected
+    assert len(layout.devices) == 2
 
 
 def test_members_that_stop_one_by_one_on_one_device_make_room(spread):
