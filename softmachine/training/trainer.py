@@ -391,14 +391,16 @@ class _Loop:
 
     def run(self) -> None:
         """Train until all members have ended, or it is time to end."""
-        # A search that was interrupted comes first.
+        # A search that was interrupted comes first, whatever the time: however short that is,
+        # a run that is resumed often enough gets on.
         lacking = [i for i in self._live() if self.members[i].lacks_wires]
-        ending = bool(lacking) and self._settle({i: self._last_line(i) for i in lacking}, {})
+        lines = {i: self._last_line(i) for i in lacking}
+        ending = bool(lacking) and self._settle(lines, {}, math.inf)
         while (live := self._live()) and not ending:
             # After a crash some members may be ahead of others, which catch up first.
             begin = min(self.members[i].progress.step for i in live)
             group = [i for i in live if self.members[i].progress.step == begin]
-            ending = self._settle(*self._advance(group))
+            ending = self._settle(*self._advance(group), self.deadline)
 
     def _live(self) -> list[int]:
         return [i for i, member in enumerate(self.members) if not member.progress.finished]
@@ -444,9 +446,11 @@ class _Loop:
                 lines[i] = line
         return lines, best
 
-    def _settle(self, lines: dict[int, dict[str, Any]], best: dict[int, bool]) -> bool:
+    def _settle(
+        self, lines: dict[int, dict[str, Any]], best: dict[int, bool], search_until: float
+    ) -> bool:
         """Do what there is to be done after a validation; return whether it is time to end."""
-        self._search_wires(lines, best)
+        self._search_wires(lines, best, search_until)
         # Asked once: later signals end the next stretch, or there would be no checkpoint.
         ending = self.interrupted.is_set() or self.clock > self.deadline
         for i, line in lines.items():
@@ -465,8 +469,10 @@ class _Loop:
                 self.members[i].end()
         return ending
 
-    def _search_wires(self, lines: dict[int, dict[str, Any]], best: dict[int, bool]) -> None:
-        """Search the wires of all members that it is time for; ask for the end at the deadline.
+    def _search_wires(
+        self, lines: dict[int, dict[str, Any]], best: dict[int, bool], until: float
+    ) -> None:
+        """Search the wires of all members that it is time for; ask for the end if it gets late.
 
         Those that have them now are judged at once: more updates would take time, and shift
         wires that are right.
@@ -475,8 +481,8 @@ class _Loop:
         if not any(member.lacks_wires for member in going.values()):
             return
         left = None
-        if self.deadline < math.inf:
-            left = max(0.0, self.deadline - time.monotonic())
+        if until < math.inf:
+            left = max(0.0, until - time.monotonic())
         with ThreadPoolExecutor(self.states.devices) as pool:
             searches = {
                 i: pool.submit(member.search_wires, self.interrupted)

@@ -251,6 +251,14 @@ def test_a_search_ends_with_the_time(searching, tmp_path):
     assert not progress.searched
 
 
+def test_a_search_that_the_time_ended_is_finished_on_resuming(searching, tmp_path):
+    """However short the time is again: or such a run would never get on."""
+    run = Run.create(tmp_path / "x", searching)
+    for step, searched in ((5, False), (10, False), (10, True)):
+        (progress,) = train_members([Run(run.path)], seconds=0.0)
+        assert (progress.step, progress.searched) == (step, searched)
+
+
 def test_members_of_a_population_search_as_they_would_alone(searching, batch, tmp_path):
     alone = Run.create(tmp_path / "x", searching.with_seed(1))
     train(alone)

@@ -6,7 +6,7 @@ import re
 
 import jax
 
-from softmachine.machines.nram import NRAMConfig, NRAMControllerConfig
+from softmachine.machines.nram import NRAMConfig
 from softmachine.programs.notes import Provenance
 from softmachine.tasks.memory_arrays import Access
 from softmachine.viewer.report import program_section
@@ -26,6 +26,6 @@ def test_the_program_of_an_nram_is_code_that_runs(access_machine):
 
 
 def test_a_machine_without_a_program_says_why():
-    config = NRAMConfig(gates=("READ", "WRITE"), controller=NRAMControllerConfig(kind="gru"))
+    config = NRAMConfig(registers=20, gates=("READ", "WRITE"))
     section = program_section(config.build(key=jax.random.key(0)), Access(), ORIGIN)
-    assert "None could be extracted: a recurrent controller" in section
+    assert "None could be extracted: 20 registers" in section
