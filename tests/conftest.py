@@ -57,7 +57,8 @@ def access_machine():
     import jax
     import jax.numpy as jnp
 
-    from softmachine.machines.nram import LARGEST_LOGIT, NRAMConfig, NRAMControllerConfig
+    from softmachine.machines.circuits import LARGEST_LOGIT
+    from softmachine.machines.nram import NRAMConfig, NRAMControllerConfig
 
     config = NRAMConfig(
         registers=2,

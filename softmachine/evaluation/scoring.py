@@ -13,6 +13,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int, Key, PRNGKeyArray, PyTree
 
+from softmachine import compiling
 from softmachine.machines.loop import CACHED_EXAMPLES, run_batch
 from softmachine.machines.machine import Machine
 from softmachine.machines.nram import NRAM
@@ -35,7 +36,7 @@ class Scores(NamedTuple):
     """How many steps each example takes."""
 
 
-Loss = Callable[[PyTree, Example, PyTree], Float[Array, ""]]
+Loss = Callable[[PyTree, Example, PyTree], Float[Array, "*batch"]]
 Scorer = Callable[[Machine, PRNGKeyArray, Int[Array, " batch"]], Metrics]
 
 
@@ -53,7 +54,8 @@ def score_batch(
     """Draw one example per key and size, run the machine, return losses and metrics.
 
     ``loss`` takes one example's outputs, the example, and its part of ``context``, a pytree
-    whose leaves begin with the batch; without it, losses are the task's own.
+    whose leaves begin with the batch; without it, losses are the task's own. That of a
+    machine that is ``batch_last`` takes a batch's, each array with the batch last.
 
     ``in_step`` names a vmapped axis whose batches all take as many steps as the longest
     example among them: a loop of a different length for each would cost far more.
@@ -67,14 +69,14 @@ def score_batch(
         max_steps=task.steps(max_size),
         keys=machine_keys,
     )
-    axis = -1 if machine.batch_last else 0
-    examples = jax.tree.map(lambda x: jnp.moveaxis(x, 0, axis), examples)
-    if loss is None:
-        losses = jax.vmap(task.output.loss, in_axes=axis)(outputs, examples)
+    arguments = (outputs, examples) if loss is None else (outputs, examples, context)
+    score, measure = loss or task.output.loss, task.metrics
+    if machine.batch_last:
+        # With the batch where it is: moved to the front, all of the memory would be copied.
+        arguments = (outputs, _batch_last(examples), *arguments[2:])
     else:
-        losses = jax.vmap(loss, in_axes=(axis, axis, 0))(outputs, examples, context)
-    metrics = jax.vmap(task.metrics, in_axes=axis)(outputs, examples)
-    return Scores(losses, metrics, examples.steps)
+        score, measure = jax.vmap(score), jax.vmap(measure)
+    return Scores(score(*arguments), measure(*arguments[:2]), examples.steps)
 
 
 def _draw(
@@ -86,6 +88,10 @@ def _draw(
         example_keys, sizes
     )
     return examples, machine_keys
+
+
+def _batch_last(examples: Example) -> Example:
+    return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), examples)
 
 
 @lru_cache(maxsize=32)
@@ -103,7 +109,7 @@ def build_scorer(task: Task, max_size: int, *, and_hard: bool = False) -> Scorer
     split, whole = PartitionSpec("batch"), PartitionSpec()
     everywhere = NamedSharding(mesh, whole)
 
-    @eqx.filter_jit
+    @compiling.filter_jit
     def score(machine, keys, sizes):
         arrays, static = eqx.partition(machine, eqx.is_array)
 
@@ -176,7 +182,7 @@ def score_together(
 def _together_scorer(task, max_size, devices):
     split = PartitionSpec("member")
 
-    @eqx.filter_jit
+    @compiling.filter_jit
     def score(machines, keys, sizes):
         arrays, static = eqx.partition(machines, eqx.is_array)
 
@@ -239,7 +245,7 @@ def score_hard(
 
 @lru_cache(maxsize=32)
 def _hard_scorer(task, max_size):
-    @eqx.filter_jit
+    @compiling.filter_jit
     def score(machine, key, sizes):
         keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(len(sizes)))
         examples, _ = _draw(task, keys, sizes, max_size)
@@ -271,10 +277,9 @@ def score_soft_and_hard(
     cells = task.output
     assert isinstance(cells, MemoryCells)
     errors = jax.vmap(cells.score)(hard, examples)
-    last = jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), examples)
-    answers = jax.vmap(cells.answer, in_axes=-1)(outputs, last)
-    same = jnp.sum((answers == hard) * examples.mask, axis=1)
-    return jax.vmap(task.metrics, in_axes=-1)(outputs, last) | {
+    last = _batch_last(examples)
+    same = jnp.sum((cells.answer(outputs, last) == hard.T) * last.mask, axis=0)
+    return task.metrics(outputs, last) | {
         "hard_error": errors[task.error],
         "agreement": same / jnp.maximum(jnp.sum(examples.mask, axis=1), 1),
     }

@@ -102,9 +102,7 @@ def weighted_sum(weights: Float[Array, "n ..."], arrays: Float[Array, "n ..."]) 
     Written out or looped: XLA on CPU does not vectorise reductions over a leading axis.
     """
     if len(weights) <= UNROLLED:
-        return reduce(
-            operator.add, (w * x for w, x in zip(split(weights), split(arrays), strict=True))
-        )[0]
+        return _add_up(w * x for w, x in zip(split(weights), split(arrays), strict=True))[0]
 
     def term(i, total):
         return total + _at(weights, i) * _at(arrays, i)
@@ -118,21 +116,32 @@ def mix(
     choices: Float[Array, "rows n ..."], values: Float[Array, "n values ..."]
 ) -> Float[Array, "rows values ..."]:
     """Return, for each row, the sum over i of ``choices[row, i] values[i]``."""
+    if len(values) <= UNROLLED:
+        return _add_up(choices[:, i][:, None] * values[i] for i in range(len(values)))
     return weighted_sum(jnp.swapaxes(choices, 0, 1)[:, :, None], values[:, None])
 
 
-def mix_back(choices, values, bar):
-    """Return the gradients of `mix` with respect to choices and values."""
-    along = weighted_sum(
+def mix_choices_back(
+    values: Float[Array, "n values ..."], bar: Float[Array, "rows values ..."]
+) -> Float[Array, "rows n ..."]:
+    """Return the gradient of `mix` with respect to the choices."""
+    if bar.shape[1] <= UNROLLED:
+        return _add_up(values[:, v] * bar[:, v][:, None] for v in range(bar.shape[1]))
+    return weighted_sum(
         jnp.swapaxes(values, 0, 1)[:, None], jnp.swapaxes(bar, 0, 1)[:, :, None]
     )
-    return along, weighted_sum(choices[:, :, None], bar[:, None])
 
 
-mix.defvjp(
-    lambda choices, values: (mix(choices, values), (choices, values)),
-    lambda saved, bar: mix_back(saved[0], saved[1], bar),
-)
+def _mix_back(saved, bar):
+    choices, values = saved
+    return mix_choices_back(values, bar), weighted_sum(choices[:, :, None], bar[:, None])
+
+
+mix.defvjp(lambda choices, values: (mix(choices, values), (choices, values)), _mix_back)
+
+
+def _add_up(terms):
+    return reduce(operator.add, terms)
 
 
 def _at(x, i):
@@ -161,7 +170,7 @@ def write_back(
 ) -> tuple[Memory, Distribution, Distribution]:
     """Return the gradients of `write` with respect to its arguments."""
     changes = jnp.swapaxes(bar * (value - memory), 0, 1)
-    pointer_bar = reduce(operator.add, split(changes))[0]
+    pointer_bar = _add_up(split(changes))[0]
     return bar * (1 - pointer[:, None]), pointer_bar, weighted_sum(pointer[:, None], bar)
 
 
@@ -173,7 +182,7 @@ write.defvjp(
 
 def inner(a: Distribution, b: Distribution) -> Float[Array, "*batch"]:
     """Return the sum over i of ``a[i] b[i]``."""
-    return reduce(operator.add, split(a * b))[0]
+    return _add_up(split(a * b))[0]
 
 
 # Circular sums; the gradients of each are the other.
@@ -257,6 +266,7 @@ def less_than(a: Distribution) -> Distribution:
 
 def truth(probability: Float[Array, "*batch"], values: int) -> Distribution:
     """Return the distribution of a truth value: 1 with a probability, else 0."""
+    probability = jax.lax.optimization_barrier(probability)
     rest = jnp.zeros((values - 2, *probability.shape), probability.dtype)
     return jnp.concatenate([(1 - probability)[None], probability[None], rest])
 

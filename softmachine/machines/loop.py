@@ -182,7 +182,9 @@ class _PullBacks(eqx.Module):
 
     def at(self, t: Any) -> Callable:
         """Return the function of one step."""
-        kept, fixed = iter(_at(self.kept, t)), iter(self.fixed)
+        # Behind a barrier: sliced where it is used, nothing would be vectorised.
+        kept = iter(jax.lax.optimization_barrier(_at(self.kept, t)))
+        fixed = iter(self.fixed)
         leaves = [next(kept) if each else next(fixed) for each in self.which]
         return jax.tree.unflatten(self.structure, leaves)
 

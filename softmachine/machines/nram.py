@@ -11,7 +11,7 @@ last axis by `run_batch`, is what the processor's vector units work along.
 from __future__ import annotations
 
 import dataclasses
-from functools import lru_cache, partial, reduce
+from functools import lru_cache, partial
 from typing import ClassVar, Literal, NamedTuple
 
 import equinox as eqx
@@ -21,14 +21,11 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from softmachine.choices import check_choices
+from softmachine.machines.circuits import Choices, Plan, choose, gate_results, run_gates
 from softmachine.machines.fields import Field
-from softmachine.machines.gate_loop import Gates, mix_rows, run_gates
-from softmachine.machines.gates import PAPER_GATES, Gate, find_gates
+from softmachine.machines.gates import PAPER_GATES, find_gates
 from softmachine.machines.linear import glorot
 from softmachine.machines.machine import Buffer, Machine
-
-LARGEST_LOGIT = 30.0
-"""Logits of choices are clipped to ± this."""
 
 
 class NRAMState(NamedTuple):
@@ -55,7 +52,7 @@ class NRAMOutput(NamedTuple):
 class Wiring(NamedTuple):
     """What the controller chose at one step."""
 
-    choices: Float[Array, "choices sources"]
+    choices: Choices
     """Distributions over registers and gates: each gate's arguments in turn, then what goes
     into each register."""
     stop: Float[Array, ""]
@@ -66,7 +63,7 @@ class Hardening(NamedTuple):
     """What is done to choices, in training alone, to prepare a machine for hard execution."""
 
     noise: Buffer
-    """Added to the logits of all choices; shape (choices, sources, *batch)."""
+    """Added to the logits of all choices; shape (logits, *batch)."""
     straight_through: Buffer
     """Shape (*batch). Where it is 1, each choice is its most likely one alone, with the
     gradient of the soft one (Bengio et al. 2013, arXiv 1308.3432)."""
@@ -122,7 +119,7 @@ class NRAMConfig:
 
     def build(self, *, key: PRNGKeyArray) -> NRAM:
         """Return a machine; it works with any number of cells."""
-        plan = _Plan(self)
+        plan = _plan(self)
         controller_key, output_key, stop_key = jax.random.split(key, 3)
         hidden = self.controller.hidden
         return NRAM(
@@ -131,57 +128,6 @@ class NRAMConfig:
             stop=_dense(hidden, 1, key=stop_key),
             config=self,
         )
-
-
-class _Plan:
-    """Where everything is: slots of values, rows of choices, logits.
-
-    Slots hold the registers, then what each gate gives. Rows of the table of choices are
-    two for each gate that takes arguments, the second empty if it takes one, then one for
-    each register.
-    """
-
-    def __init__(self, config: NRAMConfig) -> None:
-        registers, gates = config.registers, find_gates(config.gates)
-        self.slots = registers + len(gates)
-        self.gates = gates
-        known, self.jobs = [], []
-        gates_of_job: list[tuple[Gate, int]] = []
-        for slot, gate in enumerate(gates, registers):
-            if not gate.arity:
-                continue
-            known += [slot, slot * (gate.arity == 2)]
-            gates_of_job.append((gate, slot))
-            if gate.memory == "write":
-                self.jobs.append(self._job(config, gates_of_job))
-                gates_of_job = []
-        if gates_of_job:
-            self.jobs.append(self._job(config, gates_of_job))
-        self.rows = [2 * len(job.gates) for job in self.jobs] + [registers]
-        """Rows of choices: of each job, then of the registers."""
-        known += [self.slots] * registers
-        self.inside = np.arange(self.slots) < np.array(known)[:, None]
-        """Which (row, slot) is a choice that there is."""
-        self.logits = int(self.inside.sum())
-        """One for each choice that there is."""
-        places = np.cumsum(self.inside).reshape(self.inside.shape) - 1
-        self.order = np.where(self.inside, places, self.logits).ravel()
-        """For each (row, slot) its logit; ``logits`` where there is none."""
-
-    @staticmethod
-    def _job(config: NRAMConfig, gates: list[tuple[Gate, int]]) -> Gates:
-        names, slots = zip(*gates, strict=True)
-        return Gates(names, slots, config.clip_gradients, config.write_returns == "value")
-
-    def known(self, values: int) -> Float[np.ndarray, "gates values"]:
-        """Return what is known of the gates' results before a step: constants, WRITE's 0."""
-        table = np.zeros((len(self.gates), values), np.float32)
-        for i, gate in enumerate(self.gates):
-            if gate.memory == "write":
-                table[i, 0] = 1
-            elif not gate.arity:
-                table[i, gate.table(values)] = 1
-        return table
 
 
 class NRAM(Machine):
@@ -222,25 +168,15 @@ class NRAM(Machine):
         del encoded
         clip = partial(_clip_gradient, self.config.clip_gradients)
         controller, wiring = self.control(state)
-        table, memory, register_choices = self._work(state, wiring.choices)
-        registers = mix_rows(register_choices, table)
+        # Pyright takes what stands under partial(custom_vjp) for a function to object.
+        registers, memory = run_gates(  # pyright: ignore[reportGeneralTypeIssues]
+            self.plan, wiring.choices, state.registers, state.memory
+        )
         if self.config.renormalize:
             registers = _renormalize(registers)
         registers = clip(registers)
         features = NRAMOutput(memory, wiring.stop, wiring.entropy, registers)
         return NRAMState(controller, registers, memory), features
-
-    def _work(self, state: NRAMState, choices: Float[Array, "choices sources ..."]) -> tuple:
-        """Let all gates work; return all values, the memory, the registers' choices."""
-        plan, memory = self.plan, state.memory
-        known = plan.known(len(memory)).reshape(-1, len(memory), *[1] * (memory.ndim - 2))
-        known = jnp.broadcast_to(known, (len(known), *memory.shape[1:]))
-        table = jnp.concatenate([state.registers, known])
-        *pieces, register_choices = jax.lax.split(choices, plan.rows)
-        for job, piece in zip(plan.jobs, pieces, strict=True):
-            # Pyright takes what stands under partial(custom_vjp) for a function to object.
-            table, memory = run_gates(job, piece, table, memory)  # pyright: ignore
-        return table, memory, register_choices
 
     def trace_fields(self) -> tuple[Field, ...]:
         """Declare memory and registers, and the circuit of each step."""
@@ -281,10 +217,9 @@ class NRAM(Machine):
         """Return the choices that there are, what the gates gave, and about stopping."""
         del encoded
         _, wiring = self.control(state)
-        table, _, _ = self._work(state, wiring.choices)
         return {
-            "choices": wiring.choices[self._shown_choices()],
-            "gates": table[self.config.registers :],
+            "choices": self.plan.choice_table(wiring.choices)[self._shown_choices()],
+            "gates": gate_results(self.plan, wiring.choices, state.registers, state.memory),
             "willing": jax.nn.sigmoid(wiring.stop),
             "entropy": wiring.entropy,
         }
@@ -315,22 +250,17 @@ class NRAM(Machine):
         return dataclasses.replace(self, config=config)
 
     @property
-    def plan(self) -> _Plan:
+    def plan(self) -> Plan:
         """Where everything is."""
         return _plan(self.config)
 
     def prepare(self) -> NRAM:
-        """Return the machine as `advance` needs it, its output layer spread over the table."""
+        """Return the machine as `advance` needs it, its weights in both layouts."""
         if self.output.transposed is not None:
             return self
-        order, weight, bias = self.plan.order, self.output.weight, self.output.bias
-        groups = [(0, 0)] * (bias.ndim - 1)
-        weight = jnp.pad(weight, (*groups, (0, 1), (0, 0)))[..., order, :]
-        bias = jnp.pad(bias, (*groups, (0, 1)))[..., order]
-        machine = eqx.tree_at(lambda m: m.output, self, Dense(weight, bias))
         return jax.tree.map(
             lambda x: x.prepare() if isinstance(x, Dense) else x,
-            machine,
+            self,
             is_leaf=lambda x: isinstance(x, Dense),
         )
 
@@ -358,69 +288,31 @@ class NRAM(Machine):
 
     def wire(self, hidden: Float[Array, "hidden ..."]) -> Wiring:
         """Return the controller's choices."""
-        logits = self.output(hidden).reshape(*self.plan.inside.shape, *hidden.shape[1:])
-        logits = logits / self.config.temperature
+        logits = self.output(hidden)
+        if self.config.temperature != 1:
+            logits = logits / self.config.temperature
         if self.hardening is not None:
             logits = logits + self.hardening.noise()
         choices, entropy = choose(self.plan, logits)  # pyright: ignore
         if self.config.hard:
-            choices = self._most_likely(logits)
+            choices = self.plan.most_likely(logits)
         elif self.hardening is not None:
-            change = self._most_likely(logits) - choices
-            choices += self.hardening.straight_through() * jax.lax.stop_gradient(change)
+            straight = self.hardening.straight_through()
+            choices = tuple(
+                soft + straight * jax.lax.stop_gradient(hard - soft)
+                for soft, hard in zip(choices, self.plan.most_likely(logits), strict=True)
+            )
         return Wiring(choices, self.stop(hidden)[0], entropy)
 
-    def _most_likely(
-        self, logits: Float[Array, "choices sources ..."]
-    ) -> Float[Array, "choices sources ..."]:
-        """Return 1 for the most likely source of each choice that there is, else 0."""
-        inside = self.plan.inside.reshape(*self.plan.inside.shape, *[1] * (logits.ndim - 2))
-        best = jnp.argmax(jnp.where(inside, logits, -jnp.inf), axis=1)
-        return jax.nn.one_hot(best, self.plan.slots, axis=1) * inside
 
-
-_plan = lru_cache(_Plan)
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
-def choose(
-    plan: _Plan, logits: Float[Array, "rows slots *batch"]
-) -> tuple[Float[Array, "rows slots *batch"], Float[Array, "*batch"]]:
-    """Return the softmax of every row, and the sum of the rows' entropies, in nats.
-
-    Zero where the plan has no choice. Logits count as far as ±`LARGEST_LOGIT`.
-    """
-    return _choose(plan, logits)[0]
-
-
-def _choose(plan, logits):
-    inside = plan.inside.reshape(*plan.inside.shape, *[1] * (logits.ndim - 2))
-    bounded = jnp.clip(logits, -LARGEST_LOGIT, LARGEST_LOGIT)
-    weights = jax.lax.optimization_barrier(jnp.where(inside, jnp.exp(bounded), 0.0))
-    # At least the smallest weight: a row without choices gives zeros.
-    totals = jnp.maximum(_row_sums(weights), np.exp(-LARGEST_LOGIT))
-    choices = weights / totals[:, None]
-    entropies = jnp.log(totals) - _row_sums(choices * bounded)
-    possible = plan.inside.any(axis=1).astype(np.float32)
-    entropy = jnp.tensordot(possible, entropies, 1)
-    return (choices, entropy), (choices, bounded, entropies - jnp.log(totals))
-
-
-def _choose_back(plan, saved, bars):
-    del plan
-    choices, bounded, offsets = saved
-    choices_bar, entropy_bar = bars
-    along = _row_sums(choices * choices_bar)
-    from_entropy = entropy_bar * (bounded + offsets[:, None])
-    return (choices * (choices_bar - along[:, None] - from_entropy),)
-
-
-choose.defvjp(_choose, _choose_back)
-
-
-def _row_sums(x):
-    """Return the sums over the slots, written out: XLA does not vectorise such a reduction."""
-    return reduce(jnp.add, [x[:, slot] for slot in range(x.shape[1])])
+@lru_cache
+def _plan(config: NRAMConfig) -> Plan:
+    return Plan(
+        config.registers,
+        find_gates(config.gates),
+        config.clip_gradients,
+        config.write_returns == "value",
+    )
 
 
 class Dense(eqx.Module):

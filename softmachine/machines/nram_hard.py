@@ -49,9 +49,8 @@ def hard_state(machine: NRAM, memory: Int[Array, " cells"]) -> HardState:
 
 def hard_wiring(machine: NRAM, hidden: Float[Array, " hidden"]) -> HardWiring:
     """Return the most likely choices, and whether stopping is more likely than not."""
-    plan = machine.plan
-    logits = machine.prepare().output(hidden).reshape(plan.inside.shape)
-    best = jnp.argmax(jnp.where(plan.inside, logits, -jnp.inf), axis=1)
+    logits = machine.plan.as_table(machine.output(hidden), -jnp.inf)
+    best = jnp.argmax(logits, axis=1)
     return HardWiring(best, machine.stop(hidden)[0] > 0)
 
 

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
+from softmachine.machines.gates import weighted_sum
 from softmachine.tasks.steps import StepRule
 from softmachine.tasks.task import Answer, Example, Task
 
@@ -23,24 +24,24 @@ class MemoryOutputs(NamedTuple):
     A machine's own outputs may have more fields.
     """
 
-    memory: Float[Array, "steps cells values"]
-    stop: Float[Array, " steps"]
+    memory: Float[Array, "steps cells values *batch"]
+    stop: Float[Array, "steps *batch"]
     """Logits of stopping after the step."""
 
 
 def stop_probabilities(
-    stop: Float[Array, " steps"], steps: Int[Array, ""]
-) -> Float[Array, " steps"]:
+    stop: Float[Array, "steps *batch"], steps: Int[Array, "*batch"]
+) -> Float[Array, "steps *batch"]:
     """Return the probability that the machine stops after each step.
 
     The willingness to stop is the sigmoid of ``stop``; after ``steps`` steps, if it did not
     before, the machine is stopped. Sums to 1. Source: Kurach et al. 2016 (arXiv
     1511.06392), section 3.3.
     """
-    time = jnp.arange(len(stop))
+    time = jnp.arange(len(stop)).reshape(-1, *[1] * (stop.ndim - 1))
     go_on = jnp.where(time < steps - 1, jax.nn.log_sigmoid(-stop), 0.0)
     # Shifted, not subtracted again: large sums would leave their rounding errors behind.
-    reached = jnp.concatenate([jnp.zeros_like(go_on[:1]), jnp.cumsum(go_on)[:-1]])
+    reached = jnp.concatenate([jnp.zeros_like(go_on[:1]), jnp.cumsum(go_on, axis=0)[:-1]])
     willing = jnp.where(time < steps - 1, jax.nn.log_sigmoid(stop), 0.0)
     return jnp.where(time < steps, jnp.exp(reached + willing), 0.0)
 
@@ -48,6 +49,8 @@ def stop_probabilities(
 @dataclasses.dataclass(frozen=True)
 class MemoryCells:
     """Target integers for some cells of the memory; outputs have `MemoryOutputs`' fields.
+
+    Outputs and examples may have one more axis, last, of a batch; so have results then.
 
     Metrics of one example: ``wrong_cells``, the share of the scored cells whose most likely
     value is wrong, in the memories after each step averaged by the probability of stopping
@@ -62,7 +65,7 @@ class MemoryCells:
 
     error: ClassVar[str] = "wrong_cells"
 
-    def loss(self, outputs: PyTree, example: Example) -> Float[Array, ""]:
+    def loss(self, outputs: PyTree, example: Example) -> Float[Array, "*batch"]:
         """Return the expected negative log-likelihood of the scored cells, in nats.
 
         Source: Kurach et al. 2016, section 3.3: the sum over the steps t of p_t times the
@@ -72,39 +75,39 @@ class MemoryCells:
         correct = self._probabilities(outputs, example)
         if self.mixture:
             correct = jnp.sum(stops[:, None] * correct, axis=0)
-            return -jnp.sum(example.mask * jnp.log(jnp.maximum(correct, self.floor)))
+            return -jnp.sum(example.mask * jnp.log(jnp.maximum(correct, self.floor)), axis=0)
         logs = jnp.log(jnp.maximum(correct, self.floor))
-        return -jnp.sum(stops[:, None] * example.mask * logs)
+        return -jnp.sum(stops[:, None] * example.mask * logs, axis=(0, 1))
 
-    def metrics(self, outputs: PyTree, example: Example) -> dict[str, Float[Array, ""]]:
-        """Return the metrics of one example."""
+    def metrics(self, outputs: PyTree, example: Example) -> dict[str, Float[Array, "*batch"]]:
+        """Return the metrics."""
         return self.score(self.answer(outputs, example), example) | {
             "bits": self.loss(outputs, example) / math.log(2)
         }
 
-    def answer(self, outputs: PyTree, example: Example) -> Int[Array, " cells"]:
+    def answer(self, outputs: PyTree, example: Example) -> Int[Array, "cells *batch"]:
         """Return the most likely values of the memory as the machine leaves it."""
         stops = stop_probabilities(outputs.stop, example.steps)
-        average = jnp.sum(stops[:, None, None] * outputs.memory, axis=0)
+        average = weighted_sum(stops[:, None, None], outputs.memory)
         return jnp.argmax(average, axis=1)
 
     def score(
-        self, memory: Int[Array, " cells"], example: Example
-    ) -> dict[str, Float[Array, ""]]:
+        self, memory: Int[Array, "cells *batch"], example: Example
+    ) -> dict[str, Float[Array, "*batch"]]:
         """Return the errors of a memory of integers."""
-        wrong = jnp.sum((memory != example.targets) * example.mask)
-        share = wrong / jnp.maximum(jnp.sum(example.mask), 1)
+        wrong = jnp.sum((memory != example.targets) * example.mask, axis=0)
+        share = wrong / jnp.maximum(jnp.sum(example.mask, axis=0), 1)
         return {"wrong_cells": share, "perfect": (wrong == 0).astype(jnp.float32)}
 
     def decide(self, outputs: PyTree) -> PyTree:
         """Return outputs as integers: the most likely value of each cell at each step."""
-        return jnp.argmax(outputs.memory, axis=-1)
+        return jnp.argmax(outputs.memory, axis=2)
 
     @staticmethod
-    def _probabilities(outputs: PyTree, example: Example) -> Float[Array, "steps cells"]:
+    def _probabilities(outputs: PyTree, example: Example) -> Float[Array, "steps cells *batch"]:
         """Return how likely each cell held its target after each step."""
         memory = outputs.memory
-        right = jax.nn.one_hot(example.targets, memory.shape[2], dtype=memory.dtype)
+        right = jax.nn.one_hot(example.targets, memory.shape[2], dtype=memory.dtype, axis=1)
         return jnp.sum(memory * right, axis=2)
 
 

@@ -42,8 +42,11 @@ class OutputKind(Protocol):
         """Return what training minimises, for one example."""
         ...
 
-    def metrics(self, outputs: PyTree, example: Example) -> dict[str, Float[Array, ""]]:
-        """Return what people and stopping rules look at, for one example."""
+    def metrics(self, outputs: PyTree, example: Example) -> dict[str, Float[Array, "*batch"]]:
+        """Return what people and stopping rules look at, for one example.
+
+        Tasks of memories take a batch, too, if it is the last axis of every array.
+        """
         ...
 
     def decide(self, outputs: PyTree) -> PyTree:
@@ -107,8 +110,11 @@ class Task(abc.ABC):
         """The metric that training is after; zero (on average) at its best."""
         return self.output.error
 
-    def metrics(self, outputs: PyTree, example: Example) -> dict[str, Float[Array, ""]]:
-        """Return what people and stopping rules look at, for one example."""
+    def metrics(self, outputs: PyTree, example: Example) -> dict[str, Float[Array, "*batch"]]:
+        """Return what people and stopping rules look at, for one example.
+
+        Tasks of memories take a batch, too, if it is the last axis of every array.
+        """
         return self.output.metrics(outputs, example)
 
     def check_size(self, size: Int[Array, ""] | int, max_size: int) -> None:

@@ -9,8 +9,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
+from softmachine.machines.circuits import LARGEST_LOGIT
 from softmachine.machines.machine import Buffer, Machine
-from softmachine.machines.nram import LARGEST_LOGIT, NRAM, Hardening
+from softmachine.machines.nram import NRAM, Hardening
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,7 @@ class LateChoices:
         if not (self.gumbel_noise or self.straight_through):
             return machine
         assert isinstance(machine, NRAM)
-        shape = machine.plan.inside.shape
+        shape = (machine.plan.logits,)
         noise = jnp.zeros((*shape, len(late)))
         if self.gumbel_noise:
             draw = jax.vmap(lambda key: jax.random.gumbel(key, shape), out_axes=-1)

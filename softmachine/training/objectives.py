@@ -81,30 +81,36 @@ class NRAMLoss:
         outputs: Any,
         example: Example,
         settings: Settings,
-        age: Int[Array, ""],
-    ) -> Float[Array, ""]:
-        """Return the loss of one example, ``age`` updates into an attempt."""
+        age: Int[Array, "*batch"],
+    ) -> Float[Array, "*batch"]:
+        """Return the loss, ``age`` updates into an attempt.
+
+        Of one example, or, if all arguments have one more axis, last, of a batch.
+        """
         del task
         likelihood = MemoryCells(floor=self.floor, mixture=self.mixture).loss(outputs, example)
         if self.per_cell:
-            likelihood = likelihood / jnp.maximum(jnp.sum(example.mask), 1)
-        during = jnp.arange(len(outputs.entropy)) < example.steps
-        entropy = jnp.sum(outputs.entropy * during) / example.steps
+            likelihood = likelihood / jnp.maximum(jnp.sum(example.mask, axis=0), 1)
+        time = jnp.arange(len(outputs.entropy))
+        during = time.reshape(-1, *[1] * example.steps.ndim) < example.steps
+        entropy = jnp.sum(outputs.entropy * during, axis=0) / example.steps
         bonus = settings.entropy_bonus * self.entropy_decay ** age.astype(jnp.float32)
         stop = jax.nn.sigmoid(outputs.stop)
         undecided = -stop * jax.nn.log_sigmoid(outputs.stop)
         undecided -= (1 - stop) * jax.nn.log_sigmoid(-outputs.stop)
-        stopping = jnp.sum(undecided * during) / example.steps
+        stopping = jnp.sum(undecided * during, axis=0) / example.steps
         penalty = self.late_entropy_penalty * (entropy + stopping)
         if self.late_value_penalty:
             of_values = _entropies(outputs.memory) + _entropies(outputs.registers)
-            penalty += self.late_value_penalty * jnp.sum(of_values * during) / example.steps
+            penalty += (
+                self.late_value_penalty * jnp.sum(of_values * during, axis=0) / example.steps
+            )
         return likelihood + jnp.where(settings.late > 0, penalty, -bonus * entropy)
 
 
 def _entropies(
-    values: Float[Array, "steps places values"],
-) -> Float[Array, " steps"]:
+    values: Float[Array, "steps places values *batch"],
+) -> Float[Array, "steps *batch"]:
     """Return the sum of the entropies of all places, in nats."""
     return jnp.sum(-values * jnp.log(jnp.maximum(values, 1e-9)), axis=(1, 2))
 

@@ -15,6 +15,7 @@ import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
+from softmachine import compiling
 from softmachine.evaluation.scoring import score_batch
 from softmachine.machines.machine import Machine, split_trainable
 from softmachine.training.curricula import Feedback
@@ -127,7 +128,7 @@ def build_train_chunk(experiment: Experiment, layout: Layout) -> TrainChunk:
         out_specs=PartitionSpec("member"),
         check_vma=False,
     )
-    return jax.jit(mapped, donate_argnums=0)
+    return jax.jit(mapped, donate_argnums=0, compiler_options=compiling.options())
 
 
 def members_sharding(layout: Layout) -> NamedSharding:

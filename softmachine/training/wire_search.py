@@ -21,7 +21,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
 from softmachine.errors import SoftmachineError
-from softmachine.machines.nram import LARGEST_LOGIT, MLP, NRAM, NRAMConfig
+from softmachine.machines.circuits import LARGEST_LOGIT
+from softmachine.machines.nram import MLP, NRAM, NRAMConfig
 from softmachine.machines.nram_hard import pattern_bits
 from softmachine.machines.nram_wiring import WiringTable, read_wiring, run_wiring
 from softmachine.tasks.memory import MemoryTask

@@ -13,13 +13,11 @@ from softmachine.machines.gates import PAPER_GATES
 from softmachine.machines.loop import run_batch
 from softmachine.machines.machine import Buffer, parameter_count, split_trainable
 from softmachine.machines.nram import (
-    LARGEST_LOGIT,
     NRAM,
     Hardening,
     NRAMConfig,
     NRAMControllerConfig,
     NRAMOutput,
-    choose,
 )
 
 STEPS, BATCH = 3, 2
@@ -273,8 +271,8 @@ def test_gradients_are_clipped_where_the_reference_clips():
 def test_hardening_adds_noise_and_passes_gradients_straight_through(straight):
     """One example with straight choices or without, beside one that is never hardened."""
     machine = config(gates=SMALL, clip_gradients=None)
-    inside = machine.build(key=jax.random.key(0)).plan.inside
-    noise = np.random.default_rng(4).gumbel(size=(*inside.shape, BATCH)) * [1.0, 0.0]
+    logits = machine.build(key=jax.random.key(0)).plan.logits
+    noise = np.random.default_rng(4).gumbel(size=(logits, BATCH)) * [1.0, 0.0]
     rates = jnp.asarray([straight, 0.0])
     probe = np.random.default_rng(5).normal(size=(STEPS, 4, 4, BATCH))
 
@@ -292,7 +290,7 @@ def test_hardening_adds_noise_and_passes_gradients_straight_through(straight):
             return plain_run(machine, memory, noise=noise, straight=rate)[1:]
 
         outputs = jax.vmap(run, in_axes=(0, -1, 0), out_axes=-1)
-        return NRAMOutput(*outputs(memories, noise[inside], rates))
+        return NRAMOutput(*outputs(memories, noise, rates))
 
     def graded(run):
         @eqx.filter_jit
@@ -380,59 +378,6 @@ def test_members_and_batches_are_what_each_example_is_alone(kind):
                 compare(its, part(outputs, (..., j)))
                 gradients.append(its_gradient)
             compare(jax.tree.map(lambda *x: sum(x), *gradients), part(gradient, i))
-
-
-# --- choices ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("batch", [(), (2,)], ids=["alone", "batch"])
-def test_choices_are_softmaxes_with_entropies(batch):
-    """Row by row, with gradients."""
-    plan = (
-        config(registers=2, gates=("READ", "ADD", "ONE", "INC"))
-        .build(key=jax.random.key(0))
-        .plan
-    )
-    inside = plan.inside
-    assert inside.sum(axis=1).tolist() == [2, 0, 3, 3, 5, 0, 6, 6]
-
-    def plain(logits):
-        rows, entropy = [], 0.0
-        for row, length in zip(logits, inside.sum(axis=1), strict=True):
-            p = jax.nn.softmax(row[:length], axis=0)
-            entropy = entropy - jnp.sum(p * jnp.log(p), axis=0)
-            rows.append(jnp.concatenate([p, jnp.zeros_like(row[length:])]))
-        return jnp.stack(rows), entropy
-
-    @jax.jit
-    def both(logits, bars):
-        forms = (lambda x: choose(plan, x), plain)
-        return [(y, back(bars)) for y, back in (jax.vjp(form, logits) for form in forms)]
-
-    rng = np.random.default_rng(0)
-    with jax.enable_x64(True):
-        logits = 3 * rng.normal(size=(*inside.shape, *batch))
-        bars = (rng.normal(size=logits.shape), rng.normal(size=batch))
-        ours, expected = both(logits, jax.tree.map(jnp.asarray, bars))
-        compare(ours, expected, rtol=1e-11, atol=1e-12)
-
-
-def test_wild_logits_count_as_the_largest():
-    plan = random_machine(config(registers=2, gates=("INC",))).plan
-    logits = jnp.asarray(np.random.default_rng(0).choice([-1e30, 0.0, 1e30], plan.inside.shape))
-
-    @jax.jit
-    @jax.vmap
-    def run(logits):
-        (choices, entropy), back = jax.vjp(lambda x: choose(plan, x), logits)
-        return choices, entropy, back((jnp.ones_like(choices), jnp.ones_like(entropy)))
-
-    found = run(jnp.stack([logits, jnp.clip(logits, -LARGEST_LOGIT, LARGEST_LOGIT)]))
-    for x in jax.tree.leaves(found):
-        assert np.all(np.isfinite(x))
-        np.testing.assert_array_equal(x[0], x[1])
-    sums = np.sum(found[0][0], axis=1)
-    np.testing.assert_allclose(sums, plan.inside.any(axis=1), rtol=1e-5)
 
 
 # --- what always holds --------------------------------------------------------------------

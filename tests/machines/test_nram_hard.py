@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from softmachine.machines.circuits import LARGEST_LOGIT
 from softmachine.machines.gates import GATES, PAPER_GATES
-from softmachine.machines.nram import LARGEST_LOGIT, NRAMConfig, NRAMControllerConfig
+from softmachine.machines.nram import NRAMConfig, NRAMControllerConfig
 from softmachine.machines.nram_hard import (
     hard_state,
     hard_step,

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from softmachine.machines.circuits import LARGEST_LOGIT
 from softmachine.machines.loop import run_batch
-from softmachine.machines.nram import LARGEST_LOGIT
 from softmachine.training.devices import Layout
 from softmachine.training.hardening import LateChoices
 from softmachine.training.objectives import NRAMLoss
@@ -40,10 +40,9 @@ def test_noise_of_scale_one_samples_from_the_softmax(machine):
     count = 20_000
     prepared = LateChoices(gumbel_noise=1.0).prepare(machine, jnp.ones(count), keys(count))
     noise = np.asarray(prepared.hardening.noise.array)
-    row = int(np.argmax(machine.plan.inside.sum(axis=1)))
-    sources = int(machine.plan.inside[row].sum())
+    sources = machine.plan.slots
     logits = np.linspace(0, 2, sources)
-    drawn = np.argmax(logits[:, None] + noise[row, :sources], axis=0)
+    drawn = np.argmax(logits[:, None] + noise[-sources:], axis=0)
     shares = np.bincount(drawn, minlength=sources) / count
     expected = np.exp(logits) / np.exp(logits).sum()
     np.testing.assert_allclose(shares, expected, atol=4 * 0.5 / count**0.5)

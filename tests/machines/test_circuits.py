@@ -1,0 +1,236 @@
+"""One step's choices and gates against plain definitions, values and gradients."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from softmachine import compiling
+from softmachine.machines.circuits import (
+    LARGEST_LOGIT,
+    Plan,
+    choose,
+    gate_results,
+    run_gates,
+)
+from softmachine.machines.gates import GATES, Gate
+
+DOUBLE = Gate("DOUBLE", "2x", 1, lambda a, m: (2 * a) % m)
+"""A gate without a form of its own."""
+
+
+def plan(*gates, registers=2, clip=None, value=False):
+    gates = tuple(GATES[gate] if isinstance(gate, str) else gate for gate in gates)
+    return Plan(registers, gates, clip, value)
+
+
+WRITING = ("ONE", "READ", "INC", "SUB", "READ", "MAX", "WRITE")
+TWO_WRITES = ("READ", "WRITE", "ZERO", "READ", "ADD", "WRITE", "READ")
+PLANS = {
+    "one write": (plan("WRITE"), 3),
+    "reads, then a write that gives 0": (plan(*WRITING), 4),
+    "a write that gives its value": (plan(*WRITING, value=True), 4),
+    "two writes, and reads after them": (plan(*TWO_WRITES, value=True), 3),
+    "two writes, nothing after them": (plan(*TWO_WRITES[:-1]), 3),
+    "no write": (plan("ZERO", "TWO", "ADD", DOUBLE, "READ", "MIN"), 5),
+    "constants alone": (plan("ONE", registers=3), 3),
+    "more than 32 values": (plan("READ", "ADD", "MIN", "WRITE"), 34),
+    "more than 32 registers": (plan("READ", "INC", "WRITE", registers=33), 3),
+}
+
+
+@jax.custom_vjp
+def clipped(limit, x):
+    del limit
+    return x
+
+
+clipped.defvjp(
+    lambda limit, x: (x, limit),
+    lambda limit, bar: (None, jnp.minimum(jnp.maximum(bar, -limit), limit)),
+)
+
+
+def written_out(plan, choices, registers, memory):
+    """Gate after gate, with nothing but the definitions; gates have tests of their own."""
+
+    def bound(x):
+        return x if plan.clip_gradients is None else clipped(plan.clip_gradients, x)
+
+    parts, known = iter(choices), list(registers)
+    for gate in plan.gates:
+        if not gate.arity:
+            constant = jnp.zeros_like(registers[0]).at[int(gate.table(len(memory)))].set(1.0)
+            known.append(constant)
+            continue
+        arguments = jnp.einsum("rs...,sv...->rv...", next(parts), jnp.stack(known))
+        if gate.memory == "read":
+            result = jnp.einsum("c...,cv...->v...", arguments[0], memory)
+        elif gate.memory == "write":
+            at, what = arguments
+            memory = bound((1 - at[:, None]) * memory + at[:, None] * what[None])
+            zero = jnp.zeros_like(what).at[0].set(1.0)
+            result = what if plan.write_returns_value else zero
+        else:
+            result = gate.soft(*arguments, values=len(memory))
+        known.append(bound(result))
+    after = jnp.einsum("rs...,sv...->rv...", next(parts), jnp.stack(known))
+    return after, memory, jnp.stack(known[plan.registers :])
+
+
+def draw(plan, values, batch, seed=0):
+    """Return choices, registers and memory at random.
+
+    Not distributions: the definitions hold for any numbers.
+    """
+    rng = np.random.default_rng(seed)
+    choices = tuple(rng.normal(size=(*part, *batch)) for part in plan.parts)
+    registers = rng.normal(size=(plan.registers, values, *batch))
+    return choices, registers, rng.normal(size=(values, values, *batch))
+
+
+def pulled_back(run, plan):
+    """Return ``(arguments, bars) -> (results, gradients)``, compiled as trainings are."""
+
+    @compiling.filter_jit
+    def both(arguments, bars):
+        results, back = jax.vjp(lambda *x: run(plan, *x)[:2], *arguments)
+        return results, back(bars)
+
+    return both
+
+
+def check(plan, values, batch, scale=1.0):
+    arguments = draw(plan, values, batch)
+    bars = jax.tree.map(lambda x: scale * x, draw(plan, values, batch, seed=1)[1:])
+    ours = pulled_back(run_gates, plan)(arguments, bars)
+    expected = pulled_back(written_out, plan)(arguments, bars)
+    for x, y in zip(jax.tree.leaves(ours), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-10, atol=1e-10 * scale)
+    return ours
+
+
+@pytest.mark.parametrize(("plan", "values"), PLANS.values(), ids=PLANS)
+def test_gates_work_one_after_another(plan, values):
+    """Values and gradients, with a batch last."""
+    with jax.enable_x64(True):
+        check(plan, values, (2,))
+        arguments = draw(plan, values, (2,))
+        results = jax.jit(lambda *x: gate_results(plan, *x))(*arguments)
+        expected = jax.jit(lambda *x: written_out(plan, *x)[2])(*arguments)
+        np.testing.assert_allclose(results, expected, rtol=1e-10, atol=1e-10)
+
+
+def test_gates_work_without_a_batch():
+    with jax.enable_x64(True):
+        check(PLANS["a write that gives its value"][0], 4, ())
+
+
+@pytest.mark.parametrize("value", [False, True])
+def test_gradients_are_clipped_where_they_come_to_results_and_to_the_memory(value):
+    """Equal to the written-out gates with a bound on each result and on the memory."""
+    with jax.enable_x64(True):
+        _, clipped_bars = check(plan(*WRITING, clip=0.5, value=value), 4, (2,), scale=3.0)
+        _, free_bars = check(plan(*WRITING, value=value), 4, (2,), scale=3.0)
+        for x, y in zip(jax.tree.leaves(clipped_bars), jax.tree.leaves(free_bars), strict=True):
+            # What goes straight into the registers is clipped nowhere in between.
+            assert np.abs(np.asarray(x) - np.asarray(y)).max() > 0.1 or len(x) == 2
+
+
+def test_clipping_bounds_gradients():
+    """However large they come, distributions being mixed."""
+    limit = 0.25
+    clipping = plan("READ", "INC", "READ", "WRITE", clip=limit)
+    rng = np.random.default_rng(0)
+    registers = rng.dirichlet(np.ones(4), size=2).astype(np.float32)
+    memory = rng.dirichlet(np.ones(4), size=4).astype(np.float32)
+    choices = tuple(np.full(part, 1 / part[1], np.float32) for part in clipping.parts)
+    bars = (np.full((2, 4), 1e30, np.float32), np.full((4, 4), -1e30, np.float32))
+    _, (choices_bar, _, memory_bar) = pulled_back(run_gates, clipping)(
+        (choices, registers, memory), bars
+    )
+    reads = 2
+    assert np.abs(memory_bar).max() <= (1 + reads) * limit * 1.001
+    for bar in choices_bar[:-1]:
+        # The pointer of the write hears of the change of every value of a cell.
+        assert np.abs(bar).max() <= 2 * limit * 1.001
+        assert np.abs(bar).max() > 0.1 * limit
+
+
+# --- choices ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch", [(), (2,)], ids=["alone", "batch"])
+def test_choices_are_softmaxes_with_entropies(batch):
+    """Row by row, with gradients."""
+    few = plan("READ", "ADD", "ONE", "INC")
+    lengths = few.inside.sum(axis=1)
+    assert lengths.tolist() == [2, 0, 3, 3, 5, 0, 6, 6]
+
+    def plain(logits):
+        rows, entropy, start = [], 0.0, 0
+        for length in lengths[lengths > 0].tolist():
+            p = jax.nn.softmax(logits[start : start + length], axis=0)
+            entropy = entropy - jnp.sum(p * jnp.log(p), axis=0)
+            rows.append(p)
+            start += length
+        return jnp.concatenate(rows), entropy
+
+    def ours(logits):
+        choices, entropy = choose(few, logits)
+        return jnp.concatenate([c.reshape(-1, *batch) for c in choices]), entropy
+
+    @compiling.filter_jit
+    def both(logits, bars):
+        return [(y, back(bars)) for y, back in (jax.vjp(f, logits) for f in (ours, plain))]
+
+    rng = np.random.default_rng(0)
+    with jax.enable_x64(True):
+        logits = 3 * rng.normal(size=(few.logits, *batch))
+        bars = (rng.normal(size=logits.shape), rng.normal(size=batch))
+        found, expected = both(logits, jax.tree.map(jnp.asarray, bars))
+        for x, y in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+            np.testing.assert_allclose(x, y, rtol=1e-11, atol=1e-12)
+
+
+def test_wild_logits_count_as_the_largest():
+    few = plan("INC")
+    logits = jnp.asarray(np.random.default_rng(0).choice([-1e30, 0.0, 1e30], few.logits))
+
+    @jax.jit
+    @jax.vmap
+    def run(logits):
+        (choices, entropy), back = jax.vjp(lambda x: choose(few, x), logits)
+        return choices, entropy, back((choices, jnp.ones_like(entropy)))
+
+    found = run(jnp.stack([logits, jnp.clip(logits, -LARGEST_LOGIT, LARGEST_LOGIT)]))
+    for x in jax.tree.leaves(found):
+        assert np.all(np.isfinite(x))
+        np.testing.assert_array_equal(x[0], x[1])
+    for part in found[0]:
+        np.testing.assert_allclose(np.sum(part[0], axis=1), 1, rtol=1e-5)
+
+
+def test_choices_by_row_and_slot():
+    """The table has a row for each argument there could be, and zeros behind what there is."""
+    few = plan("READ", "ONE", "ADD")
+    parts = (
+        jnp.array([[1.0, 2.0]]),
+        jnp.array([[3.0, 4.0, 5.0, 6.0], [7.0, 8.0, 9.0, 10.0]]),
+        jnp.arange(11.0, 21.0).reshape(2, 5),
+    )
+    assert [part.shape for part in parts] == few.parts
+    expected = [
+        [1, 2, 0, 0, 0],
+        [0, 0, 0, 0, 0],
+        [3, 4, 5, 6, 0],
+        [7, 8, 9, 10, 0],
+        [11, 12, 13, 14, 15],
+        [16, 17, 18, 19, 20],
+    ]
+    assert np.asarray(few.choice_table(parts)).tolist() == expected
+    logits = jnp.concatenate([part.ravel() for part in parts])
+    for part, whole in zip(few.split(logits), parts, strict=True):
+        np.testing.assert_array_equal(part, whole)
+    for part, whole in zip(few.most_likely(logits), parts, strict=True):
+        np.testing.assert_array_equal(part, whole == whole.max(axis=1, keepdims=True))
