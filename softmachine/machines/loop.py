@@ -89,15 +89,11 @@ def _run_batch_last(
     def advance(constants, parameters, state, inputs):
         return eqx.combine(constants, parameters, static).advance(state, inputs)
 
-    features = scan_steps(advance, max_steps, constants, parameters, state, None, steps, True)
+    features = scan_steps(advance, max_steps, constants, parameters, state, None, steps)
     return machine.decode(features)
 
 
-KEPT_BYTES = 2**31
-"""Steps whose intermediate results take more than this are taken once more, going back."""
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(0, 1, 7))
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def scan_steps(
     advance: Advance,
     max_steps: int,
@@ -106,13 +102,12 @@ def scan_steps(
     state: PyTree,
     inputs: PyTree,
     steps: Int[Array, ""] | int,
-    keep: bool = False,
 ) -> PyTree:
     """Call ``advance`` in a loop whose number of turns is known only at run time.
 
     Reverse-differentiable, unlike ``jax.lax.while_loop``: the forward pass keeps the state
-    before every step, from where the backward pass takes each step once more; or, with ``keep``
-    and if it is no more than `KEPT_BYTES`, all that the backward pass needs.
+    before every step, from where the backward pass takes each step once more. To keep what
+    the backward pass needs instead saves no time: it has to be fetched from far away.
 
     Arguments:
         advance: ``(constants, parameters, state, inputs[t]) -> (state, features)``.
@@ -122,12 +117,10 @@ def scan_steps(
         state: the first state.
         inputs: pytree of arrays with leading axis ``max_steps``.
         steps: the number of turns, at most ``max_steps``.
-        keep: whether memory is cheaper than taking steps again.
 
     Returns:
         Features with leading axis ``max_steps``, zero from ``steps`` on.
     """
-    del keep
     turn = partial(advance, constants, parameters)
     return _loop(turn, max_steps, state, inputs, steps)[0]
 
@@ -170,27 +163,8 @@ def _loop(turn, max_steps, state, inputs, steps, kept=None):
 _split = partial(eqx.partition, filter_spec=eqx.is_inexact_array)
 
 
-class _PullBacks(eqx.Module):
-    """The functions that take every step's gradient back, with what they need."""
-
-    kept: list[Array]
-    """What differs between the steps, which are the first axis."""
-    fixed: list[Array]
-    which: tuple[bool, ...] = eqx.field(static=True)
-    """Which leaves of a function are kept."""
-    structure: Any = eqx.field(static=True)
-
-    def at(self, t: Any) -> Callable:
-        """Return the function of one step."""
-        # Behind a barrier: sliced where it is used, nothing would be vectorised.
-        kept = iter(jax.lax.optimization_barrier(_at(self.kept, t)))
-        fixed = iter(self.fixed)
-        leaves = [next(kept) if each else next(fixed) for each in self.which]
-        return jax.tree.unflatten(self.structure, leaves)
-
-
 def _pull_back(advance, constants, parameters, state, inputs):
-    """Take a step; return next state and features, and what takes their gradients back.
+    """Take a step; return what takes gradients of the next state and of features back.
 
     That is ``(state_bar, features_bar) -> (parameters_bar, state_bar, inputs_bar)``, of what
     has a gradient.
@@ -201,72 +175,37 @@ def _pull_back(advance, constants, parameters, state, inputs):
         state = eqx.combine(state, fixed_state)
         inputs = eqx.combine(inputs, fixed_inputs)
         state, features = advance(constants, parameters, state, inputs)
-        varying, fixed = _split(state)
-        return (varying, features), fixed
+        return _split(state)[0], features
 
-    (state, features), pull_back, fixed = jax.vjp(
-        turn, parameters, varying_state, varying_inputs, has_aux=True
-    )
-    return eqx.combine(state, fixed), features, pull_back
+    return jax.vjp(turn, parameters, varying_state, varying_inputs)[1]
 
 
-def _scan_forward(advance, max_steps, constants, parameters, state, inputs, steps, keep):
-    rest = (constants, parameters, inputs, steps)
-    if keep:
-        found = _keep_all(advance, max_steps, constants, parameters, state, inputs, steps)
-        if found is not None:
-            features, pull_backs = found
-            return features, (pull_backs, jax.tree.map(jnp.zeros_like, _split(state)[0]), rest)
-
+def _scan_forward(advance, max_steps, constants, parameters, state, inputs, steps):
     def turn(state, inputs):
         return *advance(constants, parameters, state, inputs), state
 
     features, (states,) = _loop(
         turn, max_steps, state, inputs, steps, [_buffers(state, max_steps)]
     )
-    return features, (states, None, rest)
+    return features, (states, constants, parameters, inputs, steps)
 
 
-def _keep_all(advance, max_steps, constants, parameters, state, inputs, steps):
-    """Run all steps; return features and `_PullBacks`, or None if these are too large."""
-    shared = {id(x) for x in jax.tree.leaves((constants, parameters))}
-    seen: dict[str, Any] = {}
-
-    def turn(state, inputs):
-        state, features, pull_back = _pull_back(advance, constants, parameters, state, inputs)
-        leaves, seen["structure"] = jax.tree.flatten(pull_back)
-        seen["which"] = tuple(id(leaf) not in shared for leaf in leaves)
-        seen["fixed"] = [leaf for leaf in leaves if id(leaf) in shared]
-        return state, features, [leaf for leaf in leaves if id(leaf) not in shared]
-
-    _, _, shapes = jax.eval_shape(turn, state, jax.tree.map(lambda x: x[0], inputs))
-    if max_steps * sum(x.size * x.dtype.itemsize for x in shapes) > KEPT_BYTES:
-        return None
-    features, (kept,) = _loop(
-        turn, max_steps, state, inputs, steps, [_buffers(shapes, max_steps)]
-    )
-    return features, _PullBacks(kept, seen["fixed"], seen["which"], seen["structure"])
-
-
-def _scan_backward(advance, max_steps, keep, residuals, features_bar):
-    del max_steps, keep
-    before, state_bar, (constants, parameters, inputs, steps) = residuals
-
-    def pull_back_of(t):
-        if isinstance(before, _PullBacks):
-            return before.at(t)
-        return _pull_back(advance, constants, parameters, _at(before, t), _at(inputs, t))[2]
+def _scan_backward(advance, max_steps, residuals, features_bar):
+    del max_steps
+    states, constants, parameters, inputs, steps = residuals
 
     def body(i, carry):
         parameters_bar, state_bar, inputs_bar = carry
         t = steps - 1 - i
-        step_bar, state_bar, input_bar = pull_back_of(t)((state_bar, _at(features_bar, t)))
+        # Behind a barrier: sliced where it is used, nothing would be vectorised.
+        state, bars = jax.lax.optimization_barrier(_at((states, features_bar), t))
+        pull_back = _pull_back(advance, constants, parameters, state, _at(inputs, t))
+        step_bar, state_bar, input_bar = pull_back((state_bar, bars))
         parameters_bar = jax.tree.map(jnp.add, parameters_bar, step_bar)
         return parameters_bar, state_bar, _put(inputs_bar, input_bar, t)
 
     zeros = partial(jax.tree.map, jnp.zeros_like)
-    if state_bar is None:
-        state_bar = jax.tree.map(lambda x: jnp.zeros_like(x[0]), _split(before)[0])
+    state_bar = jax.tree.map(lambda x: jnp.zeros_like(x[0]), _split(states)[0])
     parameters_bar, state_bar, inputs_bar = jax.lax.fori_loop(
         0, steps, body, (zeros(parameters), state_bar, zeros(_split(inputs)[0]))
     )

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.machines import loop
 from softmachine.machines.controllers import ControllerConfig
 from softmachine.machines.linear import LoopLinear
 from softmachine.machines.loop import run_batch, scan_steps
@@ -148,12 +147,8 @@ def loop_arguments():
     )
 
 
-@pytest.mark.parametrize("keep", ["states", "all", "too much"])
 @pytest.mark.parametrize("steps", [0, 1, 4, MAX_STEPS])
-def test_scan_steps_is_scan(steps, keep, monkeypatch):
-    """Whatever it keeps for the way back."""
-    # A step's results are 3 numbers, and what their gradients need.
-    monkeypatch.setattr(loop, "KEPT_BYTES", 100 if keep == "too much" else 10_000)
+def test_scan_steps_is_scan(steps):
     with jax.enable_x64(True):
         constants, parameters, state, inputs = loop_arguments()
         probe = jnp.asarray(np.random.default_rng(1).normal(size=(MAX_STEPS, 3)))
@@ -167,7 +162,6 @@ def test_scan_steps_is_scan(steps, keep, monkeypatch):
                 state | {"value": value},
                 (drive, inputs[1]),
                 steps,
-                keep != "states",
             )
             return jnp.sum(probe * features["value"]), features
 
