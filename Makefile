@@ -69,6 +69,7 @@ benchmark: .venv/installed-benchmark
 	$(BIN)/python benchmarks/population.py --json benchmarks/population-result.json
 	$(BIN)/python benchmarks/population.py --recipe nram-copy --members 32 --updates 40 \
 	    --json benchmarks/population-nram-result.json
+	$(BIN)/python benchmarks/nram_costs.py --json benchmarks/nram-costs-result.json
 	$(BIN)/python benchmarks/viewer.py --json benchmarks/viewer-result.json
 
 # Every number of docs/results.md: populations of all these recipes, then their tests. What is
