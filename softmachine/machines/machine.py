@@ -65,7 +65,7 @@ class Machine(eqx.Module):
 
     batch_last: ClassVar[bool] = False
     """Whether states and outputs may have a batch as their last axis; `run_batch` then calls
-    `advance` on the whole batch, and outputs come with the batch last."""
+    `advance` on the whole batch, outputs come with the batch last, and so they are scored."""
 
     def prepare(self) -> Machine:
         """Return the machine as a loop over its steps needs it; itself by default."""
