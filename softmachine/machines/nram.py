@@ -338,7 +338,7 @@ class Dense(eqx.Module):
             return self.weight @ x + self.bias.reshape(-1, *[1] * (x.ndim - 1))
         grouped = x.reshape(len(x), len(self.bias), -1)
         assert self.transposed is not None
-        y = _product(self.weight, self.transposed.array, grouped) + self.bias.T[:, :, None]
+        y = _affine(self.weight, self.bias, self.transposed.array, grouped)
         return y.reshape(len(y), -1)
 
 
@@ -347,25 +347,26 @@ def _dense(inputs: int, outputs: int, *, key: PRNGKeyArray) -> Dense:
 
 
 @jax.custom_vjp
-def _product(weight, transposed, x):
-    """Return each member's weights times its part of the batch."""
+def _affine(weight, bias, transposed, x):
+    """Return each member's affine map of its part of the batch."""
     del transposed
-    return _times(weight, x)
+    # The bias is added before the axes are swapped: that is vectorised, the other is not.
+    y = jax.lax.optimization_barrier(weight @ jnp.swapaxes(x, 0, 1) + bias[:, :, None])
+    return jax.lax.optimization_barrier(jnp.swapaxes(y, 0, 1))
 
 
-def _times(weight, x):
-    return jnp.swapaxes(weight @ jnp.swapaxes(x, 0, 1), 0, 1)
-
-
-def _product_back(saved, bar):
+def _affine_back(saved, bar):
     transposed, x = saved
-    weight_bar = jnp.einsum("opb,ipb->poi", bar, x)
-    return weight_bar, jnp.zeros_like(transposed), _times(transposed, bar)
+    bar, x = jnp.swapaxes(bar, 0, 1), jnp.swapaxes(x, 0, 1)
+    bar = jax.lax.optimization_barrier(bar)
+    weight_bar = jnp.einsum("pob,pib->poi", bar, x)
+    x_bar = jnp.swapaxes(transposed @ bar, 0, 1)
+    return weight_bar, jnp.sum(bar, axis=2), jnp.zeros_like(transposed), x_bar
 
 
-_product.defvjp(
-    lambda weight, transposed, x: (_product(weight, transposed, x), (transposed, x)),
-    _product_back,
+_affine.defvjp(
+    lambda weight, bias, transposed, x: (_affine(weight, bias, transposed, x), (transposed, x)),
+    _affine_back,
 )
 
 
