@@ -255,8 +255,8 @@ class NRAM(Machine):
         return _plan(self.config)
 
     def prepare(self) -> NRAM:
-        """Return the machine as `advance` needs it, its weights in both layouts."""
-        if self.output.transposed is not None:
+        """Return the machine as `advance` needs it, its weights as a loop needs them."""
+        if self.output.forward is not None:
             return self
         return jax.tree.map(
             lambda x: x.prepare() if isinstance(x, Dense) else x,
@@ -323,22 +323,28 @@ class Dense(eqx.Module):
 
     weight: Float[Array, "*members outputs inputs"]
     bias: Float[Array, "*members outputs"]
-    transposed: Buffer | None = None
+    forward: Buffer | None = None
+    """Weight, bias and a column of zeros side by side, ``(*members, outputs, inputs + 2)``."""
+    backward: Buffer | None = None
     """The weight's, ``(*members, inputs, outputs)``."""
 
     def prepare(self) -> Dense:
-        """Return the same with its weights in both layouts, for use in a loop."""
+        """Return the same with its weights as a loop needs them, forwards and backwards."""
+        weight, bias = jax.lax.stop_gradient((self.weight, self.bias[..., None]))
+        # Products take the inputs two at a time: with one for the bias alone they are slower.
+        forward = jnp.concatenate([weight, bias, jnp.zeros_like(bias)], axis=-1)
         # Behind a barrier, or XLA would keep one layout and transpose in every step.
-        transposed = jax.lax.optimization_barrier(jnp.swapaxes(self.weight, -1, -2))
-        return Dense(self.weight, self.bias, Buffer(transposed))
+        both = jax.lax.optimization_barrier((forward, jnp.swapaxes(weight, -1, -2)))
+        return Dense(self.weight, self.bias, *map(Buffer, both))
 
     def __call__(self, x: Float[Array, "inputs ..."]) -> Float[Array, "outputs ..."]:
         """Map ``x``."""
         if self.bias.ndim == 1:
             return self.weight @ x + self.bias.reshape(-1, *[1] * (x.ndim - 1))
         grouped = x.reshape(len(x), len(self.bias), -1)
-        assert self.transposed is not None
-        y = _affine(self.weight, self.bias, self.transposed.array, grouped)
+        assert self.forward is not None
+        assert self.backward is not None
+        y = _affine(self.weight, self.bias, self.forward(), self.backward(), grouped)
         return y.reshape(len(y), -1)
 
 
@@ -347,27 +353,28 @@ def _dense(inputs: int, outputs: int, *, key: PRNGKeyArray) -> Dense:
 
 
 @jax.custom_vjp
-def _affine(weight, bias, transposed, x):
+def _affine(weight, bias, forward, backward, x):
     """Return each member's affine map of its part of the batch."""
-    del transposed
-    # The bias is added before the axes are swapped: that is vectorised, the other is not.
-    y = jax.lax.optimization_barrier(weight @ jnp.swapaxes(x, 0, 1) + bias[:, :, None])
+    del weight, bias, backward
+    # The bias is part of the product: added to it, it takes a fifth as long as the product.
+    x = jnp.pad(x, [(0, 2), (0, 0), (0, 0)], constant_values=1)
+    y = jax.lax.optimization_barrier(forward @ jnp.swapaxes(x, 0, 1))
     return jax.lax.optimization_barrier(jnp.swapaxes(y, 0, 1))
 
 
+def _affine_forward(weight, bias, forward, backward, x):
+    return _affine(weight, bias, forward, backward, x), (backward, x)
+
+
 def _affine_back(saved, bar):
-    transposed, x = saved
-    bar, x = jnp.swapaxes(bar, 0, 1), jnp.swapaxes(x, 0, 1)
-    bar = jax.lax.optimization_barrier(bar)
+    backward, x = saved
+    # The barrier comes first: after it the axes could only be swapped in a pass of their own.
+    bar, x = jnp.swapaxes(jax.lax.optimization_barrier(bar), 0, 1), jnp.swapaxes(x, 0, 1)
     weight_bar = jnp.einsum("pob,pib->poi", bar, x)
-    x_bar = jnp.swapaxes(transposed @ bar, 0, 1)
-    return weight_bar, jnp.sum(bar, axis=2), jnp.zeros_like(transposed), x_bar
+    return weight_bar, jnp.sum(bar, axis=2), None, None, jnp.swapaxes(backward @ bar, 0, 1)
 
 
-_affine.defvjp(
-    lambda weight, bias, transposed, x: (_affine(weight, bias, transposed, x), (transposed, x)),
-    _affine_back,
-)
+_affine.defvjp(_affine_forward, _affine_back)
 
 
 class MLP(eqx.Module):

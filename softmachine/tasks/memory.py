@@ -72,7 +72,7 @@ class MemoryCells:
         sum over scored cells of -log Mem[cell, target].
         """
         stops = stop_probabilities(outputs.stop, example.steps)
-        correct = self._probabilities(outputs, example)
+        correct = _probabilities(outputs.memory, example.targets)
         if self.mixture:
             correct = jnp.sum(stops[:, None] * correct, axis=0)
             return -jnp.sum(example.mask * jnp.log(jnp.maximum(correct, self.floor)), axis=0)
@@ -89,7 +89,8 @@ class MemoryCells:
         """Return the most likely values of the memory as the machine leaves it."""
         stops = stop_probabilities(outputs.stop, example.steps)
         average = weighted_sum(stops[:, None, None], outputs.memory)
-        return jnp.argmax(average, axis=1)
+        # Behind a barrier, or XLA would compute it for every comparison.
+        return jnp.argmax(jax.lax.optimization_barrier(average), axis=1)
 
     def score(
         self, memory: Int[Array, "cells *batch"], example: Example
@@ -103,12 +104,29 @@ class MemoryCells:
         """Return outputs as integers: the most likely value of each cell at each step."""
         return jnp.argmax(outputs.memory, axis=2)
 
-    @staticmethod
-    def _probabilities(outputs: PyTree, example: Example) -> Float[Array, "steps cells *batch"]:
-        """Return how likely each cell held its target after each step."""
-        memory = outputs.memory
-        right = jax.nn.one_hot(example.targets, memory.shape[2], dtype=memory.dtype, axis=1)
-        return jnp.sum(memory * right, axis=2)
+
+@jax.custom_vjp
+def _probabilities(
+    memory: Float[Array, "steps cells values *batch"], targets: Int[Array, "cells *batch"]
+) -> Float[Array, "steps cells *batch"]:
+    """Return how likely each cell held its target after each step."""
+    correct = jnp.take_along_axis(memory, targets[None, :, None], axis=2)[:, :, 0]
+    return jax.lax.optimization_barrier(correct)  # as in `MemoryCells.answer`
+
+
+def _probabilities_forward(memory, targets):
+    return _probabilities(memory, targets), (targets, jnp.arange(memory.shape[2]))
+
+
+def _probabilities_back(saved, bar):
+    # Written in one pass; the gather's own gradient is a scatter, one number at a time.
+    targets, values = saved
+    right = targets[:, None] == values.reshape(-1, *[1] * (targets.ndim - 1))
+    bar, right = jax.lax.optimization_barrier((bar, right))
+    return jnp.where(right, bar[:, :, None], 0), None
+
+
+_probabilities.defvjp(_probabilities_forward, _probabilities_back)
 
 
 Drawn = tuple[Int[Array, " cells"], Int[Array, " cells"], Bool[Array, " cells"]]

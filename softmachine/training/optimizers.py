@@ -73,7 +73,10 @@ def gradient_noise() -> optax.GradientTransformationExtraArgs:
         # All in one: to draw for a bias alone takes almost as long as for everything.
         flat, unravel = ravel_pytree(updates)
         noise = jax.random.normal(extra["noise_key"], flat.shape, flat.dtype)
-        return unravel(flat + extra["deviation"] * noise), state
+        # Behind barriers, or XLA would compute it again for everything it goes into.
+        flat, noise = jax.lax.optimization_barrier((flat, noise))
+        noisy = jax.lax.optimization_barrier(flat + extra["deviation"] * noise)
+        return unravel(noisy), state
 
     return optax.GradientTransformationExtraArgs(init, update)
 

@@ -2,6 +2,7 @@
 
 import doctest
 import sys
+from functools import partial
 
 import hypothesis
 import hypothesis.extra.numpy as hnp
@@ -11,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from jax.test_util import check_grads
 
 from softmachine.tasks.memory import MemoryCells, MemoryOutputs, stop_probabilities
 from softmachine.tasks.memory_arrays import (
@@ -324,6 +326,19 @@ def test_loss_and_metrics_follow_their_definitions(floor, mixture):
             np.testing.assert_allclose(metrics[name], value, rtol=1e-4)
         wrong.add(float(metrics["wrong_cells"]))
     assert wrong == {0, 0.5, 1}
+
+
+@pytest.mark.parametrize("mixture", [False, True])
+def test_gradients_are_those_of_finite_differences(mixture):
+    """Of one example, and of a batch on the last axis."""
+    kind = MemoryCells(mixture=mixture)
+    with jax.enable_x64(True):
+        cases = [case(seed, steps=1 + seed) for seed in range(STEPS)]
+        batch = jax.tree.map(lambda *xs: jnp.stack(xs, axis=-1), *cases)
+        for outputs, example in [*cases, batch]:
+            outputs = jax.tree.map(lambda x: x.astype(np.float64), outputs)
+            loss = jax.jit(partial(kind.loss, example=example))
+            check_grads(loss, (outputs,), order=1, modes=["rev"], eps=1e-7)
 
 
 @pytest.mark.parametrize("mixture", [False, True])
