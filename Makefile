@@ -67,7 +67,7 @@ capture: .venv/installed-dev
 benchmark: .venv/installed-benchmark
 	$(BIN)/python benchmarks/throughput.py $(PEERS) --scaling --json benchmarks/throughput-result.json
 	$(BIN)/python benchmarks/population.py --json benchmarks/population-result.json
-	$(BIN)/python benchmarks/population.py --recipe nram-copy --members 32 --updates 40 \
+	$(BIN)/python benchmarks/population.py --recipe nram-copy --members 32 --updates 40 --repetitions 31 \
 	    --json benchmarks/population-nram-result.json
 	$(BIN)/python benchmarks/nram_costs.py --json benchmarks/nram-costs-result.json
 	$(BIN)/python benchmarks/viewer.py --json benchmarks/viewer-result.json
