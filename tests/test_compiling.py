@@ -6,12 +6,12 @@ import jax.numpy as jnp
 from softmachine import compiling
 
 
+def work(x, name="two"):
+    return jax.lax.optimization_barrier(2 * x) + len(name)
+
+
 def test_barriers_are_kept():
     """By the time that XLA is done."""
-
-    def work(x):
-        return jax.lax.optimization_barrier(2 * x) + 1
-
     program = jax.jit(work, compiler_options=compiling.options()).lower(jnp.ones(3)).compile()
     assert "opt-barrier" in program.as_text()
 
@@ -28,4 +28,6 @@ def test_options_that_xla_does_not_know_are_left_out(monkeypatch):
 
 
 def test_functions_are_compiled_with_them():
-    assert float(compiling.filter_jit(lambda x, name: x + len(name))(jnp.ones(()), "two")) == 4
+    function = compiling.filter_jit(work)
+    assert "opt-barrier" in function.lower(jnp.ones(3), "three").compile().compiled.as_text()
+    assert float(function(jnp.ones(()), "three")) == 7

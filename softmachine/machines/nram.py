@@ -356,7 +356,8 @@ def _dense(inputs: int, outputs: int, *, key: PRNGKeyArray) -> Dense:
 def _affine(weight, bias, forward, backward, x):
     """Return each member's affine map of its part of the batch."""
     del weight, bias, backward
-    # The bias is part of the product: added to it, it takes a fifth as long as the product.
+    # Two more inputs of 1, for the bias and the zeros: adding the bias to the product instead
+    # would take a pass of its own.
     x = jnp.pad(x, [(0, 2), (0, 0), (0, 0)], constant_values=1)
     y = jax.lax.optimization_barrier(forward @ jnp.swapaxes(x, 0, 1))
     return jax.lax.optimization_barrier(jnp.swapaxes(y, 0, 1))
