@@ -17,7 +17,7 @@ def ntm_recall() -> Experiment:
         recipe="ntm-recall",
         task=AssociativeRecall(),
         machine=ntm(ControllerConfig(kind="lstm", hidden=100)),
-        training=training(SIZES, 120_000, batch=2),
+        training=training(SIZES, 120_000, batch=2, settle=20_000),
     )
 
 
@@ -27,7 +27,7 @@ def ntm_ff_recall() -> Experiment:
         recipe="ntm-ff-recall",
         task=AssociativeRecall(),
         machine=ntm(ControllerConfig(kind="feedforward", hidden=100), read_heads=2),
-        training=training(SIZES, 120_000, batch=2, clip_norm=1.0),
+        training=training(SIZES, 120_000, batch=2, clip_norm=1.0, settle=20_000),
     )
 
 

@@ -17,6 +17,7 @@ from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.training.curricula import Curriculum
 from softmachine.training.experiment import SolvedConfig, TrainingConfig
 from softmachine.training.optimizers import OptimizerConfig
+from softmachine.training.search import Restart
 
 MEMORY_ROWS = (32, 128)
 
@@ -50,6 +51,8 @@ def training(
     batch: int = 1,
     memory_rows: tuple[int, ...] = MEMORY_ROWS,
     solvable: bool = True,
+    settle: int | None = None,
+    restarts: tuple[Restart, ...] = (),
     validate_every: int = 2_000,
     on_nonfinite: Literal["stop", "skip"] = "stop",
 ) -> TrainingConfig:
@@ -61,7 +64,7 @@ def training(
         batch=batch,
         max_sequences=sequences,
         optimizer=OptimizerConfig(
-            kind="adamw" if weight_decay else "adam",
+            kind="adamw" if weight_decay else "amsgrad",
             learning_rate=learning_rate,
             weight_decay=weight_decay,
             schedule="cosine",
@@ -71,6 +74,8 @@ def training(
         curriculum=curriculum,
         memory_rows=memory_rows,
         solved=SolvedConfig(bits=0.0) if solvable else None,
+        settle=settle,
+        restarts=restarts,
         validate_every=validate_every,
         checkpoint_every=10 * validate_every,
         on_nonfinite=on_nonfinite,

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax.flatten_util import ravel_pytree
-from jaxtyping import PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 from softmachine.choices import check_choices
 
@@ -61,6 +61,37 @@ def graves_rmsprop(
     return optax.chain(optax.GradientTransformation(init, update), _scale(learning_rate))
 
 
+class SpikesState(NamedTuple):
+    """Updates so far, and the running mean of gradient norms, as in Adam without its division."""
+
+    count: Int[Array, ""]
+    norms: Float[Array, ""]
+
+
+def clip_spikes(most: float, decay: float = 0.99) -> optax.GradientTransformation:
+    """Clip gradients to ``most`` times the mean norm of recent ones, weighted by ``decay``.
+
+    What goes into the mean is clipped already, so that one spike raises it by little and a
+    lasting change by as much as it takes. The first gradient sets the scale.
+    """
+
+    def init(params):
+        del params
+        return SpikesState(jnp.zeros((), jnp.int32), jnp.zeros(()))
+
+    def update(updates, state, params=None):
+        del params
+        norm = optax.tree.norm(updates)
+        mean = state.norms / jnp.maximum(1 - decay**state.count, 1e-6)
+        limit = jnp.where(state.count > 0, most * mean, norm)
+        scale = jnp.minimum(1.0, limit / jnp.maximum(norm, 1e-30))
+        norms = decay * state.norms + (1 - decay) * norm * scale
+        clipped = jax.tree.map(lambda g: g * scale, updates)
+        return clipped, SpikesState(state.count + 1, norms)
+
+    return optax.GradientTransformation(init, update)
+
+
 def gradient_noise() -> optax.GradientTransformationExtraArgs:
     """Add Gaussian noise; ``update`` takes a ``noise_key`` and the ``deviation``."""
 
@@ -91,7 +122,7 @@ def _scale(learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformatio
 class OptimizerConfig:
     """Which optimiser, and how gradients are clipped before it."""
 
-    kind: Literal["adam", "adamw", "graves-rmsprop"] = "adam"
+    kind: Literal["adam", "adamw", "amsgrad", "graves-rmsprop"] = "adam"
     learning_rate: float = 1e-3
     schedule: Literal["constant", "cosine", "linear"] = "constant"
     """Decay to zero over ``decay_steps`` updates after the warm-up, or none."""
@@ -110,6 +141,11 @@ class OptimizerConfig:
     """Largest global norm of the gradient."""
     clip_value: float | None = None
     """Largest absolute value of a gradient component; applied before ``clip_norm``."""
+    clip_spikes: float | None = None
+    """Largest global norm of the gradient as a multiple of the mean of recent ones, which were
+    clipped themselves; applied after ``clip_norm``. A solved machine's gradients are so small
+    that Adam, which divides by them, turns a single large one into steps that undo what was
+    learned."""
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -120,7 +156,7 @@ class OptimizerConfig:
             raise ValueError(f"schedule {self.schedule!r} needs decay_steps, a positive number")
         if self.warmup_steps < 0:
             raise ValueError(f"warmup_steps must be at least 0, not {self.warmup_steps}")
-        for name in ("clip_norm", "clip_value"):
+        for name in ("clip_norm", "clip_value", "clip_spikes"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name} must be positive or None, not {value}")
@@ -133,10 +169,14 @@ class OptimizerConfig:
             chain.append(optax.clip(self.clip_value))
         if self.clip_norm is not None:
             chain.append(optax.clip_by_global_norm(self.clip_norm))
+        if self.clip_spikes is not None:
+            chain.append(clip_spikes(self.clip_spikes))
         if noise:
             chain.append(gradient_noise())
         if self.kind == "adam":
             chain.append(optax.adam(rate, *self.betas))
+        elif self.kind == "amsgrad":
+            chain.append(optax.amsgrad(rate, *self.betas))
         elif self.kind == "adamw":
             chain.append(optax.adamw(rate, *self.betas, weight_decay=self.weight_decay))
         else:

@@ -25,6 +25,7 @@ from softmachine.training.experiment import Experiment, SolvedConfig, SolvedTest
 from softmachine.training.interruptions import Interruption, interruptions
 from softmachine.training.members import MemberStates
 from softmachine.training.runs import Run
+from softmachine.training.search import Settings
 from softmachine.training.update import TrainState, first_state, machine_of
 from softmachine.training.wire_search import CONFIRMED, draw_batch, mend
 
@@ -216,8 +217,7 @@ class _Member:
         best = (error, bits) < (progress.best_error, progress.best_bits)
         passed = few_bits = False
         if solved is not None and error <= solved.error:
-            late = jnp.ones_like(self.state.settings.late)
-            self.state = self.state._replace(settings=self.state.settings._replace(late=late))
+            self.state = self.state._replace(settings=self._late_settings())
             passed = solved.test is None or self._passes(solved.test, line)
             best |= passed and solved.test is not None
             few_bits = solved.bits is None or bits <= solved.bits
@@ -230,9 +230,19 @@ class _Member:
                 progress.solved_seconds = progress.seconds
                 progress.solved_device_seconds = progress.device_seconds
             progress.finished = few_bits
+        late_from = int(self.state.settings.late_from)
+        settle = training.settle
+        if settle is not None and late_from >= 0:
+            progress.finished |= progress.step >= late_from + settle // training.batch
         if progress.step >= training.last_update:
             progress.finished = True
         return best
+
+    def _late_settings(self) -> Settings:
+        """Return the settings of an attempt in which validation found no mistake."""
+        settings = self.state.settings
+        first = jnp.where(settings.late_from < 0, self.state.step, settings.late_from)
+        return settings._replace(late_from=first)
 
     def _passes(self, test: SolvedTest, line: dict[str, Any]) -> bool:
         """Return whether the test finds no mistake; note in the line what it found.
@@ -314,10 +324,8 @@ class _Member:
         progress.rewired, progress.waits = True, 0
         fresh = first_state(experiment, progress.attempts - 1, progress.step)
         parameters, _ = split_trainable(mended)
-        settings = self.state.settings
-        settings = settings._replace(late=jnp.ones_like(settings.late))
         self.state = self.state._replace(
-            parameters=parameters, optimizer=fresh.optimizer, settings=settings
+            parameters=parameters, optimizer=fresh.optimizer, settings=self._late_settings()
         )
         return True
 

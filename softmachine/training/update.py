@@ -342,8 +342,17 @@ class _Updates:
         if training.search.learning_rate is not None:
             factor = state.settings.learning_rate / training.optimizer.learning_rate
             steps = jax.tree.map(lambda x: x * factor, steps)
+        if training.settle is not None:
+            steps = jax.tree.map(lambda x: x * self._settling(state), steps)
         parameters = optax.apply_updates(state.parameters, steps)
         return training.late.sharpen(parameters, state.settings.late), moments
+
+    def _settling(self, state):
+        """Return the share of the learning rate that is left once validation was perfect."""
+        since = state.step - state.settings.late_from
+        over = self.experiment.training.settle / self.experiment.training.batch
+        share = 0.5 * (1 + jnp.cos(jnp.pi * jnp.clip(since / over, 0, 1)))
+        return jnp.where(state.settings.late_from < 0, 1.0, share)
 
     def _sum(self, tree):
         return jax.lax.psum(tree, "batch") if self.shards > 1 else tree

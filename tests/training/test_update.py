@@ -47,6 +47,23 @@ def test_updates_need_memory_for_the_largest_size(experiment, with_training):
         with_training(experiment, memory_rows=(3,)).machines_for_updates(machine)
 
 
+@pytest.mark.parametrize(("since", "share"), [(-1, 1.0), (0, 1.0), (5, 0.5), (9, 0.0245)])
+def test_the_rate_falls_to_zero_once_validation_was_perfect(
+    experiment, with_training, since, share
+):
+    """Over 40 sequences, which are ten updates, along a half cosine: (1 + cos(pi t)) / 2."""
+    settling = with_training(experiment, settle=40)
+    state = first_state(experiment, step=100)
+    late_from = jnp.asarray(-1 if since < 0 else 100 - since)
+    late = state._replace(settings=state.settings._replace(late_from=late_from))
+    plain, _ = updates(experiment, 101, state=late)
+    settled, _ = updates(settling, 101, state=late)
+    for before, full, less in zip(
+        *(jax.tree.leaves(s.parameters) for s in (state, plain, settled)), strict=True
+    ):
+        np.testing.assert_allclose(less - before, share * (full - before), rtol=0.02, atol=2e-6)
+
+
 def test_batch_must_divide_over_the_devices(experiment, with_training):
     with pytest.raises(ValueError, match="batch 3 cannot be divided over 2 devices"):
         updates(with_training(experiment, batch=3), 1, devices=2)
