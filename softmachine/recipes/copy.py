@@ -18,9 +18,7 @@ def ntm_copy() -> Experiment:
         recipe="ntm-copy",
         task=Copy(),
         machine=ntm(ControllerConfig(kind="lstm", hidden=100)),
-        training=training(
-            SIZES, 40_000, settle=10_000, restarts=(Restart(updates=14_000, error=5.0),)
-        ),
+        training=training(SIZES, 40_000, restarts=(Restart(updates=14_000, error=5.0),)),
     )
 
 
@@ -34,7 +32,7 @@ def ntm_ff_copy() -> Experiment:
             key_activation="tanh",
             add_activation="tanh",
         ),
-        training=training(SIZES, 60_000, clip_norm=1.0, settle=10_000),
+        training=training(SIZES, 60_000, clip_norm=1.0),
     )
 
 

@@ -25,7 +25,7 @@ def ntm_repeat_copy() -> Experiment:
         recipe="ntm-repeat-copy",
         task=RepeatCopy(normalized_over=(5, 6), noise=0.4),
         machine=ntm(ControllerConfig(kind="counter", hidden=100)),
-        training=training(SIZES, 80_000, settle=20_000),
+        training=training(SIZES, 80_000),
     )
 
 
@@ -35,7 +35,7 @@ def ntm_lstm_repeat_copy() -> Experiment:
         recipe="ntm-lstm-repeat-copy",
         task=RepeatCopy(),
         machine=ntm(ControllerConfig(kind="lstm", hidden=100)),
-        training=training(SIZES, 80_000, settle=20_000),
+        training=training(SIZES, 80_000),
     )
 
 
@@ -45,7 +45,7 @@ def ntm_ff_repeat_copy() -> Experiment:
         recipe="ntm-ff-repeat-copy",
         task=RepeatCopy(),
         machine=ntm(ControllerConfig(kind="feedforward", hidden=100)),
-        training=training(SIZES, 200_000, settle=20_000),
+        training=training(SIZES, 200_000),
     )
 
 

@@ -51,30 +51,32 @@ def training(
     batch: int = 1,
     memory_rows: tuple[int, ...] = MEMORY_ROWS,
     solvable: bool = True,
-    settle: int | None = None,
     restarts: tuple[Restart, ...] = (),
     validate_every: int = 2_000,
     on_nonfinite: Literal["stop", "skip"] = "stop",
 ) -> TrainingConfig:
-    """Return a training of so many sequences, with the learning rate falling to zero.
+    """Return a training of so many sequences at most, with the learning rate falling to zero.
 
-    A solved machine trains on to the end: it becomes sharp enough for longer sequences.
+    It ends after six validations without a mistake, the rate falling with each. Gradients are
+    clipped to five times the norm of recent ones: the machine that is right has small ones,
+    by whose size Adam divides, so that a single large one would undo what was learned.
     """
     return TrainingConfig(
         batch=batch,
         max_sequences=sequences,
         optimizer=OptimizerConfig(
-            kind="adamw" if weight_decay else "amsgrad",
+            kind="adamw" if weight_decay else "adam",
             learning_rate=learning_rate,
             weight_decay=weight_decay,
             schedule="cosine",
             decay_steps=sequences // batch,
             clip_norm=clip_norm,
+            clip_spikes=5.0,
         ),
         curriculum=curriculum,
         memory_rows=memory_rows,
         solved=SolvedConfig(bits=0.0) if solvable else None,
-        settle=settle,
+        settle=6 if solvable else None,
         restarts=restarts,
         validate_every=validate_every,
         checkpoint_every=10 * validate_every,

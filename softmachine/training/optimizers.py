@@ -62,17 +62,23 @@ def graves_rmsprop(
 
 
 class SpikesState(NamedTuple):
-    """Updates so far, and the running mean of gradient norms, as in Adam without its division."""
+    """Gradients so far, and the running mean of their norms, which begins at zero."""
 
     count: Int[Array, ""]
-    norms: Float[Array, ""]
+    norm: Float[Array, ""]
 
 
 def clip_spikes(most: float, decay: float = 0.99) -> optax.GradientTransformation:
     """Clip gradients to ``most`` times the mean norm of recent ones, weighted by ``decay``.
 
-    What goes into the mean is clipped already, so that one spike raises it by little and a
-    lasting change by as much as it takes. The first gradient sets the scale.
+    What goes into the mean is clipped already, so that one spike raises it by little, and
+    gradients that stay large are let through after some updates. The first one that is not
+    zero sets the scale. Close to AutoClip, which takes a percentile of all norms so far
+    (Seetharaman et al. 2020, arXiv 2007.14469).
+
+    Arguments:
+        most: above 1, or nothing would ever grow.
+        decay: the share of the mean that is left after one more gradient.
     """
 
     def init(params):
@@ -82,12 +88,12 @@ def clip_spikes(most: float, decay: float = 0.99) -> optax.GradientTransformatio
     def update(updates, state, params=None):
         del params
         norm = optax.tree.norm(updates)
-        mean = state.norms / jnp.maximum(1 - decay**state.count, 1e-6)
-        limit = jnp.where(state.count > 0, most * mean, norm)
-        scale = jnp.minimum(1.0, limit / jnp.maximum(norm, 1e-30))
-        norms = decay * state.norms + (1 - decay) * norm * scale
+        mean = state.norm / jnp.maximum(1 - decay**state.count, 1 - decay)
+        limit = jnp.where(mean > 0, most * mean, norm)
+        scale = jnp.where(norm > limit, limit / norm, 1.0)
         clipped = jax.tree.map(lambda g: g * scale, updates)
-        return clipped, SpikesState(state.count + 1, norms)
+        mean = decay * state.norm + (1 - decay) * norm * scale
+        return clipped, SpikesState(state.count + 1, mean)
 
     return optax.GradientTransformation(init, update)
 
@@ -122,7 +128,7 @@ def _scale(learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformatio
 class OptimizerConfig:
     """Which optimiser, and how gradients are clipped before it."""
 
-    kind: Literal["adam", "adamw", "amsgrad", "graves-rmsprop"] = "adam"
+    kind: Literal["adam", "adamw", "graves-rmsprop"] = "adam"
     learning_rate: float = 1e-3
     schedule: Literal["constant", "cosine", "linear"] = "constant"
     """Decay to zero over ``decay_steps`` updates after the warm-up, or none."""
@@ -142,10 +148,10 @@ class OptimizerConfig:
     clip_value: float | None = None
     """Largest absolute value of a gradient component; applied before ``clip_norm``."""
     clip_spikes: float | None = None
-    """Largest global norm of the gradient as a multiple of the mean of recent ones, which were
-    clipped themselves; applied after ``clip_norm``. A solved machine's gradients are so small
-    that Adam, which divides by them, turns a single large one into steps that undo what was
-    learned."""
+    """Largest global norm of the gradient as a multiple of the mean of recent ones, see
+    `clip_spikes`; applied after ``clip_norm``. A solved machine's gradients are so small that
+    Adam, which divides by their size, turns a single large one into steps that undo what
+    was learned."""
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -156,10 +162,12 @@ class OptimizerConfig:
             raise ValueError(f"schedule {self.schedule!r} needs decay_steps, a positive number")
         if self.warmup_steps < 0:
             raise ValueError(f"warmup_steps must be at least 0, not {self.warmup_steps}")
-        for name in ("clip_norm", "clip_value", "clip_spikes"):
+        for name in ("clip_norm", "clip_value"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name} must be positive or None, not {value}")
+        if self.clip_spikes is not None and not self.clip_spikes > 1:
+            raise ValueError(f"clip_spikes must be above 1 or None, not {self.clip_spikes}")
 
     def build(self, *, noise: bool = False) -> optax.GradientTransformationExtraArgs:
         """Return the whole chain: clipping, with ``noise`` `gradient_noise`, steps."""
@@ -175,8 +183,6 @@ class OptimizerConfig:
             chain.append(gradient_noise())
         if self.kind == "adam":
             chain.append(optax.adam(rate, *self.betas))
-        elif self.kind == "amsgrad":
-            chain.append(optax.amsgrad(rate, *self.betas))
         elif self.kind == "adamw":
             chain.append(optax.adamw(rate, *self.betas, weight_decay=self.weight_decay))
         else:

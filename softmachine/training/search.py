@@ -19,13 +19,13 @@ class Settings(NamedTuple):
     learning_rate: Float[Array, ""]
     gradient_noise: Float[Array, ""]
     entropy_bonus: Float[Array, ""]
-    late_from: Int[Array, ""]
-    """Updates done when validation first found no mistake in this attempt; -1 before."""
+    perfect: Int[Array, ""]
+    """How many validations of this attempt found no mistake."""
 
     @property
     def late(self) -> Float[Array, "..."]:
         """1 once validation found no mistake in this attempt, else 0."""
-        return (self.late_from >= 0).astype(jnp.float32)
+        return (self.perfect > 0).astype(jnp.float32)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

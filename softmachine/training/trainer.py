@@ -217,7 +217,7 @@ class _Member:
         best = (error, bits) < (progress.best_error, progress.best_bits)
         passed = few_bits = False
         if solved is not None and error <= solved.error:
-            self.state = self.state._replace(settings=self._late_settings())
+            self.state = self.state._replace(settings=self._perfect_once_more())
             passed = solved.test is None or self._passes(solved.test, line)
             best |= passed and solved.test is not None
             few_bits = solved.bits is None or bits <= solved.bits
@@ -230,19 +230,16 @@ class _Member:
                 progress.solved_seconds = progress.seconds
                 progress.solved_device_seconds = progress.device_seconds
             progress.finished = few_bits
-        late_from = int(self.state.settings.late_from)
-        settle = training.settle
-        if settle is not None and late_from >= 0:
-            progress.finished |= progress.step >= late_from + settle // training.batch
+        if training.settle is not None:
+            progress.finished |= int(self.state.settings.perfect) >= training.settle
         if progress.step >= training.last_update:
             progress.finished = True
         return best
 
-    def _late_settings(self) -> Settings:
-        """Return the settings of an attempt in which validation found no mistake."""
+    def _perfect_once_more(self) -> Settings:
+        """Return the settings after one more validation without a mistake."""
         settings = self.state.settings
-        first = jnp.where(settings.late_from < 0, self.state.step, settings.late_from)
-        return settings._replace(late_from=first)
+        return settings._replace(perfect=settings.perfect + 1)
 
     def _passes(self, test: SolvedTest, line: dict[str, Any]) -> bool:
         """Return whether the test finds no mistake; note in the line what it found.
@@ -325,7 +322,7 @@ class _Member:
         fresh = first_state(experiment, progress.attempts - 1, progress.step)
         parameters, _ = split_trainable(mended)
         self.state = self.state._replace(
-            parameters=parameters, optimizer=fresh.optimizer, settings=self._late_settings()
+            parameters=parameters, optimizer=fresh.optimizer, settings=self._perfect_once_more()
         )
         return True
 

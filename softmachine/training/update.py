@@ -343,16 +343,15 @@ class _Updates:
             factor = state.settings.learning_rate / training.optimizer.learning_rate
             steps = jax.tree.map(lambda x: x * factor, steps)
         if training.settle is not None:
-            steps = jax.tree.map(lambda x: x * self._settling(state), steps)
+            share = self._settling(state)
+            steps = jax.tree.map(lambda x: x * share, steps)
         parameters = optax.apply_updates(state.parameters, steps)
         return training.late.sharpen(parameters, state.settings.late), moments
 
     def _settling(self, state):
-        """Return the share of the learning rate that is left once validation was perfect."""
-        since = state.step - state.settings.late_from
-        over = self.experiment.training.settle / self.experiment.training.batch
-        share = 0.5 * (1 + jnp.cos(jnp.pi * jnp.clip(since / over, 0, 1)))
-        return jnp.where(state.settings.late_from < 0, 1.0, share)
+        """Return the share of the learning rate that is left after validations so far."""
+        passed = state.settings.perfect / self.experiment.training.settle
+        return 0.5 * (1 + jnp.cos(jnp.pi * jnp.minimum(passed, 1.0)))
 
     def _sum(self, tree):
         return jax.lax.psum(tree, "batch") if self.shards > 1 else tree

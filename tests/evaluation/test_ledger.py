@@ -197,8 +197,8 @@ def test_the_page(five, tests_done):
         "- Solved means at most 0 wrong bits per sequence, on 1,000 sequences of sizes 2 to 6.",
         "- Validation: median 0 wrong bits and 0.025 bits per sequence; best seed (1) 0 and "
         "0.01.",
-        "- 1 of the 3 solved end worse than the parameters kept, up to 28 wrong bits in the last "
-        "validation.",
+        "- 1 of the 3 solved end worse than the parameters kept, up to 28 wrong bits in the "
+        "last validation.",
         "- Cost: 0.417 device-hours, 0.0833 per seed; 12 min on 2 such devices.",
         "- Seeds 0 to 4: Abacus 3000, 2 cpu devices; JAX 0.10.2, Python 3.11.9, softmachine "
         "0.1.0 (commit abc1234), begun 2026-01-02.",

@@ -20,7 +20,7 @@ STEPS, CELLS = 6, 5
 
 def settings(bonus=0.3, late=False):
     rates = (jnp.asarray(x, jnp.float32) for x in (1.0, 1.0, bonus))
-    return Settings(*rates, jnp.asarray(7 if late else -1))
+    return Settings(*rates, jnp.asarray(7 if late else 0))
 
 
 def drawn(seed, steps):

@@ -85,11 +85,11 @@ def test_solved_with_too_many_bits_trains_on(experiment, with_training, tmp_path
 
 def test_a_solved_run_settles_and_ends(experiment, with_training, tmp_path):
     strict = SolvedConfig(sequences=20, error=100.0, bits=0.0)
-    config = with_training(experiment, solved=strict, settle=60)
+    config = with_training(experiment, solved=strict, settle=4)
     run = Run.create(tmp_path / "run", config)
     progress = train(run)
     assert (progress.finished, progress.solved_sequences, progress.sequences) == (True, 20, 80)
-    assert int(run.load_last()[0].settings.late_from) == 5
+    assert int(run.load_last()[0].settings.perfect) == 4
 
 
 def test_best_checkpoint_is_the_one_that_validated_best(experiment, tmp_path):

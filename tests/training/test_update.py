@@ -47,15 +47,13 @@ def test_updates_need_memory_for_the_largest_size(experiment, with_training):
         with_training(experiment, memory_rows=(3,)).machines_for_updates(machine)
 
 
-@pytest.mark.parametrize(("since", "share"), [(-1, 1.0), (0, 1.0), (5, 0.5), (9, 0.0245)])
-def test_the_rate_falls_to_zero_once_validation_was_perfect(
-    experiment, with_training, since, share
-):
-    """Over 40 sequences, which are ten updates, along a half cosine: (1 + cos(pi t)) / 2."""
-    settling = with_training(experiment, settle=40)
+@pytest.mark.parametrize(("perfect", "share"), [(0, 1.0), (2, 0.5), (3, 0.1464), (4, 0.0)])
+def test_the_rate_falls_with_each_perfect_validation(experiment, with_training, perfect, share):
+    """Along a half cosine, (1 + cos(pi t)) / 2, to zero at the fourth."""
+    settling = with_training(experiment, settle=4)
     state = first_state(experiment, step=100)
-    late_from = jnp.asarray(-1 if since < 0 else 100 - since)
-    late = state._replace(settings=state.settings._replace(late_from=late_from))
+    settings = state.settings._replace(perfect=jnp.asarray(perfect, jnp.int32))
+    late = state._replace(settings=settings)
     plain, _ = updates(experiment, 101, state=late)
     settled, _ = updates(settling, 101, state=late)
     for before, full, less in zip(
