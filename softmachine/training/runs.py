@@ -70,7 +70,7 @@ class Run:
     @classmethod
     def create(cls, path: str | Path, experiment: Experiment) -> Run:
         """Make a run directory that does not exist yet (or is empty)."""
-        path = Path(path)
+        path, config = Path(path), experiment_to_json(experiment)
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise RunError(
                 f"{path} already exists: choose another directory, or continue it with "
@@ -80,7 +80,7 @@ class Run:
             for name in ("checkpoints", "results", "figures"):
                 (path / name).mkdir(parents=True, exist_ok=True)
             write_json(path / "environment.json", describe_environment())
-            write_json(path / "config.json", experiment_to_json(experiment))
+            write_json(path / "config.json", config)
         except OSError as error:
             raise RunError(f"cannot write to {path}: {error.strerror}") from error
         return cls(path)
