@@ -9,7 +9,7 @@ from typing import Any, get_args
 import cattrs
 from cattrs.strategies import configure_tagged_union
 
-from softmachine.errors import RunError
+from softmachine.errors import RunError, SoftmachineError
 from softmachine.training.curricula import Curriculum
 from softmachine.training.experiment import Experiment, MachineConfig, TaskConfig
 from softmachine.training.objectives import Objective
@@ -58,7 +58,7 @@ def experiment_from_json(value: Any, source: str) -> Experiment:
             f"schema {' and '.join(map(str, readable))}"
         )
     message = f"{source} holds no valid experiment"
-    return _structure(_upgraded(value["experiment"], schema, message), Experiment, message)
+    return structure(_upgraded(value["experiment"], schema, message), Experiment, message)
 
 
 def _upgraded(experiment: Any, schema: int, message: str) -> Any:
@@ -79,15 +79,20 @@ def task_to_json(task: TaskConfig) -> dict[str, Any]:
 
 def task_from_json(value: Any, source: str) -> TaskConfig:
     """Return the task; raise RunError, naming ``source``, if it is not one."""
-    return _structure(value, TaskConfig, f"{source} is no valid task")
+    return structure(value, TaskConfig, f"{source} is no valid task")
 
 
-def _structure(value: Any, kind: Any, message: str) -> Any:
+def structure(
+    value: Any, kind: Any, message: str, error_type: type[SoftmachineError] = RunError
+) -> Any:
+    """Return JSON values as a dataclass; raise an error that begins with ``message``."""
     try:
         return _converter().structure(value, kind)
+    except RecursionError:
+        raise error_type(f"{message}: it is nested too deep") from None
     except Exception as error:
         reasons = "; ".join(cattrs.transform_error(error, format_exception=_explain))
-        raise RunError(f"{message}: {reasons}") from error
+        raise error_type(f"{message}: {reasons}") from error
 
 
 def _explain(error: BaseException, expected: Any) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 import softmachine
 from softmachine.errors import RunError
+from softmachine.files import unsealed
 from softmachine.machines.ntm import NTM_PRESETS
 from softmachine.recipes import RECIPES
 from softmachine.tasks.copy import Copy
@@ -73,7 +74,7 @@ def test_a_directory_in_use_is_not_overwritten(experiment, tmp_path):
 def test_a_run_says_where_and_with_what_it_began(experiment, tmp_path):
     run = Run.create(tmp_path / "run", experiment)
     found = run.environment()
-    assert found == json.loads((run.path / "environment.json").read_text())
+    assert found == unsealed(json.loads((run.path / "environment.json").read_text()))
     age = datetime.datetime.now(datetime.UTC).date() - datetime.date.fromisoformat(
         found["date"]
     )
