@@ -26,8 +26,9 @@ from softmachine.recipes.synthesis import begin_or_continue, synthesis
 from softmachine.tasks.examples import GivenExample, read_examples
 from softmachine.tasks.given import Given
 from softmachine.training.devices import use_all_cores
+from softmachine.training.progress import Progress
 from softmachine.training.runs import Run
-from softmachine.training.trainer import Progress, train_members
+from softmachine.training.trainer import train_members
 
 SECONDS = 10.0
 """Least time between lines of progress."""

@@ -28,9 +28,9 @@ from softmachine.tasks.task import Task
 from softmachine.training.checkpoints import read_record
 from softmachine.training.commands import Recipes, differences, training_commands
 from softmachine.training.experiment import Experiment
+from softmachine.training.progress import Progress
 from softmachine.training.runs import Run
 from softmachine.training.serialization import experiment_to_json
-from softmachine.training.trainer import Progress
 
 SCHEMA = 1
 RESULT = "paper-tests"
@@ -192,7 +192,7 @@ def _row(
     run: Run, tests: Sequence[PaperTest], sequences: int, report: Report | None
 ) -> dict[str, Any]:
     """Return what one run came to."""
-    progress = Progress(**(run.load_progress() or {}))
+    progress = run.load_progress() or Progress()
     judged = run.experiment.training.solved is not None
     solved = progress.solved_sequences is not None
     # Most members of an NRAM's population fail: their scores would take hours and say nothing.
@@ -247,7 +247,7 @@ def _scores(
     if not tests or not checkpoint.exists():
         return [None] * len(tests)
     fingerprint = {
-        "checkpoint": read_record(checkpoint),
+        "checkpoint": read_record(checkpoint, run.tie).value,
         "sequences": sequences,
         "tests": [[repr(test.task), test.size] for test in tests],
     }

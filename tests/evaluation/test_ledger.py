@@ -26,9 +26,10 @@ from softmachine.training.experiment import (
 )
 from softmachine.training.objectives import NRAMLoss
 from softmachine.training.population import create_population
+from softmachine.training.progress import Progress
 from softmachine.training.runs import Run
 from softmachine.training.search import Restart
-from softmachine.training.trainer import Progress, train_members
+from softmachine.training.trainer import train_members
 from softmachine.training.update import first_state
 
 ENVIRONMENT = {
@@ -69,7 +70,7 @@ def write_run(path, experiment, *, best=True, environment=ENVIRONMENT, **progres
         state = first_state(experiment)
         if best:
             run.save_best(state, {"step": progress["step"], "validation_bits": 0.5})
-        run.save_last(state, dataclasses.asdict(Progress(**progress)))
+        run.save_last(state, Progress(**progress))
     return run
 
 
