@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,10 +50,10 @@ def synthesize(path: Path, run: Path | None, minutes: float, options: Options) -
 
     Exits with status 1 without a program, 130 after an interruption.
     """
-    examples = read_examples(path)
+    read = read_examples(path)
     with user_errors(f"{path}, "):
         task = Given(
-            examples=_on_their_lines(examples),
+            examples=_on_their_lines(read.examples),
             memory=options.memory,
             steps_per_size=options.steps_per_size,
         )
@@ -70,7 +70,7 @@ def synthesize(path: Path, run: Path | None, minutes: float, options: Options) -
     directory = run or Path("runs") / f"synthesize-{path.stem}"
     with user_errors():
         runs = begin_or_continue(directory, experiment, options.members)
-    print(_summary(task), flush=True)
+    print(_summary(task, read.repeated), flush=True)
     display = LevelDisplay(task, len(runs))
     begin = time.monotonic()
     mistaken: dict[int, bool] = {}
@@ -102,7 +102,7 @@ def synthesize(path: Path, run: Path | None, minutes: float, options: Options) -
     sys.exit(1)
 
 
-def _on_their_lines(examples: list[GivenExample]) -> str:
+def _on_their_lines(examples: Sequence[GivenExample]) -> str:
     """Return the examples as text again, so that errors name the lines of the file."""
     lines = [""] * examples[-1].line
     for example in examples:
@@ -110,16 +110,43 @@ def _on_their_lines(examples: list[GivenExample]) -> str:
     return "\n".join(lines)
 
 
-def _summary(task: Given) -> str:
+FEW = 20
+"""Fewer examples to train on are few."""
+
+
+def _summary(task: Given, repeated: int) -> str:
+    """Return what there is to learn from, and what makes it slow or doubtful."""
     trained, validated, tested = (
         len(task.part_examples(part)) for part in ("training", "validation", "test")
     )
-    sizes = task.sizes
-    return (
-        f"{trained} examples to train on (sizes {sizes[0]} to {sizes[-1]}, memories of "
-        f"{task.cells(sizes[-1])} cells), {validated} of these sizes and "
-        f"{tested - validated} larger ones held out."
+    sizes, cells = task.sizes, task.cells(task.sizes[-1])
+    numbers = max(
+        max(*x.before, *x.wanted)
+        for part in ("training", "validation")
+        for x in task.part_examples(part)
     )
+    lines = [
+        f"{trained} examples to train on (sizes {sizes[0]} to {sizes[-1]}), {validated} of these "
+        f"sizes and {tested - validated} larger ones held out."
+    ]
+    if repeated:
+        stand = "1 line says" if repeated == 1 else f"{repeated:,} lines say"
+        lines += [f"{stand} what an earlier one says: each example counts once."]
+    if numbers + 1 >= cells:
+        lines += [
+            f"Your largest number is {numbers}, so that memories need {cells} cells; smaller "
+            "numbers are faster."
+        ]
+    else:
+        lines += [f"Memories of {cells} cells hold them."]
+    if trained < FEW:
+        lines += ["These are few: what suits them may not be what you mean."]
+    if not task.tells_size:
+        lines += [
+            "The sizes do not follow from the inputs (no array that ends with 0, no cell holds "
+            "them): programs take the number of cells for it."
+        ]
+    return "\n".join(lines)
 
 
 class LevelDisplay:
