@@ -126,8 +126,8 @@ def _summary(task: Given, repeated: int) -> str:
         for x in task.part_examples(part)
     )
     lines = [
-        f"{trained} examples to train on (sizes {sizes[0]} to {sizes[-1]}), {validated} of these "
-        f"sizes and {tested - validated} larger ones held out."
+        f"{trained} examples to train on (sizes {sizes[0]} to {sizes[-1]}), {validated} of "
+        f"these sizes and {tested - validated} larger ones held out."
     ]
     if repeated:
         stand = "1 line says" if repeated == 1 else f"{repeated:,} lines say"

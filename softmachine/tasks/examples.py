@@ -40,7 +40,7 @@ class GivenExample:
     @property
     def memory(self) -> int:
         """The cells of the smallest memory that holds it, whose values are below that, too."""
-        return max(len(self.before), cells_needed(self.before), 1 + max(self.wanted))
+        return max(LEAST_CELLS, len(self.before), 1 + max(self.before), 1 + max(self.wanted))
 
     def is_right(self, answer: Sequence[int]) -> bool:
         """Return whether all cells that matter hold what they should."""
@@ -66,9 +66,12 @@ class ReadExamples(NamedTuple):
     """How many lines say what an earlier one says."""
 
 
-def cells_needed(cells: Sequence[int]) -> int:
-    """Return how many cells hold these, without zeros at the end, and all numbers in them."""
-    return max(LEAST_CELLS, len(_without_zeros(tuple(cells))), 1 + max(cells))
+def extent(cells: Sequence[int]) -> int:
+    """Return the largest number among these and their places, zeros at the end left out.
+
+    A memory of one cell more holds them. At least 1.
+    """
+    return max(1, len(_without_zeros(tuple(cells))) - 1, *cells)
 
 
 def check_cells(cells: Any, name: str = "input") -> None:

@@ -19,8 +19,8 @@ from softmachine.errors import ExamplesError
 from softmachine.tasks.examples import (
     LEAST_CELLS,
     GivenExample,
-    cells_needed,
     check_cells,
+    extent,
     parse_examples,
 )
 from softmachine.tasks.memory import Drawn, MemoryTask, check_at_least
@@ -125,9 +125,9 @@ class Given(MemoryTask):
         r"""Return a list of a person's own as the memory that a machine is to be given.
 
         The list as it stands in the file, with zeros behind it. The memory also has to hold
-        what comes out, which nobody knows beforehand. It is as many times what the list itself
-        needs as the examples' memories are what their lists need, at most; so it holds all
-        examples, and is the larger the larger the numbers in the list are.
+        what comes out, which nobody knows beforehand. It has room for numbers as many times
+        larger than those of the list, and than its length, as there are in any example; so it
+        holds all examples.
 
         Raises ExamplesError unless it is a list of integers from 0 on, at least one.
 
@@ -137,7 +137,8 @@ class Given(MemoryTask):
         """
         check_cells(cells)
         own = list(cells)
-        room = max(len(own), math.ceil(_growth(self.examples) * cells_needed(own)))
+        needed = 1 + math.ceil(_growth(self.examples) * extent(own))
+        room = max(LEAST_CELLS, len(own), needed)
         memory, rule = own + [0] * (room - len(own)), self.step_rule()
         return LaidOut(memory, rule.steps(own if rule.of == "length" else memory), len(own))
 
@@ -216,9 +217,9 @@ def _step_rule(task: Given) -> StepRule:
 
 @lru_cache(maxsize=4)
 def _growth(text: str) -> Fraction:
-    """Return how many times what their lists need the examples' memories are, at most."""
+    """Return how many times larger than what goes in is what comes out, at most; at least 1."""
     return max(
-        Fraction(max(cells_needed(x.before), cells_needed(x.wanted)), cells_needed(x.before))
+        Fraction(max(extent(x.before), extent(x.wanted)), extent(x.before))
         for x in parse_examples(text)
     )
 
