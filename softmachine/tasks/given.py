@@ -70,6 +70,8 @@ class Given(MemoryTask):
     [(3, 0)]
     """
 
+    unbounded = True
+
     examples: str
     """Lines of JSON; see `softmachine.tasks.examples.parse_examples`."""
     memory: int = 16
