@@ -93,7 +93,7 @@ def python_code(
         return "\n".join([*lines, "", "", *_bounded(program, body, call)]) + "\n"
     parts = _unbounded(program, body, call)
     if any("rank(" in line for line in body) or any("key=rank" in line for line in body):
-        parts.insert(0, RANK.splitlines())
+        parts = [RANK.split("\n"), *parts]
     imports = ["from collections import defaultdict"]
     if any("itertools." in line for part in parts for line in part):
         imports = ["import itertools", *imports]

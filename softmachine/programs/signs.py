@@ -62,3 +62,18 @@ def never_below_zero(program: Program) -> Never:
         )
         held, cells, changed = held - lost, cells and not spoilt, bool(lost) or spoilt
     return is_kept
+
+
+def goes_below_zero(program: Program) -> bool:
+    """Return whether numbers below 0 may turn up in an unbounded program."""
+    never = never_below_zero(program)
+    values = [
+        (value, state.facts)
+        for state in program.states
+        for store in state.stores
+        for value in (store.address, store.value)
+    ]
+    values += [
+        (value, state.facts) for state in program.states for value in state.updates.values()
+    ]
+    return not all(never(value, facts) for value, facts in values)

@@ -39,7 +39,9 @@ def remedy(value: Any) -> str:
     if coded:
         words = " (letters numbered from 1 on, the same in all lines)"
     lowest = min(_all(numbers), default=1)
-    if lowest < 0 or (lowest < 1 and any(0 in x for x in numbers.inputs if _is_list(x))):
+    if lowest < 0 or (
+        lowest < 1 and any(0 in x for x in numbers.inputs if isinstance(x, list))
+    ):
         numbers = _Said(
             [_plus(x, 1 - lowest) if _is_list(x) else x for x in numbers.inputs],
             _plus(numbers.output, 1 - lowest),
