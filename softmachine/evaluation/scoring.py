@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from typing import NamedTuple
 
 import equinox as eqx
@@ -94,7 +94,6 @@ def _batch_last(examples: Example) -> Example:
     return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), examples)
 
 
-@lru_cache(maxsize=32)
 def build_scorer(task: Task, max_size: int, *, and_hard: bool = False) -> Scorer:
     """Return ``(machine, key, sizes) -> metrics``, one value per size given.
 
@@ -104,29 +103,8 @@ def build_scorer(task: Task, max_size: int, *, and_hard: bool = False) -> Scorer
     often this is called with the same arguments. The examples are spread over all
     local devices. What is drawn for example i depends on (key, i) alone.
     """
-    devices = jax.local_devices()
-    mesh = Mesh(devices, ("batch",))
-    split, whole = PartitionSpec("batch"), PartitionSpec()
-    everywhere = NamedSharding(mesh, whole)
-
-    @compiling.filter_jit
-    def score(machine, keys, sizes):
-        arrays, static = eqx.partition(machine, eqx.is_array)
-
-        def local(arrays, keys, sizes):
-            machine = eqx.combine(arrays, static)
-            if and_hard:
-                assert isinstance(task, MemoryTask)
-                return score_soft_and_hard(machine, task, keys, sizes, max_size)
-            return score_batch(machine, task, keys, sizes, max_size).metrics
-
-        return jax.shard_map(
-            local,
-            mesh=mesh,
-            in_specs=(whole, split, split),
-            out_specs=split,
-            check_vma=False,
-        )(arrays, keys, sizes)
+    devices = tuple(jax.local_devices())
+    everywhere = NamedSharding(Mesh(devices, ("batch",)), PartitionSpec())
 
     def scorer(machine: Machine, key: PRNGKeyArray, sizes: Int[Array, " batch"]) -> Metrics:
         count = len(sizes)
@@ -138,12 +116,42 @@ def build_scorer(task: Task, max_size: int, *, and_hard: bool = False) -> Scorer
         keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(padded))
         sizes = jnp.pad(jnp.asarray(sizes), (0, padded - count), constant_values=1)
         blocks = [
-            score(machine, keys[i : i + block], sizes[i : i + block])
+            _score(
+                machine,
+                keys[i : i + block],
+                sizes[i : i + block],
+                task,
+                max_size,
+                devices,
+                and_hard,
+            )
             for i in range(0, padded, block)
         ]
         return jax.tree.map(lambda *xs: jnp.concatenate(xs)[:count], *blocks)
 
     return scorer
+
+
+@compiling.filter_jit
+def _score(machine, keys, sizes, task, max_size, devices, and_hard):
+    """Score a block of examples, spread over devices."""
+    arrays, static = eqx.partition(machine, eqx.is_array)
+    split, whole = PartitionSpec("batch"), PartitionSpec()
+
+    def local(arrays, keys, sizes):
+        machine = eqx.combine(arrays, static)
+        if and_hard:
+            assert isinstance(task, MemoryTask)
+            return score_soft_and_hard(machine, task, keys, sizes, max_size)
+        return score_batch(machine, task, keys, sizes, max_size).metrics
+
+    return jax.shard_map(
+        local,
+        mesh=Mesh(devices, ("batch",)),
+        in_specs=(whole, split, split),
+        out_specs=split,
+        check_vma=False,
+    )(arrays, keys, sizes)
 
 
 def score_together(
@@ -171,65 +179,58 @@ def score_together(
     )
     stacked_keys = jax.device_put(jnp.stack([keys[i] for i in padded]), split)
     stacked_sizes = jax.device_put(jnp.stack([sizes[i] for i in padded]), split)
-    metrics = _together_scorer(task, max_size, tuple(devices))(
-        stacked, stacked_keys, stacked_sizes
+    metrics = _score_together(
+        stacked, stacked_keys, stacked_sizes, task, max_size, tuple(devices)
     )
     metrics = jax.device_get(metrics)
     return [{name: x[i] for name, x in metrics.items()} for i in range(len(machines))]
 
 
-@lru_cache(maxsize=32)
-def _together_scorer(task, max_size, devices):
+@compiling.filter_jit
+def _score_together(machines, keys, sizes, task, max_size, devices):
     split = PartitionSpec("member")
+    arrays, static = eqx.partition(machines, eqx.is_array)
 
-    @compiling.filter_jit
-    def score(machines, keys, sizes):
-        arrays, static = eqx.partition(machines, eqx.is_array)
+    def local(arrays, keys, sizes):
+        members, count = sizes.shape
+        keys = jax.vmap(
+            lambda key: jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(count))
+        )(keys)
+        # A few of each member's examples at a time: all of them would need much memory.
+        some = min(count, BATCH)
+        if devices[0].platform == "cpu":
+            some = min(some, max(1, CACHED_EXAMPLES // members))
+        blocks = -(-count // some)
+        pad = blocks * some - count
+        keys = jnp.concatenate([keys, keys[:, :pad]], axis=1)
+        sizes = jnp.concatenate([sizes, sizes[:, :pad]], axis=1)
 
-        def local(arrays, keys, sizes):
-            members, count = sizes.shape
-            keys = jax.vmap(
-                lambda key: jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(count))
-            )(keys)
-            # A few of each member's examples at a time: all of them would need much memory.
-            some = min(count, BATCH)
-            if devices[0].platform == "cpu":
-                some = min(some, max(1, CACHED_EXAMPLES // members))
-            blocks = -(-count // some)
-            pad = blocks * some - count
-            keys = jnp.concatenate([keys, keys[:, :pad]], axis=1)
-            sizes = jnp.concatenate([sizes, sizes[:, :pad]], axis=1)
+        def block(x):
+            x = x.reshape(members, blocks, some)
+            return jnp.swapaxes(x, 0, 1).reshape(blocks, members * some)
 
-            def block(x):
-                x = x.reshape(members, blocks, some)
-                return jnp.swapaxes(x, 0, 1).reshape(blocks, members * some)
+        metrics = jax.lax.map(
+            lambda drawn: (
+                (
+                    score_batch(eqx.combine(arrays, static), task, drawn[0], drawn[1], max_size)
+                ).metrics
+            ),
+            (block(keys), block(sizes)),
+        )
 
-            metrics = jax.lax.map(
-                lambda drawn: (
-                    (
-                        score_batch(
-                            eqx.combine(arrays, static), task, drawn[0], drawn[1], max_size
-                        )
-                    ).metrics
-                ),
-                (block(keys), block(sizes)),
-            )
+        def unblock(x):
+            x = jnp.swapaxes(x.reshape(blocks, members, some), 0, 1)
+            return x.reshape(members, blocks * some)[:, :count]
 
-            def unblock(x):
-                x = jnp.swapaxes(x.reshape(blocks, members, some), 0, 1)
-                return x.reshape(members, blocks * some)[:, :count]
+        return jax.tree.map(unblock, metrics)
 
-            return jax.tree.map(unblock, metrics)
-
-        return jax.shard_map(
-            local,
-            mesh=Mesh(devices, ("member",)),
-            in_specs=(split, split, split),
-            out_specs=split,
-            check_vma=False,
-        )(arrays, keys, sizes)
-
-    return score
+    return jax.shard_map(
+        local,
+        mesh=Mesh(devices, ("member",)),
+        in_specs=(split, split, split),
+        out_specs=split,
+        check_vma=False,
+    )(arrays, keys, sizes)
 
 
 def score_hard(
@@ -240,19 +241,15 @@ def score_hard(
     max_size: int,
 ) -> Metrics:
     """Return the errors of a machine made hard, on the examples of `build_scorer`."""
-    return _hard_scorer(task, max_size)(machine, key, jnp.asarray(sizes))
+    return _score_hard(machine, key, jnp.asarray(sizes), task, max_size)
 
 
-@lru_cache(maxsize=32)
-def _hard_scorer(task, max_size):
-    @compiling.filter_jit
-    def score(machine, key, sizes):
-        keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(len(sizes)))
-        examples, _ = _draw(task, keys, sizes, max_size)
-        after = run_hard_batch(machine, examples.inputs, examples.steps)
-        return jax.vmap(task.output.score)(after.memory, examples)
-
-    return score
+@compiling.filter_jit
+def _score_hard(machine, key, sizes, task, max_size):
+    keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(len(sizes)))
+    examples, _ = _draw(task, keys, sizes, max_size)
+    after = run_hard_batch(machine, examples.inputs, examples.steps)
+    return jax.vmap(task.output.score)(after.memory, examples)
 
 
 def score_soft_and_hard(

@@ -26,7 +26,7 @@ from softmachine.machines.nram import MLP, NRAM, NRAMConfig
 from softmachine.machines.nram_hard import pattern_bits
 from softmachine.machines.nram_wiring import WiringTable, read_wiring, run_wiring
 from softmachine.tasks.memory import MemoryTask
-from softmachine.tasks.task import Task
+from softmachine.tasks.task import Task, sample_batch
 
 MORE_CHANGES = 1.0
 """A table differs from the one it comes from in a choice that matters and, on average, so many
@@ -115,8 +115,7 @@ def draw_batch(
     if not isinstance(task, MemoryTask):
         raise SoftmachineError(f"{type(task).__name__} has no memories")
     keys = jax.random.split(key, len(sizes))
-    draw = jax.jit(jax.vmap(lambda key, size: task.sample(key, size, max_size=max_size)))
-    examples = draw(keys, np.asarray(sizes, np.int32))
+    examples = sample_batch(task, keys, jnp.asarray(sizes, jnp.int32), max_size)
     inputs, targets, mask, steps = map(np.asarray, examples)
     return Batch(inputs, targets, mask > 0, steps)
 

@@ -6,15 +6,16 @@ import base64
 import html
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from softmachine import compiling
 from softmachine.errors import SoftmachineError
 from softmachine.evaluation import figures
 from softmachine.evaluation.generalization import SizeScore, with_test_options
@@ -206,7 +207,7 @@ def _errors(machine: Machine, task: Task, size: int, seed: int) -> np.ndarray:
     return np.asarray(scores[task.error])
 
 
-@eqx.filter_jit
+@partial(compiling.filter_jit, tuned=False)
 def _score(machine, task, keys, sizes, max_size):
     return score_batch(machine, task, keys, sizes, max_size).metrics
 
