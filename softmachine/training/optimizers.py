@@ -64,7 +64,7 @@ def graves_rmsprop(
 class SpikesState(NamedTuple):
     """Gradients so far, and the running mean of their norms, which begins at zero."""
 
-    count: Int[Array, ""]
+    updates: Int[Array, ""]
     norm: Float[Array, ""]
 
 
@@ -88,12 +88,12 @@ def clip_spikes(most: float, decay: float = 0.99) -> optax.GradientTransformatio
     def update(updates, state, params=None):
         del params
         norm = optax.tree.norm(updates)
-        mean = state.norm / jnp.maximum(1 - decay**state.count, 1 - decay)
+        mean = state.norm / jnp.maximum(1 - decay**state.updates, 1 - decay)
         limit = jnp.where(mean > 0, most * mean, norm)
         scale = jnp.where(norm > limit, limit / norm, 1.0)
         clipped = jax.tree.map(lambda g: g * scale, updates)
         mean = decay * state.norm + (1 - decay) * norm * scale
-        return clipped, SpikesState(state.count + 1, mean)
+        return clipped, SpikesState(state.updates + 1, mean)
 
     return optax.GradientTransformation(init, update)
 
