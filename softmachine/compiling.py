@@ -20,13 +20,16 @@ import equinox as eqx
 import jax
 from jaxtyping import PyTree
 
-ON_CPU: dict[str, str | bool] = {
+ON_CPU: dict[str, str | bool | int] = {
     # Keeps optimization barriers. XLA drops them on CPU before it decides what to fuse, and
     # fuses sums into all that use them, each computed again for every element.
     "xla_disable_hlo_passes": "cse_barrier_expander",
     # Every core is a device and has its own work: nothing is to be gained from threads.
     "xla_cpu_enable_concurrency_optimized_scheduler": False,
     "xla_cpu_multi_thread_eigen": False,
+    # Devices that compute together wait for each other; after 40 seconds XLA would end the
+    # process, and on a busy machine a core can be kept waiting for longer.
+    "xla_cpu_collective_call_terminate_timeout_seconds": 3600,
 }
 MOST_PROGRAMS = 32
 """So many are kept, of all functions together: a population can be scored at as many sizes."""
@@ -37,7 +40,7 @@ SMALLEST_BUCKET = 16
 
 
 @functools.cache
-def options() -> dict[str, str | bool]:
+def options() -> dict[str, str | bool | int]:
     """Return ``compiler_options`` for `jax.jit` on the devices at hand: some on CPU.
 
     None that this version of XLA does not know.
@@ -145,7 +148,7 @@ def memory_maps() -> int:
         return 0
 
 
-def _is_known(name: str, value: str | bool) -> bool:
+def _is_known(name: str, value: str | bool | int) -> bool:
     """Whether XLA compiles anything with an option."""
     try:
         jax.jit(lambda: 0, compiler_options={name: value}).lower().compile()

@@ -55,12 +55,18 @@ class MemberStates:
     def of(self, member: int) -> TrainState:
         """Return one member's state."""
         place = self._slots.index(member)
-        return jax.tree.map(lambda leaves: leaves[place], self._states)
+        return jax.tree.map(lambda leaves: _row(leaves, place), self._states)
 
     def replace(self, member: int, state: TrainState) -> None:
         """Put another state in a member's place."""
         place = self._slots.index(member)
-        states = jax.tree.map(lambda xs, x: xs.at[place].set(x), self._states, state)
+
+        def replaced(leaves, leaf):
+            leaves = np.array(leaves)
+            leaves[place] = leaf
+            return leaves
+
+        states = jax.tree.map(replaced, self._states, state)
         self._states = jax.device_put(states, self._sharding)
 
     def _deal(self, members: Collection[int]) -> None:
@@ -77,7 +83,8 @@ class MemberStates:
             return
         places = np.array([self._slots.index(slot) for slot in slots])
         self._states = jax.device_put(
-            jax.tree.map(lambda leaves: leaves[places], self._states), self._sharding
+            jax.tree.map(lambda leaves: np.asarray(leaves)[places], self._states),
+            self._sharding,
         )
         self._slots = slots
 
@@ -90,6 +97,20 @@ class MemberStates:
         ]
         each = len(busy) // self.devices
         return max(sum(busy[i : i + each]) for i in range(0, len(busy), each))
+
+
+def _row(leaves: jax.Array, place: int) -> jax.Array:
+    """Return one member's share of a sharded array, from the device that has it, on no other.
+
+    Indexing the whole would be a program of all devices, which wait for each other. XLA on
+    CPU ends the process if one keeps another waiting for 40 seconds, as it may on a busy
+    machine.
+    """
+    for shard in leaves.addressable_shards:
+        first, end, _ = shard.index[0].indices(len(leaves))
+        if first <= place < end:
+            return jnp.asarray(np.asarray(shard.data[place - first]))
+    raise IndexError(f"no member at place {place} of {len(leaves)}")
 
 
 def _stack(states: Sequence[TrainState]) -> Any:

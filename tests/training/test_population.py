@@ -339,6 +339,17 @@ def test_members_still_training_are_dealt_out_evenly(spread, count):
         live.remove(rng.choice(live))
 
 
+def test_no_device_waits_for_another_to_look_at_a_member(spread):
+    """XLA on CPU ends the process if one keeps another waiting for 40 seconds."""
+    states, _ = spread(4)
+    for member in (0, 3):
+        state = states.of(member)
+        assert int(state.seed) == member
+        assert all(len(leaf.sharding.device_set) == 1 for leaf in jax.tree.leaves(state))
+    states.replace(3, states.of(0))
+    assert [int(states.of(i).seed) for i in range(4)] == [0, 1, 2, 0]
+
+
 def test_members_still_training_are_gathered_in_few_groups(spread, monkeypatch):
     """Eight on two devices, in pairs; one of each pair waits, so pairs are made anew."""
     monkeypatch.setattr(devices_module, "CACHED_EXAMPLES", 8)  # two batches
