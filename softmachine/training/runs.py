@@ -264,7 +264,7 @@ class Run:
 
     @property
     def _metrics(self) -> MetricsFile:
-        names = ("bits", "level", self.experiment.task.error)
+        names = ("bits", self.experiment.task.error)
         return MetricsFile(
             self.path / "metrics.jsonl", [f"validation_{name}" for name in names]
         )
