@@ -30,6 +30,8 @@ class Bounds(NamedTuple):
 
 Count = Annotated[int, Bounds(least=1)]
 """At least one."""
+Few = Annotated[int, Bounds(least=1, most=1000)]
+"""Of what a program spells out one by one."""
 Natural = Annotated[int, Bounds(least=0)]
 """None, or some."""
 Positive = Annotated[float, Bounds(above=0)]

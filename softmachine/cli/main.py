@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, NoReturn
 import tyro
 from tyro.conf import Positional, arg
 
-from softmachine.choices import Count, Natural, Positive, check_value
+from softmachine.choices import Count, Few, Natural, Positive, check_value
 from softmachine.cli.failures import close_broken_pipe, fail, fail_unforeseen, notes
 from softmachine.cli.parsing import close_names, one_line_errors
 from softmachine.errors import SoftmachineError
@@ -118,7 +118,7 @@ def synthesize(
     enough: Count = 1,
     memory: Count = 16,
     steps_per_size: Count = 1,
-    registers: Count = 5,
+    registers: Few = 5,
     gates: tuple[str, ...] = (),
 ) -> None:
     """Look for a program that does what examples show; the same command continues.

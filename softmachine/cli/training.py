@@ -28,6 +28,7 @@ from softmachine.training.experiment import (
 )
 from softmachine.training.population import create_population
 from softmachine.training.progress import Progress
+from softmachine.training.room import check_training
 from softmachine.training.runs import Run
 from softmachine.training.trainer import train_members
 
@@ -39,6 +40,7 @@ def train_recipe(name: str, arguments: list[str]) -> None:
         recipe=name, task=options.task, machine=options.machine, training=options.training
     )
     use_all_cores()
+    check_training(experiment, options.members or 1)
     with user_errors():
         experiment.machines_for_updates(experiment.build_machine())
     if options.members is None:

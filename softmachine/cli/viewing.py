@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,9 +75,9 @@ def view_sources(sources: Sequence[str], *, open_browser: bool) -> None:
     page()  # before anything is loaded: without it there is nothing to serve
     machines, traces = [], []
     for source in sources:
-        if Path(source).is_file():
+        if os.path.isfile(source):
             traces.append((Path(source).name, load_trace(source).to_bytes()))
-        elif not source.startswith(ZOO) and not Path(source).exists():
+        elif not source.startswith(ZOO) and not os.path.exists(source):
             raise SoftmachineError(
                 f"there is no {source}: name a run, zoo:NAME, or a file that softmachine trace "
                 "wrote"

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from softmachine.choices import Count, check_fields
+from softmachine.choices import Count, Few, check_fields
 from softmachine.machines.linear import Linear, LoopLinear, glorot
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
@@ -227,7 +227,7 @@ class ControllerConfig:
     """``counter``: an LSTM whose cells count evenly; see `Counter`."""
     hidden: Count = 100
     """Units per layer."""
-    layers: Count = 1
+    layers: Few = 1
     forget_bias: float = 1.0
     """LSTM and counter only: first bias of the forget gate."""
     candidate_activation: Literal["tanh", "linear"] = "tanh"

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
-from softmachine.choices import Count, Positive, check_fields
+from softmachine.choices import Count, Few, Positive, check_fields
 from softmachine.machines.circuits import Choices, Plan, choose, gate_results, run_gates
 from softmachine.machines.fields import Field
 from softmachine.machines.gates import PAPER_GATES, find_gates
@@ -87,7 +87,7 @@ class NRAMControllerConfig:
 class NRAMConfig:
     """Sizes of an NRAM, and the choices that the paper leaves open."""
 
-    registers: Count = 5
+    registers: Few = 5
     gates: tuple[str, ...] = PAPER_GATES
     """Names of the gates in the order in which they work; one may stand twice."""
     controller: NRAMControllerConfig = NRAMControllerConfig()

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from softmachine.choices import Bounds, Count, NonNegative, Positive, check_fields
+from softmachine.choices import Bounds, Count, Few, NonNegative, Positive, check_fields
 from softmachine.machines.addressing import (
     NORM_SMOOTHING,
     content_weighting,
@@ -61,8 +61,8 @@ class NTMConfig:
     controller: ControllerConfig = ControllerConfig()
     memory_rows: Count = 128
     memory_columns: Count = 20
-    read_heads: Count = 1
-    write_heads: Count = 1
+    read_heads: Few = 1
+    write_heads: Few = 1
     shifts: Count = 3
     """How many neighbouring shifts a head chooses from; number ``shifts // 2`` stays."""
     order: Literal["write-read", "read-write", "address-write-read", "alternate"] = "write-read"
