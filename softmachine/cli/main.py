@@ -5,11 +5,10 @@ Nothing heavy is imported before a command runs, so that ``--help`` answers at o
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import io
-import os
+import inspect
 import sys
+import typing
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
@@ -17,6 +16,9 @@ from typing import Annotated, Any, Literal, NoReturn
 import tyro
 from tyro.conf import Positional, arg
 
+from softmachine.choices import Count, Few, Natural, Positive, check_value
+from softmachine.cli.failures import close_broken_pipe, fail, fail_unforeseen, notes
+from softmachine.cli.parsing import close_names, one_line_errors
 from softmachine.errors import SoftmachineError
 
 Directory = Annotated[str, arg(metavar="RUN")]
@@ -24,18 +26,26 @@ Source = Annotated[str, arg(metavar="RUN|zoo:NAME")]
 
 app = tyro.extras.SubcommandApp()
 
+COMMANDS: dict[str, Callable[..., Callable[[], None]]] = {}
+"""What parses each command."""
+
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
     """Make a function a command, to be called after parsing: it has its own way to fail."""
 
     @functools.wraps(function)
     def parsed(*args: Any, **kwargs: Any) -> Callable[[], None]:
-        seed = kwargs.get("seed", 0)
-        if not 0 <= seed < 2**31:
-            raise SoftmachineError(f"--seed must be in 0..2**31 - 1, not {seed}")
+        given = inspect.signature(function).bind(*args, **kwargs).arguments
+        for name, hint in typing.get_type_hints(function, include_extras=True).items():
+            if name in given:
+                try:
+                    check_value(hint, given[name], f"--{name.replace('_', '-')}")
+                except ValueError as error:
+                    raise SoftmachineError(str(error)) from None
         return functools.partial(function, *args, **kwargs)
 
     app.command(parsed)
+    COMMANDS[function.__name__] = parsed
     return function
 
 
@@ -68,8 +78,8 @@ def train(
     recipe: Positional[Annotated[str, arg(metavar="RECIPE")]],
     /,
     run: str | None = None,
-    seed: int | None = None,
-    members: int | None = None,
+    seed: Natural | None = None,
+    members: Count | None = None,
 ) -> NoReturn:
     """Train a recipe; its fields can be overridden (softmachine train RECIPE --help).
 
@@ -102,13 +112,13 @@ def synthesize(
     examples: Positional[Annotated[str, arg(metavar="EXAMPLES.jsonl")]],
     /,
     run: str | None = None,
-    minutes: float = 10.0,
-    seed: int = 0,
-    members: int = 32,
-    enough: int = 1,
-    memory: int = 16,
-    steps_per_size: int = 1,
-    registers: int = 5,
+    minutes: Positive = 10.0,
+    seed: Natural = 0,
+    members: Count = 32,
+    enough: Count = 1,
+    memory: Count = 16,
+    steps_per_size: Count = 1,
+    registers: Few = 5,
     gates: tuple[str, ...] = (),
 ) -> None:
     """Look for a program that does what examples show; the same command continues.
@@ -139,13 +149,13 @@ def synthesize(
 def evaluate(
     run: Positional[Source],
     /,
-    sizes: tuple[int, ...] = (),
-    sequences: int = 1000,
-    seed: int = 0,
-    memory_rows: int | None = None,
+    sizes: tuple[Count, ...] = (),
+    sequences: Count = 1000,
+    seed: Natural = 0,
+    memory_rows: Count | None = None,
     hard: bool = False,
     wrap: bool = True,
-    sharpening_factor: float = 1.0,
+    sharpening_factor: Positive = 1.0,
     task: tuple[str, ...] = (),
     json: bool = False,
 ) -> None:
@@ -173,13 +183,13 @@ def evaluate(
 def plot(
     runs: Positional[tuple[Source, ...]],
     /,
-    size: int | None = None,
-    seed: int = 0,
+    size: Count | None = None,
+    seed: Natural = 0,
     out: str | None = None,
-    memory_rows: int | None = None,
+    memory_rows: Count | None = None,
     hard: bool = False,
     wrap: bool = True,
-    sharpening_factor: float = 1.0,
+    sharpening_factor: Positive = 1.0,
     task: tuple[str, ...] = (),
 ) -> None:
     """Draw figures: one machine in detail, or populations and baselines side by side.
@@ -205,10 +215,10 @@ def plot(
 def repair(
     run: Positional[Directory],
     /,
-    updates: int = 300,
-    tables: int = 1_000_000,
-    examples: int = 1000,
-    seed: int = 0,
+    updates: Count = 300,
+    tables: Count = 1_000_000,
+    examples: Count = 1000,
+    seed: Natural = 0,
 ) -> None:
     """Mend NRAMs whose hard form makes mistakes, in several ways; say how often each helps.
 
@@ -230,10 +240,10 @@ def repair(
 def moves(
     run: Positional[Source],
     /,
-    size: int = 4,
-    seed: int = 0,
-    sequences: int = 1000,
-    memory_rows: int | None = None,
+    size: Count = 4,
+    seed: Natural = 0,
+    sequences: Count = 1000,
+    memory_rows: Count | None = None,
 ) -> None:
     """Tell what an NTM does as moves of its heads, and check that by doing just that.
 
@@ -254,15 +264,15 @@ def trace(
     run: Positional[Source],
     /,
     out: str,
-    size: int | None = None,
-    seed: int = 0,
+    size: Count | None = None,
+    seed: Natural = 0,
     input: str | None = None,  # noqa: A002
-    every: int = 1,
+    every: Count = 1,
     fields: tuple[str, ...] | None = None,
-    memory_rows: int | None = None,
+    memory_rows: Count | None = None,
     hard: bool = False,
     wrap: bool = True,
-    sharpening_factor: float = 1.0,
+    sharpening_factor: Positive = 1.0,
     task: tuple[str, ...] = (),
 ) -> None:
     """Write what a machine does on one example, step by step; see docs/traces.md.
@@ -311,7 +321,7 @@ def report(
     run: Positional[Source],
     /,
     out: str | None = None,
-    seed: int = 0,
+    seed: Natural = 0,
 ) -> None:
     """Write one HTML file: settings, curves, generalisation, examples that play.
 
@@ -330,7 +340,7 @@ def ledger(
     runs: Positional[tuple[Directory, ...]],
     /,
     out: str = "results.md",
-    sequences: int = 1000,
+    sequences: Count = 1000,
     keep_others: bool = False,
 ) -> None:
     """Write a table of results, with the paper's beside ours, as Markdown and JSON.
@@ -353,7 +363,7 @@ def program(
     to: Literal["python", "c", "json", "svg", "dot"] = "python",
     out: str | None = None,
     verify: bool = False,
-    seed: int = 0,
+    seed: Natural = 0,
 ) -> None:
     """Turn an NRAM into a program: Python or C, its data, or a drawing.
 
@@ -390,43 +400,22 @@ def publish(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; exits with status 2 and one line for the user's errors."""
+    """Run the command line; exits with status 2 and one line for the user's errors.
+
+    Whatever else goes wrong is one line, too, with the name of a file that holds the traceback.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        _dispatch(arguments)
+        with notes():
+            _dispatch(arguments)
     except SoftmachineError as error:
         fail(str(error))
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
-        # The reader (head, less) has gone; nothing is left to say, even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
-
-
-def fail(message: str) -> NoReturn:
-    """Print one line on standard error and exit with status 2."""
-    print("softmachine: " + " ".join(message.split()), file=sys.stderr)
-    sys.exit(2)
-
-
-def one_line_errors(parse, *args, **kwargs):
-    """Call a tyro parser; turn its boxed error message into one line.
-
-    The box starts with its title and the message; a rule separates them from hints.
-    """
-    captured = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(captured):
-            return parse(*args, **kwargs)
-    except SystemExit as stop:
-        if not stop.code:
-            raise
-        rows = [row.strip("│ ") for row in captured.getvalue().splitlines()]
-        rows = [row for row in rows if row and row[0] not in "╰"]
-        end = next((i for i, row in enumerate(rows) if set(row) <= {"─"}), len(rows))
-        message = " ".join(rows[:end] if not rows[0].startswith("╭") else rows[1:end])
-        fail(message or f"cannot parse: {captured.getvalue()}")
+        close_broken_pipe()
+    except Exception as error:
+        fail_unforeseen(error, arguments)
 
 
 def _dispatch(arguments: list[str]) -> None:
@@ -438,6 +427,8 @@ def _dispatch(arguments: list[str]) -> None:
         import softmachine
 
         print(f"softmachine {softmachine.__version__}")
+    elif arguments and not arguments[0].startswith("-"):
+        _parse_command(*arguments)()
     else:
         call = one_line_errors(
             app.cli,
@@ -446,3 +437,14 @@ def _dispatch(arguments: list[str]) -> None:
             description="Differentiable computers: soft while they learn, hard when they run.",
         )
         call()
+
+
+def _parse_command(name: str, *arguments: str) -> Callable[[], None]:
+    """Return the call of a command, parsed by itself: only its own options are suggested."""
+    parsed = COMMANDS.get(name)
+    if parsed is None:
+        known = f"; the commands are {', '.join(COMMANDS)}"
+        raise SoftmachineError(
+            f"there is no command {name!r}{close_names(name, COMMANDS) or known}"
+        )
+    return one_line_errors(tyro.cli, parsed, args=arguments, prog=f"softmachine {name}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from softmachine.cli.sources import open_one
 from softmachine.errors import SoftmachineError
 from softmachine.evaluation.generalization import with_test_options
+from softmachine.evaluation.room import check_running
+from softmachine.evaluation.scoring import BATCH
 from softmachine.machines.ntm import NTM
 from softmachine.programs.head_moves import check_moves, give_account
 from softmachine.tasks.task import SequenceTask
@@ -16,8 +18,6 @@ def tell_moves(
 ) -> None:
     """Print the account of one example, then how a machine of moves alone compares."""
     use_all_cores()
-    if sequences < 1:
-        raise SoftmachineError(f"--sequences must be at least 1, not {sequences}")
     trained = open_one(source)
     machine, task = trained.machine, trained.experiment.task
     if not isinstance(machine, NTM) or not isinstance(task, SequenceTask):
@@ -25,6 +25,7 @@ def tell_moves(
     if memory_rows is not None:
         machine = with_test_options(machine, memory_rows=memory_rows)
         assert isinstance(machine, NTM)
+    check_running(machine, task, size, sequences, BATCH)
     print(give_account(machine, task, size, seed), flush=True)
     found = check_moves(machine, task, size, sequences=sequences, seed=seed)
     decided = ", ".join(f"{share:.1%}" for share in found.decided)

@@ -15,6 +15,7 @@ from rich.table import Table
 from softmachine.cli.sources import Trained, open_runs, open_trained, override_task
 from softmachine.errors import SoftmachineError
 from softmachine.evaluation.generalization import SizeScore, evaluate, with_test_options
+from softmachine.evaluation.room import check_running
 from softmachine.evaluation.statistics import Quantiles, quantiles
 from softmachine.machines.machine import Machine
 from softmachine.machines.nram import NRAM
@@ -206,6 +207,7 @@ def _figures_of_one(
     machine, task = options.apply(trained)
     if size < task.smallest:
         raise SoftmachineError(f"size must be at least {task.smallest}, not {size}")
+    check_running(machine, task, size)
     scores = curve(trained, options, seed)
     if machine.memory_rows is not None and task.items(size) > machine.memory_rows:
         machine = with_test_options(machine, memory_rows=task.items(size))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from softmachine.errors import SoftmachineError
+from softmachine.files import parse_json
 from softmachine.machines.machine import Machine
 from softmachine.training.experiment import Experiment, TaskConfig
 from softmachine.training.population import is_population, open_population
@@ -79,7 +79,7 @@ def override_task(task: TaskConfig, assignments: Sequence[str]) -> TaskConfig:
 
 def _parse(assignment: str, text: str) -> Any:
     try:
-        return json.loads(text)
+        return parse_json(text)
     except ValueError:
         raise SoftmachineError(
             f"--task {assignment}: {text!r} is no JSON value such as 3 or [1,3]"

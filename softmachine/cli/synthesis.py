@@ -31,6 +31,7 @@ from softmachine.tasks.examples import GivenExample, read_examples
 from softmachine.tasks.given import Given
 from softmachine.training.devices import use_all_cores
 from softmachine.training.progress import Progress
+from softmachine.training.room import check_training
 from softmachine.training.runs import Run
 from softmachine.training.trainer import train_members
 
@@ -72,6 +73,7 @@ def synthesize(path: Path, run: Path | None, minutes: float, options: Options) -
         if not minutes > 0:
             raise ValueError(f"--minutes must be above 0, not {minutes}")
     use_all_cores()
+    check_training(experiment, options.members)
     directory = run or Path("runs") / f"synthesize-{path.stem}"
     with user_errors():
         runs = begin_or_continue(directory, experiment, options.members)

@@ -12,7 +12,8 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from softmachine.cli.main import one_line_errors
+from softmachine.choices import Count, Natural, check_value
+from softmachine.cli.parsing import one_line_errors
 from softmachine.cli.progress import ProgressDisplay
 from softmachine.cli.sources import open_runs, user_errors
 from softmachine.errors import NonFiniteError
@@ -27,6 +28,7 @@ from softmachine.training.experiment import (
 )
 from softmachine.training.population import create_population
 from softmachine.training.progress import Progress
+from softmachine.training.room import check_training
 from softmachine.training.runs import Run
 from softmachine.training.trainer import train_members
 
@@ -38,6 +40,7 @@ def train_recipe(name: str, arguments: list[str]) -> None:
         recipe=name, task=options.task, machine=options.machine, training=options.training
     )
     use_all_cores()
+    check_training(experiment, options.members or 1)
     with user_errors():
         experiment.machines_for_updates(experiment.build_machine())
     if options.members is None:
@@ -67,8 +70,8 @@ def _parse_train(experiment: Experiment, arguments: list[str]) -> Any:
         training: TrainingConfig
         run: Path | None = None
         """Directory to write, runs/RECIPE-SEED by default, runs/RECIPE-xN for N members."""
-        seed: Annotated[int | None, tyro.conf.arg(help="Short for --training.seed.")] = None
-        members: int | None = None
+        seed: Annotated[Natural | None, tyro.conf.arg(help="Short for --training.seed.")] = None
+        members: Count | None = None
         """Train a population of so many members, with seeds counted from the seed."""
 
     defaults = Options(
@@ -84,6 +87,8 @@ def _parse_train(experiment: Experiment, arguments: list[str]) -> Any:
             description=(RECIPES[experiment.recipe].__doc__ or "").splitlines()[0],
             config=(tyro.conf.AvoidSubcommands,),
         )
+        check_value(Natural | None, options.seed, "--seed")
+        check_value(Count | None, options.members, "--members")
         if options.seed is None:
             return options
         training = dataclasses.replace(options.training, seed=options.seed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from softmachine.cli.scoring import TestOptions, curve
 from softmachine.cli.sources import ZOO, Trained, open_one
 from softmachine.errors import SoftmachineError, TraceError
 from softmachine.evaluation.generalization import with_test_options
-from softmachine.files import replacing
+from softmachine.files import parse_json, replacing
 from softmachine.traces.examples import check_size
 from softmachine.traces.file import load_trace
 from softmachine.traces.making import trace
@@ -75,9 +75,9 @@ def view_sources(sources: Sequence[str], *, open_browser: bool) -> None:
     page()  # before anything is loaded: without it there is nothing to serve
     machines, traces = [], []
     for source in sources:
-        if Path(source).is_file():
+        if os.path.isfile(source):
             traces.append((Path(source).name, load_trace(source).to_bytes()))
-        elif not source.startswith(ZOO) and not Path(source).exists():
+        elif not source.startswith(ZOO) and not os.path.exists(source):
             raise SoftmachineError(
                 f"there is no {source}: name a run, zoo:NAME, or a file that softmachine trace "
                 "wrote"
@@ -151,8 +151,8 @@ def _commands(source: str, trained: Trained) -> list[str]:
 
 def _read_inputs(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_bytes())
     except OSError as error:
         raise TraceError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise TraceError(f"{path} is no JSON: {error}") from error

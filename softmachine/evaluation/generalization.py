@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from softmachine.errors import SoftmachineError
-from softmachine.evaluation.scoring import build_scorer
+from softmachine.evaluation.room import check_memory_rows, check_running
+from softmachine.evaluation.scoring import BATCH, build_scorer
 from softmachine.machines.machine import Machine
 from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.task import Task
@@ -79,6 +80,7 @@ def evaluate(
                 f"size {size} needs {task.items(size)} memory rows, this machine has {rows}: "
                 f"grow its memory with --memory-rows {task.items(size)} or more"
             )
+        check_running(machine, task, size, sequences, BATCH * len(jax.local_devices()))
     scores = []
     for size in sizes:
         key = jax.random.fold_in(jax.random.key(seed), size)
@@ -115,6 +117,7 @@ def with_test_options(
     addressing = {"hard": hard, "wrap": wrap, "sharpening_factor": sharpening_factor}
     try:
         if memory_rows is not None:
+            check_memory_rows(machine, memory_rows)
             machine = machine.with_memory_rows(memory_rows)
         if any(choice is not None for choice in addressing.values()):
             machine = machine.with_addressing(**addressing)

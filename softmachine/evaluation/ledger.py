@@ -10,6 +10,7 @@ import datetime
 import itertools
 import json
 import math
+import os
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -46,7 +47,7 @@ def find_runs(paths: Iterable[str | Path]) -> list[Run]:
     """
     found: dict[Path, Run] = {}
     for path in map(Path, paths):
-        if not path.exists():
+        if not os.path.exists(path):
             raise SoftmachineError(f"{path} does not exist")
         directories = sorted(config.parent for config in path.rglob("config.json"))
         if not directories:

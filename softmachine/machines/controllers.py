@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from softmachine.choices import check_choices
+from softmachine.choices import Count, Few, check_fields
 from softmachine.machines.linear import Linear, LoopLinear, glorot
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
@@ -225,9 +225,9 @@ class ControllerConfig:
 
     kind: Literal["lstm", "counter", "gru", "feedforward"] = "lstm"
     """``counter``: an LSTM whose cells count evenly; see `Counter`."""
-    hidden: int = 100
+    hidden: Count = 100
     """Units per layer."""
-    layers: int = 1
+    layers: Few = 1
     forget_bias: float = 1.0
     """LSTM and counter only: first bias of the forget gate."""
     candidate_activation: Literal["tanh", "linear"] = "tanh"
@@ -238,12 +238,7 @@ class ControllerConfig:
 
     def __post_init__(self) -> None:
         """Check the sizes."""
-        check_choices(self)
-        for name in ("hidden", "layers"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"controller {name} must be at least 1, not {getattr(self, name)}"
-                )
+        check_fields(self)
 
     def build(self, inputs: int, feedback: int, *, key: PRNGKeyArray) -> Controller:
         """Return a controller for ``inputs`` input and ``feedback`` feedback channels.

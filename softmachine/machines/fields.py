@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PyTree
 
-from softmachine.choices import check_choices
+from softmachine.choices import check_fields
 
 Kind = Literal[
     "bits",
@@ -48,7 +48,7 @@ class Field:
 
     def __post_init__(self) -> None:
         """Check the kind, and that there are as many axes as it takes."""
-        check_choices(self)
+        check_fields(self)
         if (self.over is None) != (self.kind != "pointer"):
             raise ValueError(
                 f"field {self.name}: pointers, and nothing else, are over an axis; this is "

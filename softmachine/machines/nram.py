@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
-from softmachine.choices import check_choices
+from softmachine.choices import Count, Few, Positive, check_fields
 from softmachine.machines.circuits import Choices, Plan, choose, gate_results, run_gates
 from softmachine.machines.fields import Field
 from softmachine.machines.gates import PAPER_GATES, find_gates
@@ -75,47 +75,39 @@ class NRAMControllerConfig:
 
     kind: Literal["mlp", "lstm", "gru"] = "mlp"
     """``mlp``: two hidden ReLU layers. ``lstm``, ``gru``: one, then the cells."""
-    hidden: int = 64
+    hidden: Count = 64
     """Units of each layer."""
 
     def __post_init__(self) -> None:
         """Check the size."""
-        check_choices(self)
-        if self.hidden < 1:
-            raise ValueError(f"controller hidden must be at least 1, not {self.hidden}")
+        check_fields(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NRAMConfig:
     """Sizes of an NRAM, and the choices that the paper leaves open."""
 
-    registers: int = 5
+    registers: Few = 5
     gates: tuple[str, ...] = PAPER_GATES
     """Names of the gates in the order in which they work; one may stand twice."""
     controller: NRAMControllerConfig = NRAMControllerConfig()
     write_returns: Literal["zero", "value"] = "zero"
     """What WRITE gives to later gates and registers."""
-    clip_gradients: float | None = 1.0
+    clip_gradients: Positive | None = 1.0
     """Gradients of values and memory are clipped to ± this inside back-propagation."""
     renormalize: bool = True
     """Divide registers by their sums, without effect on gradients."""
-    temperature: float = 1.0
+    temperature: Positive = 1.0
     """Divides all logits of choices."""
     hard: bool = False
     """Whether every choice is its most likely one alone."""
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        check_choices(self)
-        if self.registers < 1:
-            raise ValueError(f"nram registers must be at least 1, not {self.registers}")
+        check_fields(self)
         if not self.gates:
             raise ValueError("nram gates must name at least one gate")
         find_gates(self.gates)
-        for name in ("clip_gradients", "temperature"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ValueError(f"nram {name} must be positive, not {value}")
 
     def build(self, *, key: PRNGKeyArray) -> NRAM:
         """Return a machine; it works with any number of cells."""

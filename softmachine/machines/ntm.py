@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from softmachine.choices import check_choices
+from softmachine.choices import Bounds, Count, Few, NonNegative, Positive, check_fields
 from softmachine.machines.addressing import (
     NORM_SMOOTHING,
     content_weighting,
@@ -59,11 +59,11 @@ class NTMConfig:
     """Sizes of an NTM, and every choice on which its public versions differ."""
 
     controller: ControllerConfig = ControllerConfig()
-    memory_rows: int = 128
-    memory_columns: int = 20
-    read_heads: int = 1
-    write_heads: int = 1
-    shifts: int = 3
+    memory_rows: Count = 128
+    memory_columns: Count = 20
+    read_heads: Few = 1
+    write_heads: Few = 1
+    shifts: Count = 3
     """How many neighbouring shifts a head chooses from; number ``shifts // 2`` stays."""
     order: Literal["write-read", "read-write", "address-write-read", "alternate"] = "write-read"
     """``write-read``: write heads address the old memory and write, then read heads
@@ -79,14 +79,14 @@ class NTMConfig:
     output_from: Literal["controller+reads", "reads", "controller"] = "controller+reads"
     key_activation: Activation = "linear"
     add_activation: Activation = "linear"
-    max_sharpening: float | None = None
+    max_sharpening: Annotated[float, Bounds(least=1)] | None = None
     """Upper bound of the sharpening exponent, before `sharpening_factor`."""
-    head_clip: float | None = 20.0
+    head_clip: Positive | None = 20.0
     """Bound of the heads' values before their activations."""
-    similarity_smoothing: float = NORM_SMOOTHING
+    similarity_smoothing: Positive = NORM_SMOOTHING
     """Added to the squared norms of keys and rows. Rows much shorter than its root look
     like zero; gradients grow with one over that root."""
-    sharpening_smoothing: float = 0.0
+    sharpening_smoothing: NonNegative = 0.0
     """Added to the sum of a weighting's powers, by which sharpening divides; some public
     code has 1e-16. Flat weightings under a large exponent then sum to less than one."""
     initial_memory: Literal["constant", "learned", "random", "resampled"] = "constant"
@@ -103,7 +103,7 @@ class NTMConfig:
     wrap: bool = True
     """Whether a head that is shifted beyond one end of the memory comes back at the other,
     as in the paper. If not, the weight that would leave stays on the end row."""
-    sharpening_factor: float = 1.0
+    sharpening_factor: Positive = 1.0
     """Multiplies the sharpening exponent; the product is kept at 1 or above."""
     hard: bool = False
     """Whether all weight goes to the row that has most after sharpening, the first of
@@ -111,26 +111,10 @@ class NTMConfig:
 
     def __post_init__(self) -> None:
         """Check sizes and refuse initial states that the machine could never leave."""
-        check_choices(self)
-        for name in ("memory_rows", "memory_columns", "read_heads", "write_heads", "shifts"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"NTM {name} must be at least 1, not {getattr(self, name)}")
+        check_fields(self)
         if self.shifts > self.memory_rows:
             raise ValueError(
                 f"NTM shifts ({self.shifts}) must not exceed memory_rows ({self.memory_rows})"
-            )
-        if self.max_sharpening is not None and self.max_sharpening < 1:
-            raise ValueError(
-                f"NTM max_sharpening must be at least 1, not {self.max_sharpening}"
-            )
-        if self.head_clip is not None and self.head_clip <= 0:
-            raise ValueError(f"NTM head_clip must be positive, not {self.head_clip}")
-        for name in ("similarity_smoothing", "sharpening_factor"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"NTM {name} must be positive, not {getattr(self, name)}")
-        if not self.sharpening_smoothing >= 0:
-            raise ValueError(
-                f"NTM sharpening_smoothing must be at least 0, not {self.sharpening_smoothing}"
             )
         low, high = self.initial_memory_range
         if low > high:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from softmachine.choices import Count, check_fields
 from softmachine.tasks.outputs import Bits
 from softmachine.tasks.rendering import Rows, render_bits
 from softmachine.tasks.task import Answer, Example, SequenceTask, due
@@ -40,18 +41,14 @@ class AssociativeRecall(SequenceTask):
     18
     """
 
-    width: int = 6
-    item_length: int = 3
+    width: Count = 6
+    item_length: Count = 3
     output = Bits()
     smallest = 2
 
     def __post_init__(self) -> None:
         """Check the sizes."""
-        for name in ("width", "item_length"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"associative recall {name} must be at least 1, not {getattr(self, name)}"
-                )
+        check_fields(self)
 
     @property
     def input_size(self) -> int:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from softmachine.choices import Count, check_fields
 from softmachine.tasks.outputs import Bits
 from softmachine.tasks.rendering import Rows, render_bits
 from softmachine.tasks.task import Answer, Example, SequenceTask, due
@@ -40,13 +41,12 @@ class Copy(SequenceTask):
     ((5, 4), 3, [0.0, 0.0, 1.0, 0.0, 0.0])
     """
 
-    width: int = 8
+    width: Count = 8
     output = Bits()
 
     def __post_init__(self) -> None:
         """Check the width."""
-        if self.width < 1:
-            raise ValueError(f"copy width must be at least 1 bit, not {self.width}")
+        check_fields(self)
 
     @property
     def input_size(self) -> int:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, PRNGKeyArray
 
-from softmachine.choices import check_choices
+from softmachine.choices import Count, check_fields
 from softmachine.errors import ExamplesError
 from softmachine.tasks.examples import (
     LEAST_CELLS,
@@ -23,7 +23,7 @@ from softmachine.tasks.examples import (
     extent,
     parse_examples,
 )
-from softmachine.tasks.memory import Drawn, MemoryTask, check_at_least
+from softmachine.tasks.memory import Drawn, MemoryTask
 from softmachine.tasks.steps import StepRule
 from softmachine.tasks.task import Example
 
@@ -74,17 +74,15 @@ class Given(MemoryTask):
 
     examples: str
     """Lines of JSON; see `softmachine.tasks.examples.parse_examples`."""
-    memory: int = 16
+    memory: Count = 16
     """The largest memory that is trained on: M."""
-    steps_per_size: int = 1
+    steps_per_size: Count = 1
     """How many steps a machine takes for each unit of size, besides one."""
     part: Part = "training"
 
     def __post_init__(self) -> None:
         """Check the numbers, and that there are examples to train on."""
-        check_choices(self)
-        check_at_least(self, "memory", 1)
-        check_at_least(self, "steps_per_size", 1)
+        check_fields(self)
         parts = split(self.examples, self.memory)
         if not parts["training"] or not parts["validation"]:
             raise ExamplesError(_what_is_missing(self))

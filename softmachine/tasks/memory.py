@@ -278,20 +278,6 @@ class MemoryTask(Task):
         return _columns(rows)
 
 
-def check_at_least(task: MemoryTask, field: str, least: int) -> None:
-    """Raise ValueError if a field of a task is smaller than ``least``."""
-    value = getattr(task, field)
-    if value < least:
-        raise ValueError(f"{type(task).__name__} {field} must be at least {least}, not {value}")
-
-
-def check_zero_or_one(task: MemoryTask, field: str) -> None:
-    """Raise ValueError unless a field of a task is 0 or 1."""
-    value = getattr(task, field)
-    if value not in (0, 1):
-        raise ValueError(f"{type(task).__name__} {field} must be 0 or 1, not {value}")
-
-
 def _columns(rows: dict[str, list[str]], width: int = 80) -> str:
     """Return rows of equally wide columns, broken into blocks that fit the width.
 

@@ -10,14 +10,15 @@ from __future__ import annotations
 import abc
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, PRNGKeyArray
 
-from softmachine.tasks.memory import Drawn, MemoryTask, check_at_least, check_zero_or_one
+from softmachine.choices import Bounds, Count, check_fields
+from softmachine.tasks.memory import Drawn, MemoryTask
 from softmachine.tasks.memory_drawing import (
     cells_before_null,
     draw_order,
@@ -295,14 +296,14 @@ class Swap(MemoryTask):
     (6, 6, 4)
     """
 
-    most_steps: int = 6
+    most_steps: Count = 6
     """How many steps a machine takes."""
     smallest = 2
     addresses = frozenset({"p", "q"})
 
     def __post_init__(self) -> None:
         """Check the steps."""
-        check_at_least(self, "most_steps", 1)
+        check_fields(self)
 
     def steps(self, size: Any) -> Any:
         """Return ``most_steps``."""
@@ -374,16 +375,15 @@ class Permutation(MemoryTask):
     target   .  3  4  6  .  .  .
     """
 
-    first_index: int = 0
+    first_index: Annotated[int, Bounds(least=0, most=1)] = 0
     """The index of the array's first value: 0 or 1."""
-    steps_per_item: int = 2
+    steps_per_item: Count = 2
     """How many steps a machine takes for each index, besides three."""
     addresses = frozenset({"a"})
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        check_zero_or_one(self, "first_index")
-        check_at_least(self, "steps_per_item", 1)
+        check_fields(self)
 
     def steps(self, size: Any) -> Any:
         """Return ``steps_per_item`` steps per index and three."""
@@ -457,14 +457,14 @@ class Merge(MemoryTask):
     {'wrong_cells': 0.25, 'perfect': 0.0}
     """
 
-    steps_per_item: int = 2
+    steps_per_item: Count = 2
     """How many steps a machine takes for each value, besides four."""
     smallest = 2
     addresses = frozenset({"a", "b", "o"})
 
     def __post_init__(self) -> None:
         """Check the steps."""
-        check_at_least(self, "steps_per_item", 1)
+        check_fields(self)
 
     def steps(self, size: Any) -> Any:
         """Return ``steps_per_item`` steps per value and four."""

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, PRNGKeyArray
 
-from softmachine.tasks.memory import Drawn, MemoryTask, check_at_least, check_zero_or_one
+from softmachine.choices import Bounds, Count, Natural, check_fields
+from softmachine.tasks.memory import Drawn, MemoryTask
 from softmachine.tasks.memory_drawing import draw_order, draw_values, label_cells, within
 
 _HEAD, _WANTED, _OUT, _NODES = 0, 1, 2, 3
@@ -54,7 +55,7 @@ class ListK(MemoryTask):
     target     .    .    5    .    .    .    .    .    .
     """
 
-    first: int = 0
+    first: Annotated[int, Bounds(least=0, most=1)] = 0
     """What k is for the first node: 0 or 1."""
     out_pointer: bool = False
     """Whether the out cell holds its own address at first, instead of 0."""
@@ -62,7 +63,7 @@ class ListK(MemoryTask):
 
     def __post_init__(self) -> None:
         """Check what the first node is called."""
-        check_zero_or_one(self, "first")
+        check_fields(self)
 
     def steps(self, size: Any) -> Any:
         """Return a step per node and four."""
@@ -131,16 +132,15 @@ class ListSearch(MemoryTask):
     output     5    1   7!    0    9    9    1    1    8    3   10
     """
 
-    spare: int = 2
+    spare: Natural = 2
     """How many more nodes there would be room for."""
-    steps_per_item: int = 2
+    steps_per_item: Count = 2
     """How many steps a machine takes for each node, besides four."""
     addresses = frozenset({"head", "next"})
 
     def __post_init__(self) -> None:
         """Check the room and the steps."""
-        check_at_least(self, "spare", 0)
-        check_at_least(self, "steps_per_item", 1)
+        check_fields(self)
 
     def steps(self, size: Any) -> Any:
         """Return ``steps_per_item`` steps per node and four."""

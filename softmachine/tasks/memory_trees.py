@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, PRNGKeyArray
 
+from softmachine.choices import Natural, check_fields
 from softmachine.tasks.memory import Drawn, MemoryTask
 from softmachine.tasks.memory_drawing import (
     cells_before_null,
@@ -68,13 +69,14 @@ class WalkBST(MemoryTask):
     target      .     9     .     .     .     .     .     .     .     .
     """
 
-    directions: tuple[int, int] = (1, 2)
+    directions: tuple[Natural, Natural] = (1, 2)
     """What stands for left and for right; with a 0 the end of a path is ambiguous."""
     largest = 5_000  # every node is compared with every other one
     addresses = frozenset({"root", "left", "right"})
 
     def __post_init__(self) -> None:
         """Check the directions."""
+        check_fields(self)
         left, right = self.directions
         most = self.cells(self.smallest) - 1
         if left == right or not (0 <= left <= most and 0 <= right <= most):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from softmachine.choices import Bounds, check_fields
 from softmachine.tasks.outputs import Bits
 from softmachine.tasks.rendering import Rows, render_bits
 from softmachine.tasks.task import Answer, Example, SequenceTask
@@ -36,14 +38,13 @@ class NGrams(SequenceTask):
     [1.0, 1.0, 1.0, 0.415, 0.415]
     """
 
-    context: int = 5
+    context: Annotated[int, Bounds(least=1, most=16)] = 5
     """How many bits decide the probability of the next."""
     output = Bits()
 
     def __post_init__(self) -> None:
         """Check the context."""
-        if not 1 <= self.context <= 16:
-            raise ValueError(f"N-grams context must be 1 to 16 bits, not {self.context}")
+        check_fields(self)
 
     @property
     def input_size(self) -> int:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from softmachine.choices import Count, Natural, check_fields
 from softmachine.tasks.outputs import Bits
 from softmachine.tasks.rendering import Rows, render_bits
 from softmachine.tasks.task import Answer, Example, SequenceTask, due
@@ -39,19 +40,18 @@ class PrioritySort(SequenceTask):
     128
     """
 
-    width: int = 8
-    surplus: tuple[int, int] = (4, 4)
+    width: Count = 8
+    surplus: tuple[Natural, Natural] = (4, 4)
     """Fewest and most vectors to show and not to say."""
     output = Bits()
 
     def __post_init__(self) -> None:
         """Check width and range."""
-        if self.width < 1:
-            raise ValueError(f"priority sort width must be at least 1 bit, not {self.width}")
+        check_fields(self)
         fewest, most = self.surplus
-        if not 0 <= fewest <= most:
+        if fewest > most:
             raise ValueError(
-                f"priority sort surplus must be (fewest, most), from 0 on; not {fewest, most}"
+                f"priority sort surplus must be (fewest, most), not {fewest, most}"
             )
 
     @property

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from softmachine.choices import Bounds, Count, check_fields
 from softmachine.tasks.outputs import Bits
 from softmachine.tasks.rendering import Rows, render_bits
 from softmachine.tasks.task import Answer, Example, SequenceTask, due
@@ -42,12 +43,12 @@ class RepeatCopy(SequenceTask):
     213
     """
 
-    width: int = 6
-    repeats: tuple[int, int] = (1, 10)
+    width: Count = 6
+    repeats: tuple[Count, Count] = (1, 10)
     """Fewest and most repeats."""
     normalized_over: tuple[int, int] = (1, 10)
     """The range whose mean and standard deviation normalise R: that of the training."""
-    noise: float = 0.0
+    noise: Annotated[float, Bounds(least=0, below=0.5)] = 0.0
     """How far R, as the machine sees it, is off in training: by a uniform draw from ± this.
     A count that is to come out right all the same has to fall by as much for each repeat as
     it rises with R. Tests do without."""
@@ -55,23 +56,15 @@ class RepeatCopy(SequenceTask):
 
     def __post_init__(self) -> None:
         """Check width and ranges."""
-        if self.width < 1:
-            raise ValueError(f"repeat copy width must be at least 1 bit, not {self.width}")
+        check_fields(self)
         fewest, most = self.repeats
-        if not 1 <= fewest <= most:
-            raise ValueError(
-                f"repeat copy repeats must be (fewest, most), from 1 on; not {fewest, most}"
-            )
+        if fewest > most:
+            raise ValueError(f"repeat copy repeats must be (fewest, most), not {fewest, most}")
         low, high = self.normalized_over
         if not low < high:
             raise ValueError(
                 f"repeat copy normalized_over must be a range of at least two numbers, not "
                 f"{low, high}"
-            )
-        if not 0 <= self.noise < 0.5:
-            raise ValueError(
-                f"repeat copy noise must be at least 0 and below 0.5, where R would be in "
-                f"doubt; not {self.noise}"
             )
 
     def held_out(self, *, larger: bool = False) -> RepeatCopy:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -30,6 +31,8 @@ WITHOUT_TIES = 1
 """The schema whose files are tied to no experiment."""
 
 Tree = TypeVar("Tree")
+Tensors = dict[str, np.ndarray]
+Upgrade = Callable[[Tensors], Tensors]
 
 
 class Record(NamedTuple):
@@ -58,13 +61,18 @@ def save_checkpoint(path: Path, tree: Any, record: dict[str, Any], experiment: s
         temporary.write_bytes(data)
 
 
-def load_checkpoint(path: Path, like: Tree, experiment: str) -> tuple[Tree, Record]:
+def load_checkpoint(
+    path: Path, like: Tree, experiment: str, upgrade: Upgrade | None = None
+) -> tuple[Tree, Record]:
     """Read a checkpoint into the structure of ``like``; return it and the record.
+
+    ``upgrade`` turns the tensors of older versions, by their names, into today's.
 
     Raises CheckpointError if the file is missing, damaged, not a checkpoint of this
     project, or a checkpoint of another experiment or of something with other parameters.
     """
     tensors, record = _read(path, experiment)
+    tensors = tensors if upgrade is None else upgrade(tensors)
     named = _named_leaves(like)
     missing, extra = named.keys() - tensors.keys(), tensors.keys() - named.keys()
     if missing or extra:
@@ -86,7 +94,7 @@ def read_record(path: Path, experiment: str) -> Record:
     return _read(path, experiment)[1]
 
 
-def _read(path: Path, experiment: str) -> tuple[dict[str, np.ndarray], Record]:
+def _read(path: Path, experiment: str) -> tuple[Tensors, Record]:
     if not path.is_file():
         raise CheckpointError(f"{path} does not exist")
     try:
@@ -132,7 +140,7 @@ def _named_leaves(tree: Any) -> dict[str, Any]:
     return dict(zip(leaf_names(tree), jax.tree.leaves(tree), strict=True))
 
 
-def _checksum(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> str:
+def _checksum(tensors: Tensors, metadata: dict[str, str]) -> str:
     """Return the SHA-256 of tensors and metadata; without metadata, that of schema 1."""
     digest = hashlib.sha256()
     for name in sorted(tensors):

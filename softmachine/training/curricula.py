@@ -10,11 +10,21 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from softmachine.choices import (
+    Bounds,
+    Count,
+    Decay,
+    NonNegative,
+    Positive,
+    Share,
+    check_fields,
+)
 
 
 class Feedback(NamedTuple):
@@ -36,12 +46,12 @@ class Uniform:
 
     uses_gain: ClassVar[bool] = False
 
-    smallest: int = 1
-    largest: int = 20
+    smallest: Count = 1
+    largest: Count = 20
 
     def __post_init__(self) -> None:
         """Check the range."""
-        _check_range(self.smallest, self.largest)
+        _check_range(self)
 
     def init(self) -> tuple[()]:
         """Return the curriculum's own state: none."""
@@ -106,36 +116,32 @@ class Growing:
 
     uses_gain: ClassVar[bool] = False
 
-    smallest: int = 1
-    largest: int = 20
-    start: int = 2
-    rise: int = 1
-    threshold: float = 1.0
-    patience: int = 100
-    forward: float = 0.0
+    smallest: Count = 1
+    largest: Count = 20
+    start: Count = 2
+    rise: Count = 1
+    threshold: NonNegative = 1.0
+    patience: Count = 100
+    forward: Share = 0.0
     """Share of the examples with sizes uniform in ``smallest .. largest``."""
-    back: float = 1.0
+    back: Share = 1.0
     """Share of the examples with sizes uniform in ``smallest .. level``."""
-    overshoot: float = 0.0
+    overshoot: Decay = 0.0
     """Examples other than ``forward`` see a level higher by e, but never above ``largest``;
     e is drawn for each with P(e = n) = (1 - overshoot) overshootⁿ."""
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        _check_range(self.smallest, self.largest)
+        _check_range(self)
         if not self.smallest <= self.start <= self.largest:
             raise ValueError(
                 f"curriculum start must be in {self.smallest}..{self.largest}, not {self.start}"
             )
-        if self.rise < 1 or self.patience < 1:
-            raise ValueError("curriculum rise and patience must be at least 1")
-        if min(self.forward, self.back) < 0 or not self.forward + self.back <= 1:
+        if self.forward + self.back > 1:
             raise ValueError(
                 f"curriculum forward and back must be shares of one whole, not {self.forward} "
                 f"and {self.back}"
             )
-        if not 0 <= self.overshoot < 1:
-            raise ValueError(f"curriculum overshoot must be in [0, 1), not {self.overshoot}")
 
     def init(self) -> GrowingState:
         """Return the state before the first update."""
@@ -188,20 +194,16 @@ class Rising:
 
     uses_gain: ClassVar[bool] = False
 
-    smallest: int = 1
-    largest: int = 20
-    over: int = 100_000
+    smallest: Count = 1
+    largest: Count = 20
+    over: Count = 100_000
     """Updates until the level is ``largest``."""
-    back: float = 0.5
+    back: Share = 0.5
     """Smallest size of an example as a share of the level."""
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        _check_range(self.smallest, self.largest)
-        if self.over < 1:
-            raise ValueError(f"curriculum over must be at least 1 update, not {self.over}")
-        if not 0 <= self.back <= 1:
-            raise ValueError(f"curriculum back must be in [0, 1], not {self.back}")
+        _check_range(self)
 
     def init(self) -> Int[Array, ""]:
         """Return the number of updates taken: 0."""
@@ -262,28 +264,18 @@ class PredictionGain:
 
     uses_gain: ClassVar[bool] = True
 
-    smallest: int = 1
-    largest: int = 20
-    learning_rate: float = 1e-3
+    smallest: Count = 1
+    largest: Count = 20
+    learning_rate: Positive = 1e-3
     """The paper's η."""
-    exploration: float = 0.05
+    exploration: Annotated[float, Bounds(above=0, most=1)] = 0.05
     """The paper's ε: the share of batches whose size is drawn uniformly."""
-    history: int = 256
+    history: Count = 256
     """Number of past rewards whose quantiles set the scale."""
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        _check_range(self.smallest, self.largest)
-        if not self.learning_rate > 0:
-            raise ValueError(
-                f"curriculum learning_rate must be above 0, not {self.learning_rate}"
-            )
-        if not 0 < self.exploration <= 1:
-            raise ValueError(
-                f"curriculum exploration must be in (0, 1], not {self.exploration}"
-            )
-        if self.history < 1:
-            raise ValueError(f"curriculum history must be at least 1, not {self.history}")
+        _check_range(self)
 
     @property
     def _arms(self) -> int:
@@ -362,8 +354,9 @@ def _scale(reward: Float[Array, ""], past: Float[Array, " history"]) -> Float[Ar
     return jnp.nan_to_num(jnp.clip(scaled, -1, 1))
 
 
-def _check_range(smallest: int, largest: int) -> None:
-    if not 1 <= smallest <= largest:
-        raise ValueError(
-            f"curriculum needs 1 <= smallest <= largest, not {smallest} and {largest}"
-        )
+def _check_range(curriculum: Curriculum) -> None:
+    """Raise ValueError if a number is out of bounds, or the smallest size is not that."""
+    check_fields(curriculum)
+    smallest, largest = curriculum.smallest, curriculum.largest
+    if smallest > largest:
+        raise ValueError(f"curriculum needs smallest <= largest, not {smallest} and {largest}")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
 
-from softmachine.choices import check_choices
+from softmachine.choices import LARGEST_INT, Bounds, Count, Natural, NonNegative, check_fields
 from softmachine.machines.machine import Machine
 from softmachine.machines.nram import NRAMConfig
 from softmachine.machines.ntm import NTMConfig
@@ -61,61 +61,61 @@ TaskConfig = SequenceTaskConfig | MemoryTaskConfig
 class SolvedTest:
     """No mistake on larger examples with every choice made hard, and soft."""
 
-    largest: int = 50
+    largest: Count = 50
     """Sizes are uniform from the curriculum's smallest up to this."""
-    examples: int = 1000
+    examples: Count = 1000
     soft: bool = True
     """Whether the machine as it is must make no mistake either."""
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        for name in ("largest", "examples"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"solved test {name} must be at least 1, not {getattr(self, name)}"
-                )
+        check_fields(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SolvedConfig:
     """When a run counts as solved and stops early."""
 
-    sequences: int = 1000
+    sequences: Count = 1000
     """Fresh sequences, sizes uniform over the curriculum's whole range."""
-    error: float = 0.0
+    error: NonNegative = 0.0
     """Largest mean error per sequence, in the task's own measure (wrong bits, ...)."""
-    bits: float | None = 0.05
+    bits: NonNegative | None = 0.05
     """Largest mean cross-entropy per sequence, in bits; None: any."""
     test: SolvedTest | None = None
     """What a run that meets all this has to pass before it counts as solved."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        check_fields(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
     """How to train."""
 
-    seed: int = 0
-    batch: int = 4
+    seed: Natural = 0
+    batch: Count = 4
     """Sequences per update."""
-    max_sequences: int = 250_000
-    settle: int | None = None
+    max_sequences: Annotated[int, Bounds(least=1, most=10**15)] = 250_000
+    settle: Count | None = None
     """Training ends after so many validations that found no mistake. With each of them the
     learning rate falls, along a half cosine on top of the optimiser's schedule, so that what
     is right settles. None: the schedule alone decides."""
     optimizer: OptimizerConfig = OptimizerConfig()
     curriculum: Curriculum = Uniform()
-    memory_rows: tuple[int, ...] = ()
+    memory_rows: tuple[Count, ...] = ()
     """Numbers of memory rows that the updates take in turn; none: the machine's own. With
     few rows among them a machine learns what to do when its memory is nearly
     full. Validation and everything after training use the machine's own rows."""
     solved: SolvedConfig | None = SolvedConfig()
     """None: train for ``max_sequences`` whatever happens."""
-    validate_every: int = 2_000
+    validate_every: Count = 2_000
     """Sequences between validations; also between lines of the metrics."""
-    checkpoint_every: int = 20_000
+    checkpoint_every: Count = 20_000
     """Sequences between checkpoints."""
     objective: Objective = TaskLoss()
-    gradient_noise: float = 0.0
+    gradient_noise: NonNegative = 0.0
     """Standard deviation, at an attempt's first update, of Gaussian noise that is added to
     the gradient after clipping; it falls with (1 + update)^-0.275. Source: Neelakantan et
     al. 2015 (arXiv 1511.06807), Eq. 1."""
@@ -127,7 +127,7 @@ class TrainingConfig:
     """When a member starts anew."""
     wire_search: WireSearch | None = None
     """When wires of an NRAM's hard form are searched, and written into its parameters."""
-    enough: int | None = None
+    enough: Count | None = None
     """A population ends once so many members are solved; None: when all have ended."""
     on_nonfinite: Literal["stop", "skip"] = "stop"
     """What to do when loss or gradient is not finite: stop and say where, or leave that
@@ -135,19 +135,11 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        check_choices(self)
-        if not 0 <= self.seed < 2**31:
-            raise ValueError(f"training seed must be in 0..2**31 - 1, not {self.seed}")
-        for name in ("batch", "max_sequences", "validate_every", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"training {name} must be at least 1, not {getattr(self, name)}"
-                )
-        if self.enough is not None and self.enough < 1:
-            raise ValueError(f"training enough must be at least 1 or None, not {self.enough}")
-        if not self.gradient_noise >= 0:
+        check_fields(self)
+        if self.last_update > LARGEST_INT:
             raise ValueError(
-                f"training gradient_noise must be at least 0, not {self.gradient_noise}"
+                f"training max_sequences must be at most {LARGEST_INT:,} updates, not "
+                f"{self.last_update:,}"
             )
 
     @property

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Annotated
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
+from softmachine.choices import Bounds, NonNegative, check_fields
 from softmachine.machines.circuits import LARGEST_LOGIT
 from softmachine.machines.machine import Buffer, Machine
 from softmachine.machines.nram import NRAM, Hardening
@@ -22,10 +24,10 @@ class LateChoices:
     Gumbel-softmax.
     """
 
-    sharpening: float = 1.0
+    sharpening: Annotated[float, Bounds(least=1)] = 1.0
     """Annealing of the temperature: every late update multiplies the logits of all choices by
     this, in the parameters, until a weight of the last layer is as large as `LARGEST_LOGIT`."""
-    gumbel_noise: float = 0.0
+    gumbel_noise: NonNegative = 0.0
     """Scale of Gumbel noise on the logits, drawn for each example, the same in all its steps;
     1 samples from the softmax. Source: Jang, Gu and Poole 2017 (arXiv 1611.01144)."""
     straight_through: bool = False
@@ -34,10 +36,7 @@ class LateChoices:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        if not self.sharpening >= 1:
-            raise ValueError(f"late sharpening must be at least 1, not {self.sharpening}")
-        if not self.gumbel_noise >= 0:
-            raise ValueError(f"late gumbel_noise must be at least 0, not {self.gumbel_noise}")
+        check_fields(self)
 
     def prepare(
         self, machine: Machine, late: Float[Array, " batch"], keys: Key[Array, " batch"]

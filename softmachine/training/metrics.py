@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ class MetricsFile:
         data = self._read()
         lines, unreadable = _parse(data, self.names)
         if unreadable:
-            _warn(f"{_places(self.path, unreadable)} cannot be read and counts for nothing")
+            _warn(f"{_places(self.path, unreadable)} cannot be read: left out")
         elif not _begins(data, extent):
             _warn(f"{self.path} was changed or damaged: it is not what the checkpoint knows")
         return [line for line, _ in lines]
@@ -124,17 +125,26 @@ def _parse(data: bytes, names: Sequence[str]) -> tuple[list[tuple[Line, bytes]],
     A killed process may leave the beginning of a last line: that is neither.
     """
     *texts, _torn = data.split(b"\n")
-    lines, unreadable = [], []
-    for number, text in enumerate(texts, 1):
+    values = []
+    for text in texts:
         try:
-            line = json.loads(text)
+            values.append(json.loads(text))
         except (ValueError, RecursionError):
-            line = None
-        if is_line(line, names):
-            lines.append((line, text))
+            values.append(None)
+    # All lines of a run tell of the same scores: a name that was damaged stands alone.
+    scores = Counter(_scores(value) for value in values if is_line(value, names))
+    usual = scores.most_common(1)[0][0] if scores else None
+    lines, unreadable = [], []
+    for number, (text, value) in enumerate(zip(texts, values, strict=True), 1):
+        if is_line(value, names) and _scores(value) == usual:
+            lines.append((value, text))
         else:
             unreadable.append(number)
     return lines, unreadable
+
+
+def _scores(line: Line) -> frozenset[str]:
+    return frozenset(name for name in line if name == "level" or name.startswith("validation_"))
 
 
 def _begins(data: bytes, extent: Extent | None) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from softmachine.choices import Bounds, NonNegative, check_fields
 from softmachine.tasks.memory import MemoryCells
 from softmachine.tasks.task import Example, Task
 from softmachine.training.search import Settings
@@ -45,35 +46,27 @@ class NRAMLoss:
     the steps. Source: Kurach et al. 2016 (arXiv 1511.06392), sections 3.3 and 4.1.
     """
 
-    entropy_bonus: float = 0.02
+    entropy_bonus: NonNegative = 0.02
     """Weight of the bonus at an attempt's first update."""
-    entropy_decay: float = 0.999
+    entropy_decay: Annotated[float, Bounds(above=0, most=1)] = 0.999
     """The weight's factor per update."""
     per_cell: bool = True
     """Divide the likelihood by the number of scored cells."""
-    late_entropy_penalty: float = 0.0
+    late_entropy_penalty: NonNegative = 0.0
     """Takes the place of the bonus, with the opposite sign, once validation finds no
     mistake, and counts the entropy of stopping, too: a machine that stops one time in fifty
     is right on short inputs and stops too early on long ones."""
-    late_value_penalty: float = 0.0
+    late_value_penalty: NonNegative = 0.0
     """Late, too: weight of the entropies of what registers and memory hold, summed over these
     and averaged over the steps. Source: Kurach et al. 2016, footnote 7."""
-    floor: float = 1e-6
+    floor: Annotated[float, Bounds(above=0, below=1)] = 1e-6
     """Probabilities count as at least this much in logarithms."""
     mixture: bool = False
     """See `MemoryCells`."""
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        if not self.entropy_bonus >= 0:
-            raise ValueError(f"entropy_bonus must be at least 0, not {self.entropy_bonus}")
-        for name in ("late_entropy_penalty", "late_value_penalty"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must be at least 0, not {getattr(self, name)}")
-        if not 0 < self.entropy_decay <= 1:
-            raise ValueError(f"entropy_decay must be in (0, 1], not {self.entropy_decay}")
-        if not 0 < self.floor < 1:
-            raise ValueError(f"floor must be in (0, 1), not {self.floor}")
+        check_fields(self)
 
     def loss(
         self,

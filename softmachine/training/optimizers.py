@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,15 @@ import optax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, PyTree
 
-from softmachine.choices import check_choices
+from softmachine.choices import (
+    Bounds,
+    Count,
+    Decay,
+    Natural,
+    NonNegative,
+    Positive,
+    check_fields,
+)
 
 
 class GravesState(NamedTuple):
@@ -129,25 +137,25 @@ class OptimizerConfig:
     """Which optimiser, and how gradients are clipped before it."""
 
     kind: Literal["adam", "adamw", "graves-rmsprop"] = "adam"
-    learning_rate: float = 1e-3
+    learning_rate: Positive = 1e-3
     schedule: Literal["constant", "cosine", "linear"] = "constant"
     """Decay to zero over ``decay_steps`` updates after the warm-up, or none."""
-    decay_steps: int | None = None
-    warmup_steps: int = 0
+    decay_steps: Count | None = None
+    warmup_steps: Natural = 0
     """Updates of linear rise from zero."""
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
     """Adam and AdamW."""
-    weight_decay: float = 0.0
+    weight_decay: NonNegative = 0.0
     """AdamW."""
-    decay: float = 0.95
+    decay: Decay = 0.95
     """Graves's RMSProp."""
-    momentum: float = 0.9
+    momentum: Decay = 0.9
     """Graves's RMSProp."""
-    clip_norm: float | None = 10.0
+    clip_norm: Positive | None = 10.0
     """Largest global norm of the gradient."""
-    clip_value: float | None = None
+    clip_value: Positive | None = None
     """Largest absolute value of a gradient component; applied before ``clip_norm``."""
-    clip_spikes: float | None = None
+    clip_spikes: Annotated[float, Bounds(above=1)] | None = None
     """Largest global norm of the gradient as a multiple of the mean of recent ones, see
     `clip_spikes`; applied after ``clip_norm``. A solved machine's gradients are so small that
     Adam, which divides by their size, turns a single large one into steps that undo what
@@ -155,19 +163,9 @@ class OptimizerConfig:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        check_choices(self)
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate must be positive, not {self.learning_rate}")
-        if self.schedule != "constant" and (self.decay_steps or 0) < 1:
+        check_fields(self)
+        if self.schedule != "constant" and self.decay_steps is None:
             raise ValueError(f"schedule {self.schedule!r} needs decay_steps, a positive number")
-        if self.warmup_steps < 0:
-            raise ValueError(f"warmup_steps must be at least 0, not {self.warmup_steps}")
-        for name in ("clip_norm", "clip_value"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ValueError(f"{name} must be positive or None, not {value}")
-        if self.clip_spikes is not None and not self.clip_spikes > 1:
-            raise ValueError(f"clip_spikes must be above 1 or None, not {self.clip_spikes}")
 
     def build(self, *, noise: bool = False) -> optax.GradientTransformationExtraArgs:
         """Return the whole chain: clipping, with ``noise`` `gradient_noise`, steps."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -39,7 +40,7 @@ from softmachine.training.experiment import Experiment
 from softmachine.training.metrics import MetricsFile, is_line
 from softmachine.training.progress import Extent, Progress, last_record
 from softmachine.training.serialization import experiment_from_json, experiment_to_json
-from softmachine.training.update import TrainState, first_state
+from softmachine.training.update import TrainState, first_state, upgrade_state
 
 
 def save_machine(
@@ -87,9 +88,9 @@ class Run:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         config = self.path / "config.json"
-        if not self.path.exists():
+        if not os.path.exists(self.path):  # also of a name that no file can have
             raise RunError(f"{self.path} does not exist: it is no run directory")
-        if not config.is_file():
+        if not os.path.isfile(config):
             raise RunError(
                 f"{self.path} was not made to its end: give the command once more that began it"
                 if is_begun(self.path)
@@ -149,7 +150,8 @@ class Run:
     def load_last(self) -> Last:
         """Read the checkpoint from which training resumes."""
         path = self._checkpoint("last")
-        state, found = load_checkpoint(path, first_state(self.experiment), self.tie)
+        first = first_state(self.experiment)
+        state, found = load_checkpoint(path, first, self.tie, upgrade_state)
         record = last_record(found.value, found.schema, path)
         line = record.line
         if found.schema == WITHOUT_TIES:
@@ -264,7 +266,7 @@ class Run:
 
     @property
     def _metrics(self) -> MetricsFile:
-        names = ("bits", "level", self.experiment.task.error)
+        names = ("bits", self.experiment.task.error)
         return MetricsFile(
             self.path / "metrics.jsonl", [f"validation_{name}" for name in names]
         )

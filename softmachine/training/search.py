@@ -10,7 +10,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-Interval = tuple[float, float]
+from softmachine.choices import Count, NonNegative, Positive, check_fields
+
+Interval = tuple[Positive, Positive]
 
 
 class Settings(NamedTuple):
@@ -41,12 +43,11 @@ class Search:
 
     def __post_init__(self) -> None:
         """Check the intervals."""
+        check_fields(self)
         for field in dataclasses.fields(self):
             interval = getattr(self, field.name)
-            if interval is not None and not 0 < interval[0] <= interval[1] < math.inf:
-                raise ValueError(
-                    f"search {field.name} must be (low, high), above 0; not {interval}"
-                )
+            if interval is not None and interval[0] > interval[1]:
+                raise ValueError(f"search {field.name} must be (low, high), not {interval}")
 
     def draw(self, key: PRNGKeyArray, own: Settings) -> Settings:
         """Return settings drawn for one attempt; ``own`` where there is no interval."""
@@ -70,12 +71,9 @@ class Restart:
     successive halving does.
     """
 
-    updates: int
-    error: float
+    updates: Count
+    error: NonNegative
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        if self.updates < 1:
-            raise ValueError(f"restart updates must be at least 1, not {self.updates}")
-        if not self.error >= 0:
-            raise ValueError(f"restart error must be at least 0, not {self.error}")
+        check_fields(self)

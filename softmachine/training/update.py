@@ -61,6 +61,18 @@ TrainChunk = Callable[
 ]
 
 
+def upgrade_state(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return a state's tensors, by their names, as this version has them.
+
+    Until it counted perfect validations, a state told only whether there had been one.
+    """
+    late = tensors.get("settings.late")
+    if late is None:
+        return tensors
+    rest = {name: tensor for name, tensor in tensors.items() if name != "settings.late"}
+    return rest | {"settings.perfect": (late > 0).astype(np.int32)}
+
+
 def first_state(experiment: Experiment, attempt: int = 0, step: int = 0) -> TrainState:
     """Return the state before the first update of an attempt, after ``step`` updates."""
     parameters, rest = split_trainable(experiment.build_machine(attempt))

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
+from softmachine.choices import Count, Positive, check_fields
 from softmachine.errors import SoftmachineError
 from softmachine.machines.circuits import LARGEST_LOGIT
 from softmachine.machines.nram import MLP, NRAM, NRAMConfig
@@ -55,31 +56,25 @@ others, so that the soft machine does what the hard one does."""
 class WireSearch:
     """When the wires of a member are searched, and for how long."""
 
-    updates: int
+    updates: Count
     """After so many updates of an attempt, if it found no solution by then..."""
-    error: float
+    error: Positive
     """...and its best validation error is this at most."""
-    tables: int = 1_000_000
+    tables: Count = 1_000_000
     """How many tables of wires are tried."""
-    hot: tuple[float, float] = HOT
+    hot: tuple[Positive, Positive] = HOT
     """Between these an attempt's first temperature is drawn, its logarithm uniformly. In shares
     of wrong cells: a change for the worse by this share is kept with probability 1/e."""
-    examples: int = 128
+    examples: Count = 128
     """Examples, of all sizes trained on, that they are tried on; a program that is right on
     them has to be right on `CONFIRMED` times as many."""
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        for name in ("updates", "tables", "examples"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"wire search {name} must be at least 1, not {getattr(self, name)}"
-                )
-        if not self.error > 0:
-            raise ValueError(f"wire search error must be above 0, not {self.error}")
+        check_fields(self)
         low, high = self.hot
-        if not 0 < low <= high:
-            raise ValueError(f"wire search hot must be (low, high), above 0; not {self.hot}")
+        if low > high:
+            raise ValueError(f"wire search hot must be (low, high), not {self.hot}")
 
 
 class Batch(NamedTuple):
@@ -169,7 +164,7 @@ def search_wires(
     rng: np.random.Generator,
     tables: int,
     examples: int | None = None,
-    hot: tuple[float, float] = HOT,
+    hot: tuple[Positive, Positive] = HOT,
     ended: Bool[np.ndarray, "1"] | None = None,
 ) -> Found:
     """Change wires at random for so many tables, or until no example goes wrong.

@@ -253,9 +253,12 @@ def test_recipes_and_info(capsys):
         (["train", "ntm-copy", "--training.bacth", "3"], "--training.bacth"),
         (["train", "ntm-copy", "--training.batch", "three"], "--training.batch"),
         (["train", "ntm-copy", "--training.batch", "0"], "batch must be at least 1"),
-        (["train", "ntm-copy", "--members", "0"], "at least 1 member, not 0"),
+        (["train", "ntm-copy", "--members", "0"], "--members must be at least 1, not 0"),
         (["train", "ntm-copy", "--members", "two"], "--members"),
-        (["train", "ntm-copy", "--members", "2", "--seed", "2147483647"], "seed must be in"),
+        (
+            ["train", "ntm-copy", "--members", "2", "--seed", "2147483647"],
+            "seed must be at most",
+        ),
         (["train", "ntm-copy", "--machine.order", "sideways"], "sideways"),
         (
             ["train", "ntm-copy", "--machine.initial-weightings", "uniform"],
@@ -373,4 +376,5 @@ def test_seeds_out_of_range_are_refused(seed, capsys):
     )
     for arguments in commands:
         error = refused(capsys, *arguments, "--seed", seed)
-        assert f"seed must be in 0..2**31 - 1, not {seed}" in error
+        limit = "least 0" if seed == "-1" else "most 2147483647"
+        assert f"--seed must be at {limit}, not {seed}" in error

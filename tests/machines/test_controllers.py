@@ -231,7 +231,7 @@ def test_a_counter_counts_evenly():
 
 @pytest.mark.parametrize("field", ["hidden", "layers"])
 def test_sizes_below_one_are_refused(field):
-    with pytest.raises(ValueError, match=f"controller {field} must be at least 1, not 0"):
+    with pytest.raises(ValueError, match=f"{field} must be at least 1, not 0"):
         ControllerConfig(**{field: 0})
 
 

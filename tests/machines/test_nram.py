@@ -467,12 +467,12 @@ def test_only_constants():
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
-        (dict(registers=0), "nram registers must be at least 1, not 0"),
+        (dict(registers=0), "registers must be at least 1, not 0"),
         (dict(gates=()), "nram gates must name at least one gate"),
         (dict(gates=("READ", "MUL")), "there is no gate 'MUL'; there are READ, ZERO, ONE"),
-        (dict(clip_gradients=0.0), "nram clip_gradients must be positive, not 0.0"),
-        (dict(clip_gradients=float("nan")), "nram clip_gradients must be positive, not nan"),
-        (dict(temperature=-1.0), "nram temperature must be positive, not -1.0"),
+        (dict(clip_gradients=0.0), "clip_gradients must be positive, not 0.0"),
+        (dict(clip_gradients=float("nan")), "clip_gradients must be a finite number, not nan"),
+        (dict(temperature=-1.0), "temperature must be positive, not -1.0"),
     ],
 )
 def test_bad_choices_are_refused(choice, message):

@@ -69,5 +69,5 @@ def test_bits_are_fair(draw):
 
 @pytest.mark.parametrize("name", ["width", "item_length"])
 def test_impossible_settings_are_refused(name):
-    with pytest.raises(ValueError, match=f"recall {name} must be at least 1, not 0"):
+    with pytest.raises(ValueError, match=f"{name} must be at least 1, not 0"):
         AssociativeRecall(**{name: 0})

@@ -75,5 +75,5 @@ def test_rendering_shows_no_padding(sample):
 
 
 def test_width_below_one_is_refused():
-    with pytest.raises(ValueError, match="copy width must be at least 1 bit, not 0"):
+    with pytest.raises(ValueError, match="width must be at least 1, not 0"):
         Copy(width=0)

@@ -294,14 +294,14 @@ def test_every_choice_is_as_likely(draw, task, size, outcome, possible, limit):
 @pytest.mark.parametrize(
     ("task", "fields", "message"),
     [
-        (Swap, {"most_steps": 0}, "Swap most_steps must be at least 1, not 0"),
-        (Permutation, {"first_index": 2}, "Permutation first_index must be 0 or 1, not 2"),
+        (Swap, {"most_steps": 0}, "Swap.most_steps must be at least 1, not 0"),
+        (Permutation, {"first_index": 2}, "Permutation.first_index must be at most 1, not 2"),
         (
             Permutation,
             {"steps_per_item": 0},
-            "Permutation steps_per_item must be at least 1, not 0",
+            "Permutation.steps_per_item must be at least 1, not 0",
         ),
-        (Merge, {"steps_per_item": -1}, "Merge steps_per_item must be at least 1, not -1"),
+        (Merge, {"steps_per_item": -1}, "Merge.steps_per_item must be at least 1, not -1"),
     ],
 )
 def test_impossible_settings_are_refused(task, fields, message):

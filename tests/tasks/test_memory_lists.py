@@ -171,12 +171,12 @@ def test_a_list_that_goes_astray_still_gets_labels(memory):
 @pytest.mark.parametrize(
     ("task", "fields", "message"),
     [
-        (ListK, {"first": 2}, "ListK first must be 0 or 1, not 2"),
-        (ListSearch, {"spare": -1}, "ListSearch spare must be at least 0, not -1"),
+        (ListK, {"first": 2}, "ListK.first must be at most 1, not 2"),
+        (ListSearch, {"spare": -1}, "ListSearch.spare must be at least 0, not -1"),
         (
             ListSearch,
             {"steps_per_item": 0},
-            "ListSearch steps_per_item must be at least 1, not 0",
+            "ListSearch.steps_per_item must be at least 1, not 0",
         ),
     ],
 )

@@ -139,5 +139,5 @@ def test_metrics_compare_with_the_optimum(draw):
 
 @pytest.mark.parametrize("context", [0, 17])
 def test_impossible_contexts_are_refused(context):
-    with pytest.raises(ValueError, match=f"context must be 1 to 16 bits, not {context}"):
+    with pytest.raises(ValueError, match=r"context must be at (least 1|most 16), not"):
         NGrams(context=context)

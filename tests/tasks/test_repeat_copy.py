@@ -95,11 +95,11 @@ def test_a_number_that_noise_cannot_give_has_no_answer(draw):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"width": 0}, "width must be at least 1 bit, not 0"),
-        ({"repeats": (0, 3)}, r"\(fewest, most\), from 1 on; not \(0, 3\)"),
+        ({"width": 0}, "width must be at least 1, not 0"),
+        ({"repeats": (0, 3)}, "repeats must be at least 1, not 0"),
         ({"repeats": (4, 3)}, r"not \(4, 3\)"),
-        ({"noise": 0.5}, "noise must be at least 0 and below 0.5, .*; not 0.5"),
-        ({"noise": -0.1}, "not -0.1"),
+        ({"noise": 0.5}, "noise must be below 0.5, not 0.5"),
+        ({"noise": -0.1}, "noise must be at least 0, not -0.1"),
         ({"normalized_over": (5, 5)}, r"at least two numbers, not \(5, 5\)"),
     ],
 )

@@ -44,7 +44,7 @@ def test_a_solved_test_reaches_the_sizes_trained_on(nram_experiment, with_traini
     larger = with_training(nram_experiment, curriculum=Uniform(smallest=3, largest=4))
     with pytest.raises(ValueError, match=r"solved test largest must be at least 3, .* not 2"):
         with_training(larger, solved=SolvedConfig(test=SolvedTest(largest=2)))
-    with pytest.raises(ValueError, match="solved test examples must be at least 1, not 0"):
+    with pytest.raises(ValueError, match=r"SolvedTest\.examples must be at least 1, not 0"):
         SolvedTest(examples=0)
 
 

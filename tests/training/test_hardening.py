@@ -145,8 +145,8 @@ def test_members_together_are_hardened_as_each_alone(
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        (dict(sharpening=0.9), r"late sharpening must be at least 1, not 0\.9"),
-        (dict(gumbel_noise=-1.0), r"late gumbel_noise must be at least 0, not -1\.0"),
+        (dict(sharpening=0.9), r"sharpening must be at least 1, not 0\.9"),
+        (dict(gumbel_noise=-1.0), r"gumbel_noise must be at least 0, not -1\.0"),
     ],
 )
 def test_errors(fields, message):

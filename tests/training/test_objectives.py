@@ -188,16 +188,16 @@ def test_settings_begin_with_the_objective_s_bonus(nram_experiment, with_trainin
     ("fields", "message"),
     [
         (dict(entropy_bonus=-0.1), r"entropy_bonus must be at least 0, not -0\.1"),
-        (dict(entropy_bonus=math.nan), "entropy_bonus must be at least 0, not nan"),
+        (dict(entropy_bonus=math.nan), "entropy_bonus must be a finite number, not nan"),
         (
             dict(late_entropy_penalty=-1.0),
             r"late_entropy_penalty must be at least 0, not -1\.0",
         ),
         (dict(late_value_penalty=-1.0), r"late_value_penalty must be at least 0, not -1\.0"),
-        (dict(entropy_decay=0.0), r"entropy_decay must be in \(0, 1\], not 0\.0"),
-        (dict(entropy_decay=1.1), r"entropy_decay must be in \(0, 1\], not 1\.1"),
-        (dict(floor=0.0), r"floor must be in \(0, 1\), not 0\.0"),
-        (dict(floor=1.0), r"floor must be in \(0, 1\), not 1\.0"),
+        (dict(entropy_decay=0.0), r"entropy_decay must be positive, not 0\.0"),
+        (dict(entropy_decay=1.1), r"entropy_decay must be at most 1, not 1\.1"),
+        (dict(floor=0.0), r"floor must be positive, not 0\.0"),
+        (dict(floor=1.0), r"floor must be below 1, not 1\.0"),
     ],
 )
 def test_bad_numbers_are_refused(fields, message):

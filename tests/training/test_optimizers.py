@@ -245,14 +245,14 @@ def test_weight_decay_shrinks_parameters():
     ("fields", "message"),
     [
         (dict(learning_rate=0.0), "learning_rate must be positive, not 0.0"),
-        (dict(learning_rate=float("nan")), "learning_rate must be positive, not nan"),
+        (dict(learning_rate=float("nan")), "learning_rate must be a finite number, not nan"),
         (dict(schedule="cosine"), "schedule 'cosine' needs decay_steps"),
-        (dict(schedule="linear", decay_steps=0), "schedule 'linear' needs decay_steps"),
-        (dict(schedule="linear", decay_steps=-3), "schedule 'linear' needs decay_steps"),
+        (dict(schedule="linear", decay_steps=0), "decay_steps must be at least 1, not 0"),
+        (dict(schedule="linear", decay_steps=-3), "decay_steps must be at least 1, not -3"),
         (dict(warmup_steps=-1), "warmup_steps must be at least 0, not -1"),
-        (dict(clip_norm=0.0), "clip_norm must be positive or None, not 0.0"),
-        (dict(clip_value=-1.0), "clip_value must be positive or None, not -1.0"),
-        (dict(clip_spikes=1.0), "clip_spikes must be above 1 or None, not 1.0"),
+        (dict(clip_norm=0.0), "clip_norm must be positive, not 0.0"),
+        (dict(clip_value=-1.0), "clip_value must be positive, not -1.0"),
+        (dict(clip_spikes=1.0), "clip_spikes must be above 1, not 1.0"),
     ],
 )
 def test_bad_numbers_are_refused(fields, message):

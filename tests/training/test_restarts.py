@@ -61,7 +61,7 @@ def test_attempts_begin_with_fresh_parameters_and_settings(restless, straight, a
             begun = first_state(restless.with_seed(seed), attempt, 10 * attempt)
             assert_same(state, begun)
             assert record.attempts == attempt + 1
-            assert record["attempt_error"] == math.inf
+            assert record.attempt_error == math.inf
         last = run.load_last().state
         assert (int(last.attempt), int(last.began), int(last.step)) == (2, 20, 30)
         assert_same(last.settings, restless.with_seed(seed).settings(2))

@@ -1,0 +1,95 @@
+"""How the command line fails: one line, and for what nobody foresaw a file with the rest."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
+
+from softmachine.errors import SoftmachineWarning
+
+USER_ERROR = 2
+FAULT = 70
+"""Status of what is nobody's mistake but the package's, as in sysexits.h."""
+LONGEST = 1000
+"""Letters of a message; a longer one is cut in its middle."""
+
+
+def fail(message: str, status: int = USER_ERROR) -> NoReturn:
+    """Print one line on standard error and exit."""
+    print("softmachine: " + _line(message), file=sys.stderr)
+    sys.exit(status)
+
+
+def fail_unforeseen(error: Exception, arguments: Sequence[str]) -> NoReturn:
+    """Print one line about any error, with the name of a file that holds the traceback."""
+    where = _write_traceback(error, arguments)
+    details = f"; the traceback is in {where}" if where else ""
+    if isinstance(error, OSError) and error.strerror:
+        subject = f"{error.filename}: " if error.filename else ""
+        fail(f"{subject}{error.strerror}{details}")
+    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+        fail(f"there is not enough memory for this{details}")
+    what = _line(str(error).strip().partition("\n")[0], 300)
+    fail(f"an error that was not foreseen, {type(error).__name__}: {what}{details}", FAULT)
+
+
+def _write_traceback(error: Exception, arguments: Sequence[str]) -> str | None:
+    """Write the traceback to a new file and return its name; None if that cannot be done."""
+    try:
+        descriptor, name = tempfile.mkstemp(prefix="softmachine-error-", suffix=".txt")
+        text = "".join(traceback.format_exception(error))
+        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f"{_versions()}\narguments: {arguments!r:.10000}\n\n{text}")
+    except Exception:  # it is the last net: nothing may fall through it
+        return None
+    return name
+
+
+def _versions() -> str:
+    import platform
+
+    import softmachine
+
+    jax = sys.modules.get("jax")
+    loaded = f", JAX {jax.__version__}" if jax is not None else ""
+    return f"softmachine {softmachine.__version__}, Python {platform.python_version()}{loaded}"
+
+
+def _line(message: str, longest: int = LONGEST) -> str:
+    """Return a message in one line that a terminal takes for nothing else, cut if too long."""
+    words = " ".join(message.split())
+    words = "".join(x if x.isprintable() else repr(x)[1:-1] for x in words)
+    if len(words) > longest:
+        words = f"{words[: longest * 2 // 3]} ... {words[-longest // 3 :]}"
+    return words
+
+
+@contextlib.contextmanager
+def notes() -> Iterator[None]:
+    """Print the package's own warnings as one line each."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def print_note(
+            message: Any, category: type[Warning], *place: Any, **options: Any
+        ) -> None:
+            if issubclass(category, SoftmachineWarning):
+                print(f"softmachine: note: {_line(str(message))}", file=sys.stderr)
+            else:
+                show(message, category, *place, **options)
+
+        warnings.showwarning = print_note
+        warnings.simplefilter("default", SoftmachineWarning)
+        yield
+
+
+def close_broken_pipe() -> NoReturn:
+    """End when the reader (head, less) has gone: nothing is left to say, even at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(141)
