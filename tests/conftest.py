@@ -39,8 +39,8 @@ def _room_for_programs():
     compiling.make_room()
 
 
-def wired(config, wires):
-    """Return an NRAM with the same wires in every step, soft and hard; the rest takes r1."""
+def _wired(config, wires):
+    """Return an NRAM that is wired like that in every step, and never stops."""
     import equinox as eqx
     import jax
     import jax.numpy as jnp
@@ -48,36 +48,60 @@ def wired(config, wires):
     from softmachine.machines.circuits import LARGEST_LOGIT
 
     machine = jax.tree.map(jnp.zeros_like, config.build(key=jax.random.key(0)))
-    slots = [f"r{i + 1}" for i in range(config.registers)] + list(config.gates)
+    slots = [*(f"r{i + 1}" for i in range(config.registers)), *config.gates]
     order = machine.plan.order.reshape(-1, len(slots))
     bias = jnp.full_like(machine.output.bias, -LARGEST_LOGIT)
     for row, name in enumerate(machine.choice_names()):
         if name in wires:
             bias = bias.at[order[row, slots.index(wires[name])]].set(LARGEST_LOGIT)
-    machine = eqx.tree_at(lambda m: m.output.bias, machine, bias)
-    return eqx.tree_at(lambda m: m.stop.bias, machine, jnp.full_like(machine.stop.bias, -30.0))
+    stop = jnp.full_like(machine.stop.bias, -30.0)
+    return eqx.tree_at(lambda m: (m.output.bias, m.stop.bias), machine, (bias, stop))
 
 
 @pytest.fixture(scope="session")
 def doubling_machine():
-    """An NRAM wired by hand that doubles one cell in each step, from the first on."""
+    """An NRAM wired by hand that doubles one cell after the other."""
     from softmachine.machines.nram import NRAMConfig, NRAMControllerConfig
 
     config = NRAMConfig(
-        registers=1,
-        gates=("READ", "INC", "ADD", "WRITE"),
+        registers=2,
+        gates=("READ", "ADD", "WRITE", "INC"),
         controller=NRAMControllerConfig(hidden=4),
     )
     wires = {
         "READ a": "r1",
-        "INC a": "r1",
         "ADD a": "READ",
         "ADD b": "READ",
         "WRITE a": "r1",
         "WRITE b": "ADD",
+        "INC a": "r1",
         "r1": "INC",
+        "r2": "r2",
     }
-    return wired(config, wires)
+    return _wired(config, wires)
+
+
+@pytest.fixture(scope="session")
+def doubling_task():
+    """Examples of doubling, as a person would write them: an array that ends with 0."""
+    import json
+
+    from softmachine.tasks.given import Given
+
+    arrays = [[a] for a in (1, 2, 3)] + [[a, b] for a in (1, 2) for b in (1, 2, 3)]
+    return Given(
+        examples="\n".join(
+            json.dumps(
+                {
+                    "input": [*array, 0],
+                    "output": [2 * value for value in array] + [0],
+                    "mask": [1] * len(array) + [0],
+                    "size": len(array),
+                }
+            )
+            for array in arrays
+        )
+    )
 
 
 @pytest.fixture(scope="session")
@@ -97,7 +121,7 @@ def access_machine():
         gates=("READ", "ONE", "INC", "WRITE"),
         controller=NRAMControllerConfig(hidden=8),
     )
-    machine = wired(
+    machine = _wired(
         config,
         {
             "READ a": "r2",

@@ -128,22 +128,21 @@ class Given(MemoryTask):
 
         The list as it stands in the file, with zeros behind it. The memory also has to hold
         what comes out, which nobody knows beforehand: numbers as many times larger than those
-        of the list, and than its length, as there are in any example. There are twice as many
-        cells as that takes, as in the test, and at least as many as in training: some machines
-        need the room for other things.
+        of the list, and than its length, as there are in any example. There are at least as
+        many cells as in training: some machines need the room for other things.
 
         Raises ExamplesError unless it is a list of integers from 0 on, at least one.
 
         >>> lines = [f'{{"input": [{a}, 0], "output": [{2 * a}, 0]}}' for a in (3, 4, 5)]
         >>> memory, steps, length = Given(examples="\n".join(lines)).lay_out([7, 0])
         >>> memory[:4], len(memory), steps, length
-        ([7, 0, 0, 0], 30, 3, 2)
+        ([7, 0, 0, 0], 15, 3, 2)
         """
         check_cells(cells)
         own = list(cells)
         needed = 1 + math.ceil(_growth(self.examples) * extent(own))
         trained = dataclasses.replace(self, part="training")
-        room = max(trained.cells(trained.sizes[-1]), len(own), 2 * needed)
+        room = max(trained.cells(trained.sizes[-1]), len(own), needed)
         memory, rule = own + [0] * (room - len(own)), self.step_rule()
         return LaidOut(memory, rule.steps(own if rule.of == "length" else memory), len(own))
 
