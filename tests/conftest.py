@@ -39,6 +39,71 @@ def _room_for_programs():
     compiling.make_room()
 
 
+def _wired(config, wires):
+    """Return an NRAM that is wired like that in every step, and never stops."""
+    import equinox as eqx
+    import jax
+    import jax.numpy as jnp
+
+    from softmachine.machines.circuits import LARGEST_LOGIT
+
+    machine = jax.tree.map(jnp.zeros_like, config.build(key=jax.random.key(0)))
+    slots = [*(f"r{i + 1}" for i in range(config.registers)), *config.gates]
+    order = machine.plan.order.reshape(-1, len(slots))
+    bias = jnp.full_like(machine.output.bias, -LARGEST_LOGIT)
+    for row, name in enumerate(machine.choice_names()):
+        if name in wires:
+            bias = bias.at[order[row, slots.index(wires[name])]].set(LARGEST_LOGIT)
+    stop = jnp.full_like(machine.stop.bias, -30.0)
+    return eqx.tree_at(lambda m: (m.output.bias, m.stop.bias), machine, (bias, stop))
+
+
+@pytest.fixture(scope="session")
+def doubling_machine():
+    """An NRAM wired by hand that doubles one cell after the other."""
+    from softmachine.machines.nram import NRAMConfig, NRAMControllerConfig
+
+    config = NRAMConfig(
+        registers=2,
+        gates=("READ", "ADD", "WRITE", "INC"),
+        controller=NRAMControllerConfig(hidden=4),
+    )
+    wires = {
+        "READ a": "r1",
+        "ADD a": "READ",
+        "ADD b": "READ",
+        "WRITE a": "r1",
+        "WRITE b": "ADD",
+        "INC a": "r1",
+        "r1": "INC",
+        "r2": "r2",
+    }
+    return _wired(config, wires)
+
+
+@pytest.fixture(scope="session")
+def doubling_task():
+    """Examples of doubling, as a person would write them: an array that ends with 0."""
+    import json
+
+    from softmachine.tasks.given import Given
+
+    arrays = [[a] for a in (1, 2, 3)] + [[a, b] for a in (1, 2) for b in (1, 2, 3)]
+    return Given(
+        examples="\n".join(
+            json.dumps(
+                {
+                    "input": [*array, 0],
+                    "output": [2 * value for value in array] + [0],
+                    "mask": [1] * len(array) + [0],
+                    "size": len(array),
+                }
+            )
+            for array in arrays
+        )
+    )
+
+
 @pytest.fixture(scope="session")
 def access_machine():
     """An NRAM wired by hand that solves Access at every size, soft and hard.
@@ -47,10 +112,8 @@ def access_machine():
     in r2; after a step that r2 did not begin as 0, the second, the machine stops.
     """
     import equinox as eqx
-    import jax
     import jax.numpy as jnp
 
-    from softmachine.machines.circuits import LARGEST_LOGIT
     from softmachine.machines.nram import NRAMConfig, NRAMControllerConfig
 
     config = NRAMConfig(
@@ -58,27 +121,22 @@ def access_machine():
         gates=("READ", "ONE", "INC", "WRITE"),
         controller=NRAMControllerConfig(hidden=8),
     )
-    machine = jax.tree.map(jnp.zeros_like, config.build(key=jax.random.key(0)))
-    slots = ["r1", "r2", *config.gates]
-    wires = {
-        "READ a": "r2",
-        "INC a": "r1",
-        "WRITE a": "r1",
-        "WRITE b": "READ",
-        "r1": "r1",
-        "r2": "READ",
-    }
-    order = machine.plan.order.reshape(-1, len(slots))
-    bias = jnp.full_like(machine.output.bias, -LARGEST_LOGIT)
-    for row, name in enumerate(machine.choice_names()):
-        if name in wires:
-            bias = bias.at[order[row, slots.index(wires[name])]].set(LARGEST_LOGIT)
+    machine = _wired(
+        config,
+        {
+            "READ a": "r2",
+            "INC a": "r1",
+            "WRITE a": "r1",
+            "WRITE b": "READ",
+            "r1": "r1",
+            "r2": "READ",
+        },
+    )
     # Unit 0 of both layers is how likely r2 is 0.
     return eqx.tree_at(
         lambda m: (
             m.controller.first.weight,
             m.controller.second.weight,
-            m.output.bias,
             m.stop.weight,
             m.stop.bias,
         ),
@@ -86,7 +144,6 @@ def access_machine():
         (
             machine.controller.first.weight.at[0, 1].set(1.0),
             machine.controller.second.weight.at[0, 0].set(1.0),
-            bias,
             machine.stop.weight.at[0, 0].set(-60.0),
             jnp.full_like(machine.stop.bias, 30.0),
         ),

@@ -132,9 +132,10 @@ def _summary(task: Given, repeated: int) -> str:
         for part in ("training", "validation")
         for x in task.part_examples(part)
     )
+    larger = f" and {tested - validated} larger ones" if tested > validated else ""
     lines = [
         f"{trained} examples to train on (sizes {sizes[0]} to {sizes[-1]}), {validated} of "
-        f"these sizes and {tested - validated} larger ones held out."
+        f"these sizes{larger} held out."
     ]
     if repeated:
         stand = "1 line says" if repeated == 1 else f"{repeated:,} lines say"

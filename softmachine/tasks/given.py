@@ -125,20 +125,22 @@ class Given(MemoryTask):
         r"""Return a list of a person's own as the memory that a machine is to be given.
 
         The list as it stands in the file, with zeros behind it. The memory also has to hold
-        what comes out, which nobody knows beforehand. It has room for numbers as many times
-        larger than those of the list, and than its length, as there are in any example; so it
-        holds all examples.
+        what comes out, which nobody knows beforehand: numbers as many times larger than those
+        of the list, and than its length, as there are in any example. There are at least as
+        many cells as in training: some machines need the room for other things.
 
         Raises ExamplesError unless it is a list of integers from 0 on, at least one.
 
         >>> lines = [f'{{"input": [{a}, 0], "output": [{2 * a}, 0]}}' for a in (3, 4, 5)]
-        >>> Given(examples="\n".join(lines)).lay_out([7, 0])
-        LaidOut(memory=[7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], steps=3, length=2)
+        >>> memory, steps, length = Given(examples="\n".join(lines)).lay_out([7, 0])
+        >>> memory[:4], len(memory), steps, length
+        ([7, 0, 0, 0], 15, 3, 2)
         """
         check_cells(cells)
         own = list(cells)
         needed = 1 + math.ceil(_growth(self.examples) * extent(own))
-        room = max(LEAST_CELLS, len(own), needed)
+        trained = dataclasses.replace(self, part="training")
+        room = max(trained.cells(trained.sizes[-1]), len(own), needed)
         memory, rule = own + [0] * (room - len(own)), self.step_rule()
         return LaidOut(memory, rule.steps(own if rule.of == "length" else memory), len(own))
 
@@ -194,7 +196,7 @@ def _what_is_missing(task: Given) -> str:
     which = f"(its largest number is {largest})" if largest + 1 == smallest.memory else ""
     return (
         f"{needs} {which}".rstrip() + f": add small examples, some dozens, with numbers below "
-        f"{task.memory} before and afterwards; what is learned from them holds for large ones"
+        f"{task.memory} before and afterwards; what they teach is tested on the large ones"
     )
 
 

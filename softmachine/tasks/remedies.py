@@ -46,7 +46,7 @@ def remedy(value: Any) -> str:
             [_plus(x, 1 - lowest) if _is_list(x) else x for x in numbers.inputs],
             _plus(numbers.output, 1 - lowest),
         )
-        words = f" ({1 - lowest} added to every number: 0 is for the end, and none is below)"
+        words = f" (here {1 - lowest} added; add the same in all lines, 0 is for the end alone)"
     if min(_all(numbers), default=0) < 0:
         return SAMPLE
     text = json.dumps(_lay_out(numbers))

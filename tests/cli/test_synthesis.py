@@ -14,7 +14,8 @@ from softmachine.cli.main import main
 from softmachine.cli.synthesis import Options, synthesize
 from softmachine.errors import ExamplesError
 from softmachine.machines.gates import PAPER_GATES
-from softmachine.programs.verify import load_python
+from softmachine.programs.held_out import check_lines
+from softmachine.programs.running import c_compiler, load_c, load_python
 from softmachine.tasks.examples import MOST_CELLS
 
 SMALL = ["--gates", "ONE", "WRITE", "--registers", "1", "--members", "2", "--memory", "9"]
@@ -35,7 +36,7 @@ def write_examples(folder, wanted):
     ]
     for line in lines:
         line["output"] = [wanted, *line["input"][1:]]
-    (folder / "task.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    (folder / "task.jsonl").write_text("\n".join(map(json.dumps, [*lines, lines[-1]])))
 
 
 def test_a_program_is_found_printed_and_tested(folder, capsys):
@@ -44,18 +45,26 @@ def test_a_program_is_found_printed_and_tested(folder, capsys):
     printed = capsys.readouterr().out
     # Two of eight are held out of each size.
     assert printed.startswith(
-        "12 examples to train on (sizes 3 to 4, memories of 8 cells), 4 of these sizes and 8 "
-        "larger ones held out.\n"
+        "12 examples to train on (sizes 3 to 4), 4 of these sizes and 8 larger ones held out.\n"
+        "1 line says what an earlier one says: each example counts once.\n"
+        "Your largest number is 7, so that memories need 8 cells; smaller numbers are faster.\n"
+        "These are few: what suits them may not be what you mean.\n"
     )
     directory = folder / "runs" / "synthesize-task"
     code = (directory / "program.py").read_text()
     assert code in printed
-    assert load_python(code)([5, 3, 2, 1, 0, 0])[0] == 1
+    # Each line as it stands in the file, in Python and in C.
+    runs = [load_python(code)]
+    if c_compiler() is not None:
+        runs.append(load_c((directory / "program.c").read_text(), folder))
+        assert "right on 12 of 12 (100 %) trained on, 12 of 12 (100 %) held out." in printed
+    for line in map(json.loads, (folder / "task.jsonl").read_text().splitlines()):
+        assert [run(line["input"])[0] for run in runs] == [1] * len(runs)
     rows = [line.split("│") for line in printed.splitlines() if line.startswith("│")]
     assert [[cell.strip() for cell in row[1:-1]] for row in rows] == [
-        ["3", "2", "100.0%", "100.0%", "yes"],
-        ["4", "2", "100.0%", "100.0%", "yes"],
-        ["30", "8", "100.0%", "100.0%", "no"],
+        ["3", "6", "100 %", "2", "100 %"],
+        ["4", "6", "100 %", "2", "100 %"],
+        ["30", "-", "-", "8", "100 %"],
     ]
 
     metrics = (directory / "seed-0" / "metrics.jsonl").read_text()
@@ -63,6 +72,15 @@ def test_a_program_is_found_printed_and_tested(folder, capsys):
     outcome = [line for line in printed.splitlines() if " updates  no mistake" not in line]
     assert capsys.readouterr().out.splitlines() == outcome
     assert (directory / "seed-0" / "metrics.jsonl").read_text() == metrics
+
+    member = re.search(r"^(seed-\d) found a program", printed, re.MULTILINE)[1]
+    for to in ("python", "c"):
+        main(["program", str(directory / member), "--to", to, "--verify"])
+        text = " ".join(capsys.readouterr().out.replace("*", " ").split())
+        assert "right on 12 of 12 (100 %). Held out were 12 others" in text
+        assert "right in Python on the examples held out (12 inputs)" in text
+        assert "hard machine in memories with room" in text
+        assert "WRONG" not in text
 
     with pytest.raises(SystemExit) as stop:
         main(["synthesize", "task.jsonl", *SMALL, "--seed", "1"])
@@ -124,6 +142,25 @@ def test_options_out_of_range_are_refused(folder, capsys, options, words):
     assert message.count("\n") == 1
     assert re.search(words, message)
     assert [path.name for path in folder.iterdir()] == ["task.jsonl"]
+
+
+def test_a_program_that_is_wrong_on_a_line_of_the_file_is_not_enough(
+    folder, capsys, monkeypatch
+):
+    """Right on all that members are tested on is not enough: the text is run on all lines."""
+    write_examples(folder, 1)
+    real, seen = synthesis.write_program, []
+
+    def spoilt(machine, task, name, *changes):
+        found = real(machine, task, name, *changes)
+        seen.append(name)
+        report = check_lines(task, lambda cells: cells)
+        return found._replace(report=report) if name == "seed-0" else found
+
+    monkeypatch.setattr(synthesis, "write_program", spoilt)
+    main(["synthesize", "task.jsonl", *SMALL, "--minutes", "60"])
+    assert "seed-1 found a program" in capsys.readouterr().out
+    assert {"seed-0", "seed-1"} <= set(seen)
 
 
 @st.composite
@@ -194,5 +231,5 @@ def test_every_malformed_file_gets_a_line_number_and_leaves_nothing_behind(folde
     with pytest.raises(ExamplesError) as caught:
         synthesize(path, None, 1.0, Options(0, 2, 1, 16, 1, 5, PAPER_GATES))
     assert str(caught.value).startswith(f"{path}, line {number}: ")
-    assert len(str(caught.value)) < len(str(path)) + 300
+    assert len(str(caught.value)) < len(str(path)) + 450
     assert [entry.name for entry in folder.iterdir()] == ["examples.jsonl"]

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 
 from softmachine.errors import ExamplesError
 from softmachine.tasks.examples import MOST_CELLS, parse_examples, read_examples
+from softmachine.tasks.remedies import remedy
 
 CELLS = st.lists(st.integers(0, 20), min_size=1, max_size=6)
 
@@ -89,6 +90,110 @@ def test_contradictions_name_both_lines_and_the_cell():
     with pytest.raises(ExamplesError, match="line 2: contradicts line 1"):
         parse_examples(line() + "\n" + line(input=[1, 2], output=[2, 4]))
     parse_examples(line() + "\n" + line(output=[2, 4, 0], mask=[1, 0, 1]))
+
+
+@pytest.mark.parametrize("other", ["mask", "size"])
+def test_many_lines_of_one_input_are_compared_with_what_is_told_of_it(other):
+    """Not each with all before: 4,096 took more than 20 seconds."""
+    bits = range(12)
+    masks = [[1, *((i >> bit) & 1 for bit in bits)] for i in range(4096)]
+    cells = [1, *[2] * 12]
+    told = [
+        json.dumps(
+            {"input": cells, "output": cells, other: masks[i] if other == "mask" else i + 1}
+        )
+        for i in range(4096)
+    ]
+    assert len(parse_examples("\n".join(told))) == 4096
+    last = json.dumps({"input": cells, "output": [*cells[:-1], 3]})
+    with pytest.raises(ExamplesError, match=r"line 4097: contradicts line \d+: .* cell 12"):
+        parse_examples("\n".join([*told, last]))
+
+
+# --- files as people have them --------------------------------------------------------------
+
+NATURAL = {
+    "one answer of a list": (
+        {"input": [2, 5, 7, 8], "output": [7]},
+        {"input": [1, 2, 5, 7, 8, 0], "output": [7, 2, 5, 7, 8, 0], "size": 4},
+        [1, 0, 0, 0, 0, 0],
+    ),
+    "a number as answer": (
+        {"input": [2, 5, 7], "output": 14},
+        {"input": [1, 2, 5, 7, 0], "output": [14, 2, 5, 7, 0], "size": 3},
+        [1, 0, 0, 0, 0],
+    ),
+    "below 0": (
+        {"input": [3, -1, 5], "output": [3, 0, 5]},
+        {"input": [5, 1, 7, 0], "output": [5, 2, 7, 0], "size": 3},
+        [1, 1, 1, 0],
+    ),
+    "two inputs": (
+        {"input1": [3, 8, 5], "input2": 2, "output1": 5},
+        {"input": [2, 3, 8, 5, 0], "output": [5, 3, 8, 5, 0], "size": 3},
+        [1, 0, 0, 0, 0],
+    ),
+    "some of a list": (
+        {"input": [4, 7, 2, 9], "output": [4, 2]},
+        {"input": [4, 7, 2, 9, 0], "output": [4, 2, 0, 9, 0], "size": 4},
+        [1, 1, 1, 0, 0],
+    ),
+    "letters": (
+        {"input": ["a", "b", "c"], "output": ["c", "b", "a"]},
+        {"input": [1, 2, 3, 0], "output": [3, 2, 1, 0], "size": 3},
+        [1, 1, 1, 0],
+    ),
+    "a list problem": (
+        {"concept": "third", "examples": [{"i": [2, 5, 7, 8], "o": [7]}, {"i": [], "o": []}]},
+        {"input": [1, 2, 5, 7, 8, 0], "output": [7, 2, 5, 7, 8, 0], "size": 4},
+        [1, 0, 0, 0, 0, 0],
+    ),
+    "more than went in": (
+        {"input": [2, 3], "output": [2, 3, 2, 3, 2]},
+        {"input": [2, 3, 0, 0, 0], "output": [2, 3, 2, 3, 2], "size": 2},
+        [1, 1, 1, 1, 1],
+    ),
+}
+
+
+@pytest.mark.parametrize(("said", "proposed", "mask"), NATURAL.values(), ids=NATURAL)
+def test_a_refusal_shows_the_line_as_it_could_be_written(said, proposed, mask):
+    with pytest.raises(ExamplesError) as caught:
+        parse_examples(json.dumps(said))
+    message = str(caught.value)
+    assert "\n" not in message
+    found = message[message.index('{"input"') :]
+    assert json.JSONDecoder().raw_decode(found)[0] == proposed | {"mask": mask}
+    [example] = parse_examples(json.dumps(proposed | {"mask": mask}))
+    assert example.size == proposed["size"]
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_one_json_value_over_all_lines_is_told_to_be_that(indent):
+    pair = {"input": [3, 1, 2], "output": [2, 1, 3]}
+    with pytest.raises(ExamplesError) as caught:
+        parse_examples(json.dumps([pair, pair], indent=indent))
+    assert str(caught.value).startswith("line 1: ")
+    if indent:
+        assert "one object a line, without commas" in str(caught.value)
+        assert '{"input":[3,1,2],"output":[2,1,3],"mask":[1,1,1],"size":3}' in str(caught.value)
+
+
+SHAPES = st.one_of(
+    st.integers(-3, 9),
+    st.lists(st.integers(-3, 9), max_size=5),
+    st.lists(st.text(max_size=2), max_size=4),
+    st.lists(st.one_of(st.none(), st.floats(), st.booleans()), max_size=3),
+    st.text(max_size=3),
+)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from(["input", "a", "b", "output", "y", "o"]), SHAPES))
+def test_what_a_refusal_proposes_can_be_read(said):
+    text, _ = json.JSONDecoder().raw_decode(remedy(said))
+    [example] = parse_examples(json.dumps(text))
+    assert example.memory <= MOST_CELLS
 
 
 @pytest.mark.parametrize("content", [b"", b"\n \n\n"])
