@@ -125,10 +125,10 @@ def test_an_interruption_keeps_what_there_is(folder, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--minutes", "0"], "--minutes must be above 0"),
+        (["--minutes", "0"], "--minutes must be positive"),
         (["--memory", "2"], "line 1: .*memory of 2 cells"),
         (["--gates", "NAND"], "there is no gate 'NAND'"),
-        (["--members", "0"], "at least 1 member"),
+        (["--members", "0"], "--members must be at least 1"),
         (["--registers", "0"], "registers must be at least 1"),
         (["--enough", "0"], "enough must be at least 1"),
     ],
