@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import matplotlib
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
@@ -289,7 +290,8 @@ def _number(value: int | float) -> str:
 def _picture(figure: Figure, description: str) -> str:
     """Return a figure as an image within the page."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    with matplotlib.rc_context({"svg.hashsalt": "softmachine"}):  # or names are drawn anew
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
     plt.close(figure)
     return _image(buffer.getvalue(), description)
 

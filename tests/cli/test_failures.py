@@ -211,7 +211,6 @@ def test_warnings_of_the_package_are_notes(monkeypatch, capsys):
         ["evaluate", "zoo:../../etc/passwd"],
         ["evaluate", "zoo:ntm-copy", "--task", "width=" + "[" * 100_000],
         ["evaluate", "zoo:ntm-copy", "--task", "width=NaN"],
-        ["trace", "zoo:nram-copy", "--out", "/no/such/x"],
     ],
     ids=lambda words: " ".join(words)[:50],
 )
