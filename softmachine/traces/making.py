@@ -19,7 +19,7 @@ from softmachine.machines.machine import Machine
 from softmachine.machines.nram import NRAM
 from softmachine.tasks.memory import MemoryCells, MemoryTask, stop_probabilities
 from softmachine.tasks.task import Example, SequenceTask, Task
-from softmachine.traces.examples import draw_example, own_example
+from softmachine.traces.examples import MOST_CELLS, draw_example, own_example
 from softmachine.traces.file import Trace
 from softmachine.traces.recording import Recording, record
 from softmachine.traces.schema import (
@@ -48,6 +48,7 @@ def trace(
     fields: Sequence[str] | None = None,
     source: str = "",
     recipe: str = "",
+    most_cells: int = MOST_CELLS,
     wanted: Callable[[], bool] = lambda: True,
 ) -> Trace:
     """Run a machine on one example and return what it did.
@@ -62,6 +63,7 @@ def trace(
         fields: names of the fields to keep; all by default.
         source: where the machine came from, for people.
         recipe: the recipe it was trained with.
+        most_cells: how many cells there may be in a memory for ``inputs``.
         wanted: asked between the parts of the work, whether to go on.
 
     Raises:
@@ -71,7 +73,7 @@ def trace(
     if (size is None) == (inputs is None):
         raise TraceError("a trace is of an example of a size, or of inputs: give one of them")
     if size is None:
-        example, key = own_example(task, inputs), jax.random.key(seed)
+        example, key = own_example(task, inputs, most_cells), jax.random.key(seed)
     else:
         example, key = draw_example(task, size, seed)
     _go_on(wanted)

@@ -18,8 +18,8 @@ LARGEST_FACTOR = 6
 LARGEST_MEMORY = 50
 """Sizes served: so many times the largest trained; of memory tasks, up to the second."""
 MOST_STEPS = 2_000
-MOST_CELLS = 128
-"""Of inputs of a person's own: their steps, or their cells."""
+MOST_CELLS = 256
+"""Of inputs of a person's own: their steps, or the cells of the memory for them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,7 +114,12 @@ class Served:
                 size += 1
             machine = self._with_room(machine, size)
         return trace(
-            machine, self.task, inputs=inputs, wanted=wanted, **self._origin
+            machine,
+            self.task,
+            inputs=inputs,
+            most_cells=MOST_CELLS,
+            wanted=wanted,
+            **self._origin,
         ).to_bytes()
 
     @property

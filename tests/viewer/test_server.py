@@ -134,7 +134,7 @@ def test_malformed_inputs_are_refused(client, body):
 def test_cells_that_are_no_memory_are_refused(client):
     post = lambda cells: client.post("/api/machines/1/trace", json={"inputs": cells})  # noqa: E731
     assert "from 0 to 2" in error(post([1, 2, 7]), 400)
-    assert "128 cells" in error(post([0] * 129), 400)
+    assert "256 cells" in error(post([0] * 257), 400)
 
 
 @pytest.mark.parametrize("path", ["/api/machines/9/trace", "/api/machines/x/trace",
