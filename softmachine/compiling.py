@@ -18,6 +18,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+from jax.core import Tracer
 from jaxtyping import PyTree
 
 ON_CPU: dict[str, str | bool | int] = {
@@ -74,7 +75,7 @@ def filter_jit(function: Callable[..., Any], *, tuned: bool = True) -> Callable[
     @functools.wraps(function)
     def compiled(*args: Any, **kwargs: Any) -> Any:
         arrays, static = eqx.partition((args, kwargs), eqx.is_array)
-        if any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(arrays)):
+        if any(isinstance(x, Tracer) for x in jax.tree.leaves(arrays)):
             return function(*args, **kwargs)
         return _program(function, arrays, static, tuned)(arrays)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import tempfile
+import threading
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
@@ -93,3 +95,14 @@ def close_broken_pipe() -> NoReturn:
     """End when the reader (head, less) has gone: nothing is left to say, even at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(141)
+
+
+def end_on_sigterm() -> None:
+    """Let SIGTERM end the process in good order, with status 143; a second one at once."""
+
+    def end(number: int, _frame: Any) -> NoReturn:
+        signal.signal(number, signal.SIG_DFL)
+        sys.exit(128 + number)
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, end)

@@ -17,7 +17,13 @@ import tyro
 from tyro.conf import Positional, arg
 
 from softmachine.choices import Count, Few, Natural, Positive, check_value
-from softmachine.cli.failures import close_broken_pipe, fail, fail_unforeseen, notes
+from softmachine.cli.failures import (
+    close_broken_pipe,
+    end_on_sigterm,
+    fail,
+    fail_unforeseen,
+    notes,
+)
 from softmachine.cli.parsing import close_names, one_line_errors
 from softmachine.errors import SoftmachineError
 
@@ -303,17 +309,19 @@ def trace(
 def view(
     sources: Positional[tuple[Annotated[str, arg(metavar="RUN|zoo:NAME|FILE")], ...]],
     /,
+    port: int = 0,
     open: bool = True,  # noqa: A002
 ) -> None:
     """Watch machines at work in the browser, on inputs of your own; Ctrl-C ends it.
 
     Args:
         sources: directories of runs, zoo:NAME, or files written by softmachine trace.
+        port: port to serve on, at 127.0.0.1; 0 takes any that is free.
         open: whether to open the browser.
     """
     from softmachine.cli.viewing import view_sources
 
-    view_sources(sources, open_browser=open)
+    view_sources(sources, port=port, open_browser=open)
 
 
 @command
@@ -405,6 +413,7 @@ def main(arguments: list[str] | None = None) -> None:
     Whatever else goes wrong is one line, too, with the name of a file that holds the traceback.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    end_on_sigterm()
     try:
         with notes():
             _dispatch(arguments)

@@ -30,6 +30,7 @@ from softmachine.recipes.synthesis import begin_or_continue, synthesis
 from softmachine.tasks.examples import GivenExample, read_examples
 from softmachine.tasks.given import Given
 from softmachine.training.devices import use_all_cores
+from softmachine.training.interruptions import exit_status
 from softmachine.training.progress import Progress
 from softmachine.training.room import check_training
 from softmachine.training.runs import Run
@@ -54,7 +55,7 @@ class Options(NamedTuple):
 def synthesize(path: Path, run: Path | None, minutes: float, options: Options) -> None:
     """Train until members are right, or the time is over; print the program.
 
-    Exits with status 1 without a program, 130 after an interruption.
+    Exits with status 1 without a program, 130 or 143 after an interruption.
     """
     read = read_examples(path)
     with user_errors(f"{path}, "):
@@ -94,7 +95,7 @@ def synthesize(path: Path, run: Path | None, minutes: float, options: Options) -
     ended = all(member.finished for member in progress)
     if not ended and time.monotonic() - begin < 60 * minutes:
         print("Interrupted. The same command continues.")
-        sys.exit(130)
+        sys.exit(exit_status())
     solved = [i for i, member in enumerate(progress) if member.solved_sequences is not None]
     if solved:
         _present(directory, task, _each(write_program, [runs[i] for i in solved], task))

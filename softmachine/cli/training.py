@@ -26,6 +26,7 @@ from softmachine.training.experiment import (
     TaskConfig,
     TrainingConfig,
 )
+from softmachine.training.interruptions import exit_status
 from softmachine.training.population import create_population
 from softmachine.training.progress import Progress
 from softmachine.training.room import check_training
@@ -103,7 +104,7 @@ def _train(path: Path, runs: Sequence[Run]) -> None:
         raise NonFiniteError(progress[0].failed)
     if not all(member.finished for member in progress):
         print(f"Interrupted. Continue with: softmachine resume {path}")
-        sys.exit(130)
+        sys.exit(exit_status())
     print(_outcome(runs[0], progress[0]) if alone else _population_outcome(runs, progress))
     print(f"Run: {path}" if alone else f"Population: {path}")
     print(f"Next: softmachine evaluate {path}")

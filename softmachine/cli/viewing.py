@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,8 +65,9 @@ def write_trace(
     print(out)
 
 
-def view_sources(sources: Sequence[str], *, open_browser: bool) -> None:
-    """Serve machines and traces until Ctrl-C."""
+def view_sources(sources: Sequence[str], *, port: int, open_browser: bool) -> None:
+    """Serve machines and traces until Ctrl-C, or SIGTERM."""
+    from softmachine.viewer.computing import is_computing
     from softmachine.viewer.page import page
     from softmachine.viewer.server import serve
 
@@ -88,8 +89,20 @@ def view_sources(sources: Sequence[str], *, open_browser: bool) -> None:
     def announce(address: str) -> None:
         print(f"Watch at {address} (Ctrl-C ends it)", flush=True)
 
-    with contextlib.suppress(KeyboardInterrupt):
-        serve(machines, traces, open_browser=open_browser, announce=announce)
+    status = 0
+    try:
+        serve(machines, traces, port=port, open_browser=open_browser, announce=announce)
+    except KeyboardInterrupt:
+        print()  # after the terminal's ^C
+    except SystemExit as ended:
+        status = ended.code if isinstance(ended.code, int) else 1
+    if is_computing():
+        # XLA cannot be interrupted, and Python would wait for it.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    if status:
+        sys.exit(status)
 
 
 def _served(source: str) -> Served:

@@ -23,7 +23,7 @@ from softmachine.tasks.examples import (
     extent,
     parse_examples,
 )
-from softmachine.tasks.memory import Drawn, MemoryTask
+from softmachine.tasks.memory import Drawn, LaidOut, MemoryTask
 from softmachine.tasks.steps import StepRule
 from softmachine.tasks.task import Example
 
@@ -32,17 +32,6 @@ HELD_OUT = 0.2
 """The share of the examples of each size that is not trained on."""
 SEARCHED_CELLS = LEAST_CELLS
 """In how many cells, or from how many on, a size is looked for: those of every memory."""
-
-
-class LaidOut(NamedTuple):
-    """A person's own list as a machine takes it."""
-
-    memory: list[int]
-    """The list, and zeros behind it as far as there has to be room."""
-    steps: int
-    """How many steps the machine takes at most."""
-    length: int
-    """How many cells are the person's own: so many of the machine's memory are the answer."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

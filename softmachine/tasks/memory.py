@@ -134,6 +134,17 @@ Drawn = tuple[Int[Array, " cells"], Int[Array, " cells"], Bool[Array, " cells"]]
 are scored."""
 
 
+class LaidOut(NamedTuple):
+    """A person's own list as a machine takes it."""
+
+    memory: list[int]
+    """The list, and zeros behind it as far as there has to be room."""
+    steps: int
+    """How many steps the machine takes at most."""
+    length: int
+    """How many cells are the person's own: so many of the machine's memory are the answer."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MemoryTask(Task):
     """A memory of M cells with integers in 0..M-1; what some of the cells shall hold.
@@ -179,6 +190,27 @@ class MemoryTask(Task):
             return StepRule("nothing", 0, offset)
         divisor, place = self._grows(self.cells)
         return StepRule("length", factor, offset, place, divisor)
+
+    def lay_out(self, cells: Any) -> LaidOut:
+        """Return a list of a person's own as the memory that a machine is to be given.
+
+        Unless a task says otherwise it is that memory itself, with as many steps as `step_rule`
+        gives it. Raises ValueError unless it is one: integers from 0 on, each below their
+        number, in no fewer cells than the smallest example has.
+        """
+        memory = np.asarray(cells)
+        least = self.cells(self.smallest)
+        if len(memory) < least:
+            raise ValueError(
+                f"a memory for this task has at least {least} cells, not {len(memory)}"
+            )
+        if memory.dtype.kind != "i" or memory.min() < 0 or memory.max() >= len(memory):
+            raise ValueError(
+                f"cells hold integers from 0 to {len(memory) - 1}, as there are {len(memory)} "
+                "cells"
+            )
+        own = memory.tolist()
+        return LaidOut(own, self.step_rule().steps(own), len(own))
 
     def _step_rule(self, of: Literal["cell", "array"], place: int, more: int = 0) -> StepRule:
         """Return the rule for a task whose memory holds its size, plus ``more``."""

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from softmachine.errors import TraceError
+from softmachine.errors import SoftmachineError, TraceError
 from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.task import Example, SequenceTask, Task, sample_one
 
@@ -24,7 +24,11 @@ def check_size(task: Task, size: int) -> None:
     if size < task.smallest:
         raise TraceError(f"size must be at least {task.smallest}, not {size}")
     if isinstance(task, MemoryTask):
-        most, needed, what = MOST_CELLS, task.cells(size), "cells"
+        most, what = MOST_CELLS, "cells"
+        try:
+            needed = task.cells(size)
+        except ValueError as error:  # examples that somebody gave are not of all sizes
+            raise TraceError(str(error)) from error
     else:
         assert isinstance(task, SequenceTask)
         most, needed, what = MOST_STEPS, task.steps(size), "steps"
@@ -48,45 +52,47 @@ def draw_example(task: Task, size: int, seed: int) -> tuple[Example, PRNGKeyArra
     return example.without_padding(), machine_key
 
 
-def own_example(task: Task, inputs: Any) -> Example:
+def own_example(task: Task, inputs: Any, most_cells: int = MOST_CELLS) -> Example:
     """Return the example with inputs of a person's own.
 
     Targets are the task's answer; where it has none, nothing is scored.
 
     Arguments:
         task: the task.
-        inputs: for a memory task a list of M integers in 0..M-1, the cells; else rows of
-            numbers, one for each step, one number for each input channel.
+        inputs: for a memory task a list that it can lay out, mostly M integers in 0..M-1, the
+            cells; else rows of numbers, one for each step, one number for each input channel.
+        most_cells: how many cells a memory may have.
 
     Raises:
         TraceError: the inputs are something else.
     """
     if isinstance(task, MemoryTask):
-        return _own_memory(task, inputs)
+        return _own_memory(task, inputs, most_cells)
     assert isinstance(task, SequenceTask)
     return _own_sequence(task, inputs)
 
 
-def _own_memory(task: MemoryTask, inputs: Any) -> Example:
-    cells = np.asarray(_numbers(inputs, 1, MOST_CELLS))
-    least = task.cells(task.smallest)
-    if len(cells) < least:
-        raise TraceError(f"a memory for this task has at least {least} cells, not {len(cells)}")
-    if cells.dtype.kind != "i" or cells.min() < 0 or cells.max() >= len(cells):
+def _own_memory(task: MemoryTask, inputs: Any, most: int) -> Example:
+    cells = _numbers(inputs, 1, most)
+    if cells.dtype.kind == "i" and cells.max() >= most:  # before there is room for it
+        raise TraceError(f"cells hold numbers below {most:,}, the most cells that are recorded")
+    try:
+        laid_out = task.lay_out(cells.tolist())
+    except (ValueError, SoftmachineError) as error:
+        raise TraceError(str(error)) from error
+    if len(laid_out.memory) > most:
         raise TraceError(
-            f"cells hold integers from 0 to {len(cells) - 1}, as there are {len(cells)} cells"
+            f"these inputs need {len(laid_out.memory):,} cells, for their numbers and what may "
+            f"come out; at most {most:,} are recorded"
         )
-    memory = cells.astype(np.int32)
+    memory = np.asarray(laid_out.memory, np.int32)
     answer = task.answer(memory)
     targets, mask = (memory, np.zeros(len(memory))) if answer is None else answer
-    size = task.smallest
-    while task.cells(size + 1) <= len(cells):
-        size += 1
     return Example(
         jnp.asarray(memory),
         jnp.asarray(targets, jnp.int32),
         jnp.asarray(mask, jnp.float32),
-        jnp.asarray(task.steps(size), jnp.int32),
+        jnp.asarray(laid_out.steps, jnp.int32),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,7 @@ from softmachine.machines.machine import Machine
 from softmachine.machines.nram import NRAM
 from softmachine.tasks.memory import MemoryCells, MemoryTask, stop_probabilities
 from softmachine.tasks.task import Example, SequenceTask, Task
-from softmachine.traces.examples import draw_example, own_example
+from softmachine.traces.examples import MOST_CELLS, draw_example, own_example
 from softmachine.traces.file import Trace
 from softmachine.traces.recording import Recording, record
 from softmachine.traces.schema import (
@@ -48,6 +48,8 @@ def trace(
     fields: Sequence[str] | None = None,
     source: str = "",
     recipe: str = "",
+    most_cells: int = MOST_CELLS,
+    wanted: Callable[[], bool] = lambda: True,
 ) -> Trace:
     """Run a machine on one example and return what it did.
 
@@ -61,18 +63,22 @@ def trace(
         fields: names of the fields to keep; all by default.
         source: where the machine came from, for people.
         recipe: the recipe it was trained with.
+        most_cells: how many cells there may be in a memory for ``inputs``.
+        wanted: asked between the parts of the work, whether to go on.
 
     Raises:
         TraceError: there is no such example, or no such field; or the trace would be too
-            large.
+            large; or it is not wanted any more.
     """
     if (size is None) == (inputs is None):
         raise TraceError("a trace is of an example of a size, or of inputs: give one of them")
     if size is None:
-        example, key = own_example(task, inputs), jax.random.key(seed)
+        example, key = own_example(task, inputs, most_cells), jax.random.key(seed)
     else:
         example, key = draw_example(task, size, seed)
+    _go_on(wanted)
     recording = record(machine, example, key=key, every=every, fields=fields)
+    _go_on(wanted)
     name = source or type(machine).__name__
     header = Header(
         title=f"{name}, own input" if size is None else f"{name}, size {size}, seed {seed}",
@@ -107,6 +113,11 @@ def trace(
         hard, parts["hard"] = _hard_run(machine, example, recording, key, every, fields)
         header = dataclasses.replace(header, hard=hard, circuit=_circuit(machine))
     return _assemble(header, parts)
+
+
+def _go_on(wanted: Callable[[], bool]) -> None:
+    if not wanted():
+        raise TraceError("this trace is not wanted any more")
 
 
 def _assemble(header: Header, parts: Mapping[str, Mapping[str, Any]]) -> Trace:

@@ -27,6 +27,17 @@ class Interruption:
         self.flag[0] = True
 
 
+_last = signal.SIGINT
+
+
+def exit_status() -> int:
+    """Return the status of a process that the last interruption ended: 128 and its number.
+
+    130 for Ctrl-C, 143 for SIGTERM, which is what schedulers look for.
+    """
+    return 128 + _last
+
+
 @contextmanager
 def interruptions() -> Iterator[Interruption]:
     """Turn the first SIGINT or SIGTERM into an `Interruption`; a second one acts as always."""
@@ -38,7 +49,9 @@ def interruptions() -> Iterator[Interruption]:
     previous = {}
 
     def note(number: int, _frame: Any) -> None:
+        global _last
         event.set()
+        _last = signal.Signals(number)
         signal.signal(number, previous[number])
 
     for number in (signal.SIGINT, signal.SIGTERM):

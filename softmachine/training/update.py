@@ -121,6 +121,7 @@ def build_train_chunk(experiment: Experiment, layout: Layout) -> TrainChunk:
         raise ValueError(
             f"batch {experiment.training.batch} cannot be divided over {shape[1]} devices"
         )
+    compiling.make_room()
     updates = _Updates(experiment, shards=shape[1], lockstep=layout.together > 1)
 
     def chunk(states, ends):

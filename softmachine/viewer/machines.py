@@ -18,8 +18,8 @@ LARGEST_FACTOR = 6
 LARGEST_MEMORY = 50
 """Sizes served: so many times the largest trained; of memory tasks, up to the second."""
 MOST_STEPS = 2_000
-MOST_CELLS = 128
-"""Of inputs of a person's own: their steps, or their cells."""
+MOST_CELLS = 256
+"""Of inputs of a person's own: their steps, or the cells of the memory for them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,8 +79,14 @@ class Served:
     def _last(self) -> str:
         return [*self.checkpoints][-1]
 
-    def drawn(self, checkpoint: str | None, size: int | None, seed: int) -> bytes:
-        """Return the trace of an example of a size."""
+    def drawn(
+        self,
+        checkpoint: str | None,
+        size: int | None,
+        seed: int,
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> bytes:
+        """Return the trace of an example of a size, as long as it is ``wanted``."""
         checkpoint = self._last if checkpoint is None else checkpoint
         size = self.experiment.training.curriculum.largest if size is None else size
         if not self.task.smallest <= size <= self.largest:
@@ -88,10 +94,12 @@ class Served:
                 f"size must be from {self.task.smallest} to {self.largest}, not {size}"
             )
         machine = self._with_room(self.machine(checkpoint), size)
-        return trace(machine, self.task, size, seed, **self._origin).to_bytes()
+        return trace(machine, self.task, size, seed, wanted=wanted, **self._origin).to_bytes()
 
-    def own(self, checkpoint: str | None, inputs: Any) -> bytes:
-        """Return the trace of an input of the person's own."""
+    def own(
+        self, checkpoint: str | None, inputs: Any, wanted: Callable[[], bool] = lambda: True
+    ) -> bytes:
+        """Return the trace of an input of the person's own, as long as it is ``wanted``."""
         memory = isinstance(self.task, MemoryTask)
         most = MOST_CELLS if memory else MOST_STEPS
         if isinstance(inputs, list) and len(inputs) > most:
@@ -105,7 +113,14 @@ class Served:
             while size < self.largest and self.task.steps(size) < len(inputs):
                 size += 1
             machine = self._with_room(machine, size)
-        return trace(machine, self.task, inputs=inputs, **self._origin).to_bytes()
+        return trace(
+            machine,
+            self.task,
+            inputs=inputs,
+            most_cells=MOST_CELLS,
+            wanted=wanted,
+            **self._origin,
+        ).to_bytes()
 
     @property
     def _origin(self) -> dict[str, Any]:

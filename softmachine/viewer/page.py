@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import html
+import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -33,6 +34,20 @@ def page() -> str:
         if text.count(marker) != 1:
             raise SoftmachineError(f"{path} was not built from viewer-ui: it lacks {marker}")
     return text
+
+
+@cache
+def policy() -> str:
+    """Return the Content-Security-Policy that the page itself names.
+
+    It is a part of the page because a file has no headers; a server says it as well.
+    """
+    found = re.search(
+        r'http-equiv="Content-Security-Policy"\s+content="([^"]+)"', page(), re.IGNORECASE
+    )
+    if found is None:
+        raise SoftmachineError("the viewer's page has no Content-Security-Policy")
+    return found[1]
 
 
 def page_with(traces: Iterable[tuple[str, bytes]]) -> str:

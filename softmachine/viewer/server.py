@@ -32,14 +32,17 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from softmachine.errors import SoftmachineError
+from softmachine.viewer.computing import Computer, EndedError, TookTooLongError, Work
+from softmachine.viewer.connections import Connection
 from softmachine.viewer.machines import Served
-from softmachine.viewer.page import live_page
+from softmachine.viewer.page import live_page, policy
 
 ADDRESS = "127.0.0.1"
 LARGEST_BODY = 2**20
 """Bytes that a request may carry."""
 HEADERS = {
     "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -58,6 +61,7 @@ def build_app(
     token: str,
     port: int,
     ticket: str | None = None,
+    computer: Computer | None = None,
 ) -> ASGIApp:
     """Return the application; docs/traces.md describes its API.
 
@@ -67,18 +71,34 @@ def build_app(
         token: what every request has to know.
         port: where it will be served; part of the hosts and origins that are let in.
         ticket: what the first visitor may know instead of the token; none: nobody may.
+        computer: runs the machines.
     """
     tickets = [] if ticket is None else [ticket]
-    one_at_a_time = anyio.CapacityLimiter(1)
+    computer = computer or Computer()
 
-    async def run(request: Request, work: Callable[[], bytes]) -> Response:
-        async with one_at_a_time:
-            if await request.is_disconnected():  # meanwhile the person asked for another
-                return Response(status_code=CLOSED)
-            return _trace_file(await anyio.to_thread.run_sync(work))
+    async def run(request: Request, work: Work) -> Response:
+        """Run a machine, as long as whoever asked is there."""
+        made = Response(status_code=CLOSED)
+
+        async def until_gone(scope: anyio.CancelScope) -> None:
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+            scope.cancel()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(until_gone, group.cancel_scope)
+            try:
+                made = _trace_file(await computer.run(work))
+            except (SoftmachineError, ValueError) as error:  # a group would wrap it
+                made = _explain(request, error)
+            except Exception as error:
+                made = _apologise(request, error)
+            group.cancel_scope.cancel()
+        return made
 
     async def show(_: Request) -> Response:
-        return HTMLResponse(live_page(token))
+        strict = f"{policy()}; frame-ancestors 'none'"
+        return HTMLResponse(live_page(token), headers={"Content-Security-Policy": strict})
 
     async def enter(request: Request) -> Response:
         if not _same(request.query_params.get("ticket", ""), *tickets):
@@ -92,18 +112,20 @@ def build_app(
         return JSONResponse({"machines": described, "traces": given})
 
     async def drawn(request: Request) -> Response:
-        await _body(request)  # what comes after it is heard, such as that nobody waits any more
+        await _body(request)  # what comes after it is heard: that nobody waits any more
         machine = _pick(machines, request)
         size = _integer(request, "size", None)
         seed = _integer(request, "seed", 0)
         checkpoint = request.query_params.get("checkpoint")
-        return await run(request, lambda: machine.drawn(checkpoint, size, seed or 0))
+        return await run(
+            request, lambda wanted: machine.drawn(checkpoint, size, seed or 0, wanted)
+        )
 
     async def own(request: Request) -> Response:
         machine = _pick(machines, request)
         inputs = _inputs(await _body(request))
         checkpoint = request.query_params.get("checkpoint")
-        return await run(request, lambda: machine.own(checkpoint, inputs))
+        return await run(request, lambda wanted: machine.own(checkpoint, inputs, wanted))
 
     async def given(request: Request) -> Response:
         return _trace_file(_pick(traces, request)[1])
@@ -138,13 +160,18 @@ class _Guard:
         if scope["type"] != "http":
             return
 
+        refusal = self._refuse(Request(scope))
+        # Whoever is not let in shall not keep a connection either.
+        headers = HEADERS if refusal is None else {**HEADERS, "Connection": "close"}
+
         async def send_guarded(message):
             if message["type"] == "http.response.start":
-                extra = [(k.lower().encode(), v.encode()) for k, v in HEADERS.items()]
+                said = {name for name, _ in message["headers"]}
+                extra = [(k.lower().encode(), v.encode()) for k, v in headers.items()]
+                extra = [(name, value) for name, value in extra if name not in said]
                 message = {**message, "headers": [*message["headers"], *extra]}
             await send(message)
 
-        refusal = self._refuse(Request(scope))
         app = self.app if refusal is None else _error(refusal, 403)
         await app(scope, receive, send_guarded)
 
@@ -171,31 +198,37 @@ def serve(
     machines: Sequence[Served],
     traces: Sequence[tuple[str, bytes]],
     *,
+    port: int = 0,
     open_browser: bool = True,
     announce: Callable[[str], None] = print,
 ) -> None:
-    """Serve on a free port of the loopback interface until interrupted.
+    """Serve on a port of the loopback interface until interrupted.
 
     Arguments:
         machines: what can be run.
         traces: traces to show besides.
+        port: the port; 0: any that is free.
         open_browser: whether to open the address.
         announce: is told the address.
+
+    Raises SoftmachineError if the port cannot be had.
     """
     token, ticket = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
     with socket.socket() as listening:
-        listening.bind((ADDRESS, 0))
-        listening.listen()
+        _bind(listening, port)
         port = listening.getsockname()[1]
+        computer = Computer()
         config = uvicorn.Config(
-            build_app(machines, traces, token=token, port=port, ticket=ticket),
+            build_app(
+                machines, traces, token=token, port=port, ticket=ticket, computer=computer
+            ),
+            http=Connection,
             log_level="warning",
             access_log=False,
             lifespan="off",
             ws="none",
             proxy_headers=False,
             server_header=False,
-            limit_concurrency=100,
             timeout_graceful_shutdown=1,
         )
         root = f"http://{ADDRESS}:{port}"
@@ -204,7 +237,35 @@ def serve(
             # Some browsers run until they are closed; the server answers meanwhile.
             address = f"{root}{ENTRANCE}?ticket={ticket}"
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-        uvicorn.Server(config).run(sockets=[listening])
+        Server(config, computer).run(sockets=[listening])
+
+
+class Server(uvicorn.Server):
+    """Uvicorn's, which at the end would wait for what is computed."""
+
+    def __init__(self, config: uvicorn.Config, computer: Computer) -> None:
+        super().__init__(config)
+        self.computer = computer
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer those who wait that it is over, then shut down."""
+        self.computer.end()
+        await super().shutdown(sockets)
+
+
+def _bind(listening: socket.socket, port: int) -> None:
+    """Listen on a port; SoftmachineError if that cannot be."""
+    if not 0 <= port < 2**16:
+        raise SoftmachineError(f"a port is a number from 0 (any) to {2**16 - 1}, not {port}")
+    # A port that was served until a moment ago can be had again.
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((ADDRESS, port))
+        listening.listen()
+    except OSError as error:
+        raise SoftmachineError(
+            f"port {port} cannot be had: {error.strerror}; --port 0 takes any that is free"
+        ) from error
 
 
 def _same(said: str, *known: str) -> bool:
@@ -267,7 +328,8 @@ def _explain_status(_: Request, error: HTTPException) -> Response:
 
 
 def _explain(_: Request, error: Exception) -> Response:
-    return _error(" ".join(str(error).split()), 400)
+    status = 503 if isinstance(error, (TookTooLongError, EndedError)) else 400
+    return _error(" ".join(str(error).split()), status)
 
 
 def _apologise(_: Request, error: Exception) -> Response:

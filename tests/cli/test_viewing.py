@@ -111,9 +111,9 @@ def serving(monkeypatch):
     """What the server would be asked to serve."""
     asked = []
 
-    def serve(machines, traces, *, open_browser, announce):
+    def serve(machines, traces, *, port, open_browser, announce):
         announce("http://127.0.0.1:1/?token=x")
-        asked.append((machines, traces, open_browser))
+        asked.append((machines, traces, open_browser, port))
         raise KeyboardInterrupt
 
     monkeypatch.setattr("softmachine.viewer.server.serve", serve)
@@ -121,9 +121,9 @@ def serving(monkeypatch):
 
 
 def test_view_serves_a_run_along_its_training(run, serving, capsys):
-    main(["view", str(run), "--no-open"])
-    (((machine,), traces, open_browser),) = serving
-    assert (traces, open_browser) == ([], False)
+    main(["view", str(run), "--no-open", "--port", "8123"])
+    (((machine,), traces, open_browser, port),) = serving
+    assert (traces, open_browser, port) == ([], False, 8123)
     assert "http://127.0.0.1:1/?token=x" in capsys.readouterr().out
     labels = {key: label for key, (label, _) in machine.checkpoints.items()}
     assert labels == {
@@ -141,9 +141,9 @@ def test_view_serves_a_run_along_its_training(run, serving, capsys):
 def test_view_serves_the_zoo_and_files(serving, run, tmp_path, capsys):
     main(["trace", str(run), "--size", "2", "--out", str(tmp_path / "t.trace")])
     main(["view", "zoo:nram-access", str(tmp_path / "t.trace")])
-    (((machine,), traces, open_browser),) = serving
-    assert (machine.name, [*machine.checkpoints], open_browser) == (
-        "zoo:nram-access", ["best"], True
+    (((machine,), traces, open_browser, port),) = serving
+    assert (machine.name, [*machine.checkpoints], open_browser, port) == (
+        "zoo:nram-access", ["best"], True, 0
     )  # fmt: skip
     assert [name for name, _ in traces] == ["t.trace"]
     assert trace_from_bytes(traces[0][1]).header.size == 2

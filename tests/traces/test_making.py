@@ -8,7 +8,11 @@ import pytest
 from softmachine.errors import TraceError
 from softmachine.machines.nram import NRAMConfig
 from softmachine.machines.nram_hard import hard_state, hard_step
+from softmachine.programs.extract import extract
+from softmachine.programs.python_code import python_code
+from softmachine.programs.running import load_python
 from softmachine.tasks.copy import Copy
+from softmachine.tasks.given import Given
 from softmachine.tasks.memory_arrays import Access, MemoryCopy
 from softmachine.tasks.memory_lists import ListK
 from softmachine.traces.examples import draw_example
@@ -167,6 +171,60 @@ def test_inputs_that_are_none_are_refused(ntm, access_machine, task, inputs, mes
     machine = ntm if isinstance(task, Copy) else access_machine
     with pytest.raises(TraceError, match=message):
         trace(machine, task, inputs=inputs)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [3, 1, 2, 0],  # a line of the file
+        [1, 2, 1, 2, 1, 0, 0, 0, 0, 0],
+        [3, 1, 2, *[0] * 30],  # far more cells than any example
+        [2, 9, 0],  # numbers that need room
+    ],
+    ids=str,
+)
+def test_a_machine_from_examples_runs_a_person_s_own_list(
+    doubling_machine, doubling_task, cells
+):
+    """And leaves what its program gives."""
+    program = extract(doubling_machine, doubling_task)
+    run = load_python(python_code(program, "It doubles.", []))
+    made = trace(doubling_machine, doubling_task, inputs=cells)
+    assert made.example["inputs"][: len(cells)].tolist() == cells
+    assert run(cells) == [2 * cell for cell in cells]
+    assert made.example["answer"][: len(cells)].tolist() == run(cells)
+    last = made.fields["memory"][-1].argmax(axis=-1)
+    assert last[: len(cells)].tolist() == run(cells)
+    assert made.header.length == cells.index(0) + 1
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ([3, -1, 0], "negative"),
+        ([0.5, 0], "integer"),
+        ([10**15, 0], "numbers below 2,000"),
+        ([1500, 0], "need 3,001 cells"),
+    ],
+)
+def test_lists_that_examples_could_not_be_are_refused(
+    doubling_machine, doubling_task, inputs, message
+):
+    with pytest.raises(TraceError, match=message):
+        trace(doubling_machine, doubling_task, inputs=inputs)
+
+
+def test_a_size_that_the_examples_do_not_have_is_refused(doubling_machine):
+    lines = [f'{{"input": [{i}, 1, 0], "output": [1, 1, 0]}}' for i in (1, 2)]
+    task = Given(examples="\n".join(lines))
+    with pytest.raises(TraceError, match="no training example of size 2 or smaller"):
+        trace(doubling_machine, task, 2)
+
+
+def test_what_is_not_wanted_any_more_ends(ntm):
+    answers = iter([True, False])
+    with pytest.raises(TraceError, match="not wanted any more"):
+        trace(ntm, COPY, 2, wanted=lambda: next(answers))
 
 
 def test_a_size_that_the_task_does_not_have_is_refused(ntm):

@@ -1,6 +1,8 @@
 """Machines to serve, and the built page where there is one."""
 
 import dataclasses
+import re
+import threading
 
 import pytest
 
@@ -11,6 +13,7 @@ from softmachine.recipes import get_recipe
 from softmachine.tasks.copy import Copy
 from softmachine.traces.file import trace_from_bytes
 from softmachine.training.curricula import Uniform
+from softmachine.viewer import server
 from softmachine.viewer.machines import Served
 
 
@@ -50,3 +53,31 @@ def trace_file(served):
 @pytest.fixture(scope="session")
 def ntm_trace(trace_file):
     return trace_from_bytes(trace_file)
+
+
+@pytest.fixture(scope="module")
+def address(served, trace_file):
+    """The real server, on a port of its own, in a thread."""
+    told, started, servers = [], threading.Event(), []
+
+    class Watched(server.Server):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            servers.append(self)
+
+    def announce(text):
+        told.append(text)
+        started.set()
+
+    def run():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(server, "Server", Watched)
+            server.serve(served, [("it", trace_file)], open_browser=False, announce=announce)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert started.wait(60)
+    yield re.fullmatch(r"http://127\.0\.0\.1:(\d+)/\?token=([\w-]{32})", told[0])
+    servers[0].should_exit = True
+    thread.join(60)
+    assert not thread.is_alive()

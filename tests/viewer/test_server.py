@@ -3,14 +3,12 @@
 import http.client
 import json
 import queue
-import re
 import threading
 import urllib.request
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import uvicorn
 from starlette.testclient import TestClient
 
 from softmachine.tasks.copy import Copy
@@ -136,7 +134,7 @@ def test_malformed_inputs_are_refused(client, body):
 def test_cells_that_are_no_memory_are_refused(client):
     post = lambda cells: client.post("/api/machines/1/trace", json={"inputs": cells})  # noqa: E731
     assert "from 0 to 2" in error(post([1, 2, 7]), 400)
-    assert "128 cells" in error(post([0] * 129), 400)
+    assert "256 cells" in error(post([0] * 257), 400)
 
 
 @pytest.mark.parametrize("path", ["/api/machines/9/trace", "/api/machines/x/trace",
@@ -210,6 +208,13 @@ def test_the_page_carries_the_token_and_stays_here(client):
     assert response.status_code == 200
     assert '<meta name="softmachine-live" content="secret">' in response.text
     assert response.headers["x-frame-options"] == "DENY"
+    # What the page says of itself counts in a file; only a header can forbid frames.
+    said = response.headers["content-security-policy"].split("; ")
+    assert said[0] == "default-src 'none'"
+    assert said[-1] == "frame-ancestors 'none'"
+    assert "; ".join(said[:-1]) in response.text
+    other = client.get("/api/machines").headers["content-security-policy"]
+    assert other == "default-src 'none'; frame-ancestors 'none'"
     assert response.headers["referrer-policy"] == "no-referrer"
     assert response.headers["cache-control"] == "no-store"
 
@@ -222,34 +227,6 @@ def test_a_machine_that_fails_does_not_show_its_inside(client, served, monkeypat
     assert error(client.get("/api/machines/0/trace"), 500) == (
         "the machine failed: RuntimeError"
     )
-
-
-@pytest.fixture(scope="module")
-def address(served, trace_file):
-    """The real server, on a port of its own, in a thread."""
-    told, started, servers = [], threading.Event(), []
-
-    class Watched(uvicorn.Server):
-        def __init__(self, config):
-            super().__init__(config)
-            servers.append(self)
-
-    def announce(text):
-        told.append(text)
-        started.set()
-
-    def run():
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(server.uvicorn, "Server", Watched)
-            server.serve(served, [("it", trace_file)], open_browser=False, announce=announce)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    assert started.wait(60)
-    yield re.fullmatch(r"http://127\.0\.0\.1:(\d+)/\?token=([\w-]{32})", told[0])
-    servers[0].should_exit = True
-    thread.join(60)
-    assert not thread.is_alive()
 
 
 def test_the_real_server_answers_and_survives_what_is_no_http(address):
@@ -275,7 +252,7 @@ def test_the_real_server_answers_and_survives_what_is_no_http(address):
 
 def test_every_server_has_a_token_of_its_own_and_keeps_it_to_itself(monkeypatch, served):
     told = []
-    monkeypatch.setattr(server.uvicorn.Server, "run", lambda *_, **__: None)
+    monkeypatch.setattr(server.Server, "run", lambda *_, **__: None)
     asked = queue.Queue()
     monkeypatch.setattr(server.webbrowser, "open", asked.put)
     opened = []
@@ -294,9 +271,9 @@ def test_every_server_has_a_token_of_its_own_and_keeps_it_to_itself(monkeypatch,
 def test_a_browser_that_runs_until_it_is_closed_is_answered(monkeypatch, served):
     answers, servers = queue.Queue(), []
 
-    class Watched(uvicorn.Server):
-        def __init__(self, config):
-            super().__init__(config)
+    class Watched(server.Server):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
             servers.append(self)
 
     def browse(address):
@@ -304,7 +281,7 @@ def test_a_browser_that_runs_until_it_is_closed_is_answered(monkeypatch, served)
             answers.put((response.url, response.read().decode()))
         servers[0].should_exit = True
 
-    monkeypatch.setattr(server.uvicorn, "Server", Watched)
+    monkeypatch.setattr(server, "Server", Watched)
     monkeypatch.setattr(server.webbrowser, "open", browse)
     told = []
     # In a thread of its own: a browser of other tests may have an event loop in this one.

@@ -14,6 +14,9 @@ export class Live {
   private readonly machines: Machine[];
   private readonly ran: (trace: Trace) => void;
   private readonly status = element("p", { class: "status", role: "status" });
+  private readonly cancel = element("button", { type: "button", hidden: true }, ["Cancel"], {
+    click: () => this.stop(),
+  });
   private readonly fields = element("div", { class: "controls" });
   private readonly text = element("textarea", {
     spellcheck: "false",
@@ -48,12 +51,14 @@ export class Live {
     this.choose(0);
   }
 
-  /** Run the machine now on what is chosen. */
+  /** Run the machine now on what is chosen; a run under way is cancelled. */
   async run(): Promise<void> {
     clearTimeout(this.timer);
-    this.running?.abort();
+    const before = this.running;
+    before?.abort();
     const running = (this.running = new AbortController());
-    this.status.textContent = "Running …";
+    this.status.textContent = before ? "Cancelled the run before. Running …" : "Running …";
+    this.cancel.hidden = false;
     const checkpoint = this.machine.checkpoints[this.checkpoint].id;
     const request = {
       size: this.size,
@@ -69,7 +74,21 @@ export class Live {
       this.ran(trace);
     } catch (error) {
       if (!running.signal.aborted) this.status.textContent = (error as Error).message;
+    } finally {
+      if (running === this.running) this.rest();
     }
+  }
+
+  /** Cancel the run under way. */
+  private stop(): void {
+    this.running?.abort();
+    this.rest();
+    this.status.textContent = "Cancelled.";
+  }
+
+  private rest(): void {
+    this.running = null;
+    this.cancel.hidden = true;
   }
 
   show(moment: Moment): void {
@@ -167,7 +186,7 @@ export class Live {
             element("summary", {}, ["Input as text"]),
             element("div", { class: "typed" }, [this.text, run]),
           ]),
-      this.status,
+      element("div", { class: "running" }, [this.status, this.cancel]),
     );
   }
 

@@ -1,6 +1,8 @@
 """Running machines from the page, on a real server."""
 
+import queue
 import re
+import time
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +11,7 @@ from playwright.sync_api import expect
 
 from softmachine.machines.ntm import NTM
 from softmachine.tasks.copy import Copy
+from softmachine.viewer.machines import Served
 
 from .conftest import shows
 
@@ -97,6 +100,39 @@ def test_what_is_refused_is_said(page, new_page):
     expect(status).to_have_text(answer.value.json()["error"])
     assert len(new_page.complaints) == 1  # the browser's own, on the answer
     assert "400" in new_page.complaints.pop()
+
+
+def test_a_run_is_cancelled_by_the_next_or_by_hand(page, monkeypatch):
+    drawn, begun, cancelled = Served.drawn, queue.Queue(), queue.Queue()
+
+    def draw(self, checkpoint, size, seed, wanted):
+        if size == 3:
+            return drawn(self, checkpoint, size, seed)
+        begun.put(size)
+        while wanted():
+            time.sleep(0.01)
+        cancelled.put(size)
+        return b""
+
+    monkeypatch.setattr(Served, "drawn", draw)
+    status = page.locator(".status")
+    cancel = page.get_by_role("button", name="Cancel", exact=True)
+    expect(cancel).to_be_hidden()
+    for size, said in ((1, "Running …"), (2, "Cancelled the run before. Running …")):
+        page.get_by_label("size", exact=True).fill(f"{size}")
+        page.keyboard.press("Enter")
+        expect(status).to_have_text(said)
+        assert begun.get(timeout=180) == size
+    assert cancelled.get(timeout=180) == 1
+    cancel.click()
+    expect(status).to_have_text("Cancelled.")
+    expect(cancel).to_be_hidden()
+    assert cancelled.get(timeout=180) == 2
+    page.get_by_label("seed", exact=True).fill("4")
+    page.get_by_label("size", exact=True).fill("3")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="size 3, seed 4").wait_for()
+    expect(status).to_be_empty()
 
 
 def test_runs_are_kept_to_compare(page):
