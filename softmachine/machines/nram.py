@@ -99,6 +99,10 @@ class NRAMConfig:
     """Divide registers by their sums, without effect on gradients."""
     temperature: Positive = 1.0
     """Divides all logits of choices."""
+    logit_clip: Positive | None = None
+    """Bound of the logits of choices, after the temperature; the paper has none. What goes
+    beyond it gets no gradient, and of several sources beyond it none is more likely than
+    another: the hard machine takes the first of them. Machines of schema 2 have 30."""
     hard: bool = False
     """Whether every choice is its most likely one alone."""
 
@@ -147,9 +151,14 @@ class NRAM(Machine):
         """
         del key
         cells, batch = inputs.shape[-1], inputs.shape[:-1]
-        registers = jnp.zeros((self.config.registers, cells, *batch)).at[:, 0].set(1.0)
-        memory = jax.nn.one_hot(inputs.T, cells, axis=1)
+        dtype = self.output.weight.dtype
+        registers = jnp.zeros((self.config.registers, cells, *batch), dtype).at[:, 0].set(1.0)
+        memory = jax.nn.one_hot(inputs.T, cells, axis=1, dtype=dtype)
         return NRAMState(self.controller.init_state(batch), registers, memory)
+
+    def input_shape(self) -> tuple[str]:
+        """Return the shape of one example's inputs."""
+        return ("cells",)
 
     def encode(self, inputs: PyTree) -> None:
         """Return nothing: there is no input per step."""
@@ -278,13 +287,19 @@ class NRAM(Machine):
         ]
         return names + [f"r{i + 1}" for i in range(self.config.registers)]
 
-    def wire(self, hidden: Float[Array, "hidden ..."]) -> Wiring:
-        """Return the controller's choices."""
+    def logits(self, hidden: Float[Array, "hidden ..."]) -> Float[Array, "logits ..."]:
+        """Return the logits of all choices, by which soft and hard machine decide alike."""
         logits = self.output(hidden)
         if self.config.temperature != 1:
             logits = logits / self.config.temperature
         if self.hardening is not None:
             logits = logits + self.hardening.noise()
+        clip = self.config.logit_clip
+        return logits if clip is None else jnp.clip(logits, -clip, clip)
+
+    def wire(self, hidden: Float[Array, "hidden ..."]) -> Wiring:
+        """Return the controller's choices."""
+        logits = self.logits(hidden)
         choices, entropy = choose(self.plan, logits)  # pyright: ignore
         if self.config.hard:
             choices = self.plan.most_likely(logits)
@@ -322,7 +337,7 @@ class Dense(eqx.Module):
 
     def prepare(self) -> Dense:
         """Return the same with its weights as a loop needs them, forwards and backwards."""
-        weight, bias = jax.lax.stop_gradient((self.weight, self.bias[..., None]))
+        weight, bias = _constant((self.weight, self.bias[..., None]))
         # Products take the inputs two at a time: with one for the bias alone they are slower.
         forward = jnp.concatenate([weight, bias, jnp.zeros_like(bias)], axis=-1)
         # Behind a barrier, or XLA would keep one layout and transpose in every step.
@@ -336,12 +351,23 @@ class Dense(eqx.Module):
         grouped = x.reshape(len(x), len(self.bias), -1)
         assert self.forward is not None
         assert self.backward is not None
-        y = _affine(self.weight, self.bias, self.forward(), self.backward(), grouped)
+        # The arrays themselves: calling a buffer would also cut off second derivatives.
+        prepared = self.forward.array, self.backward.array
+        y = _affine(self.weight, self.bias, *prepared, grouped)
         return y.reshape(len(y), -1)
 
 
 def _dense(inputs: int, outputs: int, *, key: PRNGKeyArray) -> Dense:
     return Dense(glorot(inputs, outputs, key=key), jnp.zeros(outputs))
+
+
+@jax.custom_vjp
+def _constant(x):
+    """Return what passes no gradient back, but tangents of second derivatives on."""
+    return x
+
+
+_constant.defvjp(lambda x: (x, None), lambda _, bar: (None,))
 
 
 @jax.custom_vjp
@@ -399,7 +425,8 @@ class Recurrent(eqx.Module):
     def init_state(self, batch: tuple[int, ...] = ()) -> Float[Array, "parts hidden *batch"]:
         """Return zeros: hidden state and, for LSTM, cells."""
         hidden = self.first.bias.shape[-1]
-        return jnp.zeros((2 if self.kind == "lstm" else 1, hidden, *batch))
+        parts = 2 if self.kind == "lstm" else 1
+        return jnp.zeros((parts, hidden, *batch), self.first.bias.dtype)
 
     def __call__(
         self,

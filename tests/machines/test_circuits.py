@@ -7,7 +7,7 @@ import pytest
 
 from softmachine import compiling
 from softmachine.machines.circuits import (
-    LARGEST_LOGIT,
+    DECIDED,
     Plan,
     choose,
     gate_results,
@@ -211,7 +211,7 @@ def test_wild_logits_count_as_the_largest():
         (choices, entropy), back = jax.vjp(lambda x: choose(few, x), logits)
         return choices, entropy, back((choices, jnp.ones_like(entropy)))
 
-    found = run(jnp.stack([logits, jnp.clip(logits, -LARGEST_LOGIT, LARGEST_LOGIT)]))
+    found = run(jnp.stack([logits, jnp.clip(logits, -DECIDED, DECIDED)]))
     for x in jax.tree.leaves(found):
         assert np.all(np.isfinite(x))
         np.testing.assert_array_equal(x[0], x[1])

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from softmachine.machines.controllers import ControllerConfig
-from softmachine.machines.linear import LoopLinear
+from softmachine.machines.linear import called_once
 from softmachine.machines.loop import run_batch, scan_steps
-from softmachine.machines.machine import Machine, split_trainable
+from softmachine.machines.machine import split_trainable
 from softmachine.machines.ntm import NTMConfig
 from softmachine.machines.recurrent import RecurrentConfig
 
@@ -190,19 +190,175 @@ def test_scan_steps_is_scan(steps):
             np.testing.assert_allclose(mine, theirs, rtol=1e-12, atol=1e-14)
 
 
-class Twice(Machine):
-    layer: LoopLinear
+@pytest.mark.parametrize("config", MACHINES.values(), ids=MACHINES)
+def test_no_layer_s_gradient_is_added_up_in_the_loop(config):
+    """Right as well, but several times slower."""
+    machine = eqx.filter_eval_shape(config.build, INPUTS, OUTPUTS, key=jax.random.key(0))
+    state = jax.eval_shape(lambda m: m.init_state(key=jax.random.key(0)), machine)
+    encoded = jax.eval_shape(lambda m, x: m.encode(x), machine, jnp.zeros(INPUTS))
+    once = called_once(type(machine).advance, machine, state, encoded)
+    assert once
+    assert all(once)
 
-    def init_state(self, inputs, *, key=None):
-        del inputs, key
-        return jnp.zeros(2)
 
-    def advance(self, state, x):
-        state = self.layer(self.layer(state)) + x
-        return state, state
+# --- second derivatives, no steps, what does not fit --------------------------------------
 
 
-def test_a_layer_called_twice_in_a_step_is_refused():
-    machine = Twice(LoopLinear(jnp.eye(2), None))
-    with pytest.raises(ValueError, match="called twice in one step"):
-        run_batch(machine, jnp.ones((1, 3, 2)), steps=3, max_steps=3)
+@pytest.mark.parametrize(
+    "config", [ntm(), RecurrentConfig(controller=ControllerConfig(hidden=4))]
+)
+def test_second_derivatives_are_right_forwards_and_refused_backwards(config):
+    """A Hessian times a vector, forwards over the gradient, against differences of gradients."""
+    rng = np.random.default_rng(0)
+    with jax.enable_x64(True):
+        machine = eqx.filter_jit(config.build)(INPUTS, OUTPUTS, key=jax.random.key(0))
+        parameters, static = split_trainable(machine)
+        parameters = jax.tree.map(
+            lambda x: x + jnp.asarray(0.3 * rng.normal(size=x.shape)), parameters
+        )
+        direction = jax.tree.map(lambda x: jnp.asarray(rng.normal(size=x.shape)), parameters)
+        inputs = jnp.asarray(rng.normal(size=(BATCH, 3, INPUTS)))
+
+        def loss(parameters):
+            outputs = run_batch(eqx.combine(parameters, static), inputs, steps=3, max_steps=3)
+            return jnp.sum(jnp.sin(outputs))
+
+        gradient = jax.jit(jax.grad(loss))
+        _, found = jax.jit(lambda p, v: jax.jvp(jax.grad(loss), (p,), (v,)))(
+            parameters, direction
+        )
+        up, down = (
+            gradient(jax.tree.map(lambda x, v, s=s: x + s * v, parameters, direction))
+            for s in (1e-5, -1e-5)
+        )
+        for (path, ours), high, low in zip(
+            jax.tree.leaves_with_path(found),
+            jax.tree.leaves(up),
+            jax.tree.leaves(down),
+            strict=True,
+        ):
+            np.testing.assert_allclose(
+                ours,
+                (high - low) / 2e-5,
+                rtol=1e-5,
+                atol=1e-7,
+                err_msg=jax.tree_util.keystr(path),
+            )
+        with pytest.raises(TypeError, match="forward-mode"):
+            jax.jvp(loss, (parameters,), (direction,))
+        with pytest.raises(ValueError, match="Reverse-mode differentiation does not work"):
+            jax.grad(lambda p: jnp.sum(jax.grad(loss)(p).output.weight))(parameters)
+
+
+@pytest.mark.parametrize("config", MACHINES.values(), ids=MACHINES)
+def test_no_steps_give_no_outputs(config):
+    """Traced alone: what would fail fails there."""
+    machine = eqx.filter_eval_shape(config.build, INPUTS, OUTPUTS, key=jax.random.key(0))
+    keys = jax.random.split(jax.random.key(1), BATCH)
+
+    def alone(machine):
+        return machine(jnp.zeros((0, INPUTS)), key=keys[0])
+
+    def together(machine):
+        outputs = run_batch(
+            machine, jnp.zeros((BATCH, 0, INPUTS)), steps=0, max_steps=0, keys=keys
+        )
+        return jnp.sum(outputs), outputs
+
+    assert eqx.filter_eval_shape(alone, machine).shape == (0, OUTPUTS)
+    gradient = eqx.filter_grad(together, has_aux=True)
+    _, outputs = eqx.filter_eval_shape(gradient, machine)
+    assert outputs.shape == (BATCH, 0, OUTPUTS)
+
+
+def test_no_steps_have_no_gradient():
+    machine = RecurrentConfig(controller=ControllerConfig(hidden=2)).build(
+        INPUTS, OUTPUTS, key=jax.random.key(0)
+    )
+    inputs = jnp.zeros((BATCH, 0, INPUTS))
+    gradient = eqx.filter_jit(
+        eqx.filter_grad(lambda m: jnp.sum(run_batch(m, inputs, steps=0, max_steps=0)))
+    )(machine)
+    assert not any(np.any(leaf) for leaf in jax.tree.leaves(gradient))
+
+
+def test_inputs_of_another_shape_are_refused_in_words():
+    machine = eqx.filter_jit(ntm().build)(INPUTS, OUTPUTS, key=jax.random.key(0))
+
+    def batch(inputs, steps=6):
+        return run_batch(machine, inputs, steps=steps, max_steps=6)
+
+    hint = r"use jax\.vmap\(machine\) or softmachine\.run_batch"
+    for call, message in (
+        (
+            lambda: machine(jnp.ones((4, 20, 3))),
+            rf"\(steps, 3\), one .* got \(4, 20, 3\).*{hint}",
+        ),
+        (
+            lambda: machine(jnp.ones((20, 4))),
+            r"expected inputs of shape \(steps, 3\).*\(20, 4\)$",
+        ),
+        (
+            lambda: machine(np.ones(3)),
+            r"NTM expected inputs of shape \(steps, 3\).*got \(3,\)$",
+        ),
+        (lambda: machine([[0.0] * 3]), r"\(steps, 3\), one example; got a list, no array"),
+        (
+            lambda: machine.step(machine.init_state(), jnp.ones((1, 3))),
+            r"\(3,\), one step of one",
+        ),
+        (
+            lambda: batch(jnp.ones((6, 3))),
+            r"\(batch, 6, 3\), a batch of examples; got \(6, 3\)$",
+        ),
+        (lambda: batch(jnp.ones((2, 5, 3))), r"\(batch, 6, 3\), a batch .*got \(2, 5, 3\)$"),
+        (lambda: batch(jnp.ones((2, 6, 3)), 7), r"between 0 and max_steps \(6\), not 7"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+# --- other types than float32 -------------------------------------------------------------
+
+
+def run_both(machine, inputs):
+    """Return the outputs of `vmap` and of `run_batch`."""
+    keys = jax.random.split(jax.random.key(1), BATCH)
+    steps = inputs.shape[1]
+    return (
+        jax.vmap(lambda x, key: machine(x, key=key))(inputs, keys),
+        run_batch(machine, inputs, steps=steps, max_steps=steps, keys=keys),
+    )
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.float32, jnp.float64])
+@pytest.mark.parametrize("config", MACHINES.values(), ids=MACHINES)
+def test_states_and_outputs_have_the_type_of_the_parameters(config, dtype):
+    """Whatever type the inputs have; gradients, too. Traced alone: types are known there."""
+    machine = eqx.filter_eval_shape(config.build, INPUTS, OUTPUTS, key=jax.random.key(0))
+    with jax.enable_x64(True):
+        machine = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, dtype) if hasattr(x, "shape") else x,
+            machine,
+        )
+        for kind in (dtype, jnp.float64, jnp.int32, bool):
+            inputs = jax.ShapeDtypeStruct((BATCH, 4, INPUTS), kind)
+            for outputs in eqx.filter_eval_shape(run_both, machine, inputs):
+                assert outputs.dtype == dtype
+        gradient = eqx.filter_eval_shape(
+            eqx.filter_grad(lambda m, x: jnp.sum(run_both(m, x)[1])), machine, inputs
+        )
+        assert {leaf.dtype for leaf in jax.tree.leaves(gradient)} == {jnp.dtype(dtype)}
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_outputs_in_half_precision_are_close(dtype):
+    """First weights of zeros and rows of 1e-6, neither of which may come to nothing."""
+    config = ntm(initial_memory_range=(1e-6, 1e-6), initial_weightings="first-row")
+    machine = eqx.filter_jit(config.build)(INPUTS, OUTPUTS, key=jax.random.key(0))
+    inputs = jnp.asarray(np.random.default_rng(0).integers(0, 2, (BATCH, 4, INPUTS)))
+    run = eqx.filter_jit(run_both)
+    expected, _ = run(machine, inputs)
+    half = jax.tree.map(lambda x: x.astype(dtype) if eqx.is_inexact_array(x) else x, machine)
+    for outputs in run(half, inputs):
+        np.testing.assert_allclose(outputs.astype(jnp.float32), expected, atol=0.02)
