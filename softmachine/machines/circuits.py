@@ -149,6 +149,7 @@ def _choose(plan, logits):
 
 
 def _choose_back(plan, saved, bars):
+    del plan
     choices_bar, entropy_bar = bars
     logits_bar = []
     for choice, below, offset, bar in zip(*saved, choices_bar, strict=True):

@@ -75,6 +75,25 @@ def glorot(inputs: int, outputs: int, *, key: PRNGKeyArray) -> Float[Array, "out
 
 
 @jax.custom_vjp
+def once_differentiable(x: PyTree) -> PyTree:
+    """Return what a gradient is made of; refuse, in words, to differentiate that again.
+
+    For rules whose own derivative would be wrong. Forwards over such a gradient JAX refuses.
+    """
+    return x
+
+
+def _refuse(_, bar):
+    del bar
+    raise NotImplementedError(
+        "second derivatives of run_batch are not supported: take them of jax.vmap(machine)"
+    )
+
+
+once_differentiable.defvjp(lambda x: (x, None), _refuse)
+
+
+@jax.custom_vjp
 def _tapped_product(weight, transposed, x, output_tap, input_tap):
     del weight, output_tap, input_tap
     return x @ transposed
@@ -87,7 +106,8 @@ def _tapped_product_forward(weight, transposed, x, output_tap, input_tap):
 def _tapped_product_backward(residuals, y_bar):
     # The "gradients" of the two taps are the factors of the weight's gradient. Under `vmap`
     # of this call alone both would be summed: `called_once` is why that does not happen.
-    weight, x = residuals
+    # A second derivative would use each tap once more, and is refused.
+    (weight, x), y_bar = once_differentiable((residuals, y_bar))
     return None, None, y_bar @ weight, y_bar, x
 
 
@@ -119,13 +139,13 @@ class _MarkedLinear(LoopLinear):
     mark: str = eqx.field(static=True)
 
     def __call__(self, x: Float[Array, "... inputs"]) -> Float[Array, "... outputs"]:
-        return _marked(self.mark)(LoopLinear(self.weight, self.bias), x)
+        return _marked(self.mark)(self.weight, self.bias, x)
 
 
 @lru_cache(maxsize=64)
 def _marked(mark: str) -> Callable:
-    def call(layer, x):
-        return layer(x)
+    def call(weight, bias, x):
+        return LoopLinear(weight, bias)(x)
 
     call.__name__ = mark
     return jax.jit(call)
@@ -151,7 +171,9 @@ def called_once(
         arguments: arrays, or `jax.ShapeDtypeStruct` in their place.
     """
     leaves, treedef = jax.tree.flatten(layers, is_leaf=_is_loop_linear)
-    found = {i: leaf for i, leaf in enumerate(leaves) if _is_loop_linear(leaf)}
+    places = [i for i, leaf in enumerate(leaves) if _is_loop_linear(leaf)]
+    # Weights of several layers in one array are never those of one call.
+    found = {i: leaves[i] for i in places if leaves[i].weight.ndim == 2}
 
     def marked(weights, *arguments):
         layers = list(leaves)
@@ -163,7 +185,9 @@ def called_once(
     program = jax.make_jaxpr(marked)(weights, *arguments).jaxpr
     inputs = iter(program.invars)
     names = {i: [next(inputs) for _ in jax.tree.leaves(pair)] for i, pair in weights.items()}
-    return tuple(_only_call(program, names[i], f"loop_linear_{i}") for i in found)
+    return tuple(
+        i in found and _only_call(program, names[i], f"loop_linear_{i}") for i in places
+    )
 
 
 def _only_call(program: Any, names: list[Any], mark: str) -> bool:
@@ -177,8 +201,14 @@ def _only_call(program: Any, names: list[Any], mark: str) -> bool:
     if len(uses) != 1 or returned or uses[0].params.get("name") != mark:
         return False
     *layer, x = uses[0].invars
-    shapes = [2, 1, 1] if len(names) == 2 else [2, 1]
-    return layer == names and [len(v.aval.shape) for v in (*layer, x)] == shapes
+    if layer != names or len(x.aval.shape) != 1:
+        return False
+    # Inside, nothing but the call: JAX leaves the name to what it makes of it, such as a
+    # gradient, which may hand the weight on.
+    weight, *bias, x = (jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in (*layer, x))
+    call = jax.make_jaxpr(_marked(mark))(weight, bias[0] if bias else None, x)
+    expected = call.jaxpr.eqns[0]
+    return str(uses[0].params.get("jaxpr")) == str(expected.params.get("jaxpr"))
 
 
 def defer_weight_gradients(
@@ -208,6 +238,7 @@ def defer_weight_gradients(
             jnp.zeros((*leading, outputs), leaf.weight.dtype),
             jnp.zeros((*leading, inputs), leaf.weight.dtype),
         )
+        weight, bias = jax.lax.stop_gradient((weight, bias))
         # Both layouts, or the loop would transpose the weight anew in every step.
         transposed = jax.lax.optimization_barrier(weight.T)
         leaves[i] = _DeferredLinear(weight, transposed, bias)

@@ -24,7 +24,7 @@ from softmachine.choices import Count, Few, Positive, check_fields
 from softmachine.machines.circuits import Choices, Plan, choose, gate_results, run_gates
 from softmachine.machines.fields import Field
 from softmachine.machines.gates import PAPER_GATES, find_gates
-from softmachine.machines.linear import glorot
+from softmachine.machines.linear import glorot, once_differentiable
 from softmachine.machines.machine import Buffer, Machine
 
 
@@ -337,7 +337,7 @@ class Dense(eqx.Module):
 
     def prepare(self) -> Dense:
         """Return the same with its weights as a loop needs them, forwards and backwards."""
-        weight, bias = _constant((self.weight, self.bias[..., None]))
+        weight, bias = jax.lax.stop_gradient((self.weight, self.bias[..., None]))
         # Products take the inputs two at a time: with one for the bias alone they are slower.
         forward = jnp.concatenate([weight, bias, jnp.zeros_like(bias)], axis=-1)
         # Behind a barrier, or XLA would keep one layout and transpose in every step.
@@ -351,23 +351,12 @@ class Dense(eqx.Module):
         grouped = x.reshape(len(x), len(self.bias), -1)
         assert self.forward is not None
         assert self.backward is not None
-        # The arrays themselves: calling a buffer would also cut off second derivatives.
-        prepared = self.forward.array, self.backward.array
-        y = _affine(self.weight, self.bias, *prepared, grouped)
+        y = _affine(self.weight, self.bias, self.forward(), self.backward(), grouped)
         return y.reshape(len(y), -1)
 
 
 def _dense(inputs: int, outputs: int, *, key: PRNGKeyArray) -> Dense:
     return Dense(glorot(inputs, outputs, key=key), jnp.zeros(outputs))
-
-
-@jax.custom_vjp
-def _constant(x):
-    """Return what passes no gradient back, but tangents of second derivatives on."""
-    return x
-
-
-_constant.defvjp(lambda x: (x, None), lambda _, bar: (None,))
 
 
 @jax.custom_vjp
@@ -386,7 +375,8 @@ def _affine_forward(weight, bias, forward, backward, x):
 
 
 def _affine_back(saved, bar):
-    backward, x = saved
+    # `forward` and `backward` are constants, so that a second derivative would lack a part.
+    (backward, x), bar = once_differentiable((saved, bar))
     # The barrier comes first: after it the axes could only be swapped in a pass of their own.
     bar, x = jnp.swapaxes(jax.lax.optimization_barrier(bar), 0, 1), jnp.swapaxes(x, 0, 1)
     weight_bar = jnp.einsum("pob,pib->poi", bar, x)

@@ -139,8 +139,9 @@ def from_pytorch_ntm(source: Any) -> NTM:
 def to_pytorch_ntm(machine: NTM) -> dict[str, np.ndarray]:
     """Return a machine as a ``state_dict`` of pytorch-ntm, in NumPy arrays.
 
-    In the type of its parameters, float32 for bfloat16. Made into tensors, it is what ``EncapsulatedNTM.load_state_dict`` takes. Each LSTM
-    bias is divided evenly between the project's two, as its own training leaves them.
+    In the type of its parameters, float32 for bfloat16. Made into tensors, it is what
+    ``EncapsulatedNTM.load_state_dict`` takes. Each LSTM bias is divided evenly between the
+    project's two, as its own training leaves them.
 
     Raises:
         ValueError: the project has no such machine; names the field that differs.
@@ -283,8 +284,8 @@ def _read(source: Any) -> dict[str, np.ndarray]:
     """Return the arrays of a module or a state_dict, without the names of wrappers."""
     if isinstance(source, str | os.PathLike):
         raise ValueError(
-            f"expected a pytorch-ntm model or its state_dict, not the path {os.fspath(source)!r}"
-            ": read it with torch.load(path, map_location='cpu', weights_only=True)"
+            f"expected a pytorch-ntm model or its state_dict, not the path "
+            f"{os.fspath(source)!r}: read it with torch.load(path, map_location='cpu', weights_only=True)"
         )
     state_dict = source.state_dict() if hasattr(source, "state_dict") else source
     if not isinstance(state_dict, Mapping):
@@ -369,8 +370,8 @@ def _check_arrays(arrays: Mapping[str, np.ndarray], shapes: Shapes) -> None:
     other = next((key for key in shapes if arrays[key].dtype != dtype), None)
     if other is not None:
         raise ValueError(
-            f"{other!r} has type {arrays[other].dtype}, 'ntm.fc.bias' has {dtype}: expected one "
-            "type for all"
+            f"{other!r} has type {arrays[other].dtype}, 'ntm.fc.bias' has {dtype}: expected "
+            "one type for all"
         )
     unknown = sorted(set(arrays) - set(shapes))
     if unknown:

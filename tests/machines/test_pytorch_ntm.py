@@ -279,7 +279,7 @@ def test_tensors_and_modules_are_taken(prefix):
 
 @pytest.mark.parametrize("kind", ["bfloat16", "float16"])
 def test_half_precision_is_taken_runs_and_comes_back(kind):
-    state_dict, inputs, expected = golden("one pair")
+    state_dict, inputs, _ = golden("one pair")
     for key in [key for key in state_dict if "bias_hh" in key]:
         state_dict[key] = state_dict[key.replace("bias_hh", "bias_ih")]
     half = {key: np.asarray(jnp.asarray(array, kind)) for key, array in state_dict.items()}
