@@ -285,7 +285,8 @@ def _read(source: Any) -> dict[str, np.ndarray]:
     if isinstance(source, str | os.PathLike):
         raise ValueError(
             f"expected a pytorch-ntm model or its state_dict, not the path "
-            f"{os.fspath(source)!r}: read it with torch.load(path, map_location='cpu', weights_only=True)"
+            f"{os.fspath(source)!r}: read it with "
+            "torch.load(path, map_location='cpu', weights_only=True)"
         )
     state_dict = source.state_dict() if hasattr(source, "state_dict") else source
     if not isinstance(state_dict, Mapping):
