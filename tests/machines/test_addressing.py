@@ -539,7 +539,8 @@ def similar_with_epsilon(memory, keys, strengths, probe):
 def test_similarities_with_an_epsilon_stay_finite(strength):
     """In float32, for all extremes of memories and keys."""
     probe = jnp.asarray(np.random.default_rng(1).normal(size=(2, MANY)), jnp.float32)
-    for memory, keys, _ in extremes():
+    for parameters in extremes():
+        memory, keys, _ = parameters.values
         arguments = (jnp.asarray(x, jnp.float32) for x in (memory, keys, [strength] * 2))
         gradients, weightings = similar_with_epsilon(*arguments, probe)
         np.testing.assert_allclose(np.sum(weightings, axis=-1), 1, atol=1e-4)
