@@ -45,15 +45,15 @@ def _wired(config, wires):
     import jax
     import jax.numpy as jnp
 
-    from softmachine.machines.circuits import LARGEST_LOGIT
+    from softmachine.machines.circuits import DECIDED
 
     machine = jax.tree.map(jnp.zeros_like, config.build(key=jax.random.key(0)))
     slots = [*(f"r{i + 1}" for i in range(config.registers)), *config.gates]
     order = machine.plan.order.reshape(-1, len(slots))
-    bias = jnp.full_like(machine.output.bias, -LARGEST_LOGIT)
+    bias = jnp.full_like(machine.output.bias, -DECIDED)
     for row, name in enumerate(machine.choice_names()):
         if name in wires:
-            bias = bias.at[order[row, slots.index(wires[name])]].set(LARGEST_LOGIT)
+            bias = bias.at[order[row, slots.index(wires[name])]].set(DECIDED)
     stop = jnp.full_like(machine.stop.bias, -30.0)
     return eqx.tree_at(lambda m: (m.output.bias, m.stop.bias), machine, (bias, stop))
 

@@ -15,8 +15,8 @@ from jaxtyping import Array, Float
 from softmachine.machines.products import match_rows
 
 NORM_SMOOTHING = 1e-6
-"""Added to squared norms. A row much shorter than its root, 1e-3, counts as zero instead
-of passing gradients on multiplied by one over its length."""
+"""Added to squared norms unless a configuration says otherwise. A row much shorter than its
+root, 1e-3, counts as zero instead of passing gradients on multiplied by one over its length."""
 
 WEIGHT_FLOOR = 1e-12
 """Added to a weighting before its logarithm."""
@@ -35,16 +35,34 @@ def content_weighting(
     key_strengths: Float[Array, " heads"],
     *,
     smoothing: float = NORM_SMOOTHING,
+    epsilon: float = 0.0,
 ) -> Float[Array, "heads rows"]:
     """Weight rows by cosine similarity to each head's key (Eq. 5 and 6).
 
-    ``smoothing`` is added to squared norms.
+    ``smoothing`` is added to squared norms, ``epsilon`` to the product of two norms by which
+    a dot product is divided. One of them must be above 0, or zeros give NaN.
     """
     dots = match_rows(keys, memory)
-    row_scale = jax.lax.rsqrt(jnp.sum(jnp.square(memory), axis=0) + smoothing)
-    key_scale = jax.lax.rsqrt(jnp.sum(jnp.square(keys), axis=1) + smoothing)
-    similarity = dots * row_scale * key_scale[:, None]
+    row_squares = jnp.sum(jnp.square(memory), axis=0) + smoothing
+    key_squares = jnp.sum(jnp.square(keys), axis=1) + smoothing
+    if epsilon:
+        norms = _root(key_squares)[:, None] * _root(row_squares)
+        similarity = dots / (norms + epsilon)
+    else:
+        row_scale, key_scale = jax.lax.rsqrt(row_squares), jax.lax.rsqrt(key_squares)
+        similarity = dots * row_scale * key_scale[:, None]
     return jax.nn.softmax(key_strengths[:, None] * similarity, axis=-1)
+
+
+def _root(squares: Float[Array, " n"]) -> Float[Array, " n"]:
+    """Return square roots; that of 0, whose slope is infinite, passes no gradient on.
+
+    A dot product divided by a norm and an epsilon has a gradient at 0 all the same: that of
+    the dot product, divided by epsilon. What the norm adds to it there is 0.
+    """
+    positive = squares > 0
+    # Two choices: the gradient of one alone would be 0 times infinity, which is NaN.
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squares, 1)), 0)
 
 
 def interpolate(

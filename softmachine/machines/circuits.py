@@ -29,8 +29,8 @@ from softmachine.machines.gates import (
     write_back,
 )
 
-LARGEST_LOGIT = 30.0
-"""Logits of choices are clipped to ± this."""
+DECIDED = 30.0
+"""Logits of ± this decide a choice: what is left to the others, exp(-60), is nothing."""
 
 Registers = Float[Array, "registers values ..."]
 Table = Float[Array, "slots values ..."]
@@ -116,7 +116,7 @@ class Plan:
     def most_likely(self, logits: Logits) -> Choices:
         """Return each choice as its most likely source alone."""
         return tuple(
-            jax.nn.one_hot(jnp.argmax(piece, axis=1), piece.shape[1], axis=1)
+            jax.nn.one_hot(jnp.argmax(piece, axis=1), piece.shape[1], axis=1, dtype=piece.dtype)
             for piece in self.split(logits)
         )
 
@@ -126,35 +126,35 @@ class Plan:
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def choose(plan: Plan, logits: Logits) -> tuple[Choices, Float[Array, "*batch"]]:
-    """Return the softmax of every row, and the sum of the rows' entropies, in nats.
-
-    Logits count as far as ±`LARGEST_LOGIT`.
-    """
+    """Return the softmax of every row, and the sum of the rows' entropies, in nats."""
     return _choose(plan, logits)[0]
 
 
 def _choose(plan, logits):
-    bounded = jnp.clip(_alone(logits), -LARGEST_LOGIT, LARGEST_LOGIT)
-    weights = _alone(jnp.exp(bounded))
-    choices, offsets, entropy = [], [], jnp.zeros(logits.shape[1:], logits.dtype)
-    for weight, logit in zip(plan.split(weights), plan.split(bounded), strict=True):
-        total = _alone(_row_sums(weight))
+    choices, logs, offsets = [], [], []
+    entropy = jnp.zeros(logits.shape[1:], logits.dtype)
+    for logit in plan.split(_alone(logits)):
+        # Below the largest: no logit is too large for an exponential.
+        most = _alone(_over_sources(jnp.maximum, logit))
+        below = logit - most[:, None]
+        weight = _alone(jnp.exp(below))
+        total = _alone(_over_sources(add, weight))
         choice = _alone(weight * (1 / total)[:, None])
-        entropies = _alone(jnp.log(total) - _row_sums(choice * logit))
+        entropies = _alone(jnp.log(total) - _over_sources(add, choice * below))
         choices.append(choice)
+        logs.append(below)
         offsets.append(entropies - jnp.log(total))
         entropy += reduce(add, entropies)
-    return (tuple(choices), entropy), (choices, bounded, offsets)
+    return (tuple(choices), entropy), (choices, logs, offsets)
 
 
 def _choose_back(plan, saved, bars):
-    choices, bounded, offsets = saved
+    del plan
     choices_bar, entropy_bar = bars
-    pieces = zip(choices, plan.split(bounded), offsets, choices_bar, strict=True)
     logits_bar = []
-    for choice, logit, offset, bar in pieces:
-        along = _alone(_row_sums(choice * bar))
-        from_entropy = entropy_bar * (logit + offset[:, None])
+    for choice, below, offset, bar in zip(*saved, choices_bar, strict=True):
+        along = _alone(_over_sources(add, choice * bar))
+        from_entropy = entropy_bar * (below + offset[:, None])
         logits_bar.append(choice * (bar - along[:, None] - from_entropy))
     return (jnp.concatenate([x.reshape(-1, *x.shape[2:]) for x in logits_bar]),)
 
@@ -162,9 +162,9 @@ def _choose_back(plan, saved, bars):
 choose.defvjp(_choose, _choose_back)
 
 
-def _row_sums(x):
-    """Return the sums over the sources; XLA does not vectorise a reduction of them."""
-    return reduce(add, [x[:, source] for source in range(x.shape[1])])
+def _over_sources(join, x):
+    """Return the sum or maximum over the sources; XLA does not vectorise reducing them."""
+    return reduce(join, [x[:, source] for source in range(x.shape[1])])
 
 
 # Gates

@@ -37,6 +37,7 @@ CELL_GAIN = 5.0
 class Controller(eqx.Module):
     """A stack of layers; every layer sees the input and the feedback."""
 
+    from_input: eqx.AbstractVar[Linear]
     output_size: eqx.AbstractVar[int]
 
     @abc.abstractmethod
@@ -55,6 +56,11 @@ class Controller(eqx.Module):
         feedback: Float[Array, " feedback"],
     ) -> tuple[PyTree, Float[Array, " outputs"]]:
         """Take one step; return the next state and the outputs of all layers, joined."""
+
+
+def _by_layer(x: Float[Array, "... values"], layers: int) -> Float[Array, "... layers width"]:
+    """Return the values of all layers, an axis for the layers; of no steps, none."""
+    return x.reshape(*x.shape[:-1], layers, x.shape[-1] // layers)
 
 
 class LSTM(Controller):
@@ -76,7 +82,7 @@ class LSTM(Controller):
 
     def project(self, x: Float[Array, "... inputs"]) -> Float[Array, "... layers width"]:
         """Return the input's share of gates and candidates, bias included."""
-        return self.from_input(x).reshape(*x.shape[:-1], len(self.recurrent), -1)
+        return _by_layer(self.from_input(x), len(self.recurrent))
 
     def __call__(
         self,
@@ -122,7 +128,7 @@ class Counter(Controller):
 
     def project(self, x: Float[Array, "... inputs"]) -> Float[Array, "... layers width"]:
         """Return the candidates of all layers."""
-        return self.from_input(x).reshape(*x.shape[:-1], len(self.recurrent), -1)
+        return _by_layer(self.from_input(x), len(self.recurrent))
 
     def __call__(
         self,
@@ -165,7 +171,7 @@ class GRU(Controller):
 
     def project(self, x: Float[Array, "... inputs"]) -> Float[Array, "... layers width"]:
         """Return the input's share of the gates, bias included."""
-        return self.from_input(x).reshape(*x.shape[:-1], len(self.recurrent), -1)
+        return _by_layer(self.from_input(x), len(self.recurrent))
 
     def __call__(
         self,
@@ -203,7 +209,7 @@ class FeedForward(Controller):
 
     def project(self, x: Float[Array, "... inputs"]) -> Float[Array, "... layers width"]:
         """Return the input's share of all layers, bias included."""
-        return self.from_input(x).reshape(*x.shape[:-1], len(self.from_below), -1)
+        return _by_layer(self.from_input(x), len(self.from_below))
 
     def __call__(
         self,

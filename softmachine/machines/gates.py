@@ -235,7 +235,7 @@ def _total(upwards: bool, own: bool, a: Distribution) -> Distribution:
     """Return, for each c, the sum of ``a[i]`` over i > c, or i < c; and i = c if ``own``."""
     mask = np.tri(len(a), k=0 if own else -1, dtype=np.float32)
     mask = (mask if upwards else mask.T).reshape(len(a), len(a), *[1] * (a.ndim - 1))
-    return weighted_sum(jnp.asarray(mask), a[:, None])
+    return weighted_sum(jnp.asarray(mask, a.dtype), a[:, None])
 
 
 _total.defvjp(

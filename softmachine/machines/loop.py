@@ -11,8 +11,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, Key, PyTree
 
-from softmachine.machines.linear import defer_weight_gradients, is_loop_linear, with_taps
-from softmachine.machines.machine import Machine, split_trainable
+from softmachine.machines.linear import (
+    called_once,
+    defer_weight_gradients,
+    is_deferred,
+    with_taps,
+)
+from softmachine.machines.machine import Machine, check_shape, split_trainable
 
 CACHED_EXAMPLES = 128
 """So many examples of a ``batch_last`` machine are best computed together on a CPU core: with
@@ -45,7 +50,18 @@ def run_batch(
     Returns:
         Outputs with leading axes ``(batch, max_steps)``; of a machine that is ``batch_last``,
         with first axis ``max_steps`` and last axis ``batch``.
+
+    Raises:
+        ValueError: the inputs have another shape than a batch of the machine's, or there
+            are more steps than ``max_steps``.
     """
+    if isinstance(steps, int) and not 0 <= steps <= max_steps:
+        raise ValueError(f"steps must be between 0 and max_steps ({max_steps}), not {steps}")
+    shape = machine.input_shape()
+    if shape is not None:
+        per_step = (max_steps,) if shape[0] == "steps" else shape[:1]
+        shape = ("batch", *per_step, *shape[1:])
+    check_shape(inputs, shape, "a batch of examples", type(machine).__name__)
     if machine.batch_last:
         return _run_batch_last(machine, inputs, steps, max_steps)
     batch = jax.tree.leaves(inputs)[0].shape[0]
@@ -56,11 +72,14 @@ def run_batch(
     time_first = partial(jax.tree.map, lambda x: jnp.swapaxes(x, 0, 1) if x.ndim > 1 else x)
     encoded = machine.encode(time_first(inputs))
 
-    core, taps = defer_weight_gradients(machine, (max_steps, batch))
+    one_state = _without_axes(state, 1)
+    one_encoded = _without_axes(encoded, 2)
+    once = called_once(lambda machine, *x: machine.advance(*x), machine, one_state, one_encoded)
+    core, taps = defer_weight_gradients(machine, (max_steps, batch), once)
     differentiable = jax.tree.map(
-        lambda node: not is_loop_linear(node) and eqx.is_inexact_array(node),
+        lambda node: not is_deferred(node) and eqx.is_inexact_array(node),
         core,
-        is_leaf=is_loop_linear,
+        is_leaf=is_deferred,
     )
     parameters, constants = eqx.partition(core, differentiable)
     constants, static = eqx.partition(constants, eqx.is_array)
@@ -125,6 +144,11 @@ def scan_steps(
     return _loop(turn, max_steps, state, inputs, steps)[0]
 
 
+def _without_axes(tree: PyTree, axes: int) -> PyTree:
+    """Return shapes and types of arrays without so many leading axes."""
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[axes:], x.dtype), tree)
+
+
 def _at(tree: PyTree, t: Any) -> PyTree:
     return jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, t, keepdims=False), tree)
 
@@ -146,7 +170,7 @@ def _loop(turn, max_steps, state, inputs, steps, kept=None):
 
     ``turn(state, inputs) -> (state, features, *keep)``; ``kept`` are buffers for these.
     """
-    _, features, *_ = jax.eval_shape(turn, state, jax.tree.map(lambda x: x[0], inputs))
+    _, features, *_ = jax.eval_shape(turn, state, _without_axes(inputs, 1))
 
     def body(t, carry):
         state, features, kept = carry
@@ -156,8 +180,13 @@ def _loop(turn, max_steps, state, inputs, steps, kept=None):
     # Zeros, not `empty`: what nobody writes still meets a mask, and 0 * NaN is NaN.
     blank = jax.tree.map(lambda x: jnp.zeros((max_steps, *x.shape), x.dtype), features)
     carry = (state, blank, kept or [])
-    _, features, kept = jax.lax.fori_loop(0, steps, body, carry)
+    _, features, kept = _repeat(body, max_steps, steps, carry)
     return features, kept
+
+
+def _repeat(body, max_steps, steps, carry):
+    """Run a loop; where there is no room for a step, nothing could even be traced."""
+    return jax.lax.fori_loop(0, steps, body, carry) if max_steps else carry
 
 
 _split = partial(eqx.partition, filter_spec=eqx.is_inexact_array)
@@ -191,7 +220,6 @@ def _scan_forward(advance, max_steps, constants, parameters, state, inputs, step
 
 
 def _scan_backward(advance, max_steps, residuals, features_bar):
-    del max_steps
     states, constants, parameters, inputs, steps = residuals
 
     def body(i, carry):
@@ -205,10 +233,9 @@ def _scan_backward(advance, max_steps, residuals, features_bar):
         return parameters_bar, state_bar, _put(inputs_bar, input_bar, t)
 
     zeros = partial(jax.tree.map, jnp.zeros_like)
-    state_bar = jax.tree.map(lambda x: jnp.zeros_like(x[0]), _split(states)[0])
-    parameters_bar, state_bar, inputs_bar = jax.lax.fori_loop(
-        0, steps, body, (zeros(parameters), state_bar, zeros(_split(inputs)[0]))
-    )
+    state_bar = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), _split(states)[0])
+    carry = (zeros(parameters), state_bar, zeros(_split(inputs)[0]))
+    parameters_bar, state_bar, inputs_bar = _repeat(body, max_steps, steps, carry)
     return None, parameters_bar, state_bar, inputs_bar, None
 
 

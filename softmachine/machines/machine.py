@@ -48,6 +48,25 @@ def parameter_count(machine: PyTree) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(split_trainable(machine)[0]))
 
 
+def check_shape(
+    inputs: PyTree, shape: tuple[str | int, ...] | None, what: str, machine: str
+) -> None:
+    """Raise ValueError unless inputs are an array of a shape; names stand for any number."""
+    if shape is None:
+        return
+    found = getattr(inputs, "shape", None)
+    fits = found is not None and len(found) == len(shape)
+    if fits and all(n == m for n, m in zip(found, shape, strict=True) if isinstance(m, int)):
+        return
+    expected = f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
+    message = f"{machine} expected inputs of shape {expected}, {what}; got "
+    message += f"a {type(inputs).__name__}, no array" if found is None else f"{tuple(found)}"
+    a_batch = found is not None and len(found) == len(shape) + 1
+    if a_batch and isinstance(shape[0], str) and shape[0] != "batch":
+        message += ": for a batch use jax.vmap(machine) or softmachine.run_batch"
+    raise ValueError(message)
+
+
 class Machine(eqx.Module):
     """A differentiable computer that works on one example.
 
@@ -105,6 +124,14 @@ class Machine(eqx.Module):
         drawn at random; they raise ValueError without one.
         """
 
+    def input_shape(self) -> tuple[str | int, ...] | None:
+        """Return the shape of one example's inputs; names stand for what may be any number.
+
+        The first is ``"steps"`` if there is an input per step. None if inputs are no array:
+        then nobody checks them.
+        """
+        return None
+
     def encode(self, inputs: PyTree) -> PyTree:
         """Map inputs, leading axes and all, to what `advance` takes."""
         return inputs
@@ -137,7 +164,13 @@ class Machine(eqx.Module):
         return {}
 
     def step(self, state: State, x: PyTree) -> tuple[State, PyTree]:
-        """Take one whole step: return the next state and the output for input ``x``."""
+        """Take one whole step: return the next state and the output for input ``x``.
+
+        Raises ValueError if the input has another shape than the machine takes.
+        """
+        shape = self.input_shape()
+        if shape is not None and shape[0] == "steps":
+            check_shape(x, shape[1:], "one step of one example", type(self).__name__)
         state, features = self.prepare().advance(state, self.encode(x))
         return state, self.decode(features)
 
@@ -148,7 +181,10 @@ class Machine(eqx.Module):
 
         ``steps`` is needed only by machines without an input per step. For many examples
         at once `softmachine.machines.loop.run_batch` does the same faster.
+
+        Raises ValueError if the inputs have another shape than the machine takes.
         """
+        check_shape(inputs, self.input_shape(), "one example", type(self).__name__)
         machine = self.prepare()
 
         def turn(state, encoded):

@@ -24,7 +24,7 @@ from softmachine.choices import Count, Few, Positive, check_fields
 from softmachine.machines.circuits import Choices, Plan, choose, gate_results, run_gates
 from softmachine.machines.fields import Field
 from softmachine.machines.gates import PAPER_GATES, find_gates
-from softmachine.machines.linear import glorot
+from softmachine.machines.linear import glorot, once_differentiable
 from softmachine.machines.machine import Buffer, Machine
 
 
@@ -99,6 +99,10 @@ class NRAMConfig:
     """Divide registers by their sums, without effect on gradients."""
     temperature: Positive = 1.0
     """Divides all logits of choices."""
+    logit_clip: Positive | None = None
+    """Bound of the logits of choices, after the temperature; the paper has none. What goes
+    beyond it gets no gradient, and of several sources beyond it none is more likely than
+    another: the hard machine takes the first of them. Machines of schema 2 have 30."""
     hard: bool = False
     """Whether every choice is its most likely one alone."""
 
@@ -147,9 +151,14 @@ class NRAM(Machine):
         """
         del key
         cells, batch = inputs.shape[-1], inputs.shape[:-1]
-        registers = jnp.zeros((self.config.registers, cells, *batch)).at[:, 0].set(1.0)
-        memory = jax.nn.one_hot(inputs.T, cells, axis=1)
+        dtype = self.output.weight.dtype
+        registers = jnp.zeros((self.config.registers, cells, *batch), dtype).at[:, 0].set(1.0)
+        memory = jax.nn.one_hot(inputs.T, cells, axis=1, dtype=dtype)
         return NRAMState(self.controller.init_state(batch), registers, memory)
+
+    def input_shape(self) -> tuple[str]:
+        """Return the shape of one example's inputs."""
+        return ("cells",)
 
     def encode(self, inputs: PyTree) -> None:
         """Return nothing: there is no input per step."""
@@ -278,13 +287,19 @@ class NRAM(Machine):
         ]
         return names + [f"r{i + 1}" for i in range(self.config.registers)]
 
-    def wire(self, hidden: Float[Array, "hidden ..."]) -> Wiring:
-        """Return the controller's choices."""
+    def logits(self, hidden: Float[Array, "hidden ..."]) -> Float[Array, "logits ..."]:
+        """Return the logits of all choices, by which soft and hard machine decide alike."""
         logits = self.output(hidden)
         if self.config.temperature != 1:
             logits = logits / self.config.temperature
         if self.hardening is not None:
             logits = logits + self.hardening.noise()
+        clip = self.config.logit_clip
+        return logits if clip is None else jnp.clip(logits, -clip, clip)
+
+    def wire(self, hidden: Float[Array, "hidden ..."]) -> Wiring:
+        """Return the controller's choices."""
+        logits = self.logits(hidden)
         choices, entropy = choose(self.plan, logits)  # pyright: ignore
         if self.config.hard:
             choices = self.plan.most_likely(logits)
@@ -360,7 +375,8 @@ def _affine_forward(weight, bias, forward, backward, x):
 
 
 def _affine_back(saved, bar):
-    backward, x = saved
+    # `forward` and `backward` are constants, so that a second derivative would lack a part.
+    (backward, x), bar = once_differentiable((saved, bar))
     # The barrier comes first: after it the axes could only be swapped in a pass of their own.
     bar, x = jnp.swapaxes(jax.lax.optimization_barrier(bar), 0, 1), jnp.swapaxes(x, 0, 1)
     weight_bar = jnp.einsum("pob,pib->poi", bar, x)
@@ -399,7 +415,8 @@ class Recurrent(eqx.Module):
     def init_state(self, batch: tuple[int, ...] = ()) -> Float[Array, "parts hidden *batch"]:
         """Return zeros: hidden state and, for LSTM, cells."""
         hidden = self.first.bias.shape[-1]
-        return jnp.zeros((2 if self.kind == "lstm" else 1, hidden, *batch))
+        parts = 2 if self.kind == "lstm" else 1
+        return jnp.zeros((parts, hidden, *batch), self.first.bias.dtype)
 
     def __call__(
         self,

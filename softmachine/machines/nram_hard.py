@@ -49,7 +49,7 @@ def hard_state(machine: NRAM, memory: Int[Array, " cells"]) -> HardState:
 
 def hard_wiring(machine: NRAM, hidden: Float[Array, " hidden"]) -> HardWiring:
     """Return the most likely choices, and whether stopping is more likely than not."""
-    logits = machine.plan.as_table(machine.output(hidden), -jnp.inf)
+    logits = machine.plan.as_table(machine.logits(hidden), -jnp.inf)
     best = jnp.argmax(logits, axis=1)
     return HardWiring(best, machine.stop(hidden)[0] > 0)
 
@@ -60,7 +60,8 @@ def hard_wirings(machine: NRAM) -> HardWiring:
     Arrays have a leading axis of all 2^R patterns; see `pattern_number`.
     """
     assert isinstance(machine.controller, MLP)
-    _, hidden = machine.controller((), pattern_bits(machine.config.registers).T)
+    bits = pattern_bits(machine.config.registers).astype(machine.output.weight.dtype)
+    _, hidden = machine.controller((), bits.T)
     return jax.vmap(partial(hard_wiring, machine), in_axes=1)(hidden)
 
 
@@ -122,7 +123,7 @@ def _step(
 ) -> HardState:
     """Take one step if ``running``; ``wirings`` are those of all patterns, or None."""
     if wirings is None:
-        zeros = (state.registers == 0).astype(jnp.float32)
+        zeros = (state.registers == 0).astype(machine.output.weight.dtype)
         controller, hidden = machine.controller(state.controller, zeros)
         wiring = hard_wiring(machine, hidden)
     else:

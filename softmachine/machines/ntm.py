@@ -13,7 +13,7 @@ from typing import Annotated, Literal, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree, Shaped
 
 from softmachine.choices import Bounds, Count, Few, NonNegative, Positive, check_fields
 from softmachine.machines.addressing import (
@@ -80,12 +80,17 @@ class NTMConfig:
     key_activation: Activation = "linear"
     add_activation: Activation = "linear"
     max_sharpening: Annotated[float, Bounds(least=1)] | None = None
-    """Upper bound of the sharpening exponent, before `sharpening_factor`."""
+    """Upper bound of the sharpening exponent, before `sharpening_factor`. Code that does not
+    sharpen in log space needs one: 128 equal weights to the power of 22 are 0 in float32."""
     head_clip: Positive | None = 20.0
     """Bound of the heads' values before their activations."""
-    similarity_smoothing: Positive = NORM_SMOOTHING
-    """Added to the squared norms of keys and rows. Rows much shorter than its root look
-    like zero; gradients grow with one over that root."""
+    similarity_smoothing: NonNegative = NORM_SMOOTHING
+    """Added to the squared norms of keys and rows; of no source, for the sake of training.
+    Rows much shorter than its root look like zero; gradients grow with one over that root."""
+    similarity_epsilon: NonNegative = 0.0
+    """Added to the product of the two norms by which a dot product is divided. Most sources
+    have 1e-8 here, and no smoothing. A row of zeros then passes gradients on multiplied by
+    one over it."""
     sharpening_smoothing: NonNegative = 0.0
     """Added to the sum of a weighting's powers, by which sharpening divides; some public
     code has 1e-16. Flat weightings under a large exponent then sum to less than one."""
@@ -115,6 +120,11 @@ class NTMConfig:
         if self.shifts > self.memory_rows:
             raise ValueError(
                 f"NTM shifts ({self.shifts}) must not exceed memory_rows ({self.memory_rows})"
+            )
+        if self.similarity_smoothing == self.similarity_epsilon == 0:
+            raise ValueError(
+                "NTM similarity_smoothing and similarity_epsilon must not both be 0: the "
+                "similarity to a row of zeros would be 0 / 0"
             )
         low, high = self.initial_memory_range
         if low > high:
@@ -208,9 +218,13 @@ class NTM(Machine):
             self._first_reads(),
         )
 
-    def encode(self, inputs: Float[Array, "... inputs"]) -> Float[Array, "... layers width"]:
-        """Return the inputs' share of the controller."""
-        return self.controller.project(inputs)
+    def input_shape(self) -> tuple[str, int]:
+        """Return the shape of one example's inputs."""
+        return ("steps", self.controller.from_input.weight.shape[1])
+
+    def encode(self, inputs: Shaped[Array, "... inputs"]) -> Float[Array, "... layers width"]:
+        """Return the inputs' share of the controller, in the type of the parameters."""
+        return self.controller.project(jnp.asarray(inputs, self._dtype))
 
     def advance(
         self, state: NTMState, encoded: Float[Array, "layers width"]
@@ -278,7 +292,8 @@ class NTM(Machine):
         self, state: NTMState, encoded: Float[Array, "layers width"]
     ) -> tuple[PyTree, Float[Array, " hidden"]]:
         """Return the controller's next state and its output."""
-        feedback = state.reads.reshape(-1) if self.config.feed_reads else jnp.zeros(0)
+        nothing = jnp.zeros(0, encoded.dtype)
+        feedback = state.reads.reshape(-1) if self.config.feed_reads else nothing
         return self.controller(state.controller, encoded, feedback)
 
     def head_parameters(self, hidden: Float[Array, " hidden"]) -> HeadParameters:
@@ -353,6 +368,11 @@ class NTM(Machine):
         config = dataclasses.replace(self.config, **changed)
         return dataclasses.replace(self, config=config)
 
+    @property
+    def _dtype(self) -> jnp.dtype:
+        """The type of the parameters, and so that of states and outputs."""
+        return self.heads.weight.dtype
+
     def _first_memory(self, key: PRNGKeyArray | None) -> Float[Array, "columns rows"]:
         shape = (self.config.memory_columns, self.config.memory_rows)
         low, high = self.config.initial_memory_range
@@ -361,8 +381,8 @@ class NTM(Machine):
         if self.initial_memory is not None:
             return self.initial_memory
         if self.config.initial_memory == "resampled" and key is not None:
-            return jax.random.uniform(key, shape, minval=low, maxval=high)
-        return jnp.full(shape, low)
+            return jax.random.uniform(key, shape, self._dtype, minval=low, maxval=high)
+        return jnp.full(shape, low, self._dtype)
 
     def _first_weightings(self, key: PRNGKeyArray | None) -> Float[Array, "heads rows"]:
         rows, heads = self.config.memory_rows, self.config.read_heads + self.config.write_heads
@@ -370,18 +390,19 @@ class NTM(Machine):
         if self.initial_weightings is not None:
             return jax.nn.softmax(self.initial_weightings, axis=-1)
         if kind == "uniform":
-            return jnp.full((heads, rows), 1 / rows)
+            return jnp.full((heads, rows), 1 / rows, self._dtype)
         if kind == "zeros":
-            return jnp.zeros((heads, rows))
+            return jnp.zeros((heads, rows), self._dtype)
         row = 0 if key is None or kind == "first-row" else jax.random.randint(key, (), 0, rows)
-        return jnp.tile(jax.nn.one_hot(row, rows), (heads, 1))
+        return jnp.tile(jax.nn.one_hot(row, rows, dtype=self._dtype), (heads, 1))
 
     def _first_reads(self) -> Float[Array, "read_heads columns"]:
         if isinstance(self.initial_reads, Buffer):
             return self.initial_reads()
         if self.initial_reads is not None:
             return jnp.tanh(self.initial_reads)
-        return jnp.zeros((self.config.read_heads, self.config.memory_columns))
+        shape = (self.config.read_heads, self.config.memory_columns)
+        return jnp.zeros(shape, self._dtype)
 
     def _move_heads(self, parameters: HeadParameters, state: NTMState) -> tuple:
         """Address, write and read; return memory, weightings and reads."""
@@ -467,14 +488,23 @@ def address(
     config: NTMConfig,
 ) -> Float[Array, "addressed rows"]:
     """Return the next weightings of some of the heads (paper, Eq. 5 to 9)."""
-    keys, key_strengths, gates, shifts, sharpenings = (x[heads] for x in parameters[:5])
-    content = content_weighting(
-        memory, keys, key_strengths, smoothing=config.similarity_smoothing
+    # In half precision norms and powers would under- and overflow: that much is in float32.
+    wide = jnp.promote_types(memory.dtype, jnp.float32)
+    keys, key_strengths, gates, shifts, sharpenings = (
+        x[heads].astype(wide) for x in parameters[:5]
     )
-    gated = interpolate(content, previous[heads], gates)
+    content = content_weighting(
+        memory.astype(wide),
+        keys,
+        key_strengths,
+        smoothing=config.similarity_smoothing,
+        epsilon=config.similarity_epsilon,
+    )
+    gated = interpolate(content, previous[heads].astype(wide), gates)
     moved = shift(gated, shifts, wrap=config.wrap)
     weighting = sharpen(moved, sharpenings, smoothing=config.sharpening_smoothing)
-    return harden(weighting) if config.hard else weighting
+    weighting = harden(weighting) if config.hard else weighting
+    return weighting.astype(memory.dtype)
 
 
 def read(
@@ -498,7 +528,7 @@ def write(
 
 NTM_PRESETS: dict[str, NTMConfig] = {
     # The equations read literally: M_t is written from M_{t-1}, and r_t is read from M_t.
-    "paper": NTMConfig(head_clip=None),
+    "paper": NTMConfig(head_clip=None, similarity_smoothing=0.0, similarity_epsilon=1e-8),
     # The blog "Neural Turing Machines" (2017): reads are not fed back, write before read.
     "seed": NTMConfig(
         memory_rows=40,
@@ -506,8 +536,9 @@ NTM_PRESETS: dict[str, NTMConfig] = {
         feed_reads=False,
         output_from="reads",
         add_activation="sigmoid",
-        max_sharpening=21.0,
         head_clip=None,
+        similarity_smoothing=0.0,
+        similarity_epsilon=1e-8,
         initial_memory="resampled",
         initial_memory_range=(0.0, 1.0),
         initial_weightings="random-row",
@@ -518,6 +549,8 @@ NTM_PRESETS: dict[str, NTMConfig] = {
         write_composition="sequential",
         key_activation="tanh",
         add_activation="tanh",
+        similarity_smoothing=0.0,
+        similarity_epsilon=1e-8,
         initial_memory="constant",
         initial_weightings="learned",
         initial_reads="learned",

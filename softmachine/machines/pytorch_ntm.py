@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
 from collections.abc import Mapping
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import ArrayLike
 
 from softmachine.machines.controllers import LSTM, ControllerConfig
 from softmachine.machines.linear import Linear, LoopLinear
@@ -42,6 +43,9 @@ FREE_CONTROLLER_FIELDS = (
     "activation",  # of other controllers
 )
 """The same for its `ControllerConfig`."""
+
+WRAPPERS = ("module.", "_orig_mod.")
+"""What DataParallel and torch.compile put before every key."""
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -88,7 +92,7 @@ class Sizes:
         return shapes
 
 
-def from_pytorch_ntm(state_dict: Mapping[str, ArrayLike]) -> NTM:
+def from_pytorch_ntm(source: Any) -> NTM:
     """Return the NTM that computes what a pytorch-ntm model computes.
 
     The two biases of each LSTM layer become one, their sum. Upper layers of an LSTM see
@@ -96,16 +100,19 @@ def from_pytorch_ntm(state_dict: Mapping[str, ArrayLike]) -> NTM:
     weights for everything else are zero here, and stay zero only until trained.
 
     Arguments:
-        state_dict: what ``EncapsulatedNTM.state_dict()`` returns: arrays, or tensors on
-            the CPU. All sizes follow from the shapes.
+        source: an ``EncapsulatedNTM``, or its ``state_dict()``: tensors, on any device, that
+            may want gradients, or arrays. It may be wrapped in DataParallel or by
+            torch.compile. All sizes follow from the shapes.
 
     Returns:
-        A machine with the choices of the preset "pytorch-ntm". Its outputs are logits.
+        A machine with the choices of the preset "pytorch-ntm", in the type of the parameters.
+        Its outputs are logits.
 
     Raises:
-        ValueError: a key is missing, unknown, or holds an array of another shape.
+        ValueError: this is no model of the project, or one of other parts: a key is missing,
+            unknown, or holds something else than an array of its shape.
     """
-    arrays = {key: np.asarray(value) for key, value in state_dict.items()}
+    arrays = _read(source)
     sizes = _infer_sizes(arrays)
     _check_arrays(arrays, sizes.shapes())
     config = _config(sizes)
@@ -132,8 +139,9 @@ def from_pytorch_ntm(state_dict: Mapping[str, ArrayLike]) -> NTM:
 def to_pytorch_ntm(machine: NTM) -> dict[str, np.ndarray]:
     """Return a machine as a ``state_dict`` of pytorch-ntm, in NumPy arrays.
 
-    Made into tensors, it is what ``EncapsulatedNTM.load_state_dict`` takes. Each LSTM
-    bias is divided evenly between the project's two, as its own training leaves them.
+    In the type of its parameters, float32 for bfloat16. Made into tensors, it is what
+    ``EncapsulatedNTM.load_state_dict`` takes. Each LSTM bias is divided evenly between the
+    project's two, as its own training leaves them.
 
     Raises:
         ValueError: the project has no such machine; names the field that differs.
@@ -164,8 +172,10 @@ def to_pytorch_ntm(machine: NTM) -> dict[str, np.ndarray]:
     for name, rows in zip(_head_names(sizes.pairs), _head_rows(config), strict=True):
         arrays |= {f"{name}.weight": weight[rows, lower:], f"{name}.bias": bias[rows]}
     arrays |= {"ntm.fc.weight": output[:, lower:], "ntm.fc.bias": machine.output.bias}
+    # PyTorch takes no bfloat16 from NumPy; load_state_dict casts back what it copies.
+    dtype = np.float32 if bias.dtype == jnp.bfloat16 else bias.dtype
     # Arrays of their own, in C order and writable: torch.from_numpy keeps what it is given.
-    return {key: np.array(arrays[key], order="C") for key in sizes.shapes()}
+    return {key: np.array(arrays[key], dtype, order="C") for key in sizes.shapes()}
 
 
 def _head_names(pairs: int) -> list[str]:
@@ -267,6 +277,51 @@ def _swap_last_gates(array: np.ndarray) -> np.ndarray:
     return np.concatenate([first, second, fourth, third])
 
 
+# --- from PyTorch's objects to arrays -----------------------------------------------------
+
+
+def _read(source: Any) -> dict[str, np.ndarray]:
+    """Return the arrays of a module or a state_dict, without the names of wrappers."""
+    if isinstance(source, str | os.PathLike):
+        raise ValueError(
+            f"expected a pytorch-ntm model or its state_dict, not the path "
+            f"{os.fspath(source)!r}: read it with "
+            "torch.load(path, map_location='cpu', weights_only=True)"
+        )
+    state_dict = source.state_dict() if hasattr(source, "state_dict") else source
+    if not isinstance(state_dict, Mapping):
+        raise ValueError(
+            f"expected a pytorch-ntm model or its state_dict, not {type(source).__name__}"
+        )
+    named = {str(key): value for key, value in state_dict.items()}
+    inside = [key for key, value in named.items() if isinstance(value, Mapping)]
+    if inside:
+        raise ValueError(
+            f"expected the state_dict of a pytorch-ntm model, not a checkpoint that holds "
+            f"others: take its entry {inside[0]!r}"
+        )
+    arrays = {key: _array(key, value) for key, value in named.items()}
+    while arrays:
+        wrapper = next((w for w in WRAPPERS if all(key.startswith(w) for key in arrays)), None)
+        if wrapper is None:
+            break
+        arrays = {key.removeprefix(wrapper): array for key, array in arrays.items()}
+    return arrays
+
+
+def _array(key: str, value: Any) -> np.ndarray:
+    """Return a tensor's or an array's numbers; NumPy itself has no bfloat16, JAX has."""
+    if not hasattr(value, "detach"):
+        array = np.asarray(value)
+    elif str(value.dtype) == "torch.bfloat16":
+        array = value.detach().cpu().float().numpy().astype(jnp.bfloat16)
+    else:
+        array = value.detach().cpu().numpy()
+    if array.dtype == object:
+        raise ValueError(f"{key!r} holds a {type(value).__name__}, expected an array")
+    return array
+
+
 # --- what does not fit --------------------------------------------------------------------
 
 
@@ -308,10 +363,17 @@ def _check_arrays(arrays: Mapping[str, np.ndarray], shapes: Shapes) -> None:
         array = arrays[key]
         if array.shape != shape:
             raise ValueError(f"{key!r} has shape {array.shape}, expected {shape}")
-        if not np.issubdtype(array.dtype, np.floating):
+        if not jnp.issubdtype(array.dtype, jnp.floating):
             raise ValueError(f"{key!r} has type {array.dtype}, expected floating point")
         if key.endswith("mem_bias") and not np.array_equal(array, arrays["memory.mem_bias"]):
             raise ValueError(f"{key!r} differs from 'memory.mem_bias', expected the same array")
+    dtype = arrays["ntm.fc.bias"].dtype
+    other = next((key for key in shapes if arrays[key].dtype != dtype), None)
+    if other is not None:
+        raise ValueError(
+            f"{other!r} has type {arrays[other].dtype}, 'ntm.fc.bias' has {dtype}: expected "
+            "one type for all"
+        )
     unknown = sorted(set(arrays) - set(shapes))
     if unknown:
         raise ValueError(

@@ -6,7 +6,7 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree, Shaped
 
 from softmachine.machines.controllers import LSTM, Controller, ControllerConfig
 from softmachine.machines.fields import Field
@@ -42,15 +42,19 @@ class Recurrent(Machine):
         del inputs, key
         return self.controller.init_state()
 
-    def encode(self, inputs: Float[Array, "... inputs"]) -> Float[Array, "... layers width"]:
-        """Return the inputs' share of all layers."""
-        return self.controller.project(inputs)
+    def input_shape(self) -> tuple[str, int]:
+        """Return the shape of one example's inputs."""
+        return ("steps", self.controller.from_input.weight.shape[1])
+
+    def encode(self, inputs: Shaped[Array, "... inputs"]) -> Float[Array, "... layers width"]:
+        """Return the inputs' share of all layers, in the type of the parameters."""
+        return self.controller.project(jnp.asarray(inputs, self.output.weight.dtype))
 
     def advance(
         self, state: PyTree, encoded: Float[Array, "layers width"]
     ) -> tuple[PyTree, Float[Array, " features"]]:
         """Take one step of the controller."""
-        return self.controller(state, encoded, jnp.zeros(0))
+        return self.controller(state, encoded, jnp.zeros(0, encoded.dtype))
 
     def trace_fields(self) -> tuple[Field, ...]:
         """Declare the state of the controller, if it has one."""

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
 from softmachine.choices import Bounds, NonNegative, check_fields
-from softmachine.machines.circuits import LARGEST_LOGIT
+from softmachine.machines.circuits import DECIDED
 from softmachine.machines.machine import Buffer, Machine
 from softmachine.machines.nram import NRAM, Hardening
 
@@ -26,7 +26,7 @@ class LateChoices:
 
     sharpening: Annotated[float, Bounds(least=1)] = 1.0
     """Annealing of the temperature: every late update multiplies the logits of all choices by
-    this, in the parameters, until a weight of the last layer is as large as `LARGEST_LOGIT`."""
+    this, in the parameters, until a weight of the last layer is as large as `DECIDED`."""
     gumbel_noise: NonNegative = 0.0
     """Scale of Gumbel noise on the logits, drawn for each example, the same in all its steps;
     1 samples from the softmax. Source: Jang, Gu and Poole 2017 (arXiv 1611.01144)."""
@@ -66,7 +66,7 @@ class LateChoices:
         if self.sharpening == 1:
             return parameters
         layer = parameters.output
-        small = jnp.max(jnp.abs(layer.weight)) < LARGEST_LOGIT
+        small = jnp.max(jnp.abs(layer.weight)) < DECIDED
         factor = jnp.where((late > 0) & small, self.sharpening, 1.0)
         return eqx.tree_at(
             lambda machine: (machine.output.weight, machine.output.bias),

@@ -14,10 +14,21 @@ from softmachine.training.curricula import Curriculum
 from softmachine.training.experiment import Experiment, MachineConfig, TaskConfig
 from softmachine.training.objectives import Objective
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the JSON; raised when a field changes its meaning, its name or its default."""
 
-UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+
+def _from_2(experiment: dict[str, Any]) -> dict[str, Any]:
+    """Say what all machines of schema 2 did: clip logits at 30, and add nothing to norms."""
+    machine = experiment["machine"]
+    if machine["kind_of"] == "NRAMConfig":
+        machine["logit_clip"] = 30.0
+    if machine["kind_of"] == "NTMConfig":
+        machine["similarity_epsilon"] = 0.0
+    return experiment
+
+
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {2: _from_2}
 """For each older schema that can still be read, what turns its experiment into one of the next.
 
 An upgrade spells out what its version did where the next one does something else, so that an

@@ -22,7 +22,7 @@ from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
 from softmachine.choices import Count, Positive, check_fields
 from softmachine.errors import SoftmachineError
-from softmachine.machines.circuits import LARGEST_LOGIT
+from softmachine.machines.circuits import DECIDED
 from softmachine.machines.nram import MLP, NRAM, NRAMConfig
 from softmachine.machines.nram_hard import pattern_bits
 from softmachine.machines.nram_wiring import WiringTable, read_wiring, run_wiring
@@ -47,9 +47,6 @@ CONFIRMED = 8
 """See `WireSearch.examples`."""
 MISSED = 32
 """So many examples that a program gets wrong, at most, are searched on from then on."""
-DECIDED = LARGEST_LOGIT
-"""Logits of choices that are written into a machine: this for the one, minus this for all
-others, so that the soft machine does what the hard one does."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -253,7 +250,8 @@ def write_wires(machine: NRAM, table: WiringTable, met: Int[np.ndarray, " some"]
     """Return the machine with its last layers changed to choose a table's wires, decidedly.
 
     The change is the smallest that gives the patterns that are ``met`` these wires, and leaves
-    the logits of all others as they are.
+    the logits of all others as they are. Logits become `DECIDED` for what is chosen and minus
+    that for all else, so that the soft machine does what the hard one does.
 
     Raises SoftmachineError if the hidden layer tells too few patterns apart.
     """

@@ -117,6 +117,64 @@ def test_content_weighting_is_exact_but_for_the_smoothing():
         np.testing.assert_allclose(ours[h], powers / powers.sum(), rtol=1e-12)
 
 
+def test_content_weighting_has_the_texts_own_denominator():
+    """A dot product over the product of the norms plus 1e-8; zeros are like nothing."""
+    given_ = random_arguments(0)
+    memory = given_["memory"].T
+    memory[1], memory[2] = 0, 1e-9
+    keys = given_["keys"]
+    keys[1] = 0
+    with jax.enable_x64(True):
+        ours = content_weighting(
+            jnp.asarray(memory.T),
+            jnp.asarray(keys),
+            jnp.asarray(given_["strengths"]),
+            smoothing=0.0,
+            epsilon=1e-8,
+        )
+    for key, strength, found in zip(keys, given_["strengths"], ours, strict=True):
+        cosines = [
+            np.dot(key, row) / (np.linalg.norm(key) * np.linalg.norm(row) + 1e-8)
+            for row in memory
+        ]
+        powers = np.exp(strength * np.array(cosines))
+        np.testing.assert_allclose(found, powers / powers.sum(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 1e-18])
+def test_gradients_with_an_epsilon_are_right_at_zeros(smoothing):
+    """Rows and keys of zeros, and tiny ones: central differences, with steps as small."""
+    rng = np.random.default_rng(0)
+    memory, keys = rng.normal(size=(COLUMNS, ROWS)), rng.normal(size=(HEADS, COLUMNS))
+    memory[:, 1], memory[:, 2], memory[:, 3] = 0, 1e-9, 1e-5
+    keys[1], keys[2] = 0, 1e-7
+    probe = rng.normal(size=(HEADS, ROWS))
+    with jax.enable_x64(True):
+
+        @jax.jit
+        def score(memory, keys):
+            strengths = jnp.linspace(1.0, 2.0, HEADS)
+            return jnp.sum(
+                probe
+                * content_weighting(memory, keys, strengths, smoothing=smoothing, epsilon=1e-8)
+            )
+
+        gradients = jax.jit(jax.grad(score, (0, 1)))(memory, keys)
+        for place, gradient in enumerate(gradients):
+            assert np.all(np.isfinite(gradient))
+            for index in np.ndindex(*gradient.shape):
+                step = 1e-13 if abs((memory, keys)[place][index]) < 1e-4 else 1e-7
+                sides = []
+                for sign in (1, -1):
+                    moved = [memory.copy(), keys.copy()]
+                    moved[place][index] += sign * step
+                    sides.append(float(score(*moved)))
+                difference = (sides[0] - sides[1]) / (2 * step)
+                np.testing.assert_allclose(
+                    gradient[index], difference, rtol=2e-3, atol=2e-3 / step * 1e-10
+                )
+
+
 def test_sharpening_and_shift_are_exact():
     given_ = random_arguments(1)
     with jax.enable_x64(True):
@@ -368,6 +426,10 @@ def check_reverse_gradients(function, arguments):
     ("function", "names"),
     [
         (content_weighting, ("memory", "keys", "strengths")),
+        (
+            lambda *x: content_weighting(*x, smoothing=0.0, epsilon=1e-8),
+            ("memory", "keys", "strengths"),
+        ),
         (interpolate, ("previous", "previous", "gates")),
         (shift, ("previous", "shifts")),
         (sharpen, ("previous", "sharpenings")),
@@ -378,7 +440,7 @@ def check_reverse_gradients(function, arguments):
             ("memory", "keys", "strengths", "gates", "previous", "shifts", "sharpenings"),
         ),
     ],
-    ids=["content", "interpolate", "shift", "sharpen", "no wrap", "smoothed", "all"],
+    ids=["content", "epsilon", "interpolate", "shift", "sharpen", "no wrap", "smoothed", "all"],
 )
 def test_gradients(function, names):
     given_ = random_arguments(3)
@@ -462,6 +524,27 @@ def test_extremes_stay_finite(memory, keys, previous):
     np.testing.assert_allclose(np.sum(weightings, axis=-1), 1, atol=1e-4)
     for name, gradient in gradients.items():
         assert np.all(np.isfinite(gradient)), name
+
+
+@jax.jit
+def similar_with_epsilon(memory, keys, strengths, probe):
+    def projected(memory, keys, strengths):
+        weighting = content_weighting(memory, keys, strengths, smoothing=0.0, epsilon=1e-8)
+        return jnp.sum(probe * weighting), weighting
+
+    return jax.grad(projected, (0, 1, 2), has_aux=True)(memory, keys, strengths)
+
+
+@pytest.mark.parametrize("strength", [0.0, 1.0, 1e4])
+def test_similarities_with_an_epsilon_stay_finite(strength):
+    """In float32, for all extremes of memories and keys."""
+    probe = jnp.asarray(np.random.default_rng(1).normal(size=(2, MANY)), jnp.float32)
+    for parameters in extremes():
+        memory, keys, _ = parameters.values
+        arguments = (jnp.asarray(x, jnp.float32) for x in (memory, keys, [strength] * 2))
+        gradients, weightings = similar_with_epsilon(*arguments, probe)
+        np.testing.assert_allclose(np.sum(weightings, axis=-1), 1, atol=1e-4)
+        assert all(np.all(np.isfinite(gradient)) for gradient in gradients)
 
 
 @pytest.mark.parametrize("sharpening", [18.0, 22.0, 1e3])

@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.test_util import check_grads
 
 from softmachine import compiling
 from softmachine.machines.circuits import (
-    LARGEST_LOGIT,
     Plan,
     choose,
     gate_results,
@@ -201,22 +201,46 @@ def test_choices_are_softmaxes_with_entropies(batch):
             np.testing.assert_allclose(x, y, rtol=1e-11, atol=1e-12)
 
 
-def test_wild_logits_count_as_the_largest():
-    few = plan("INC")
-    logits = jnp.asarray(np.random.default_rng(0).choice([-1e30, 0.0, 1e30], few.logits))
+@pytest.mark.parametrize("size", [30.0, 500.0, 1e30])
+def test_large_logits_do_not_tie(size):
+    """Only differences count; the most likely choice of the soft machine is the hard one's."""
+    few = plan("INC", "ADD", registers=3)
+    rng = np.random.default_rng(0)
+    small = rng.normal(size=few.logits).astype(np.float32)
+    # A row at a time is moved up or down; in the last all logits are far apart.
+    moved = [size * rng.choice([-1, 1]) + part for part in few.split(jnp.asarray(small))[:-1]]
+    last = size * few.split(jnp.asarray(small))[-1]
+    logits = jnp.concatenate([part.ravel() for part in (*moved, last)])
 
     @jax.jit
-    @jax.vmap
     def run(logits):
         (choices, entropy), back = jax.vjp(lambda x: choose(few, x), logits)
-        return choices, entropy, back((choices, jnp.ones_like(entropy)))
+        return choices, entropy, back((choices, jnp.ones_like(entropy)))[0]
 
-    found = run(jnp.stack([logits, jnp.clip(logits, -LARGEST_LOGIT, LARGEST_LOGIT)]))
-    for x in jax.tree.leaves(found):
-        assert np.all(np.isfinite(x))
-        np.testing.assert_array_equal(x[0], x[1])
-    for part in found[0]:
-        np.testing.assert_allclose(np.sum(part[0], axis=1), 1, rtol=1e-5)
+    choices, entropy, bars = run(logits)
+    assert np.isfinite(entropy)
+    assert np.all(np.isfinite(bars))
+    for soft, hard, row in zip(
+        choices, few.most_likely(logits), few.split(logits), strict=True
+    ):
+        np.testing.assert_allclose(soft, jax.nn.softmax(row, axis=1), rtol=1e-5, atol=1e-30)
+        np.testing.assert_allclose(np.sum(soft, axis=1), 1, rtol=1e-5)
+        np.testing.assert_array_equal(np.argmax(soft, axis=1), np.argmax(hard, axis=1))
+
+
+def test_gradients_of_choices_far_beyond_30_are_those_of_finite_differences():
+    """In float64, entropies included; two sources far above the others, apart by little."""
+    few = plan("INC", "ADD", registers=3)
+    rng = np.random.default_rng(0)
+    with jax.enable_x64(True):
+        logits = jnp.asarray(rng.normal(size=few.logits) + rng.choice([-80, 80], few.logits))
+        probe = jnp.asarray(rng.normal(size=few.logits))
+
+        def score(logits):
+            choices, entropy = choose(few, logits)
+            return jnp.sum(probe * jnp.concatenate([x.ravel() for x in choices])) + entropy
+
+        check_grads(jax.jit(score), (logits,), order=1, modes=["rev"], eps=1e-6)
 
 
 def test_choices_by_row_and_slot():

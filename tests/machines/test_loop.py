@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from softmachine.machines.controllers import ControllerConfig
-from softmachine.machines.linear import LoopLinear
+from softmachine.machines.linear import called_once
 from softmachine.machines.loop import run_batch, scan_steps
-from softmachine.machines.machine import Machine, split_trainable
+from softmachine.machines.machine import split_trainable
 from softmachine.machines.ntm import NTMConfig
 from softmachine.machines.recurrent import RecurrentConfig
 
@@ -190,19 +190,168 @@ def test_scan_steps_is_scan(steps):
             np.testing.assert_allclose(mine, theirs, rtol=1e-12, atol=1e-14)
 
 
-class Twice(Machine):
-    layer: LoopLinear
+@pytest.mark.parametrize("config", MACHINES.values(), ids=MACHINES)
+def test_no_layer_s_gradient_is_added_up_in_the_loop(config):
+    """Right as well, but several times slower."""
+    machine = eqx.filter_eval_shape(config.build, INPUTS, OUTPUTS, key=jax.random.key(0))
+    state = jax.eval_shape(lambda m: m.init_state(key=jax.random.key(0)), machine)
+    encoded = jax.eval_shape(lambda m, x: m.encode(x), machine, jnp.zeros(INPUTS))
+    once = called_once(type(machine).advance, machine, state, encoded)
+    assert once
+    assert all(once)
 
-    def init_state(self, inputs, *, key=None):
-        del inputs, key
-        return jnp.zeros(2)
 
-    def advance(self, state, x):
-        state = self.layer(self.layer(state)) + x
-        return state, state
+def run_both(machine, inputs, steps=None):
+    """Return the outputs of `vmap` and of `run_batch`."""
+    keys = jax.random.split(jax.random.key(1), BATCH)
+    room = inputs.shape[1]
+    steps = room if steps is None else steps
+    return (
+        jax.vmap(lambda x, key: machine(x, key=key))(inputs, keys),
+        run_batch(machine, inputs, steps=steps, max_steps=room, keys=keys),
+    )
 
 
-def test_a_layer_called_twice_in_a_step_is_refused():
-    machine = Twice(LoopLinear(jnp.eye(2), None))
-    with pytest.raises(ValueError, match="called twice in one step"):
-        run_batch(machine, jnp.ones((1, 3, 2)), steps=3, max_steps=3)
+# --- second derivatives, no steps, what does not fit --------------------------------------
+
+
+@pytest.mark.parametrize("name", ["lstm, write-read", "no memory, 2 lstms"])
+def test_second_derivatives_are_refused_in_words(name):
+    """They would use each tap twice. Traced alone."""
+    machine = eqx.filter_eval_shape(
+        MACHINES[name].build, INPUTS, OUTPUTS, key=jax.random.key(0)
+    )
+    inputs = jnp.ones((BATCH, 3, INPUTS))
+
+    def of_gradient(machine):
+        loss = eqx.filter_grad(lambda m: jnp.sum(run_both(m, inputs)[1]))
+        return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(loss(machine)))
+
+    with pytest.raises(NotImplementedError, match=r"second derivatives of run_batch .*vmap"):
+        eqx.filter_eval_shape(eqx.filter_grad(of_gradient), machine)
+
+
+def test_derivatives_forwards_are_refused():
+    config = RecurrentConfig(controller=ControllerConfig(hidden=2))
+    machine = config.build(INPUTS, OUTPUTS, key=jax.random.key(0))
+    inputs = jnp.ones((BATCH, 3, INPUTS))
+
+    def loss(machine):
+        return jnp.sum(run_batch(machine, inputs, steps=3, max_steps=3))
+
+    for function in (loss, jax.grad(loss)):
+        with pytest.raises(TypeError, match="forward-mode"):
+            jax.jit(lambda m, f=function: jax.jvp(f, (m,), (m,)))(machine)
+
+
+@pytest.mark.parametrize("config", MACHINES.values(), ids=MACHINES)
+def test_no_steps_give_no_outputs(config):
+    """Traced alone: what would fail fails there."""
+    machine = eqx.filter_eval_shape(config.build, INPUTS, OUTPUTS, key=jax.random.key(0))
+    keys = jax.random.split(jax.random.key(1), BATCH)
+
+    def alone(machine):
+        return machine(jnp.zeros((0, INPUTS)), key=keys[0])
+
+    def together(machine):
+        outputs = run_batch(
+            machine, jnp.zeros((BATCH, 0, INPUTS)), steps=0, max_steps=0, keys=keys
+        )
+        return jnp.sum(outputs), outputs
+
+    assert eqx.filter_eval_shape(alone, machine).shape == (0, OUTPUTS)
+    gradient = eqx.filter_grad(together, has_aux=True)
+    _, outputs = eqx.filter_eval_shape(gradient, machine)
+    assert outputs.shape == (BATCH, 0, OUTPUTS)
+
+
+def test_no_steps_have_no_gradient():
+    machine = RecurrentConfig(controller=ControllerConfig(hidden=2)).build(
+        INPUTS, OUTPUTS, key=jax.random.key(0)
+    )
+    inputs = jnp.zeros((BATCH, 0, INPUTS))
+    gradient = eqx.filter_jit(
+        eqx.filter_grad(lambda m: jnp.sum(run_batch(m, inputs, steps=0, max_steps=0)))
+    )(machine)
+    assert not any(np.any(leaf) for leaf in jax.tree.leaves(gradient))
+
+
+def test_inputs_of_another_shape_are_refused_in_words():
+    machine = eqx.filter_jit(ntm().build)(INPUTS, OUTPUTS, key=jax.random.key(0))
+
+    def batch(inputs, steps=6):
+        return run_batch(machine, inputs, steps=steps, max_steps=6)
+
+    hint = r"use jax\.vmap\(machine\) or softmachine\.run_batch"
+    for call, message in (
+        (
+            lambda: machine(jnp.ones((4, 20, 3))),
+            rf"\(steps, 3\), one .* got \(4, 20, 3\).*{hint}",
+        ),
+        (
+            lambda: machine(jnp.ones((20, 4))),
+            r"expected inputs of shape \(steps, 3\).*\(20, 4\)$",
+        ),
+        (
+            lambda: machine(np.ones(3)),
+            r"NTM expected inputs of shape \(steps, 3\).*got \(3,\)$",
+        ),
+        (lambda: machine([[0.0] * 3]), r"\(steps, 3\), one example; got a list, no array"),
+        (
+            lambda: machine.step(machine.init_state(), jnp.ones((1, 3))),
+            r"\(3,\), one step of one",
+        ),
+        (
+            lambda: batch(jnp.ones((6, 3))),
+            r"\(batch, 6, 3\), a batch of examples; got \(6, 3\)$",
+        ),
+        (lambda: batch(jnp.ones((2, 5, 3))), r"\(batch, 6, 3\), a batch .*got \(2, 5, 3\)$"),
+        (lambda: batch(jnp.ones((2, 6, 3)), 7), r"between 0 and max_steps \(6\), not 7"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+# --- other types than float32 -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("config", MACHINES.values(), ids=MACHINES)
+def test_states_and_outputs_have_the_type_of_the_parameters(config):
+    """Not of the inputs, nor JAX's own. Traced alone: a loop whose state changes type fails."""
+    check_types(config, jnp.bfloat16, [jnp.float64])
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.float32, jnp.float64])
+@pytest.mark.parametrize("name", ["lstm, write-read", "no memory, 2 lstms"])
+def test_any_type_of_inputs_is_taken(name, dtype):
+    check_types(MACHINES[name], dtype, [dtype, jnp.bfloat16, jnp.int32, bool])
+
+
+def check_types(config, dtype, kinds):
+    machine = eqx.filter_eval_shape(config.build, INPUTS, OUTPUTS, key=jax.random.key(0))
+    with jax.enable_x64(True):
+        machine = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, dtype) if hasattr(x, "shape") else x,
+            machine,
+        )
+        for kind in kinds:
+            inputs = jax.ShapeDtypeStruct((BATCH, 4, INPUTS), kind)
+            for outputs in eqx.filter_eval_shape(run_both, machine, inputs):
+                assert outputs.dtype == dtype
+        gradient = eqx.filter_eval_shape(
+            eqx.filter_grad(lambda m, x: jnp.sum(run_both(m, x)[1])), machine, inputs
+        )
+        assert {leaf.dtype for leaf in jax.tree.leaves(gradient)} == {jnp.dtype(dtype)}
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_outputs_in_half_precision_are_close(dtype):
+    """First weights of zeros and rows of 1e-6, neither of which may come to nothing."""
+    config = ntm(initial_memory_range=(1e-6, 1e-6), initial_weightings="first-row")
+    machine = eqx.filter_jit(config.build)(INPUTS, OUTPUTS, key=jax.random.key(0))
+    inputs = jnp.asarray(np.random.default_rng(0).integers(0, 2, (BATCH, 4, INPUTS)))
+    run = eqx.filter_jit(run_both)
+    expected, _ = run(machine, inputs)
+    half = jax.tree.map(lambda x: x.astype(dtype) if eqx.is_inexact_array(x) else x, machine)
+    for outputs in run(half, inputs):
+        np.testing.assert_allclose(outputs.astype(jnp.float32), expected, atol=0.02)

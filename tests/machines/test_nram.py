@@ -19,6 +19,7 @@ from softmachine.machines.nram import (
     NRAMControllerConfig,
     NRAMOutput,
 )
+from softmachine.machines.nram_hard import hard_wiring, run_hard_batch
 
 STEPS, BATCH = 3, 2
 SMALL = ("READ", "INC", "EQUALITY-TEST", "WRITE")
@@ -461,6 +462,104 @@ def test_only_constants():
     np.testing.assert_array_equal(out.memory[1], expected)
 
 
+# --- logits and their bound ---------------------------------------------------------------
+
+
+def wired(machine, hidden):
+    """Return all choices, and what the hard machine chooses."""
+    choices = machine.plan.choice_table(machine.wire(hidden).choices)
+    return np.asarray(choices), np.asarray(hard_wiring(machine, hidden).sources)
+
+
+@pytest.mark.parametrize("clip", [None, 2.0])
+def test_soft_and_hard_machine_decide_alike(clip):
+    """By the same logits, and among several beyond a bound for the first."""
+    machine = random_machine(config(gates=SMALL, logit_clip=clip), scale=1e2)
+    hidden = jnp.asarray(np.random.default_rng(1).normal(size=5), jnp.float32)
+    soft, hard = wired(machine, hidden)
+    there = machine.plan.inside.any(axis=1)
+    np.testing.assert_array_equal(np.argmax(soft, axis=1)[there], hard[there])
+    alone, same = wired(machine.with_addressing(hard=True), hidden)
+    np.testing.assert_array_equal(np.argmax(alone, axis=1)[there], same[there])
+    np.testing.assert_array_equal(same, hard)
+    ties = np.sum(soft == soft.max(axis=1, keepdims=True), axis=1)[there]
+    assert np.any(ties > 1) == (clip is not None)
+
+
+@pytest.mark.parametrize("clip", [None, 2.0])
+def test_gradients_of_logits_are_those_of_the_step_at_and_beyond_a_bound(clip):
+    """Against finite differences, in float64; at the bound itself those of both sides' mean."""
+    with jax.enable_x64(True):
+        machine = random_machine(config(gates=SMALL, logit_clip=clip))
+        logits = machine.plan.logits
+        rng = np.random.default_rng(0)
+        bias = rng.choice([-90.0, -2.0, -1.0, 0.5, 2.0, 2.5, 90.0], logits)
+        machine = eqx.tree_at(
+            lambda m: m.output.weight, machine, jnp.zeros_like(machine.output.weight)
+        )
+        hidden = jnp.zeros(5)
+        probe = jnp.asarray(rng.normal(size=logits))
+
+        def score(bias):
+            wiring = eqx.tree_at(lambda m: m.output.bias, machine, bias).wire(hidden)
+            choices = jnp.concatenate([x.ravel() for x in wiring.choices])
+            return jnp.sum(probe * choices) + wiring.entropy
+
+        nudges = 1e-6 * jnp.eye(logits)
+        up, down = (jax.vmap(score)(bias + s * nudges) for s in (1, -1))
+        gradient = jax.jit(jax.grad(score))(jnp.asarray(bias))
+        np.testing.assert_allclose(gradient, (up - down) / 2e-6, rtol=1e-5, atol=1e-8)
+        beyond = np.abs(bias) > 2
+        assert not (clip and np.any(gradient[beyond]))
+
+
+# --- types, steps, shapes -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.float64])
+@pytest.mark.parametrize("kind", ["mlp", "lstm", "gru"])
+def test_values_have_the_type_of_the_parameters(kind, dtype):
+    """Traced alone: a loop whose state changes type fails."""
+    machine = random_machine(config(kind))
+    with jax.enable_x64(True):
+        machine = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, dtype), machine)
+        memories = jax.ShapeDtypeStruct((BATCH, 4), jnp.int32)
+
+        def run(machine, memories):
+            alone = machine(memories[0], steps=2)
+            hard = run_hard_batch(machine, memories, jnp.full(BATCH, 2))
+            return (alone, run_batch(machine, memories, steps=2, max_steps=2)), hard.memory
+
+        outputs, memory = eqx.filter_eval_shape(run, machine, memories)
+        assert {leaf.dtype for leaf in jax.tree.leaves(outputs)} == {jnp.dtype(dtype)}
+        assert memory.dtype == jnp.int32
+
+
+def test_half_precision_chooses_the_same():
+    """Of a machine whose choices are clear."""
+    machine = random_machine(config(gates=PAPER_GATES), scale=20.0)
+    expected = eqx.filter_jit(run_batch)(machine, random_memories(4), steps=3, max_steps=3)
+    for dtype in (jnp.bfloat16, jnp.float16):
+        half = jax.tree.map(lambda x, d=dtype: x.astype(d), machine)
+        found = eqx.filter_jit(run_batch)(half, random_memories(4), steps=3, max_steps=3)
+        np.testing.assert_array_equal(
+            np.argmax(found.memory, axis=2), np.argmax(expected.memory, axis=2)
+        )
+
+
+def test_no_steps_and_other_shapes():
+    machine = random_machine(config(gates=SMALL))
+    assert machine(random_memories(4)[0], steps=0).memory.shape == (0, 4, 4)
+    out = run_batch(machine, random_memories(4), steps=0, max_steps=0)
+    assert out.memory.shape == (0, 4, 4, BATCH)
+    with pytest.raises(
+        ValueError, match=r"NRAM expected inputs of shape \(cells,\), one .*vmap"
+    ):
+        machine(random_memories(4), steps=2)
+    with pytest.raises(ValueError, match=r"shape \(batch, cells\), a batch .*; got \(4,\)"):
+        run_batch(machine, random_memories(4)[0], steps=2, max_steps=2)
+
+
 # --- errors -------------------------------------------------------------------------------
 
 
@@ -473,6 +572,7 @@ def test_only_constants():
         (dict(clip_gradients=0.0), "clip_gradients must be positive, not 0.0"),
         (dict(clip_gradients=float("nan")), "clip_gradients must be a finite number, not nan"),
         (dict(temperature=-1.0), "temperature must be positive, not -1.0"),
+        (dict(logit_clip=0.0), "logit_clip must be positive, not 0.0"),
     ],
 )
 def test_bad_choices_are_refused(choice, message):
@@ -481,5 +581,5 @@ def test_bad_choices_are_refused(choice, message):
 
 
 def test_bad_controllers_are_refused():
-    with pytest.raises(ValueError, match="controller hidden must be at least 1, not 0"):
+    with pytest.raises(ValueError, match="hidden must be at least 1, not 0"):
         NRAMControllerConfig(hidden=0)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.machines.circuits import LARGEST_LOGIT
+from softmachine.machines.circuits import DECIDED
 from softmachine.machines.gates import GATES, PAPER_GATES
 from softmachine.machines.nram import NRAMConfig, NRAMControllerConfig
 from softmachine.machines.nram_hard import (
@@ -64,7 +64,7 @@ def machine_of(config, circuits):
     detectors = [[signs[sign] for sign in pattern] for pattern in patterns]
     logits = [
         [
-            LARGEST_LOGIT if source == chosen else -LARGEST_LOGIT
+            DECIDED if source == chosen else -DECIDED
             for sources, chosen in wiring(config, circuit)
             for source in range(sources)
         ]

@@ -63,8 +63,9 @@ ACTIVATIONS = {"linear": lambda x: x, "tanh": np.tanh, "sigmoid": sigmoid}
 
 def numpy_address(head, memory, previous):
     """Eq. 5 to 9; memory[i] is row i."""
-    key = head["key"]
-    cosines = np.array([row @ key / np.sqrt((row @ row) * (key @ key)) for row in memory])
+    key, smoothing, epsilon = head["key"], head["smoothing"], head["epsilon"]
+    norms = np.sqrt((memory**2).sum(axis=1) + smoothing) * np.sqrt(key @ key + smoothing)
+    cosines = memory @ key / (norms + epsilon)
     content = softmax(head["strength"] * cosines)
     gated = head["gate"] * content + (1 - head["gate"]) * previous
     rows, center = len(memory), len(head["shift"]) // 2
@@ -111,6 +112,8 @@ def numpy_heads(config, values):
             "sharpening": max(
                 1, config.sharpening_factor * min(1 + softplus(sharpenings[h]), limit)
             ),
+            "smoothing": config.similarity_smoothing,
+            "epsilon": config.similarity_epsilon,
             "wrap": config.wrap,
             "hard": config.hard,
             "gate": sigmoid(gates[h]),
@@ -222,12 +225,13 @@ OPTIONS = {
         for order in ORDERS for hard in (False, True)
     },
     "flattened": dict(sharpening_factor=0.4),
+    "epsilon": dict(similarity_smoothing=0.0, similarity_epsilon=1e-2),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 def test_steps_agree_with_numpy(options):
-    """Four steps from an ordinary state; tolerance for the smoothing of norms."""
+    """Four steps from an ordinary state; tolerance for the floor of weightings."""
     config = dataclasses.replace(SMALL, **options)
     rng = np.random.default_rng(1)
     with jax.enable_x64(True):
@@ -240,9 +244,46 @@ def test_steps_agree_with_numpy(options):
             x = rng.normal(size=INPUTS)
             state, outputs = step(machine, state, jnp.asarray(x))
             expected_state, expected = numpy_step(oracle, expected_state, x)
-            np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
+            np.testing.assert_allclose(outputs, expected, rtol=1e-9, atol=1e-10)
             for ours, theirs in zip(state, expected_state, strict=True):
-                np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+                np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-10)
+
+
+TEXTS = dict(similarity_smoothing=0.0, similarity_epsilon=1e-8, max_sharpening=None)
+"""What the texts of three presets say: K[u, v] = u.v / (|u| |v| + 1e-8), gamma = 1 + softplus
+without a bound. The paper itself divides by |u| |v| alone."""
+
+
+@pytest.mark.parametrize("name", ["paper", "seed", "collier"])
+def test_presets_are_their_texts_to_ten_digits(name):
+    """With rows of zeros and of 1e-6, and sharpening far beyond where float32 needs a bound."""
+    rng = np.random.default_rng(3)
+    config = small_preset(name)
+    with jax.enable_x64(True):
+        machine = with_noise(build(config), 4)
+        readers, heads = config.read_heads, config.read_heads + config.write_heads
+        first = heads * (config.memory_columns + 1)
+        machine = eqx.tree_at(
+            lambda m: m.heads.bias,
+            machine,
+            machine.heads.bias.at[first : first + readers]
+            .set(19.0)
+            .at[first + readers]
+            .set(25.0),
+        )
+        oracle = dataclasses.replace(machine, config=dataclasses.replace(config, **TEXTS))
+        oracle = jax.tree.map(np.asarray, oracle)
+        expected_state = random_state(config, rng)
+        expected_state.memory[:, 1], expected_state.memory[:, 2] = 0, 1e-6
+        state = jax.tree.map(jnp.asarray, expected_state)
+        step = jax.jit(type(machine).step)
+        for _ in range(4):
+            x = rng.normal(size=INPUTS)
+            state, outputs = step(machine, state, jnp.asarray(x))
+            expected_state, expected = numpy_step(oracle, expected_state, x)
+            np.testing.assert_allclose(outputs, expected, rtol=1e-10, atol=1e-10)
+            for ours, theirs in zip(state, expected_state, strict=True):
+                np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-10)
 
 
 # --- manual stepping ----------------------------------------------------------------------
@@ -647,7 +688,8 @@ def test_learned_weightings_cannot_shrink():
         (dict(shifts=9), r"shifts \(9\) must not exceed memory_rows \(7\)"),
         (dict(max_sharpening=0.5), "max_sharpening must be at least 1, not 0.5"),
         (dict(head_clip=0.0), "head_clip must be positive, not 0.0"),
-        (dict(similarity_smoothing=0.0), "similarity_smoothing must be positive, not 0.0"),
+        (dict(similarity_smoothing=0.0), "and similarity_epsilon must not both be 0"),
+        (dict(similarity_epsilon=-1.0), "similarity_epsilon must be at least 0, not -1.0"),
         (dict(sharpening_smoothing=-1.0), "sharpening_smoothing must be at least 0, not -1.0"),
         (dict(sharpening_factor=0.0), "sharpening_factor must be positive, not 0.0"),
         (dict(initial_memory_range=(1.0, 0.0)), r"must be \(low, high\), not \(1.0, 0.0\)"),

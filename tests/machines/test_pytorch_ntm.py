@@ -197,6 +197,15 @@ def put(key, value):
             "'ntm.fc.bias' has type int64, expected floating point",
         ),
         (put("module.extra", np.zeros(2, np.float32)), "holds 'module.extra', which no"),
+        (
+            put("ntm.read1_bias", np.zeros((1, 6), np.float16)),
+            "'ntm.read1_bias' has type float16, 'ntm.fc.bias' has float32: expected one type",
+        ),
+        (put("ntm.fc.bias", None), "'ntm.fc.bias' holds a NoneType, expected an array"),
+        (
+            lambda arrays: arrays.update(model={"a": np.zeros(2)}, epoch=3),
+            "not a checkpoint that holds others: take its entry 'model'",
+        ),
     ],
 )
 def test_other_state_dicts_are_refused(spoil, message):
@@ -204,6 +213,89 @@ def test_other_state_dicts_are_refused(spoil, message):
     spoil(state_dict)
     with pytest.raises(ValueError, match=message):
         from_pytorch_ntm(state_dict)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("copy-task.model", r"the path 'copy-task.model': read it with torch\.load\("),
+        (Path("a") / "b.model", r"its state_dict, not the path 'a.b\.model': read it with"),
+        (None, "expected a pytorch-ntm model or its state_dict, not NoneType"),
+        ([1.0], "expected a pytorch-ntm model or its state_dict, not list"),
+    ],
+)
+def test_what_is_no_model_is_refused(source, message):
+    with pytest.raises(ValueError, match=message):
+        from_pytorch_ntm(source)
+
+
+# --- what PyTorch hands out ---------------------------------------------------------------
+
+
+class Tensor:
+    """As much of a tensor as is asked for: numbers come out in one order of calls alone."""
+
+    def __init__(self, array, dtype="torch.float32", state=("gradient", "gpu")):
+        self.array, self.dtype, self.state = array, dtype, state
+
+    def detach(self):
+        return Tensor(self.array, self.dtype, tuple(s for s in self.state if s != "gradient"))
+
+    def cpu(self):
+        return Tensor(self.array, self.dtype, tuple(s for s in self.state if s != "gpu"))
+
+    def float(self):
+        return Tensor(self.array.astype(np.float32), "torch.float32", self.state)
+
+    def numpy(self):
+        if self.state or self.dtype == "torch.bfloat16":
+            raise RuntimeError(f"no numbers of a {self.dtype} tensor with {self.state}")
+        return self.array
+
+    def __array__(self, dtype=None, copy=None):
+        del dtype, copy
+        return self.numpy()
+
+
+class Module:
+    """An object with a state_dict."""
+
+    def __init__(self, tensors):
+        self.tensors = tensors
+
+    def state_dict(self):
+        return self.tensors
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "_orig_mod.module."])
+def test_tensors_and_modules_are_taken(prefix):
+    """On another device, wanting gradients, wrapped or not."""
+    state_dict, _, _ = golden("two pairs")
+    tensors = {prefix + key: Tensor(array) for key, array in state_dict.items()}
+    expected = from_pytorch_ntm(state_dict)
+    assert eqx.tree_equal(from_pytorch_ntm(tensors), expected)
+    assert eqx.tree_equal(from_pytorch_ntm(Module(tensors)), expected)
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "float16"])
+def test_half_precision_is_taken_runs_and_comes_back(kind):
+    state_dict, inputs, _ = golden("one pair")
+    for key in [key for key in state_dict if "bias_hh" in key]:
+        state_dict[key] = state_dict[key.replace("bias_hh", "bias_ih")]
+    half = {key: np.asarray(jnp.asarray(array, kind)) for key, array in state_dict.items()}
+    tensors = {key: Tensor(array, f"torch.{kind}") for key, array in half.items()}
+    machine = from_pytorch_ntm(tensors)
+    assert {str(leaf.dtype) for leaf in jax.tree.leaves(machine)} == {kind}
+    outputs = outputs_of(machine, inputs)
+    assert outputs.dtype == kind
+    assert np.all(np.isfinite(outputs))
+    written = to_pytorch_ntm(machine)
+    for key, array in half.items():
+        assert written[key].dtype == (np.float32 if kind == "bfloat16" else np.float16)
+        np.testing.assert_array_equal(written[key], array.astype(np.float32), err_msg=key)
+
+
+# --- machines that the project lacks ------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.machines.circuits import LARGEST_LOGIT
+from softmachine.machines.circuits import DECIDED
 from softmachine.machines.loop import run_batch
 from softmachine.training.devices import Layout
 from softmachine.training.hardening import LateChoices
@@ -75,7 +75,7 @@ def test_sharpening_multiplies_the_logits_of_all_choices(machine):
     np.testing.assert_array_equal(sharper.stop.weight, machine.stop.weight)
     for _ in range(50):
         sharper = options.sharpen(sharper, jnp.ones(()))
-    assert LARGEST_LOGIT <= np.abs(sharper.output.weight).max() < 1.5 * LARGEST_LOGIT
+    assert DECIDED <= np.abs(sharper.output.weight).max() < 1.5 * DECIDED
     same = options.sharpen(machine, jnp.zeros(()))
     np.testing.assert_array_equal(same.output.weight, machine.output.weight)
 

@@ -11,7 +11,8 @@ import pytest
 import softmachine
 from softmachine.errors import RunError
 from softmachine.files import unsealed
-from softmachine.machines.ntm import NTM_PRESETS
+from softmachine.machines.nram import NRAMConfig
+from softmachine.machines.ntm import NTM_PRESETS, NTMConfig
 from softmachine.recipes import RECIPES
 from softmachine.tasks.copy import Copy
 from softmachine.training import serialization
@@ -97,6 +98,20 @@ def test_no_run_no_config_damaged_config(experiment, tmp_path):
     (run.path / "config.json").write_text("{")
     with pytest.raises(RunError, match=r"config\.json cannot be read"):
         Run(run.path)
+
+
+def test_schema_2_says_what_its_machines_did(experiment):
+    """Logits clipped at 30 and smoothed norms, not today's default or preset."""
+    for whole, machine, field, value in (
+        (RECIPES["nram-copy"](), NRAMConfig(), "logit_clip", 30.0),
+        (experiment, NTMConfig(max_sharpening=21.0), "similarity_epsilon", 0.0),
+    ):
+        new = dataclasses.replace(whole, machine=machine)
+        old = experiment_to_json(new) | {"schema": 2}
+        del old["experiment"]["machine"][field]
+        found = experiment_from_json(old, "x").machine
+        assert found == dataclasses.replace(machine, **{field: value})
+    assert NRAMConfig().logit_clip is None
 
 
 def test_an_older_schema_is_upgraded_step_by_step(experiment, monkeypatch):
