@@ -26,9 +26,9 @@ LARGEST = 2**30
 class Recording(NamedTuple):
     """What could be seen of a machine, on a leading axis over the steps that were kept."""
 
-    fields: dict[str, np.ndarray]
+    fields: dict[str, Array]
     """What the machine's `observe_state` and `observe_step` gave, by name."""
-    initial: dict[str, np.ndarray]
+    initial: dict[str, Array]
     """What `observe_state` gave before the first step; without an axis of steps."""
     steps: list[int]
     """Numbers of the steps in ``fields``, counted from 1."""
@@ -81,15 +81,14 @@ def record(
     if 2 * size > LARGEST:  # what is kept in vain would be too much
         room = length
     inputs = _padded(machine, inputs, room, length)
-    recorded = _compiled(machine, inputs, key, jnp.int32(length), room, *asked)
-    kept, initial, outputs = jax.tree.map(np.asarray, recorded)
+    kept, initial, outputs = _compiled(machine, inputs, key, jnp.int32(length), room, *asked)
     numbers = [*range(every, length, every), length]
-    return Recording(
-        {name: array[: len(numbers)] for name, array in kept.items()},
-        initial,
-        numbers,
-        jax.tree.map(lambda x: x[:length], outputs),
-    )
+    return Recording(_first(kept, len(numbers)), initial, numbers, _first(outputs, length))
+
+
+def _first(tree: PyTree, count: int) -> PyTree:
+    """Return the first so many of all arrays; by NumPy, for which nothing is compiled."""
+    return jax.tree.map(lambda x: jnp.asarray(np.asarray(x)[:count]), tree)
 
 
 def _take(machine: Machine, example: Any, steps: int | None) -> tuple[PyTree, int]:
