@@ -54,15 +54,16 @@ def check_shape(
     """Raise ValueError unless inputs are an array of a shape; names stand for any number."""
     if shape is None:
         return
-    found = getattr(inputs, "shape", None)
-    fits = found is not None and len(found) == len(shape)
-    if fits and all(n == m for n, m in zip(found, shape, strict=True) if isinstance(m, int)):
-        return
     expected = f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
     message = f"{machine} expected inputs of shape {expected}, {what}; got "
-    message += f"a {type(inputs).__name__}, no array" if found is None else f"{tuple(found)}"
-    a_batch = found is not None and len(found) == len(shape) + 1
-    if a_batch and isinstance(shape[0], str) and shape[0] != "batch":
+    if not hasattr(inputs, "shape"):
+        raise ValueError(f"{message}a {type(inputs).__name__}, no array")
+    found = tuple(inputs.shape)
+    numbers = zip(found, shape, strict=False)
+    if len(found) == len(shape) and all(isinstance(m, str) or n == m for n, m in numbers):
+        return
+    message += str(found)
+    if len(found) == len(shape) + 1 and isinstance(shape[0], str) and shape[0] != "batch":
         message += ": for a batch use jax.vmap(machine) or softmachine.run_batch"
     raise ValueError(message)
 
