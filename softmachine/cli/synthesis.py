@@ -25,6 +25,8 @@ from softmachine.programs.held_out import (
     write_program,
 )
 from softmachine.programs.notes import per_cent, share
+from softmachine.programs.reachable import explore
+from softmachine.programs.repair import program_table
 from softmachine.programs.running import load_c, load_python
 from softmachine.recipes.synthesis import begin_or_continue, synthesis
 from softmachine.tasks.examples import GivenExample, read_examples
@@ -81,30 +83,22 @@ def synthesize(path: Path, run: Path | None, minutes: float, options: Options) -
     print(_summary(task, read.repeated), flush=True)
     display = LevelDisplay(task, len(runs))
     begin = time.monotonic()
-    mistaken: dict[int, bool] = {}
+    programs = Programs(runs, task, options.enough)
 
-    def enough(solved: list[int]) -> bool:
-        """Return whether there are programs enough that make no mistake on any example."""
-        for i in solved:
-            if i not in mistaken:
-                programs = _each(write_program, [runs[i]], task)
-                mistaken[i] = not programs or programs[0].report.mistake is not None
-        return sum(not mistaken[i] for i in solved) >= options.enough
-
-    progress = train_members(runs, display.report, seconds=60 * minutes, enough=enough)
+    progress = train_members(runs, display.report, seconds=60 * minutes, enough=programs.enough)
     ended = all(member.finished for member in progress)
     if not ended and time.monotonic() - begin < 60 * minutes:
         print("Interrupted. The same command continues.")
         sys.exit(exit_status())
     solved = [i for i, member in enumerate(progress) if member.solved_sequences is not None]
     if solved:
-        _present(directory, task, _each(write_program, [runs[i] for i in solved], task))
+        _present(directory, task, programs.of(solved))
         return
     promising = [i for i, member in enumerate(progress) if member.best_error == 0]
-    programs = _each(mend_program, [runs[i] for i in promising], task)
-    if any(found.report.mistake is None for found in programs):
+    mended = [found for i in promising if (found := _make(mend_program, runs[i], task))]
+    if any(found.report.mistake is None for found in mended):
         print("No member is right when made hard; changed wires made one so.")
-        _present(directory, task, programs)
+        _present(directory, task, mended)
         return
     _advise(directory, progress, display)
     sys.exit(1)
@@ -200,19 +194,60 @@ class LevelDisplay:
         return max((size for size in self._sizes if size <= level), default=0)
 
 
-def _each(
-    make: Callable[[NRAM, Given, str], Found], runs: list[Run], task: Given
-) -> list[Found]:
-    """Return the members' programs; say which have none that can be written."""
-    programs = []
-    for run in runs:
-        machine = run.load_machine()
-        assert isinstance(machine, NRAM)
-        try:
-            programs.append(make(machine, task, run.path.name))
-        except SoftmachineError as error:
-            print(f"{run.path.name} has no program: {error}")
-    return programs
+class Programs:
+    """The programs of members, written when they are asked for, each once."""
+
+    def __init__(self, runs: list[Run], task: Given, enough: int) -> None:
+        self._runs, self._task, self._enough = runs, task, enough
+        self._found: dict[int, Found | None] = {}
+        self._states: dict[int, int] = {}
+
+    def enough(self, solved: list[int]) -> bool:
+        """Return whether there are programs enough that make no mistake on any example."""
+        right = [found for found in self.of(solved) if found.report.mistake is None]
+        return len(right) >= self._enough
+
+    def of(self, solved: list[int]) -> list[Found]:
+        """Return the programs of some members, until enough make no mistake on any example.
+
+        Those with few states come first: their programs are short, and soon written.
+        """
+        programs: list[Found] = []
+        right = 0
+        for i in sorted(solved, key=lambda i: (self._count_states(i), i)):
+            if right == self._enough:
+                break
+            if i not in self._found:
+                self._found[i] = _make(write_program, self._runs[i], self._task)
+            found = self._found[i]
+            if found is not None:
+                programs.append(found)
+                right += found.report.mistake is None
+        return programs
+
+    def _count_states(self, member: int) -> int:
+        """Return how many states a solved member can be in, before any are merged."""
+        if member not in self._states:
+            machine = self._runs[member].load_machine()
+            assert isinstance(machine, NRAM)
+            try:
+                table = program_table(machine, ())
+                reached = explore(table, machine.config.registers, self._task.step_rule())
+            except SoftmachineError:  # writing the program will say why
+                return 0
+            self._states[member] = len(reached.circuits)
+        return self._states[member]
+
+
+def _make(make: Callable[[NRAM, Given, str], Found], run: Run, task: Given) -> Found | None:
+    """Return a member's program; say if it has none that can be written."""
+    machine = run.load_machine()
+    assert isinstance(machine, NRAM)
+    try:
+        return make(machine, task, run.path.name)
+    except SoftmachineError as error:
+        print(f"{run.path.name} has no program: {error}")
+        return None
 
 
 def _present(directory: Path, task: Given, programs: list[Found]) -> None:
