@@ -43,6 +43,8 @@ def locked(path: Path) -> Iterator[None]:
         raise RunError(f"cannot write to {path}: {error.strerror}") from error
     try:
         tidy(path)
+        if (path.parent / INDEXES[1]).is_file():  # whose own files nobody else tidies
+            tidy(path.parent)
         yield
     finally:
         lock.release()

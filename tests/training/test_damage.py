@@ -429,6 +429,16 @@ def test_the_next_to_hold_a_run_sweeps_it(copy):
     assert (copy / "results" / "mine.json").read_text() == "{}"
 
 
+def test_a_member_s_holder_sweeps_the_population_too(experiment, tmp_path):
+    path = tmp_path / "population"
+    run, _ = create_population(path, experiment, 2)
+    for name in (".program.py.abcdefgh", ".creating", "seed-0/.creating"):
+        (path / name).touch()
+    with run.locked():
+        pass
+    assert {p.name for p in path.rglob(".*")} == {".lock"}
+
+
 def test_only_temporary_files_are_swept(tmp_path):
     for name in (".lock", ".gitignore", "x.abcdefgh", ".hidden.txt"):
         (tmp_path / name).touch()
