@@ -11,6 +11,7 @@ from rich.table import Table
 
 import softmachine
 from softmachine import zoo
+from softmachine.compilation_cache import VARIABLE, cache_size, use_compilation_cache
 from softmachine.recipes import RECIPES
 from softmachine.training.devices import use_all_cores
 from softmachine.zoo.models import HOME, read_model
@@ -35,7 +36,7 @@ def list_zoo() -> None:
 
 
 def print_info() -> None:
-    """Print versions and devices."""
+    """Print versions, devices, and where compiled programs are kept."""
     use_all_cores()
     print(f"softmachine {softmachine.__version__}")
     print(f"Python      {platform.python_version()} on {platform.platform()}")
@@ -43,3 +44,13 @@ def print_info() -> None:
         print(f"{package:11} {importlib.metadata.version(package)}")
     for device in jax.devices():
         print(f"device      {device.platform} {device.id}: {device.device_kind}")
+    use = use_compilation_cache()
+    if use.directory is None:
+        print(f"cache       none: {use.why_not}")
+        return
+    programs, size = cache_size(use.directory)
+    most = jax.config.jax_compilation_cache_max_size  # pyright: ignore[reportAttributeAccessIssue]
+    bound = f" of at most {most / 1e6:.0f} MB" if most >= 0 else ""
+    print(f"cache       {use.directory}")
+    print(f"            {programs:,} compiled programs, {size / 1e6:.1f} MB{bound}")
+    print(f"            ({VARIABLE}=off keeps none, {VARIABLE}=PATH keeps them there)")

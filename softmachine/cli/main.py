@@ -73,7 +73,7 @@ def zoo() -> None:
 
 @command
 def info() -> None:
-    """Print versions and devices."""
+    """Print versions, devices, and where compiled programs are kept."""
     from softmachine.cli.listing import print_info
 
     print_info()
@@ -430,7 +430,9 @@ def main(arguments: list[str] | None = None) -> None:
 def _dispatch(arguments: list[str]) -> None:
     if arguments[:1] == ["train"] and arguments[1:2] and not arguments[1].startswith("-"):
         from softmachine.cli.training import train_recipe
+        from softmachine.compilation_cache import use_compilation_cache
 
+        use_compilation_cache()
         train_recipe(arguments[1], arguments[2:])
     elif arguments == ["--version"]:
         import softmachine
@@ -445,6 +447,9 @@ def _dispatch(arguments: list[str]) -> None:
             prog="softmachine",
             description="Differentiable computers: soft while they learn, hard when they run.",
         )
+        from softmachine.compilation_cache import use_compilation_cache
+
+        use_compilation_cache()
         call()
 
 
