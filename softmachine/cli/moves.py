@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from softmachine.cli.sources import open_one
+from softmachine.cli.waiting import working
 from softmachine.errors import SoftmachineError
 from softmachine.evaluation.generalization import with_test_options
 from softmachine.evaluation.room import check_running
@@ -18,7 +19,8 @@ def tell_moves(
 ) -> None:
     """Print the account of one example, then how a machine of moves alone compares."""
     use_all_cores()
-    trained = open_one(source)
+    with working(f"Loading {source}"):
+        trained = open_one(source)
     machine, task = trained.machine, trained.experiment.task
     if not isinstance(machine, NTM) or not isinstance(task, SequenceTask):
         raise SoftmachineError(f"{source} is a {type(machine).__name__}; only NTMs have heads")
@@ -26,8 +28,11 @@ def tell_moves(
         machine = with_test_options(machine, memory_rows=memory_rows)
         assert isinstance(machine, NTM)
     check_running(machine, task, size, sequences, BATCH)
-    print(give_account(machine, task, size, seed), flush=True)
-    found = check_moves(machine, task, size, sequences=sequences, seed=seed)
+    with working(f"Watching {source}"):
+        account = give_account(machine, task, size, seed)
+    print(account, flush=True)
+    with working(f"Doing the same by moves alone, {sequences:,} times"):
+        found = check_moves(machine, task, size, sequences=sequences, seed=seed)
     decided = ", ".join(f"{share:.1%}" for share in found.decided)
     print(
         f"\nDone by these moves alone, {found.sequences:,} fresh sequences of size {size}:\n"

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from softmachine.cli.sources import ZOO, Trained, open_one
+from softmachine.cli.waiting import working
 from softmachine.errors import SoftmachineError
 from softmachine.files import replacing
 from softmachine.machines.nram import NRAM
@@ -41,16 +42,17 @@ def write_program(source: str, to: str, out: Path | None, check: bool, seed: int
     task, machine = trained.experiment.task, trained.machine
     if not isinstance(machine, NRAM) or not isinstance(task, MemoryTask):
         raise SoftmachineError(f"{source} is no NRAM: only these become programs")
-    program = extract(machine, task)
     origin = provenance(source, trained)
     report = None
-    if isinstance(task, Given):
+    with working(f"Extracting the program of {source}") as say:
+        program = extract(machine, task)
         if check:
-            report = verify_lines(machine, task, program, seed=seed)
+            say(f"Verifying the program of {source}")
+            check_program = verify_lines if isinstance(task, Given) else verify
+            report = check_program(machine, task, program, seed=seed)
+    if isinstance(task, Given):
         text = _of_examples(program, task, str(origin), to, report)
     else:
-        if check:
-            report = verify(machine, task, program, seed=seed)
         text = WRITERS[to](program, summary(task), notes(program, task, origin, report))
     if out is None:
         sys.stdout.write(text)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import statistics
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,13 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
-from softmachine.cli.waiting import Elapsed, answered_signals, clock, on_terminal
+from softmachine.cli.waiting import (
+    Elapsed,
+    answer_interrupt,
+    answered_signals,
+    clock,
+    on_terminal,
+)
 from softmachine.training.experiment import Experiment
 from softmachine.training.runs import Run
 from softmachine.training.progress import Progress as TrainingProgress
@@ -67,7 +72,7 @@ class ProgressDisplay:
             print(f"{self._experiment.recipe}, {seeds}: compiling", flush=True)
         resume = f"softmachine resume {self._path}"
         last = f"Ended at once. Continue from the last checkpoint with: {resume}"
-        self._stack.enter_context(answered_signals(self._answer, last=last))
+        self._stack.enter_context(answered_signals(answer_interrupt, last=last))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -99,14 +104,6 @@ class ProgressDisplay:
         self._printed = now
         status = self._ended() if last else f"{self._status()}  <{clock(left)} left"
         print(f"{self._done():>10,} sequences  {status}", flush=True)
-
-    def _answer(self) -> None:
-        """Answer the first Ctrl-C, from another thread."""
-        message = "Stopping after these updates; press Ctrl-C again to end at once."
-        if self._bar is not None:
-            self._console.print(message, highlight=False)
-        else:
-            print(message, file=sys.stderr, flush=True)
 
     def _training(self) -> list[int]:
         return [i for i, progress in self._progress.items() if not progress.finished]

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from softmachine.cli.sources import Trained, open_runs, open_trained, override_task
+from softmachine.cli.waiting import working
 from softmachine.errors import SoftmachineError
 from softmachine.evaluation.generalization import SizeScore, evaluate, with_test_options
 from softmachine.evaluation.room import check_running
@@ -81,12 +82,14 @@ def evaluate_source(
 ) -> None:
     """Score a run, a population or a model of the zoo, and print the result."""
     use_all_cores()
-    members = open_trained(source)
+    with working(f"Loading {source}"):
+        members = open_trained(source)
     scores = []
     for member in members:
-        machine, task = options.apply(member)
-        chosen = sizes or _default_sizes(member, machine, task)
-        scores.append(evaluate(machine, task, chosen, sequences=sequences, seed=seed))
+        with working(f"Testing {member.name}"):
+            machine, task = options.apply(member)
+            chosen = sizes or _default_sizes(member, machine, task)
+            scores.append(evaluate(machine, task, chosen, sequences=sequences, seed=seed))
         result = _result(member, machine, scores[-1], seed, options)
         if member.run is not None:
             with contextlib.suppress(SoftmachineError):  # a read-only run can be evaluated
@@ -109,13 +112,14 @@ def plot_sources(
     from softmachine.evaluation import figures
 
     use_all_cores()
-    groups = {source: open_trained(source) for source in sources}
+    with working(f"Testing and drawing {', '.join(sources)}"):
+        groups = {source: open_trained(source) for source in sources}
+        if len(groups) == 1 and len(groups[sources[0]]) == 1:
+            drawn = _figures_of_one(groups[sources[0]][0], size, seed, options)
+        else:
+            drawn = _figures_of_many(_named(groups), seed, options)
     if out is None:
         out = _figures_directory(sources[0], groups[sources[0]])
-    if len(groups) == 1 and len(groups[sources[0]]) == 1:
-        drawn = _figures_of_one(groups[sources[0]][0], size, seed, options)
-    else:
-        drawn = _figures_of_many(_named(groups), seed, options)
     for name, figure in drawn.items():
         target = out / f"{name}.png"
         try:
@@ -156,9 +160,9 @@ def publish_run(source: str, name: str | None, directory: Path | None) -> None:
             raise SoftmachineError(f"{source} has not been trained to its end")
         progress[run.path] = dataclasses.asdict(found)
     best = min(runs, key=lambda run: merit(progress[run.path]))
-    for path in publish(
-        best, name or best.experiment.recipe, paper_scores(best), directory=directory
-    ):
+    with working(f"Testing {best.path}"):
+        scores = paper_scores(best)
+    for path in publish(best, name or best.experiment.recipe, scores, directory=directory):
         print(path)
 
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 from rich.console import Console
@@ -28,11 +29,12 @@ class Elapsed(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         """Return it as ``1:05``, ``1:05 of 10:00`` or ``1:05, <4:30 left``."""
-        text = clock(task.elapsed or 0.0)
+        elapsed = task.fields.get("before", 0.0) + (task.elapsed or 0.0)
+        text = clock(elapsed)
         if (limit := task.fields.get("limit")) is not None:
             text += f" of {clock(limit)}"
         if (end := task.fields.get("end")) is not None:
-            text += f", <{clock(max(0.0, end - (task.elapsed or 0.0)))} left"
+            text += f", <{clock(max(0.0, end - elapsed))} left"
         return Text(text, style="progress.elapsed")
 
 
@@ -44,7 +46,13 @@ def clock(seconds: float) -> str:
 
 
 @contextlib.contextmanager
-def working(what: str, limit: float | None = None) -> Iterator[Callable[[str], None]]:
+def working(
+    what: str,
+    *,
+    limit: float | None = None,
+    since: float | None = None,
+    last: str | None = None,
+) -> Iterator[Callable[[str], None]]:
     """Show on a terminal that something is being done, and for how long; else do nothing.
 
     Within it, Ctrl-C ends the process within a second, whatever it is doing: so nothing may
@@ -53,8 +61,14 @@ def working(what: str, limit: float | None = None) -> Iterator[Callable[[str], N
     Arguments:
         what: what is being done.
         limit: the seconds that it takes at most.
+        since: when it began, by `time.monotonic`; now by default.
+        last: given for a training, which ends in good order at the first Ctrl-C: what to say
+            when it is ended by the second.
     """
-    with answered_signals(presses=1):
+    answered = answered_signals(presses=1)
+    if last is not None:
+        answered = answered_signals(answer_interrupt, last=last)
+    with answered:
         if not on_terminal():
             yield lambda _: None
             return
@@ -62,8 +76,15 @@ def working(what: str, limit: float | None = None) -> Iterator[Callable[[str], N
             SpinnerColumn(), TextColumn("{task.description}"), Elapsed(), transient=True
         )
         with progress:
-            task = progress.add_task(what, total=None, limit=limit)
+            before = 0.0 if since is None else time.monotonic() - since
+            task = progress.add_task(what, total=None, limit=limit, before=before)
             yield lambda what: progress.update(task, description=what)
+
+
+def answer_interrupt() -> None:
+    """Say that a training has heard the first Ctrl-C; stands above a bar that is shown."""
+    message = "Stopping after these updates; press Ctrl-C again to end at once."
+    print(message, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

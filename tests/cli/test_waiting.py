@@ -18,14 +18,20 @@ from softmachine.training.progress import Progress
 FOREVER = """
 import jax
 def forever(*_, **__):
-    jax.jit(lambda: jax.lax.while_loop(lambda x: x >= 0, lambda x: x + 1, 0.0))().item()
+    loop = jax.jit(lambda: jax.lax.while_loop(lambda x: x >= 0, lambda x: x + 1, 0.0))
+    compiled = loop.lower().compile()
+    print("looping", flush=True)
+    compiled().item()
 """
 WORKING = (
     FOREVER
     + """
 from softmachine.cli.waiting import working
-with working("Thinking"):
-    forever()
+try:
+    with working("Thinking"):
+        forever()
+except KeyboardInterrupt:
+    raise SystemExit("XLA was not reached") from None
 """
 )
 TRAINING = (
@@ -53,9 +59,9 @@ class Terminal:
         os.close(slave)
         self.seen = ""
 
-    def read_until(self, text: str) -> None:
-        """Read on until a text is there; fail at the program's end."""
-        while text not in self.seen:
+    def read_until(self, text: str, times: int = 1) -> None:
+        """Read on until a text is there so often; fail at the program's end."""
+        while self.seen.count(text) < times:
             try:
                 self.seen += os.read(self._master, 4096).decode(errors="replace")
             except OSError:  # Linux's end of file
@@ -92,8 +98,10 @@ def start():
 
 def test_seconds_go_by_while_xla_works_and_ctrl_c_ends_it(start):
     terminal = start(WORKING)
-    terminal.read_until("Thinking")
-    terminal.read_until("0:01")
+    terminal.read_until("looping")
+    shown = terminal.seen.count("Thinking")
+    terminal.read_until("Thinking", shown + 20)  # frames of the spinner: 2 s
+    assert "0:01" in terminal.seen
     terminal.press(b"\x03")
     assert terminal.end() == 130
     assert terminal.seen.rstrip().endswith("\x1b[?25h")  # the cursor is back
@@ -101,8 +109,9 @@ def test_seconds_go_by_while_xla_works_and_ctrl_c_ends_it(start):
 
 def test_a_training_answers_ctrl_c_at_once_and_ends_at_the_second(tmp_path, start):
     terminal = start(TRAINING, str(tmp_path / "run"))
-    terminal.read_until("compiling")
-    terminal.read_until("0:01")
+    terminal.read_until("looping")
+    shown = terminal.seen.count("compiling")
+    terminal.read_until("compiling", shown + 10)
     terminal.press(b"\x03")
     terminal.read_until("Stopping after these updates; press Ctrl-C again to end at once.")
     assert terminal.process.poll() is None
