@@ -20,8 +20,8 @@ from softmachine.cli.waiting import (
     on_terminal,
 )
 from softmachine.training.experiment import Experiment
-from softmachine.training.runs import Run
 from softmachine.training.progress import Progress as TrainingProgress
+from softmachine.training.runs import Run
 
 PLAIN_SECONDS = 10.0
 """Least time between plain lines."""

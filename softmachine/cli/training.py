@@ -130,7 +130,7 @@ def _outcome(run: Run, progress: Progress) -> str:
     ]
     if progress.skipped:
         lines.append(f"Updates skipped: {progress.skipped:,}.")
-    if worse := decline(run.experiment, dataclasses.asdict(progress), run.metrics()):
+    if worse := decline(run.experiment, progress, run.metrics()):
         lines.append(f"But {worse}.".replace("; ", ";\n"))
     return "\n".join(lines)
 
@@ -158,7 +158,7 @@ def _population_outcome(runs: Sequence[Run], members: Sequence[Progress]) -> str
     for run, progress in zip(runs, members, strict=True):
         if progress.failed:
             print(f"seed {run.experiment.training.seed} failed at {progress.failed}")
-        if worse := decline(run.experiment, dataclasses.asdict(progress), run.metrics()):
+        if worse := decline(run.experiment, progress, run.metrics()):
             print(f"seed {run.experiment.training.seed}: {worse}".replace("; ", ";\n  "))
     if experiment.training.solved is None:
         return f"Trained {len(runs)} members."
