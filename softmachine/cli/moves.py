@@ -9,9 +9,14 @@ from softmachine.evaluation.generalization import with_test_options
 from softmachine.evaluation.room import check_running
 from softmachine.evaluation.scoring import BATCH
 from softmachine.machines.ntm import NTM
-from softmachine.programs.head_moves import check_moves, give_account
+from softmachine.programs.head_moves import check_moves, give_account, head_names
 from softmachine.tasks.task import SequenceTask
 from softmachine.training.devices import use_all_cores
+
+LEGEND = """\
+Of each head its move (stay, +1, -1; jump: to a row that matches its key), the
+row where it is then, ~ if it is between several rows, write if it changed that
+row, (of 3) if what it reads there was written in step 3."""
 
 
 def tell_moves(
@@ -30,13 +35,16 @@ def tell_moves(
     check_running(machine, task, size, sequences, BATCH)
     with working(f"Watching {source}"):
         account = give_account(machine, task, size, seed)
-    print(account, flush=True)
+    print(f"{account}\n\n{LEGEND}", flush=True)
     with working(f"Doing the same by moves alone, {sequences:,} times"):
         found = check_moves(machine, task, size, sequences=sequences, seed=seed)
-    decided = ", ".join(f"{share:.1%}" for share in found.decided)
+    decided = ", ".join(
+        f"{name} {share:.1%}"
+        for name, share in zip(head_names(machine.config), found.decided, strict=True)
+    )
     print(
         f"\nDone by these moves alone, {found.sequences:,} fresh sequences of size {size}:\n"
         f"  {found.different_bits:.3%} of the bits differ from the soft machine's\n"
         f"  wrong bits: {found.wrong_moves:.3%} by moves, {found.wrong_soft:.3%} soft\n"
-        f"  heads on one row, not between: in {decided} of the steps"
+        f"  steps with a head on one row, not between: {decided}"
     )

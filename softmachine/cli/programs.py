@@ -48,8 +48,10 @@ def write_program(source: str, to: str, out: Path | None, check: bool, seed: int
         program = extract(machine, task)
         if check:
             say(f"Verifying the program of {source}")
-            check_program = verify_lines if isinstance(task, Given) else verify
-            report = check_program(machine, task, program, seed=seed)
+            if isinstance(task, Given):
+                report = verify_lines(machine, task, program, seed=seed)
+            else:
+                report = verify(machine, task, program, seed=seed)
     if isinstance(task, Given):
         text = _of_examples(program, task, str(origin), to, report)
     else:

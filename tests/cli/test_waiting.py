@@ -186,9 +186,12 @@ def test_a_run_that_became_worse_says_so(tmp_path):
         sequences=40_000, best_error=0.0, best_bits=0.003, best_sequences=18_000,
         solved_sequences=18_000, solved_seconds=31.0, finished=True,
     )  # fmt: skip
-    run.append_metrics({"validation_wrong_bits": 0.0, "step": 18_000})
+    bits = {"validation_bits": 0.003, "validation_level": 20}
+    right = {"step": 18_000, "sequences": 18_000, "validation_wrong_bits": 0.0} | bits
+    run.append_metrics(right)
     assert "worse" not in _outcome(run, progress)
-    run.append_metrics({"validation_wrong_bits": 28.0, "step": 40_000})
+    wrong = {"step": 40_000, "sequences": 40_000, "validation_wrong_bits": 28.0}
+    run.append_metrics(right | wrong)
     assert _outcome(run, progress) == (
         "Solved after 18,000 sequences and 31 s.\n"
         "Best validation, after 18,000 sequences: 0 wrong bits, 0.003 bits.\n"
