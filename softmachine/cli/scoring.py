@@ -204,7 +204,7 @@ def _figures_directory(source: str, members: Sequence[Trained]) -> Path:
 def _figures_of_one(
     trained: Trained, size: int | None, seed: int, options: TestOptions
 ) -> dict[str, Any]:
-    from softmachine.evaluation import figures
+    from softmachine.evaluation import example_figures, figures
 
     largest = trained.experiment.training.curriculum.largest
     size = largest if size is None else size
@@ -217,16 +217,20 @@ def _figures_of_one(
         machine = with_test_options(machine, memory_rows=task.items(size))
     drawn = {
         "generalization": figures.generalization_curve(
-            scores, largest, trained.name, task.error
+            scores,
+            largest,
+            trained.name,
+            task.error,
+            task.worst_errors([score.size for score in scores]),
         ),
     }
     if isinstance(task, MemoryTask) and isinstance(machine, NRAM):
-        drawn[f"example-{size}"] = figures.memory_figure(machine, task, size, seed)
-    else:
-        drawn[f"example-{size}"] = figures.example_figure(machine, task, size, seed)
+        drawn[f"example-{size}"] = example_figures.memory_figure(machine, task, size, seed)
+    elif isinstance(task, SequenceTask):
+        drawn[f"example-{size}"] = example_figures.example_figure(machine, task, size, seed)
     if trained.run is not None:
-        drawn["learning-curve"] = figures.learning_curve(
-            trained.run.metrics(), trained.name, task.error
+        drawn["learning-curve"] = figures.learning_curve_of(
+            trained.experiment, trained.name, trained.run.metrics(), trained.run.load_progress()
         )
     return drawn
 
@@ -244,7 +248,8 @@ def _figures_of_many(
 ) -> dict[str, Any]:
     from softmachine.evaluation import figures
 
-    error = next(iter(groups.values()))[0].experiment.task.error
+    first = next(iter(groups.values()))[0].experiment
+    error = first.task.error
     if any(m.experiment.task.error != error for group in groups.values() for m in group):
         raise SoftmachineError("only runs of tasks with the same error fit into one figure")
     largest = max(group[0].experiment.training.curriculum.largest for group in groups.values())
@@ -257,9 +262,12 @@ def _figures_of_many(
         for name, group in groups.items()
     }
     learning = {name: metrics for name, metrics in learning.items() if metrics}
+    sizes = sorted({x.size for group in curves.values() for curve in group for x in curve})
+    bounds = first.task.held_out(larger=True).worst_errors(sizes)
+    worst = None if bounds is None else dict(zip(sizes, bounds, strict=True))
     drawn = {
-        "generalization": figures.generalization_bands(curves, largest, error),
-        "learning-curves": figures.learning_bands(learning, error),
+        "generalization": figures.generalization_bands(curves, largest, error, worst),
+        "learning-curves": figures.learning_bands(learning, figures.Scale.of(first)),
     }
     if learning:
         drawn["levels"] = figures.member_levels(learning)

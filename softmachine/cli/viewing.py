@@ -155,6 +155,8 @@ def write_report(source: str, out: Path | None, seed: int) -> None:
     except OSError as error:
         raise SoftmachineError(f"cannot write to {out}: {error.strerror}") from error
     print(out)
+    print(f"One file of {len(text) / 1e6:.1f} MB, to be opened in a browser:")
+    print(f"  python -m webbrowser {out.resolve().as_uri()}")
 
 
 def _commands(source: str, trained: Trained) -> list[str]:
