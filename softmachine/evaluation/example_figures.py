@@ -123,7 +123,7 @@ def _memory_images(recording: Recording, read_heads: int) -> list[Image]:
 def _used_rows(most: np.ndarray) -> np.ndarray:
     """Return the rows of a memory without the longest stretch of rows without weight.
 
-    ``most``, shape (rows,), is the largest weight of each. A memory is a ring: what is left
+    All rows, in their order, where that stretch is short. ``most``, shape (rows,), is the largest weight of each. A memory is a ring: what is left
     begins after that stretch, so that 127 stands next to 0.
     """
     count = len(most)
@@ -132,7 +132,7 @@ def _used_rows(most: np.ndarray) -> np.ndarray:
         return np.arange(count)
     gaps = np.diff(used, append=used[0] + count)
     longest = int(np.argmax(gaps))
-    if gaps[longest] < 4:
+    if gaps[longest] < max(4, count // 8):
         return np.arange(count)
     first = used[(longest + 1) % len(used)] - 1
     return (first + np.arange(count - gaps[longest] + 3)) % count
@@ -143,9 +143,9 @@ Panel = tuple[str, np.ndarray, np.ndarray | None, list[str]]
 
 
 SHADES = {
-    "memory": "the most likely value of each cell, darker the more likely; ◂ scored",
+    "memory": "most likely values, darker if likelier; ◂: scored",
     "registers": "the same of each register",
-    "choices": "how likely the most likely source of each is",
+    "choices": "how likely the likeliest source of each is",
     "stopping": "how likely it is that the machine stops after this step",
 }
 

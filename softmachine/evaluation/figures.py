@@ -222,8 +222,8 @@ def generalization_curve(
     if "perfect" in scores[0].metrics:
         share = axes.twinx()
         perfect = [100 * score.metrics["perfect"] for score in scores]
-        share.plot(sizes, perfect, "s--", color=BLUE, label="perfect sequences")
-        share.set(ylabel="perfect sequences, %", ylim=(-2, 102))
+        share.plot(sizes, perfect, "s--", color=BLUE, label="without a mistake")
+        share.set(ylabel="examples without a mistake, %", ylim=(-2, 102))
         handles += share.get_legend_handles_labels()[0]
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure

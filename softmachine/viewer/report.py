@@ -56,7 +56,10 @@ th:first-child, td:first-child { text-align: left; }
 img { max-width: 100%; height: auto; margin-top: 1rem; }
 /* Figures are dark lines on nothing: on a dark page their lightness is turned round. */
 @media (prefers-color-scheme: dark) { img { filter: invert(0.9) hue-rotate(180deg); } }
-.wide { overflow-x: auto; } code, pre { font-size: 0.9em; }
+.wide { overflow-x: auto; }
+.side { display: flex; flex-wrap: wrap; gap: 0 2rem; align-items: flex-start; }
+.side img { flex: 1 1 28rem; min-width: 0; }
+code, pre { font-size: 0.9em; }
 summary { cursor: pointer; }
 .facts td { text-align: left; }
 @media (max-width: 600px) {
@@ -119,8 +122,10 @@ def build_report(subject: Subject, scores: Sequence[SizeScore], seed: int = 0) -
     sections.append(
         _section(
             "Generalisation",
-            _table([score.to_row() for score in scores]),
-            _picture(curve, "error over size"),
+            '<div class="side">'
+            + _table([score.to_row() for score in scores])
+            + _picture(curve, "error over size")
+            + "</div>",
         )
     )
     sections.append(learning)
@@ -247,7 +252,8 @@ def _summary(subject: Subject, scores: Sequence[SizeScore]) -> str:
     errors = [
         f"{_number(task.error, at[size])} at size {size}" for size in dict.fromkeys(shown)
     ]
-    return f"{told} {label.capitalize()} per sequence: {', '.join(errors)}."
+    per = "" if task.error in SHARES else " per sequence"
+    return f"{told} {label.capitalize()}{per}: {', '.join(errors)}."
 
 
 def _making(subject: Subject) -> str:
@@ -321,7 +327,7 @@ def _table(rows: Sequence[Mapping[str, int | float]]) -> str:
     return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
 
 
-SHARES = ("perfect", "agreement", "wrong_cells", "hard_error")
+SHARES = ("perfect", "agreement", "wrong_cells", "soft_error", "hard_error")
 """Columns of scores that are shares."""
 
 
