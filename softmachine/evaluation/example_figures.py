@@ -123,8 +123,9 @@ def _memory_images(recording: Recording, read_heads: int) -> list[Image]:
 def _used_rows(most: np.ndarray) -> np.ndarray:
     """Return the rows of a memory without the longest stretch of rows without weight.
 
-    All rows, in their order, where that stretch is short. ``most``, shape (rows,), is the largest weight of each. A memory is a ring: what is left
-    begins after that stretch, so that 127 stands next to 0.
+    ``most``, shape (rows,), is the largest weight of each. A memory is a ring: what is left
+    begins after that stretch, so that 127 stands next to 0. Where the stretch is short, all
+    rows are returned in their order.
     """
     count = len(most)
     used = np.flatnonzero(most > 0.05)
