@@ -73,6 +73,7 @@ _HOMES = {
     "train": "softmachine.training.trainer",
     "train_members": "softmachine.training.trainer",
     "use_all_cores": "softmachine.training.devices",
+    "use_compilation_cache": "softmachine.compilation_cache",
     "with_test_options": "softmachine.evaluation.generalization",
 }
 
@@ -88,3 +89,8 @@ def __getattr__(name: str) -> Any:
     value = getattr(importlib.import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    """Return all public names, so that an editor's completion finds them before their use."""
+    return sorted({*globals(), *__all__, "zoo"})

@@ -24,8 +24,8 @@ from softmachine.cli.failures import (
     fail_unforeseen,
     notes,
 )
-from softmachine.cli.parsing import close_names, one_line_errors
-from softmachine.errors import SoftmachineError
+from softmachine.cli.parsing import one_line_errors
+from softmachine.errors import SoftmachineError, close_names
 
 Directory = Annotated[str, arg(metavar="RUN")]
 Source = Annotated[str, arg(metavar="RUN|zoo:NAME")]
@@ -56,11 +56,15 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
 
 @command
-def recipes() -> None:
-    """List the recipes."""
+def recipes(all: bool = False) -> None:  # noqa: A002
+    """List the recipes, by what they train, and what to start with.
+
+    Args:
+        all: list those with the papers' own settings as well.
+    """
     from softmachine.cli.listing import list_recipes
 
-    list_recipes()
+    list_recipes(all)
 
 
 @command
@@ -73,7 +77,7 @@ def zoo() -> None:
 
 @command
 def info() -> None:
-    """Print versions and devices."""
+    """Print versions, devices, and where compiled programs are kept."""
     from softmachine.cli.listing import print_info
 
     print_info()
@@ -139,8 +143,7 @@ def synthesize(
         memory: cells of the largest memory that is trained on; larger examples test.
         steps_per_size: steps for each unit of an example's size; there is one more.
         registers: registers of each machine.
-        gates: what a machine can compute with, in the order in which it does in every step;
-            the fourteen gates of the NRAM paper by default.
+        gates: gates in the order in which every step uses them; the NRAM paper's by default.
     """
     from softmachine.cli.synthesis import Options, synthesize
     from softmachine.machines.gates import PAPER_GATES
@@ -379,8 +382,7 @@ def program(
         run: directory of a run, or zoo:NAME.
         to: what to print; svg and dot are drawings, dot one for Graphviz.
         out: the file to write instead.
-        verify: compare it with the machine and the task first; the program tells the
-            result, and a counter-example is an error.
+        verify: compare it with machine and task first; a counter-example is an error.
         seed: random seed of the inputs for that.
     """
     from softmachine.cli.programs import write_program
@@ -431,21 +433,30 @@ def _dispatch(arguments: list[str]) -> None:
     if arguments[:1] == ["train"] and arguments[1:2] and not arguments[1].startswith("-"):
         from softmachine.cli.training import train_recipe
 
+        _keep_programs()
         train_recipe(arguments[1], arguments[2:])
     elif arguments == ["--version"]:
         import softmachine
 
         print(f"softmachine {softmachine.__version__}")
     elif arguments and not arguments[0].startswith("-"):
-        _parse_command(*arguments)()
+        call = _parse_command(*arguments)
+        _keep_programs()
+        call()
     else:
-        call = one_line_errors(
+        one_line_errors(
             app.cli,
             args=arguments or ["--help"],
             prog="softmachine",
             description="Differentiable computers: soft while they learn, hard when they run.",
         )
-        call()
+
+
+def _keep_programs() -> None:
+    """Let JAX find what earlier commands have compiled; help does without JAX."""
+    from softmachine.compilation_cache import use_compilation_cache
+
+    use_compilation_cache()
 
 
 def _parse_command(name: str, *arguments: str) -> Callable[[], None]:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from softmachine.cli.sources import open_one
+from softmachine.cli.waiting import working
 from softmachine.errors import SoftmachineError
 from softmachine.evaluation.generalization import with_test_options
 from softmachine.evaluation.room import check_running
 from softmachine.evaluation.scoring import BATCH
 from softmachine.machines.ntm import NTM
-from softmachine.programs.head_moves import check_moves, give_account
+from softmachine.programs.head_moves import check_moves, give_account, head_names
 from softmachine.tasks.task import SequenceTask
 from softmachine.training.devices import use_all_cores
+
+LEGEND = """\
+Of each head its move (stay, +1, -1; jump: to a row that matches its key), the
+row where it is then, ~ if it is between several rows, write if it changed that
+row, (of 3) if what it reads there was written in step 3."""
 
 
 def tell_moves(
@@ -18,7 +24,8 @@ def tell_moves(
 ) -> None:
     """Print the account of one example, then how a machine of moves alone compares."""
     use_all_cores()
-    trained = open_one(source)
+    with working(f"Loading {source}"):
+        trained = open_one(source)
     machine, task = trained.machine, trained.experiment.task
     if not isinstance(machine, NTM) or not isinstance(task, SequenceTask):
         raise SoftmachineError(f"{source} is a {type(machine).__name__}; only NTMs have heads")
@@ -26,12 +33,18 @@ def tell_moves(
         machine = with_test_options(machine, memory_rows=memory_rows)
         assert isinstance(machine, NTM)
     check_running(machine, task, size, sequences, BATCH)
-    print(give_account(machine, task, size, seed), flush=True)
-    found = check_moves(machine, task, size, sequences=sequences, seed=seed)
-    decided = ", ".join(f"{share:.1%}" for share in found.decided)
+    with working(f"Watching {source}"):
+        account = give_account(machine, task, size, seed)
+    print(f"{account}\n\n{LEGEND}", flush=True)
+    with working(f"Doing the same by moves alone, {sequences:,} times"):
+        found = check_moves(machine, task, size, sequences=sequences, seed=seed)
+    decided = ", ".join(
+        f"{name} {share:.1%}"
+        for name, share in zip(head_names(machine.config), found.decided, strict=True)
+    )
     print(
         f"\nDone by these moves alone, {found.sequences:,} fresh sequences of size {size}:\n"
         f"  {found.different_bits:.3%} of the bits differ from the soft machine's\n"
         f"  wrong bits: {found.wrong_moves:.3%} by moves, {found.wrong_soft:.3%} soft\n"
-        f"  heads on one row, not between: in {decided} of the steps"
+        f"  steps with a head on one row, not between: {decided}"
     )

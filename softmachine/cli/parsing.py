@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import io
 import itertools
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
+from softmachine.cli.help import readable_help
 from softmachine.errors import SoftmachineError
 
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -18,10 +18,13 @@ _SUGGESTIONS = 3
 
 
 def one_line_errors(parse: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call a tyro parser; raise its boxed error message as one line, suggestions included."""
+    """Call a tyro parser; raise its boxed error message as one line, suggestions included.
+
+    Help that it prints is made readable.
+    """
     captured = io.StringIO()
     try:
-        with contextlib.redirect_stderr(captured):
+        with contextlib.redirect_stderr(captured), readable_help():
             return parse(*args, **kwargs)
     except SystemExit as stop:
         if not stop.code:
@@ -67,9 +70,3 @@ def _sections(box: str) -> list[list[str]]:
         else:
             sections[-1].append(row)
     return sections if "╭" in box else sections[1:]
-
-
-def close_names(name: str, names: Iterable[str]) -> str:
-    """Return ``; did you mean ...?`` with the names that are most like one, or nothing."""
-    close = difflib.get_close_matches(name, list(names), n=_SUGGESTIONS, cutoff=0.6)
-    return f"; did you mean {' or '.join(close)}?" if close else ""

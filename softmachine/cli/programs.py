@@ -5,7 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from rich.console import Console
+from rich.syntax import Syntax
+
 from softmachine.cli.sources import ZOO, Trained, open_one
+from softmachine.cli.waiting import on_terminal, working
 from softmachine.errors import SoftmachineError
 from softmachine.files import replacing
 from softmachine.machines.nram import NRAM
@@ -41,19 +45,22 @@ def write_program(source: str, to: str, out: Path | None, check: bool, seed: int
     task, machine = trained.experiment.task, trained.machine
     if not isinstance(machine, NRAM) or not isinstance(task, MemoryTask):
         raise SoftmachineError(f"{source} is no NRAM: only these become programs")
-    program = extract(machine, task)
     origin = provenance(source, trained)
     report = None
-    if isinstance(task, Given):
+    with working(f"Extracting the program of {source}") as say:
+        program = extract(machine, task)
         if check:
-            report = verify_lines(machine, task, program, seed=seed)
+            say(f"Verifying the program of {source}")
+            if isinstance(task, Given):
+                report = verify_lines(machine, task, program, seed=seed)
+            else:
+                report = verify(machine, task, program, seed=seed)
+    if isinstance(task, Given):
         text = _of_examples(program, task, str(origin), to, report)
     else:
-        if check:
-            report = verify(machine, task, program, seed=seed)
         text = WRITERS[to](program, summary(task), notes(program, task, origin, report))
     if out is None:
-        sys.stdout.write(text)
+        _show(text, to)
     else:
         try:
             with replacing(out) as temporary:
@@ -66,6 +73,15 @@ def write_program(source: str, to: str, out: Path | None, check: bool, seed: int
     if report is not None and not report.passed:
         wrong = next(check for check in report.checks if check.counterexample is not None)
         raise SoftmachineError(f"the program of {source} is not right: {wrong}")
+
+
+def _show(text: str, language: str) -> None:
+    """Print a program; in colours on a terminal, unless it is a drawing."""
+    if not on_terminal() or language not in ("python", "c", "json"):
+        sys.stdout.write(text)
+        return
+    coloured = Syntax("", language, theme="ansi_dark").highlight(text)
+    Console().print(coloured, soft_wrap=True, end="")
 
 
 def _of_examples(

@@ -2,78 +2,108 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
+from softmachine.cli.waiting import (
+    Elapsed,
+    answer_interrupt,
+    answered_signals,
+    clock,
+    on_terminal,
+)
 from softmachine.training.experiment import Experiment
 from softmachine.training.progress import Progress as TrainingProgress
+from softmachine.training.runs import Run
 
 PLAIN_SECONDS = 10.0
 """Least time between plain lines."""
 
 
 class ProgressDisplay:
-    """Shows the metrics of a run, or of a population's runs; a context manager."""
+    """Shows the metrics of a run, or of a population's runs; a context manager.
 
-    def __init__(self, experiment: Experiment, members: int = 1) -> None:
-        self._experiment = experiment
-        self._members = members
+    While it is open Ctrl-C is answered at once, and pressed again ends the process.
+    """
+
+    def __init__(self, runs: Sequence[Run], path: Path) -> None:
+        self._experiment: Experiment = runs[0].experiment
+        self._path = path
+        self._members = len(runs)
         self._progress: dict[int, TrainingProgress] = {}
         self._lines: dict[int, dict[str, Any]] = {}
         self._console = Console()
+        self._begin = time.monotonic()
         self._printed = -PLAIN_SECONDS
+        self._stack = contextlib.ExitStack()
         self._bar: Progress | None = None
-        self._task: TaskID | None = None
+        self._task = TaskID(0)
 
     def __enter__(self) -> ProgressDisplay:
         """Start; compilation comes before the first report."""
         training = self._experiment.training
-        if self._console.is_terminal:
+        self._begin = time.monotonic()
+        if on_terminal():
             self._bar = Progress(
+                SpinnerColumn(finished_text=" "),
                 TextColumn("{task.description}"),
-                BarColumn(bar_width=12),
+                BarColumn(bar_width=8),
                 TextColumn("{task.fields[status]}"),
-                TimeRemainingColumn(compact=True),
+                Elapsed(),
                 console=self._console,
             )
-            self._bar.start()
             self._task = self._bar.add_task(
                 self._experiment.recipe,
                 total=training.max_sequences * self._members,
                 status="compiling",
             )
+            self._stack.enter_context(self._bar)
         else:
             seeds = f"seed {training.seed}"
             if self._members > 1:
                 seeds = f"{self._members} members"
             print(f"{self._experiment.recipe}, {seeds}: compiling", flush=True)
+        resume = f"softmachine resume {self._path}"
+        last = f"Ended at once. Continue from the last checkpoint with: {resume}"
+        self._stack.enter_context(answered_signals(answer_interrupt, last=last))
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave the terminal as it was."""
-        if self._bar is not None:
-            self._bar.stop()
+        """Say how it ended, and leave the terminal as it was."""
+        if self._bar is not None and self._lines:
+            over = len(self._progress) == self._members and not self._training()
+            status = self._ended() if over else self._status()
+            self._bar.update(self._task, status=status, end=None)
+            if over:
+                self._bar.update(self._task, total=self._done(), completed=self._done())
+        self._stack.close()
 
     def report(self, member: int, progress: TrainingProgress, line: dict[str, Any]) -> None:
         """Show one line of metrics of one member."""
         self._progress[member], self._lines[member] = progress, line
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=self._done(), status=self._status())
-            return
         now = time.monotonic()
+        left = self._left() / max(self._rate(), 1e-9)
+        if self._bar is not None:
+            self._bar.update(
+                self._task,
+                completed=self._done(),
+                status=self._status(),
+                end=now - self._begin + left,
+            )
+            return
         last = len(self._progress) == self._members and not self._training()
         if now - self._printed < PLAIN_SECONDS and not last:
             return
         self._printed = now
-        left = self._left() / max(self._rate(), 1e-9)
-        print(
-            f"{self._done():>10,} sequences  {self._status()}  <{left:.0f} s left",
-            flush=True,
-        )
+        status = self._ended() if last else f"{self._status()}  <{clock(left)} left"
+        print(f"{self._done():>10,} sequences  {status}", flush=True)
 
     def _training(self) -> list[int]:
         return [i for i, progress in self._progress.items() if not progress.finished]
@@ -94,15 +124,35 @@ class ProgressDisplay:
         return sum(line["sequences_per_second"] for line in lines)
 
     def _status(self) -> str:
-        name = f"validation_{self._experiment.task.error}"
-        label = self._experiment.task.error.split("_")[0]
-        bits = [line["validation_bits"] for line in self._lines.values()]
-        errors = [line[name] for line in self._lines.values()]
+        """Return how good the machines are now, and the best that was."""
+        errors, label = self._errors(), self._experiment.task.error.split("_")[0]
         rate = f"{self._rate():,.0f}/s"
-        if self._members == 1:
-            return f"{bits[0]:.2f} bits  {errors[0]:.2f} {label}  {rate}"
+        if self._members > 1:
+            return (
+                f"{self._solved()} solved  {statistics.median(errors):.3g} {label} (median)  "
+                f"{rate}"
+            )
+        bits = self._lines[0]["validation_bits"]
+        best = self._progress[0].best_error
+        return f"{bits:.3g} bits  {errors[0]:.3g} {label} (best {best:.3g})  {rate}"
+
+    def _ended(self) -> str:
+        """Return how it ended: what was kept is the best, not the last."""
+        label = self._experiment.task.error.split("_")[0]
+        if self._members > 1:
+            return f"{self._solved()} solved"
+        progress = self._progress[0]
+        if progress.failed:
+            return "failed"
+        last, best = self._errors()[0], progress.best_error
+        if last > best:
+            return f"{last:.3g} {label} at the end, {best:.3g} kept"
+        return f"{best:.3g} {label}"
+
+    def _errors(self) -> list[float]:
+        name = f"validation_{self._experiment.task.error}"
+        return [line[name] for line in self._lines.values()]
+
+    def _solved(self) -> str:
         solved = sum(p.solved_sequences is not None for p in self._progress.values())
-        return (
-            f"solved {solved}/{self._members}  {statistics.median(bits):.2f} bits  "
-            f"{statistics.median(errors):.2f} {label}  {rate}"
-        )
+        return f"{solved} of {self._members}"

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from softmachine.cli.sources import open_runs
+from softmachine.cli.waiting import working
 from softmachine.programs.mending import Outcome, mend_members, rates
 from softmachine.training.devices import use_all_cores
 
@@ -24,8 +25,11 @@ COLUMNS = {
 def repair_source(source: str, updates: int, tables: int, examples: int, seed: int) -> None:
     """Try to mend every member that makes mistakes when made hard; print how often it helps."""
     use_all_cores()
-    runs = open_runs(source)
-    outcomes = mend_members(runs, updates=updates, tables=tables, examples=examples, seed=seed)
+    with working(f"Mending {source}"):
+        runs = open_runs(source)
+        outcomes = mend_members(
+            runs, updates=updates, tables=tables, examples=examples, seed=seed
+        )
     broken = {
         run.path.name: outcome
         for run, outcome in zip(runs, outcomes, strict=True)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from softmachine.cli.sources import Trained, open_runs, open_trained, override_task
+from softmachine.cli.waiting import working
 from softmachine.errors import SoftmachineError
 from softmachine.evaluation.generalization import SizeScore, evaluate, with_test_options
 from softmachine.evaluation.room import check_running
@@ -81,12 +82,14 @@ def evaluate_source(
 ) -> None:
     """Score a run, a population or a model of the zoo, and print the result."""
     use_all_cores()
-    members = open_trained(source)
+    with working(f"Loading {source}"):
+        members = open_trained(source)
     scores = []
     for member in members:
-        machine, task = options.apply(member)
-        chosen = sizes or _default_sizes(member, machine, task)
-        scores.append(evaluate(machine, task, chosen, sequences=sequences, seed=seed))
+        with working(f"Testing {member.name}"):
+            machine, task = options.apply(member)
+            chosen = sizes or _default_sizes(member, machine, task)
+            scores.append(evaluate(machine, task, chosen, sequences=sequences, seed=seed))
         result = _result(member, machine, scores[-1], seed, options)
         if member.run is not None:
             with contextlib.suppress(SoftmachineError):  # a read-only run can be evaluated
@@ -109,13 +112,14 @@ def plot_sources(
     from softmachine.evaluation import figures
 
     use_all_cores()
-    groups = {source: open_trained(source) for source in sources}
+    with working(f"Testing and drawing {', '.join(sources)}"):
+        groups = {source: open_trained(source) for source in sources}
+        if len(groups) == 1 and len(groups[sources[0]]) == 1:
+            drawn = _figures_of_one(groups[sources[0]][0], size, seed, options)
+        else:
+            drawn = _figures_of_many(_named(groups), seed, options)
     if out is None:
         out = _figures_directory(sources[0], groups[sources[0]])
-    if len(groups) == 1 and len(groups[sources[0]]) == 1:
-        drawn = _figures_of_one(groups[sources[0]][0], size, seed, options)
-    else:
-        drawn = _figures_of_many(_named(groups), seed, options)
     for name, figure in drawn.items():
         target = out / f"{name}.png"
         try:
@@ -156,9 +160,9 @@ def publish_run(source: str, name: str | None, directory: Path | None) -> None:
             raise SoftmachineError(f"{source} has not been trained to its end")
         progress[run.path] = dataclasses.asdict(found)
     best = min(runs, key=lambda run: merit(progress[run.path]))
-    for path in publish(
-        best, name or best.experiment.recipe, paper_scores(best), directory=directory
-    ):
+    with working(f"Testing {best.path}"):
+        scores = paper_scores(best)
+    for path in publish(best, name or best.experiment.recipe, scores, directory=directory):
         print(path)
 
 
@@ -200,7 +204,7 @@ def _figures_directory(source: str, members: Sequence[Trained]) -> Path:
 def _figures_of_one(
     trained: Trained, size: int | None, seed: int, options: TestOptions
 ) -> dict[str, Any]:
-    from softmachine.evaluation import figures
+    from softmachine.evaluation import example_figures, figures
 
     largest = trained.experiment.training.curriculum.largest
     size = largest if size is None else size
@@ -213,16 +217,20 @@ def _figures_of_one(
         machine = with_test_options(machine, memory_rows=task.items(size))
     drawn = {
         "generalization": figures.generalization_curve(
-            scores, largest, trained.name, task.error
+            scores,
+            largest,
+            trained.name,
+            task.error,
+            task.worst_errors([score.size for score in scores]),
         ),
     }
     if isinstance(task, MemoryTask) and isinstance(machine, NRAM):
-        drawn[f"example-{size}"] = figures.memory_figure(machine, task, size, seed)
-    else:
-        drawn[f"example-{size}"] = figures.example_figure(machine, task, size, seed)
+        drawn[f"example-{size}"] = example_figures.memory_figure(machine, task, size, seed)
+    elif isinstance(task, SequenceTask):
+        drawn[f"example-{size}"] = example_figures.example_figure(machine, task, size, seed)
     if trained.run is not None:
-        drawn["learning-curve"] = figures.learning_curve(
-            trained.run.metrics(), trained.name, task.error
+        drawn["learning-curve"] = figures.learning_curve_of(
+            trained.experiment, trained.name, trained.run.metrics(), trained.run.load_progress()
         )
     return drawn
 
@@ -240,7 +248,8 @@ def _figures_of_many(
 ) -> dict[str, Any]:
     from softmachine.evaluation import figures
 
-    error = next(iter(groups.values()))[0].experiment.task.error
+    first = next(iter(groups.values()))[0].experiment
+    error = first.task.error
     if any(m.experiment.task.error != error for group in groups.values() for m in group):
         raise SoftmachineError("only runs of tasks with the same error fit into one figure")
     largest = max(group[0].experiment.training.curriculum.largest for group in groups.values())
@@ -253,9 +262,12 @@ def _figures_of_many(
         for name, group in groups.items()
     }
     learning = {name: metrics for name, metrics in learning.items() if metrics}
+    sizes = sorted({x.size for group in curves.values() for curve in group for x in curve})
+    bounds = first.task.held_out(larger=True).worst_errors(sizes)
+    worst = None if bounds is None else dict(zip(sizes, bounds, strict=True))
     drawn = {
-        "generalization": figures.generalization_bands(curves, largest, error),
-        "learning-curves": figures.learning_bands(learning, error),
+        "generalization": figures.generalization_bands(curves, largest, error, worst),
+        "learning-curves": figures.learning_bands(learning, figures.Scale.of(first)),
     }
     if learning:
         drawn["levels"] = figures.member_levels(learning)

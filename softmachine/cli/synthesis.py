@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from softmachine.cli.sources import user_errors
+from softmachine.cli.waiting import clock, working
 from softmachine.errors import SoftmachineError
 from softmachine.files import replacing
 from softmachine.machines.nram import NRAM, NRAMConfig
@@ -59,6 +60,7 @@ def synthesize(path: Path, run: Path | None, minutes: float, options: Options) -
 
     Exits with status 1 without a program, 130 or 143 after an interruption.
     """
+    begin = time.monotonic()
     read = read_examples(path)
     with user_errors(f"{path}, "):
         task = Given(
@@ -81,11 +83,15 @@ def synthesize(path: Path, run: Path | None, minutes: float, options: Options) -
     with user_errors():
         runs = begin_or_continue(directory, experiment, options.members)
     print(_summary(task, read.repeated), flush=True)
-    display = LevelDisplay(task, len(runs))
-    begin = time.monotonic()
+    display = LevelDisplay(task, len(runs), begin)
     programs = Programs(runs, task, options.enough)
-
-    progress = train_members(runs, display.report, seconds=60 * minutes, enough=programs.enough)
+    last = "Ended at once. The same command continues from the last checkpoint."
+    begun = [run.load_progress() for run in runs]
+    if not all(progress is not None and progress.finished for progress in begun):
+        print(f"{clock(time.monotonic() - begin):>6}  compiling", flush=True)
+    with working("training", limit=60 * minutes, since=begin, last=last):
+        left = 60 * minutes - (time.monotonic() - begin)
+        progress = train_members(runs, display.report, seconds=left, enough=programs.enough)
     ended = all(member.finished for member in progress)
     if not ended and time.monotonic() - begin < 60 * minutes:
         print("Interrupted. The same command continues.")
@@ -95,7 +101,8 @@ def synthesize(path: Path, run: Path | None, minutes: float, options: Options) -
         _present(directory, task, programs.of(solved))
         return
     promising = [i for i, member in enumerate(progress) if member.best_error == 0]
-    mended = [found for i in promising if (found := _make(mend_program, runs[i], task))]
+    with working("Changing wires of members that are right but for being made hard"):
+        mended = [found for i in promising if (found := _make(mend_program, runs[i], task))]
     if any(found.report.mistake is None for found in mended):
         print("No member is right when made hard; changed wires made one so.")
         _present(directory, task, mended)
@@ -155,12 +162,14 @@ def _summary(task: Given, repeated: int) -> str:
 class LevelDisplay:
     """Says how many members make no mistake up to which size."""
 
-    def __init__(self, task: Given, members: int) -> None:
+    def __init__(self, task: Given, members: int, begin: float) -> None:
         self._sizes = task.sizes
         self._members = members
         self._progress: dict[int, Progress] = {}
         self._levels: dict[int, int] = {}
-        self._printed = self._begin = time.monotonic()
+        self._printed = self._begin = begin
+        self.rounds = 0
+        """How often all members have reported."""
 
     def report(self, member: int, progress: Progress, line: dict[str, Any]) -> None:
         """Take up one member's validation; print a line when all have reported."""
@@ -169,12 +178,13 @@ class LevelDisplay:
         now = time.monotonic()
         if member < max(self._progress) or len(self._progress) < self._members:
             return
+        self.rounds += 1
         solved = self.solved()
         if now - self._printed < SECONDS and not solved:
             return
         self._printed = now
-        minutes, seconds = divmod(round(now - self._begin), 60)
-        print(f"{minutes:3}:{seconds:02}  {line['step']:>6,} updates  {self}", flush=True)
+        passed = clock(now - self._begin)
+        print(f"{passed:>6}  {line['step']:>6,} updates  {self}", flush=True)
 
     def __str__(self) -> str:
         """Return the members at each level, and how many are right when made hard."""
@@ -314,6 +324,10 @@ def _advise(directory: Path, progress: list[Progress], display: LevelDisplay) ->
     """Say how far it came, and what else could be tried."""
     best = min(member.best_error for member in progress)
     print(f"No program yet; {display}.")
+    if display.rounds < 2:
+        step = max(member.step for member in progress)
+        print(f"The time, compilation included, was over after {step:,} updates: give it more")
+        print("--minutes.")
     print(f"The best member has {best:.1%} of the cells wrong in validation.")
     print(f"The same command goes on with {directory}. What else may help: more examples,")
     print("--steps-per-size 2, the --gates that are needed alone, another --seed.")

@@ -17,6 +17,7 @@ from softmachine.cli.parsing import one_line_errors
 from softmachine.cli.progress import ProgressDisplay
 from softmachine.cli.sources import open_runs, user_errors
 from softmachine.errors import NonFiniteError
+from softmachine.evaluation.decline import decline
 from softmachine.evaluation.statistics import wilson_interval
 from softmachine.recipes import RECIPES, get_recipe
 from softmachine.training.devices import use_all_cores
@@ -97,7 +98,7 @@ def _parse_train(experiment: Experiment, arguments: list[str]) -> Any:
 
 
 def _train(path: Path, runs: Sequence[Run]) -> None:
-    with ProgressDisplay(runs[0].experiment, len(runs)) as display:
+    with ProgressDisplay(runs, path) as display:
         progress = train_members(runs, display.report)
     alone = len(runs) == 1
     if alone and progress[0].failed:
@@ -122,9 +123,16 @@ def _outcome(run: Run, progress: Progress) -> str:
             f"{progress.solved_seconds:.0f} s"
         )
     label = run.experiment.task.error.replace("_", " ")
-    best = f"best validation: {progress.best_error:.3g} {label}, {progress.best_bits:.3g} bits"
-    skipped = f", {progress.skipped} updates skipped" if progress.skipped else ""
-    return f"{outcome}; {best}{skipped}."
+    best = f"{progress.best_error:.3g} {label}, {progress.best_bits:.3g} bits"
+    lines = [
+        f"{outcome}.",
+        f"Best validation, after {progress.best_sequences:,} sequences: {best}.",
+    ]
+    if progress.skipped:
+        lines.append(f"Updates skipped: {progress.skipped:,}.")
+    if worse := decline(run.experiment, progress, run.metrics()):
+        lines.append(f"But {worse}.".replace("; ", ";\n"))
+    return "\n".join(lines)
 
 
 def _population_outcome(runs: Sequence[Run], members: Sequence[Progress]) -> str:
@@ -150,6 +158,8 @@ def _population_outcome(runs: Sequence[Run], members: Sequence[Progress]) -> str
     for run, progress in zip(runs, members, strict=True):
         if progress.failed:
             print(f"seed {run.experiment.training.seed} failed at {progress.failed}")
+        if worse := decline(run.experiment, progress, run.metrics()):
+            print(f"seed {run.experiment.training.seed}: {worse}".replace("; ", ";\n  "))
     if experiment.training.solved is None:
         return f"Trained {len(runs)} members."
     solved = sum(progress.solved_sequences is not None for progress in members)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from softmachine.cli.programs import provenance
 from softmachine.cli.scoring import TestOptions, curve
 from softmachine.cli.sources import ZOO, Trained, open_one
+from softmachine.cli.waiting import working
 from softmachine.errors import SoftmachineError, TraceError
 from softmachine.evaluation.generalization import with_test_options
 from softmachine.files import parse_json, replacing
@@ -46,17 +47,18 @@ def write_trace(
     rows = machine.memory_rows
     if options.memory_rows is None and size is not None and rows is not None:
         machine = with_test_options(machine, memory_rows=max(rows, task.items(size)))
-    made = trace(
-        machine,
-        task,
-        size,
-        seed,
-        inputs=inputs,
-        every=every,
-        fields=fields,
-        source=source,
-        recipe=trained.experiment.recipe,
-    )
+    with working(f"Running {source}"):
+        made = trace(
+            machine,
+            task,
+            size,
+            seed,
+            inputs=inputs,
+            every=every,
+            fields=fields,
+            source=source,
+            recipe=trained.experiment.recipe,
+        )
     made.save(out)
     scores = ", ".join(
         f"{x:.3g} {name.replace('_', ' ')}" for name, x in made.header.scores.items()
@@ -143,13 +145,18 @@ def write_report(source: str, out: Path | None, seed: int) -> None:
         provenance(source, trained),
         _commands(source, trained),
     )
-    text = build_report(subject, curve(trained, TestOptions(), seed), seed)
+    with working(f"Testing {source}") as say:
+        scores = curve(trained, TestOptions(), seed)
+        say(f"Looking for examples of {source}, drawing")
+        text = build_report(subject, scores, seed)
     try:
         with replacing(out) as temporary:
             temporary.write_text(text, encoding="utf-8")
     except OSError as error:
         raise SoftmachineError(f"cannot write to {out}: {error.strerror}") from error
     print(out)
+    print(f"One file of {len(text) / 1e6:.1f} MB, to be opened in a browser:")
+    print(f"  python -m webbrowser {out.resolve().as_uri()}")
 
 
 def _commands(source: str, trained: Trained) -> list[str]:

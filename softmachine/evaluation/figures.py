@@ -1,12 +1,12 @@
-"""Figures: learning curve, generalisation curve, one example step by step."""
+"""Figures: learning and generalisation curves, of one machine or of many."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import jax
 import matplotlib
 
 matplotlib.use("Agg")
@@ -17,18 +17,15 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
+from softmachine.evaluation.decline import decline
 from softmachine.evaluation.generalization import SizeScore
 from softmachine.files import replacing
-from softmachine.machines.machine import Machine
-from softmachine.machines.nram import NRAM
-from softmachine.machines.ntm import NTM
-from softmachine.tasks.memory import MemoryTask, stop_probabilities
-from softmachine.tasks.task import Task
-from softmachine.traces.examples import draw_example
-from softmachine.traces.recording import Recording, record
+from softmachine.training.experiment import Experiment
+from softmachine.training.progress import Progress
 
-BLUE, ORANGE = "#0072b2", "#d55e00"
+BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#666666"
 
 
 def save_figure(figure: Figure, path: Path) -> None:
@@ -38,24 +35,101 @@ def save_figure(figure: Figure, path: Path) -> None:
     plt.close(figure)
 
 
-def learning_curve(metrics: Sequence[dict[str, Any]], title: str, error: str) -> Figure:
-    """Plot validation bits, and the task's error, per sequence over training sequences."""
-    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+class Scale(NamedTuple):
+    """The axis of errors: linear, and never so fine that next to nothing looks like a peak."""
+
+    error: str
+    """The task's measure."""
+    worst: float | None = None
+    """The error of an example in which everything is wrong: axes show the share of that.
+    None: there is no such bound, and axes show the error itself."""
+
+    @classmethod
+    def of(cls, experiment: Experiment) -> Scale:
+        """Return the scale for its validations, whose sizes are uniform."""
+        task, sizes = experiment.task, experiment.training.curriculum
+        worst = task.worst_errors(range(sizes.smallest, sizes.largest + 1))
+        return cls(task.error, None if worst is None else float(np.mean(worst)))
+
+    def label(self) -> str:
+        """Return what the axis shows."""
+        words = self.error.replace("_", " ")
+        if self.worst is None:
+            return f"{words} per sequence"
+        return f"{words}, %" if self.worst == 1 else f"{words}, % of {self.worst:,.4g}"
+
+    def shown(self, errors: Any) -> np.ndarray:
+        """Return errors as the axis shows them."""
+        errors = np.asarray(errors, float)
+        return errors if self.worst is None else 100 * errors / self.worst
+
+    def set(self, axes: Axes, label: str | None = None) -> None:
+        """Label the axis, and let it reach from zero to at least `LEAST_TOP`."""
+        top = max(1.05 * axes.dataLim.y1, LEAST_TOP)
+        axes.set(ylabel=label or self.label(), ylim=(-0.02 * top, top))
+        axes.grid(alpha=0.3)
+
+
+LEAST_TOP = 5.0
+"""An axis of errors reaches at least to 5 % of the worst there can be, or to 5 of its unit."""
+
+
+def learning_curve(
+    metrics: Sequence[dict[str, Any]],
+    title: str,
+    scale: Scale,
+    *,
+    kept: int | None = None,
+    note: str | None = None,
+) -> Figure:
+    """Plot the task's error and the cross-entropy in validation over training sequences.
+
+    ``kept`` marks after how many sequences the parameters are those that were kept, and
+    ``note`` stands below.
+    """
+    figure, (errors, bits) = plt.subplots(
+        2, 1, figsize=(7, 5), sharex=True, layout="constrained", height_ratios=(3, 2)
+    )
     sequences = [line["sequences"] for line in metrics]
-    for name, label, colour in (
-        ("bits", "bits per sequence (cross-entropy)", BLUE),
-        (error, f"{error.replace('_', ' ')} per sequence", ORANGE),
-    ):
-        values = [line[f"validation_{name}"] for line in metrics]
-        axes.plot(sequences, values, "o-", markersize=3, color=colour, label=label)
-    _logarithmic(axes, 0.01)
-    axes.set(xlabel="training sequences", title=title)
-    axes.grid(alpha=0.3)
-    axes.legend()
+    values = scale.shown([line[f"validation_{scale.error}"] for line in metrics])
+    errors.plot(sequences, values, "o-", markersize=3, color=ORANGE)
+    bits.plot(
+        sequences,
+        [line["validation_bits"] for line in metrics],
+        "o-",
+        markersize=3,
+        color=BLUE,
+    )
+    if kept is not None:
+        for axes in (errors, bits):
+            axes.axvline(kept, color=GREY, linestyle="--", linewidth=1)
+        errors.plot([], [], "--", color=GREY, label=f"kept: after {kept:,} sequences")
+        errors.legend(loc="upper right")
+    errors.set(title=title)
+    scale.set(errors)
+    bits.set(ylabel="cross-entropy, bits\nper sequence", xlabel="training sequences")
+    _plain_logarithmic(bits)
+    _name_thousands(bits)
+    if note is not None:
+        figure.supxlabel("\n".join(textwrap.wrap(note, 90)), fontsize=9)
     return figure
 
 
-def learning_bands(groups: dict[str, list[list[dict[str, Any]]]], error: str) -> Figure:
+def learning_curve_of(
+    experiment: Experiment,
+    title: str,
+    metrics: Sequence[dict[str, Any]],
+    progress: Progress | None,
+) -> Figure:
+    """Plot the learning curve of a run; say so if it was solved and then became worse."""
+    kept = note = None
+    if progress is not None and progress.best_sequences:
+        kept = progress.best_sequences
+        note = decline(experiment, progress, metrics)
+    return learning_curve(metrics, title, Scale.of(experiment), kept=kept, note=note)
+
+
+def learning_bands(groups: dict[str, list[list[dict[str, Any]]]], scale: Scale) -> Figure:
     """Plot the task's error over training, its quantiles over the members of each group.
 
     ``groups`` holds, by name, the metrics of each member. A member that ended keeps the
@@ -64,12 +138,12 @@ def learning_bands(groups: dict[str, list[list[dict[str, Any]]]], error: str) ->
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     for (name, members), colour in zip(groups.items(), _colours(), strict=False):
         xs = sorted({line["sequences"] for metrics in members for line in metrics})
-        values = [_held(metrics, xs, f"validation_{error}") for metrics in members]
-        _band(axes, xs, np.transpose(values), f"{name} ({len(members)})", colour)
-    _logarithmic(axes, 0.01)
-    axes.set(xlabel="training sequences", ylabel=f"{error.replace('_', ' ')} per sequence")
-    axes.grid(alpha=0.3)
-    figure.legend(loc="outside lower center", ncols=3)
+        values = [_held(metrics, xs, f"validation_{scale.error}") for metrics in members]
+        _band(axes, xs, scale.shown(values).T, f"{name} ({len(members)})", colour)
+    axes.set_xlabel("training sequences")
+    scale.set(axes)
+    _name_thousands(axes)
+    _explain_bands(figure)
     return figure
 
 
@@ -92,11 +166,15 @@ def member_levels(groups: dict[str, list[list[dict[str, Any]]]]) -> Figure:
         axis.stackplot(xs, counts, colors=shades, step="post")
         axis.set(ylabel="members", title=name, ylim=(0, len(levels)))
         axis.set_xlim(xs[0], max(xs[-1], xs[0] + 1))
+        _name_thousands(axis)
+        axis.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes[-1, 0].set_xlabel("training sequences")
     scale = BoundaryNorm(np.arange(most + 2) - 0.5, most + 1)
     shown = ScalarMappable(scale, colours)
     ticks = range(0, most + 1, 1 + most // 10)
-    figure.colorbar(shown, ax=axes[:, 0].tolist(), label="level", ticks=ticks)
+    kind = _level_name(next(iter(groups.values())))
+    label = "level of the curriculum" if kind == "level" else "no mistake up to size"
+    figure.colorbar(shown, ax=axes[:, 0].tolist(), label=label, ticks=ticks)
     return figure
 
 
@@ -105,50 +183,99 @@ def _levels(
 ) -> tuple[list[int], Int[np.ndarray, "members xs"]]:
     """Return numbers of sequences, and the level of each member after so many."""
     xs = sorted({line["sequences"] for metrics in members for line in metrics})
-    name = "level" if "level" in members[0][0] else "validation_level"
+    name = _level_name(members)
     return xs, np.array([_held(metrics, xs, name) for metrics in members])
 
 
+def _level_name(members: list[list[dict[str, Any]]]) -> str:
+    return "level" if "level" in members[0][0] else "validation_level"
+
+
 def generalization_curve(
-    scores: Sequence[SizeScore], trained: int, title: str, error: str
+    scores: Sequence[SizeScore],
+    trained: int,
+    title: str,
+    error: str,
+    worst: Sequence[float] | None = None,
 ) -> Figure:
-    """Plot error and perfect sequences over size; ``trained`` is the largest trained."""
+    """Plot error and perfect sequences over size.
+
+    Arguments:
+        scores: one for each size.
+        trained: the largest size trained.
+        title: of the figure.
+        error: the task's measure.
+        worst: for each size the error of an example in which everything is wrong, if there
+            is such a bound: the axis shows the share of that.
+    """
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    label = error.replace("_", " ")
     sizes = [score.size for score in scores]
-    axes.plot(sizes, [s.metrics[error] for s in scores], "o-", color=ORANGE, label=label)
-    _logarithmic(axes, 0.1)
-    axes.set(xlabel="size", ylabel=f"{label} per sequence", title=title)
-    axes.axvspan(0, trained, color="0.9", label=f"trained on (up to {trained})")
+    values = np.array([score.metrics[error] for score in scores])
+    shown = values if worst is None else 100 * values / np.asarray(worst)
+    axes.plot(sizes, shown, "o-", color=ORANGE, label=_most(sizes, values, error, worst))
+    axes.axvspan(0, trained, color="0.9", zorder=0, label=f"trained on (up to {trained})")
+    axes.set(xlabel="size", title=title)
+    label = None if worst is None else f"{error.replace('_', ' ')}, % of all"
+    Scale(error).set(axes, label)
     axes.set_xlim(left=0)
     handles = axes.get_legend_handles_labels()[0]
     if "perfect" in scores[0].metrics:
         share = axes.twinx()
-        perfect = [score.metrics["perfect"] for score in scores]
-        share.plot(sizes, perfect, "s--", color=BLUE, label="perfect")
-        share.set(ylabel="share of perfect sequences", ylim=(-0.03, 1.03))
+        perfect = [100 * score.metrics["perfect"] for score in scores]
+        share.plot(sizes, perfect, "s--", color=BLUE, label="without a mistake")
+        share.set(ylabel="examples without a mistake, %", ylim=(-2, 102))
         handles += share.get_legend_handles_labels()[0]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
-    axes.grid(alpha=0.3)
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
+
+
+def _most(
+    sizes: Sequence[int], values: np.ndarray, error: str, worst: Sequence[float] | None
+) -> str:
+    """Return the label of a curve of errors: what it shows, and the largest in numbers."""
+    label = error.replace("_", " ")
+    if not np.any(values > 0):
+        return f"{label} (none)"
+    most = int(np.nanargmax(values))
+    if worst is not None and worst[most] == 1:
+        return f"{label} (most: {values[most]:.2%}, size {sizes[most]})"
+    total = "" if worst is None else f" of {worst[most]:,.4g}"
+    return f"{label} (most: {values[most]:.3g}{total}, size {sizes[most]})"
 
 
 def generalization_bands(
-    groups: dict[str, list[list[SizeScore]]], trained: int, error: str
+    groups: dict[str, list[list[SizeScore]]],
+    trained: int,
+    error: str,
+    worst: Mapping[int, float] | None = None,
 ) -> Figure:
-    """Plot the task's error over size, its quantiles over the members of each group."""
+    """Plot the task's error over size, its quantiles over the members of each group.
+
+    ``worst`` gives, for each size, the error of an example in which everything is wrong.
+    """
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     for (name, members), colour in zip(groups.items(), _colours(), strict=False):
         sizes = [score.size for score in members[0]]
-        values = [[score.metrics[error] for score in scores] for scores in members]
-        _band(axes, sizes, np.transpose(values), f"{name} ({len(members)})", colour)
-    _logarithmic(axes, 0.1)
-    axes.axvspan(0, trained, color="0.9", label=f"trained on (up to {trained})")
+        values = np.array([[score.metrics[error] for score in scores] for scores in members])
+        if worst is not None:
+            values = 100 * values / np.array([worst[size] for size in sizes])
+        _band(axes, sizes, values.T, f"{name} ({len(members)})", colour)
+    axes.axvspan(0, trained, color="0.9", zorder=0, label=f"trained on (up to {trained})")
+    axes.set(xlabel="size")
+    label = None if worst is None else f"{error.replace('_', ' ')}, % of all"
+    Scale(error).set(axes, label)
     axes.set_xlim(left=0)
-    axes.set(xlabel="size", ylabel=f"{error.replace('_', ' ')} per sequence")
-    axes.grid(alpha=0.3)
-    figure.legend(loc="outside lower center", ncols=4)
+    _explain_bands(figure)
     return figure
+
+
+def _explain_bands(figure: Figure) -> None:
+    figure.legend(
+        loc="outside lower center",
+        ncols=4,
+        title="lines: medians; bands: quartiles and extremes",
+        title_fontsize="small",
+    )
 
 
 def _band(axes: Axes, xs: Sequence[int], values: np.ndarray, name: str, colour: str) -> None:
@@ -170,124 +297,16 @@ def _colours() -> Sequence[str]:
     return (BLUE, ORANGE, "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 
 
-def _logarithmic(axes: Axes, threshold: float) -> None:
-    """Set a logarithmic scale that is linear below a threshold, so that zero can be shown."""
-    axes.set_yscale("symlog", linthresh=threshold)
-    axes.set_ylim(bottom=0)
+def _plain_logarithmic(axes: Axes) -> None:
+    """Set a logarithmic scale with ticks enough, at numbers such as 0.05."""
+    axes.set_yscale("log", nonpositive="clip")
+    low, high = axes.get_ylim()
+    subs = (1.0,) if high / low > 1000 else (1.0, 2.0, 5.0)
+    axes.yaxis.set_major_locator(LogLocator(subs=subs))
+    axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.grid(alpha=0.3)
 
 
-def example_figure(machine: Machine, task: Task, size: int, seed: int) -> Figure:
-    """Draw one example over time: inputs, targets, outputs and, for an NTM, its memory.
-
-    Laid out like figures 4 and 6 of Graves et al. 2014: time runs to the right; weightings
-    have one line per memory row, cut to the rows that were used.
-    """
-    example, machine_key = draw_example(task, size, seed)
-    recording = record(machine, example, key=machine_key)
-    outputs = np.asarray(jax.nn.sigmoid(recording.outputs)) * np.asarray(example.mask)
-    error = float(task.metrics(recording.outputs, example)[task.error])
-    panels = [
-        ("inputs", np.asarray(example.inputs).T, "gray_r"),
-        ("targets", np.asarray(example.targets).T, "gray_r"),
-        ("outputs", outputs.T, "gray_r"),
-    ]
-    if isinstance(machine, NTM):
-        panels += _memory_panels(recording, machine.config.read_heads)
-    heights = [max(0.7, min(3.0, len(values) / 12)) for _, values, _ in panels]
-    figure, axes = plt.subplots(
-        len(panels),
-        1,
-        figsize=(9, sum(heights) + 1.5),
-        height_ratios=heights,
-        sharex=True,
-        layout="constrained",
-    )
-    for axis, (name, values, colours) in zip(axes, panels, strict=True):
-        image = axis.imshow(
-            values, aspect="auto", cmap=colours, interpolation="nearest", vmin=0
-        )
-        axis.set_ylabel(name, rotation=0, ha="right", va="center")
-        axis.set_yticks([])
-        if colours != "gray_r":
-            figure.colorbar(image, ax=axis, aspect=8)
-    axes[-1].set_xlabel("time step")
-    axes[0].set_title(f"size {size}: {error:.3g} {task.error.replace('_', ' ')}")
-    return figure
-
-
-def _memory_panels(recording: Recording, read_heads: int) -> list[tuple[str, np.ndarray, str]]:
-    weightings = np.asarray(recording.fields["weightings"])
-    used = np.flatnonzero(weightings.max(axis=(0, 1)) > 0.05)
-    rows = slice(max(0, used.min() - 1), used.max() + 2) if len(used) else slice(None)
-    panels = []
-    for head in range(weightings.shape[1]):
-        kind = "read" if head < read_heads else "write"
-        number = head if head < read_heads else head - read_heads
-        panels.append((f"{kind} {number}", weightings[:, head, rows].T, "viridis"))
-    memory = np.asarray(recording.fields["memory"])[:, rows]
-    sizes = np.sqrt(np.square(memory).mean(axis=2))
-    panels.append(("memory\n(row size)", sizes.T, "magma"))
-    return panels
-
-
-Panel = tuple[str, np.ndarray, np.ndarray | None, list[str]]
-"""A title, shades and perhaps numbers of shape (rows, steps), and the rows' names."""
-
-
-def memory_figure(machine: NRAM, task: MemoryTask, size: int, seed: int) -> Figure:
-    """Draw an NRAM on one example over time: memory, registers, choices, stopping.
-
-    Memory and registers show each distribution's most likely value as a number, its
-    probability as the shade. Choices show how likely the most likely source is.
-    """
-    example, _ = draw_example(task, size, seed)
-    recording = record(machine, example)
-    fields = {name: np.asarray(array) for name, array in recording.fields.items()}
-    memory, registers = fields["memory"], fields["registers"]
-    outputs = recording.outputs
-    error = float(task.metrics(outputs, example)[task.error])
-    scored = np.flatnonzero(np.asarray(example.mask))
-    labels = task.labels(np.asarray(example.inputs).tolist())
-    stops = stop_probabilities(outputs.stop, example.steps)
-    panels: list[Panel] = [
-        (
-            "memory",
-            memory.max(axis=2).T,
-            memory.argmax(axis=2).T,
-            [
-                f"{label} {i}{' ◂' if i in scored else ''}".strip()
-                for i, label in enumerate(labels)
-            ],
-        ),
-        (
-            "registers",
-            registers.max(axis=2).T,
-            registers.argmax(axis=2).T,
-            [f"r{i + 1}" for i in range(registers.shape[1])],
-        ),
-        ("choices", fields["choices"].max(axis=2).T, None, machine.shown_choice_names()),
-        ("stop", np.asarray(stops)[None], None, ["p"]),
-    ]
-    heights = [max(0.5, 0.2 * len(shade)) for _, shade, _, _ in panels]
-    steps = memory.shape[0]
-    figure, axes = plt.subplots(
-        len(panels),
-        1,
-        figsize=(max(6.0, 0.32 * steps + 2.5), sum(heights) + 1.6),
-        height_ratios=heights,
-        sharex=True,
-        layout="constrained",
-    )
-    for axis, (name, shade, values, names) in zip(axes, panels, strict=True):
-        axis.imshow(
-            shade, aspect="auto", cmap="Blues", interpolation="nearest", vmin=0, vmax=1.6
-        )
-        axis.set_yticks(range(len(names)), names, fontsize=7)
-        axis.set_title(name, fontsize=9, loc="left")
-        if values is not None and steps <= 60:
-            for (row, step), value in np.ndenumerate(values):
-                axis.text(step, row, str(value), ha="center", va="center", fontsize=6)
-    axes[-1].set_xlabel("after step")
-    axes[-1].set_xticks(range(steps), [str(step + 1) for step in range(steps)], fontsize=7)
-    figure.suptitle(f"size {size}: {error:.3g} {task.error.replace('_', ' ')}")
-    return figure
+def _name_thousands(axes: Axes) -> None:
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
 
 from softmachine.errors import SoftmachineError
 from softmachine.evaluation.room import check_memory_rows, check_running
@@ -89,7 +91,7 @@ def evaluate(
         memory = isinstance(task, MemoryTask)
         score = build_scorer(task, size if memory else _bucket(size), and_hard=memory)
         metrics = score(machine, key, asked)
-        means = {name: float(jnp.mean(values)) for name, values in metrics.items()}
+        means = {name: _shortest(jnp.mean(values)) for name, values in metrics.items()}
         scores.append(SizeScore(size=size, sequences=sequences, metrics=means))
     return scores
 
@@ -124,6 +126,14 @@ def with_test_options(
     except ValueError as error:
         raise SoftmachineError(str(error)) from error
     return machine
+
+
+def _shortest(value: Float[Array, ""]) -> float:
+    """Return the number of fewest digits that is this value in its precision: 0.1, say.
+
+    Taken to double precision as it is, 0.1 in single precision is 0.10000000149011612.
+    """
+    return float(str(np.asarray(value)[()]))
 
 
 def _bucket(size: int) -> int:

@@ -104,8 +104,9 @@ def _bounded(program: Program) -> list[str]:
     code = "\n".join(body)
     helpers = [text for name, text in HELPERS.items() if f"{name}(" in code]
     lines = [
-        "/* Changes the memory in place and returns 0. Leaves it as it is and returns 1 if it",
-        "   has too few cells or too many, 2 if one holds less than 0 or more than length - 1.",
+        "/* Changes the memory in place and returns 0. Leaves it as it is and returns 1",
+        "   if it has too few cells or too many, 2 if one holds less than 0 or more than",
+        "   length - 1.",
         " */",
         "int run(int64_t *memory, size_t length);",
         "",

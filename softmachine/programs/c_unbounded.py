@@ -119,9 +119,9 @@ static inline int grow(struct memory *memory) {
 }"""
 
 RUN = """\
-/* Changes the list in place and returns 0. Leaves it as it is and returns 1 if it is empty or
-   too long, 2 if a cell holds less than 0 or more than LARGEST, 3 if a number became larger
-   or there is no more memory.
+/* Changes the list in place and returns 0. Leaves it as it is and returns 1 if it
+   is empty or too long, 2 if a cell holds less than 0 or more than LARGEST, 3 if a
+   number became larger or there is no more memory.
  */
 int run(int64_t *cells, size_t length);
 

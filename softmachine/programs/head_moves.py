@@ -193,7 +193,7 @@ def give_account(machine: NTM, task: SequenceTask, size: int, seed: int = 0) -> 
 def format_account(machine: NTM, example: Example, account: Account, done: Done) -> str:
     """Return an account as a table."""
     config = machine.config
-    lines = [["step", "input", *_head_names(config), "output"]]
+    lines = [["step", "input", *head_names(config), "output"]]
     writes = done.changes >= WRITTEN * max(float(np.max(done.changes)), 1e-9)
     before = None
     last_written: dict[int, int] = {}
@@ -230,7 +230,7 @@ def format_account(machine: NTM, example: Example, account: Account, done: Done)
     )
 
 
-def _head_names(config: NTMConfig) -> list[str]:
+def head_names(config: NTMConfig) -> list[str]:
     """Return what the heads are called, counted where there are several of a kind."""
     return [
         f"{kind} head" + (f" {i + 1}" if count > 1 else "")

@@ -26,7 +26,7 @@ from softmachine.programs.statements import (
 from softmachine.programs.values import LEAST_CELLS, Value
 from softmachine.tasks.steps import StepRule
 
-WIDTH = 96
+WIDTH = 79
 
 
 class Call(NamedTuple):

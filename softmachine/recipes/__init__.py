@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from softmachine.errors import SoftmachineError
+from softmachine.errors import SoftmachineError, close_names
 from softmachine.recipes import paper_nram, paper_ntm
 from softmachine.recipes.associative_recall import lstm_recall, ntm_ff_recall, ntm_recall
 from softmachine.recipes.copy import lstm_copy, ntm_copy, ntm_ff_copy
@@ -67,5 +67,8 @@ RECIPES: dict[str, Callable[[], Experiment]] = {
 def get_recipe(name: str) -> Experiment:
     """Return the experiment of a recipe; SoftmachineError if there is none of that name."""
     if name not in RECIPES:
-        raise SoftmachineError(f"unknown recipe {name!r}; there are {', '.join(RECIPES)}")
+        raise SoftmachineError(
+            f"unknown recipe {name!r}: 'softmachine recipes --all' lists them"
+            f"{close_names(name, RECIPES)}"
+        )
     return RECIPES[name]()

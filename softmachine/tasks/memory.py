@@ -178,6 +178,10 @@ class MemoryTask(Task):
         All examples of sizes up to it fit, and hold nothing but integers in 0..M-1.
         """
 
+    def worst_errors(self, sizes: Sequence[int]) -> list[float]:
+        """Return ones: errors are shares."""
+        return [1.0 for _ in sizes]
+
     def step_rule(self) -> StepRule:
         """Return how a memory alone tells how many steps a machine takes on it.
 

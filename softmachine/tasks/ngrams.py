@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Annotated
 
 import jax
@@ -84,6 +85,10 @@ class NGrams(SequenceTask):
             mask=mask,
             steps=jnp.asarray(size),
         )
+
+    def worst_errors(self, sizes: Sequence[int]) -> None:
+        """Return None: a prediction may be as bad as it likes."""
+        del sizes
 
     def answer(self, inputs: Float[np.ndarray, "steps 1"]) -> Answer | None:
         """Return targets and mask for the inputs of a whole example.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, PRNGKeyArray, PyTree, Shaped
 
@@ -114,6 +116,13 @@ class Task(abc.ABC):
         """The metric that training is after; zero (on average) at its best."""
         return self.output.error
 
+    def worst_errors(self, sizes: Sequence[int]) -> list[float] | None:
+        """Return the error of one example of each size in which everything is wrong.
+
+        None where there is no such bound, unless a kind of tasks knows one.
+        """
+        del sizes
+
     def metrics(self, outputs: PyTree, example: Example) -> dict[str, Float[Array, "*batch"]]:
         """Return what the kind of output gives: what people and stopping rules look at."""
         return self.output.metrics(outputs, example)
@@ -158,6 +167,19 @@ class SequenceTask(Task):
     @abc.abstractmethod
     def items(self, size: int) -> int:
         """Return how many vectors a machine has to hold at once for an example of a size."""
+
+    def worst_errors(self, sizes: Sequence[int]) -> list[float] | None:
+        """Return the number of scored bits of each size; their mean where it varies.
+
+        >>> from softmachine.tasks.copy import Copy
+        >>> Copy(width=8).worst_errors([1, 30])
+        [8.0, 240.0]
+        """
+        some, asked = 16, list(sizes)
+        keys = jax.random.split(jax.random.key(0), some * len(asked))
+        examples = sample_batch(self, keys, jnp.repeat(jnp.array(asked), some), max(asked))
+        scored = jnp.broadcast_to(examples.mask, examples.targets.shape).sum(axis=(1, 2))
+        return scored.reshape(-1, some).mean(axis=1).tolist()
 
 
 @partial(compiling.filter_jit, tuned=False)

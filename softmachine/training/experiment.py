@@ -74,7 +74,7 @@ class SolvedTest:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SolvedConfig:
-    """When a run counts as solved and stops early."""
+    """When a run counts as solved; it ends early once its bits are that few as well."""
 
     sequences: Count = 1000
     """Fresh sequences, sizes uniform over the curriculum's whole range."""

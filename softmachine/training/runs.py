@@ -118,6 +118,11 @@ class Run:
             write_json(path / "config.json", config)
         return cls(path)
 
+    def __repr__(self) -> str:
+        """Return where it is and what it trains."""
+        experiment = self.experiment
+        return f"<Run {str(self.path)!r}: {experiment.recipe}, seed {experiment.training.seed}>"
+
     @property
     def figures(self) -> Path:
         """Where figures go."""

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from softmachine import compiling
 from softmachine.errors import SoftmachineError
 from softmachine.evaluation import figures
+from softmachine.evaluation.decline import decline
 from softmachine.evaluation.generalization import SizeScore, with_test_options
 from softmachine.evaluation.scoring import score_batch
 from softmachine.machines.machine import Machine, parameter_count
@@ -52,8 +53,13 @@ h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: 0.2rem 0.9rem 0.2rem 0; text-align: right; border-bottom: 1px solid #8884; }
 th:first-child, td:first-child { text-align: left; }
-img { max-width: 100%; height: auto; background: white; margin-top: 1rem; }
-.wide { overflow-x: auto; } code, pre { font-size: 0.9em; }
+img { max-width: 100%; height: auto; margin-top: 1rem; }
+/* Figures are dark lines on nothing: on a dark page their lightness is turned round. */
+@media (prefers-color-scheme: dark) { img { filter: invert(0.9) hue-rotate(180deg); } }
+.wide { overflow-x: auto; }
+.side { display: flex; flex-wrap: wrap; gap: 0 2rem; align-items: flex-start; }
+.side img { flex: 1 1 28rem; min-width: 0; }
+code, pre { font-size: 0.9em; }
 summary { cursor: pointer; }
 .facts td { text-align: left; }
 @media (max-width: 600px) {
@@ -91,22 +97,7 @@ def build_report(subject: Subject, scores: Sequence[SizeScore], seed: int = 0) -
     """
     experiment, task = subject.experiment, subject.experiment.task
     largest = experiment.training.curriculum.largest
-    sections = [_summary(subject)]
-    if subject.metrics:
-        curve = figures.learning_curve([*map(dict, subject.metrics)], "Validation", task.error)
-        sections.append(_section("Learning", _picture(curve, "learning curve")))
-    curve = figures.generalization_curve(
-        scores, largest, "Beyond the sizes trained", task.error
-    )
-    sections.append(
-        _section(
-            "Generalisation",
-            _table([score.to_row() for score in scores]),
-            _picture(curve, "error over size"),
-        )
-    )
-    if isinstance(subject.machine, NRAM) and isinstance(task, MemoryTask):
-        sections.append(program_section(subject.machine, task, subject.provenance))
+    sections = [f"<p>{html.escape(_summary(subject, scores))}</p>"]
     traces, notes = example_traces(subject, scores, seed)
     sections.append(
         _section(
@@ -115,7 +106,32 @@ def build_report(subject: Subject, scores: Sequence[SizeScore], seed: int = 0) -
             framed((made.header.title, made.to_bytes()) for made in traces),
         )
     )
-    sections.append(_settings(subject))
+    learning = ""
+    if subject.metrics:
+        curve = figures.learning_curve_of(
+            experiment, "Validation", [*map(dict, subject.metrics)], subject.progress
+        )
+        learning = _section("Learning", _picture(curve, "learning curve"))
+    curve = figures.generalization_curve(
+        scores,
+        largest,
+        "Beyond the sizes trained",
+        task.error,
+        task.held_out(larger=True).worst_errors([score.size for score in scores]),
+    )
+    sections.append(
+        _section(
+            "Generalisation",
+            '<div class="side">'
+            + _table([score.to_row() for score in scores])
+            + _picture(curve, "error over size")
+            + "</div>",
+        )
+    )
+    sections.append(learning)
+    if isinstance(subject.machine, NRAM) and isinstance(task, MemoryTask):
+        sections.append(program_section(subject.machine, task, subject.provenance))
+    sections += [_making(subject), _settings(subject)]
     title = html.escape(subject.name)
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -162,6 +178,7 @@ def example_traces(
         size, errors = _failing(subject.machine, task, larger, seed)
         chosen.append((size, "worst", int(np.argmax(errors)), errors))
     traces, notes = [], []
+    zoo = subject.name == subject.provenance.source
     label = task.error.replace("_", " ")
     for size, rank, number, errors in chosen:
         made = trace(
@@ -170,13 +187,13 @@ def example_traces(
             size,
             seed + number,
             every=-(-task.steps(size) // MOST_STEPS),
-            source=subject.name,
+            source=subject.provenance.source if zoo else subject.experiment.recipe,
             recipe=subject.experiment.recipe,
         )
         traces.append(made)
         notes.append(
-            f"size {size}, seed {seed + number}: the {rank} of {len(errors)} examples, "
-            f"{errors[number]:.3g} {label}"
+            f"Size {size}, seed {seed + number}: the {rank} of {len(errors)} examples, "
+            f"{_number(task.error, float(errors[number]))} {label}"
         )
     return traces, notes
 
@@ -220,15 +237,34 @@ def _with_room(machine: Machine, task: Task, size: int) -> Machine:
     return with_test_options(machine, memory_rows=task.items(size))
 
 
-def _summary(subject: Subject) -> str:
-    """Return what it is, how its training went, what repeats it."""
+def _summary(subject: Subject, scores: Sequence[SizeScore]) -> str:
+    """Return in a sentence or two what it is and how good it is."""
+    experiment, task = subject.experiment, subject.experiment.task
+    sizes = experiment.training.curriculum
+    label = task.error.replace("_", " ")
+    machine, count = type(subject.machine).__name__, parameter_count(subject.machine)
+    told = (
+        f"{machine}, {count:,} parameters, trained by the recipe {experiment.recipe} on sizes "
+        f"{sizes.smallest} to {sizes.largest}."
+    )
+    at = {score.size: score.metrics[task.error] for score in scores}
+    shown = [size for size in (sizes.largest, max(at)) if size in at]
+    errors = [
+        f"{_number(task.error, at[size])} at size {size}" for size in dict.fromkeys(shown)
+    ]
+    per = "" if task.error in SHARES else " per sequence"
+    return f"{told} {label.capitalize()}{per}: {', '.join(errors)}."
+
+
+def _making(subject: Subject) -> str:
+    """Return how its training went, where that was, and what repeats it."""
     experiment, progress = subject.experiment, subject.progress
     training = experiment.training
     facts = {
         "recipe": experiment.recipe,
         "machine": type(subject.machine).__name__,
         "task": type(experiment.task).__name__,
-        "trained numbers": f"{parameter_count(subject.machine):,}",
+        "parameters": f"{parameter_count(subject.machine):,}",
         "seed": training.seed,
         "sizes trained": f"{training.curriculum.smallest} to {training.curriculum.largest}",
     }
@@ -241,9 +277,17 @@ def _summary(subject: Subject) -> str:
             if solved is None
             else f"after {solved:,} sequences, {progress.solved_seconds:.0f} s",
         }
-    facts |= {name: x for name, x in subject.environment.items() if isinstance(x, (str, int))}
+        worse = decline(experiment, progress, subject.metrics)
+        facts |= {"but": worse} if worse else {}
+    facts |= {
+        name.replace("_", " "): x
+        for name, x in subject.environment.items()
+        if isinstance(x, (str, int))
+    }
     commands = html.escape("\n".join(subject.commands))
-    return _pairs(facts) + f"<h2>Repeat it</h2>\n<pre>{commands}</pre>"
+    return _section("Repeat it", f'<div class="wide"><pre>{commands}</pre></div>') + _section(
+        "How it was made", _pairs(facts)
+    )
 
 
 def _settings(subject: Subject) -> str:
@@ -277,21 +321,30 @@ def _pairs(facts: Mapping[str, Any]) -> str:
 def _table(rows: Sequence[Mapping[str, int | float]]) -> str:
     head = "".join(f"<th>{html.escape(name.replace('_', ' '))}</th>" for name in rows[0])
     body = "".join(
-        "<tr>" + "".join(f"<td>{_number(x)}</td>" for x in row.values()) + "</tr>"
+        "<tr>" + "".join(f"<td>{_number(name, x)}</td>" for name, x in row.items()) + "</tr>"
         for row in rows
     )
     return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
 
 
-def _number(value: int | float) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+SHARES = ("perfect", "agreement", "wrong_cells", "soft_error", "hard_error")
+"""Columns of scores that are shares."""
+
+
+def _number(name: str, value: int | float) -> str:
+    """Return a number of a column for people: shares in percent, nothing with an exponent."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    if name in SHARES:
+        return f"{value:.1%}"
+    return "below 0.001" if 0 < value < 0.001 else f"{value:,.3f}".rstrip("0").rstrip(".")
 
 
 def _picture(figure: Figure, description: str) -> str:
     """Return a figure as an image within the page."""
     buffer = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "softmachine"}):  # or names are drawn anew
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     plt.close(figure)
     return _image(buffer.getvalue(), description)
 

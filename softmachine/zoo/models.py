@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from softmachine.errors import CheckpointError, SoftmachineError
+from softmachine.errors import CheckpointError, SoftmachineError, close_names
 from softmachine.files import digest, parse_json
 from softmachine.machines.machine import Machine
 from softmachine.training.experiment import Experiment
@@ -29,6 +29,12 @@ class ZooModel(NamedTuple):
     machine: Machine
     card: dict[str, Any]
     """How it was made and what it scored, JSON-compatible."""
+
+    def __repr__(self) -> str:
+        """Return what it is in a line; its parts hold thousands of numbers."""
+        task, machine = type(self.experiment.task).__name__, type(self.machine).__name__
+        size = f"{self.card['parameters']:,} parameters"
+        return f"<ZooModel {self.name!r}: {machine}, {task}, {size}>"
 
 
 def names(directory: Path = HOME) -> list[str]:
@@ -54,8 +60,12 @@ def open_model(name: str, directory: Path = HOME) -> ZooModel:
     """
     known = names(directory)
     if name not in known:
-        there = f"there are {', '.join(known)}" if known else f"there is none in {directory}"
-        raise SoftmachineError(f"unknown model {name!r}; {there}")
+        where = "'softmachine zoo' lists them"
+        if directory != HOME:
+            where = f"there are {', '.join(known)} in {directory}"
+        if not known:
+            where = f"there is none in {directory}"
+        raise SoftmachineError(f"unknown model {name!r}: {where}{close_names(name, known)}")
     value = read_model(directory / f"{name}.json")
     experiment = experiment_from_json(value["experiment"], str(directory / f"{name}.json"))
     weights = directory / f"{name}.safetensors"

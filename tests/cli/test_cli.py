@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from softmachine.cli.main import main
+from softmachine.recipes import RECIPES
+from softmachine.zoo import names
 
 SMALL = """
 --task.width 3 --machine.memory-rows 8 --machine.memory-columns 5
@@ -238,8 +240,16 @@ def test_bad_changes_of_the_task_are_explained(repeats, capsys, assignment, mess
 def test_recipes_and_info(capsys):
     main(["recipes"])
     out = capsys.readouterr().out
-    for name in ("ntm-copy", "ntm-ff-copy", "lstm-copy"):
-        assert name in out
+    tuned = [name for name in RECIPES if not name.startswith("paper-")]
+    assert [line.split()[0] for line in out.splitlines() if line.startswith((*tuned,))] == tuned
+    assert "copy: say 1 to 20 vectors again" in out
+    assert re.search(r"^ntm-copy +NTM, LSTM controller +1-20 +40,000$", out, re.M)
+    assert "paper-ntm-copy" not in out
+    assert f"{len(RECIPES) - len(tuned)} more" in out
+    main(["recipes", "--all"])
+    out = capsys.readouterr().out
+    assert all(re.search(rf"^{name} ", out, re.M) for name in RECIPES)
+    assert max(map(len, out.splitlines())) <= 80
     main(["info"])
     assert re.search(r"jax +\d.*\n(.*\n)*device +cpu 0", capsys.readouterr().out)
 
@@ -249,7 +259,7 @@ def test_recipes_and_info(capsys):
     [
         (["frobnicate"], "frobnicate"),
         (["train"], "RECIPE"),
-        (["train", "nmt-copy"], "unknown recipe 'nmt-copy'; there are ntm-copy"),
+        (["train", "nmt-copy"], "unknown recipe 'nmt-copy': 'softmachine recipes --all'"),
         (["train", "ntm-copy", "--training.bacth", "3"], "--training.bacth"),
         (["train", "ntm-copy", "--training.batch", "three"], "--training.batch"),
         (["train", "ntm-copy", "--training.batch", "0"], "batch must be at least 1"),
@@ -269,7 +279,9 @@ def test_recipes_and_info(capsys):
         (["resume", "/no-such-run"], "is no run directory"),
         (["evaluate", "/no-such-run"], "is no run directory"),
         (["plot", "/no-such-run"], "is no run directory"),
-        (["evaluate", "zoo:no-such-model"], "unknown model 'no-such-model'"),
+        (["train", "ntm-copi"], "did you mean ntm-copy or"),
+        (["evaluate", "zoo:no-such-model"], "'no-such-model': 'softmachine zoo' lists them"),
+        (["evaluate", "zoo:ntm-recal"], "did you mean ntm-recall or"),
         (["ledger"], "no paths given"),
         (["publish"], "RUN"),
     ],
@@ -302,6 +314,15 @@ def test_every_command_has_help(capsys):
             main([command, "--help"])
         assert not stop.value.code
         assert f"softmachine {command}" in capsys.readouterr().out
+
+
+def test_the_zoo_is_listed_with_sizes_errors_and_weights(capsys):
+    main(["zoo"])
+    out = capsys.readouterr().out
+    listed = [line.split()[0] for line in out.splitlines() if line.startswith("zoo:")]
+    assert sorted(listed) == [f"zoo:{name}" for name in names()]
+    assert re.search(r"^zoo:ntm-recall +NTM, LSTM +2-6 +0 wrong +\d+ kB$", out, re.M)
+    assert max(map(len, out.splitlines())) <= 80
 
 
 def test_help_is_instant_because_nothing_heavy_is_imported():

@@ -13,8 +13,8 @@ import pytest
 
 from softmachine.cli.failures import FAULT, LONGEST
 from softmachine.cli.main import main
-from softmachine.cli.parsing import close_names, one_line
-from softmachine.errors import SoftmachineWarning
+from softmachine.cli.parsing import one_line
+from softmachine.errors import SoftmachineWarning, close_names
 from softmachine.files import write_json
 from softmachine.machines.nram import NRAMConfig
 from softmachine.recipes.synthesis import synthesis

@@ -1,6 +1,7 @@
 """The command that prints programs."""
 
 import json
+import re
 
 import pytest
 
@@ -18,6 +19,8 @@ def test_every_form(to, tmp_path, capsys):
     text = path.read_text()
     main(["program", "zoo:nram-copy", "--to", to])
     assert capsys.readouterr().out == text
+    if to in ("python", "c"):
+        assert max(map(len, text.splitlines())) <= 80  # as wide as a terminal
     if to == "python":
         assert load_python(text)([4, 3, 1, 2, 0, 0, 0]) == [4, 3, 1, 2, 3, 1, 2]
     if to in ("python", "c", "json"):
@@ -56,3 +59,17 @@ def test_refused(source, out, words, tmp_path, capsys):
     assert words in error
     assert error.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_in_colours_on_a_terminal_and_otherwise_the_same(monkeypatch, capsys):
+    monkeypatch.setattr(programs, "on_terminal", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "40")
+    text = 'def run(memory):\n    """What is longer than a narrow terminal is not cut."""\n'
+    programs._show(text, "python")
+    shown = capsys.readouterr().out
+    assert "\x1b[" in shown
+    assert re.sub(r"\x1b\[[0-9;]*m", "", shown) == text
+    programs._show("<svg/>", "svg")
+    assert capsys.readouterr().out == "<svg/>"

@@ -69,7 +69,9 @@ def test_a_program_is_found_printed_and_tested(folder, capsys):
 
     metrics = (directory / "seed-0" / "metrics.jsonl").read_text()
     main(["synthesize", "task.jsonl", *SMALL])
-    outcome = [line for line in printed.splitlines() if " updates  no mistake" not in line]
+    begun = re.compile(r" +\d+:\d\d  (compiling|.* updates  no mistake)")
+    outcome = [line for line in printed.splitlines() if not begun.match(line)]
+    assert printed.splitlines()[1].endswith("  compiling")  # not silent while it compiles
     assert capsys.readouterr().out.splitlines() == outcome
     assert (directory / "seed-0" / "metrics.jsonl").read_text() == metrics
 
@@ -97,6 +99,8 @@ def test_without_a_program_it_says_so_and_goes_on_later(folder, capsys):
         assert stop.value.code == 1
         printed = capsys.readouterr().out
         assert "No program yet; no mistake: 2 at none; programs: 0 of 2." in printed
+        over = f"The time, compilation included, was over after {updates:,} updates"
+        assert over in printed
         for seed in (0, 1):
             lines = Path(f"runs/synthesize-task/seed-{seed}/metrics.jsonl").read_text()
             assert [json.loads(line)["step"] for line in lines.splitlines()] == list(

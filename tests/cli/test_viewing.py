@@ -159,7 +159,9 @@ def test_a_report_holds_everything(run, monkeypatch, capsys):
     monkeypatch.setattr("softmachine.cli.scoring.CURVE_SEQUENCES", 8)
     monkeypatch.setattr("softmachine.viewer.report.EXAMPLES", 4)
     main(["report", str(run)])
-    assert capsys.readouterr().out.replace("\n", "") == str(run / "report.html")
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"{run / 'report.html'}\n")
+    assert "webbrowser file://" in printed
     text = (run / "report.html").read_text()
     outside = re.sub(r'srcdoc="[^"]*"', "", text)
     assert "a<b>" not in outside
@@ -174,9 +176,15 @@ def test_a_report_holds_everything(run, monkeypatch, capsys):
     assert [made.header.size for made in traces] == [4, 6]
     for made in traces:
         header = made.header
-        note = f"size {header.size}, seed {header.seed}: the"
+        note = f"Size {header.size}, seed {header.seed}: the"
         assert f"{note} best" in outside or f"{note} worst" in outside
-        assert f"of 4 examples, {header.scores['wrong_bits']:.3g} wrong bits" in outside
+        assert f"of 4 examples, {header.scores['wrong_bits']:g} wrong bits" in outside
+        assert header.title == f"ntm-copy, size {header.size}, seed {header.seed}"
+    # What one wants to see comes first, where it was made last; numbers are for people.
+    heads = re.findall("<h2>([^<]*)</h2>", outside)
+    assert heads[:2] == ["Watch it", "Generalisation"]
+    assert heads[-3:] == ["Repeat it", "How it was made", "Settings"]
+    assert re.search(r"<td>4</td><td>8</td><td>[\d.]+</td><td>\d+\.\d%</td>", outside)
 
 
 def test_a_report_that_cannot_be_written_is_refused(run, tmp_path, monkeypatch, capsys):

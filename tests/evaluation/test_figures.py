@@ -1,21 +1,29 @@
-"""Figures of many members: the numbers that they draw."""
+"""Figures: the numbers that they draw, and on what axes."""
 
+import jax
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from softmachine.evaluation.example_figures import _used_rows, example_figure, memory_figure
 from softmachine.evaluation.figures import (
+    Scale,
     generalization_bands,
     generalization_curve,
     learning_bands,
     learning_curve,
+    learning_curve_of,
     member_levels,
-    memory_figure,
     save_figure,
 )
 from softmachine.evaluation.generalization import SizeScore
+from softmachine.machines.controllers import ControllerConfig
+from softmachine.machines.ntm import NTMConfig
+from softmachine.recipes import get_recipe
+from softmachine.tasks.copy import Copy
 from softmachine.tasks.memory_arrays import Access
 from softmachine.traces.examples import draw_example
+from softmachine.training.progress import Progress
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +68,7 @@ def labels(axes):
 def test_learning_bands_are_quantiles_over_members():
     """Of five members; with four gaps between them quartiles are members themselves."""
     members = [metrics(x, 2 * x) for x in (10.0, 0.0, 7.0, 1.0, 4.0)]
-    axes = learning_bands({"ours": members}, "wrong_bits").axes[0]
+    axes = learning_bands({"ours": members}, Scale("wrong_bits")).axes[0]
     assert_line(axes.lines[0], [20, 40], [4, 8])
     extremes, quartiles = axes.collections
     assert_band(extremes, [20, 40], [0, 0], [10, 20])
@@ -70,21 +78,21 @@ def test_learning_bands_are_quantiles_over_members():
 
 def test_a_member_that_ended_keeps_its_value():
     members = [metrics(9.0, 0.0), metrics(8.0, 6.0, 4.0, 2.0), metrics(7.0, 5.0, 3.0)]
-    axes = learning_bands({"ours": members}, "wrong_bits").axes[0]
+    axes = learning_bands({"ours": members}, Scale("wrong_bits")).axes[0]
     assert_line(axes.lines[0], [20, 40, 60, 80], [8, 5, 3, 2])
     assert_band(axes.collections[0], [60, 80], [0, 0], [4, 3])
 
 
 def test_members_validated_at_other_times_hold_their_last_value():
     members = [metrics(8.0, 4.0, every=30), metrics(6.0, 2.0, 1.0)]
-    axes = learning_bands({"ours": members}, "wrong_bits").axes[0]
+    axes = learning_bands({"ours": members}, Scale("wrong_bits")).axes[0]
     # The first member has nothing to show at 20 yet: its first value stands in.
     assert_line(axes.lines[0], [20, 30, 40, 60], [7, 7, 5, 2.5])
 
 
 def test_groups_have_a_line_each_and_colours_of_their_own():
     groups = {"ours": [metrics(1.0, 2.0)], "baseline": [metrics(3.0, 4.0), metrics(5.0, 6.0)]}
-    axes = learning_bands(groups, "wrong_bits").axes[0]
+    axes = learning_bands(groups, Scale("wrong_bits")).axes[0]
     ours, baseline = axes.lines
     assert_line(ours, [20, 40], [1, 2])
     assert_line(baseline, [20, 40], [4, 5])
@@ -125,15 +133,20 @@ def test_generalization_bands_are_quantiles_over_members():
 
 
 def test_one_machine_s_figures_show_its_own_numbers():
-    axes = learning_curve(metrics(8.0, 2.0), "title", "wrong_bits").axes[0]
-    bits, errors = axes.lines
-    assert_line(bits, [20, 40], [4, 1])
-    assert_line(errors, [20, 40], [8, 2])
+    errors, bits = learning_curve(
+        metrics(8.0, 2.0), "title", Scale("wrong_bits", 80.0), kept=40, note="a note"
+    ).axes
+    assert_line(errors.lines[0], [20, 40], [10, 2.5])
+    assert_line(errors.lines[1], [40, 40], [0, 1])
+    assert_line(bits.lines[0], [20, 40], [4, 1])
+    assert errors.get_ylabel() == "wrong bits, % of 80"
+    assert labels(errors) == ["kept: after 40 sequences"]
+    assert errors.figure.get_supxlabel() == "a note"
     error, share = generalization_curve(
         scores(s10=0.0, s20=3.0), 10, "title", "wrong_bits"
     ).axes
     assert_line(error.lines[0], [10, 20], [0, 3])
-    assert_line(share.lines[0], [10, 20], [0.5, 0.5])
+    assert_line(share.lines[0], [10, 20], [50, 50])
 
 
 def test_memory_figure_shows_every_cell_and_register(access_machine):
@@ -154,11 +167,71 @@ def test_memory_figure_shows_every_cell_and_register(access_machine):
     assert names == ["READ a", "INC a", "WRITE a", "WRITE b", "r1", "r2"]
     np.testing.assert_allclose(choices.images[0].get_array(), np.ones((6, 3)), rtol=1e-5)
     np.testing.assert_allclose(stop.images[0].get_array(), [[0, 1, 0]], atol=1e-6)
-    assert figure.get_suptitle() == "size 4: 0 wrong cells"
+    assert figure.get_suptitle() == "size 4: 0% wrong cells"
+
+
+@pytest.mark.parametrize(
+    ("errors", "label"),
+    [
+        ({"s10": 0.0, "s30": 0.16}, "wrong bits (most: 0.16 of 240, size 30)"),
+        ({"s10": 0.0, "s30": 0.0}, "wrong bits (none)"),
+    ],
+)
+def test_next_to_no_error_looks_like_it(errors, label):
+    """0.16 of 240 bits stay at the foot of an axis with ticks; nothing is not 0.055 high."""
+    worst = [80.0, 240.0]
+    axes = generalization_curve(scores(**errors), 10, "title", "wrong_bits", worst).axes[0]
+    assert_line(axes.lines[0], [10, 30], [0, 100 * errors["s30"] / 240])
+    assert axes.get_ylim()[1] >= 5
+    assert axes.get_yscale() == "linear"
+    low, high = axes.get_ylim()
+    assert sum(low <= tick <= high for tick in axes.get_yticks()) >= 4
+    assert label in labels(axes)
+    assert axes.get_ylabel() == "wrong bits, % of all"
+
+
+def test_a_run_that_became_worse_says_so_in_its_figure():
+    lines = metrics(8.0, 0.0, 28.0)
+    progress = Progress(
+        sequences=60, best_error=0.0, best_sequences=40, solved_sequences=40, finished=True
+    )
+    figure = learning_curve_of(get_recipe("ntm-copy"), "title", lines, progress)
+    assert "the last parameters are worse (28 wrong bits" in figure.get_supxlabel()
+    assert labels(figure.axes[0]) == ["kept: after 40 sequences"]
+    # 1 to 20 vectors of 8 bits are 84 on average.
+    assert figure.axes[0].get_ylabel() == "wrong bits, % of 84"
+    assert_line(figure.axes[0].lines[0], [20, 40, 60], [800 / 84, 0, 2800 / 84])
+
+
+def test_rows_that_were_used_stand_together_as_on_a_ring():
+    most = np.zeros(20)
+    most[[18, 19, 0, 2]] = 1.0  # between 2 and 18 nothing: a row of that on either side
+    assert _used_rows(most).tolist() == [17, 18, 19, 0, 1, 2, 3]
+    assert _used_rows(np.zeros(4)).tolist() == [0, 1, 2, 3]
+    assert _used_rows(np.ones(4)).tolist() == [0, 1, 2, 3]
+
+
+def test_an_example_marks_its_delimiter_and_names_its_rows():
+    task = Copy(width=3)
+    config = NTMConfig(controller=ControllerConfig(hidden=4), memory_rows=8, memory_columns=4)
+    machine = config.build(task.input_size, task.output_size, key=jax.random.key(0))
+    figure = example_figure(machine, task, 5, seed=0)
+    inputs, targets, _, read, *_ = figure.axes
+    for axes in (inputs, targets, read):
+        assert_line(axes.lines[0], [5, 5], [0, 1])  # five vectors, then the delimiter
+    assert [text.get_text() for text in inputs.texts] == ["delimiter"]
+    names = [label.get_text() for label in inputs.get_yticklabels()]
+    assert names == ["bit 1", "bit 3", "delimiter"]
+    assert [axes.get_ylabel() for axes in figure.axes[:6]] == [
+        "inputs", "targets", "outputs", "read head", "write head", "memory"
+    ]  # fmt: skip
+    assert figure.axes[-1].get_ylabel() == "norm of row"
+    assert read.get_yticklabels()[0].get_text().startswith("row ")
+    assert "of 15" in figure.get_suptitle()
 
 
 def test_figures_are_saved_and_closed(tmp_path):
-    figure = learning_curve(metrics(8.0, 2.0), "title", "wrong_bits")
+    figure = learning_curve(metrics(8.0, 2.0), "title", Scale("wrong_bits"))
     save_figure(figure, tmp_path / "x.png")
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
     assert [path.name for path in tmp_path.iterdir()] == ["x.png"]

@@ -124,7 +124,8 @@ COPY = """\
     if memory[0] == 0:
         return memory
     while i != 0:
-        memory[(base + i - 1) % n] = memory[i - 1]  # WRITE(ADD(r2, r3), READ(r3))
+        # WRITE(ADD(r2, r3), READ(r3))
+        memory[(base + i - 1) % n] = memory[i - 1]
         i -= 1  # r3 = DEC(r3)
     return memory
 """

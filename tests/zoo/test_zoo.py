@@ -185,7 +185,7 @@ def test_a_member_of_a_population_says_so(experiment, tmp_path):
 
 def test_an_unknown_model_is_answered_with_those_there_are(published, tmp_path_factory):
     for name in ("ntm-smal", "../ntm-small"):
-        with pytest.raises(SoftmachineError, match=r"unknown model .*; there are ntm-small"):
+        with pytest.raises(SoftmachineError, match=r"unknown model .*: there are ntm-small"):
             zoo.load(name, published)
     with pytest.raises(SoftmachineError, match="there is none in"):
         zoo.load("ntm-small", tmp_path_factory.mktemp("empty"))

@@ -1,0 +1,144 @@
+"""While a person waits: something that moves, and an answer to Ctrl-C at once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
+from rich.text import Text
+
+GRACE = 1.0
+"""Seconds that the main thread has to end by itself, once it shall end at once."""
+
+
+def on_terminal() -> bool:
+    """Whether standard output is a terminal on which lines can be redrawn."""
+    return sys.stdout.isatty() and not Console().is_dumb_terminal
+
+
+class Elapsed(ProgressColumn):
+    """The time since the beginning, and how much is left where that is known."""
+
+    def render(self, task: Task) -> Text:
+        """Return it as ``1:05``, ``1:05 of 10:00`` or ``1:05, <4:30 left``."""
+        elapsed = task.fields.get("before", 0.0) + (task.elapsed or 0.0)
+        text = clock(elapsed)
+        if (limit := task.fields.get("limit")) is not None:
+            text += f" of {clock(limit)}"
+        if (end := task.fields.get("end")) is not None:
+            text += f", <{clock(max(0.0, end - elapsed))} left"
+        return Text(text, style="progress.elapsed")
+
+
+def clock(seconds: float) -> str:
+    """Return a time as ``0:07``, ``12:30`` or ``1:02:03``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+@contextlib.contextmanager
+def working(
+    what: str,
+    *,
+    limit: float | None = None,
+    since: float | None = None,
+    last: str | None = None,
+) -> Iterator[Callable[[str], None]]:
+    """Show on a terminal that something is being done, and for how long; else do nothing.
+
+    Within it, Ctrl-C ends the process within a second, whatever it is doing: so nothing may
+    be written there but by renaming.
+
+    Arguments:
+        what: what is being done.
+        limit: the seconds that it takes at most.
+        since: when it began, by `time.monotonic`; now by default.
+        last: given for a training, which ends in good order at the first Ctrl-C: what to say
+            when it is ended by the second.
+    """
+    answered = answered_signals(presses=1)
+    if last is not None:
+        answered = answered_signals(answer_interrupt, last=last)
+    with answered:
+        if not on_terminal():
+            yield lambda _: None
+            return
+        progress = Progress(
+            SpinnerColumn(), TextColumn("{task.description}"), Elapsed(), transient=True
+        )
+        with progress:
+            before = 0.0 if since is None else time.monotonic() - since
+            task = progress.add_task(what, total=None, limit=limit, before=before)
+            yield lambda what: progress.update(task, description=what)
+
+
+def answer_interrupt() -> None:
+    """Say that a training has heard the first Ctrl-C; stands above a bar that is shown."""
+    message = "Stopping after these updates; press Ctrl-C again to end at once."
+    print(message, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def answered_signals(
+    answer: Callable[[], None] | None = None, *, last: str = "", presses: int = 2
+) -> Iterator[None]:
+    """Answer SIGINT and SIGTERM while the main thread is in a computation of XLA.
+
+    Nothing interrupts XLA, and Python's own handlers wait for the main thread, which may be
+    seconds away. Python does note the signal at once in a file descriptor, which is read here
+    by another thread. Handlers act as they would; this only speaks, and at the last press
+    ends a process that does not end by itself.
+
+    Arguments:
+        answer: called at the first press, from another thread, unless it is the last one.
+        last: what to say when the process is ended.
+        presses: at which press to end it, status 128 + the number of the signal.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    over = threading.Event()
+
+    def watch() -> None:
+        pressed = 0
+        while number := reader.recv(1):
+            if number[0] not in (signal.SIGINT, signal.SIGTERM):
+                continue
+            pressed += 1
+            if pressed >= presses:
+                if not over.wait(GRACE):
+                    _end(128 + number[0], last)
+            elif answer is not None and pressed == 1:
+                answer()
+
+    thread = threading.Thread(target=watch, name="signals", daemon=True)
+    before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        signal.set_wakeup_fd(before)
+        writer.close()
+        thread.join()
+        reader.close()
+
+
+def _end(status: int, last: str) -> None:
+    """End this process now; no file is left half-written, as files are renamed into place."""
+    show_cursor = "\x1b[?25h" if sys.stdout.isatty() else ""
+    with contextlib.suppress(OSError, ValueError):
+        os.write(sys.stdout.fileno(), show_cursor.encode())
+        os.write(sys.stderr.fileno(), f"\n{last}\n".encode() if last else b"\n")
+    os._exit(status)

@@ -1,0 +1,220 @@
+"""Figures of one example, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from softmachine.evaluation.figures import ORANGE
+from softmachine.machines.machine import Machine
+from softmachine.machines.nram import NRAM
+from softmachine.machines.ntm import NTM
+from softmachine.tasks.memory import MemoryTask, stop_probabilities
+from softmachine.tasks.task import SequenceTask, Task
+from softmachine.traces.examples import draw_example
+from softmachine.traces.recording import Recording, record
+
+
+class Image(NamedTuple):
+    """Values over time, shape (rows, steps), and the names of some rows."""
+
+    name: str
+    values: np.ndarray
+    colours: str
+    ticks: dict[int, str]
+    scale: str = ""
+    """What the colours mean, where that is to be shown."""
+
+
+def example_figure(machine: Machine, task: SequenceTask, size: int, seed: int) -> Figure:
+    """Draw one example over time: inputs, targets, outputs and, for an NTM, its memory.
+
+    Laid out like figures 4 and 6 of Graves et al. 2014: time runs to the right; weightings
+    have one line per memory row, cut to the rows that were used. Lines mark the steps at
+    which a channel other than the bits, such as the delimiter, says something.
+    """
+    example, machine_key = draw_example(task, size, seed)
+    recording = record(machine, example, key=machine_key)
+    logits = jnp.asarray(recording.outputs)
+    outputs = np.asarray(jax.nn.sigmoid(logits)) * np.asarray(example.mask)
+    error = float(task.metrics(logits, example)[task.error])
+    inputs = np.asarray(example.inputs).T
+    images = [
+        Image("inputs", inputs, "gray_r", _channels(task.input_labels)),
+        Image(
+            "targets", np.asarray(example.targets).T, "gray_r", _channels(task.output_labels)
+        ),
+        Image("outputs", outputs.T, "gray_r", _channels(task.output_labels)),
+    ]
+    if isinstance(machine, NTM):
+        images += _memory_images(recording, machine.config.read_heads)
+    heights = [max(1.0, min(3.0, len(image.values) / 12)) for image in images]
+    figure, axes = plt.subplots(
+        len(images),
+        1,
+        figsize=(9, sum(heights) + 1.5),
+        height_ratios=heights,
+        sharex=True,
+        layout="constrained",
+    )
+    for axis, image in zip(axes, images, strict=True):
+        shown = axis.imshow(
+            image.values, aspect="auto", cmap=image.colours, interpolation="nearest", vmin=0
+        )
+        axis.set_ylabel(image.name, rotation=0, ha="right", va="center")
+        axis.set_yticks([*image.ticks], image.ticks.values(), fontsize=7)
+        if image.scale:
+            figure.colorbar(shown, ax=axis, aspect=8, label=image.scale)
+    _mark([*axes], inputs, task.input_labels)
+    axes[-1].set_xlabel("time step")
+    figure.suptitle(_title(task, size, error))
+    return figure
+
+
+def _channels(labels: Sequence[str]) -> dict[int, str]:
+    """Return names for the first and the last of the bits, and for all other channels."""
+    bits = [i for i, label in enumerate(labels) if label.startswith("bit ")]
+    ends = {*bits[:1], *bits[-1:]}
+    return {i: label for i, label in enumerate(labels) if i in ends or i not in bits}
+
+
+def _mark(axes: Sequence[Axes], inputs: np.ndarray, labels: Sequence[str]) -> None:
+    """Mark the steps at which delimiters stand, which a channel of their own shows."""
+    for label, values in zip(labels, inputs, strict=True):
+        steps = np.flatnonzero(values).tolist()
+        if label.startswith("bit ") or len(steps) > inputs.shape[1] // 4:
+            continue
+        for step in steps:
+            for axis in axes:
+                axis.axvline(step, color=ORANGE, linewidth=0.8, alpha=0.8)
+        for step in steps[:1]:
+            axes[0].annotate(
+                label, (step, -0.5), (0, 2), textcoords="offset points", ha="left", va="bottom",
+                fontsize=7, color=ORANGE,
+            )  # fmt: skip
+
+
+def _memory_images(recording: Recording, read_heads: int) -> list[Image]:
+    weightings = np.asarray(recording.fields["weightings"])
+    rows = _used_rows(weightings.max(axis=(0, 1)))
+    shown = np.linspace(0, len(rows) - 1, min(len(rows), 5)).round().astype(int).tolist()
+    ticks = {i: f"row {rows[i]}" for i in shown}
+    images = []
+    for head in range(weightings.shape[1]):
+        kind = "read" if head < read_heads else "write"
+        number = (head if head < read_heads else head - read_heads) + 1
+        alone = weightings.shape[1] == 2
+        name = f"{kind} head" if alone else f"{kind} head {number}"
+        values = weightings[:, head, rows].T
+        images.append(Image(name, values, "viridis", ticks, "weight"))
+    memory = np.asarray(recording.fields["memory"])[:, rows]
+    norms = np.linalg.norm(memory, axis=2)
+    images.append(Image("memory", norms.T, "magma", ticks, "norm of row"))
+    return images
+
+
+def _used_rows(most: np.ndarray) -> np.ndarray:
+    """Return the rows of a memory without the longest stretch of rows without weight.
+
+    ``most``, shape (rows,), is the largest weight of each. A memory is a ring: what is left
+    begins after that stretch, so that 127 stands next to 0. Where the stretch is short, all
+    rows are returned in their order.
+    """
+    count = len(most)
+    used = np.flatnonzero(most > 0.05)
+    if len(used) == 0:
+        return np.arange(count)
+    gaps = np.diff(used, append=used[0] + count)
+    longest = int(np.argmax(gaps))
+    if gaps[longest] < max(4, count // 8):
+        return np.arange(count)
+    first = used[(longest + 1) % len(used)] - 1
+    return (first + np.arange(count - gaps[longest] + 3)) % count
+
+
+Panel = tuple[str, np.ndarray, np.ndarray | None, list[str]]
+"""A title, shades and perhaps numbers of shape (rows, steps), and the rows' names."""
+
+
+SHADES = {
+    "memory": "most likely values, darker if likelier; ◂: scored",
+    "registers": "the same of each register",
+    "choices": "how likely the likeliest source of each is",
+    "stopping": "how likely it is that the machine stops after this step",
+}
+
+
+def memory_figure(machine: NRAM, task: MemoryTask, size: int, seed: int) -> Figure:
+    """Draw an NRAM on one example over time: memory, registers, choices, stopping.
+
+    Memory and registers show each distribution's most likely value as a number, its
+    probability as the shade. Choices show how likely the most likely source is.
+    """
+    example, _ = draw_example(task, size, seed)
+    recording = record(machine, example)
+    fields = {name: np.asarray(array) for name, array in recording.fields.items()}
+    memory, registers = fields["memory"], fields["registers"]
+    outputs = jax.tree.map(jnp.asarray, recording.outputs)
+    error = float(task.metrics(outputs, example)[task.error])
+    scored = np.flatnonzero(np.asarray(example.mask))
+    labels = task.labels(np.asarray(example.inputs).tolist())
+    stops = stop_probabilities(outputs.stop, example.steps)
+    panels: list[Panel] = [
+        (
+            "memory",
+            memory.max(axis=2).T,
+            memory.argmax(axis=2).T,
+            [
+                f"{label} {i}{' ◂' if i in scored else ''}".strip()
+                for i, label in enumerate(labels)
+            ],
+        ),
+        (
+            "registers",
+            registers.max(axis=2).T,
+            registers.argmax(axis=2).T,
+            [f"r{i + 1}" for i in range(registers.shape[1])],
+        ),
+        ("choices", fields["choices"].max(axis=2).T, None, machine.shown_choice_names()),
+        ("stopping", np.asarray(stops)[None], None, ["here"]),
+    ]
+    heights = [max(0.5, 0.2 * len(shade)) for _, shade, _, _ in panels]
+    steps = memory.shape[0]
+    figure, axes = plt.subplots(
+        len(panels),
+        1,
+        figsize=(max(6.0, 0.32 * steps + 2.5), sum(heights) + 1.6),
+        height_ratios=heights,
+        sharex=True,
+        layout="constrained",
+    )
+    for axis, (name, shade, values, names) in zip(axes, panels, strict=True):
+        axis.imshow(
+            shade, aspect="auto", cmap="Blues", interpolation="nearest", vmin=0, vmax=1.6
+        )
+        axis.set_yticks(range(len(names)), names, fontsize=7)
+        axis.set_title(f"{name}: {SHADES[name]}", fontsize=9, loc="left")
+        if values is not None and steps <= 60:
+            for (row, step), value in np.ndenumerate(values):
+                axis.text(step, row, str(value), ha="center", va="center", fontsize=6)
+    axes[-1].set_xlabel("after step")
+    axes[-1].set_xticks(range(steps), [str(step + 1) for step in range(steps)], fontsize=7)
+    figure.suptitle(_title(task, size, error))
+    return figure
+
+
+def _title(task: Task, size: int, error: float) -> str:
+    """Return the size of an example, and its error with the largest that it could be."""
+    name, worst = task.error.replace("_", " "), task.worst_errors([size])
+    if worst is None:
+        return f"size {size}: {error:.3g} {name}"
+    if worst[0] == 1:
+        return f"size {size}: {error:.0%} {name}"
+    return f"size {size}: {error:.3g} {name} of {worst[0]:,.4g}"

@@ -1,0 +1,202 @@
+"""What a person sees while XLA works, and how Ctrl-C is answered then."""
+
+import dataclasses
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+from softmachine.cli.progress import ProgressDisplay
+from softmachine.cli.waiting import clock, working
+from softmachine.recipes import get_recipe
+from softmachine.training.progress import Progress
+from softmachine.training.runs import Run
+
+# A computation that never ends, which nothing in Python can interrupt.
+FOREVER = """
+import jax
+def forever(*_, **__):
+    loop = jax.jit(lambda: jax.lax.while_loop(lambda x: x >= 0, lambda x: x + 1, 0.0))
+    compiled = loop.lower().compile()
+    print("looping", flush=True)
+    compiled().item()
+"""
+WORKING = (
+    FOREVER
+    + """
+from softmachine.cli.waiting import working
+try:
+    with working("Thinking"):
+        forever()
+except KeyboardInterrupt:
+    raise SystemExit("XLA was not reached") from None
+"""
+)
+TRAINING = (
+    FOREVER
+    + """
+import sys
+from softmachine.cli import main, training
+training.train_members = forever
+main.main(["train", "ntm-copy", "--run", sys.argv[1]])
+"""
+)
+
+
+class Terminal:
+    """A program on a pseudo-terminal of 80 columns."""
+
+    def __init__(self, code: str, *arguments: str) -> None:
+        self._master, slave = pty.openpty()
+        environment = os.environ | {"COLUMNS": "80", "TERM": "xterm"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", code, *arguments],
+            stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True,
+            preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),
+        )  # fmt: skip
+        os.close(slave)
+        self.seen = ""
+
+    def read_until(self, text: str, times: int = 1) -> None:
+        """Read on until a text is there so often; fail at the program's end."""
+        while self.seen.count(text) < times:
+            try:
+                self.seen += os.read(self._master, 4096).decode(errors="replace")
+            except OSError:  # Linux's end of file
+                pytest.fail(f"it ended without {text!r}: {self.seen}")
+
+    def press(self, keys: bytes) -> None:
+        os.write(self._master, keys)
+
+    def end(self) -> int:
+        """Return the status, everything read."""
+        try:
+            while more := os.read(self._master, 4096):
+                self.seen += more.decode(errors="replace")
+        except OSError:
+            pass
+        os.close(self._master)
+        return self.process.wait()
+
+
+@pytest.fixture
+def start():
+    """Return what starts a program on a terminal; end those that did not."""
+    started = []
+
+    def begin(*arguments):
+        started.append(Terminal(*arguments))
+        return started[-1]
+
+    yield begin
+    for terminal in started:
+        terminal.process.kill()
+        terminal.process.wait()
+
+
+def test_seconds_go_by_while_xla_works_and_ctrl_c_ends_it(start):
+    terminal = start(WORKING)
+    terminal.read_until("looping")
+    shown = terminal.seen.count("Thinking")
+    terminal.read_until("Thinking", shown + 20)  # frames of the spinner: 2 s
+    assert "0:01" in terminal.seen
+    terminal.press(b"\x03")
+    assert terminal.end() == 130
+    assert terminal.seen.rstrip().endswith("\x1b[?25h")  # the cursor is back
+
+
+def test_a_training_answers_ctrl_c_at_once_and_ends_at_the_second(tmp_path, start):
+    terminal = start(TRAINING, str(tmp_path / "run"))
+    terminal.read_until("looping")
+    shown = terminal.seen.count("compiling")
+    terminal.read_until("compiling", shown + 10)
+    terminal.press(b"\x03")
+    terminal.read_until("Stopping after these updates; press Ctrl-C again to end at once.")
+    assert terminal.process.poll() is None
+    terminal.press(b"\x03")
+    assert terminal.end() == 130
+    assert f"softmachine resume {tmp_path / 'run'}" in terminal.seen.replace("\r\n", "")
+
+
+def test_nothing_is_shown_on_a_pipe(capsys):
+    with working("Thinking", limit=60.0) as say:
+        say("Still thinking")
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0:00"), (65.0, "1:05"), (754.0, "12:34"), (3723.0, "1:02:03")]
+)
+def test_times(seconds, text):
+    assert clock(seconds) == text
+
+
+@pytest.fixture
+def display(tmp_path, monkeypatch):
+    """Return a maker of displays as on a terminal, and of what stands there at their end."""
+    monkeypatch.setattr("softmachine.cli.progress.on_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+    experiment = get_recipe("ntm-repeat-copy")
+    runs = [Run.create(tmp_path / str(seed), experiment.with_seed(seed)) for seed in range(3)]
+
+    def show(members, reports, capsys):
+        with ProgressDisplay(runs[:members], tmp_path) as shown:
+            for i, progress, error in reports:
+                line = {
+                    "validation_wrong_bits": error,
+                    "validation_bits": 70.66,
+                    "sequences_per_second": 473.0,
+                }
+                shown.report(i, Progress(**progress), line)
+        lines = capsys.readouterr().out.splitlines()
+        assert max(map(len, lines)) <= 80
+        return " ".join(lines[-1].split())
+
+    return show
+
+
+def test_the_bar_names_what_is_now_and_what_was_best(display, capsys):
+    progress = dict(sequences=20_000, best_error=0.0, best_sequences=18_000)
+    line = display(1, [(0, progress, 27.72)], capsys)
+    assert "70.7 bits 27.7 wrong (best 0) 473/s" in line
+
+
+def test_the_last_line_of_the_bar_is_the_end(display, capsys):
+    """Neither the last error, as if it were the result, nor time left, nor a part of a bar."""
+    progress = dict(sequences=40_000, best_error=0.0, finished=True, solved_sequences=18_000)
+    line = display(1, [(0, progress, 27.72)], capsys)
+    assert "27.7 wrong at the end, 0 kept" in line
+    assert "left" not in line
+    # A population ends when enough members are solved: most of its sequences are not needed.
+    ends = [(i, progress | {"solved_sequences": s}, 0.0) for i, s in enumerate((9, None, 5))]
+    line = display(3, ends, capsys)
+    assert "2 of 3 solved" in line
+    assert "left" not in line
+    assert "╺" not in line  # the bar is full
+
+
+def test_a_run_that_became_worse_says_so(tmp_path):
+    from softmachine.cli.training import _outcome
+
+    run = Run.create(tmp_path / "run", get_recipe("ntm-copy"))
+    progress = Progress(
+        sequences=40_000, best_error=0.0, best_bits=0.003, best_sequences=18_000,
+        solved_sequences=18_000, solved_seconds=31.0, finished=True,
+    )  # fmt: skip
+    bits = {"validation_bits": 0.003, "validation_level": 20}
+    right = {"step": 18_000, "sequences": 18_000, "validation_wrong_bits": 0.0} | bits
+    run.append_metrics(right)
+    assert "worse" not in _outcome(run, progress)
+    wrong = {"step": 40_000, "sequences": 40_000, "validation_wrong_bits": 28.0}
+    run.append_metrics(right | wrong)
+    assert _outcome(run, progress) == (
+        "Solved after 18,000 sequences and 31 s.\n"
+        "Best validation, after 18,000 sequences: 0 wrong bits, 0.003 bits.\n"
+        "But the last parameters are worse (28 wrong bits after 40,000 sequences);\n"
+        "kept: those of 18,000 sequences, 0 wrong bits."
+    )
+    # Not of one that was never right: that goes up and down.
+    assert "worse" not in _outcome(run, dataclasses.replace(progress, solved_sequences=None))
