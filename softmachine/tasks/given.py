@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
@@ -14,8 +14,9 @@ from jaxtyping import Array, Bool, Int, PRNGKeyArray
 
 from softmachine.choices import check_choices
 from softmachine.errors import ExamplesError
+from softmachine.tasks.adversarial import Cases
 from softmachine.tasks.examples import LEAST_CELLS, GivenExample, parse_examples
-from softmachine.tasks.memory import Drawn, MemoryTask, check_at_least
+from softmachine.tasks.memory import Drawn, MemoryTask, Trial, check_at_least, fill
 from softmachine.tasks.steps import StepRule
 from softmachine.tasks.task import Example
 
@@ -110,6 +111,39 @@ class Given(MemoryTask):
                 offset = self.steps_per_size * beyond.pop() + 1
                 return rule._replace(factor=factor, offset=offset)
         return StepRule("length", self.steps_per_size, 1)
+
+    def adversarial_cases(self) -> Cases:
+        """Return none: nobody said what is hard; see `trials`."""
+        return {}
+
+    def trials(
+        self, rng: np.random.Generator, sizes: Sequence[int], largest: int, repeats: int
+    ) -> Iterator[Trial]:
+        """Yield examples of this part: the first, the last and ``repeats`` more of each size.
+
+        Each comes in the smallest memory that holds it, with one spare cell, and in one twice
+        as large. ``sizes`` are those that there are, up to ``largest``.
+        """
+        del sizes
+        for size in [size for size in self.sizes if size <= largest]:
+            group = [x for x in self.part_examples(self.part) if x.size == size]
+            some = rng.permutation(len(group))[:repeats].tolist()
+            for example in [group[i] for i in sorted({0, len(group) - 1, *some})]:
+                for room, cells in {
+                    "in the smallest memory": example.memory,
+                    "with one spare cell": example.memory + 1,
+                    "in twice the memory": 2 * example.memory,
+                }.items():
+                    memory = fill(example.before, cells)
+                    scored = fill([int(x) for x in example.scored], cells)
+                    targets = [
+                        after if counts else before
+                        for before, after, counts in zip(
+                            memory, fill(example.after, cells), scored, strict=True
+                        )
+                    ]
+                    counted = [bool(x) for x in scored]
+                    yield Trial("given", room, size, memory, targets, counted)
 
     def cells(self, size: int) -> int:
         """Return the cells of the largest memory of the part's examples up to a size."""
