@@ -104,42 +104,72 @@ def build_scorer(task: Task, max_size: int, *, and_hard: bool = False) -> Scorer
     often this is called with the same arguments. The examples are spread over all
     local devices. What is drawn for example i depends on (key, i) alone.
     """
+
+    def local(machine, keys, sizes):
+        if and_hard:
+            assert isinstance(task, MemoryTask)
+            return score_soft_and_hard(machine, task, keys, sizes, max_size)
+        return score_batch(machine, task, keys, sizes, max_size).metrics
+
+    score = _spread(local)
+
+    def scorer(machine: Machine, key: PRNGKeyArray, sizes: Int[Array, " batch"]) -> Metrics:
+        keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(len(sizes)))
+        return score(machine, keys, jnp.asarray(sizes))
+
+    return scorer
+
+
+@lru_cache(maxsize=32)
+def build_example_scorer(
+    task: MemoryTask, max_steps: int
+) -> Callable[[Machine, Example], Metrics]:
+    """Return ``(machine, examples) -> metrics`` for examples that are there already.
+
+    They have a leading axis, take at most ``max_steps`` steps, and stand in memories of one
+    size; each number of cells is a program of its own.
+    """
+
+    def local(machine, examples):
+        steps = jnp.max(examples.steps)
+        outputs = run_batch(machine, examples.inputs, steps=steps, max_steps=max_steps)
+        return task.metrics(outputs, _batch_last(examples))
+
+    return _spread(local)
+
+
+def _spread(local: Callable[..., Metrics]) -> Callable[..., Metrics]:
+    """Return a function of a machine and examples' arrays, spread over all local devices.
+
+    ``local`` is that function for a few examples; `BATCH` go to each device at once.
+    """
     devices = jax.local_devices()
     mesh = Mesh(devices, ("batch",))
     split, whole = PartitionSpec("batch"), PartitionSpec()
     everywhere = NamedSharding(mesh, whole)
 
     @compiling.filter_jit
-    def score(machine, keys, sizes):
+    def score(machine, *examples):
         arrays, static = eqx.partition(machine, eqx.is_array)
-
-        def local(arrays, keys, sizes):
-            machine = eqx.combine(arrays, static)
-            if and_hard:
-                assert isinstance(task, MemoryTask)
-                return score_soft_and_hard(machine, task, keys, sizes, max_size)
-            return score_batch(machine, task, keys, sizes, max_size).metrics
-
         return jax.shard_map(
-            local,
+            lambda arrays, *examples: local(eqx.combine(arrays, static), *examples),
             mesh=mesh,
-            in_specs=(whole, split, split),
+            in_specs=(whole, *[split] * len(examples)),
             out_specs=split,
             check_vma=False,
-        )(arrays, keys, sizes)
+        )(arrays, *examples)
 
-    def scorer(machine: Machine, key: PRNGKeyArray, sizes: Int[Array, " batch"]) -> Metrics:
-        count = len(sizes)
+    def scorer(machine, *examples):
+        count = len(jax.tree.leaves(examples)[0])
         machine = jax.tree.map(
             lambda x: jax.device_put(x, everywhere) if eqx.is_array(x) else x, machine
         )
         block = BATCH * len(devices)
-        padded = -(-count // block) * block
-        keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(padded))
-        sizes = jnp.pad(jnp.asarray(sizes), (0, padded - count), constant_values=1)
+        # The last block is filled up with examples that are there already.
+        places = np.arange(-(-count // block) * block) % count
         blocks = [
-            score(machine, keys[i : i + block], sizes[i : i + block])
-            for i in range(0, padded, block)
+            score(machine, *jax.tree.map(lambda x, some=some: x[some], examples))
+            for some in np.split(places, len(places) // block)
         ]
         return jax.tree.map(lambda *xs: jnp.concatenate(xs)[:count], *blocks)
 
@@ -228,29 +258,6 @@ def _together_scorer(task, max_size, devices):
             out_specs=split,
             check_vma=False,
         )(arrays, keys, sizes)
-
-    return score
-
-
-def score_hard(
-    machine: NRAM,
-    task: MemoryTask,
-    key: PRNGKeyArray,
-    sizes: Int[Array, " batch"],
-    max_size: int,
-) -> Metrics:
-    """Return the errors of a machine made hard, on the examples of `build_scorer`."""
-    return _hard_scorer(task, max_size)(machine, key, jnp.asarray(sizes))
-
-
-@lru_cache(maxsize=32)
-def _hard_scorer(task, max_size):
-    @compiling.filter_jit
-    def score(machine, key, sizes):
-        keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(len(sizes)))
-        examples, _ = _draw(task, keys, sizes, max_size)
-        after = run_hard_batch(machine, examples.inputs, examples.steps)
-        return jax.vmap(task.output.score)(after.memory, examples)
 
     return score
 

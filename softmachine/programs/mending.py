@@ -14,10 +14,11 @@ from softmachine.errors import SoftmachineError
 from softmachine.machines.nram import NRAM
 from softmachine.machines.nram_wiring import WiringTable, read_wiring
 from softmachine.programs.repair import repair, wrong_cells
+from softmachine.tasks.exams import Batch
 from softmachine.training.experiment import Experiment
 from softmachine.training.fine_tuning import fine_tune
 from softmachine.training.runs import Run
-from softmachine.training.wire_search import HOT, Batch, draw_batch, search_wires
+from softmachine.training.wire_search import HOT, draw_batch, search_wires
 
 RESULT = "repair"
 """Name of the result under which a run keeps its outcome."""

@@ -36,6 +36,24 @@ class Batch(NamedTuple):
         """Return some of the examples."""
         return Batch(*(array[which] for array in self))
 
+    def of_cells(self, cells: int) -> Batch:
+        """Return the examples in memories of so many cells, without padding."""
+        some = self.take(np.flatnonzero(self.cells == cells))
+        memories, targets, scored = (x[:, :cells] for x in some[:3])
+        return some._replace(memories=memories, targets=targets, scored=scored)
+
+    def followed_by(self, other: Batch) -> Batch:
+        """Return these examples and others after them."""
+        widest = max(len(self.memories[0]), len(other.memories[0]))
+        pairs = []
+        for mine, theirs in zip(self, other, strict=True):
+            both = [
+                np.pad(x, [(0, 0), (0, widest - x.shape[1])]) if x.ndim == 2 else x
+                for x in (mine, theirs)
+            ]
+            pairs.append(np.concatenate(both))
+        return Batch(*pairs)
+
     def wrong(
         self, memories: Int[np.ndarray, "examples widest"]
     ) -> Float[np.ndarray, " examples"]:
@@ -50,13 +68,6 @@ class Exam(NamedTuple):
     batch: Batch
     trials: list[Trial]
     """Where each comes from."""
-
-    def of_cells(self, cells: int) -> Exam:
-        """Return the examples in memories of so many cells, without padding."""
-        which = np.flatnonzero(self.batch.cells == cells)
-        memories, targets, scored, steps, own = self.batch.take(which)
-        cut = Batch(memories[:, :cells], targets[:, :cells], scored[:, :cells], steps, own)
-        return Exam(cut, [self.trials[i] for i in which])
 
     def __str__(self) -> str:
         """Return what is tried: sizes, memories, cases."""
@@ -84,7 +95,6 @@ def draw_exam(
     seed: int | Sequence[int],
     largest: int,
     *,
-    smallest: int | None = None,
     repeats: int = REPEATS,
 ) -> Exam:
     """Return examples of all adversarial cases of a task, in memories tight and roomy.
@@ -96,11 +106,9 @@ def draw_exam(
         task: the task.
         seed: decides what is drawn.
         largest: the largest size; the roomy memory is the one for it.
-        smallest: the smallest size; the task's own if None.
         repeats: how often each case is drawn for each size and memory.
     """
-    smallest = task.smallest if smallest is None else max(smallest, task.smallest)
-    sizes = exam_sizes(smallest, largest)
+    sizes = exam_sizes(task.smallest, largest)
     trials = list(task.trials(np.random.default_rng(seed), sizes, largest, repeats))
     rule, doubled = _rule(task), []
     for trial in trials:
