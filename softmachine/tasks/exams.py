@@ -69,6 +69,10 @@ class Exam(NamedTuple):
     trials: list[Trial]
     """Where each comes from."""
 
+    def distinct(self) -> list[Trial]:
+        """Return each example once, whatever numbers of steps it comes with."""
+        return [*{id(trial): trial for trial in self.trials}.values()]
+
     def __str__(self) -> str:
         """Return what is tried: sizes, memories, cases."""
         names, rooms = (
@@ -76,7 +80,7 @@ class Exam(NamedTuple):
             for name in ("case", "room")
         )
         sizes = _spans(sorted({trial.size for trial in self.trials}))
-        return f"sizes {sizes}; {rooms}; cases: {names}"
+        return f"sizes {sizes}, each {rooms}: {names}"
 
 
 def exam_sizes(smallest: int, largest: int) -> list[int]:
