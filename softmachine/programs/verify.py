@@ -52,7 +52,7 @@ class Check(NamedTuple):
     """One thing that was looked at."""
 
     how: str
-    """``proven``, ``tested``, ``skipped``, or ``outside``: told, and neither right nor wrong."""
+    """``proven``, ``tested``, ``skipped``, or ``outside``: neither right nor wrong."""
     what: str
     inputs: int
     counterexample: str | None = None
