@@ -23,3 +23,7 @@ class ExamplesError(SoftmachineError, ValueError):
 
 class TraceError(SoftmachineError):
     """A trace cannot be made as asked, or a file is no trace that can be read."""
+
+
+class SoftmachineWarning(UserWarning):
+    """Something is not as it should be, and the message says what was done about it."""

@@ -1,22 +1,33 @@
-"""Writing files so that a reader never sees half of one."""
+"""Files that no reader sees half of, JSON that is checked, and what a kill leaves behind."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+CHECKSUM = "checksum"
+"""Under this name `sealed` puts its sum."""
+
+_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}")
+"""Names that `replacing` gives: ``.NAME.`` and eight characters of `tempfile`."""
+
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path``; on success it takes its place, synced."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(descriptor)
-    temporary = Path(name)
+    """Give a temporary path beside ``path``; on success it takes its place, synced.
+
+    The temporary file is locked as long as its writer lives, so that `sweep` can tell one that
+    a killed process left behind.
+    """
+    descriptor, temporary = _locked_temporary(path)
     try:
         yield temporary
         with open(temporary, "rb") as file:
@@ -26,6 +37,8 @@ def replacing(path: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    finally:
+        os.close(descriptor)
     directory = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(directory)
@@ -33,10 +46,88 @@ def replacing(path: Path) -> Iterator[Path]:
         os.close(directory)
 
 
+def _locked_temporary(path: Path) -> tuple[int, Path]:
+    while True:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        if _try_lock(descriptor) and os.path.exists(name):
+            return descriptor, Path(name)
+        os.close(descriptor)  # swept in the moment before it was locked
+
+
+def sweep(directory: Path) -> None:
+    """Remove the temporary files that killed processes have left in a directory."""
+    with contextlib.suppress(OSError):  # read-only, or gone: they do no harm
+        for path in directory.glob(".*"):
+            if not _TEMPORARY.fullmatch(path.name) or path.is_symlink() or not path.is_file():
+                continue
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                if _try_lock(descriptor):
+                    path.unlink(missing_ok=True)
+            finally:
+                os.close(descriptor)
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file of this name is one that `replacing` made."""
+    return _TEMPORARY.fullmatch(name) is not None
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks: then nothing is swept, or held
+        return True
+    return True
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as JSON, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2) + "\n")
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Return what JSON text holds.
+
+    Raises ValueError for anything else, for numbers that are none (NaN, Infinity, which Python
+    would take) and for what is nested too deep.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
+
+
+def digest(value: Any) -> str:
+    """Return the SHA-256 of a JSON-compatible value, however its text is laid out."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sealed(value: dict[str, Any]) -> dict[str, Any]:
+    """Return a JSON object with its checksum added, for `unsealed` to check."""
+    return value | {CHECKSUM: digest(value)}
+
+
+def unsealed(value: Any) -> dict[str, Any]:
+    """Return a JSON object without its checksum.
+
+    An object without one, from before there were any, is taken as it is. Raises ValueError if
+    the checksum is another's, or if the value is no object.
+    """
+    if not isinstance(value, dict):
+        raise ValueError("it holds no JSON object")
+    rest = {name: part for name, part in value.items() if name != CHECKSUM}
+    if CHECKSUM in value and value[CHECKSUM] != digest(rest):
+        raise ValueError("it was changed or damaged: its content does not match its checksum")
+    return rest
 
 
 def _umask() -> int:

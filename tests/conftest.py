@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")
 # The tests compile much and compute little.
@@ -30,20 +29,14 @@ from jaxtyping import install_import_hook
 
 _hook = install_import_hook("softmachine", "beartype.beartype")
 
-MOST_MAPS = 20_000
-"""Linux gives a process 65,530 memory maps; every compiled program takes some, and XLA crashes
-when there are none left."""
-
 
 @pytest.fixture(scope="module", autouse=True)
 def _room_for_programs():
-    """Forget compiled programs before they are too many for one process."""
+    """Tests compile much in ways of their own."""
     yield
-    maps = Path("/proc/self/maps")
-    if maps.exists() and maps.read_bytes().count(b"\n") > MOST_MAPS:
-        import jax
+    from softmachine import compiling
 
-        jax.clear_caches()
+    compiling.make_room()
 
 
 @pytest.fixture(scope="session")

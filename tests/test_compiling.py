@@ -1,9 +1,16 @@
-"""Options of the compiler: barriers hold, and an XLA without one of them does without."""
+"""Barriers hold, with options that XLA knows; compiled programs do not become ever more."""
 
+import gc
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+import pytest
 
 from softmachine import compiling
+from softmachine.tasks.memory_arrays import Access
+from softmachine.traces.making import trace
 
 
 def work(x, name="two"):
@@ -29,5 +36,75 @@ def test_options_that_xla_does_not_know_are_left_out(monkeypatch):
 
 def test_functions_are_compiled_with_them():
     function = compiling.filter_jit(work)
-    assert "opt-barrier" in function.lower(jnp.ones(3), "three").compile().compiled.as_text()
+    arrays, static = eqx.partition(((jnp.ones(3), "three"), {}), eqx.is_array)
+    program = compiling._program(work, arrays, static, tuned=True)
+    assert "opt-barrier" in program.run.lower(arrays).compile().as_text()
     assert float(function(jnp.ones(()), "three")) == 7
+    assert float(function(jnp.ones(()), name="seven")) == 7
+    assert float(jax.grad(function)(3.0)) == 2  # traced by somebody else
+
+
+@compiling.filter_jit
+def shape_and_sum(x, kind):
+    return {"kind": kind, "shape": x.shape, "sum": jnp.sum(x)}
+
+
+def test_what_is_no_array_is_known_beforehand_and_given_back():
+    for count in (2, 3, 2):
+        found = shape_and_sum(np.ones(count), "row")
+        assert found == {"kind": "row", "shape": (count,), "sum": count}
+    assert shape_and_sum(np.ones(2), "column")["kind"] == "column"
+
+
+@pytest.fixture
+def few_programs(monkeypatch):
+    monkeypatch.setattr(compiling, "MOST_PROGRAMS", 4)
+
+
+def maps():
+    gc.collect()
+    count = compiling.memory_maps()
+    if not count:
+        pytest.skip("this system does not tell memory maps")
+    return count
+
+
+@pytest.mark.usefixtures("few_programs")
+def test_programs_that_were_used_last_are_kept():
+    traced = []
+
+    @compiling.filter_jit
+    def count(x):
+        traced.append(len(x))
+        return x + 1
+
+    for length in (1, 2, 3, 4, 1, 5, 1, 3, 2):
+        np.testing.assert_array_equal(count(np.zeros(length)), 1)
+    assert traced == [1, 2, 3, 4, 5, 2]
+
+
+@pytest.mark.usefixtures("few_programs")
+def test_a_process_that_meets_many_sizes_stays_as_it_is(access_machine):
+    """The review's case: each size of an NRAM was a thousand memory maps more."""
+    before = None
+    for size in (2, 3, 4, 5, 6):
+        trace(access_machine, Access(), size)
+        before = before or maps()
+    assert maps() < before + 300
+
+
+def test_too_many_memory_maps_are_given_back(monkeypatch):
+    @compiling.filter_jit
+    def double(x):
+        return 2 * x
+
+    one = np.asarray(double(np.ones(3)))
+    kept = [jax.jit(lambda x, n=n: jnp.sin(x) * n) for n in range(30)]  # nobody counts these
+    for function in kept:
+        function(np.ones(3))
+    before = maps()
+    monkeypatch.setattr(compiling, "MOST_MAPS", before - 1)
+    np.testing.assert_array_equal(double(np.ones(4))[:3], one)
+    assert maps() < before - 30
+    np.testing.assert_array_equal(double(np.ones(3)), one)
+    np.testing.assert_allclose(kept[2](np.ones(3)), 2 * np.sin(1), rtol=1e-6)

@@ -12,10 +12,14 @@ from softmachine.machines.nram import NRAM
 from softmachine.programs.c_code import c_code
 from softmachine.programs.drawing import dot_code, svg_code
 from softmachine.programs.extract import extract
+from softmachine.programs.held_out import SUMMARY, tell
 from softmachine.programs.json_code import json_code
-from softmachine.programs.notes import Provenance, notes, summary
+from softmachine.programs.notes import Provenance, notes, summary, verified
+from softmachine.programs.program import Program
 from softmachine.programs.python_code import python_code
-from softmachine.programs.verify import verify
+from softmachine.programs.verify import Report, verify
+from softmachine.programs.verify_lines import verify_lines
+from softmachine.tasks.given import Given
 from softmachine.tasks.memory import MemoryTask
 from softmachine.zoo.models import open_model
 
@@ -38,10 +42,16 @@ def write_program(source: str, to: str, out: Path | None, check: bool, seed: int
     if not isinstance(machine, NRAM) or not isinstance(task, MemoryTask):
         raise SoftmachineError(f"{source} is no NRAM: only these become programs")
     program = extract(machine, task)
-    report = verify(machine, task, program, seed=seed) if check else None
-    text = WRITERS[to](
-        program, summary(task), notes(program, task, provenance(source, trained), report)
-    )
+    origin = provenance(source, trained)
+    report = None
+    if isinstance(task, Given):
+        if check:
+            report = verify_lines(machine, task, program, seed=seed)
+        text = _of_examples(program, task, str(origin), to, report)
+    else:
+        if check:
+            report = verify(machine, task, program, seed=seed)
+        text = WRITERS[to](program, summary(task), notes(program, task, origin, report))
     if out is None:
         sys.stdout.write(text)
     else:
@@ -56,6 +66,17 @@ def write_program(source: str, to: str, out: Path | None, check: bool, seed: int
     if report is not None and not report.passed:
         wrong = next(check for check in report.checks if check.counterexample is not None)
         raise SoftmachineError(f"the program of {source} is not right: {wrong}")
+
+
+def _of_examples(
+    program: Program, task: Given, origin: str, to: str, report: Report | None
+) -> str:
+    """Return the text of a program that learned from examples."""
+    told = tell(program, task, origin, to=to)
+    told.notes.append(verified(report, program.observed))
+    if to == "python":
+        return python_code(program, SUMMARY, told.notes, told.call)
+    return WRITERS[to](program, SUMMARY, told.notes)
 
 
 def provenance(source: str, trained: Trained) -> Provenance:

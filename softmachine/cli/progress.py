@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from softmachine.training.experiment import Experiment
-from softmachine.training.trainer import Progress as TrainingProgress
+from softmachine.training.progress import Progress as TrainingProgress
 
 PLAIN_SECONDS = 10.0
 """Least time between plain lines."""

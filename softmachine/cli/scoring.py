@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -147,9 +148,12 @@ def publish_run(source: str, name: str | None, directory: Path | None) -> None:
 
     use_all_cores()
     runs = open_runs(source)
-    if any(run.load_progress() is None for run in runs):
-        raise SoftmachineError(f"{source} has not been trained to its end")
-    progress = {run.path: run.load_progress() or {} for run in runs}
+    progress = {}
+    for run in runs:
+        found = run.load_progress()
+        if found is None:
+            raise SoftmachineError(f"{source} has not been trained to its end")
+        progress[run.path] = dataclasses.asdict(found)
     best = min(runs, key=lambda run: merit(progress[run.path]))
     for path in publish(
         best, name or best.experiment.recipe, paper_scores(best), directory=directory

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,16 +19,20 @@ from softmachine.files import replacing
 from softmachine.machines.nram import NRAM, NRAMConfig
 from softmachine.programs.held_out import (
     Found,
-    HeldOutReport,
+    LinesReport,
+    check_lines,
     mend_program,
     write_program,
 )
+from softmachine.programs.notes import per_cent, share
+from softmachine.programs.running import load_c, load_python
 from softmachine.recipes.synthesis import begin_or_continue, synthesis
 from softmachine.tasks.examples import GivenExample, read_examples
 from softmachine.tasks.given import Given
 from softmachine.training.devices import use_all_cores
+from softmachine.training.progress import Progress
 from softmachine.training.runs import Run
-from softmachine.training.trainer import Progress, train_members
+from softmachine.training.trainer import train_members
 
 SECONDS = 10.0
 """Least time between lines of progress."""
@@ -50,10 +55,10 @@ def synthesize(path: Path, run: Path | None, minutes: float, options: Options) -
 
     Exits with status 1 without a program, 130 after an interruption.
     """
-    examples = read_examples(path)
+    read = read_examples(path)
     with user_errors(f"{path}, "):
         task = Given(
-            examples=_on_their_lines(examples),
+            examples=_on_their_lines(read.examples),
             memory=options.memory,
             steps_per_size=options.steps_per_size,
         )
@@ -70,13 +75,13 @@ def synthesize(path: Path, run: Path | None, minutes: float, options: Options) -
     directory = run or Path("runs") / f"synthesize-{path.stem}"
     with user_errors():
         runs = begin_or_continue(directory, experiment, options.members)
-    print(_summary(task), flush=True)
+    print(_summary(task, read.repeated), flush=True)
     display = LevelDisplay(task, len(runs))
     begin = time.monotonic()
     mistaken: dict[int, bool] = {}
 
     def enough(solved: list[int]) -> bool:
-        """Return whether there are programs enough that make no mistake in any memory."""
+        """Return whether there are programs enough that make no mistake on any example."""
         for i in solved:
             if i not in mistaken:
                 programs = _each(write_program, [runs[i]], task)
@@ -90,19 +95,19 @@ def synthesize(path: Path, run: Path | None, minutes: float, options: Options) -
         sys.exit(130)
     solved = [i for i, member in enumerate(progress) if member.solved_sequences is not None]
     if solved:
-        _present(directory, _each(write_program, [runs[i] for i in solved], task))
+        _present(directory, task, _each(write_program, [runs[i] for i in solved], task))
         return
     promising = [i for i, member in enumerate(progress) if member.best_error == 0]
     programs = _each(mend_program, [runs[i] for i in promising], task)
     if any(found.report.mistake is None for found in programs):
         print("No member is right when made hard; changed wires made one so.")
-        _present(directory, programs)
+        _present(directory, task, programs)
         return
     _advise(directory, progress, display)
     sys.exit(1)
 
 
-def _on_their_lines(examples: list[GivenExample]) -> str:
+def _on_their_lines(examples: Sequence[GivenExample]) -> str:
     """Return the examples as text again, so that errors name the lines of the file."""
     lines = [""] * examples[-1].line
     for example in examples:
@@ -110,16 +115,43 @@ def _on_their_lines(examples: list[GivenExample]) -> str:
     return "\n".join(lines)
 
 
-def _summary(task: Given) -> str:
+FEW = 20
+"""Fewer examples to train on are few."""
+
+
+def _summary(task: Given, repeated: int) -> str:
+    """Return what there is to learn from, and what makes it slow or doubtful."""
     trained, validated, tested = (
         len(task.part_examples(part)) for part in ("training", "validation", "test")
     )
-    sizes = task.sizes
-    return (
-        f"{trained} examples to train on (sizes {sizes[0]} to {sizes[-1]}, memories of "
-        f"{task.cells(sizes[-1])} cells), {validated} of these sizes and "
-        f"{tested - validated} larger ones held out."
+    sizes, cells = task.sizes, task.cells(task.sizes[-1])
+    numbers = max(
+        max(*x.before, *x.wanted)
+        for part in ("training", "validation")
+        for x in task.part_examples(part)
     )
+    lines = [
+        f"{trained} examples to train on (sizes {sizes[0]} to {sizes[-1]}), {validated} of "
+        f"these sizes and {tested - validated} larger ones held out."
+    ]
+    if repeated:
+        stand = "1 line says" if repeated == 1 else f"{repeated:,} lines say"
+        lines += [f"{stand} what an earlier one says: each example counts once."]
+    if numbers + 1 >= cells:
+        lines += [
+            f"Your largest number is {numbers}, so that memories need {cells} cells; smaller "
+            "numbers are faster."
+        ]
+    else:
+        lines += [f"Memories of {cells} cells hold them."]
+    if trained < FEW:
+        lines += ["These are few: what suits them may not be what you mean."]
+    if not task.tells_size:
+        lines += [
+            "The sizes do not follow from the inputs (no array that ends with 0, no cell holds "
+            "them): programs take the number of cells for it."
+        ]
+    return "\n".join(lines)
 
 
 class LevelDisplay:
@@ -179,36 +211,64 @@ def _each(
     return programs
 
 
-def _present(directory: Path, programs: list[Found]) -> None:
-    """Print the shortest of the programs that are right most often, and its test."""
+def _present(directory: Path, task: Given, programs: list[Found]) -> None:
+    """Print the shortest of the programs that are right most often, and its test.
+
+    The files are written first; what is told is what came of running these files.
+    """
     if not programs:
         raise SoftmachineError(f"no member of {directory} has a program that can be written")
     best = min(programs, key=lambda found: (-found.report.right, len(found.code)))
-    with replacing(directory / "program.py") as temporary:
-        temporary.write_text(best.code)
-    print(f"{best.name} found a program, {directory / 'program.py'}:\n")
+    path = directory / "program.py"
+    _write(path, best.code)
+    report = check_lines(task, load_python(path.read_text(encoding="utf-8")))
+    print(f"{best.name} found a program, {path}:\n")
     print(best.code)
-    _print_report(best.report)
+    _print_report(report)
+    print(_in_c(directory / "program.c", task, best))
 
 
-def _print_report(report: HeldOutReport) -> None:
+def _write(path: Path, text: str) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _in_c(path: Path, task: Given, found: Found) -> str:
+    """Write the program in C, run what was written, and return what came of it."""
+    try:
+        _write(path, found.in_c(task))
+    except SoftmachineError as error:
+        return f"In C there is none: {error}"
+    with tempfile.TemporaryDirectory() as directory:
+        run = load_c(path.read_text(encoding="utf-8"), Path(directory))
+        if run is None:
+            return f"The same in C, {path}, was not run: there is no C compiler."
+        report = check_lines(task, run)
+    return (
+        f"The same in C, {path}: right on {share(report.trained)} trained on, "
+        f"{share(report.held_out)} held out."
+    )
+
+
+def _print_report(report: LinesReport) -> None:
     """Print the outcome by size and the first mistake."""
-    table = Table(title="held-out examples")
-    for name in ("size", "examples", "right", "with spare cells", "trained"):
+    table = Table(title="The program, run on the lines of the file")
+    for name in ("size", "trained on", "right", "held out", "right"):
         table.add_column(name, justify="right")
     for row in report.sizes:
         table.add_row(
             str(row.size),
-            f"{row.examples:,}",
-            f"{row.right / row.examples:.1%}",
-            f"{row.right_with_spare / row.examples:.1%}",
-            "yes" if row.trained else "no",
+            *_columns(row.trained, row.trained_right),
+            *_columns(row.held_out, row.held_out_right),
         )
     Console().print(table)
     if report.mistake is not None:
-        example, memory, answer = report.mistake
-        print(f"First mistake, line {example.line}: {memory}")
-        print(f"  should be {list(example.after)}, is {answer}")
+        print(f"First mistake, {report.mistake}")
+
+
+def _columns(count: int, right: int) -> tuple[str, str]:
+    """Return how many examples there are, and the share that is right."""
+    return (f"{count:,}", f"{per_cent(right, count)} %") if count else ("-", "-")
 
 
 def _advise(directory: Path, progress: list[Progress], display: LevelDisplay) -> None:

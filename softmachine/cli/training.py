@@ -26,8 +26,9 @@ from softmachine.training.experiment import (
     TrainingConfig,
 )
 from softmachine.training.population import create_population
+from softmachine.training.progress import Progress
 from softmachine.training.runs import Run
-from softmachine.training.trainer import Progress, train_members
+from softmachine.training.trainer import train_members
 
 
 def train_recipe(name: str, arguments: list[str]) -> None:

@@ -125,7 +125,7 @@ def write_report(source: str, out: Path | None, seed: int) -> None:
         trained.experiment,
         trained.machine,
         run.metrics() if run else [],
-        (run.load_progress() or {}) if run else {},
+        run.load_progress() if run else None,
         run.environment() if run else {},
         provenance(source, trained),
         _commands(source, trained),

@@ -5,6 +5,7 @@ Programs are judged by the same exams, in `softmachine.programs.verify`.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from softmachine import compiling
-from softmachine.evaluation.scoring import build_example_scorer
+from softmachine.evaluation.scoring import score_examples
 from softmachine.machines.nram import NRAM
 from softmachine.machines.nram_hard import run_hard_batch
 from softmachine.tasks.exams import Batch
@@ -71,7 +72,7 @@ def hard_mistakes(machine: NRAM, batch: Batch) -> Float[np.ndarray, " examples"]
     return batch.wrong(np.concatenate(after)[:count]) if after else np.zeros(0)
 
 
-@compiling.filter_jit
+@partial(compiling.filter_jit, tuned=False)
 def _run_hard(machine, memories, steps, cells):
     return run_hard_batch(
         machine, jnp.asarray(memories), jnp.asarray(steps), jnp.asarray(cells)
@@ -89,7 +90,7 @@ def soft_mistakes(
         return np.zeros(0)
     mask, steps = batch.scored.astype(np.float32), jnp.asarray(batch.steps)
     examples = Example(batch.memories, batch.targets, mask, steps)
-    return np.asarray(build_example_scorer(task, max_steps)(machine, examples)[task.error])
+    return np.asarray(score_examples(machine, task, examples, max_steps)[task.error])
 
 
 def _mean(shares: Float[np.ndarray, " examples"]) -> float:

@@ -30,9 +30,9 @@ from softmachine.tasks.task import Task
 from softmachine.training.checkpoints import read_record
 from softmachine.training.commands import Recipes, differences, training_commands
 from softmachine.training.experiment import Experiment
+from softmachine.training.progress import Progress
 from softmachine.training.runs import Run
 from softmachine.training.serialization import experiment_to_json
-from softmachine.training.trainer import Progress
 
 SCHEMA = 1
 RESULT = "paper-tests"
@@ -197,7 +197,7 @@ def _row(
 
     An NRAM that training took for solved counts as that if it passes today's exam.
     """
-    progress = Progress(**(run.load_progress() or {}))
+    progress = run.load_progress() or Progress()
     judged = run.experiment.training.solved is not None
     solved = progress.solved_sequences is not None
     verdict = None
@@ -226,9 +226,16 @@ def _row(
         "best_sequences": progress.best_sequences,
         "best_error": _finite(progress.best_error),
         "best_bits": _finite(progress.best_bits),
+        "last_error": _last_error(run),
         "tested": tested,
         "tests": _scores(run, tests, sequences, report) if tested else [None] * len(tests),
     }
+
+
+def _last_error(run: Run) -> Number | None:
+    """Return the error of a run's last validation, whose parameters need not be those kept."""
+    lines = run.metrics()
+    return _finite(lines[-1][f"validation_{run.experiment.task.error}"]) if lines else None
 
 
 def paper_scores(run: Run, sequences: int = 1000) -> list[dict[str, Any]]:
@@ -265,7 +272,7 @@ def _scores(
     if not tests or not checkpoint.exists():
         return [None] * len(tests)
     fingerprint = {
-        "checkpoint": read_record(checkpoint),
+        "checkpoint": read_record(checkpoint, run.tie).value,
         "sequences": sequences,
         "tests": [[repr(test.task), test.size] for test in tests],
     }
@@ -321,9 +328,16 @@ def _summary(rows: Sequence[dict[str, Any]], experiment: Experiment) -> dict[str
             "error": _spread([row["best_error"] for row in finished]),
             "bits": _spread([row["best_bits"] for row in finished]),
         },
+        "ended_worse": sum(_ended_worse(row) for row in solved),
+        "worst_end": max((row["last_error"] or 0 for row in solved), default=None),
         "device_hours": device_hours,
         "device_hours_per_seed": device_hours / len(rows),
     }
+
+
+def _ended_worse(row: dict[str, Any]) -> bool:
+    """Whether the last parameters of a run made more mistakes than the ones kept."""
+    return row["last_error"] is not None and row["last_error"] > row["best_error"]
 
 
 def _test(

@@ -119,6 +119,8 @@ def _facts(group: dict[str, Any]) -> str:
         )
     if summary["validation"]["error"] is not None:
         lines.append(f"- {_validation(group)}")
+    if summary["solved"] and "ended_worse" in summary:
+        lines.append(f"- {_ends(group)}")
     if group.get("repair") is not None:
         lines.append(f"- {_repair(group['repair'])}")
     lines.append(f"- {_cost(group)}")
@@ -159,6 +161,18 @@ def _validation(group: dict[str, Any]) -> str:
         f"Validation: median {_center(spread['error'])} {_words(group['error'])} and "
         f"{_center(spread['bits'])} bits per sequence; best seed ({seed}) "
         f"{_number(best['best_error'])} and {_number(best['best_bits'])}."
+    )
+
+
+def _ends(group: dict[str, Any]) -> str:
+    """Say whether training went on to spoil what it had learned."""
+    summary = group["summary"]
+    worse, solved = summary["ended_worse"], summary["solved"]
+    if not worse:
+        return f"None of the {solved} solved ends worse than the parameters kept."
+    return (
+        f"{worse} of the {solved} solved end worse than the parameters kept, up to "
+        f"{_number(summary['worst_end'])} {_words(group['error'])} in the last validation."
     )
 
 
@@ -264,6 +278,7 @@ def _seed_table(group: dict[str, Any]) -> str:
         "device time",
         f"validation: {error}",
         "bits",
+        "at the end",
         *(test["name"] for test in group["tests"]),
     ]
     return _table(header, [_seed_cells(row, group["error"]) for row in group["runs"]])
@@ -285,6 +300,7 @@ def _seed_cells(row: dict[str, Any], error: str) -> list[str]:
         _duration(row["device_seconds"]),
         _number(row["best_error"]),
         _number(row["best_bits"]),
+        _number(row.get("last_error")),
         *(_number(score and score[error]) for score in row["tests"]),
     ]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -94,7 +94,6 @@ def _batch_last(examples: Example) -> Example:
     return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), examples)
 
 
-@lru_cache(maxsize=32)
 def build_scorer(task: Task, max_size: int, *, and_hard: bool = False) -> Scorer:
     """Return ``(machine, key, sizes) -> metrics``, one value per size given.
 
@@ -105,75 +104,79 @@ def build_scorer(task: Task, max_size: int, *, and_hard: bool = False) -> Scorer
     local devices. What is drawn for example i depends on (key, i) alone.
     """
 
+    def scorer(machine: Machine, key: PRNGKeyArray, sizes: Int[Array, " batch"]) -> Metrics:
+        keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(len(sizes)))
+        return _in_blocks(_score, machine, (keys, jnp.asarray(sizes)), task, max_size, and_hard)
+
+    return scorer
+
+
+def score_examples(
+    machine: NRAM, task: MemoryTask, examples: Example, max_steps: int
+) -> Metrics:
+    """Return metrics of examples that are there already, one value for each.
+
+    They have a leading axis, take at most ``max_steps`` steps, and stand in memories of one
+    size: each size is a program of its own.
+    """
+    return _in_blocks(_score_examples, machine, (examples,), task, max_steps)
+
+
+def _in_blocks(
+    score: Callable[..., Metrics], machine: Machine, arrays: Any, *known: Any
+) -> Metrics:
+    """Return what a function of a machine and some examples gives for any number of them."""
+    devices = tuple(jax.local_devices())
+    everywhere = NamedSharding(Mesh(devices, ("batch",)), PartitionSpec())
+    machine = jax.tree.map(
+        lambda x: jax.device_put(x, everywhere) if eqx.is_array(x) else x, machine
+    )
+    count, block = len(jax.tree.leaves(arrays)[0]), BATCH * len(devices)
+    # The last block is filled up with examples that are there already.
+    places = np.arange(-(-count // block) * block) % count
+    blocks = [
+        score(machine, *jax.tree.map(lambda x, some=some: x[some], arrays), *known, devices)
+        for some in np.split(places, len(places) // block)
+    ]
+    return jax.tree.map(lambda *xs: jnp.concatenate(xs)[:count], *blocks)
+
+
+@compiling.filter_jit
+def _score(machine, keys, sizes, task, max_size, and_hard, devices):
+    """Score a block of examples, spread over devices."""
+
     def local(machine, keys, sizes):
         if and_hard:
             assert isinstance(task, MemoryTask)
             return score_soft_and_hard(machine, task, keys, sizes, max_size)
         return score_batch(machine, task, keys, sizes, max_size).metrics
 
-    score = _spread(local)
-
-    def scorer(machine: Machine, key: PRNGKeyArray, sizes: Int[Array, " batch"]) -> Metrics:
-        keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(len(sizes)))
-        return score(machine, keys, jnp.asarray(sizes))
-
-    return scorer
+    return _spread(local, machine, (keys, sizes), devices)
 
 
-@lru_cache(maxsize=32)
-def build_example_scorer(
-    task: MemoryTask, max_steps: int
-) -> Callable[[Machine, Example], Metrics]:
-    """Return ``(machine, examples) -> metrics`` for examples that are there already.
-
-    They have a leading axis, take at most ``max_steps`` steps, and stand in memories of one
-    size; each number of cells is a program of its own.
-    """
+@compiling.filter_jit
+def _score_examples(machine, examples, task, max_steps, devices):
+    """Score a block of examples that are there already, spread over devices."""
 
     def local(machine, examples):
         steps = jnp.max(examples.steps)
         outputs = run_batch(machine, examples.inputs, steps=steps, max_steps=max_steps)
         return task.metrics(outputs, _batch_last(examples))
 
-    return _spread(local)
+    return _spread(local, machine, (examples,), devices)
 
 
-def _spread(local: Callable[..., Metrics]) -> Callable[..., Metrics]:
-    """Return a function of a machine and examples' arrays, spread over all local devices.
-
-    ``local`` is that function for a few examples; `BATCH` go to each device at once.
-    """
-    devices = jax.local_devices()
-    mesh = Mesh(devices, ("batch",))
+def _spread(local, machine, arrays, devices):
+    """Run a function of a machine and some arrays, these spread over devices."""
+    weights, static = eqx.partition(machine, eqx.is_array)
     split, whole = PartitionSpec("batch"), PartitionSpec()
-    everywhere = NamedSharding(mesh, whole)
-
-    @compiling.filter_jit
-    def score(machine, *examples):
-        arrays, static = eqx.partition(machine, eqx.is_array)
-        return jax.shard_map(
-            lambda arrays, *examples: local(eqx.combine(arrays, static), *examples),
-            mesh=mesh,
-            in_specs=(whole, *[split] * len(examples)),
-            out_specs=split,
-            check_vma=False,
-        )(arrays, *examples)
-
-    def scorer(machine, *examples):
-        count = len(jax.tree.leaves(examples)[0])
-        machine = jax.tree.map(
-            lambda x: jax.device_put(x, everywhere) if eqx.is_array(x) else x, machine
-        )
-        block = BATCH * len(devices)
-        # The last block is filled up with examples that are there already.
-        places = np.arange(-(-count // block) * block) % count
-        blocks = [
-            score(machine, *jax.tree.map(lambda x, some=some: x[some], examples))
-            for some in np.split(places, len(places) // block)
-        ]
-        return jax.tree.map(lambda *xs: jnp.concatenate(xs)[:count], *blocks)
-
-    return scorer
+    return jax.shard_map(
+        lambda weights, *arrays: local(eqx.combine(weights, static), *arrays),
+        mesh=Mesh(devices, ("batch",)),
+        in_specs=(whole, *[split] * len(arrays)),
+        out_specs=split,
+        check_vma=False,
+    )(weights, *arrays)
 
 
 def score_together(
@@ -201,65 +204,58 @@ def score_together(
     )
     stacked_keys = jax.device_put(jnp.stack([keys[i] for i in padded]), split)
     stacked_sizes = jax.device_put(jnp.stack([sizes[i] for i in padded]), split)
-    metrics = _together_scorer(task, max_size, tuple(devices))(
-        stacked, stacked_keys, stacked_sizes
+    metrics = _score_together(
+        stacked, stacked_keys, stacked_sizes, task, max_size, tuple(devices)
     )
     metrics = jax.device_get(metrics)
     return [{name: x[i] for name, x in metrics.items()} for i in range(len(machines))]
 
 
-@lru_cache(maxsize=32)
-def _together_scorer(task, max_size, devices):
+@compiling.filter_jit
+def _score_together(machines, keys, sizes, task, max_size, devices):
     split = PartitionSpec("member")
+    arrays, static = eqx.partition(machines, eqx.is_array)
 
-    @compiling.filter_jit
-    def score(machines, keys, sizes):
-        arrays, static = eqx.partition(machines, eqx.is_array)
+    def local(arrays, keys, sizes):
+        members, count = sizes.shape
+        keys = jax.vmap(
+            lambda key: jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(count))
+        )(keys)
+        # A few of each member's examples at a time: all of them would need much memory.
+        some = min(count, BATCH)
+        if devices[0].platform == "cpu":
+            some = min(some, max(1, CACHED_EXAMPLES // members))
+        blocks = -(-count // some)
+        pad = blocks * some - count
+        keys = jnp.concatenate([keys, keys[:, :pad]], axis=1)
+        sizes = jnp.concatenate([sizes, sizes[:, :pad]], axis=1)
 
-        def local(arrays, keys, sizes):
-            members, count = sizes.shape
-            keys = jax.vmap(
-                lambda key: jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(count))
-            )(keys)
-            # A few of each member's examples at a time: all of them would need much memory.
-            some = min(count, BATCH)
-            if devices[0].platform == "cpu":
-                some = min(some, max(1, CACHED_EXAMPLES // members))
-            blocks = -(-count // some)
-            pad = blocks * some - count
-            keys = jnp.concatenate([keys, keys[:, :pad]], axis=1)
-            sizes = jnp.concatenate([sizes, sizes[:, :pad]], axis=1)
+        def block(x):
+            x = x.reshape(members, blocks, some)
+            return jnp.swapaxes(x, 0, 1).reshape(blocks, members * some)
 
-            def block(x):
-                x = x.reshape(members, blocks, some)
-                return jnp.swapaxes(x, 0, 1).reshape(blocks, members * some)
+        metrics = jax.lax.map(
+            lambda drawn: (
+                (
+                    score_batch(eqx.combine(arrays, static), task, drawn[0], drawn[1], max_size)
+                ).metrics
+            ),
+            (block(keys), block(sizes)),
+        )
 
-            metrics = jax.lax.map(
-                lambda drawn: (
-                    (
-                        score_batch(
-                            eqx.combine(arrays, static), task, drawn[0], drawn[1], max_size
-                        )
-                    ).metrics
-                ),
-                (block(keys), block(sizes)),
-            )
+        def unblock(x):
+            x = jnp.swapaxes(x.reshape(blocks, members, some), 0, 1)
+            return x.reshape(members, blocks * some)[:, :count]
 
-            def unblock(x):
-                x = jnp.swapaxes(x.reshape(blocks, members, some), 0, 1)
-                return x.reshape(members, blocks * some)[:, :count]
+        return jax.tree.map(unblock, metrics)
 
-            return jax.tree.map(unblock, metrics)
-
-        return jax.shard_map(
-            local,
-            mesh=Mesh(devices, ("member",)),
-            in_specs=(split, split, split),
-            out_specs=split,
-            check_vma=False,
-        )(arrays, keys, sizes)
-
-    return score
+    return jax.shard_map(
+        local,
+        mesh=Mesh(devices, ("member",)),
+        in_specs=(split, split, split),
+        out_specs=split,
+        check_vma=False,
+    )(arrays, keys, sizes)
 
 
 def score_soft_and_hard(

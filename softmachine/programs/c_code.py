@@ -6,6 +6,9 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from softmachine.programs.c_unbounded import GROW, MEMORY, RUN, unbounded
+from softmachine.programs.c_unbounded import HELPERS as UNBOUNDED_HELPERS
+from softmachine.programs.naming import first_values
 from softmachine.programs.program import Program
 from softmachine.programs.python_code import WIDTH, assignment
 from softmachine.programs.statements import (
@@ -18,7 +21,6 @@ from softmachine.programs.statements import (
     Syntax,
     While,
     Word,
-    first_values,
     statements,
     steps_formula,
 )
@@ -48,6 +50,9 @@ SYNTAX = Syntax(
     both=" && ",
 )
 
+GOES_WELL = "!memory->status"
+"""Whether numbers are small enough so far, in a memory that is as large as it has to be."""
+
 HELPERS = {
     "wrap": """\
 /* x, from -n to 2n - 1, brought into 0 to n - 1. */
@@ -71,25 +76,33 @@ static inline int64_t larger(int64_t a, int64_t b) {
 
 
 def c_code(program: Program, summary: str, notes: Sequence[str]) -> str:
-    """Return a C99 file with ``int run(int64_t *memory, size_t length)``.
+    """Return a C99 file with ``int run(int64_t *cells, size_t length)``.
 
     Arguments:
         program: what the function does.
         summary: the first line of the comment.
         notes: its paragraphs.
+
+    Raises:
+        SoftmachineError: the program has a gate that C does not have, or too long a sum.
     """
-    found = statements(program, SYNTAX)
-    body = _lines(found, 1, program)
     head = [f"/* {_plain(summary)}"]
     for note in notes:
         wrapped = textwrap.wrap(_plain(note), WIDTH - 3, break_on_hyphens=False)
         head += [" *", *(f" * {line}" for line in wrapped)]
-    head += [" */", "", "#include <stddef.h>", "#include <stdint.h>"]
+    headers = ["stddef.h", "stdint.h"]
+    headers += ["stdlib.h", "string.h"] if program.unbounded else []
+    head += [" */", "", *(f"#include <{name}>" for name in headers)]
+    parts = _unbounded(program) if program.unbounded else _bounded(program)
+    return "\n\n".join(["\n".join(head), *parts]) + "\n"
+
+
+def _bounded(program: Program) -> list[str]:
+    """Return the functions for lists that are whole memories."""
+    found = statements(program, SYNTAX)
+    body = _lines(found, 1, program)
     code = "\n".join(body)
     helpers = [text for name, text in HELPERS.items() if f"{name}(" in code]
-    names = sorted({s.name for s in _walk(found) if isinstance(s, Assign)})
-    first = first_values(program)
-    held = list(dict.fromkeys([*first, *names]))
     lines = [
         "/* Changes the memory in place and returns 0. Leaves it as it is and returns 1 if it",
         "   has too few cells or too many, 2 if one holds less than 0 or more than length - 1.",
@@ -106,15 +119,49 @@ def c_code(program: Program, summary: str, notes: Sequence[str]) -> str:
         "            return 2;",
         "        }",
         "    }",
+        *_declarations(program, found, code),
     ]
+    return [*helpers, "\n".join([*lines, *body, "}"])]
+
+
+def _unbounded(program: Program) -> list[str]:
+    """Return the functions for lists with zeros behind them."""
+    syntax = unbounded(SYNTAX)
+    found = statements(program, syntax)
+    body = _lines(found, 1, program)
+    code = "\n".join(body)
+    helpers = HELPERS | UNBOUNDED_HELPERS
+    declared = _declarations(program, found, code)
+    code = "\n".join([*declared, code])
+    used = [text for name, text in helpers.items() if f"{name}(" in code]
+    if "store(" in code:
+        used.insert(0, GROW)
+    if body and body[-1] == "    return;":
+        body = body[:-1]
+    change = [
+        "/* Does what the machine does, in a memory that is as large as it has to be. */",
+        "static void change(struct memory *memory) {",
+        *declared,
+        *body,
+        *([] if body else ["    (void)memory;"]),
+        "}",
+    ]
+    return [MEMORY, *used, "\n".join(change), RUN]
+
+
+def _declarations(program: Program, found: Sequence[Statement], code: str) -> list[str]:
+    """Return the lines that count the steps and declare the variables."""
+    lines = []
     if program.counts_steps and re.search(r"\bsteps\b", code):
-        lines += _steps(program.steps)
+        lines += _steps(program.steps, program.unbounded)
+    names = sorted({s.name for s in _walk(found) if isinstance(s, Assign)})
+    first = first_values(program)
+    held = list(dict.fromkeys([*first, *names]))
     lines += [f"    int64_t {name} = {first.get(name, 0)};" for name in held]
     if any(isinstance(s, Choose) for s in _walk(found)):
         states = ", ".join(_state(state.name) for state in program.states)
         lines += [f"    enum {{ {states} }} state;"]
-    parts = ["\n".join(head), *helpers, "\n".join([*lines, *body, "}"])]
-    return "\n\n".join(parts) + "\n"
+    return lines
 
 
 def _plain(text: str) -> str:
@@ -125,24 +172,29 @@ def _state(name: str) -> str:
     return name.upper()
 
 
-def _steps(steps: StepRule) -> list[str]:
-    """Return the lines that compute how many steps there are."""
+def _steps(steps: StepRule, endless: bool) -> list[str]:
+    """Return the lines that compute how many steps there are.
+
+    ``endless``: whether there are zeros behind the list, so that an array always ends.
+    """
     formula, negative = steps_formula(steps)
+    n = "memory->length" if endless else "n"
     lines = []
     if steps.factor and steps.of == "array":
+        address = f"quantity + {steps.place}" if steps.place else "quantity"
+        cell = f"load(memory, {address})" if endless else f"memory[{address}]"
+        inside = "" if endless else f"{address} < n && "
         lines += [
             "    int64_t quantity = 0;",
-            f"    while (quantity + {steps.place} < n && "
-            f"memory[quantity + {steps.place}] != 0) {{",
+            f"    while ({inside}{cell} != 0) {{",
             "        quantity++;",
             "    }",
         ]
-        if not steps.place:
-            lines[1] = "    while (quantity < n && memory[quantity] != 0) {"
     elif steps.factor:
+        items = f"({n} < {steps.place} ? 0 : {n} - {steps.place})" if steps.place else n
         quantity = {
-            "cell": f"memory[{steps.place}]",
-            "length": f"(n < {steps.place} ? 0 : n - {steps.place}) / {steps.divisor}",
+            "cell": f"load(memory, {steps.place})" if endless else f"memory[{steps.place}]",
+            "length": f"{items} / {steps.divisor}" if steps.divisor > 1 else items,
         }[steps.of]
         lines += [f"    const int64_t quantity = {quantity};"]
     lines += [f"    int64_t steps = {formula};"]
@@ -171,7 +223,8 @@ def _lines(found: Sequence[Statement], depth: int, program: Program) -> list[str
         if isinstance(statement, Assign):
             lines += _noted(f"{indent}{assignment(statement)};", statement.comment)
         elif isinstance(statement, Put):
-            text = f"{indent}memory[{statement.address}] = {statement.formula};"
+            put = "store(memory, {}, {});" if program.unbounded else "memory[{}] = {};"
+            text = indent + put.format(statement.address, statement.formula)
             lines += _noted(text, statement.comment)
         elif isinstance(statement, If):
             condition = statement.condition
@@ -180,10 +233,14 @@ def _lines(found: Sequence[Statement], depth: int, program: Program) -> list[str
                 lines[-1] += " else {"
                 lines += [*_lines(statement.otherwise, depth + 1, program), f"{indent}}}"]
         elif isinstance(statement, While):
-            head = f"while ({statement.condition})" if statement.condition else "for (;;)"
+            condition = statement.condition
+            if program.unbounded:
+                condition = f"{GOES_WELL} && {condition}" if condition else GOES_WELL
+            head = f"while ({condition})" if condition else "for (;;)"
             lines += block(head, statement.body)
         elif isinstance(statement, Repeat):
-            head = f"for (int64_t step = {statement.taken}; step < steps; step++)"
+            condition = "step < steps" + (f" && {GOES_WELL}" if program.unbounded else "")
+            head = f"for (int64_t step = {statement.taken}; {condition}; step++)"
             lines += block(head, statement.body)
         elif isinstance(statement, Choose):
             for j, (name, body) in enumerate(statement.cases):
@@ -193,7 +250,8 @@ def _lines(found: Sequence[Statement], depth: int, program: Program) -> list[str
                 lines += [f"{indent}    /* {name} */"] if last else []
                 lines += [*_lines(body, depth + 1, program), f"{indent}}}"]
         elif isinstance(statement, Word):
-            text = {"return": "return 0;", "goto": f"state = {_state(statement.state)};"}
+            back = "return;" if program.unbounded else "return 0;"
+            text = {"return": back, "goto": f"state = {_state(statement.state)};"}
             lines += [indent + text.get(statement.word, f"{statement.word};")]
     return lines
 

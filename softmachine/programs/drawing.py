@@ -9,7 +9,7 @@ import graphviz
 from softmachine.programs.layout import Edge, Node, Picture, svg
 from softmachine.programs.naming import targets
 from softmachine.programs.program import Program, State, Test
-from softmachine.programs.python_code import SYNTAX, assignment
+from softmachine.programs.python_code import assignment, syntax_of
 from softmachine.programs.statements import Assign, Formulas, Put, body_of
 from softmachine.programs.values import Facts
 
@@ -33,7 +33,7 @@ def pictures(program: Program) -> list[Picture]:
 
 def states_picture(program: Program) -> Picture:
     """Return what follows what, and what each state does."""
-    formulas = Formulas(program, SYNTAX)
+    formulas = Formulas(program, syntax_of(program))
     nodes, edges = [], []
     for state in program.states:
         lines = [state.name, *_texts(program, state)]
@@ -51,7 +51,7 @@ def states_picture(program: Program) -> Picture:
 
 def circuit_picture(program: Program, state: State) -> Picture:
     """Return one step: registers and memory before, the gates that matter, what changes."""
-    formulas = Formulas(program, SYNTAX)
+    formulas = Formulas(program, syntax_of(program))
     wires, registers = state.wires, program.registers
     names = wires.names()
     kept = [j for j in state.updates if j < registers]
@@ -110,7 +110,7 @@ def _texts(program: Program, state: State) -> list[str]:
     """Return what a state does, as code."""
     return [
         f"memory[{s.address}] = {s.formula}" if isinstance(s, Put) else assignment(s)
-        for s in body_of(program, SYNTAX, state)
+        for s in body_of(program, syntax_of(program), state)
         if isinstance(s, Put | Assign)
     ]
 

@@ -31,9 +31,12 @@ def extract(machine: NRAM, task: MemoryTask) -> Program:
     except ValueError as error:
         raise SoftmachineError(str(error)) from error
     if isinstance(machine.controller, MLP):
-        return build_program(controller_table(machine), rule)
-    table = observed_table(machine, task, partial(wires, machine.config))
-    return build_program(table, rule)._replace(observed=EXAMPLES * len(LARGEST))
+        table, observed = controller_table(machine), 0
+    else:
+        table = observed_table(machine, task, partial(wires, machine.config))
+        observed = EXAMPLES * len(LARGEST)
+    program = build_program(table, rule)
+    return program._replace(observed=observed, unbounded=task.unbounded)
 
 
 def controller_table(machine: NRAM) -> Table:

@@ -12,15 +12,15 @@ from __future__ import annotations
 from functools import partial
 from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from softmachine import compiling
 from softmachine.errors import SoftmachineError
 from softmachine.machines.ntm import NTM, NTMConfig, NTMState, read, write
-from softmachine.tasks.task import Example, SequenceTask
+from softmachine.tasks.task import Example, SequenceTask, sample_one
 
 BLURRED = 0.5
 """A head whose row has less of its weighting than this is between places."""
@@ -59,6 +59,7 @@ class Agreement(NamedTuple):
     """For each head, the share of the steps in which it is not between places."""
 
 
+@partial(compiling.filter_jit, tuned=False)
 def take_account(machine: NTM, example: Example, key: PRNGKeyArray) -> Account:
     """Run an example as the machine is and note where its heads are."""
     ready = machine.prepare()
@@ -73,6 +74,7 @@ def take_account(machine: NTM, example: Example, key: PRNGKeyArray) -> Account:
     return Account(rows, weights, machine.decode(features))
 
 
+@partial(compiling.filter_jit, tuned=False)
 def run_by_moves(
     machine: NTM, example: Example, rows: Int[Array, "steps heads"], key: PRNGKeyArray
 ) -> Done:
@@ -133,6 +135,17 @@ def check_moves(
     Raises SoftmachineError if the sequences do not fit the memory.
     """
     _check_size(machine, task, size)
+    keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), size), sequences)
+    counts, scored, decided = _compare(machine, task, size, keys)
+    shares = np.sum(counts, axis=0) / np.sum(scored)
+    different, wrong_soft, wrong_moves = shares.tolist()
+    decided = tuple(np.mean(decided, axis=0).tolist())
+    return Agreement(sequences, different, wrong_soft, wrong_moves, decided)
+
+
+@partial(compiling.filter_jit, tuned=False)
+def _compare(machine, task, size, keys):
+    """Return counts of bits that differ, of scored bits, and where heads are decided."""
 
     def one(key):
         example_key, machine_key = jax.random.split(key)
@@ -149,12 +162,7 @@ def check_moves(
         decided = jnp.mean(account.weights >= BLURRED, axis=0)
         return jnp.stack(counts), jnp.sum(scored), decided
 
-    keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), size), sequences)
-    counts, scored, decided = jax.jit(partial(jax.lax.map, one, batch_size=50))(keys)
-    shares = np.sum(counts, axis=0) / np.sum(scored)
-    different, wrong_soft, wrong_moves = shares.tolist()
-    decided = tuple(np.mean(decided, axis=0).tolist())
-    return Agreement(sequences, different, wrong_soft, wrong_moves, decided)
+    return jax.lax.map(one, keys, batch_size=50)
 
 
 def _check_size(machine: NTM, task: SequenceTask, size: int) -> None:
@@ -175,9 +183,9 @@ def give_account(machine: NTM, task: SequenceTask, size: int, seed: int = 0) -> 
     """
     _check_size(machine, task, size)
     key, machine_key = jax.random.split(jax.random.key(seed))
-    example = task.sample(key, size, max_size=size)
-    account = eqx.filter_jit(take_account)(machine, example, machine_key)
-    done = eqx.filter_jit(run_by_moves)(machine, example, account.rows, machine_key)
+    example = sample_one(task, key, size)
+    account = take_account(machine, example, machine_key)
+    done = run_by_moves(machine, example, account.rows, machine_key)
     account, done = jax.tree.map(np.asarray, (account, done))
     return format_account(machine, example, account, done)
 

@@ -9,17 +9,22 @@ from typing import Any
 from softmachine.programs.program import Program, State, Test
 from softmachine.programs.values import Apply, Load, Register, Value
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 def json_code(program: Program, summary: str, notes: Sequence[str]) -> str:
     """Return the program as JSON.
 
     A value is ``{"constant": k, "terms": [[factor, atom], ...]}``, a sum modulo the number of
-    cells. An atom is ``{"variable": name}``, ``{"cell": value, "after": stores}`` or
-    ``{"gate": name, "arguments": [values]}``. A state's ``next`` is a state's name, null for
-    the end, or ``{"if_zero": value, "then": ..., "else": ...}``, in terms of the variables
-    after the step.
+    cells; if ``unbounded``, a sum without more: there are zeros behind the list and in all
+    cells with addresses below 0, and what is below 0 counts as larger than all other numbers
+    in MIN, MAX and comparisons. A variable is its ``offset`` at first. The steps that a
+    program counts, if it ``counts_steps``, are ``factor * quantity + offset``; see
+    `softmachine.tasks.steps.StepRule`.
+
+    An atom is ``{"variable": name}``, ``{"cell": value, "after": stores}`` or ``{"gate": name,
+    "arguments": [values]}``. A state's ``next`` is a state's name, null for the end, or
+    ``{"if_zero": value, "then": ..., "else": ...}``, in terms of the variables after the step.
     """
     whole = {
         "schema": SCHEMA,
@@ -27,6 +32,7 @@ def json_code(program: Program, summary: str, notes: Sequence[str]) -> str:
         "notes": list(notes),
         "steps": program.steps._asdict(),
         "counts_steps": program.counts_steps,
+        "unbounded": program.unbounded,
         "variables": {
             name: {"register": j + 1, "offset": program.offsets.get(j, 0)}
             for j, name in program.names.items()

@@ -78,6 +78,27 @@ def variables(state: State) -> set[int]:
     return set(state.updates).union(*map(registers_in, values))
 
 
+def first_values(program: Program) -> dict[str, int]:
+    """Return the variables that are used before they are set, and what they hold at first."""
+    states = program.states
+    live: list[set[int]] = [set() for _ in states]
+    changed = bool(states)
+    while changed:
+        changed = False
+        for i, state in enumerate(states):
+            after = set().union(*(live[t] for t in targets(state.follow) if t is not None))
+            after |= set().union(*(registers_in(value) for value in tests(state.follow)))
+            before = after - set(state.updates)
+            values = [v for store in state.stores for v in (store.address, store.value)]
+            values += [v for j, v in state.updates.items() if j in after]
+            before = before.union(*map(registers_in, values))
+            if before != live[i]:
+                live[i], changed = before, True
+    return {
+        program.names[j]: program.offsets.get(j, 0) for j in sorted(live[0] if states else ())
+    }
+
+
 def name_variables(program: Program) -> Program:
     """Return the program with names for its variables, by what they are used for."""
     read, written, stored, tested, changed = (Counter() for _ in range(5))

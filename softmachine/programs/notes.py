@@ -10,6 +10,7 @@ from softmachine.programs.program import Program
 from softmachine.programs.python_code import python_code
 from softmachine.programs.running import load_python
 from softmachine.programs.verify import Report
+from softmachine.tasks.given import Given
 from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.steps import StepRule
 
@@ -50,9 +51,10 @@ def notes(
 
 def outside_note(program: Program, task: MemoryTask) -> list[str]:
     """Return what the program does with inputs that the task says nothing about."""
+    if not task.outside_cases():
+        return []
     run = load_python(python_code(program, "A program.", []))
-    sentences = outside(task, run)
-    return [f"Outside the task, as observed: {'; '.join(sentences)}."] if sentences else []
+    return [f"Outside the task, as observed: {'; '.join(outside(task, run))}."]
 
 
 def layout(task: MemoryTask) -> str:
@@ -67,10 +69,13 @@ def steps_note(steps: StepRule, counted: bool) -> str:
     """Return how the program ends."""
     if steps.of == "nothing":
         return f"The machine takes {steps.offset} steps."
+    from_there = f" from {steps.place} on" if steps.place else ""
     quantity = {
         "cell": f"what cell {steps.place} holds",
-        "array": f"the number of cells from {steps.place} on before the first 0",
-        "length": "the number of items that fit into the memory",
+        "array": f"the number of cells{from_there} before the first 0",
+        "length": "the number of cells"
+        if (steps.place, steps.divisor) == (0, 1)
+        else "the number of items that fit into the memory",
     }[steps.of]
     times = f"{steps.factor} times " if steps.factor != 1 else ""
     sign = "plus" if steps.offset >= 0 else "less"
@@ -83,6 +88,36 @@ def steps_note(steps: StepRule, counted: bool) -> str:
         else "it ends where they are over, or where nothing more would change"
     )
     return f"The machine is given a number of steps, {count}: {how}."
+
+
+def examples_note(
+    origin: str, task: Given, trained: tuple[int, int], held_out: tuple[int, int], what: str
+) -> str:
+    """Return what a program was learned from and tested on.
+
+    Arguments:
+        origin: which machine learned it.
+        task: the examples.
+        trained: how many of the examples trained on are right, of how many.
+        held_out: the same for the others.
+        what: how that was found, in brackets, or nothing.
+    """
+    sizes, others = task.sizes, task.held_out(larger=True).sizes
+    return (
+        f"Learned by {origin} from {trained[1]:,} examples of sizes {sizes[0]} to {sizes[-1]}: "
+        f"right on {share(trained)}. Held out were {held_out[1]:,} others, of sizes "
+        f"{others[0]} to {others[-1]}: right on {share(held_out)}{what}."
+    )
+
+
+def share(counts: tuple[int, int]) -> str:
+    """Return how many of how many, and that in per cent."""
+    return f"{counts[0]:,} of {counts[1]:,} ({per_cent(*counts)} %)"
+
+
+def per_cent(some: int, whole: int) -> str:
+    """Return a share in per cent with one decimal; 100 is said of all alone."""
+    return "100" if some == whole else f"{min(100 * some / whole, 99.9):.1f}"
 
 
 def variables_note(program: Program) -> str:

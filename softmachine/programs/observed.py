@@ -10,14 +10,15 @@ blue states). That is observation, not proof.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
+from softmachine import compiling
 from softmachine.errors import SoftmachineError
 from softmachine.machines.nram import NRAM
 from softmachine.machines.nram_hard import (
@@ -31,6 +32,7 @@ from softmachine.machines.nram_wiring import live_rows
 from softmachine.programs.circuits import Wires
 from softmachine.programs.reachable import Entry, Table
 from softmachine.tasks.memory import MemoryTask
+from softmachine.tasks.task import sample_batch
 
 EXAMPLES = 500
 """So many are watched for each of `LARGEST`."""
@@ -62,9 +64,7 @@ def observe(machine: NRAM, task: MemoryTask, *, seed: int = 0) -> Tree:
         key = jax.random.fold_in(jax.random.key(seed), number)
         sizes = jax.random.randint(key, (EXAMPLES,), task.smallest, largest + 1)
         keys = jax.random.split(key, EXAMPLES)
-        examples = jax.vmap(lambda k, size, n=largest: task.sample(k, size, max_size=n))(
-            keys, sizes
-        )
+        examples = sample_batch(task, keys, sizes, largest)
         patterns, wirings, running = jax.device_get(
             _watch(machine, examples.inputs, examples.steps, task.steps(largest))
         )
@@ -123,7 +123,7 @@ def observed_table(
     }
 
 
-@eqx.filter_jit
+@partial(compiling.filter_jit, tuned=False)
 def _watch(
     machine: NRAM,
     memories: Int[Array, "batch cells"],

@@ -74,6 +74,10 @@ class Program(NamedTuple):
     """How many steps there are."""
     registers: int
     """How many the machine has; the variable of this number is the steps that are left."""
+    unbounded: bool = False
+    """Whether it takes lists as they are: with zeros behind them without end, and numbers that
+    become as large as they need to, as in a machine whose memory is large enough. Otherwise a
+    list is the whole memory, and sums are modulo its length."""
     observed: int = 0
     """On how many examples its states were observed; 0 if they follow from the circuits."""
 

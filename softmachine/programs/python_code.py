@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import textwrap
 from collections.abc import Sequence
+from typing import NamedTuple
 
+from softmachine.programs.naming import first_values
 from softmachine.programs.program import Program
 from softmachine.programs.statements import (
     Assign,
@@ -17,7 +20,6 @@ from softmachine.programs.statements import (
     Syntax,
     While,
     Word,
-    first_values,
     statements,
     steps_formula,
 )
@@ -25,6 +27,14 @@ from softmachine.programs.values import LEAST_CELLS, Value
 from softmachine.tasks.steps import StepRule
 
 WIDTH = 96
+
+
+class Call(NamedTuple):
+    """What a program was seen to do with one list."""
+
+    cells: Sequence[int]
+    answer: Sequence[int]
+
 
 SYNTAX = Syntax(
     wrap=lambda text, value: f"{text} % n" if _single(value) else f"({text}) % n",
@@ -39,26 +49,73 @@ SYNTAX = Syntax(
 )
 
 
+UNBOUNDED = dataclasses.replace(
+    SYNTAX,
+    wrap=lambda text, _: text,
+    unbounded=True,
+    rank="rank({})",
+    ranked={"MIN": "min({}, {}, key=rank)", "MAX": "max({}, {}, key=rank)"},
+)
+"""How formulas read where numbers become as large as they need to."""
+
+RANK = '''\
+def rank(value: int) -> tuple[bool, int]:
+    """Return what numbers are compared by: those below 0 are larger than all others."""
+    return value < 0, value'''
+
+
+def syntax_of(program: Program) -> Syntax:
+    """Return how a program's formulas read in Python."""
+    return UNBOUNDED if program.unbounded else SYNTAX
+
+
 def _single(value: Value) -> bool:
     return value.is_constant and value.constant >= 0
 
 
-def python_code(program: Program, summary: str, notes: Sequence[str]) -> str:
-    """Return a module with a function ``run(memory: list[int]) -> list[int]``.
+def python_code(
+    program: Program, summary: str, notes: Sequence[str], call: Call | None = None
+) -> str:
+    """Return a module with a function ``run(cells: list[int]) -> list[int]``.
 
     Arguments:
         program: what the function does.
         summary: the first line of the docstring.
         notes: its paragraphs.
+        call: an example for the function's docstring, which has to be true.
     """
-    body = _lines(statements(program, SYNTAX), 1)
+    body = _lines(statements(program, syntax_of(program)), 1)
     lines = [f'"""{_plain(summary)}', ""]
     for note in notes:
         lines += [*textwrap.wrap(_plain(note), WIDTH - 4), ""]
     lines[-1] = '"""'
-    lines += ["", "", "def run(memory: list[int]) -> list[int]:"]
-    lines += [
-        '    """Return the memory afterwards; the one given is left as it is."""',
+    if not program.unbounded:
+        return "\n".join([*lines, "", "", *_bounded(program, body, call)]) + "\n"
+    parts = _unbounded(program, body, call)
+    if any("rank(" in line for line in body) or any("key=rank" in line for line in body):
+        parts = [RANK.split("\n"), *parts]
+    imports = ["from collections import defaultdict"]
+    if any("itertools." in line for part in parts for line in part):
+        imports = ["import itertools", *imports]
+    lines += ["", *imports]
+    for part in parts:
+        lines += ["", "", *part]
+    return "\n".join(lines) + "\n"
+
+
+def _docstring(summary: str, call: Call | None) -> list[str]:
+    """Return the docstring of ``run``."""
+    if call is None:
+        return [f'    """{summary}"""']
+    shown = [f"    >>> run({list(call.cells)})", f"    {list(call.answer)}"]
+    return [f'    """{summary}', "", *shown, '    """']
+
+
+def _bounded(program: Program, body: list[str], call: Call | None) -> list[str]:
+    """Return ``run`` for lists that are whole memories."""
+    lines = [
+        "def run(memory: list[int]) -> list[int]:",
+        *_docstring("Return the memory afterwards; the one given is left as it is.", call),
         "    memory, n = list(memory), len(memory)",
         f"    if n < {LEAST_CELLS} or not all(0 <= value < n for value in memory):",
         f'        raise ValueError("expected at least {LEAST_CELLS} cells, each 0 to n - 1")',
@@ -66,7 +123,33 @@ def python_code(program: Program, summary: str, notes: Sequence[str]) -> str:
     if program.counts_steps and re.search(r"\bsteps\b", "\n".join(body)):
         lines += _steps(program.steps)
     lines += [f"    {name} = {value}" for name, value in first_values(program).items()]
-    return "\n".join([*lines, *body]) + "\n"
+    return [*lines, *body]
+
+
+def _unbounded(program: Program, body: list[str], call: Call | None) -> list[list[str]]:
+    """Return ``run`` for lists with zeros behind them, and the function that it calls."""
+    counts = program.counts_steps and re.search(r"\bsteps\b", "\n".join(body))
+    by_length = bool(counts) and program.steps.of == "length"
+    head = [
+        "def run(cells: list[int]) -> list[int]:",
+        *_docstring("Return the list afterwards; the one given is left as it is.", call),
+        "    if not cells or not all(isinstance(cell, int) and cell >= 0 for cell in cells):",
+        '        raise ValueError("expected a list of integers from 0 on, at least one")',
+        "    memory = defaultdict(int, enumerate(cells))  # behind the list there are zeros",
+        "    change(memory, len(cells))" if by_length else "    change(memory)",
+        "    return [memory[i] for i in range(len(cells))]",
+    ]
+    work = [
+        "def change(memory: dict[int, int]" + (", n: int" if by_length else "") + ") -> None:",
+        '    """Do what the machine does, in a memory that is as large as it has to be."""',
+    ]
+    if counts:
+        work += _steps_unbounded(program.steps)
+    work += [f"    {name} = {value}" for name, value in first_values(program).items()]
+    if body and body[-1] == "    return memory":
+        body = body[:-1]
+    back = [line.replace("return memory", "return") for line in body]
+    return [head, [*work, *back]]
 
 
 def _plain(text: str) -> str:
@@ -75,17 +158,40 @@ def _plain(text: str) -> str:
 
 
 def _steps(steps: StepRule) -> list[str]:
-    """Return the line that computes how many steps there are."""
-    formula, negative = steps_formula(steps)
+    """Return the lines that compute how many steps there are."""
     start = f"{steps.place}, " if steps.place else ""
     quantity = {
         "cell": f"memory[{steps.place}]",
         "array": f"next((i for i in range({start}n) if memory[i] == 0), n)",
-        "length": f"max(n - {steps.place}, 0) // {steps.divisor}",
+        "length": _items(steps),
         "nothing": "",
     }[steps.of]
     if steps.of == "array" and steps.place:
         quantity += f" - {steps.place}"
+    return _counted(steps, quantity)
+
+
+def _steps_unbounded(steps: StepRule) -> list[str]:
+    """Return the lines that compute how many steps there are, of a list with zeros behind."""
+    start = f"{steps.place}" if steps.place else ""
+    first_zero = f"next(i for i in itertools.count({start}) if memory[i] == 0)"
+    quantity = {
+        "cell": f"memory[{steps.place}]",
+        "array": f"{first_zero} - {steps.place}" if steps.place else first_zero,
+        "length": _items(steps),
+        "nothing": "",
+    }[steps.of]
+    return _counted(steps, quantity)
+
+
+def _items(steps: StepRule) -> str:
+    """Return how many items fit into n cells."""
+    cells = f"max(n - {steps.place}, 0)" if steps.place else "n"
+    return f"{cells} // {steps.divisor}" if steps.divisor > 1 else cells
+
+
+def _counted(steps: StepRule, quantity: str) -> list[str]:
+    formula, negative = steps_formula(steps)
     lines = [f"    quantity = {quantity}"] if steps.factor else []
     return [*lines, f"    steps = max({formula}, 0)" if negative else f"    steps = {formula}"]
 

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from softmachine.errors import SoftmachineError
-from softmachine.programs.naming import targets, tests, variables
+from softmachine.programs.naming import targets, variables
 from softmachine.programs.program import Program, State, Test
+from softmachine.programs.signs import never_below_zero
 from softmachine.programs.values import (
     LEAST_CELLS,
     Apply,
@@ -22,7 +23,6 @@ from softmachine.programs.values import (
     Register,
     Value,
     atoms,
-    registers_in,
     shifted,
 )
 from softmachine.tasks.steps import StepRule
@@ -104,6 +104,14 @@ class Syntax:
     """Formats of gates that are no sums."""
     both: str
     """Between two conditions."""
+    load: str = "memory[{}]"
+    """A cell."""
+    unbounded: bool = False
+    """Whether numbers are plain integers, -1 in place of n - 1."""
+    rank: str = "{}"
+    """What is compared in place of a number that may be below 0, and then counts as large."""
+    ranked: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Formats of gates of which an argument may be below 0; others compare ranks."""
 
 
 class Formulas:
@@ -111,13 +119,15 @@ class Formulas:
 
     def __init__(self, program: Program, syntax: Syntax) -> None:
         self.names, self.syntax = program.names, syntax
+        self._never_below_zero = never_below_zero(program) if syntax.unbounded else None
 
     def value(self, value: Value, facts: Facts, known: dict[Atom, str]) -> str:
         """Return a value; ``known`` has names for atoms that have been computed already."""
         if value.is_constant:
             number = value.constant
             if -3 < number < 3:
-                return str(number) if number >= 0 else f"n - {-number}"
+                plain = number >= 0 or self.syntax.unbounded
+                return str(number) if plain else f"n - {-number}"
             return self.syntax.wrap(str(number), value)
         parts = [(self.atom(atom, facts, known), factor) for atom, factor in value.terms]
         parts.sort(key=lambda part: part[1] < 0)
@@ -150,17 +160,35 @@ class Formulas:
         if isinstance(atom, Register):
             return self.names[atom.number]
         if isinstance(atom, Load):
-            return f"memory[{self.value(atom.address, facts, known)}]"
+            return self.syntax.load.format(self.value(atom.address, facts, known))
         if atom.gate not in self.syntax.gates:
             raise SoftmachineError(
                 f"gate {atom.gate} is not one of those that can be written as code"
             )
         form = self.syntax.gates[atom.gate]
         arguments = [self.value(argument, facts, known) for argument in atom.arguments]
+        if self._has_rank(atom, facts):
+            form = self.syntax.ranked.get(atom.gate, form)
+            arguments = self._compared(atom, facts, arguments)
         if atom.gate in TURNED and _backwards(atom):
             sign, other = TURNED[atom.gate]
             form, arguments = form.replace(f" {sign} ", f" {other} "), arguments[::-1]
         return form.format(*arguments)
+
+    def _has_rank(self, atom: Apply, facts: Facts) -> bool:
+        """Return whether numbers below 0 may be compared, which count as large."""
+        never = self._never_below_zero
+        return (
+            never is not None
+            and atom.gate != "EQUALITY-TEST"
+            and not all(never(argument, facts) for argument in atom.arguments)
+        )
+
+    def _compared(self, atom: Apply, facts: Facts, arguments: list[str]) -> list[str]:
+        """Return the arguments of a gate, by their rank where that is not the number itself."""
+        if atom.gate in self.syntax.ranked or not self._has_rank(atom, facts):
+            return arguments
+        return [self.syntax.rank.format(argument) for argument in arguments]
 
     def condition(self, value: Value, zero: bool, facts: Facts, known: dict[Atom, str]) -> str:
         """Return the condition that a value is 0, or that it is not."""
@@ -175,7 +203,8 @@ class Formulas:
                     "LESS-OR-EQUAL-THAN": ("<=", ">"),
                 }
                 if atom.gate in signs:
-                    a, b = (self.value(argument, facts, known) for argument in atom.arguments)
+                    texts = [self.value(part, facts, known) for part in atom.arguments]
+                    a, b = self._compared(atom, facts, texts)
                     sign = signs[atom.gate][zero]
                     if _backwards(atom):
                         a, b = b, a
@@ -190,27 +219,6 @@ class Formulas:
                 return f"{left} {sign} {right}"
         text = self.value(value, facts, known)
         return f"{text} {sign} 0"
-
-
-def first_values(program: Program) -> dict[str, int]:
-    """Return the variables that are used before they are set, and what they hold at first."""
-    states = program.states
-    live: list[set[int]] = [set() for _ in states]
-    changed = bool(states)
-    while changed:
-        changed = False
-        for i, state in enumerate(states):
-            after = set().union(*(live[t] for t in targets(state.follow) if t is not None))
-            after |= set().union(*(registers_in(value) for value in tests(state.follow)))
-            before = after - set(state.updates)
-            values = [v for store in state.stores for v in (store.address, store.value)]
-            values += [v for j, v in state.updates.items() if j in after]
-            before = before.union(*map(registers_in, values))
-            if before != live[i]:
-                live[i], changed = before, True
-    return {
-        program.names[j]: program.offsets.get(j, 0) for j in sorted(live[0] if states else ())
-    }
 
 
 def steps_formula(steps: StepRule) -> tuple[str, bool]:

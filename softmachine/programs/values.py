@@ -7,6 +7,7 @@ here holds for every memory of at least `LEAST_CELLS` cells.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -138,6 +139,10 @@ def _unsigned(value: Value) -> Value:
     return min(value, total((value, -1)), key=repr)
 
 
+TRUTHS = ("LESS-THAN", "LESS-OR-EQUAL-THAN", "EQUALITY-TEST")
+"""Gates that give 0 or 1."""
+
+
 def apply(gate: str, arguments: tuple[Value, ...], facts: Facts) -> Value:
     """Return what a gate gives for values, simplified."""
     if gate in ("ZERO", "ONE", "TWO"):
@@ -172,24 +177,50 @@ def _rank(value: Value) -> int | None:
     return LEAST_CELLS if value.constant == -1 else value.constant
 
 
+def _bounds(value: Value) -> tuple[int, int | float] | None:
+    """Return the least and the largest number that a value can be, where that is known."""
+    if value.is_constant and 0 <= value.constant < LEAST_CELLS:
+        return value.constant, value.constant
+    if value == constant(-1):
+        return LEAST_CELLS - 1, math.inf
+    (atom, factor), *others = value.terms or ((None, 0),)
+    truth = isinstance(atom, Apply) and atom.gate in TRUTHS
+    return (0, 1) if truth and factor == 1 and not others and not value.constant else None
+
+
+def _apart(a: Value, b: Value, *, equal: bool) -> bool | None:
+    """Return whether a < b, or a <= b if ``equal``, where bounds tell."""
+    one, other = _bounds(a), _bounds(b)
+    if one is None or other is None:
+        return None
+    if one[1] < other[0] or (equal and one[1] == other[0]):
+        return True
+    if one[0] > other[1] or (not equal and one[0] == other[1]):
+        return False
+    return None
+
+
 def _less(a: Value, b: Value, facts: Facts) -> Value | None:
     if b == ZERO or a == constant(-1):
         return ZERO
     order = _order(a, b, facts)
-    return None if order is None else constant(int(order < 0))
+    sure = _apart(a, b, equal=False) if order is None else order < 0
+    return None if sure is None else constant(int(sure))
 
 
 def _less_or_equal(a: Value, b: Value, facts: Facts) -> Value | None:
     if a == ZERO or b == constant(-1):
         return ONE
     order = _order(a, b, facts)
-    return None if order is None else constant(int(order <= 0))
+    sure = _apart(a, b, equal=True) if order is None else order <= 0
+    return None if sure is None else constant(int(sure))
 
 
 def _equal(a: Value, b: Value, facts: Facts) -> Value | None:
     if a == b:
         return ONE
-    if facts.differ(a, b):
+    apart = (_apart(a, b, equal=False), _apart(b, a, equal=False))
+    if facts.differ(a, b) or True in apart:
         return ZERO
     ordered = tuple(sorted((a, b), key=repr))
     return of(Apply("EQUALITY-TEST", ordered))
@@ -211,8 +242,9 @@ def _extreme(gate: str, a: Value, b: Value, facts: Facts) -> Value | None:
     if neutral in (a, b):
         return a if b == neutral else b
     order = _order(a, b, facts)
-    if order is not None:
-        return a if (order <= 0) == (gate == "MIN") else b
+    sure = _apart(a, b, equal=True) if order is None else order <= 0
+    if sure is not None:
+        return a if sure == (gate == "MIN") else b
     for one, other in ((a, b), (b, a)):
         if one == ONE and facts.is_zero(other) is False:
             return ONE if gate == "MIN" else other

@@ -16,11 +16,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from softmachine import compiling
 from softmachine.machines.nram import NRAM
 from softmachine.machines.nram_hard import run_hard_batch
 from softmachine.programs.c_code import c_code
@@ -32,7 +32,7 @@ from softmachine.programs.values import LEAST_CELLS
 from softmachine.tasks.exams import Exam, draw_exam
 from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.steps import StepRule
-from softmachine.tasks.task import Example
+from softmachine.tasks.task import Example, sample_batch
 
 EXHAUSTIVE = 50_000
 """All memories of a size are tried if there are at most so many."""
@@ -157,7 +157,7 @@ def run_machine(
             yield after[row, : len(memory)].tolist()
 
 
-@eqx.filter_jit
+@functools.partial(compiling.filter_jit, tuned=False)
 def _run_machine(machine, memories, steps, cells):
     return run_hard_batch(
         machine, jnp.asarray(memories), jnp.asarray(steps), jnp.asarray(cells)
@@ -189,13 +189,11 @@ def _random_memories(
     return memories
 
 
-@functools.partial(jax.jit, static_argnums=(0, 2, 3, 4))
 def _draw(task, key, count, smallest, largest):
     """Draw examples with sizes from smallest to largest, in memories for the largest."""
     size_key, key = jax.random.split(key)
     sizes = jax.random.randint(size_key, (count,), smallest, largest + 1)
-    keys = jax.random.split(key, count)
-    return jax.vmap(lambda k, size: task.sample(k, size, max_size=largest))(keys, sizes)
+    return sample_batch(task, jax.random.split(key, count), sizes, largest)
 
 
 def _same_as_machine(

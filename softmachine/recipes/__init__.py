@@ -26,6 +26,7 @@ from softmachine.recipes.priority_sort import lstm_sort, ntm_ff_sort, ntm_sort
 from softmachine.recipes.repeat_copy import (
     lstm_repeat_copy,
     ntm_ff_repeat_copy,
+    ntm_lstm_repeat_copy,
     ntm_repeat_copy,
 )
 from softmachine.training.experiment import Experiment
@@ -35,6 +36,7 @@ RECIPES: dict[str, Callable[[], Experiment]] = {
     "ntm-ff-copy": ntm_ff_copy,
     "lstm-copy": lstm_copy,
     "ntm-repeat-copy": ntm_repeat_copy,
+    "ntm-lstm-repeat-copy": ntm_lstm_repeat_copy,
     "ntm-ff-repeat-copy": ntm_ff_repeat_copy,
     "lstm-repeat-copy": lstm_repeat_copy,
     "ntm-recall": ntm_recall,

@@ -7,6 +7,7 @@ from softmachine.recipes.tuned import lstm, ntm, training
 from softmachine.tasks.copy import Copy
 from softmachine.training.curricula import Uniform
 from softmachine.training.experiment import Experiment
+from softmachine.training.search import Restart
 
 SIZES = Uniform(smallest=1, largest=20)
 
@@ -17,7 +18,7 @@ def ntm_copy() -> Experiment:
         recipe="ntm-copy",
         task=Copy(),
         machine=ntm(ControllerConfig(kind="lstm", hidden=100)),
-        training=training(SIZES, 40_000),
+        training=training(SIZES, 40_000, restarts=(Restart(updates=14_000, error=5.0),)),
     )
 
 

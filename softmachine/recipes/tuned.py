@@ -17,6 +17,7 @@ from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.training.curricula import Curriculum
 from softmachine.training.experiment import SolvedConfig, TrainingConfig
 from softmachine.training.optimizers import OptimizerConfig
+from softmachine.training.search import Restart
 
 MEMORY_ROWS = (32, 128)
 
@@ -50,12 +51,15 @@ def training(
     batch: int = 1,
     memory_rows: tuple[int, ...] = MEMORY_ROWS,
     solvable: bool = True,
+    restarts: tuple[Restart, ...] = (),
     validate_every: int = 2_000,
     on_nonfinite: Literal["stop", "skip"] = "stop",
 ) -> TrainingConfig:
-    """Return a training of so many sequences, with the learning rate falling to zero.
+    """Return a training of so many sequences at most, with the learning rate falling to zero.
 
-    A solved machine trains on to the end: it becomes sharp enough for longer sequences.
+    It ends after six validations without a mistake, the rate falling with each. Gradients are
+    clipped to five times the norm of recent ones: the machine that is right has small ones,
+    by whose size Adam divides, so that a single large one would undo what was learned.
     """
     return TrainingConfig(
         batch=batch,
@@ -67,10 +71,13 @@ def training(
             schedule="cosine",
             decay_steps=sequences // batch,
             clip_norm=clip_norm,
+            clip_spikes=5.0,
         ),
         curriculum=curriculum,
         memory_rows=memory_rows,
         solved=SolvedConfig(bits=0.0) if solvable else None,
+        settle=6 if solvable else None,
+        restarts=restarts,
         validate_every=validate_every,
         checkpoint_every=10 * validate_every,
         on_nonfinite=on_nonfinite,

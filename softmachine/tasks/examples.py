@@ -7,9 +7,10 @@ import json
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from softmachine.errors import ExamplesError
+from softmachine.tasks.remedies import remedy
 
 MOST_CELLS = 4096
 """The largest memory that an example may need."""
@@ -32,10 +33,19 @@ class GivenExample:
     """How difficult it is; the number of cells if the line does not say."""
 
     @property
+    def wanted(self) -> tuple[int, ...]:
+        """The cells afterwards, 0 for those that do not matter."""
+        return tuple(v * counts for v, counts in zip(self.after, self.scored, strict=True))
+
+    @property
     def memory(self) -> int:
         """The cells of the smallest memory that holds it, whose values are below that, too."""
-        wanted = (v for v, counts in zip(self.after, self.scored, strict=True) if counts)
-        return max(LEAST_CELLS, len(self.before), 1 + max(self.before), 1 + max(wanted))
+        return max(LEAST_CELLS, len(self.before), 1 + max(self.before), 1 + max(self.wanted))
+
+    def is_right(self, answer: Sequence[int]) -> bool:
+        """Return whether all cells that matter hold what they should."""
+        cells = zip(self.after, answer, self.scored, strict=True)
+        return all(value == found for value, found, counts in cells if counts)
 
     def to_json(self) -> str:
         """Return the line that says the same, in full."""
@@ -48,7 +58,31 @@ class GivenExample:
         return json.dumps(value, separators=(",", ":"))
 
 
-def read_examples(path: Path) -> list[GivenExample]:
+class ReadExamples(NamedTuple):
+    """What a file holds."""
+
+    examples: Sequence[GivenExample]
+    repeated: int
+    """How many lines say what an earlier one says."""
+
+
+def extent(cells: Sequence[int]) -> int:
+    """Return the largest number among these and their places, zeros at the end left out.
+
+    A memory of one cell more holds them. At least 1.
+    """
+    return max(1, len(_without_zeros(tuple(cells))) - 1, *cells)
+
+
+def check_cells(cells: Any, name: str = "input") -> None:
+    """Raise ExamplesError unless this is a list of integers from 0 on, at least one."""
+    try:
+        _integers({name: list(cells) if isinstance(cells, tuple) else cells}, name)
+    except ValueError as error:
+        raise ExamplesError(str(error)) from error
+
+
+def read_examples(path: Path) -> ReadExamples:
     """Return the examples of a file; see `parse_examples`.
 
     Raises ExamplesError, naming file and line, if it cannot be read or is malformed.
@@ -61,9 +95,11 @@ def read_examples(path: Path) -> list[GivenExample]:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise ExamplesError(f"{path}, line {line}: not UTF-8 text") from error
     try:
-        return list(parse_examples(text))
+        examples = parse_examples(text)
     except ExamplesError as error:
         raise ExamplesError(f"{path}, {error}") from error
+    lines = sum(1 for line in text.split("\n") if line.strip())
+    return ReadExamples(examples, lines - len(examples))
 
 
 @lru_cache(maxsize=4)
@@ -82,21 +118,27 @@ def parse_examples(text: str) -> Sequence[GivenExample]:
     >>> example.after, example.scored, example.size, example.memory
     ((3, 0), (True, False), 2, 4)
     """
-    examples: dict[tuple[int, ...], list[GivenExample]] = {}
+    examples: list[GivenExample] = []
+    # Memories are filled up with zeros: two inputs that differ in these are one.
+    told: dict[tuple[int, ...], dict[int, tuple[int, int]]] = {}
+    seen: set[tuple[Any, ...]] = set()
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
             example = _parse(line, number)
         except ValueError as error:
+            if number == 1 and text.strip() != line.strip():
+                _refuse_document(text)
             raise ExamplesError(f"line {number}: {error}") from error
-        # Memories are filled up with zeros: two inputs that differ in these are one.
-        known = examples.setdefault(_without_zeros(example.before), [])
-        if not any(_compare(example, other) for other in known):
-            known.append(example)
+        _note(example, told.setdefault(_without_zeros(example.before), {}))
+        says = (example.before, example.scored, example.size)
+        if says not in seen:
+            seen.add(says)
+            examples.append(example)
     if not examples:
-        raise ExamplesError("line 1: there are no examples")
-    return sorted((x for same in examples.values() for x in same), key=lambda x: x.line)
+        raise ExamplesError(f"line 1: there are no examples; a line is such as {remedy(None)}")
+    return examples
 
 
 def _parse(line: str, number: int) -> GivenExample:
@@ -104,24 +146,20 @@ def _parse(line: str, number: int) -> GivenExample:
     try:
         value = json.loads(line, object_pairs_hook=_object, parse_constant=_refuse)
     except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error.msg} at column {error.colno}") from error
+        what = f"not JSON: {error.msg} at column {error.colno}"
+        raise ValueError(f"{what}; a line is such as {remedy(None)}") from error
     except RecursionError:
         raise ValueError("not an example: nested too deep") from None
-    if not isinstance(value, dict):
-        raise ValueError(f"expected an object with {KEYS[0]} and {KEYS[1]}, not {_show(value)}")
-    for key in KEYS[:2]:
-        if key not in value:
-            raise ValueError(f"the key {key!r} is missing")
-    unknown = [key for key in value if key not in KEYS]
-    if unknown:
-        raise ValueError(f"unknown key {_show(unknown[0])}; there are {', '.join(KEYS)}")
-    before, after = _integers(value, "input"), _integers(value, "output")
-    scored = _integers(value, "mask") if "mask" in value else [1] * len(after)
+    try:
+        before, after, scored = _memories(value)
+    except ValueError as error:
+        raise ValueError(f"{error}; write {remedy(value)}") from error
     for name, cells in (("output", after), ("mask", scored)):
         if len(cells) != len(before):
+            such = f"; write {remedy(value)}" if name == "output" else ""
             raise ValueError(
                 f"ragged: input has {len(before)} cells, {name} has {len(cells)}; they must "
-                "be equally long"
+                f"be equally long{such}"
             )
     if set(scored) - {0, 1}:
         raise ValueError("mask must hold 0 and 1 alone")
@@ -136,6 +174,38 @@ def _parse(line: str, number: int) -> GivenExample:
             f"with values below that number; the most is {MOST_CELLS}"
         )
     return example
+
+
+def _memories(value: Any) -> tuple[list[int], list[int], list[int]]:
+    """Return input, output and mask of an object; ValueError if it is laid out otherwise."""
+    if not isinstance(value, dict):
+        raise ValueError(f"expected an object with {KEYS[0]} and {KEYS[1]}, not {_show(value)}")
+    for key in KEYS[:2]:
+        if key not in value:
+            there = f"; there are {_show(', '.join(value))}" if value else ""
+            raise ValueError(f"the key {key!r} is missing{there}")
+    unknown = [key for key in value if key not in KEYS]
+    if unknown:
+        raise ValueError(f"unknown key {_show(unknown[0])}; there are {', '.join(KEYS)}")
+    before, after = _integers(value, "input"), _integers(value, "output")
+    return before, after, _integers(value, "mask") if "mask" in value else [1] * len(after)
+
+
+def _refuse_document(text: str) -> None:
+    """Raise ExamplesError if all lines together are one JSON value."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return
+    first = value[0] if isinstance(value, list) and value else None
+    try:
+        such = _parse(json.dumps(first), 1).to_json()
+    except ValueError:
+        such = remedy(value)
+    raise ExamplesError(
+        f"line 1: all lines together are one JSON value; write one object a line, without "
+        f"commas between them ('jq -c .[] FILE' makes them of an array): {such}"
+    )
 
 
 def _integers(value: dict[str, Any], key: str) -> list[int]:
@@ -161,17 +231,21 @@ def _size(value: dict[str, Any]) -> int:
     return size
 
 
-def _compare(example: GivenExample, other: GivenExample) -> bool:
-    """Return whether two examples of one input say the same; raise if they cannot both be."""
-    cells = zip(example.after, other.after, example.scored, other.scored, strict=False)
-    for cell, (value, earlier, counts, counted) in enumerate(cells):
-        if counts and counted and value != earlier:
+def _note(example: GivenExample, told: dict[int, tuple[int, int]]) -> None:
+    """Note which cells an example tells; raise if another one of that input told otherwise.
+
+    ``told`` has for each cell the value and the line that says so.
+    """
+    for cell, (value, counts) in enumerate(zip(example.after, example.scored, strict=True)):
+        if not counts:
+            continue
+        earlier, line = told.setdefault(cell, (value, example.line))
+        if value != earlier:
             raise ExamplesError(
-                f"line {example.line}: contradicts line {other.line}: the same input, but "
-                f"cell {cell} of the output is {value} here and {earlier} there"
+                f"line {example.line}: contradicts line {line}: the same input (zeros at the "
+                f"end do not count), but cell {cell} of the output is {value} here and "
+                f"{earlier} there"
             )
-    told = [(x.before, x.scored, x.size) for x in (example, other)]
-    return told[0] == told[1]
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from softmachine.tasks.memory import MemoryTask, Trial
+from softmachine.tasks.steps import StepRule
 
 SMALL = 8
 """So many sizes, the smallest ones, are all examined..."""
@@ -138,8 +139,10 @@ def draw_exam(
     return Exam(batch, [trial for trial, _ in doubled])
 
 
-def _rule(task: MemoryTask):
-    """Return a task's step rule, None if it has none and so no programs."""
+def _rule(task: MemoryTask) -> StepRule | None:
+    """Return by which rule programs of a task take steps on memories as examples have them."""
+    if task.unbounded:  # its programs are given what comes before the zeros alone
+        return None
     try:
         return task.step_rule()
     except ValueError:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
@@ -15,7 +17,13 @@ from jaxtyping import Array, Bool, Int, PRNGKeyArray
 from softmachine.choices import check_choices
 from softmachine.errors import ExamplesError
 from softmachine.tasks.adversarial import Cases
-from softmachine.tasks.examples import LEAST_CELLS, GivenExample, parse_examples
+from softmachine.tasks.examples import (
+    LEAST_CELLS,
+    GivenExample,
+    check_cells,
+    extent,
+    parse_examples,
+)
 from softmachine.tasks.memory import Drawn, MemoryTask, Trial, check_at_least, fill
 from softmachine.tasks.steps import StepRule
 from softmachine.tasks.task import Example
@@ -25,6 +33,17 @@ HELD_OUT = 0.2
 """The share of the examples of each size that is not trained on."""
 SEARCHED_CELLS = LEAST_CELLS
 """In how many cells, or from how many on, a size is looked for: those of every memory."""
+
+
+class LaidOut(NamedTuple):
+    """A person's own list as a machine takes it."""
+
+    memory: list[int]
+    """The list, and zeros behind it as far as there has to be room."""
+    steps: int
+    """How many steps the machine takes at most."""
+    length: int
+    """How many cells are the person's own: so many of the machine's memory are the answer."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,6 +71,8 @@ class Given(MemoryTask):
     [(3, 0)]
     """
 
+    unbounded = True
+
     examples: str
     """Lines of JSON; see `softmachine.tasks.examples.parse_examples`."""
     memory: int = 16
@@ -67,11 +88,7 @@ class Given(MemoryTask):
         check_at_least(self, "steps_per_size", 1)
         parts = split(self.examples, self.memory)
         if not parts["training"] or not parts["validation"]:
-            smallest = min(parse_examples(self.examples), key=lambda x: x.memory)
-            raise ExamplesError(
-                f"line {smallest.line}: training needs two examples of one size that fit a "
-                f"memory of {self.memory} cells; this, the smallest, needs {smallest.memory}"
-            )
+            raise ExamplesError(_what_is_missing(self))
 
     def held_out(self, *, larger: bool = False) -> Given:
         """Return the examples for validation, or, with larger ones, those for the test."""
@@ -94,23 +111,39 @@ class Given(MemoryTask):
         """Return how the memory tells the size, if it does: by the rules tried in turn.
 
         An array that ends with 0, a cell, or nothing, if all sizes are equal; always up to a
-        number that is the same for all examples. Otherwise the memory is taken to be the
-        example's alone, without free cells.
+        number that is the same for all examples. Otherwise it is the length of the example's
+        own list, before zeros are put behind it; see `lay_out` and `tells_size`.
         """
-        examples = parse_examples(self.examples)
-        rules = [StepRule("nothing", 1, 0)]
-        rules += [StepRule("array", 1, 0, place) for place in range(SEARCHED_CELLS)]
-        rules += [StepRule("cell", 1, 0, place) for place in range(SEARCHED_CELLS)]
-        for rule in rules:
-            if any(len(x.before) <= rule.place for x in examples):
-                continue
-            # A 0 behind the cells, as there is in a larger memory.
-            beyond = {x.size - rule.steps([*x.before, 0]) for x in examples}
-            if len(beyond) == 1:
-                factor = 0 if rule.of == "nothing" else self.steps_per_size
-                offset = self.steps_per_size * beyond.pop() + 1
-                return rule._replace(factor=factor, offset=offset)
-        return StepRule("length", self.steps_per_size, 1)
+        return _step_rule(self)
+
+    @property
+    def tells_size(self) -> bool:
+        """Whether `step_rule` gives each example the steps that it has in training."""
+        rule = self.step_rule()
+        return all(
+            rule.steps(x.before) == self.steps(x.size) for x in parse_examples(self.examples)
+        )
+
+    def lay_out(self, cells: Any) -> LaidOut:
+        r"""Return a list of a person's own as the memory that a machine is to be given.
+
+        The list as it stands in the file, with zeros behind it. The memory also has to hold
+        what comes out, which nobody knows beforehand. It has room for numbers as many times
+        larger than those of the list, and than its length, as there are in any example; so it
+        holds all examples.
+
+        Raises ExamplesError unless it is a list of integers from 0 on, at least one.
+
+        >>> lines = [f'{{"input": [{a}, 0], "output": [{2 * a}, 0]}}' for a in (3, 4, 5)]
+        >>> Given(examples="\n".join(lines)).lay_out([7, 0])
+        LaidOut(memory=[7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], steps=3, length=2)
+        """
+        check_cells(cells)
+        own = list(cells)
+        needed = 1 + math.ceil(_growth(self.examples) * extent(own))
+        room = max(LEAST_CELLS, len(own), needed)
+        memory, rule = own + [0] * (room - len(own)), self.step_rule()
+        return LaidOut(memory, rule.steps(own if rule.of == "length" else memory), len(own))
 
     def adversarial_cases(self) -> Cases:
         """Return none: nobody said what is hard; see `trials`."""
@@ -121,29 +154,25 @@ class Given(MemoryTask):
     ) -> Iterator[Trial]:
         """Yield examples of this part: the first, the last and ``repeats`` more of each size.
 
-        Each comes in the smallest memory that holds it, with one spare cell, and in one twice
-        as large. ``sizes`` are those that there are, up to ``largest``.
+        Each in twice the memory that it needs: a program takes numbers as large as they come,
+        so that what is right need not be right where there is no room. ``sizes`` are those that
+        there are, up to ``largest``.
         """
         del sizes
         for size in [size for size in self.sizes if size <= largest]:
             group = [x for x in self.part_examples(self.part) if x.size == size]
             some = rng.permutation(len(group))[:repeats].tolist()
             for example in [group[i] for i in sorted({0, len(group) - 1, *some})]:
-                for room, cells in {
-                    "in the smallest memory": example.memory,
-                    "with one spare cell": example.memory + 1,
-                    "in twice the memory": 2 * example.memory,
-                }.items():
-                    memory = fill(example.before, cells)
-                    scored = fill([int(x) for x in example.scored], cells)
-                    targets = [
-                        after if counts else before
-                        for before, after, counts in zip(
-                            memory, fill(example.after, cells), scored, strict=True
-                        )
-                    ]
-                    counted = [bool(x) for x in scored]
-                    yield Trial("given", room, size, memory, targets, counted)
+                cells = 2 * example.memory
+                memory = fill(example.before, cells)
+                scored = [bool(x) for x in fill([int(x) for x in example.scored], cells)]
+                after = fill(example.after, cells)
+                targets = [
+                    a if counts else b
+                    for a, b, counts in zip(after, memory, scored, strict=True)
+                ]
+                room = "in twice the memory that it needs"
+                yield Trial("given", room, size, memory, targets, scored)
 
     def cells(self, size: int) -> int:
         """Return the cells of the largest memory of the part's examples up to a size."""
@@ -180,6 +209,51 @@ class Given(MemoryTask):
             jnp.asarray(table.targets)[row],
             jnp.asarray(table.scored)[row],
         )
+
+
+def _what_is_missing(task: Given) -> str:
+    """Return why there is nothing to train on."""
+    examples = parse_examples(task.examples)
+    smallest = min(examples, key=lambda x: x.memory)
+    needs = (
+        f"line {smallest.line}: training needs two examples of one size that fit a memory of "
+        f"{task.memory} cells; this, the smallest, needs {smallest.memory}"
+    )
+    if smallest.memory <= task.memory:
+        fit = sum(x.memory <= task.memory for x in examples)
+        return f"{needs}, and of the {fit} that fit no two are of one size: add more of these"
+    largest = max(*smallest.before, *smallest.wanted)
+    which = f"(its largest number is {largest})" if largest + 1 == smallest.memory else ""
+    return (
+        f"{needs} {which}".rstrip() + f": add small examples, some dozens, with numbers below "
+        f"{task.memory} before and afterwards; what is learned from them holds for large ones"
+    )
+
+
+@lru_cache(maxsize=4)
+def _step_rule(task: Given) -> StepRule:
+    """Return the first rule of those tried in turn that suits all examples."""
+    examples, each = parse_examples(task.examples), task.steps_per_size
+    rules = [StepRule("nothing", 1, 0)]
+    rules += [StepRule("array", 1, 0, place) for place in range(SEARCHED_CELLS)]
+    rules += [StepRule("cell", 1, 0, place) for place in range(SEARCHED_CELLS)]
+    for rule in [*rules, StepRule("length", 1, 0)]:
+        if any(len(x.before) <= rule.place for x in examples):
+            continue
+        beyond = {x.size - rule.steps(x.before) for x in examples}
+        if len(beyond) == 1:
+            factor = 0 if rule.of == "nothing" else each
+            return rule._replace(factor=factor, offset=each * beyond.pop() + 1)
+    return StepRule("length", each, 1)
+
+
+@lru_cache(maxsize=4)
+def _growth(text: str) -> Fraction:
+    """Return how many times larger than what goes in is what comes out, at most; at least 1."""
+    return max(
+        Fraction(max(extent(x.before), extent(x.wanted)), extent(x.before))
+        for x in parse_examples(text)
+    )
 
 
 @lru_cache(maxsize=4)

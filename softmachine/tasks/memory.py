@@ -165,6 +165,9 @@ class MemoryTask(Task):
     output = MemoryCells()
     largest: ClassVar[int | None] = None
     """The largest size that can be drawn; None if there is no such limit."""
+    unbounded: ClassVar[bool] = False
+    """Whether a list need not have room for what comes out of it: a machine is given zeros
+    behind it, and its program as many cells and numbers as large as it takes."""
     addresses: ClassVar[frozenset[str]] = frozenset()
     """Labels of cells that hold the address of another cell, or 0 for none."""
 

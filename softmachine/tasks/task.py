@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import abc
+from functools import partial
 from typing import Any, ClassVar, NamedTuple, Protocol
 
+import jax
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, Shaped
+from jaxtyping import Array, Float, Int, Key, PRNGKeyArray, PyTree, Shaped
+
+from softmachine import compiling
 
 
 class Example(NamedTuple):
@@ -154,6 +158,20 @@ class SequenceTask(Task):
     @abc.abstractmethod
     def items(self, size: int) -> int:
         """Return how many vectors a machine has to hold at once for an example of a size."""
+
+
+@partial(compiling.filter_jit, tuned=False)
+def sample_one(task: Task, key: PRNGKeyArray, size: int) -> Example:
+    """Return an example in room for its own size, compiled: one program instead of many."""
+    return task.sample(key, size, max_size=size)
+
+
+@partial(compiling.filter_jit, tuned=False)
+def sample_batch(
+    task: Task, keys: Key[Array, " batch"], sizes: Int[Array, " batch"], max_size: int
+) -> Example:
+    """Return an example for each key and size, on a leading axis, compiled."""
+    return jax.vmap(lambda key, size: task.sample(key, size, max_size=max_size))(keys, sizes)
 
 
 def due(

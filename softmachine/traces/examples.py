@@ -11,7 +11,7 @@ from jaxtyping import PRNGKeyArray
 
 from softmachine.errors import TraceError
 from softmachine.tasks.memory import MemoryTask
-from softmachine.tasks.task import Example, SequenceTask, Task
+from softmachine.tasks.task import Example, SequenceTask, Task, sample_one
 
 MOST_STEPS = 100_000
 MOST_CELLS = 2_000
@@ -42,7 +42,7 @@ def draw_example(task: Task, size: int, seed: int) -> tuple[Example, PRNGKeyArra
     """
     check_size(task, size)
     key, machine_key = jax.random.split(jax.random.fold_in(jax.random.key(seed), size))
-    example = task.sample(key, size, max_size=size)
+    example = sample_one(task, key, size)
     if isinstance(task, MemoryTask):
         return example, machine_key
     return example.without_padding(), machine_key

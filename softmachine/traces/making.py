@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
+from softmachine import compiling
 from softmachine.errors import TraceError
 from softmachine.machines.fields import Field, default_field
 from softmachine.machines.gates import find_gates
@@ -145,7 +147,18 @@ def _declare(machine: Machine, arrays: Mapping[str, Any]) -> tuple[Field, ...]:
 def _scores(task: Task, recording: Recording, example: Example) -> dict[str, float | None]:
     if not np.asarray(example.mask).any():
         return {}
-    return finite(task.metrics(recording.outputs, example))
+    return finite(_metrics(task, recording.outputs, example))
+
+
+@partial(compiling.filter_jit, tuned=False)
+def _metrics(task, outputs, example):
+    return task.metrics(outputs, example)
+
+
+@partial(compiling.filter_jit, tuned=False)
+def _answer(task, outputs, example):
+    """Return the memory that a machine leaves, and the probabilities of stopping."""
+    return task.output.answer(outputs, example), stop_probabilities(outputs.stop, example.steps)
 
 
 def _sequence_example(
@@ -183,7 +196,7 @@ def _memory_example(
     inputs = np.asarray(example.inputs)
     mask = np.asarray(example.mask) > 0
     assert isinstance(task.output, MemoryCells)
-    answer = np.asarray(task.output.answer(recording.outputs, example))
+    answer, stops = map(np.asarray, _answer(task, recording.outputs, example))
     labels = {"cell": task.labels(inputs.tolist())}
 
     def memory(name, kind, description):
@@ -204,7 +217,7 @@ def _memory_example(
         "mask": mask,
         "answer": answer,
         "wrong": (answer != targets) & mask,
-        "stop": np.asarray(stop_probabilities(recording.outputs.stop, example.steps)),
+        "stop": stops,
     }
 
 

@@ -10,8 +10,11 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, PRNGKeyArray, PyTree
+import numpy as np
+from jaxtyping import Array, Int, PRNGKeyArray, PyTree, Shaped
 
+from softmachine import compiling
+from softmachine.compiling import bucket
 from softmachine.errors import TraceError
 from softmachine.machines.machine import Machine
 from softmachine.tasks.task import Example
@@ -23,9 +26,9 @@ LARGEST = 2**30
 class Recording(NamedTuple):
     """What could be seen of a machine, on a leading axis over the steps that were kept."""
 
-    fields: dict[str, Array]
+    fields: dict[str, np.ndarray]
     """What the machine's `observe_state` and `observe_step` gave, by name."""
-    initial: dict[str, Array]
+    initial: dict[str, np.ndarray]
     """What `observe_state` gave before the first step; without an axis of steps."""
     steps: list[int]
     """Numbers of the steps in ``fields``, counted from 1."""
@@ -35,8 +38,9 @@ class Recording(NamedTuple):
 
 def record(
     machine: Machine,
-    example: Example,
+    example: Example | Shaped[Array | np.ndarray, "..."] | Sequence[Any],
     *,
+    steps: int | None = None,
     key: PRNGKeyArray | None = None,
     every: int = 1,
     fields: Sequence[str] | None = None,
@@ -49,42 +53,105 @@ def record(
 
     Arguments:
         machine: the machine.
-        example: the example.
+        example: the example, or its inputs alone: an array of shape (steps, inputs), or for an
+            NRAM its memory, integers of shape (cells,).
+        steps: how many steps to take; all of the example's by default. A machine that is given
+            a memory alone needs it.
         key: needed by machines whose first state is drawn at random.
         every: keep each so many-th step, and the last.
         fields: names of the fields to keep; all by default.
 
     Raises:
-        TraceError: there is no such field, or there is too much to keep.
+        TraceError: there is no such field, or there is too much to keep; or the inputs are not
+            those of one example.
     """
-    length = int(example.steps)
+    inputs, length = _take(machine, example, steps)
     if every < 1:
         raise TraceError(f"a trace keeps every step or every k-th, not every {every}-th")
     if length < 1:
         raise TraceError("this example takes no steps: there is nothing to record")
-    asked = (length, every, None if fields is None else tuple(fields))
-    size = _size(machine, example.inputs, key, asked)
+    asked = (every, None if fields is None else tuple(fields))
+    size = _size(machine, _padded(machine, inputs, length), key, length, *asked)
     if size > LARGEST:
         raise TraceError(
             f"this recording would take {size / 2**30:.1f} GiB: keep fewer steps or fields, or "
             "take a smaller size"
         )
-    kept, initial, outputs = _compiled(machine, example.inputs, key, asked)
-    steps = [*range(every, length, every), length]
-    return Recording(kept, initial, steps, outputs)
+    room = bucket(length)
+    if 2 * size > LARGEST:  # what is kept in vain would be too much
+        room = length
+    inputs = _padded(machine, inputs, room, length)
+    recorded = _compiled(machine, inputs, key, jnp.int32(length), room, *asked)
+    kept, initial, outputs = jax.tree.map(np.asarray, recorded)
+    numbers = [*range(every, length, every), length]
+    return Recording(
+        {name: array[: len(numbers)] for name, array in kept.items()},
+        initial,
+        numbers,
+        jax.tree.map(lambda x: x[:length], outputs),
+    )
+
+
+def _take(machine: Machine, example: Any, steps: int | None) -> tuple[PyTree, int]:
+    """Return inputs and their steps; TraceError if they are not those of one example."""
+    if isinstance(example, Example):
+        inputs, all_steps = example.inputs, int(example.steps)
+    else:
+        try:
+            inputs = jnp.asarray(example)
+        except (TypeError, ValueError) as error:
+            raise TraceError(f"this is neither an example nor an array: {error}") from error
+        stepwise = _reads_steps(machine, inputs)
+        if inputs.ndim != (2 if stepwise else 1):
+            expected = "(steps, inputs)" if stepwise else "(cells,)"
+            raise TraceError(
+                f"one example of this machine is an array of shape {expected}, not "
+                f"{inputs.shape}; of a batch, record one after the other"
+            )
+        if not stepwise and steps is None:
+            raise TraceError(
+                "this machine is given a memory and takes as many steps as it is told: say "
+                "record(machine, memory, steps=...)"
+            )
+        all_steps = len(inputs) if stepwise else steps or 0
+    if steps is None:
+        return inputs, all_steps
+    if steps > all_steps and _reads_steps(machine, inputs):
+        raise TraceError(f"this example has {all_steps} steps, not {steps}")
+    return inputs, steps
+
+
+def _reads_steps(machine: Machine, inputs: PyTree) -> bool:
+    """Whether a machine has an input per step; others read all of it before the first."""
+    return bool(jax.tree.leaves(eqx.filter_eval_shape(machine.encode, inputs)))
+
+
+def _padded(machine: Machine, inputs: PyTree, room: int, length: int | None = None) -> PyTree:
+    """Return the inputs of ``length`` steps, filled up with zeros to ``room``."""
+    if not _reads_steps(machine, inputs):
+        return inputs
+    length = room if length is None else length
+
+    def pad(x):
+        x = np.asarray(x)[:length]
+        return np.concatenate([x, np.zeros((room - length, *x.shape[1:]), x.dtype)])
+
+    return jax.tree.map(pad, inputs)
 
 
 def _record(
     machine: Machine,
     inputs: PyTree,
     key: PRNGKeyArray | None,
-    asked: tuple[int, int, tuple[str, ...] | None],
+    length: Int[Array, ""] | int,
+    room: int,
+    every: int,
+    fields: tuple[str, ...] | None,
 ) -> tuple[dict[str, Array], dict[str, Array], PyTree]:
     """Return kept fields, those of the first state, and outputs.
 
-    ``asked`` is how many steps to take, which to keep, and which fields.
+    The first two and the last have room for ``room`` steps; ``length`` are taken.
     """
-    length, every, fields = asked
     ready = machine.prepare()
 
     def step(state, encoded):
@@ -92,37 +159,41 @@ def _record(
         seen = ready.observe_step(state, encoded) | ready.observe_state(after)
         return after, _choose(seen, fields), features
 
-    def turn(carry, now):
-        time, state, kept = carry
-        after, seen, features = step(state, now)
+    def turn(time, carry):
+        state, kept, features = carry
+        after, seen, feature = step(state, at(encoded, time))
         # Several steps go to one place, so that the last of them stays.
-        kept = jax.tree.map(
-            lambda all_, one: jax.lax.dynamic_update_index_in_dim(all_, one, time // every, 0),
-            kept,
-            seen,
+        return after, put(kept, seen, time // every), put(features, feature, time)
+
+    def at(tree, time):
+        return jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, time, 0, False), tree)
+
+    def put(all_, one, place):
+        return jax.tree.map(
+            lambda xs, x: jax.lax.dynamic_update_index_in_dim(xs, x, place, 0), all_, one
         )
-        return (time + 1, after, kept), features
+
+    def places(count, shapes):
+        return jax.tree.map(lambda x: jnp.zeros((count, *x.shape), x.dtype), shapes)
 
     first = machine.init_state(inputs, key=key)
     initial = ready.observe_state(first)
-    encoded = jax.tree.map(lambda x: x[:length], machine.encode(inputs))
-    shapes = eqx.filter_eval_shape(step, first, jax.tree.map(lambda x: x[0], encoded))[1]
-    places = -(-length // every)
-    kept = jax.tree.map(lambda x: jnp.zeros((places, *x.shape), x.dtype), shapes)
-    (_, _, kept), features = jax.lax.scan(
-        turn, (jnp.int32(0), first, kept), encoded, length=length
-    )
+    encoded = machine.encode(inputs)
+    _, seen, feature = eqx.filter_eval_shape(step, first, jax.tree.map(lambda x: x[0], encoded))
+    start = first, places(-(-room // every), seen), places(room, feature)
+    _, kept, features = jax.lax.fori_loop(0, length, turn, start)
     names = initial.keys() & kept.keys()
     return kept, {name: initial[name] for name in names}, machine.decode(features)
 
 
-_compiled = eqx.filter_jit(_record)
+_compiled = compiling.filter_jit(_record, tuned=False)
 
 
-def _size(*arguments: Any) -> int:
-    """Return how many bytes `_record` would give for its arguments."""
+def _size(machine, inputs, key, length, every, fields) -> int:
+    """Return how many bytes `_record` would give for so many steps."""
     shapes = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype) if eqx.is_array(x) else x, arguments
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype) if eqx.is_array(x) else x,
+        (machine, inputs, key, length, length, every, fields),
     )
     leaves, structure = jax.tree.flatten(shapes)
     return _size_of(tuple(leaves), structure)

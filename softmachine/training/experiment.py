@@ -98,6 +98,10 @@ class TrainingConfig:
     batch: int = 4
     """Sequences per update."""
     max_sequences: int = 250_000
+    settle: int | None = None
+    """Training ends after so many validations that found no mistake. With each of them the
+    learning rate falls, along a half cosine on top of the optimiser's schedule, so that what
+    is right settles. None: the schedule alone decides."""
     optimizer: OptimizerConfig = OptimizerConfig()
     curriculum: Curriculum = Uniform()
     memory_rows: tuple[int, ...] = ()
@@ -215,7 +219,7 @@ class Experiment:
             jnp.asarray(training.optimizer.learning_rate, jnp.float32),
             jnp.asarray(training.gradient_noise, jnp.float32),
             jnp.asarray(training.objective.entropy_bonus, jnp.float32),
-            jnp.zeros((), jnp.float32),
+            jnp.zeros((), jnp.int32),
         )
         key = jax.random.fold_in(jax.random.key(training.seed), 3)
         return training.search.draw(jax.random.fold_in(key, attempt), own)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax.flatten_util import ravel_pytree
-from jaxtyping import PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 from softmachine.choices import check_choices
 
@@ -61,6 +61,43 @@ def graves_rmsprop(
     return optax.chain(optax.GradientTransformation(init, update), _scale(learning_rate))
 
 
+class SpikesState(NamedTuple):
+    """Gradients so far, and the running mean of their norms, which begins at zero."""
+
+    updates: Int[Array, ""]
+    norm: Float[Array, ""]
+
+
+def clip_spikes(most: float, decay: float = 0.99) -> optax.GradientTransformation:
+    """Clip gradients to ``most`` times the mean norm of recent ones, weighted by ``decay``.
+
+    What goes into the mean is clipped already, so that one spike raises it by little, and
+    gradients that stay large are let through after some updates. The first one that is not
+    zero sets the scale. Close to AutoClip, which takes a percentile of all norms so far
+    (Seetharaman et al. 2020, arXiv 2007.14469).
+
+    Arguments:
+        most: above 1, or nothing would ever grow.
+        decay: the share of the mean that is left after one more gradient.
+    """
+
+    def init(params):
+        del params
+        return SpikesState(jnp.zeros((), jnp.int32), jnp.zeros(()))
+
+    def update(updates, state, params=None):
+        del params
+        norm = optax.tree.norm(updates)
+        mean = state.norm / jnp.maximum(1 - decay**state.updates, 1 - decay)
+        limit = jnp.where(mean > 0, most * mean, norm)
+        scale = jnp.where(norm > limit, limit / norm, 1.0)
+        clipped = jax.tree.map(lambda g: g * scale, updates)
+        mean = decay * state.norm + (1 - decay) * norm * scale
+        return clipped, SpikesState(state.updates + 1, mean)
+
+    return optax.GradientTransformation(init, update)
+
+
 def gradient_noise() -> optax.GradientTransformationExtraArgs:
     """Add Gaussian noise; ``update`` takes a ``noise_key`` and the ``deviation``."""
 
@@ -110,6 +147,11 @@ class OptimizerConfig:
     """Largest global norm of the gradient."""
     clip_value: float | None = None
     """Largest absolute value of a gradient component; applied before ``clip_norm``."""
+    clip_spikes: float | None = None
+    """Largest global norm of the gradient as a multiple of the mean of recent ones, see
+    `clip_spikes`; applied after ``clip_norm``. A solved machine's gradients are so small that
+    Adam, which divides by their size, turns a single large one into steps that undo what
+    was learned."""
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -124,6 +166,8 @@ class OptimizerConfig:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name} must be positive or None, not {value}")
+        if self.clip_spikes is not None and not self.clip_spikes > 1:
+            raise ValueError(f"clip_spikes must be above 1 or None, not {self.clip_spikes}")
 
     def build(self, *, noise: bool = False) -> optax.GradientTransformationExtraArgs:
         """Return the whole chain: clipping, with ``noise`` `gradient_noise`, steps."""
@@ -133,6 +177,8 @@ class OptimizerConfig:
             chain.append(optax.clip(self.clip_value))
         if self.clip_norm is not None:
             chain.append(optax.clip_by_global_norm(self.clip_norm))
+        if self.clip_spikes is not None:
+            chain.append(clip_spikes(self.clip_spikes))
         if noise:
             chain.append(gradient_noise())
         if self.kind == "adam":

@@ -6,15 +6,21 @@ seed-0/, seed-1/, ...  their runs
 
 from __future__ import annotations
 
-import json
+import os
+import re
 from pathlib import Path
+from typing import Any
 
 from softmachine.errors import RunError
-from softmachine.files import write_json
+from softmachine.files import parse_json, sealed, unsealed, write_json
+from softmachine.training.directories import creating
 from softmachine.training.experiment import Experiment
 from softmachine.training.runs import Run
+from softmachine.training.serialization import experiment_to_json
 
 INDEX = "population.json"
+SCHEMA = 2
+"""Version of the index: 1 had no checksum."""
 
 
 def create_population(path: str | Path, experiment: Experiment, members: int) -> list[Run]:
@@ -26,39 +32,51 @@ def create_population(path: str | Path, experiment: Experiment, members: int) ->
     path = Path(path)
     if members < 1:
         raise RunError(f"a population needs at least 1 member, not {members}")
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise RunError(
-            f"{path} already exists: choose another directory, or continue it with "
-            f"'softmachine resume {path}'"
-        )
     first = experiment.training.seed
-    experiments = {
-        f"seed-{seed}": experiment.with_seed(seed) for seed in range(first, first + members)
-    }
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        runs = [Run.create(path / name, member) for name, member in experiments.items()]
-        write_json(path / INDEX, {"schema": 1, "members": list(experiments)})
-    except OSError as error:
-        raise RunError(f"cannot write to {path}: {error.strerror}") from error
+    experiment.with_seed(first + members - 1)  # refused before a million others are made
+    experiment_to_json(experiment)
+    names = [f"seed-{seed}" for seed in range(first, first + members)]
+    with creating(path, INDEX):
+        runs = [
+            Run.create(path / name, experiment.with_seed(first + i))
+            for i, name in enumerate(names)
+        ]
+        write_json(path / INDEX, sealed({"schema": SCHEMA, "members": names}))
     return runs
 
 
 def is_population(path: str | Path) -> bool:
     """Whether a directory holds a population."""
-    return (Path(path) / INDEX).is_file()
+    return os.path.isfile(Path(path) / INDEX)
 
 
 def open_population(path: str | Path) -> list[Run]:
     """Return the members' runs; RunError if there is no whole population at the path."""
     path = Path(path)
-    index = path / INDEX
-    if not index.is_file():
+    if not is_population(path):
         raise RunError(f"{path} is no population: it has no {INDEX}")
+    index = path / INDEX
     try:
-        names = json.loads(index.read_text())["members"]
-        if not names:
-            raise ValueError("it names no members")
-        return [Run(path / str(name)) for name in names]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        names = _member_names(unsealed(parse_json(index.read_bytes())))
+    except OSError as error:
+        raise RunError(f"{index} cannot be read: {error.strerror}") from error
+    except ValueError as error:
         raise RunError(f"{index} cannot be read: {error}") from error
+    return [Run(path / name) for name in names]
+
+
+def _member_names(value: dict[str, Any]) -> list[str]:
+    """Return the members' names; ValueError unless they are different names of directories."""
+    if value.get("schema") not in range(1, SCHEMA + 1):
+        raise ValueError(
+            f"it has schema {value.get('schema')!r}, this softmachine reads {SCHEMA}"
+        )
+    names = value.get("members")
+    if not isinstance(names, list) or not names:
+        raise ValueError("it names no members")
+    for name in names:
+        if not isinstance(name, str) or not re.fullmatch(r"[\w-][\w.-]*", name):
+            raise ValueError(f"{name!r} is no name of a member")
+        if names.count(name) > 1:
+            raise ValueError(f"it names {name} twice")
+    return names

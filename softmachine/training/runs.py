@@ -12,39 +12,69 @@ figures/
 
 from __future__ import annotations
 
-import contextlib
-import json
-from collections.abc import Callable, Iterator
+import dataclasses
+import hashlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
-import filelock
 from jaxtyping import PyTree
 
-from softmachine.errors import RunError
-from softmachine.files import replacing, write_json
+from softmachine.errors import CheckpointError, RunError
+from softmachine.files import digest, parse_json, sealed, unsealed, write_json
 from softmachine.machines.machine import Machine, split_trainable
-from softmachine.training.checkpoints import load_checkpoint, read_record, save_checkpoint
+from softmachine.training.checkpoints import (
+    SCHEMA,
+    WITHOUT_TIES,
+    Record,
+    load_checkpoint,
+    read_record,
+    save_checkpoint,
+)
+from softmachine.training.directories import creating, is_begun, locked
 from softmachine.training.environment import describe_environment
 from softmachine.training.experiment import Experiment
+from softmachine.training.metrics import MetricsFile, is_line
+from softmachine.training.progress import Extent, Progress, last_record
 from softmachine.training.serialization import experiment_from_json, experiment_to_json
 from softmachine.training.update import TrainState, first_state
 
 
 def save_machine(
-    path: Path, parameters: PyTree, buffers: PyTree, record: dict[str, Any]
+    path: Path,
+    parameters: PyTree,
+    buffers: PyTree,
+    record: dict[str, Any],
+    experiment: str,
 ) -> None:
-    """Write a machine's arrays as a checkpoint."""
-    save_checkpoint(path, {"parameters": parameters, "buffers": buffers}, record)
+    """Write a machine's arrays as a checkpoint; ``experiment`` is a digest."""
+    save_checkpoint(path, {"parameters": parameters, "buffers": buffers}, record, experiment)
 
 
-def load_machine(path: Path, experiment: Experiment) -> tuple[Machine, dict[str, Any]]:
-    """Read the machine of an experiment from a checkpoint; return it and the record."""
+def load_machine(path: Path, experiment: Experiment, tie: str) -> tuple[Machine, Record]:
+    """Read the machine of an experiment from a checkpoint; return it and the record.
+
+    ``tie`` is the digest of the experiment as it is written beside the checkpoint.
+    """
     parameters, rest = split_trainable(experiment.build_machine())
     buffers, static = eqx.partition(rest, eqx.is_array)
-    arrays, record = load_checkpoint(path, {"parameters": parameters, "buffers": buffers})
+    arrays, record = load_checkpoint(path, {"parameters": parameters, "buffers": buffers}, tie)
     return eqx.combine(arrays["parameters"], arrays["buffers"], static), record
+
+
+class Last(NamedTuple):
+    """What training resumes from."""
+
+    state: TrainState
+    progress: Progress
+    line: dict[str, Any] | None
+    """The metrics of the last validation, if there was one."""
+    metrics: Extent | None
+    """What comes before that line in the metrics; None: an old file does not know."""
+    schema: int
+    """Version of the file."""
 
 
 class Run:
@@ -60,29 +90,31 @@ class Run:
         if not self.path.exists():
             raise RunError(f"{self.path} does not exist: it is no run directory")
         if not config.is_file():
-            raise RunError(f"{self.path} is no run directory: it has no config.json")
-        try:
-            value = json.loads(config.read_text())
-        except (OSError, ValueError) as error:
-            raise RunError(f"{config} cannot be read: {error}") from error
+            raise RunError(
+                f"{self.path} was not made to its end: give the command once more that began it"
+                if is_begun(self.path)
+                else f"{self.path} is no run directory: it has no config.json"
+            )
+        value = _read_sealed(
+            config, "restore it, or begin a new run for a configuration of its own"
+        )
         self.experiment: Experiment = experiment_from_json(value, str(config))
+        self.tie = digest(value)
+        """What ties checkpoints to the configuration: its digest."""
 
     @classmethod
     def create(cls, path: str | Path, experiment: Experiment) -> Run:
-        """Make a run directory that does not exist yet (or is empty)."""
-        path = Path(path)
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise RunError(
-                f"{path} already exists: choose another directory, or continue it with "
-                f"'softmachine resume {path}'"
-            )
-        try:
+        """Make a run directory that does not exist yet, is empty, or was never made whole.
+
+        Raises RunError if there is anything else, if it cannot be written, or if a part of the
+        experiment does not come with the package.
+        """
+        path, config = Path(path), sealed(experiment_to_json(experiment))
+        with creating(path, "config.json"):
             for name in ("checkpoints", "results", "figures"):
-                (path / name).mkdir(parents=True, exist_ok=True)
-            write_json(path / "environment.json", describe_environment())
-            write_json(path / "config.json", experiment_to_json(experiment))
-        except OSError as error:
-            raise RunError(f"cannot write to {path}: {error.strerror}") from error
+                (path / name).mkdir()
+            write_json(path / "environment.json", sealed(describe_environment()))
+            write_json(path / "config.json", config)
         return cls(path)
 
     @property
@@ -90,40 +122,59 @@ class Run:
         """Where figures go."""
         return self.path / "figures"
 
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the run for writing; RunError if another process holds it.
+    def locked(self) -> AbstractContextManager[None]:
+        """Hold the run for writing; RunError if another process holds it."""
+        return locked(self.path)
 
-        The operating system drops the lock with the process, however that ends.
+    def save_last(
+        self, state: TrainState, progress: Progress, line: dict[str, Any] | None = None
+    ) -> None:
+        """Write the checkpoint from which training resumes.
+
+        ``line`` holds the metrics of the last validation.
         """
-        lock = filelock.FileLock(self.path / ".lock", timeout=0)
-        try:
-            lock.acquire()
-        except filelock.Timeout:
-            raise RunError(f"{self.path} is being written by another process") from None
-        except OSError as error:
-            raise RunError(f"cannot write to {self.path}: {error.strerror}") from error
-        try:
-            yield
-        finally:
-            lock.release()
+        self._save_last(Last(state, progress, line, self._metrics.extent(line), SCHEMA))
 
-    def save_last(self, state: TrainState, progress: dict[str, Any]) -> None:
-        """Write the checkpoint from which training resumes."""
-        save_checkpoint(self._checkpoint("last"), state, progress)
+    def save_failure(self, reason: str) -> None:
+        """Write into the last checkpoint, whose state is sound, why training ended."""
+        last = self.load_last() if self.has_last() else self.first()
+        progress = dataclasses.replace(last.progress, failed=reason, finished=True)
+        self._save_last(last._replace(progress=progress))
 
-    def load_last(self) -> tuple[TrainState, dict[str, Any]]:
+    def first(self) -> Last:
+        """Return what training begins from."""
+        nothing = Extent(bytes=0, sha256=hashlib.sha256().hexdigest())
+        return Last(first_state(self.experiment), Progress(), None, nothing, SCHEMA)
+
+    def load_last(self) -> Last:
         """Read the checkpoint from which training resumes."""
-        return load_checkpoint(self._checkpoint("last"), first_state(self.experiment))
+        path = self._checkpoint("last")
+        state, found = load_checkpoint(path, first_state(self.experiment), self.tie)
+        record = last_record(found.value, found.schema, path)
+        line = record.line
+        if found.schema == WITHOUT_TIES:
+            if record.progress.step != int(state.step):
+                raise CheckpointError(
+                    f"{path} is damaged: its record tells of {record.progress.step} updates, "
+                    f"its state of {int(state.step)}"
+                )
+            line = self._metrics.line_at(record.progress.step)
+        return Last(state, record.progress, line, record.metrics, found.schema)
 
-    def load_progress(self) -> dict[str, Any] | None:
+    def load_progress(self) -> Progress | None:
         """Return the progress at the last checkpoint, or None if there is none yet."""
-        return read_record(self._checkpoint("last")) if self.has_last() else None
+        path = self._checkpoint("last")
+        if not self.has_last():
+            return None
+        found = read_record(path, self.tie)
+        return last_record(found.value, found.schema, path).progress
 
     def environment(self) -> dict[str, Any]:
         """Return where and with what this run was begun."""
         path = self.path / "environment.json"
-        return json.loads(path.read_text()) if path.exists() else {}
+        if not path.exists():
+            return {}
+        return _read_sealed(path, "delete it to go on without")
 
     def has_last(self) -> bool:
         """Whether there is a checkpoint to resume from."""
@@ -131,7 +182,8 @@ class Run:
 
     def save_best(self, state: TrainState, record: dict[str, Any]) -> None:
         """Write the machine that validated best so far."""
-        save_machine(self._checkpoint("best"), state.parameters, state.buffers, record)
+        path = self._checkpoint("best")
+        save_machine(path, state.parameters, state.buffers, record, self.tie)
 
     def load_machine(self) -> Machine:
         """Return the machine that validated best."""
@@ -142,12 +194,12 @@ class Run:
         path = self._checkpoint("best")
         if not path.exists():
             raise RunError(f"{self.path} has no checkpoint yet: train it longer")
-        return load_machine(path, self.experiment)
+        return self._load_machine(path)
 
     def save_snapshot(self, state: TrainState, record: dict[str, Any]) -> None:
         """Write the machine as it is now, so that its training can be looked at."""
         path = self._checkpoint(f"after-{record['sequences']:010d}")
-        save_machine(path, state.parameters, state.buffers, record)
+        save_machine(path, state.parameters, state.buffers, record, self.tie)
 
     def snapshots(self) -> dict[str, Callable[[], Machine]]:
         """Return what loads the machine as it was along the training, oldest first.
@@ -157,7 +209,7 @@ class Run:
         """
 
         def loader(path: Path) -> Callable[[], Machine]:
-            return lambda: load_machine(path, self.experiment)[0]
+            return lambda: self._load_machine(path)[0]
 
         found = sorted((self.path / "checkpoints").glob("after-*.safetensors"))
         numbers = [path.stem.removeprefix("after-") for path in found]
@@ -170,32 +222,35 @@ class Run:
 
     def append_metrics(self, line: dict[str, Any]) -> None:
         """Add a line to ``metrics.jsonl``."""
-        with open(self._metrics, "a") as file:
-            file.write(json.dumps(line) + "\n")
+        self._metrics.append(line)
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Return the whole lines of ``metrics.jsonl``, oldest first."""
-        if not self._metrics.exists():
-            return []
-        lines = []
-        for line in self._metrics.read_text().splitlines():
-            # A killed process may leave the beginning of a line.
-            with contextlib.suppress(ValueError):
-                lines.append(json.loads(line))
-        return lines
+        """Return the lines of ``metrics.jsonl``, oldest first.
 
-    def drop_metrics_after(self, step: int) -> None:
-        """Forget metrics of updates that a resumed run will do again."""
-        kept = [line for line in self.metrics() if line["step"] <= step]
-        with replacing(self._metrics) as temporary:
-            temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        A warning tells of lines that cannot be read, and of a file that is not what the last
+        checkpoint knows.
+        """
+        extent = None
+        if self.has_last():
+            path = self._checkpoint("last")
+            found = read_record(path, self.tie)
+            extent = last_record(found.value, found.schema, path).metrics
+        return self._metrics.lines(extent)
+
+    def restore_metrics(self, last: Last, *, with_line: bool) -> bool:
+        """Bring the metrics to where the last checkpoint was written, its own line or not.
+
+        Returns whether they were damaged; then they are kept under another name.
+        """
+        line = last.line if with_line else None
+        return self._metrics.restore(last.progress.step, last.metrics, line)
 
     def save_result(self, name: str, value: Any) -> Path:
         """Write ``results/<name>.json`` and return its path."""
         path = self.path / "results" / f"{name}.json"
         try:
             path.parent.mkdir(exist_ok=True)
-            write_json(path, value)
+            write_json(path, sealed(value) if isinstance(value, dict) else value)
         except OSError as error:
             raise RunError(f"cannot write to {path}: {error.strerror}") from error
         return path
@@ -203,11 +258,41 @@ class Run:
     def load_result(self, name: str) -> Any | None:
         """Return what ``results/<name>.json`` holds, or None."""
         path = self.path / "results" / f"{name}.json"
-        return json.loads(path.read_text()) if path.exists() else None
+        if not path.exists():
+            return None
+        return _read_sealed(path, "delete it, and make it anew")
 
     @property
-    def _metrics(self) -> Path:
-        return self.path / "metrics.jsonl"
+    def _metrics(self) -> MetricsFile:
+        names = ("bits", "level", self.experiment.task.error)
+        return MetricsFile(
+            self.path / "metrics.jsonl", [f"validation_{name}" for name in names]
+        )
+
+    def _save_last(self, last: Last) -> None:
+        extent = last.metrics
+        record = {
+            "progress": dataclasses.asdict(last.progress),
+            "line": last.line,
+            "metrics": None if extent is None else dataclasses.asdict(extent),
+        }
+        save_checkpoint(self._checkpoint("last"), last.state, record, self.tie)
+
+    def _load_machine(self, path: Path) -> tuple[Machine, dict[str, Any]]:
+        machine, record = load_machine(path, self.experiment, self.tie)
+        if not is_line(record.value):
+            raise CheckpointError(f"{path} is damaged: its record holds no metrics")
+        return machine, record.value
 
     def _checkpoint(self, name: str) -> Path:
         return self.path / "checkpoints" / f"{name}.safetensors"
+
+
+def _read_sealed(path: Path, remedy: str) -> dict[str, Any]:
+    """Return the JSON object of a file; RunError, with the ``remedy``, if it is damaged."""
+    try:
+        return unsealed(parse_json(path.read_bytes()))
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise RunError(f"{path} cannot be read, {error}: {remedy}") from error

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 Interval = tuple[float, float]
 
@@ -19,8 +19,13 @@ class Settings(NamedTuple):
     learning_rate: Float[Array, ""]
     gradient_noise: Float[Array, ""]
     entropy_bonus: Float[Array, ""]
-    late: Float[Array, ""]
-    """1 once validation found no mistake in this attempt, else 0."""
+    perfect: Int[Array, ""]
+    """How many validations of this attempt found no mistake."""
+
+    @property
+    def late(self) -> Float[Array, "..."]:
+        """1 once validation found no mistake in this attempt, else 0."""
+        return (self.perfect > 0).astype(jnp.float32)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

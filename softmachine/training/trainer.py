@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import math
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
@@ -15,61 +15,22 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from softmachine.errors import NonFiniteError, RunError
+from softmachine.errors import NonFiniteError, RunError, SoftmachineWarning
 from softmachine.evaluation.judging import judge
 from softmachine.evaluation.scoring import build_scorer, score_together
 from softmachine.machines.machine import split_trainable
 from softmachine.machines.nram import NRAM
 from softmachine.tasks.exams import draw_exam
 from softmachine.tasks.memory import MemoryTask
-from softmachine.training.checkpoints import leaf_names
+from softmachine.training.checkpoints import WITHOUT_TIES, leaf_names
 from softmachine.training.experiment import Experiment, SolvedConfig, SolvedTest
 from softmachine.training.interruptions import Interruption, interruptions
 from softmachine.training.members import MemberStates
+from softmachine.training.progress import Progress
 from softmachine.training.runs import Run
+from softmachine.training.search import Settings
 from softmachine.training.update import TrainState, first_state, machine_of
 from softmachine.training.wire_search import draw_batch, draw_searched, mend
-
-
-@dataclasses.dataclass
-class Progress:
-    """How far a run is; saved in every checkpoint."""
-
-    step: int = 0
-    """Updates done."""
-    sequences: int = 0
-    """Training sequences seen."""
-    seconds: float = 0.0
-    """Wall-clock time of training, validation and compilation included, of all sessions;
-    in a population, that of all members together."""
-    device_seconds: float = 0.0
-    """``seconds`` times the number of devices that trained, shared among the members that
-    were being trained."""
-    skipped: int = 0
-    best_error: float = math.inf
-    best_bits: float = math.inf
-    best_sequences: int = 0
-    solved_sequences: int | None = None
-    """When validation first found no more than the allowed errors."""
-    solved_seconds: float | None = None
-    solved_device_seconds: float | None = None
-    attempts: int = 1
-    """How often this member has begun; see ``TrainingConfig.restarts``."""
-    attempt_error: float = math.inf
-    """The best error of the attempt under way."""
-    failed_tests: int = 0
-    """Of the attempt under way: how often the solved test found a mistake."""
-    searched: bool = False
-    """Of the attempt under way: whether its wires were searched."""
-    rewired: bool = False
-    """Of the attempt under way: whether wires that were found are in its parameters."""
-    waits: int = 0
-    """How many more validations there are to be before the next test."""
-    finished: bool = False
-    """Solved, out of sequences, or failed: nothing left to do."""
-    failed: str | None = None
-    """Why training cannot go on; such a run can be resumed from its last checkpoint."""
-
 
 Report = Callable[[int, Progress, dict[str, Any]], None]
 
@@ -144,6 +105,7 @@ def train_members(
         interrupted = stack.enter_context(interruptions())
         try:
             members = [_Member(run) for run in runs]
+            _warn_of_old([member for member in members if member.schema == WITHOUT_TIES])
             deadline = time.monotonic() + seconds
             most = runs[0].experiment.training.enough
             enough = enough or (lambda solved: most is not None and len(solved) >= most)
@@ -156,19 +118,32 @@ def train_members(
     return [member.progress for member in members]
 
 
+def _warn_of_old(members: Sequence[_Member]) -> None:
+    if members:
+        more = f" and {len(members) - 1} more" if len(members) > 1 else ""
+        warnings.warn(
+            f"{members[0].run.path}{more} was begun by an older softmachine: nothing vouches "
+            "for its config.json and the progress in its last checkpoint; the next one will",
+            SoftmachineWarning,
+            stacklevel=3,
+        )
+
+
 class _Member:
     """A run on its way."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        if run.has_last():
-            self.state, record = run.load_last()
-            self.progress = Progress(**record)
-            if self.progress.failed:
-                self.progress.failed, self.progress.finished = None, False
-        else:
-            self.state, self.progress = first_state(run.experiment), Progress()
-        run.drop_metrics_after(self.progress.step)
+        last = run.load_last() if run.has_last() else run.first()
+        self.state, self.progress = last.state, last.progress
+        self.line = last.line
+        """The metrics of the last validation."""
+        self.schema = last.schema
+        if self.progress.failed:
+            self.progress.failed, self.progress.finished = None, False
+        # A search that was interrupted has the line written once more.
+        if run.restore_metrics(last, with_line=not self.lacks_wires):
+            self.save()
 
     def note(self, state: TrainState, seconds: float, device_seconds: float) -> dict[str, Any]:
         """Take up the state after a stretch of updates; return the metrics line's head."""
@@ -201,13 +176,6 @@ class _Member:
             "device_seconds": round(self.progress.device_seconds, 3),
         }
 
-    def note_failure(self) -> None:
-        """Write into the last checkpoint, whose state is sound, why training ended."""
-        state, record = first_state(self.run.experiment), dataclasses.asdict(Progress())
-        if self.run.has_last():
-            state, record = self.run.load_last()
-        self.run.save_last(state, record | {"failed": self.progress.failed, "finished": True})
-
     def judge(self, line: dict[str, Any]) -> bool:
         """Note whether this is solved or over; return whether it is the best yet."""
         progress, training = self.progress, self.run.experiment.training
@@ -218,8 +186,7 @@ class _Member:
         best = (error, bits) < (progress.best_error, progress.best_bits)
         passed = few_bits = False
         if solved is not None and error <= solved.error:
-            late = jnp.ones_like(self.state.settings.late)
-            self.state = self.state._replace(settings=self.state.settings._replace(late=late))
+            self.state = self.state._replace(settings=self._perfect_once_more())
             passed = solved.test is None or self._passes(solved.test, line)
             best |= passed and solved.test is not None
             few_bits = solved.bits is None or bits <= solved.bits
@@ -232,9 +199,16 @@ class _Member:
                 progress.solved_seconds = progress.seconds
                 progress.solved_device_seconds = progress.device_seconds
             progress.finished = few_bits
+        if training.settle is not None:
+            progress.finished |= int(self.state.settings.perfect) >= training.settle
         if progress.step >= training.last_update:
             progress.finished = True
         return best
+
+    def _perfect_once_more(self) -> Settings:
+        """Return the settings after one more validation without a mistake."""
+        settings = self.state.settings
+        return settings._replace(perfect=settings.perfect + 1)
 
     def _passes(self, test: SolvedTest, line: dict[str, Any]) -> bool:
         """Return whether the test finds no mistake; note in the line what it found.
@@ -301,10 +275,8 @@ class _Member:
         progress.rewired, progress.waits = True, 0
         fresh = first_state(experiment, progress.attempts - 1, progress.step)
         parameters, _ = split_trainable(mended)
-        settings = self.state.settings
-        settings = settings._replace(late=jnp.ones_like(settings.late))
         self.state = self.state._replace(
-            parameters=parameters, optimizer=fresh.optimizer, settings=settings
+            parameters=parameters, optimizer=fresh.optimizer, settings=self._perfect_once_more()
         )
         return True
 
@@ -335,6 +307,7 @@ class _Member:
 
     def note_scores(self, line: dict[str, Any], *, best: bool) -> None:
         """Write the metrics, and the machine if it is the best yet, or one to look back at."""
+        self.line = line
         self.run.append_metrics(line)
         if best:
             self.run.save_best(self.state, line)
@@ -344,7 +317,7 @@ class _Member:
 
     def save(self) -> None:
         """Write the checkpoint from which training resumes."""
-        self.run.save_last(self.state, dataclasses.asdict(self.progress))
+        self.run.save_last(self.state, self.progress, self.line)
 
 
 def validation_interval(experiment: Experiment) -> int:
@@ -380,9 +353,12 @@ class _Loop:
         """Train until all members have ended, or it is time to end."""
         # A search that was interrupted comes first, whatever the time: however short that is,
         # a run that is resumed often enough gets on.
-        lacking = [i for i in self._live() if self.members[i].lacks_wires]
-        lines = {i: self._last_line(i) for i in lacking}
-        ending = bool(lacking) and self._settle(lines, {}, math.inf)
+        lines = {
+            i: dict(member.line)
+            for i in self._live()
+            if (member := self.members[i]).lacks_wires and member.line is not None
+        }
+        ending = bool(lines) and self._settle(lines, {}, math.inf)
         while (live := self._live()) and not ending:
             # After a crash some members may be ahead of others, which catch up first.
             begin = min(self.members[i].progress.step for i in live)
@@ -398,13 +374,6 @@ class _Loop:
             for i, member in enumerate(self.members)
             if member.progress.solved_sequences is not None
         ]
-
-    def _last_line(self, i: int) -> dict[str, Any]:
-        """Return a member's last line of metrics, which is to be written once more."""
-        run, progress = self.members[i].run, self.members[i].progress
-        line = run.metrics()[-1]
-        run.drop_metrics_after(progress.step - 1)
-        return line
 
     def _advance(self, group: list[int]) -> tuple[dict[int, dict[str, Any]], dict[int, bool]]:
         """Take members up to their next validation.
@@ -426,7 +395,7 @@ class _Loop:
             member.progress.failed = _failure(member.run.experiment, member.state)
             if member.progress.failed:
                 member.progress.finished = True
-                member.note_failure()
+                member.run.save_failure(member.progress.failed)
                 self.report(i, member.progress, line)
             else:
                 best[i] = member.judge(line)

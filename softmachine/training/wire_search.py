@@ -27,7 +27,7 @@ from softmachine.machines.nram_hard import pattern_bits
 from softmachine.machines.nram_wiring import WiringTable, read_wiring, run_wiring
 from softmachine.tasks.exams import Batch, draw_exam
 from softmachine.tasks.memory import MemoryTask
-from softmachine.tasks.task import Task
+from softmachine.tasks.task import Task, sample_batch
 from softmachine.training.curricula import Curriculum
 
 MORE_CHANGES = 1.0
@@ -105,8 +105,7 @@ def draw_batch(
     if not isinstance(task, MemoryTask):
         raise SoftmachineError(f"{type(task).__name__} has no memories")
     keys = jax.random.split(key, len(sizes))
-    draw = jax.jit(jax.vmap(lambda key, size: task.sample(key, size, max_size=max_size)))
-    examples = draw(keys, np.asarray(sizes, np.int32))
+    examples = sample_batch(task, keys, jnp.asarray(sizes, jnp.int32), max_size)
     inputs, targets, mask, steps = map(np.asarray, examples)
     cells = np.full(len(sizes), inputs.shape[1], np.int32)
     return Batch(inputs, targets, mask > 0, steps, cells)

@@ -6,15 +6,16 @@ import base64
 import html
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from softmachine import compiling
 from softmachine.errors import SoftmachineError
 from softmachine.evaluation import figures
 from softmachine.evaluation.generalization import SizeScore, with_test_options
@@ -31,6 +32,7 @@ from softmachine.tasks.task import Task
 from softmachine.traces.file import Trace
 from softmachine.traces.making import trace
 from softmachine.training.experiment import Experiment
+from softmachine.training.progress import Progress
 from softmachine.training.serialization import experiment_to_json
 from softmachine.viewer.page import framed
 
@@ -68,7 +70,7 @@ class Subject(NamedTuple):
     machine: Machine
     metrics: Sequence[Mapping[str, Any]]
     """Lines of the run's metrics; none: it is not known how it was trained."""
-    progress: Mapping[str, Any]
+    progress: Progress | None
     """How far the training came; may be empty."""
     environment: Mapping[str, Any]
     """Where and with what it was trained; may be empty."""
@@ -205,7 +207,7 @@ def _errors(machine: Machine, task: Task, size: int, seed: int) -> np.ndarray:
     return np.asarray(scores[task.error])
 
 
-@eqx.filter_jit
+@partial(compiling.filter_jit, tuned=False)
 def _score(machine, task, keys, sizes, max_size):
     return score_batch(machine, task, keys, sizes, max_size).metrics
 
@@ -230,13 +232,13 @@ def _summary(subject: Subject) -> str:
         "sizes trained": f"{training.curriculum.smallest} to {training.curriculum.largest}",
     }
     if progress:
-        solved = progress.get("solved_sequences")
+        solved = progress.solved_sequences
         facts |= {
-            "training sequences": f"{progress['sequences']:,}",
-            "training time": f"{progress['seconds']:.0f} s",
+            "training sequences": f"{progress.sequences:,}",
+            "training time": f"{progress.seconds:.0f} s",
             "solved": "no"
             if solved is None
-            else f"after {solved:,} sequences, {progress['solved_seconds']:.0f} s",
+            else f"after {solved:,} sequences, {progress.solved_seconds:.0f} s",
         }
     facts |= {name: x for name, x in subject.environment.items() if isinstance(x, (str, int))}
     commands = html.escape("\n".join(subject.commands))

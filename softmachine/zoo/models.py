@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from softmachine.errors import CheckpointError, SoftmachineError
+from softmachine.files import digest, parse_json
 from softmachine.machines.machine import Machine
 from softmachine.training.experiment import Experiment
 from softmachine.training.runs import load_machine
@@ -59,7 +59,7 @@ def open_model(name: str, directory: Path = HOME) -> ZooModel:
     value = read_model(directory / f"{name}.json")
     experiment = experiment_from_json(value["experiment"], str(directory / f"{name}.json"))
     weights = directory / f"{name}.safetensors"
-    machine, _ = load_machine(weights, experiment)
+    machine, _ = load_machine(weights, experiment, digest(value["experiment"]))
     found, expected = sha256(weights), value["card"].get("sha256")
     if found != expected:
         raise CheckpointError(
@@ -72,7 +72,7 @@ def open_model(name: str, directory: Path = HOME) -> ZooModel:
 def read_model(path: Path) -> dict[str, Any]:
     """Return what a model's JSON holds; SoftmachineError if it is not such a file."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise SoftmachineError(f"{path} cannot be read: {error}") from error
     if not isinstance(value, dict) or not isinstance(value.get("card"), dict):

@@ -12,7 +12,7 @@ from typing import Any
 import equinox as eqx
 
 from softmachine.errors import SoftmachineError
-from softmachine.files import replacing
+from softmachine.files import digest, replacing
 from softmachine.machines.machine import Machine, parameter_count, split_trainable
 from softmachine.recipes import RECIPES
 from softmachine.training.commands import training_commands
@@ -85,7 +85,7 @@ def rewrite_cards(directory: Path = HOME) -> None:
 def _describe(run: Run, name: str) -> tuple[Machine, dict[str, Any]]:
     """Return the machine to publish and its card, but for the tests and the file."""
     experiment, progress, environment = run.experiment, run.load_progress(), run.environment()
-    if progress is None or not progress["finished"]:
+    if progress is None or not progress.finished:
         raise SoftmachineError(
             f"{run.path} is not finished: continue it with 'softmachine resume {run.path}'"
         )
@@ -111,13 +111,13 @@ def _describe(run: Run, name: str) -> tuple[Machine, dict[str, Any]]:
         "population": len(open_population(members)) if is_population(members) else None,
         **environment,
         "training": {
-            "sequences": progress["sequences"],
-            "seconds": round(progress["seconds"], 1),
-            "device_seconds": round(progress["device_seconds"], 1),
-            "solved_sequences": progress["solved_sequences"],
+            "sequences": progress.sequences,
+            "seconds": round(progress.seconds, 1),
+            "device_seconds": round(progress.device_seconds, 1),
+            "solved_sequences": progress.solved_sequences,
             "best_sequences": record["sequences"],
-            "skipped": progress["skipped"],
-            "rewired": progress["rewired"],
+            "skipped": progress.skipped,
+            "rewired": progress.rewired,
         },
         "validation": scores,
         "validation_sequences": (experiment.training.solved or SolvedConfig()).sequences,
@@ -136,7 +136,9 @@ def _write(
             for kind in KINDS
         )
         buffers = eqx.filter(rest, eqx.is_array)
-        save_machine(weights, parameters, buffers, {"model": card["name"]})
+        written = experiment_to_json(experiment)
+        record = {"model": card["name"]}
+        save_machine(weights, parameters, buffers, record, digest(written))
         size = weights.stat().st_size
         if size > MAX_BYTES:
             raise SoftmachineError(
@@ -145,7 +147,7 @@ def _write(
             )
         value = {
             "schema": SCHEMA,
-            "experiment": experiment_to_json(experiment),
+            "experiment": written,
             "card": card | {"bytes": size, "sha256": sha256(weights)},
         }
         whole = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

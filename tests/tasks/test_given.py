@@ -90,6 +90,51 @@ def test_too_few_examples_are_refused_by_line():
         Given(examples=increments({1: 10}), memory=2)
 
 
+def doubling(*arrays):
+    return "\n".join(
+        json.dumps({"input": [*a, 0], "output": [*(2 * x for x in a), 0], "size": len(a)})
+        for a in arrays
+    )
+
+
+def test_a_list_is_laid_out_with_room_for_what_comes_out():
+    task = Given(examples=doubling([3, 1], [2, 2], [5, 1], [1], [2], [21, 20, 1]))
+    for example in task.part_examples("test"):
+        memory, steps, length = task.lay_out(example.before)
+        assert memory == [*example.before, *[0] * (len(memory) - length)]
+        assert (steps, length) == (task.steps(example.size), len(example.before))
+        assert len(memory) >= example.memory
+    assert len(task.lay_out([100, 7, 0]).memory) > 200
+    assert len(task.lay_out([3, 1, 2, *[0] * 247]).memory) == 250
+    for bad in ([], [1, -2], [1.5], "12", 3):
+        with pytest.raises(ExamplesError, match="input"):
+            task.lay_out(bad)
+
+
+def test_without_an_end_mark_a_list_counts_as_long_as_it_is():
+    lines = [{"input": cells, "output": cells[::-1]} for cells in ([1, 0], [0, 2], [0, 1, 0])]
+    task = Given(examples="\n".join(map(json.dumps, lines)))
+    assert task.tells_size
+    assert task.lay_out([0, 0, 1, 0]).steps == 5
+    odd = [line | {"size": 7 - len(line["input"])} for line in lines]
+    assert not Given(examples="\n".join(map(json.dumps, odd))).tells_size
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            doubling([100, 2], [90, 3]),
+            r"line 2: .* needs 181 \(its largest number is 180\): add",
+        ),
+        (doubling([1], [1, 2]), "line 1: .* needs 3, and of the 2 that fit no two are of one"),
+    ],
+)
+def test_it_says_what_is_missing(text, words):
+    with pytest.raises(ExamplesError, match=words):
+        Given(examples=text)
+
+
 def test_it_can_be_saved_and_what_is_damaged_is_refused(task):
     value = json.loads(json.dumps(task_to_json(task)))
     assert task_from_json(value, "here") == task

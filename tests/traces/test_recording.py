@@ -1,5 +1,6 @@
 """Recordings are exact."""
 
+from collections import OrderedDict
 from typing import NamedTuple
 
 import jax
@@ -7,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from softmachine import compiling
 from softmachine.errors import TraceError
 from softmachine.machines.controllers import ControllerConfig
 from softmachine.machines.fields import Field, default_field
@@ -53,6 +55,68 @@ def test_recording_ends_with_the_outputs_of_the_machine(machine, example):
         np.testing.assert_allclose(seen["reads"], state.reads, atol=1e-6)
         np.testing.assert_allclose(seen["erases"], parameters.erases, atol=1e-6)
         np.testing.assert_allclose(seen["gates"], parameters.gates, atol=1e-6)
+
+
+@pytest.mark.parametrize("length", [5, 16, 17])
+def test_room_for_more_steps_changes_no_number(machine, length, monkeypatch):
+    """Lengths are rounded up, so that one program records them all."""
+    inputs = jax.random.normal(jax.random.key(2), (length, TASK.input_size))
+    padded = record(machine, inputs, every=2)
+    monkeypatch.setattr("softmachine.traces.recording.bucket", lambda length: length)
+    exact = record(machine, inputs, every=2)
+    assert padded.steps == exact.steps
+    assert jax.tree.map(np.shape, padded[:2]) == jax.tree.map(np.shape, exact[:2])
+    for one, other in zip(jax.tree.leaves(padded), jax.tree.leaves(exact), strict=True):
+        if length == 16:
+            np.testing.assert_array_equal(one, other)
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_all_lengths_of_a_bucket_are_one_program(machine, monkeypatch):
+    traced = []
+    monkeypatch.setattr(compiling, "_programs", OrderedDict())
+    program = compiling._Program.__init__
+    monkeypatch.setattr(
+        compiling._Program,
+        "__init__",
+        lambda self, function, *rest: (
+            traced.append(function.__name__),
+            program(self, function, *rest),
+        )[1],
+    )
+    for length in (1, 7, 16, 17, 30):
+        record(machine, np.zeros((length, TASK.input_size)))
+    assert traced == ["_record"] * 2
+
+
+def test_inputs_alone_are_recorded(machine, access_machine):
+    example = TASK.sample(jax.random.key(1), 3, max_size=3)
+    whole, alone = (
+        record(machine, example),
+        record(machine, np.asarray(example.inputs).tolist()),
+    )
+    np.testing.assert_array_equal(alone.outputs, whole.outputs)
+    assert record(machine, example.inputs, steps=2).steps == [1, 2]
+    memory = Access().sample(jax.random.key(0), 3, max_size=3)
+    alone = record(access_machine, memory.inputs, steps=3)
+    np.testing.assert_array_equal(
+        alone.outputs.memory, record(access_machine, memory)[3].memory
+    )
+
+
+def test_inputs_that_are_not_those_of_one_example_are_refused(machine, access_machine):
+    with pytest.raises(
+        TraceError, match=r"shape \(steps, inputs\), not \(2, 7, 4\); of a batch"
+    ):
+        record(machine, np.zeros((2, 7, 4)))
+    with pytest.raises(TraceError, match=r"shape \(cells,\), not \(1, 4\)"):
+        record(access_machine, [[1, 2, 3, 0]], steps=3)
+    with pytest.raises(TraceError, match=r"say record\(machine, memory, steps="):
+        record(access_machine, [1, 2, 3, 0])
+    with pytest.raises(TraceError, match="has 7 steps, not 8"):
+        record(machine, np.zeros((7, 4)), steps=8)
+    with pytest.raises(TraceError, match="neither an example nor an array"):
+        record(machine, [[1, 2], [3]])
 
 
 def test_a_machine_that_is_not_recorded_computes_nothing_for_it(machine, example, monkeypatch):

@@ -18,11 +18,13 @@ def machine(nram_experiment):
     return nram_experiment.build_machine()
 
 
-def late_state(experiment, seed=0, late=1.0):
+def late_state(experiment, seed=0, late=True):
     """Return the first state of a member that is late, without noise on gradients."""
     state = first_state(experiment.with_seed(seed))
     settings = state.settings._replace(
-        late=jnp.asarray(late), gradient_noise=jnp.zeros(()), entropy_bonus=jnp.zeros(())
+        perfect=jnp.asarray(1 if late else 0),
+        gradient_noise=jnp.zeros(()),
+        entropy_bonus=jnp.zeros(()),
     )
     return state._replace(settings=settings)
 
@@ -111,7 +113,7 @@ def test_with_straight_choices_a_loss_is_that_of_the_hard_machine(
             )
         )
     assert loss(state) == pytest.approx(float(np.mean(losses)), rel=1e-5)
-    assert abs(loss(late_state(experiment, late=0.0)) - np.mean(losses)) > 0.01
+    assert abs(loss(late_state(experiment, late=False)) - np.mean(losses)) > 0.01
 
 
 def test_members_together_are_hardened_as_each_alone(

@@ -47,7 +47,7 @@ def members(config):
         )
         for i in range(MEMBERS)
     ]
-    late = states[-1].settings._replace(late=jnp.ones(()))
+    late = states[-1].settings._replace(perfect=jnp.asarray(2))
     return [*states[:-1], states[-1]._replace(settings=late)]
 
 
@@ -124,8 +124,11 @@ def test_members_that_wait_stay_as_they_are(together, members, assert_same):
 
 
 def with_settings(state, **settings):
-    settings = {name: jnp.asarray(x, jnp.float32) for name, x in settings.items()}
-    return state._replace(settings=state.settings._replace(**settings))
+    drawn = state.settings
+    settings = {
+        name: jnp.asarray(x, getattr(drawn, name).dtype) for name, x in settings.items()
+    }
+    return state._replace(settings=drawn._replace(**settings))
 
 
 @pytest.fixture(scope="module")
@@ -208,13 +211,13 @@ def test_a_member_s_bonus_and_its_age_weigh_the_entropy(config, alone, members):
 
     entropy, stopping = average(outputs.entropy), average(stopping)
 
-    def loss(bonus, age=0, late=0.0):
+    def loss(bonus, age=0, late=False):
         aged = state._replace(began=state.step - age)
-        _, sums = alone(with_settings(aged, entropy_bonus=bonus, late=late), 1)
+        _, sums = alone(with_settings(aged, entropy_bonus=bonus, perfect=1 if late else 0), 1)
         return float(sums["loss"])
 
     assert entropy > 1
     assert loss(0.5) == pytest.approx(loss(0) - 0.5 * entropy, rel=1e-5)
     assert loss(0.5, age=3) == pytest.approx(loss(0) - 0.5 * 0.9**3 * entropy, rel=1e-5)
     penalty = 0.01 * (entropy + stopping)
-    assert loss(0.5, late=1) == pytest.approx(loss(0) + penalty, rel=1e-5)
+    assert loss(0.5, late=True) == pytest.approx(loss(0) + penalty, rel=1e-5)

@@ -18,8 +18,9 @@ from softmachine.training.search import Settings
 STEPS, CELLS = 6, 5
 
 
-def settings(bonus=0.3, late=0.0):
-    return Settings(*(jnp.asarray(x, jnp.float32) for x in (1.0, 1.0, bonus, late)))
+def settings(bonus=0.3, late=False):
+    rates = (jnp.asarray(x, jnp.float32) for x in (1.0, 1.0, bonus))
+    return Settings(*rates, jnp.asarray(7 if late else 0))
 
 
 def drawn(seed, steps):
@@ -135,7 +136,7 @@ def test_late_the_bonus_becomes_a_penalty(penalty):
     expected = likelihood(outputs, example)
     expected += penalty * (entropy(outputs, example) + stopping)
     for age in (0, 50):
-        ours = loss(objective, outputs, example, settings(late=1.0), age)
+        ours = loss(objective, outputs, example, settings(late=True), age)
         assert ours == pytest.approx(expected, rel=1e-5)
 
 
@@ -148,7 +149,7 @@ def test_late_undecided_values_cost_something():
             values -= sum(float(p) * math.log(p) for p in held if p > 0) / 4
     objective = NRAMLoss(late_value_penalty=0.25)
     assert values > 1
-    assert loss(objective, outputs, example, settings(late=1.0)) == pytest.approx(
+    assert loss(objective, outputs, example, settings(late=True)) == pytest.approx(
         likelihood(outputs, example) + 0.25 * values, rel=1e-5
     )
     early = loss(objective, outputs, example, settings())
@@ -172,7 +173,7 @@ def test_task_loss_is_the_task_s_own(kind):
         outputs = jax.random.normal(jax.random.key(1), example.targets.shape)
     expected = task.output.loss(outputs, example)
     for age in (0, 7):
-        ours = TaskLoss().loss(task, outputs, example, settings(late=1.0), jnp.asarray(age))
+        ours = TaskLoss().loss(task, outputs, example, settings(late=True), jnp.asarray(age))
         assert float(ours) == float(expected)
     assert TaskLoss().entropy_bonus == 0
 

@@ -22,8 +22,9 @@ from softmachine.training.population import (
     is_population,
     open_population,
 )
+from softmachine.training.progress import Progress
 from softmachine.training.runs import Run
-from softmachine.training.trainer import Progress, train, train_members
+from softmachine.training.trainer import train, train_members
 from softmachine.training.update import first_state
 
 MEMBERS = 3
@@ -172,7 +173,7 @@ def test_a_member_that_fails_does_not_stop_the_others(
     healthy = first_state(runs[1].experiment)
     broken = jax.tree.map(lambda x: jnp.full_like(x, jnp.nan), healthy.parameters)
     broken = healthy._replace(parameters=broken)
-    runs[1].save_last(broken, dataclasses.asdict(Progress()))
+    runs[1].save_last(broken, Progress())
     reports = []
     progress = train_members(runs, lambda i, p, _line: reports.append((i, p.failed)))
     assert [bool(member.failed) for member in progress] == [False, True, False]
@@ -185,7 +186,7 @@ def test_a_member_that_fails_does_not_stop_the_others(
     )
     # It stands where it stood and says why; it can be tried again, with the same result.
     assert_same(runs[1].load_last()[0], broken)
-    assert runs[1].load_progress()["failed"] == progress[1].failed
+    assert runs[1].load_progress().failed == progress[1].failed
     assert runs[1].metrics() == []
     reports.clear()
     assert train_members(runs, lambda i, p, _: reports.append((i, p.step)))[1].failed

@@ -19,9 +19,10 @@ from softmachine.training import trainer
 from softmachine.training.experiment import SolvedConfig, SolvedTest
 from softmachine.training.optimizers import OptimizerConfig
 from softmachine.training.population import create_population, open_population
+from softmachine.training.progress import Progress
 from softmachine.training.runs import Run
 from softmachine.training.search import Restart, Search
-from softmachine.training.trainer import Progress, train, train_members
+from softmachine.training.trainer import train, train_members
 from softmachine.training.update import first_state
 from softmachine.training.wire_search import WireSearch
 
@@ -41,9 +42,10 @@ def straight(restless, tmp_path_factory):
     saved = {}
     with pytest.MonkeyPatch.context() as patch:
 
-        def save_last(run, state, progress):
-            saved[run.experiment.training.seed, int(state.step)] = state, progress
-            save(run, state, progress)
+        def save_last(run, state, progress, line):
+            kept = state, dataclasses.replace(progress)
+            saved[run.experiment.training.seed, int(state.step)] = kept
+            save(run, state, progress, line)
 
         save = Run.save_last
         patch.setattr(Run, "save_last", save_last)
@@ -61,9 +63,9 @@ def test_attempts_begin_with_fresh_parameters_and_settings(restless, straight, a
             state, record = saved[seed, 10 * attempt]
             begun = first_state(restless.with_seed(seed), attempt, 10 * attempt)
             assert_same(state, begun)
-            assert record["attempts"] == attempt + 1
+            assert record.attempts == attempt + 1
             assert record["attempt_error"] == math.inf
-        last, _ = run.load_last()
+        last = run.load_last().state
         assert (int(last.attempt), int(last.began), int(last.step)) == (2, 20, 30)
         assert_same(last.settings, restless.with_seed(seed).settings(2))
 
@@ -293,7 +295,7 @@ def test_after_each_failure_more_validations_pass_before_the_next_test(scripted,
         [5, 15, 35, 55, 70],
     ]
     assert [member.failed_tests for member in progress] == [5, 5, 5]
-    assert [run.load_progress()["waits"] for run in runs] == [5, 5, 5]
+    assert [run.load_progress().waits for run in runs] == [5, 5, 5]
 
 
 def test_a_new_attempt_is_tested_at_once(scripted, population):
@@ -330,9 +332,9 @@ def test_late_is_who_validates_without_a_mistake(scripted, population):
     restarts = (Restart(updates=10, error=0.3),)
     save = Run.save_last
 
-    def save_last(run, state, progress):
+    def save_last(run, state, progress, line):
         late[run.experiment.training.seed, int(state.step)] = float(state.settings.late)
-        save(run, state, progress)
+        save(run, state, progress, line)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Run, "save_last", save_last)
@@ -377,9 +379,9 @@ def test_a_population_ends_when_enough_are_solved(scripted, population, enough):
     solved = [60 if enough != 1 else None, 40, None]
     assert [member.solved_sequences for member in progress] == solved
     for run, member, step in zip(runs, progress, steps, strict=True):
-        state, record = run.load_last()
+        state, record = run.load_last()[:2]
         assert int(state.step) == step
-        assert Progress(**record) == member
+        assert record == member
         assert kept(run) == min(step, 15)
     assert train_members(runs, lambda *_: pytest.fail("trained on")) == progress
 
@@ -419,10 +421,10 @@ def test_settings_and_attempt_are_in_the_checkpoint(scripted, population):
     scripted["hard"] = {1: [0.5] * 6}
     runs, _ = population(scripted, dict(test=TEST), restarts=(Restart(updates=20, error=0.4),))
     for run, attempt, late in zip(runs, (1, 0), (0, 1), strict=True):
-        state, record = Run(run.path).load_last()
+        state, record = Run(run.path).load_last()[:2]
         assert (int(state.attempt), float(state.settings.late)) == (attempt, late)
         assert state.settings[:3] == run.experiment.settings(attempt)[:3]
-        assert record["attempts"] == attempt + 1
+        assert record.attempts == attempt + 1
 
 
 # A machine that needs no training
@@ -447,7 +449,7 @@ def test_a_machine_that_is_right_is_solved_at_once(
         *map(jax.tree.leaves, (access_machine, state.parameters)),
     )
     parameters = jax.tree.unflatten(jax.tree.structure(state.parameters), parameters)
-    run.save_last(state._replace(parameters=parameters), dataclasses.asdict(Progress()))
+    run.save_last(state._replace(parameters=parameters), Progress())
     progress = train(run)
     assert (progress.step, progress.solved_sequences, progress.finished) == (1, 4, True)
     (line,) = run.metrics()

@@ -10,9 +10,12 @@ import pytest
 
 import softmachine
 from softmachine.errors import RunError
+from softmachine.files import unsealed
 from softmachine.machines.ntm import NTM_PRESETS
 from softmachine.recipes import RECIPES
-from softmachine.training.curricula import Growing
+from softmachine.tasks.copy import Copy
+from softmachine.training import serialization
+from softmachine.training.curricula import Growing, Uniform
 from softmachine.training.runs import Run
 from softmachine.training.serialization import experiment_from_json, experiment_to_json
 
@@ -71,7 +74,7 @@ def test_a_directory_in_use_is_not_overwritten(experiment, tmp_path):
 def test_a_run_says_where_and_with_what_it_began(experiment, tmp_path):
     run = Run.create(tmp_path / "run", experiment)
     found = run.environment()
-    assert found == json.loads((run.path / "environment.json").read_text())
+    assert found == unsealed(json.loads((run.path / "environment.json").read_text()))
     age = datetime.datetime.now(datetime.UTC).date() - datetime.date.fromisoformat(
         found["date"]
     )
@@ -94,3 +97,51 @@ def test_no_run_no_config_damaged_config(experiment, tmp_path):
     (run.path / "config.json").write_text("{")
     with pytest.raises(RunError, match=r"config\.json cannot be read"):
         Run(run.path)
+
+
+def test_an_older_schema_is_upgraded_step_by_step(experiment, monkeypatch):
+    def renamed(old):
+        old["training"]["batch"] = old["training"].pop("examples")
+        return old
+
+    def doubled(old):
+        old["training"]["batch"] *= 2
+        return old
+
+    monkeypatch.setattr(serialization, "SCHEMA", 5)
+    monkeypatch.setattr(serialization, "UPGRADES", {3: renamed, 4: doubled})
+    value = experiment_to_json(experiment)
+    body = value["experiment"]
+    body["training"]["examples"] = body["training"].pop("batch")
+    old = {"schema": 3, "experiment": body}
+    kept = json.dumps(old)
+    found = experiment_from_json(old, "x")
+    assert found.training.batch == 2 * experiment.training.batch
+    assert json.dumps(old) == kept
+    del body["training"]["examples"]
+    with pytest.raises(RunError, match="x holds no valid experiment: schema 3 cannot be"):
+        experiment_from_json(old, "x")
+    with pytest.raises(RunError, match=r"x has schema 2; .* reads schema 3 and 4 and 5"):
+        experiment_from_json(old | {"schema": 2}, "x")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Half(Copy):
+    """A task that is not the package's."""
+
+
+def test_parts_of_ones_own_are_refused_before_anything_is_written(
+    experiment, with_training, tmp_path
+):
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Always(Uniform):
+        pass
+
+    for own in (
+        dataclasses.replace(experiment, task=Half()),
+        with_training(experiment, curriculum=Always()),
+    ):
+        with pytest.raises(RunError, match="does not come with softmachine") as error:
+            Run.create(tmp_path / "run", own)
+        assert "works with evaluate" in str(error.value)
+        assert not (tmp_path / "run").exists()

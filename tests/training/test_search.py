@@ -16,7 +16,7 @@ INTERVALS = {
     "gradient_noise": (1e-3, 2e-3),
     "entropy_bonus": (1e-6, 1e2),
 }
-OWN = Settings(*(np.float32(x) for x in (0.5, 0.25, 0.125, 0.0)))
+OWN = Settings(*(np.float32(x) for x in (0.5, 0.25, 0.125)), np.int32(0))
 
 
 def draws(search, count):
@@ -104,7 +104,7 @@ def test_without_a_search_all_members_train_with_the_experiment_s_own(
     nram_experiment, with_training
 ):
     plain = with_training(nram_experiment, search=Search())
-    expected = (3e-3, 0.01, 0.02, 0.0)
+    expected = (3e-3, 0.01, 0.02, 0)
     for state in (plain.settings(), plain.settings(4), plain.with_seed(5).settings(1)):
         np.testing.assert_allclose(state, expected, rtol=1e-6)
 

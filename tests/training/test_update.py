@@ -47,6 +47,21 @@ def test_updates_need_memory_for_the_largest_size(experiment, with_training):
         with_training(experiment, memory_rows=(3,)).machines_for_updates(machine)
 
 
+@pytest.mark.parametrize(("perfect", "share"), [(0, 1.0), (2, 0.5), (3, 0.1464), (4, 0.0)])
+def test_the_rate_falls_with_each_perfect_validation(experiment, with_training, perfect, share):
+    """Along a half cosine, (1 + cos(pi t)) / 2, to zero at the fourth."""
+    settling = with_training(experiment, settle=4)
+    state = first_state(experiment, step=100)
+    settings = state.settings._replace(perfect=jnp.asarray(perfect, jnp.int32))
+    late = state._replace(settings=settings)
+    plain, _ = updates(experiment, 101, state=late)
+    settled, _ = updates(settling, 101, state=late)
+    for before, full, less in zip(
+        *(jax.tree.leaves(s.parameters) for s in (state, plain, settled)), strict=True
+    ):
+        np.testing.assert_allclose(less - before, share * (full - before), rtol=0.02, atol=2e-6)
+
+
 def test_batch_must_divide_over_the_devices(experiment, with_training):
     with pytest.raises(ValueError, match="batch 3 cannot be divided over 2 devices"):
         updates(with_training(experiment, batch=3), 1, devices=2)

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +13,9 @@ import pytest
 import softmachine.zoo.publish as publishing
 from softmachine import zoo
 from softmachine.errors import CheckpointError, SoftmachineError
+from softmachine.files import digest
 from softmachine.machines.controllers import ControllerConfig
+from softmachine.machines.machine import split_trainable
 from softmachine.machines.ntm import NTMConfig
 from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.tasks.copy import Copy
@@ -21,8 +24,9 @@ from softmachine.training.checkpoints import save_checkpoint
 from softmachine.training.curricula import Uniform
 from softmachine.training.experiment import Experiment, SolvedConfig, TrainingConfig
 from softmachine.training.population import create_population
-from softmachine.training.runs import Run
-from softmachine.training.trainer import Progress, train
+from softmachine.training.progress import Progress
+from softmachine.training.runs import Run, save_machine
+from softmachine.training.trainer import train
 from softmachine.training.update import first_state
 from softmachine.zoo.card import render_card
 from softmachine.zoo.models import HOME, read_model
@@ -81,7 +85,7 @@ def finished_run(path, experiment):
     state = first_state(experiment)
     scores = {"validation_bits": 1.0, "validation_wrong_bits": 0.5}
     run.save_best(state, {"step": 1, "sequences": 4} | scores)
-    run.save_last(state, dataclasses.asdict(Progress(step=1, sequences=4, finished=True)))
+    run.save_last(state, Progress(step=1, sequences=4, finished=True))
     return run
 
 
@@ -203,13 +207,22 @@ def test_damaged_weights_are_refused(published):
 
 def test_weights_of_another_model_are_refused(experiment, published, tmp_path):
     path = published / "ntm-small.safetensors"
-    save_checkpoint(path, {"parameters": {"weight": jnp.zeros(3)}}, {})
+    whole = path.read_bytes()
+    tie = digest(json.loads((published / "ntm-small.json").read_text())["experiment"])
+    save_checkpoint(path, {"parameters": {"weight": jnp.zeros(3)}}, {}, tie)
     with pytest.raises(CheckpointError, match="belongs to another experiment"):
         zoo.load("ntm-small", published)
-    # The same machine, another seed: a sound file, but not the one of the card.
+    # The same machine, another seed.
     other = finished_run(tmp_path / "other", experiment.with_seed(1))
     publish(other, "other", [], tmp_path)
     path.write_bytes((tmp_path / "other.safetensors").read_bytes())
+    with pytest.raises(CheckpointError, match="another experiment than the one beside it"):
+        zoo.load("ntm-small", published)
+    # Of the same experiment: a sound file, but not the one of the card.
+    path.write_bytes(whole)
+    machine = zoo.load("ntm-small", published)
+    parameters, rest = split_trainable(jax.tree.map(lambda x: x + 1, machine))
+    save_machine(path, parameters, eqx.filter(rest, eqx.is_array), {}, tie)
     with pytest.raises(CheckpointError, match="damaged or not the file of its card"):
         zoo.load("ntm-small", published)
 
@@ -265,10 +278,10 @@ def test_only_finished_and_validated_runs_are_published(experiment, tmp_path):
     state, target = first_state(experiment), tmp_path / "zoo"
     with pytest.raises(SoftmachineError, match="is not finished: continue it with"):
         publish(new, "ntm-small", [], target)
-    new.save_last(state, dataclasses.asdict(Progress()))
+    new.save_last(state, Progress())
     with pytest.raises(SoftmachineError, match="is not finished: continue it with"):
         publish(new, "ntm-small", [], target)
-    new.save_last(state, dataclasses.asdict(Progress(finished=True)))
+    new.save_last(state, Progress(finished=True))
     with pytest.raises(SoftmachineError, match="no checkpoint"):
         publish(new, "ntm-small", [], target)
     new.save_best(state, {"sequences": 4, "validation_bits": float("nan")})
