@@ -38,7 +38,7 @@ def examine(run: Run) -> Verdict:
         raise SoftmachineError(f"{run.path} has a task without an exam")
     batch = draw_exam(task, 0, largest).batch
     digest = hashlib.sha256(b"".join(array.tobytes() for array in batch)).hexdigest()
-    checkpoint = read_record(run.path / "checkpoints" / "best.safetensors")
+    checkpoint = read_record(run.path / "checkpoints" / "best.safetensors", run.tie).value
     fingerprint = {"checkpoint": checkpoint, "exam": digest}
     known = run.load_result(RESULT)
     if isinstance(known, dict) and known.get("fingerprint") == fingerprint:

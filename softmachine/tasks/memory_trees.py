@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Int, PRNGKeyArray
 
 from softmachine.tasks.adversarial import Cases, Room
-from softmachine.tasks.memory import Drawn, MemoryTask
+from softmachine.tasks.memory import Drawn, MemoryTask, check_at_least
 from softmachine.tasks.memory_drawing import (
     cells_before_null,
     draw_order,
@@ -72,11 +72,15 @@ class WalkBST(MemoryTask):
 
     directions: tuple[int, int] = (1, 2)
     """What stands for left and for right; with a 0 the end of a path is ambiguous."""
+    steps_per_item: int = 1
+    """How many steps a machine takes for each node, besides five. A path may have a turn for
+    every node but one: with one step each, a turn must not take two."""
     largest = 5_000  # every node is compared with every other one
     addresses = frozenset({"root", "left", "right"})
 
     def __post_init__(self) -> None:
-        """Check the directions."""
+        """Check the directions and the steps."""
+        check_at_least(self, "steps_per_item", 1)
         left, right = self.directions
         most = self.cells(self.smallest) - 1
         if left == right or not (0 <= left <= most and 0 <= right <= most):
@@ -86,8 +90,8 @@ class WalkBST(MemoryTask):
             )
 
     def steps(self, size: Any) -> Any:
-        """Return a step per node and five."""
-        return size + 5
+        """Return ``steps_per_item`` steps per node and five."""
+        return self.steps_per_item * size + 5
 
     def cells(self, size: int) -> int:
         """Return the cells of the root, the answer, the path with its end, the nodes."""
