@@ -197,11 +197,11 @@ def test_what_happens_outside_is_told_and_no_failure(access_machine):
     ("run", "words"),
     [
         (lambda memory: memory, "it leaves the memory as it is"),
-        (lambda memory: [9, *memory[1:]], "no promise; [0, 1, 0] becomes [9, 1, 0]"),
+        (lambda memory: [9, *memory[1:]], "no promise; [0, 2, 0] becomes [9, 2, 0]"),
         (lambda _: 1 // 0, "it raises ZeroDivisionError: "),
         (
             lambda memory: memory if len(memory) > 3 else [1, 1, 1],
-            "no promise; [0, 1, 0] becomes [1, 1, 1] (",
+            "no promise; [0, 2, 0] becomes [1, 1, 1] (",
         ),
     ],
 )
