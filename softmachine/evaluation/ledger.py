@@ -18,12 +18,14 @@ from typing import Any
 
 import softmachine
 from softmachine.errors import SoftmachineError
+from softmachine.evaluation.examined import examine, largest_size
 from softmachine.evaluation.generalization import evaluate
 from softmachine.evaluation.ledger_page import to_markdown
 from softmachine.evaluation.paper import PaperTest, machine_kind, paper_tests
 from softmachine.evaluation.statistics import quantiles, wilson_interval
 from softmachine.files import replacing, write_json
 from softmachine.programs import mending
+from softmachine.tasks.exams import draw_exam
 from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.task import Task
 from softmachine.training.checkpoints import read_record
@@ -192,10 +194,19 @@ def _group(
 def _row(
     run: Run, tests: Sequence[PaperTest], sequences: int, report: Report | None
 ) -> dict[str, Any]:
-    """Return what one run came to."""
+    """Return what one run came to.
+
+    An NRAM that training took for solved counts as that if it passes today's exam.
+    """
     progress = run.load_progress() or Progress()
     judged = run.experiment.training.solved is not None
     solved = progress.solved_sequences is not None
+    verdict = None
+    if solved and isinstance(run.experiment.task, MemoryTask):
+        if report is not None:
+            report(f"examining {run.path}")
+        verdict = examine(run)
+        solved = verdict.right
     # Most members of an NRAM's population fail: their scores would take hours and say nothing.
     tested = progress.finished and (solved or not isinstance(run.experiment.task, MemoryTask))
     return {
@@ -203,11 +214,13 @@ def _row(
         "path": str(run.path),
         "finished": progress.finished,
         "solved": solved if judged else None,
+        "exam": None if verdict is None else verdict._asdict(),
         "failure": progress.failed,
         "attempts": progress.attempts,
-        "solved_sequences": progress.solved_sequences,
-        "solved_seconds": progress.solved_seconds,
-        "solved_device_seconds": progress.solved_device_seconds,
+        **{
+            f"solved_{name}": getattr(progress, f"solved_{name}") if solved else None
+            for name in ("sequences", "seconds", "device_seconds")
+        },
         "sequences": progress.sequences,
         "seconds": progress.seconds,
         "device_seconds": progress.device_seconds,
@@ -230,11 +243,23 @@ def paper_scores(run: Run, sequences: int = 1000) -> list[dict[str, Any]]:
     """Return a run's scores in the paper's tests of its task, a row each."""
     tests = paper_tests(run.experiment.task)
     scores = _scores(run, tests, sequences, None)
-    return [
+    rows = [
         {"test": test.name, "sequences": sequences, **row}
         for test, row in zip(tests, scores, strict=True)
         if row is not None
     ]
+    return [*rows, *_exam_rows(run)]
+
+
+def _exam_rows(run: Run) -> list[dict[str, Any]]:
+    """Return what a card says of the exam of an NRAM's task; of others, nothing."""
+    task, largest = run.experiment.task.held_out(larger=True), largest_size(run)
+    if not isinstance(task, MemoryTask):
+        return []
+    verdict, examples = examine(run), len(draw_exam(task, 0, largest).trials)
+    name = f"exam: hard cases up to size {largest}, in tight and roomy memories"
+    scores = {"wrong_cells": verdict.soft, "hard_error": verdict.hard}
+    return [{"test": name, "sequences": examples, **scores}]
 
 
 def _scores(
@@ -413,7 +438,9 @@ def _criterion(experiment: Experiment) -> dict[str, Any] | None:
         "error": solved.error,
         "sequences": solved.sequences,
         "sizes": [curriculum.smallest, curriculum.largest],
-        "test": None if test is None else {"largest": test.largest, "examples": test.examples},
+        "test": None
+        if test is None
+        else {"largest": test.largest, "examples": test.examples, "exam": True},
     }
 
 

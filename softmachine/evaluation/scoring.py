@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -103,55 +103,80 @@ def build_scorer(task: Task, max_size: int, *, and_hard: bool = False) -> Scorer
     often this is called with the same arguments. The examples are spread over all
     local devices. What is drawn for example i depends on (key, i) alone.
     """
-    devices = tuple(jax.local_devices())
-    everywhere = NamedSharding(Mesh(devices, ("batch",)), PartitionSpec())
 
     def scorer(machine: Machine, key: PRNGKeyArray, sizes: Int[Array, " batch"]) -> Metrics:
-        count = len(sizes)
-        machine = jax.tree.map(
-            lambda x: jax.device_put(x, everywhere) if eqx.is_array(x) else x, machine
-        )
-        block = BATCH * len(devices)
-        padded = -(-count // block) * block
-        keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(padded))
-        sizes = jnp.pad(jnp.asarray(sizes), (0, padded - count), constant_values=1)
-        blocks = [
-            _score(
-                machine,
-                keys[i : i + block],
-                sizes[i : i + block],
-                task,
-                max_size,
-                devices,
-                and_hard,
-            )
-            for i in range(0, padded, block)
-        ]
-        return jax.tree.map(lambda *xs: jnp.concatenate(xs)[:count], *blocks)
+        keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(len(sizes)))
+        return _in_blocks(_score, machine, (keys, jnp.asarray(sizes)), task, max_size, and_hard)
 
     return scorer
 
 
-@compiling.filter_jit
-def _score(machine, keys, sizes, task, max_size, devices, and_hard):
-    """Score a block of examples, spread over devices."""
-    arrays, static = eqx.partition(machine, eqx.is_array)
-    split, whole = PartitionSpec("batch"), PartitionSpec()
+def score_examples(
+    machine: NRAM, task: MemoryTask, examples: Example, max_steps: int
+) -> Metrics:
+    """Return metrics of examples that are there already, one value for each.
 
-    def local(arrays, keys, sizes):
-        machine = eqx.combine(arrays, static)
+    They have a leading axis, take at most ``max_steps`` steps, and stand in memories of one
+    size: each size is a program of its own.
+    """
+    return _in_blocks(_score_examples, machine, (examples,), task, max_steps)
+
+
+def _in_blocks(
+    score: Callable[..., Metrics], machine: Machine, arrays: Any, *known: Any
+) -> Metrics:
+    """Return what a function of a machine and some examples gives for any number of them."""
+    devices = tuple(jax.local_devices())
+    everywhere = NamedSharding(Mesh(devices, ("batch",)), PartitionSpec())
+    machine = jax.tree.map(
+        lambda x: jax.device_put(x, everywhere) if eqx.is_array(x) else x, machine
+    )
+    count, block = len(jax.tree.leaves(arrays)[0]), BATCH * len(devices)
+    # The last block is filled up with examples that are there already.
+    places = np.arange(-(-count // block) * block) % count
+    blocks = [
+        score(machine, *jax.tree.map(lambda x, some=some: x[some], arrays), *known, devices)
+        for some in np.split(places, len(places) // block)
+    ]
+    return jax.tree.map(lambda *xs: jnp.concatenate(xs)[:count], *blocks)
+
+
+@compiling.filter_jit
+def _score(machine, keys, sizes, task, max_size, and_hard, devices):
+    """Score a block of examples, spread over devices."""
+
+    def local(machine, keys, sizes):
         if and_hard:
             assert isinstance(task, MemoryTask)
             return score_soft_and_hard(machine, task, keys, sizes, max_size)
         return score_batch(machine, task, keys, sizes, max_size).metrics
 
+    return _spread(local, machine, (keys, sizes), devices)
+
+
+@compiling.filter_jit
+def _score_examples(machine, examples, task, max_steps, devices):
+    """Score a block of examples that are there already, spread over devices."""
+
+    def local(machine, examples):
+        steps = jnp.max(examples.steps)
+        outputs = run_batch(machine, examples.inputs, steps=steps, max_steps=max_steps)
+        return task.metrics(outputs, _batch_last(examples))
+
+    return _spread(local, machine, (examples,), devices)
+
+
+def _spread(local, machine, arrays, devices):
+    """Run a function of a machine and some arrays, these spread over devices."""
+    weights, static = eqx.partition(machine, eqx.is_array)
+    split, whole = PartitionSpec("batch"), PartitionSpec()
     return jax.shard_map(
-        local,
+        lambda weights, *arrays: local(eqx.combine(weights, static), *arrays),
         mesh=Mesh(devices, ("batch",)),
-        in_specs=(whole, split, split),
+        in_specs=(whole, *[split] * len(arrays)),
         out_specs=split,
         check_vma=False,
-    )(arrays, keys, sizes)
+    )(weights, *arrays)
 
 
 def score_together(
@@ -231,25 +256,6 @@ def _score_together(machines, keys, sizes, task, max_size, devices):
         out_specs=split,
         check_vma=False,
     )(arrays, keys, sizes)
-
-
-def score_hard(
-    machine: NRAM,
-    task: MemoryTask,
-    key: PRNGKeyArray,
-    sizes: Int[Array, " batch"],
-    max_size: int,
-) -> Metrics:
-    """Return the errors of a machine made hard, on the examples of `build_scorer`."""
-    return _score_hard(machine, key, jnp.asarray(sizes), task, max_size)
-
-
-@compiling.filter_jit
-def _score_hard(machine, key, sizes, task, max_size):
-    keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(len(sizes)))
-    examples, _ = _draw(task, keys, sizes, max_size)
-    after = run_hard_batch(machine, examples.inputs, examples.steps)
-    return jax.vmap(task.output.score)(after.memory, examples)
 
 
 def score_soft_and_hard(

@@ -14,10 +14,12 @@ from softmachine.errors import SoftmachineError
 from softmachine.machines.nram import NRAM
 from softmachine.machines.nram_wiring import WiringTable, read_wiring
 from softmachine.programs.repair import repair, wrong_cells
+from softmachine.tasks.exams import Batch, draw_exam
+from softmachine.tasks.memory import MemoryTask
 from softmachine.training.experiment import Experiment
 from softmachine.training.fine_tuning import fine_tune
 from softmachine.training.runs import Run
-from softmachine.training.wire_search import HOT, Batch, draw_batch, search_wires
+from softmachine.training.wire_search import HOT, draw_batch, search_wires
 
 RESULT = "repair"
 """Name of the result under which a run keeps its outcome."""
@@ -28,7 +30,10 @@ LARGEST = 50
 
 
 class Outcome(NamedTuple):
-    """Shares of wrong cells of one member in a test, made hard, after each way to mend it."""
+    """Shares of wrong cells of one member in a test, made hard, after each way to mend it.
+
+    The test is that of training: random examples and the exam of the task's hard cases.
+    """
 
     soft: float
     """Of the soft machine, in validation: at the sizes trained on."""
@@ -57,7 +62,8 @@ def mend_members(
         runs: the members, NRAMs.
         updates: how long to fine-tune.
         tables: how many tables of wires are tried by annealing, for each member.
-        examples: how many examples, up to size `LARGEST`, tell whether it helped.
+        examples: how many random examples, up to size `LARGEST`, tell whether it helped,
+            besides the exam of the task's adversarial cases.
         seed: of the examples.
 
     Raises:
@@ -103,7 +109,7 @@ def rates(outcomes: Sequence[Outcome]) -> dict[str, int]:
 
 
 def _batches(experiment: Experiment, examples: int, seed: int) -> tuple[Batch, Batch]:
-    """Return examples for the search and for the test."""
+    """Return examples for the search and for the test: random ones, and exams."""
     curriculum, solved = experiment.training.curriculum, experiment.training.solved
     key, test_key = jax.random.split(jax.random.key(seed))
     rng = np.random.default_rng(seed)
@@ -112,9 +118,14 @@ def _batches(experiment: Experiment, examples: int, seed: int) -> tuple[Batch, B
     sizes = rng.integers(curriculum.smallest, searched + 1, SEARCHED)
     tested = rng.integers(curriculum.smallest, largest + 1, examples)
     task = experiment.task
+    held_out = task.held_out(larger=True)
+    assert isinstance(task, MemoryTask)
+    assert isinstance(held_out, MemoryTask)
+    guide = draw_batch(task, key, sizes, searched)
+    test = draw_batch(held_out, test_key, tested, largest)
     return (
-        draw_batch(task, key, sizes, searched),
-        draw_batch(task.held_out(larger=True), test_key, tested, largest),
+        guide.followed_by(draw_exam(task, [seed, 0], searched).batch),
+        test.followed_by(draw_exam(held_out, [seed, 1], largest).batch),
     )
 
 

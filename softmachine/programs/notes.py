@@ -5,7 +5,10 @@ from __future__ import annotations
 import inspect
 from typing import NamedTuple
 
+from softmachine.programs.outside import outside
 from softmachine.programs.program import Program
+from softmachine.programs.python_code import python_code
+from softmachine.programs.running import load_python
 from softmachine.programs.verify import Report
 from softmachine.tasks.given import Given
 from softmachine.tasks.memory import MemoryTask
@@ -40,9 +43,18 @@ def notes(
         "All sums are modulo n, the number of cells; values are 0 to n - 1. "
         + steps_note(program.steps, program.counts_steps),
         variables_note(program),
+        *outside_note(program, task),
         f"Extracted by softmachine from {provenance}.",
         verified(report, program.observed),
     ]
+
+
+def outside_note(program: Program, task: MemoryTask) -> list[str]:
+    """Return what the program does with inputs that the task says nothing about."""
+    if not task.outside_cases():
+        return []
+    run = load_python(python_code(program, "A program.", []))
+    return [f"Outside the task, as observed: {'; '.join(outside(task, run))}."]
 
 
 def layout(task: MemoryTask) -> str:
@@ -138,4 +150,8 @@ def verified(report: Report | None, observed: int = 0) -> str:
     )
     if report is None:
         return f"{states} Nothing else was verified."
-    return f"{states} Verified: " + "; ".join(map(str, report.checks)) + "."
+    return (
+        f"{states} Verified: "
+        + "; ".join(str(check) for check in report.checks if check.how != "outside")
+        + "."
+    )

@@ -19,7 +19,7 @@ from softmachine.machines.nram import NRAM, NRAMConfig
 from softmachine.machines.nram_wiring import WiringTable, live_rows, run_wiring
 from softmachine.programs.extract import controller_table
 from softmachine.programs.reachable import Table
-from softmachine.training.wire_search import Batch
+from softmachine.tasks.exams import Batch
 
 TRIED_AT_ONCE = 64
 """Changes that are run together."""
@@ -123,13 +123,8 @@ def _errors(
     config: NRAMConfig, table: WiringTable, batch: Batch
 ) -> tuple[Float[np.ndarray, " examples"], Bool[np.ndarray, "examples patterns"]]:
     """Return each example's share of wrong cells, and the patterns it met."""
-    ran = run_wiring(config, table, batch.memories, batch.steps)
-    return _wrong(ran.memories, batch), ran.patterns
-
-
-def _wrong(memories, batch):
-    wrong = ((memories != batch.targets) & batch.scored).sum(axis=1)
-    return wrong / np.maximum(batch.scored.sum(axis=1), 1)
+    ran = run_wiring(config, table, batch.memories, batch.steps, values=batch.cells)
+    return batch.wrong(ran.memories), ran.patterns
 
 
 def _candidates(
@@ -163,7 +158,8 @@ def _try_all(
             stacked,
             repeated.memories,
             repeated.steps,
+            values=repeated.cells,
             table_of=np.repeat(np.arange(len(some)), count),
         )
-        scores.append(_wrong(ran.memories, repeated).reshape(len(some), count).mean(axis=1))
+        scores.append(repeated.wrong(ran.memories).reshape(len(some), count).mean(axis=1))
     return np.concatenate(scores)

@@ -1,8 +1,10 @@
 """Is the program right? Proof by exhaustion where that is feasible, tests beyond it.
 
-Four questions: does the program do what the hard machine does, for all small memories and for
-many larger ones; is the C the same as the Python; does it solve the task, up to a million
-items? A program that is right only as long as numbers are small fails the last.
+Five questions: does the program do what the hard machine does, for all small memories and for
+many larger ones; is the C the same as the Python; does it solve the task on random examples;
+on the hard ones of its exam; up to a million items? A program that is right only as long as
+numbers are small fails the last; one that relies on spare cells, or on paths that are short,
+fails the exam (`softmachine.tasks.exams`), which is that of the machine's training.
 """
 
 from __future__ import annotations
@@ -22,10 +24,12 @@ from softmachine import compiling
 from softmachine.machines.nram import NRAM
 from softmachine.machines.nram_hard import run_hard_batch
 from softmachine.programs.c_code import c_code
+from softmachine.programs.outside import outside
 from softmachine.programs.program import Program
 from softmachine.programs.python_code import python_code
 from softmachine.programs.running import Run, load_c, load_python
 from softmachine.programs.values import LEAST_CELLS
+from softmachine.tasks.exams import Exam, draw_exam
 from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.steps import StepRule
 from softmachine.tasks.task import Example, sample_batch
@@ -36,6 +40,8 @@ INPUTS = 10_000
 SIZES = (10, 100, 10_000, 1_000_000)
 BOUNDS = (6, 50)
 """Random examples are of sizes up to these, as many for each."""
+EXAMINED = 200
+"""The largest size of the exam."""
 BLOCK = 4096
 """Memories that the hard machine works on at once."""
 MOST_SHOWN = 24
@@ -46,14 +52,14 @@ class Check(NamedTuple):
     """One thing that was looked at."""
 
     how: str
-    """``proven``, ``tested`` or ``skipped``."""
+    """``proven``, ``tested``, ``skipped``, or ``outside``: neither right nor wrong."""
     what: str
     inputs: int
     counterexample: str | None = None
 
     def __str__(self) -> str:
-        if self.how == "skipped":
-            return f"skipped: {self.what}"
+        if self.how in ("skipped", "outside"):
+            return f"{self.how}: {self.what}"
         count = f"{self.inputs:,} input{'' if self.inputs == 1 else 's'}"
         if self.counterexample is not None:
             return f"WRONG: {self.what}; {self.counterexample}"
@@ -102,10 +108,12 @@ def verify(
         _draw(task, jax.random.key(seed + i), -(-inputs // len(BOUNDS)), task.smallest, bound)
         for i, bound in enumerate(BOUNDS)
     ]
+    exam = draw_exam(task, seed, EXAMINED)
     small = [] if program.observed else list(_all_memories(exhaustive))
     random = _random_memories(
         examples, np.random.default_rng(seed), inputs, anything=not program.observed
     )
+    random += [trial.memory for trial in exam.distinct()]
     less, more = (f(map(len, random)) for f in (min, max))
     of = "examples in memories" if program.observed else "memories"
     same = functools.partial(_same_as_machine, machine, program.steps, run)
@@ -122,7 +130,10 @@ def verify(
         else:
             checks.append(_same(run, native, [*small, *random]))
         checks.append(_solves_examples(task, run, examples))
+        if exam.trials:
+            checks.append(_solves_exam(task, run, exam))
         checks += _solves_large(task, run, native, seed, sizes)
+    checks += [Check("outside", sentence, 0) for sentence in outside(task, run)]
     return Report(tuple(checks))
 
 
@@ -222,8 +233,35 @@ def _solves_examples(task: MemoryTask, run: Run, examples: Sequence[Example]) ->
         rows = np.argsort(np.asarray(drawn.steps), kind="stable").tolist()
         wrong = wrong or _first_wrong(run, drawn, rows=rows)
         count += len(rows)
-    what = f"solves {type(task).__name__} at sizes {task.smallest} to {BOUNDS[-1]}"
-    return Check("tested", what, count, wrong)
+    bounds = " and ".join(f"{task.smallest} to {bound}" for bound in BOUNDS)
+    what = f"solves random examples of {type(task).__name__} at sizes {bounds}, in memories "
+    return Check("tested", what + "for the largest", count, wrong)
+
+
+def _solves_exam(task: MemoryTask, run: Run, exam: Exam) -> Check:
+    """Compare with the task's answers to its adversarial cases, smallest memories first."""
+    trials, wrong, first = exam.distinct(), 0, None
+    for trial in trials:
+        found = _attempt(run, trial.memory)
+        expected = [
+            value if counts else -1
+            for value, counts in zip(trial.targets, trial.scored, strict=True)
+        ]
+        if isinstance(found, list) and all(
+            value in (-1, cell) for value, cell in zip(expected, found, strict=True)
+        ):
+            continue
+        wrong += 1
+        if first is None:
+            how = _difference(trial.memory, expected, found, "the task")
+            first = (
+                f"{trial.case}, size {trial.size:,}, {trial.room} ({len(trial.memory):,} "
+                f"cells): {how}"
+            )
+    what = f"solves the exam of {type(task).__name__} ({exam})"
+    if first is not None:
+        first = f"{wrong:,} of {len(trials):,} are wrong, the first: {first}"
+    return Check("tested", what, len(trials), first)
 
 
 def _solves_large(
@@ -231,7 +269,7 @@ def _solves_large(
 ) -> Iterator[Check]:
     for size in sizes:
         count = max(1, min(100, 100_000 // size))
-        what = f"solves {type(task).__name__} at size {size:,}"
+        what = f"solves random examples of {type(task).__name__} at size {size:,}"
         if task.largest is not None and size > task.largest:
             yield Check("skipped", f"{what}: the task draws no examples as large as that", 0)
             continue

@@ -107,7 +107,7 @@ def nram_merge() -> Experiment:
 
 def nram_walk_bst() -> Experiment:
     """NRAM: follow directions through a binary search tree."""
-    return _deep("nram-walk-bst", WalkBST(), Uniform(smallest=1, largest=6))
+    return _deep("nram-walk-bst", WalkBST(steps_per_item=2), Uniform(smallest=1, largest=6))
 
 
 def nram_noise() -> Experiment:

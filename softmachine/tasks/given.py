@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Int, PRNGKeyArray
 
 from softmachine.choices import Count, check_fields
 from softmachine.errors import ExamplesError
+from softmachine.tasks.adversarial import Cases
 from softmachine.tasks.examples import (
     LEAST_CELLS,
     GivenExample,
@@ -23,7 +24,7 @@ from softmachine.tasks.examples import (
     extent,
     parse_examples,
 )
-from softmachine.tasks.memory import Drawn, LaidOut, MemoryTask
+from softmachine.tasks.memory import Drawn, LaidOut, MemoryTask, Trial, fill
 from softmachine.tasks.steps import StepRule
 from softmachine.tasks.task import Example
 
@@ -132,6 +133,35 @@ class Given(MemoryTask):
         room = max(trained.cells(trained.sizes[-1]), len(own), needed)
         memory, rule = own + [0] * (room - len(own)), self.step_rule()
         return LaidOut(memory, rule.steps(own if rule.of == "length" else memory), len(own))
+
+    def adversarial_cases(self) -> Cases:
+        """Return none: nobody said what is hard; see `trials`."""
+        return {}
+
+    def trials(
+        self, rng: np.random.Generator, sizes: Sequence[int], largest: int, repeats: int
+    ) -> Iterator[Trial]:
+        """Yield examples of this part: the first, the last and ``repeats`` more of each size.
+
+        Each in twice the memory that it needs: a program takes numbers as large as they come,
+        so that what is right need not be right where there is no room. ``sizes`` are those that
+        there are, up to ``largest``.
+        """
+        del sizes
+        for size in [size for size in self.sizes if size <= largest]:
+            group = [x for x in self.part_examples(self.part) if x.size == size]
+            some = rng.permutation(len(group))[:repeats].tolist()
+            for example in [group[i] for i in sorted({0, len(group) - 1, *some})]:
+                cells = 2 * example.memory
+                memory = fill(example.before, cells)
+                scored = [bool(x) for x in fill([int(x) for x in example.scored], cells)]
+                after = fill(example.after, cells)
+                targets = [
+                    a if counts else b
+                    for a, b, counts in zip(after, memory, scored, strict=True)
+                ]
+                room = "in twice the memory that it needs"
+                yield Trial("given", room, size, memory, targets, scored)
 
     def cells(self, size: int) -> int:
         """Return the cells of the largest memory of the part's examples up to a size."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax
@@ -14,6 +15,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from softmachine.machines.gates import weighted_sum
+from softmachine.tasks.adversarial import Cases, Room
 from softmachine.tasks.steps import StepRule
 from softmachine.tasks.task import Answer, Example, Task
 
@@ -145,6 +147,18 @@ class LaidOut(NamedTuple):
     """How many cells are the person's own: so many of the machine's memory are the answer."""
 
 
+class Trial(NamedTuple):
+    """An example of an adversarial case."""
+
+    case: str
+    room: str
+    """What kind of memory it stands in, in words."""
+    size: int
+    memory: list[int]
+    targets: list[int]
+    scored: list[bool]
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MemoryTask(Task):
     """A memory of M cells with integers in 0..M-1; what some of the cells shall hold.
@@ -155,7 +169,8 @@ class MemoryTask(Task):
     which ends arrays and marks missing pointers, is 0.
 
     A subclass says how many `cells` and steps there are, what the cells are called
-    (`labels`), and how one memory is drawn (`_draw`).
+    (`labels`), how one memory is drawn (`_draw`), which memory is wanted (`_solve`), and what
+    is hard (`adversarial_cases`).
     """
 
     output = MemoryCells()
@@ -267,6 +282,54 @@ class MemoryTask(Task):
         """Return the first scored cell, and what it and those after it shall hold."""
         del memory
 
+    @abc.abstractmethod
+    def adversarial_cases(self) -> Cases:
+        """Return what a machine has to get right before it counts as an algorithm.
+
+        By name; one of them, ``random``, is what `_draw` draws.
+        """
+
+    def outside_cases(self) -> Cases:
+        """Return inputs that the task says nothing about, such as an empty list, by name.
+
+        Nobody has to get them right; what programs do with them is told to those who ask.
+        """
+        return {}
+
+    def trials(
+        self, rng: np.random.Generator, sizes: Sequence[int], largest: int, repeats: int
+    ) -> Iterator[Trial]:
+        """Yield examples of every adversarial case, each different, ``repeats`` of a kind.
+
+        Each size comes in the smallest memory that holds it, with one spare cell, and in the
+        memory for ``largest``. Raises ValueError if a case gives a memory that is not laid out
+        as the task has it.
+        """
+        seen = set()
+        for size in sizes:
+            tight = self.cells(size)
+            rooms = {
+                "in the smallest memory": tight,
+                "with one spare cell": tight + 1,
+                f"with room for {largest:,}": self.cells(largest),
+            }
+            for (room, cells), (name, case) in itertools.product(
+                rooms.items(), self.adversarial_cases().items()
+            ):
+                for _ in range(repeats):
+                    memory = fill(case(Room(size, cells, rng)), cells)
+                    if (size, *memory) in seen:
+                        continue
+                    seen.add((size, *memory))
+                    found = self.answer(np.array(memory))
+                    if found is None:
+                        raise ValueError(
+                            f"{type(self).__name__} has no answer to its own case {name!r} of "
+                            f"size {size} in {cells} cells: {memory}"
+                        )
+                    targets, mask = found
+                    yield Trial(name, room, size, memory, targets.tolist(), (mask > 0).tolist())
+
     def pointers(self, memory: Sequence[int]) -> list[int]:
         """Return which cells of an example's first memory hold addresses of others."""
         labels = self.labels(memory)
@@ -312,6 +375,13 @@ class MemoryTask(Task):
                 for v, bad in zip(np.asarray(outputs).tolist(), wrong, strict=True)
             ]
         return _columns(rows)
+
+
+def fill(memory: Sequence[int], cells: int) -> list[int]:
+    """Return a memory with zeros after it, so that it has so many cells."""
+    if len(memory) > cells:
+        raise ValueError(f"a memory of {cells} cells does not hold {list(memory)}")
+    return [*memory, *[0] * (cells - len(memory))]
 
 
 def _columns(rows: dict[str, list[str]], width: int = 80) -> str:

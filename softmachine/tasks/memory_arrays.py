@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any
 
 import jax
@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, Int, PRNGKeyArray
 
 from softmachine.choices import Bounds, Count, check_fields
+from softmachine.tasks.adversarial import Case, Cases, Room, arrays
 from softmachine.tasks.memory import Drawn, MemoryTask
 from softmachine.tasks.memory_drawing import (
     cells_before_null,
@@ -80,6 +81,24 @@ class Access(MemoryTask):
     ) -> tuple[int, Int[np.ndarray, " scored"]] | None:
         """Return the value that the pointer points at."""
         return 0, memory[memory[:1]]
+
+    def adversarial_cases(self) -> Cases:
+        """Return the array's, and those of the pointer."""
+        return arrays(lambda room, array: [room.pick(1, room.size), *array]) | {
+            "the first value": lambda room: [1, *room.values()],
+            "the last value": lambda room: [room.size, *room.values()],
+            "values that are their own addresses": lambda room: [
+                room.pick(1, room.size),
+                *range(1, room.size + 1),
+            ],
+        }
+
+    def outside_cases(self) -> Cases:
+        """Return pointers to what is no value."""
+        return {
+            "a pointer to itself (k is 0)": lambda room: [0, *room.values()],
+            "k past the end of the array": lambda room: [room.size + 1, *room.values()],
+        }
 
     def _draw(
         self, key: PRNGKeyArray, size: Int[Array, ""], max_size: int, cells: int
@@ -146,6 +165,18 @@ class Increment(MemoryTask):
         size = cells_before_null(memory.tolist(), 0)
         return 0, (memory[:size] + 1) % len(memory)
 
+    def adversarial_cases(self) -> Cases:
+        """Return the array's."""
+        return arrays(lambda room, array: array, less=1)
+
+    def outside_cases(self) -> Cases:
+        """Return arrays with nothing to count from, or nothing to count up to."""
+        return {
+            "an empty array": lambda room: [0, *room.values()],
+            "a value of n - 1": lambda room: [room.most, *room.values(room.size - 1)],
+            "an array without an end": lambda room: room.values(room.cells),
+        }
+
     def _draw(
         self, key: PRNGKeyArray, size: Int[Array, ""], max_size: int, cells: int
     ) -> Drawn:
@@ -162,7 +193,9 @@ class _ArrayToPointer(MemoryTask):
     addresses = frozenset({"p"})
 
     @abc.abstractmethod
-    def _written(self, array: Int[Array, " room"], size: Int[Array, ""]) -> Int[Array, " room"]:
+    def _written(
+        self, array: Int[Array | np.ndarray, " room"], size: Int[Array, ""] | int
+    ) -> Int[Array | np.ndarray, " room"]:
         """Return what to write, in the first ``size`` places, from the array there."""
 
     def steps(self, size: Any) -> Any:
@@ -191,8 +224,24 @@ class _ArrayToPointer(MemoryTask):
         size = pointer - 1
         if size < 1 or pointer + size > len(memory):
             return None
-        array = jnp.asarray(memory[1:pointer])
-        return pointer, np.asarray(self._written(array, jnp.asarray(size)))
+        return pointer, np.asarray(self._written(memory[1:pointer], size))
+
+    def adversarial_cases(self) -> Cases:
+        """Return the array's, and values that look like the pointer."""
+        return arrays(lambda room, array: [room.size + 1, *array]) | {
+            "all values equal to the pointer": lambda room: [room.size + 1] * (room.size + 1)
+        }
+
+    def outside_cases(self) -> Cases:
+        """Return pointers to where there is no room."""
+        return {
+            "an empty array (p is 1)": lambda room: [1, *room.values()],
+            "a pointer to itself (p is 0)": lambda room: [0, *room.values()],
+            "no room for what is written": lambda room: [
+                room.most,
+                *room.values(room.cells - 1),
+            ],
+        }
 
     def _draw(
         self, key: PRNGKeyArray, size: Int[Array, ""], max_size: int, cells: int
@@ -201,7 +250,7 @@ class _ArrayToPointer(MemoryTask):
         array = draw_values(key, max_size, 1, cells - 1)
         pointer = size + 1
         inputs = put(jnp.zeros(cells, jnp.int32), 1, array, size).at[0].set(pointer)
-        targets = put(inputs, pointer, self._written(array, size), size)
+        targets = put(inputs, pointer, jnp.asarray(self._written(array, size)), size)
         return inputs, targets, within(cells, pointer, size)
 
 
@@ -230,7 +279,9 @@ class MemoryCopy(_ArrayToPointer):
     'p A0 A1 A2 A3 A4 out0 out1 out2 out3 out4'
     """
 
-    def _written(self, array: Int[Array, " room"], size: Int[Array, ""]) -> Int[Array, " room"]:
+    def _written(
+        self, array: Int[Array | np.ndarray, " room"], size: Int[Array, ""] | int
+    ) -> Int[Array | np.ndarray, " room"]:
         """Return the array."""
         del size
         return array
@@ -263,9 +314,11 @@ class Reverse(_ArrayToPointer):
     target     .    .    .    1    2    .    .
     """
 
-    def _written(self, array: Int[Array, " room"], size: Int[Array, ""]) -> Int[Array, " room"]:
+    def _written(
+        self, array: Int[Array | np.ndarray, " room"], size: Int[Array, ""] | int
+    ) -> Int[Array | np.ndarray, " room"]:
         """Return the first ``size`` values from the last to the first."""
-        return array[(size - 1 - jnp.arange(len(array))) % size]
+        return array[(size - 1 - np.arange(len(array))) % size]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -330,6 +383,47 @@ class Swap(MemoryTask):
         swapped = memory.copy()
         swapped[[p, q]] = memory[[q, p]]
         return 2, swapped[2 : size + 2]
+
+    def adversarial_cases(self) -> Cases:
+        """Return the array's, and those of the pointers."""
+
+        def random(room: Room, array: list[int]) -> list[int]:
+            p, q = room.order()[:2]
+            return [p + 2, q + 2, *array]
+
+        def alike(room: Room) -> list[int]:
+            memory = random(room, room.values())
+            p, q = memory[:2]
+            memory[p], memory[q] = q, p
+            return memory
+
+        def neighbours(room: Room) -> list[int]:
+            p = room.pick(2, room.size)
+            return [p, p + 1, *room.values()]
+
+        def backwards(room: Room) -> list[int]:
+            p, q, *array = neighbours(room)
+            return [q, p, *array]
+
+        return arrays(random) | {
+            "first and last": lambda room: [2, room.size + 1, *room.values()],
+            "last and first": lambda room: [room.size + 1, 2, *room.values()],
+            "neighbours": neighbours,
+            "neighbours in reverse": backwards,
+            "values that are the pointers": alike,
+        }
+
+    def outside_cases(self) -> Cases:
+        """Return pointers that differ from the task's."""
+        return {
+            "both pointers the same": lambda room: [2, 2, *room.values()],
+            "a pointer to a pointer": lambda room: [0, 2, *room.values()],
+            "a pointer past the end of the array": lambda room: [
+                2,
+                room.size + 2,
+                *room.values(),
+            ],
+        }
 
     def _draw(
         self, key: PRNGKeyArray, size: Int[Array, ""], max_size: int, cells: int
@@ -414,6 +508,42 @@ class Permutation(MemoryTask):
         if not fits or (indices < 0).any() or (indices >= size).any():
             return None
         return 1, memory[first + indices]
+
+    def adversarial_cases(self) -> Cases:
+        """Return the array's, and those of the permutation."""
+
+        def lay_out(room: Room, order: Iterable[int], array: list[int]) -> list[int]:
+            return [room.size + 1, *(i + self.first_index for i in order), *array]
+
+        def ordered(order: Callable[[int], Iterable[int]]) -> Case:
+            return lambda room: lay_out(room, order(room.size), room.values())
+
+        return arrays(lambda room, array: lay_out(room, room.order(), array)) | {
+            "the identity": ordered(range),
+            "the reversal": ordered(lambda size: reversed(range(size))),
+            "a shift to the left": ordered(lambda size: [*range(1, size), 0]),
+            "a shift to the right": ordered(lambda size: [size - 1, *range(size - 1)]),
+            "values that look like indices": lambda room: lay_out(
+                room, room.order(), room.values(high=room.size)
+            ),
+        }
+
+    def outside_cases(self) -> Cases:
+        """Return indices that are no permutation."""
+        first = self.first_index
+        return {
+            "no index at all (a is 1)": lambda room: [1, *room.values()],
+            "the same index everywhere": lambda room: [
+                room.size + 1,
+                *[first] * room.size,
+                *room.values(),
+            ],
+            "an index past the end": lambda room: [
+                room.size + 1,
+                *[room.size + first] * room.size,
+                *room.values(),
+            ],
+        }
 
     def _draw(
         self, key: PRNGKeyArray, size: Int[Array, ""], max_size: int, cells: int
@@ -502,6 +632,55 @@ class Merge(MemoryTask):
             return None
         return o, np.sort(np.concatenate([first, second]))
 
+    def adversarial_cases(self) -> Cases:
+        """Return those of two sorted arrays."""
+
+        def split(first: Callable[[int], int], content: Case = _below_guard) -> Case:
+            """Return a case with so many of the values in the first array, each sorted."""
+
+            def case(room: Room) -> list[int]:
+                values, count = list(content(room)), first(room.size)
+                return _lay_out(room, sorted(values[:count]), sorted(values[count:]))
+
+            return case
+
+        def anywhere(content: Case = _below_guard) -> Case:
+            return lambda room: split(lambda size: room.pick(1, size - 1), content)(room)
+
+        return {
+            "random": anywhere(),
+            "all of A smaller": anywhere(lambda room: sorted(_below_guard(room))),
+            "all of B smaller": anywhere(lambda room: sorted(_below_guard(room))[::-1]),
+            "all equal": anywhere(lambda room: [room.pick(1, room.most - 1)] * room.size),
+            "all smallest": anywhere(lambda room: [1] * room.size),
+            "all largest": anywhere(lambda room: [room.most - 1] * room.size),
+            "many ties": anywhere(lambda room: room.values(high=min(2, room.most - 1))),
+            "in turn": lambda room: _lay_out(
+                room, (values := sorted(_below_guard(room)))[::2], values[1::2]
+            ),
+            "in turn with B first": lambda room: _lay_out(
+                room, (values := sorted(_below_guard(room)))[1::2], values[::2]
+            ),
+            "one value in A": split(lambda size: 1),
+            "one value in B": split(lambda size: size - 1),
+            "the largest value alone in A": split(
+                lambda size: 1, lambda room: sorted(_below_guard(room))[::-1]
+            ),
+            "the smallest value alone in B": split(
+                lambda size: size - 1, lambda room: sorted(_below_guard(room))[::-1]
+            ),
+        }
+
+    def outside_cases(self) -> Cases:
+        """Return arrays that are empty or not sorted."""
+        return {
+            "an empty A": lambda room: _lay_out(room, [], sorted(_below_guard(room))),
+            "an empty B": lambda room: _lay_out(room, sorted(_below_guard(room)), []),
+            "arrays that are not sorted": lambda room: _lay_out(
+                room, [room.most - 1], [*range(room.size - 1, 0, -1)]
+            ),
+        }
+
     def _draw(
         self, key: PRNGKeyArray, size: Int[Array, ""], max_size: int, cells: int
     ) -> Drawn:
@@ -521,3 +700,15 @@ class Merge(MemoryTask):
         inputs = inputs.at[0].set(a).at[1].set(b).at[2].set(o)
         targets = put(inputs, o, merged, size)
         return inputs, targets, within(cells, o, size)
+
+
+def _below_guard(room: Room) -> list[int]:
+    """Draw values smaller than the guard."""
+    return room.values(high=room.most - 1)
+
+
+def _lay_out(room: Room, first: list[int], second: list[int]) -> list[int]:
+    """Return the memory with two arrays to merge."""
+    b = 3 + len(first) + 1
+    guard = room.most
+    return [3, b, b + len(second) + 1, *first, guard, *second, guard]

@@ -7,7 +7,7 @@ Kurach, Andrychowicz and Sutskever 2016 (arXiv 1511.06392), section 4.2 and appe
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import jax
@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Int, PRNGKeyArray
 
 from softmachine.choices import Bounds, Count, Natural, check_fields
+from softmachine.tasks.adversarial import Cases, Room
 from softmachine.tasks.memory import Drawn, MemoryTask
 from softmachine.tasks.memory_drawing import draw_order, draw_values, label_cells, within
 
@@ -86,6 +87,52 @@ class ListK(MemoryTask):
         if not 0 <= hops < len(values):
             return None
         return _OUT, np.array(values[hops : hops + 1])
+
+    def adversarial_cases(self) -> Cases:
+        """Return those of the list's layout, of k, and of values that look like addresses."""
+
+        def anywhere(room: Room) -> int:
+            return room.pick(0, room.size - 1)
+
+        def last(room: Room, slots: Sequence[int], values: list[int]) -> list[int]:
+            return self._lay_out(room, slots, values, room.size - 1)
+
+        return {
+            "random": lambda room: self._lay_out(
+                room, room.order(), room.values(), anywhere(room)
+            ),
+            "the first node": lambda room: self._lay_out(room, room.order(), room.values(), 0),
+            "the last node": lambda room: last(room, room.order(), room.values()),
+            "the last node of a list in order": lambda room: last(
+                room, range(room.size), room.values()
+            ),
+            "the last node of a list laid out backwards": lambda room: last(
+                room, range(room.size)[::-1], room.values()
+            ),
+            "all values largest": lambda room: last(
+                room, room.order(), [room.most] * room.size
+            ),
+            "all values smallest": lambda room: last(room, room.order(), [1] * room.size),
+            "values that look like addresses": lambda room: self._lay_out(
+                room, room.order(), [_NODES + 2 * i for i in room.order()], anywhere(room)
+            ),
+        }
+
+    def outside_cases(self) -> Cases:
+        """Return lists that have no k-th node."""
+        return {
+            "k past the end of the list": lambda room: self._lay_out(
+                room, room.order(), room.values(), min(room.size, room.most - self.first)
+            ),
+            "an empty list": lambda room: [0, self.first, _OUT * self.out_pointer],
+        }
+
+    def _lay_out(
+        self, room: Room, slots: Sequence[int], values: Sequence[int], hops: int
+    ) -> list[int]:
+        """Return the memory with a list and how many hops to take."""
+        memory = [0, hops + self.first, _OUT * self.out_pointer, *[0] * (room.cells - _NODES)]
+        return _write_list(memory, slots, values)
 
     def _draw(
         self, key: PRNGKeyArray, size: Int[Array, ""], max_size: int, cells: int
@@ -161,6 +208,78 @@ class ListSearch(MemoryTask):
         found = [n for n in _nodes(memory.tolist()) if memory[n + 1] == memory[_WANTED]]
         return (_OUT, np.array(found[:1])) if found else None
 
+    def adversarial_cases(self) -> Cases:
+        """Return those of the layout, of where the value is, of trash that looks like it."""
+
+        def hidden(
+            room: Room, slots: Sequence[int], at: int, trash: Callable[[int], list[int]] | None
+        ) -> list[int]:
+            """Return a memory whose value stands at one node alone."""
+            wanted = room.pick(1, room.most)
+            values = [v + (v >= wanted) for v in room.values(high=room.most - 1)]
+            values[at] = wanted
+            return self._lay_out(room, slots, values, wanted, trash and trash(wanted))
+
+        def random(room: Room) -> list[int]:
+            values = room.values()
+            wanted = values[room.pick(0, room.size - 1)]
+            return self._lay_out(room, self._slots(room), values, wanted)
+
+        def alike(room: Room, count: int) -> list[int]:
+            """Return a memory with the value at so many nodes, if there are as many."""
+            values = room.values(high=room.most - 1)
+            for place in room.order()[:count]:
+                values[place] = room.most
+            return self._lay_out(room, self._slots(room), values, room.most)
+
+        return {
+            "random": random,
+            "at the first node": lambda room: hidden(room, self._slots(room), 0, None),
+            "at the last node": lambda room: hidden(room, self._slots(room), -1, None),
+            "at the last node of a list in order": lambda room: hidden(
+                room, range(room.size), -1, None
+            ),
+            "at the last node of a list laid out backwards": lambda room: hidden(
+                room, range(room.size)[::-1], -1, None
+            ),
+            "at two nodes": lambda room: alike(room, 2),
+            "at all nodes": lambda room: alike(room, room.size),
+            "trash that is the value": lambda room: hidden(
+                room, self._slots(room), -1, lambda wanted: [wanted] * room.cells
+            ),
+            "trash that points at itself": lambda room: hidden(
+                room, self._slots(room), -1, lambda _: [*range(room.cells)]
+            ),
+        }
+
+    def outside_cases(self) -> Cases:
+        """Return lists that do not hold the value."""
+
+        def absent(room: Room) -> list[int]:
+            values = room.values(high=room.most - 1)
+            return self._lay_out(room, self._slots(room), values, room.most)
+
+        return {
+            "a value that is not in the list": absent,
+            "an empty list": lambda room: [0, *absent(room)[1:]],
+        }
+
+    def _slots(self, room: Room) -> list[int]:
+        """Draw where the nodes stand."""
+        return room.order(room.size + self.spare)[: room.size]
+
+    def _lay_out(
+        self,
+        room: Room,
+        slots: Sequence[int],
+        values: Sequence[int],
+        wanted: int,
+        trash: list[int] | None = None,
+    ) -> list[int]:
+        """Return the memory with a list among trash."""
+        trash = room.values(room.cells) if trash is None else trash
+        return _write_list([0, wanted, 0, *trash[_NODES:]], slots, values)
+
     def _draw(
         self, key: PRNGKeyArray, size: Int[Array, ""], max_size: int, cells: int
     ) -> Drawn:
@@ -176,6 +295,14 @@ class ListSearch(MemoryTask):
         # Padding comes after the nodes, one of which holds the value.
         targets = inputs.at[_OUT].set(nodes[jnp.argmax(values == wanted)])
         return inputs, targets, within(cells, _OUT, 1)
+
+
+def _write_list(memory: list[int], slots: Sequence[int], values: Sequence[int]) -> list[int]:
+    """Return the memory with a list whose nodes stand in these slots, and its head."""
+    nodes = [_NODES + 2 * slot for slot in slots]
+    for node, following, value in zip(nodes, [*nodes[1:], 0], values, strict=True):
+        memory[node : node + 2] = following, value
+    return [nodes[0], *memory[1:]]
 
 
 def _put_list(

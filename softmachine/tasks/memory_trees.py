@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -11,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, PRNGKeyArray
 
-from softmachine.choices import Natural, check_fields
+from softmachine.choices import Count, Natural, check_fields
+from softmachine.tasks.adversarial import Cases, Room
 from softmachine.tasks.memory import Drawn, MemoryTask
 from softmachine.tasks.memory_drawing import (
     cells_before_null,
@@ -71,11 +73,14 @@ class WalkBST(MemoryTask):
 
     directions: tuple[Natural, Natural] = (1, 2)
     """What stands for left and for right; with a 0 the end of a path is ambiguous."""
+    steps_per_item: Count = 1
+    """How many steps a machine takes for each node, besides five. A path may have a turn for
+    every node but one: with one step each, a turn must not take two."""
     largest = 5_000  # every node is compared with every other one
     addresses = frozenset({"root", "left", "right"})
 
     def __post_init__(self) -> None:
-        """Check the directions."""
+        """Check the directions and the steps."""
         check_fields(self)
         left, right = self.directions
         most = self.cells(self.smallest) - 1
@@ -86,8 +91,8 @@ class WalkBST(MemoryTask):
             )
 
     def steps(self, size: Any) -> Any:
-        """Return a step per node and five."""
-        return size + 5
+        """Return ``steps_per_item`` steps per node and five."""
+        return self.steps_per_item * size + 5
 
     def cells(self, size: int) -> int:
         """Return the cells of the root, the answer, the path with its end, the nodes."""
@@ -126,6 +131,100 @@ class WalkBST(MemoryTask):
         if node not in range(first, len(cells) - 2):
             return None
         return _OUT, memory[node : node + 1]
+
+    def adversarial_cases(self) -> Cases:
+        """Return those of the tree's shape and layout, and of the path's length.
+
+        None if a 0 may be part of the path, which the memory alone does not tell then.
+        """
+        if 0 in self.directions:
+            return {}
+
+        def chain(order: Callable[[list[int]], Sequence[int]]) -> Callable[[Room], list[int]]:
+            """Return a case: what order values are inserted in, the path to the last one."""
+            return lambda room: self._lay_out(room, order(_values(room)), -1)
+
+        def shuffled(room: Room) -> list[int]:
+            values = _values(room)
+            return [values[i] for i in room.order()]
+
+        def deepest(room: Room, values: list[int]) -> list[int]:
+            return self._lay_out(room, values, np.argmax(_depths(values)))
+
+        return {
+            "random": lambda room: self._lay_out(
+                room, shuffled(room), room.pick(0, room.size - 1)
+            ),
+            "the root": lambda room: self._lay_out(room, shuffled(room), 0),
+            "the deepest path of a random tree": lambda room: deepest(room, shuffled(room)),
+            "a chain to the left": chain(lambda values: values[::-1]),
+            "a chain to the right": chain(lambda values: values),
+            "a zigzag chain that begins to the left": chain(
+                lambda values: _zigzag(values[::-1])
+            ),
+            "a zigzag chain that begins to the right": chain(_zigzag),
+            "a balanced tree": lambda room: deepest(room, _halves(_values(room))),
+            "a chain laid out in order": lambda room: self._lay_out(
+                room, _values(room), -1, range(room.size)
+            ),
+            "a chain laid out backwards": lambda room: self._lay_out(
+                room, _values(room), -1, range(room.size)[::-1]
+            ),
+            "the end of half a chain": lambda room: self._lay_out(
+                room, _values(room), room.size // 2
+            ),
+            "the largest values": lambda room: self._lay_out(
+                room, range(room.cells - room.size, room.cells), -1
+            ),
+            "the smallest values": lambda room: self._lay_out(
+                room, range(1, room.size + 1)[::-1], -1
+            ),
+        }
+
+    def outside_cases(self) -> Cases:
+        """Return paths that end nowhere."""
+        if 0 in self.directions:
+            return {}
+
+        def leaving(room: Room) -> list[int]:
+            memory = self._lay_out(room, _values(room), -1)
+            memory[_PATH + room.size - 1] = self.directions[1]
+            return memory
+
+        def unknown(room: Room) -> list[int]:
+            memory = self._lay_out(room, _values(room), 0)
+            others = {1, 2, 3} - {*self.directions}
+            memory[_PATH] = min(others)
+            return memory
+
+        return {
+            "a path that leaves the tree": leaving,
+            "an empty tree": lambda room: [0],
+            "a direction that is none": unknown,
+        }
+
+    def _lay_out(
+        self,
+        room: Room,
+        values: Sequence[int],
+        end: int | np.integer,
+        slots: Sequence[int] | None = None,
+    ) -> list[int]:
+        """Return the memory with a tree, by the order of insertion, and the path to a value."""
+        directions = (room.cells - _PATH) // 4
+        nodes = [_PATH + directions + 3 * slot for slot in slots or room.order()]
+        memory = [nodes[0], 0, *[0] * (room.cells - _PATH)]
+        parents = _parents(values)
+        for node, value, parent in zip(nodes, values, parents, strict=True):
+            memory[node] = value
+            if parent is not None:
+                memory[nodes[parent] + (1 if value < values[parent] else 2)] = node
+        path, place = [], range(len(values))[end]
+        while (above := parents[place]) is not None:
+            path.append(self.directions[values[place] > values[above]])
+            place = above
+        memory[_PATH : _PATH + len(path)] = path[::-1]
+        return memory
 
     def _draw(
         self, key: PRNGKeyArray, size: Int[Array, ""], max_size: int, cells: int
@@ -182,3 +281,48 @@ def _put_tree(
     link = nodes[parent] + jnp.where(values < values[parent], 1, 2)
     link = jnp.where((place > 0) & (place < size), link, nowhere)
     return memory.at[link].set(nodes, mode="drop").at[_ROOT].set(nodes[0])
+
+
+def _values(room: Room) -> list[int]:
+    """Draw different values, in rising order."""
+    return sorted(1 + value for value in room.order(room.most)[: room.size])
+
+
+def _zigzag(values: list[int]) -> list[int]:
+    """Return the first, the last, the second, the last but one, and so on."""
+    return [values[i // 2] if i % 2 == 0 else values[-1 - i // 2] for i in range(len(values))]
+
+
+def _halves(values: list[int]) -> list[int]:
+    """Return the middle, then the middles of both halves, and so on."""
+    order, parts = [], [values]
+    for part in parts:  # grows meanwhile
+        if part:
+            middle = len(part) // 2
+            order.append(part[middle])
+            parts += [part[:middle], part[middle + 1 :]]
+    return order
+
+
+def _parents(values: Sequence[int]) -> list[int | None]:
+    """Return the place of each value's parent, if values are inserted in turn.
+
+    Of its neighbours among those inserted before, it is the one that came later.
+    """
+    known: list[int] = []
+    places = {value: place for place, value in enumerate(values)}
+    parents: list[int | None] = []
+    for value in values:
+        i = bisect.bisect(known, value)
+        around = [places[other] for other in known[max(i - 1, 0) : i + 1]]
+        parents.append(max(around, default=None))
+        known.insert(i, value)
+    return parents
+
+
+def _depths(values: Sequence[int]) -> list[int]:
+    """Return how deep each value stands in the tree."""
+    depths: list[int] = []
+    for parent in _parents(values):
+        depths.append(0 if parent is None else depths[parent] + 1)
+    return depths

@@ -28,7 +28,7 @@ and behind what its mistakes may be at the end."""
 
 
 class Workings(NamedTuple):
-    """What gates do with M values, as arrays."""
+    """What gates do in memories of a few sizes, as arrays."""
 
     registers: int
     kinds: Int[np.ndarray, " gates"]
@@ -38,8 +38,10 @@ class Workings(NamedTuple):
     """Where each gate's arguments stand among the rows of choices; see `NRAM.plan`."""
     register_row: int
     """The row of the first register."""
-    results: Int[np.ndarray, "gates values values"]
-    """What a gate gives for its arguments, if it is looked up."""
+    results: Int[np.ndarray, "memories gates values values"]
+    """What a gate gives for its arguments, if it is looked up, in memories of each size."""
+    place: Int[np.ndarray, " cells"]
+    """Where the results for a memory of so many cells stand."""
     sources: Int[np.ndarray, " rows"]
     """From how many slots, the first ones, each row can take; 0 for rows without a choice."""
     write_returns_value: bool
@@ -52,6 +54,7 @@ class Examples(NamedTuple):
     targets: Int[np.ndarray, "examples cells"]
     scored: Bool[np.ndarray, "examples cells"]
     steps: Int[np.ndarray, " examples"]
+    cells: Int[np.ndarray, " examples"]
     weights: Float[np.ndarray, " examples"]
     """Such that all cells together cost 1."""
 
@@ -64,14 +67,19 @@ class Circuits(NamedTuple):
     of_pattern: Int[np.ndarray, " patterns"]
 
 
-def workings(config: NRAMConfig, values: int, active: int | None = None) -> Workings:
-    """Return what a machine's gates do with integers in ``0 .. values - 1``.
+def workings(
+    config: NRAMConfig, cells: Int[np.ndarray, " memories"], active: int | None = None
+) -> Workings:
+    """Return what a machine's gates do in memories of so many cells, or so many.
 
     ``active``: how many registers may change, if not all; the rest stay 0.
     """
     gates = find_gates(config.gates)
     kinds, first_rows, rows, sources = [], [], 0, []
-    results = np.zeros((len(gates), values, values), np.int32)
+    sizes = np.unique(cells)
+    results = np.zeros((len(sizes), len(gates), sizes[-1], sizes[-1]), np.int32)
+    place = np.zeros(sizes[-1] + 1, np.int32)
+    place[sizes] = np.arange(len(sizes))
     for i, gate in enumerate(gates):
         kinds.append({"": LOOK_UP, "read": READ, "write": WRITE}[gate.memory])
         first_rows.append(rows)
@@ -79,9 +87,11 @@ def workings(config: NRAMConfig, values: int, active: int | None = None) -> Work
             rows += 2
             known = config.registers + i
             sources += [known, known * (gate.arity == 2)]
-        if not gate.memory:
+        for number, values in enumerate([] if gate.memory else sizes.tolist()):
             table = gate.table(values)
-            results[i] = table.reshape(table.shape + (1,) * (2 - gate.arity))
+            results[number, i, :values, :values] = table.reshape(
+                table.shape + (1,) * (2 - gate.arity)
+            )
     active = config.registers if active is None else active
     everything = config.registers + len(gates)
     sources += [everything] * active + [0] * (config.registers - active)
@@ -92,6 +102,7 @@ def workings(config: NRAMConfig, values: int, active: int | None = None) -> Work
         np.array(first_rows, np.int32),
         rows,
         results,
+        place,
         np.array(sources, np.int32),
         config.write_returns == "value",
     )
@@ -102,6 +113,7 @@ def prepare(
     targets: Int[np.ndarray, "examples cells"],
     scored: Bool[np.ndarray, "examples cells"],
     steps: Int[np.ndarray, " examples"],
+    cells: Int[np.ndarray, " examples"],
 ) -> Examples:
     """Return examples that count the same, however many cells of theirs are scored."""
     return Examples(
@@ -109,6 +121,7 @@ def prepare(
         targets.astype(np.int32),
         np.ascontiguousarray(scored),
         steps.astype(np.int32),
+        cells.astype(np.int32),
         1 / np.maximum(scored.sum(axis=1), 1) / len(scored),
     )
 
@@ -290,11 +303,12 @@ def _run(works, circuits, examples, limit, before, ran):
     behind = limit - before.mistakes[-1] + SLACK / len(examples.steps)
     ran.met[:] = False
     ran.used[:] = False
-    cells = examples.memories.shape[1]
-    memory = np.empty(cells, np.int32)
+    memory = np.empty(examples.memories.shape[1], np.int32)
     slots = np.zeros(registers + len(kinds), np.int32)
     following = np.zeros(registers, np.int32)
     for i in range(len(examples.steps)):
+        cells = examples.cells[i]
+        size = works.place[cells]
         for cell in range(cells):
             memory[cell] = examples.memories[i, cell]
         for register in range(registers):
@@ -317,7 +331,7 @@ def _run(works, circuits, examples, limit, before, ran):
                     if arities[gate] == 2:
                         second = slots[sources[circuit, row + 1]]
                 if kinds[gate] == LOOK_UP:
-                    result = results[gate, first, second]
+                    result = results[size, gate, first, second]
                 elif kinds[gate] == READ:
                     result = memory[first]
                 else:

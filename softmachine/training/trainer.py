@@ -16,9 +16,11 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.errors import NonFiniteError, RunError, SoftmachineWarning
-from softmachine.evaluation.scoring import build_scorer, score_hard, score_together
+from softmachine.evaluation.judging import judge
+from softmachine.evaluation.scoring import build_scorer, score_together
 from softmachine.machines.machine import split_trainable
 from softmachine.machines.nram import NRAM
+from softmachine.tasks.exams import draw_exam
 from softmachine.tasks.memory import MemoryTask
 from softmachine.training.checkpoints import WITHOUT_TIES, leaf_names
 from softmachine.training.experiment import Experiment, SolvedConfig, SolvedTest
@@ -28,7 +30,7 @@ from softmachine.training.progress import Progress
 from softmachine.training.runs import Run
 from softmachine.training.search import Settings
 from softmachine.training.update import TrainState, first_state, machine_of
-from softmachine.training.wire_search import CONFIRMED, draw_batch, mend
+from softmachine.training.wire_search import draw_batch, draw_searched, mend
 
 Report = Callable[[int, Progress, dict[str, Any]], None]
 
@@ -227,7 +229,8 @@ class _Member:
     def _test(self, test: SolvedTest) -> dict[str, float]:
         """Return the errors, soft and hard, on examples of all sizes of a test.
 
-        The soft one is left out, as one, where the hard machine makes mistakes already.
+        Random ones in the memory for the largest, and the exam of the task's adversarial
+        cases. The soft error is left out, as one, where the hard machine makes mistakes.
         """
         experiment = self.run.experiment
         key = jax.random.fold_in(jax.random.key(experiment.training.seed), 5)
@@ -238,23 +241,11 @@ class _Member:
         task = experiment.task.held_out(larger=True)
         assert isinstance(machine, NRAM)
         assert isinstance(task, MemoryTask)
-        score = build_scorer(task, test.largest)
-
-        def hard(sizes):
-            scores = score_hard(machine, task, key, sizes, test.largest)
-            return float(jnp.mean(scores[task.error]))
-
-        def soft(sizes):
-            return float(jnp.mean(score(machine, key, sizes)[task.error]))
-
-        # The cheapest first, and the largest examples, where most machines fail.
-        some = jnp.full(min(64, test.examples), test.largest)
-        wrong = hard(sizes)
-        if wrong:
-            return {"tested_hard": wrong, "tested_soft": 1.0}
-        if not test.soft:
-            return {"tested_hard": 0.0, "tested_soft": 0.0}
-        return {"tested_hard": 0.0, "tested_soft": soft(some) or soft(sizes)}
+        random = draw_batch(task, key, np.asarray(sizes), test.largest)
+        exam = draw_exam(task, [experiment.training.seed, self.progress.step], test.largest)
+        examples = random.followed_by(exam.batch)
+        verdict = judge(machine, task, examples, test.largest, soft=test.soft)
+        return {"tested_hard": verdict.hard, "tested_soft": verdict.soft}
 
     @property
     def lacks_wires(self) -> bool:
@@ -276,11 +267,7 @@ class _Member:
         machine, curriculum = machine_of(self.state, experiment), experiment.training.curriculum
         assert isinstance(machine, NRAM)
         rng = np.random.default_rng([experiment.training.seed, progress.step])
-        sizes = rng.integers(
-            curriculum.smallest, curriculum.largest + 1, CONFIRMED * search.examples
-        )
-        key = jax.random.key(int(rng.integers(2**31)))
-        batch = draw_batch(experiment.task, key, sizes, curriculum.largest)
+        batch = draw_searched(experiment.task, search, curriculum, rng)
         mended = mend(machine, batch, rng, search, interrupted.flag)
         progress.searched = mended is not None or not interrupted.is_set()
         if mended is None:

@@ -26,8 +26,10 @@ from softmachine.machines.circuits import DECIDED
 from softmachine.machines.nram import MLP, NRAM, NRAMConfig
 from softmachine.machines.nram_hard import pattern_bits
 from softmachine.machines.nram_wiring import WiringTable, read_wiring, run_wiring
+from softmachine.tasks.exams import Batch, draw_exam
 from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.task import Task, sample_batch
+from softmachine.training.curricula import Curriculum
 
 MORE_CHANGES = 1.0
 """A table differs from the one it comes from in a choice that matters and, on average, so many
@@ -63,8 +65,9 @@ class WireSearch:
     """Between these an attempt's first temperature is drawn, its logarithm uniformly. In shares
     of wrong cells: a change for the worse by this share is kept with probability 1/e."""
     examples: Count = 128
-    """Examples, of all sizes trained on, that they are tried on; a program that is right on
-    them has to be right on `CONFIRMED` times as many."""
+    """Examples, of all sizes trained on, that they are tried on, half of them adversarial; a
+    program that is right on them has to be right on `CONFIRMED` times as many, and on all
+    adversarial cases up to twice the sizes trained on."""
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -72,19 +75,6 @@ class WireSearch:
         low, high = self.hot
         if low > high:
             raise ValueError(f"wire search hot must be (low, high), not {self.hot}")
-
-
-class Batch(NamedTuple):
-    """Examples in memories of one size."""
-
-    memories: Int[np.ndarray, "examples cells"]
-    targets: Int[np.ndarray, "examples cells"]
-    scored: Bool[np.ndarray, "examples cells"]
-    steps: Int[np.ndarray, " examples"]
-
-    def take(self, which: Int[np.ndarray, " some"]) -> Batch:
-        """Return some of the examples."""
-        return Batch(*(array[which] for array in self))
 
 
 class Found(NamedTuple):
@@ -109,7 +99,30 @@ def draw_batch(
     keys = jax.random.split(key, len(sizes))
     examples = sample_batch(task, keys, jnp.asarray(sizes, jnp.int32), max_size)
     inputs, targets, mask, steps = map(np.asarray, examples)
-    return Batch(inputs, targets, mask > 0, steps)
+    cells = np.full(len(sizes), inputs.shape[1], np.int32)
+    return Batch(inputs, targets, mask > 0, steps, cells)
+
+
+def draw_searched(
+    task: Task, search: WireSearch, curriculum: Curriculum, rng: np.random.Generator
+) -> Batch:
+    """Return the examples of a search: first those searched on, then those that confirm.
+
+    Of those searched on, half are random, half are adversarial: with random ones alone, what is
+    found does by chance what is seldom hard.
+    """
+    smallest, largest = curriculum.smallest, curriculum.largest
+    sizes = rng.integers(smallest, largest + 1, CONFIRMED * search.examples)
+    random = draw_batch(task, jax.random.key(int(rng.integers(2**31))), sizes, largest)
+    assert isinstance(task, MemoryTask)
+    seed = int(rng.integers(2**31))
+    trained, larger = (draw_exam(task, seed, most).batch for most in (largest, 2 * largest))
+    some = rng.permutation(len(trained.steps))[: search.examples // 2]
+    few = np.arange(search.examples - len(some))
+    rest = np.arange(len(few), len(random.steps))
+    first = random.take(few).followed_by(trained.take(some))
+    order = rng.permutation(len(first.steps))
+    return first.take(order).followed_by(random.take(rest)).followed_by(larger)
 
 
 def mend(
@@ -147,11 +160,12 @@ def try_tables(
         tables,
         repeated.memories,
         repeated.steps,
+        values=repeated.cells,
         table_of=np.repeat(np.arange(count), examples),
     )
-    wrong = ((ran.memories != repeated.targets) & repeated.scored).sum(axis=1)
-    shares = wrong / np.maximum(repeated.scored.sum(axis=1), 1)
-    return shares.reshape(count, examples), ran.patterns.reshape(count, examples, -1)
+    return repeated.wrong(ran.memories).reshape(count, examples), ran.patterns.reshape(
+        count, examples, -1
+    )
 
 
 def search_wires(
@@ -188,8 +202,7 @@ def search_wires(
         return best is None or (tried < tables and not ended[0])
 
     while goes_on():
-        cells = batch.memories.shape[1]
-        works, circuits, first, last = _begin(config, table, cells, begun, hot, rng)
+        works, circuits, first, last = _begin(config, table, batch.cells, begun, hot, rng)
         length = FIRST_TABLES * 2**begun
         begun += 1
         error = 0.0
@@ -224,7 +237,7 @@ def search_wires(
 def _begin(
     config: NRAMConfig,
     table: WiringTable | None,
-    cells: int,
+    cells: Int[np.ndarray, " examples"],
     begun: int,
     hot: tuple[float, float],
     rng: np.random.Generator,

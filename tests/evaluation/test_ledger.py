@@ -3,13 +3,16 @@
 import dataclasses
 import json
 
+import jax
 import pytest
 
 from softmachine.errors import SoftmachineError
-from softmachine.evaluation import ledger
+from softmachine.evaluation import examined, ledger
 from softmachine.evaluation.generalization import SizeScore
+from softmachine.evaluation.judging import Verdict
 from softmachine.files import write_json
 from softmachine.machines.controllers import ControllerConfig
+from softmachine.machines.machine import split_trainable
 from softmachine.machines.nram import NRAMConfig, NRAMControllerConfig
 from softmachine.machines.ntm import NTMConfig
 from softmachine.machines.recurrent import RecurrentConfig
@@ -443,6 +446,7 @@ def nrams(tmp_path, monkeypatch):
         run = access(seed=seed)
         write_run(tmp_path / f"run-{seed}", run, attempts=attempts, **progress)
     done = []
+    monkeypatch.setattr(ledger, "examine", lambda _run: Verdict(0.0, 0.0))
 
     def score(_machine, task, sizes, *, sequences):
         seed = len(done)
@@ -480,7 +484,7 @@ def test_nrams_are_shown_soft_and_hard_with_their_attempts(nrams):
         "error": 0.0,
         "sequences": 128,
         "sizes": [1, 6],
-        "test": {"largest": 50, "examples": 1000},
+        "test": {"largest": 50, "examples": 1000, "exam": True},
     }
     twenty, fifty = group["tests"]
     assert twenty["seeds"] == 2
@@ -496,8 +500,8 @@ def test_nrams_are_shown_soft_and_hard_with_their_attempts(nrams):
         "- Access, machine nram; 3 seeds with 8 attempts, all finished: 2 solved, 1 failed "
         "(21 to 94 % solve it).",
         "- Solved means at most 0 wrong cells per sequence, on 128 sequences of sizes 1 to 6, "
-        "and then no mistake on 1,000 of sizes 1 to 50, neither soft nor with every choice "
-        "made hard.",
+        "and then no mistake on 1,000 of sizes 1 to 50 and in the exam of the task's hard "
+        "cases, neither soft nor with every choice made hard.",
         "softmachine train access --members 3",
         "| test | soft: wrong cells | best seed (0) | made hard: wrong cells | best seed (0) |",
         "| size 20 | 0.1 (0.05 to 0.15) | 0 | 0.2 (0.1 to 0.3) | 0 |",
@@ -507,6 +511,59 @@ def test_nrams_are_shown_soft_and_hard_with_their_attempts(nrams):
         "| 2 | no | - | 6,000 | 300 s | 0.75 | 2 | - | - | - |",
     ):
         assert line in lines, line
+
+
+def test_nrams_count_as_solved_if_they_pass_today_s_exam(tmp_path, access_machine):
+    """Whatever training took for solved, by an older test."""
+    experiment = dataclasses.replace(access(), machine=access_machine.config)
+    test = SolvedConfig(bits=None, test=SolvedTest(largest=3))
+    training = dataclasses.replace(experiment.training, solved=test)
+    experiment = dataclasses.replace(experiment, training=training)
+    for seed, machine in enumerate(
+        (access_machine, experiment.machine.build(key=jax.random.key(0)))
+    ):
+        run = write_run(
+            tmp_path / f"run-{seed}", experiment.with_seed(seed), **ended(seed, solved=40)
+        )
+        state = first_state(experiment)._replace(parameters=split_trainable(machine)[0])
+        run.save_best(state, {"step": 1, "validation_bits": 0.5})
+    (group,) = ledger.build([tmp_path], recipes={}, sequences=4)["groups"]
+    right, wrong = group["runs"]
+    assert (right["solved"], wrong["solved"]) == (True, False)
+    assert right["exam"] == {"hard": 0, "soft": 0}
+    assert wrong["exam"]["hard"] > 0.1
+    assert (right["solved_sequences"], wrong["solved_sequences"]) == (40, None)
+    assert (right["tested"], wrong["tested"]) == (True, False)
+    assert (group["summary"]["solved"], group["summary"]["best_seed"]) == (1, 0)
+    page = ledger.to_markdown(ledger.build([tmp_path], recipes={}, sequences=4))
+    assert "| 1 | no, fails the exam | - |" in page
+    # A card says it, too.
+    *_, row = ledger.paper_scores(Run(tmp_path / "run-1"), 4)
+    assert row["test"].startswith("exam: hard cases up to size 3")
+    assert (row["hard_error"], row["wrong_cells"]) == (wrong["exam"]["hard"], 1)
+
+
+def test_a_verdict_is_kept_until_the_machine_or_the_exam_changes(
+    tmp_path, access_machine, monkeypatch
+):
+    experiment = dataclasses.replace(access(), machine=access_machine.config)
+    run = write_run(tmp_path / "run", experiment, **ended(0, solved=40))
+    state = first_state(experiment)
+    judged = []
+
+    def judge(*_):
+        judged.append(1)
+        return Verdict(0.0, 0.25)
+
+    monkeypatch.setattr(examined, "judge", judge)
+    for changed in (True, False):
+        run.save_best(state, {"step": 1, "bits": float(changed)})
+        assert [examined.examine(run) for _ in range(2)] == [Verdict(0.0, 0.25)] * 2
+    assert len(judged) == 2
+    draw = examined.draw_exam
+    monkeypatch.setattr(examined, "draw_exam", lambda *a: draw(*a, repeats=1))
+    examined.examine(run)
+    assert len(judged) == 3
 
 
 def test_repair_is_counted_once_all_members_went_through_it(nrams):

@@ -8,7 +8,7 @@ import pytest
 
 from softmachine.errors import SoftmachineError
 from softmachine.evaluation.generalization import evaluate
-from softmachine.evaluation.scoring import build_scorer, score_hard, score_together
+from softmachine.evaluation.scoring import build_scorer, score_together
 from softmachine.machines.nram import NRAMConfig, NRAMControllerConfig
 from softmachine.machines.nram_hard import run_hard
 from softmachine.tasks.memory_arrays import Access, Increment, Swap
@@ -80,19 +80,6 @@ def test_together_is_one_after_the_other(machines, drawn):
     assert len({scores["bits"].sum() for scores in together}) == 3
 
 
-def test_hard_scores_are_those_of_the_hard_machine(machines, drawn, one_by_one):
-    shares = []
-    for machine, key, sizes, results in zip(machines, *drawn, one_by_one, strict=True):
-        scores = score_hard(machine, TASK, key, sizes, LARGEST)
-        assert len(scores["wrong_cells"]) == COUNT
-        for i, example, _, memory in results:
-            share = wrong_share(memory, example)
-            assert float(scores["wrong_cells"][i]) == pytest.approx(share)
-            assert float(scores["perfect"][i]) == (share == 0)
-            shares.append(share)
-    assert len(set(shares)) > 2
-
-
 def test_soft_and_hard_are_scored_on_the_same_examples(machines, drawn, one_by_one):
     both = build_scorer(TASK, LARGEST, and_hard=True)
     soft = build_scorer(TASK, LARGEST)
@@ -127,7 +114,7 @@ def test_rows_of_a_memory_task_say_soft_and_hard(access_machine):
 def test_rows_are_the_means_of_the_scores(machines):
     (score,) = evaluate(machines[0], TASK, [3], sequences=20, seed=4)
     key, sizes = jax.random.fold_in(jax.random.key(4), 3), jnp.full(20, 3)
-    hard = score_hard(machines[0], TASK, key, sizes, 3)["wrong_cells"]
+    hard = build_scorer(TASK, 3, and_hard=True)(machines[0], key, sizes)["hard_error"]
     row = score.to_row()
     assert row["hard_error"] == pytest.approx(float(hard.mean()))
     assert row["soft_error"] == score.metrics["wrong_cells"]

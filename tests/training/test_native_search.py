@@ -7,6 +7,7 @@ import pytest
 from softmachine.machines.gates import GATES, Gate, define
 from softmachine.machines.nram import NRAMConfig
 from softmachine.machines.nram_wiring import WiringTable, live_rows, run_wiring
+from softmachine.tasks.exams import draw_exam
 from softmachine.tasks.memory_arrays import Increment, Permutation
 from softmachine.training.native_search import (
     SLACK,
@@ -26,8 +27,11 @@ NEVER = np.zeros(1, bool)
 
 @pytest.fixture(scope="module")
 def batch():
-    sizes = np.random.default_rng(1).integers(1, 6, 24)
-    return draw_batch(Permutation(), jax.random.key(2), sizes, 5)
+    """Examples in memories of different sizes."""
+    sizes = np.random.default_rng(1).integers(1, 6, 14)
+    random = draw_batch(Permutation(), jax.random.key(2), sizes, 5)
+    tight = draw_exam(Permutation(), 0, 5).batch
+    return random.followed_by(tight.take(np.arange(0, len(tight.steps), 13)))
 
 
 def run_all(works, circuits, examples, ran=None):
@@ -53,7 +57,7 @@ def test_circuits_do_what_the_hard_machine_does(own_gate, batch, examples, retur
     gates = (*NRAMConfig().gates, own_gate.name, *NRAMConfig().gates)
     config = NRAMConfig(registers=3, gates=gates, write_returns=returns)
     rng = np.random.default_rng(seed)
-    works = workings(config, batch.memories.shape[1])
+    works = workings(config, batch.cells)
     circuits = random_circuits(works, 3, rng)
     circuits.stop[:] = rng.random(3) < 0.3
     ran = _nothing_ran(works, circuits, examples)
@@ -61,7 +65,7 @@ def test_circuits_do_what_the_hard_machine_does(own_gate, batch, examples, retur
     table = WiringTable(
         circuits.sources[circuits.of_pattern], circuits.stop[circuits.of_pattern]
     )
-    expected = run_wiring(config, table, batch.memories, batch.steps)
+    expected = run_wiring(config, table, batch.memories, batch.steps, values=batch.cells)
     wrong_cells = ((expected.memories != batch.targets) & batch.scored).sum(axis=1)
     np.testing.assert_allclose(ran.mistakes, np.cumsum(wrong_cells * examples.weights))
     assert wrong == ran.mistakes[-1]
@@ -73,7 +77,7 @@ def test_circuits_do_what_the_hard_machine_does(own_gate, batch, examples, retur
 
 def test_idle_registers_stay_zero(batch, examples):
     config = NRAMConfig(registers=4)
-    works = workings(config, batch.memories.shape[1], active=2)
+    works = workings(config, batch.cells, active=2)
     start = random_circuits(works, 2, np.random.default_rng(0))
     found, _, tried = anneal(works, start, examples, 500, 0.01, 0.001, 1.0, 0, NEVER)
     assert tried == 500
@@ -85,7 +89,7 @@ def test_idle_registers_stay_zero(batch, examples):
 def test_annealing_returns_the_best_that_it_saw(batch, examples, hot):
     """The mistakes are those of the circuits it returns, and fewer than at the start."""
     config = NRAMConfig(registers=3)
-    works = workings(config, batch.memories.shape[1])
+    works = workings(config, batch.cells)
     start = random_circuits(works, 2, np.random.default_rng(4))
     first = run_all(works, start, examples)
     found, error, tried = anneal(works, start, examples, 2_000, hot, hot / 10, 1.0, 1, NEVER)
@@ -99,7 +103,7 @@ def test_annealing_escapes_what_a_greedy_search_keeps():
     batch = draw_batch(Permutation(), jax.random.key(0), sizes, 6)
     examples = prepare(*batch)
     config = NRAMConfig(registers=2, gates=NRAMConfig().gates * 2)
-    works = workings(config, batch.memories.shape[1])
+    works = workings(config, batch.cells)
     start = random_circuits(works, 3, np.random.default_rng(2))
     greedy, annealed = (
         anneal(works, start, examples, 300_000, hot, hot / 10, 1.0, 2, NEVER)[1]
@@ -111,7 +115,7 @@ def test_annealing_escapes_what_a_greedy_search_keeps():
 
 def test_tables_are_given_up_only_if_they_are_behind(batch, examples):
     """A limit changes nothing for tables that keep to it; others cost infinitely much."""
-    works = workings(NRAMConfig(registers=3), batch.memories.shape[1])
+    works = workings(NRAMConfig(registers=3), batch.cells)
     slack = SLACK / len(batch.steps)
     start = random_circuits(works, 2, np.random.default_rng(0))
     good, _, _ = anneal(works, start, examples, 3_000, 1e-3, 1e-4, 1.0, 0, NEVER)
@@ -138,7 +142,7 @@ def test_programs_become_smaller_and_stay_right():
     batch = draw_batch(Increment(), jax.random.key(0), sizes, 6)
     examples = prepare(*batch)
     config = NRAMConfig(registers=3)
-    works = workings(config, batch.memories.shape[1])
+    works = workings(config, batch.cells)
     for seed in range(20):
         start = random_circuits(works, 4, np.random.default_rng(seed))
         found, error, _ = anneal(works, start, examples, 30_000, 0.01, 0.001, 1.0, seed, NEVER)
@@ -157,7 +161,7 @@ def test_programs_become_smaller_and_stay_right():
 
 
 def test_annealing_ends_when_it_is_asked_to(examples, batch):
-    works = workings(NRAMConfig(registers=3), batch.memories.shape[1])
+    works = workings(NRAMConfig(registers=3), batch.cells)
     start = random_circuits(works, 2, np.random.default_rng(0))
     asked = np.ones(1, bool)
     kept, error, tried = anneal(works, start, examples, 10**9, 0.01, 0.001, 1.0, 0, asked)

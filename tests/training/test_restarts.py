@@ -11,6 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from softmachine.evaluation.judging import Verdict
+from softmachine.tasks.exams import draw_exam
+from softmachine.tasks.memory_arrays import Access
 from softmachine.training import members as members_module
 from softmachine.training import trainer
 from softmachine.training.experiment import SolvedConfig, SolvedTest
@@ -165,21 +168,15 @@ def scripted(monkeypatch):
 
         return validate
 
-    def test(kind, machine, sizes):
+    def judge(machine, task, batch, largest, *, soft):
         seed, step = divmod(value_in(machine), 1000)
-        script["tested"].append((kind, len(sizes), int(sizes.min()), int(sizes.max())))
-        return {"wrong_cells": jnp.full(len(sizes), look_up(kind, seed, step))}
-
-    def score_hard(machine, _task, _key, sizes, _largest):
-        return test("hard", machine, sizes)
-
-    def build_scorer(_task, _largest):
-        return lambda machine, _key, sizes: test("soft", machine, sizes)
+        script["tested"].append((task, len(batch.steps), largest, soft))
+        hard = look_up("hard", seed, step)
+        return Verdict(hard, 1.0 if hard else look_up("soft", seed, step))
 
     monkeypatch.setattr(members_module, "build_train_chunk", build)
     monkeypatch.setattr(trainer, "_build_validation", build_validation)
-    monkeypatch.setattr(trainer, "score_hard", score_hard)
-    monkeypatch.setattr(trainer, "build_scorer", build_scorer)
+    monkeypatch.setattr(trainer, "judge", judge)
     return script
 
 
@@ -274,9 +271,10 @@ def test_solved_is_who_passes_the_test_soft_and_hard(scripted, population):
         {10: (0.2, 1), 20: (0, 0)},
         {10: (0, 0.3), 20: (0, 0)},
     ]
-    whole = {test[1:] for test in scripted["tested"] if test[1] != 64}
-    assert whole == {(200, 1, 12)}
-    assert ("soft", 64, 12, 12) in scripted["tested"]
+    adversarial = len(draw_exam(Access(), 0, 12).trials)
+    for task, examples, largest, soft in scripted["tested"]:
+        assert (task, largest, soft) == (Access(), 12, True)
+        assert examples == pytest.approx(200 + adversarial, rel=0.1)
 
 
 def test_after_each_failure_more_validations_pass_before_the_next_test(scripted, population):

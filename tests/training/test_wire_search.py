@@ -12,15 +12,20 @@ from softmachine.evaluation.scoring import build_scorer
 from softmachine.machines.nram import NRAMConfig, NRAMControllerConfig
 from softmachine.machines.nram_hard import pattern_bits
 from softmachine.machines.nram_wiring import live_rows, read_wiring, run_wiring
+from softmachine.tasks.exams import draw_exam
 from softmachine.tasks.memory_arrays import Access, Permutation
+from softmachine.tasks.memory_trees import WalkBST
 from softmachine.training import trainer
+from softmachine.training.curricula import Uniform
 from softmachine.training.population import create_population
 from softmachine.training.runs import Run
 from softmachine.training.search import Search
 from softmachine.training.trainer import train, train_members
 from softmachine.training.wire_search import (
+    CONFIRMED,
     WireSearch,
     draw_batch,
+    draw_searched,
     search_wires,
     try_tables,
     write_wires,
@@ -51,6 +56,24 @@ def test_batches_are_examples_of_the_task(batch):
     for memory, target, scored in zip(batch.memories, batch.targets, batch.scored, strict=True):
         np.testing.assert_array_equal(np.flatnonzero(scored), [0])
         assert target[0] == memory[memory[0]]
+
+
+def test_half_of_what_is_searched_on_is_adversarial():
+    """Tight memories and long paths among them; all of them confirm, up to twice the size."""
+    search, task = WireSearch(updates=1, error=1.0, examples=32), WalkBST()
+    batch = draw_searched(
+        task, search, Uniform(smallest=1, largest=3), np.random.default_rng(0)
+    )
+    first, rest = batch.take(np.arange(32)), batch.take(np.arange(32, len(batch.steps)))
+    assert len(np.unique(first.cells)) > 4
+    assert (first.cells == task.cells(3)).sum() >= 16
+    random = CONFIRMED * 32 - 16
+    assert set(rest.cells[:random]) == {task.cells(3)}
+    assert len(rest.steps) == pytest.approx(random + len(draw_exam(task, 0, 6).trials), rel=0.1)
+    assert {*rest.cells[random:]} >= {task.cells(1), task.cells(6) + 1}
+    # Paths of five turns, in the memory for six nodes.
+    tight = rest.memories[rest.cells == task.cells(6)]
+    assert ((tight[:, 2:7] > 0).all(axis=1) & (tight[:, 7] == 0)).any()
 
 
 def test_tables_are_scored_one_by_one(untrained, batch):

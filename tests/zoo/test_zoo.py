@@ -13,12 +13,14 @@ import pytest
 import softmachine.zoo.publish as publishing
 from softmachine import zoo
 from softmachine.errors import CheckpointError, SoftmachineError
+from softmachine.evaluation.judging import hard_mistakes
 from softmachine.files import digest
 from softmachine.machines.controllers import ControllerConfig
 from softmachine.machines.machine import split_trainable
 from softmachine.machines.ntm import NTMConfig
 from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.tasks.copy import Copy
+from softmachine.tasks.exams import draw_exam
 from softmachine.tasks.memory import MemoryTask
 from softmachine.training.checkpoints import save_checkpoint
 from softmachine.training.curricula import Uniform
@@ -336,3 +338,12 @@ def test_shipped_models(name):
         result = answer = model.machine(example.inputs, key=jax.random.key(1))
     assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(result))
     assert task.render(example, answer)
+
+
+@pytest.mark.parametrize("name", [name for name in zoo.names() if name.startswith("nram-")])
+def test_shipped_nrams_are_algorithms(name):
+    """Made hard, in the exam of hard cases, in tight and roomy memories."""
+    model = zoo.open_model(name)
+    exam = draw_exam(model.experiment.task, 1, 50)
+    wrong = np.flatnonzero(hard_mistakes(model.machine, exam.batch))
+    assert [exam.trials[i] for i in wrong[:1]] == []

@@ -1,0 +1,164 @@
+"""Exams: what a machine or a program has to get right to count as an algorithm.
+
+One definition for the whole package: training's solved test, the verification of programs,
+repair, the ledger and the tests of the zoo all draw their adversarial examples here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from softmachine.tasks.memory import MemoryTask, Trial
+from softmachine.tasks.steps import StepRule
+
+SMALL = 8
+"""So many sizes, the smallest ones, are all examined..."""
+LARGER = (10, 15, 20, 30, 50)
+"""...and these of the larger ones, and the largest that is asked for."""
+REPEATS = 2
+"""How often each case is drawn for each size and memory."""
+
+
+class Batch(NamedTuple):
+    """Examples in memories of any sizes, padded to the widest."""
+
+    memories: Int[np.ndarray, "examples widest"]
+    targets: Int[np.ndarray, "examples widest"]
+    scored: Bool[np.ndarray, "examples widest"]
+    steps: Int[np.ndarray, " examples"]
+    cells: Int[np.ndarray, " examples"]
+    """How many cells each memory has."""
+
+    def take(self, which: Int[np.ndarray, " some"]) -> Batch:
+        """Return some of the examples."""
+        return Batch(*(array[which] for array in self))
+
+    def of_cells(self, cells: int) -> Batch:
+        """Return the examples in memories of so many cells, without padding."""
+        some = self.take(np.flatnonzero(self.cells == cells))
+        memories, targets, scored = (x[:, :cells] for x in some[:3])
+        return some._replace(memories=memories, targets=targets, scored=scored)
+
+    def followed_by(self, other: Batch) -> Batch:
+        """Return these examples and others after them."""
+        widest = max(len(self.memories[0]), len(other.memories[0]))
+        pairs = []
+        for mine, theirs in zip(self, other, strict=True):
+            both = [
+                np.pad(x, [(0, 0), (0, widest - x.shape[1])]) if x.ndim == 2 else x
+                for x in (mine, theirs)
+            ]
+            pairs.append(np.concatenate(both))
+        return Batch(*pairs)
+
+    def wrong(
+        self, memories: Int[np.ndarray, "examples widest"]
+    ) -> Float[np.ndarray, " examples"]:
+        """Return the share of the scored cells that are wrong in each of these memories."""
+        wrong = ((memories != self.targets) & self.scored).sum(axis=1)
+        return wrong / np.maximum(self.scored.sum(axis=1), 1)
+
+
+class Exam(NamedTuple):
+    """Examples of a task's adversarial cases, smallest memories first."""
+
+    batch: Batch
+    trials: list[Trial]
+    """Where each comes from."""
+
+    def distinct(self) -> list[Trial]:
+        """Return each example once, whatever numbers of steps it comes with."""
+        return [*{id(trial): trial for trial in self.trials}.values()]
+
+    def __str__(self) -> str:
+        """Return what is tried: sizes, memories, cases."""
+        names, rooms = (
+            ", ".join(dict.fromkeys(getattr(trial, name) for trial in self.trials))
+            for name in ("case", "room")
+        )
+        sizes = _spans(sorted({trial.size for trial in self.trials}))
+        return f"sizes {sizes}, each {rooms}: {names}"
+
+
+def exam_sizes(smallest: int, largest: int) -> list[int]:
+    """Return the sizes that an exam up to a size has.
+
+    >>> exam_sizes(1, 20)
+    [1, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20]
+    """
+    small = range(smallest, min(smallest + SMALL, largest + 1))
+    larger = [size for size in (*LARGER, largest) if smallest <= size <= largest]
+    return sorted({*small, *larger})
+
+
+def draw_exam(
+    task: MemoryTask,
+    seed: int | Sequence[int],
+    largest: int,
+    *,
+    repeats: int = REPEATS,
+) -> Exam:
+    """Return examples of all adversarial cases of a task, in memories tight and roomy.
+
+    Each has as many steps as `MemoryTask.steps` gives it; where the task's step rule, by which
+    programs go, gives that memory another number, the example comes again with that one.
+
+    Arguments:
+        task: the task.
+        seed: decides what is drawn.
+        largest: the largest size; the roomy memory is the one for it.
+        repeats: how often each case is drawn for each size and memory.
+    """
+    sizes = exam_sizes(task.smallest, largest)
+    trials = list(task.trials(np.random.default_rng(seed), sizes, largest, repeats))
+    rule, doubled = _rule(task), []
+    for trial in trials:
+        own = int(task.steps(trial.size))
+        ruled = own if rule is None else rule.steps(trial.memory)
+        doubled += [(trial, steps) for steps in sorted({own, ruled})]
+    doubled.sort(key=lambda pair: (len(pair[0].memory), pair[0].size))
+    widest = max([task.cells(largest), *(len(trial.memory) for trial in trials)])
+
+    def stack(rows: Iterable[Sequence[int]]) -> Int[np.ndarray, "examples widest"]:
+        padded = np.zeros((len(doubled), widest), np.int32)
+        for row, cells in zip(padded, rows, strict=True):
+            row[: len(cells)] = cells
+        return padded
+
+    batch = Batch(
+        stack(trial.memory for trial, _ in doubled),
+        stack(trial.targets for trial, _ in doubled),
+        stack(trial.scored for trial, _ in doubled).astype(bool),
+        np.array([steps for _, steps in doubled], np.int32),
+        np.array([len(trial.memory) for trial, _ in doubled], np.int32),
+    )
+    return Exam(batch, [trial for trial, _ in doubled])
+
+
+def _rule(task: MemoryTask) -> StepRule | None:
+    """Return by which rule programs of a task take steps on memories as examples have them."""
+    if task.unbounded:  # its programs are given what comes before the zeros alone
+        return None
+    try:
+        return task.step_rule()
+    except ValueError:
+        return None
+
+
+def _spans(sizes: Sequence[int]) -> str:
+    """Return sizes with those that follow one another put together.
+
+    >>> _spans([1, 2, 3, 10, 12, 13])
+    '1 to 3, 10, 12 to 13'
+    """
+    spans: list[list[int]] = []
+    for size in sizes:
+        if spans and spans[-1][-1] == size - 1:
+            spans[-1].append(size)
+        else:
+            spans.append([size])
+    return ", ".join(f"{s[0]} to {s[-1]}" if len(s) > 1 else f"{s[0]}" for s in spans)
