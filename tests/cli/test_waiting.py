@@ -44,6 +44,13 @@ main.main(["train", "ntm-copy", "--run", sys.argv[1]])
 """
 )
 
+# The first terminal that a session opens becomes its own, and sends it Ctrl-C. Done by the
+# program itself: a function to run before it would have the tests' process fork, JAX and all.
+OWN_TERMINAL = """
+import os
+os.close(os.open(os.ttyname(0), os.O_RDWR))
+"""
+
 
 class Terminal:
     """A program on a pseudo-terminal of 80 columns."""
@@ -52,9 +59,8 @@ class Terminal:
         self._master, slave = pty.openpty()
         environment = os.environ | {"COLUMNS": "80", "TERM": "xterm"}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", code, *arguments],
+            [sys.executable, "-c", OWN_TERMINAL + code, *arguments],
             stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True,
-            preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),
         )  # fmt: skip
         os.close(slave)
         self.seen = ""
