@@ -5,6 +5,7 @@ import os
 import pty
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -63,6 +64,9 @@ class Terminal:
             stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True,
         )  # fmt: skip
         os.close(slave)
+        # A program that misses its Ctrl-C would be waited for without an end.
+        self._guard = threading.Timer(180, self.process.kill)
+        self._guard.start()
         self.seen = ""
 
     def read_until(self, text: str, times: int = 1) -> None:
@@ -84,6 +88,7 @@ class Terminal:
         except OSError:
             pass
         os.close(self._master)
+        self._guard.cancel()
         return self.process.wait()
 
 
