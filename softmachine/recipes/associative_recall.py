@@ -7,7 +7,6 @@ from softmachine.recipes.tuned import lstm, ntm, training
 from softmachine.tasks.associative_recall import AssociativeRecall
 from softmachine.training.curricula import Uniform
 from softmachine.training.experiment import Experiment
-from softmachine.training.search import Restart
 
 SIZES = Uniform(smallest=2, largest=6)
 
@@ -18,11 +17,8 @@ def ntm_recall() -> Experiment:
         recipe="ntm-recall",
         task=AssociativeRecall(),
         machine=ntm(ControllerConfig(kind="lstm", hidden=100)),
-        training=training(
-            SIZES,
-            120_000,
-            restarts=(Restart(updates=20_000, error=3.2),),
-        ),
+        # At 1e-3 a third of the seeds learn the items without their order, and stay there.
+        training=training(SIZES, 120_000, batch=2, learning_rate=5e-4),
     )
 
 
