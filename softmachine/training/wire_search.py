@@ -74,7 +74,7 @@ class WireSearch:
         check_fields(self)
         low, high = self.hot
         if low > high:
-            raise ValueError(f"wire search hot must be (low, high), not {self.hot}")
+            raise ValueError(f"WireSearch.hot must be (low, high), not {self.hot}")
 
 
 class Found(NamedTuple):

@@ -199,7 +199,7 @@ def test_wires_cannot_be_written_where_patterns_look_the_same(untrained, found):
     ],
 )
 def test_bad_fields_are_refused(fields, message):
-    with pytest.raises(ValueError, match=f"wire search {message}"):
+    with pytest.raises(ValueError, match=rf"WireSearch\.{message}"):
         WireSearch(**fields)
 
 
