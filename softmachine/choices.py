@@ -34,6 +34,8 @@ Few = Annotated[int, Bounds(least=1, most=1000)]
 """Of what a program spells out one by one."""
 Natural = Annotated[int, Bounds(least=0)]
 """None, or some."""
+Port = Annotated[int, Bounds(least=0, most=65_535)]
+"""Of a server; 0 is any that is free."""
 Positive = Annotated[float, Bounds(above=0)]
 NonNegative = Annotated[float, Bounds(least=0)]
 Share = Annotated[float, Bounds(least=0, most=1)]

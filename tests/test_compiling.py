@@ -101,14 +101,17 @@ def test_a_process_that_meets_many_sizes_stays_as_it_is(monkeypatch, access_mach
 
 
 def test_nothing_else_in_the_package_compiles():
-    """But for the loop of updates, which belongs to its trainer and goes with it."""
+    """But for the loop of updates, which belongs to its trainer and goes with it.
+
+    ``machines/linear.py`` marks calls inside of other programs; none of its own is compiled.
+    """
     home = Path(compiling.__file__).parent
     found = {
         path.relative_to(home).as_posix()
         for path in home.rglob("*.py")
         if re.search(r"jax\.(jit|pmap)\b|eqx\.filter_jit|equinox\.filter_jit", path.read_text())
     }
-    assert found == {"compiling.py", "training/update.py"}
+    assert found == {"compiling.py", "machines/linear.py", "training/update.py"}
 
 
 def test_a_loop_of_updates_goes_with_its_trainer():

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, NoReturn
 import tyro
 from tyro.conf import Positional, arg
 
-from softmachine.choices import Count, Few, Natural, Positive, check_value
+from softmachine.choices import Count, Few, Natural, Port, Positive, check_value
 from softmachine.cli.failures import (
     close_broken_pipe,
     end_on_sigterm,
@@ -312,7 +312,7 @@ def trace(
 def view(
     sources: Positional[tuple[Annotated[str, arg(metavar="RUN|zoo:NAME|FILE")], ...]],
     /,
-    port: int = 0,
+    port: Port = 0,
     open: bool = True,  # noqa: A002
 ) -> None:
     """Watch machines at work in the browser, on inputs of your own; Ctrl-C ends it.

@@ -27,7 +27,7 @@ def build(seed):
     )
     machine = config.build(key=jax.random.key(0))
     rng = np.random.default_rng(seed)
-    return jax.tree.map(lambda x: jnp.asarray(2 * rng.normal(size=x.shape), x.dtype), machine)
+    return jax.tree.map(lambda x: jnp.asarray(0.7 * rng.normal(size=x.shape), x.dtype), machine)
 
 
 @pytest.fixture(scope="module")

