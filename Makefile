@@ -6,12 +6,12 @@ DEMO := runs/demo
 RESULTS := runs/results
 HARD := list-k list-search merge walk-bst
 # What the ledger shows: directory, recipe, members, options.
-LEDGER := ntm-copy:ntm-copy:10 ntm-ff-copy:ntm-ff-copy:5 lstm-copy:lstm-copy:1 \
-    ntm-repeat-copy:ntm-repeat-copy:5 ntm-ff-repeat-copy:ntm-ff-repeat-copy:5 \
-    lstm-repeat-copy:lstm-repeat-copy:1 ntm-recall:ntm-recall:5 \
-    ntm-ff-recall:ntm-ff-recall:5 lstm-recall:lstm-recall:1 ntm-ngrams:ntm-ngrams:1 \
-    ntm-ff-ngrams:ntm-ff-ngrams:1 lstm-ngrams:lstm-ngrams:1 ntm-sort:ntm-sort:2 \
-    ntm-ff-sort:ntm-ff-sort:1 lstm-sort:lstm-sort:1 \
+LEDGER := $(foreach task,copy recall, \
+        ntm-$(task):ntm-$(task):20 ntm-ff-$(task):ntm-ff-$(task):20 lstm-$(task):lstm-$(task):3) \
+    ntm-repeat-copy:ntm-repeat-copy:20 ntm-ff-repeat-copy:ntm-ff-repeat-copy:5 \
+    ntm-lstm-repeat-copy:ntm-lstm-repeat-copy:5 lstm-repeat-copy:lstm-repeat-copy:3 \
+    $(foreach task,ngrams sort, \
+        ntm-$(task):ntm-$(task):5 ntm-ff-$(task):ntm-ff-$(task):5 lstm-$(task):lstm-$(task):3) \
     $(foreach seed,0 100 200, \
         $(foreach task,access increment copy reverse, \
             nram-$(task)-$(seed):nram-$(task):32:--training.enough=8:--seed=$(seed)) \

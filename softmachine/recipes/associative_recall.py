@@ -38,5 +38,5 @@ def lstm_recall() -> Experiment:
         recipe="lstm-recall",
         task=AssociativeRecall(),
         machine=lstm(layers=3, hidden=128),
-        training=training(SIZES, 100_000, batch=16, memory_rows=(), validate_every=10_000),
+        training=training(SIZES, 1_000_000, batch=16, memory_rows=(), validate_every=10_000),
     )

@@ -43,7 +43,7 @@ def lstm_ngrams() -> Experiment:
         recipe="lstm-ngrams",
         task=NGrams(),
         machine=lstm(layers=3, hidden=128),
-        training=_training(50_000, batch=16),
+        training=_training(150_000, batch=16),
     )
 
 

@@ -40,7 +40,7 @@ def lstm_sort() -> Experiment:
         recipe="lstm-sort",
         task=PrioritySort(),
         machine=lstm(layers=3, hidden=128),
-        training=_training(160_000, batch=16),
+        training=_training(2_000_000, batch=16),
     )
 
 

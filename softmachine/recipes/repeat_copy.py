@@ -55,5 +55,5 @@ def lstm_repeat_copy() -> Experiment:
         recipe="lstm-repeat-copy",
         task=RepeatCopy(),
         machine=lstm(layers=3, hidden=128),
-        training=training(SIZES, 100_000, batch=16, memory_rows=(), validate_every=10_000),
+        training=training(SIZES, 200_000, batch=16, memory_rows=(), validate_every=10_000),
     )
