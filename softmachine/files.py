@@ -111,6 +111,17 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def stable_safetensors(data: bytes) -> bytes:
+    """Return a safetensors file with its metadata in order: the library's order is random."""
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    metadata = dict(sorted(header.pop("__metadata__", {}).items()))
+    ordered = {"__metadata__": metadata, **dict(sorted(header.items()))}
+    text = json.dumps(ordered, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the arrays begin at a multiple of 8
+    return len(text).to_bytes(8, "little") + text + data[8 + length :]
+
+
 def sealed(value: dict[str, Any]) -> dict[str, Any]:
     """Return a JSON object with its checksum added, for `unsealed` to check."""
     return value | {CHECKSUM: digest(value)}

@@ -228,9 +228,9 @@ def _figures_of_one(
         drawn[f"example-{size}"] = example_figures.memory_figure(machine, task, size, seed)
     elif isinstance(task, SequenceTask):
         drawn[f"example-{size}"] = example_figures.example_figure(machine, task, size, seed)
-    if trained.run is not None:
+    if trained.run is not None and (metrics := trained.run.metrics()):
         drawn["learning-curve"] = figures.learning_curve_of(
-            trained.experiment, trained.name, trained.run.metrics(), trained.run.load_progress()
+            trained.experiment, trained.name, metrics, trained.run.load_progress()
         )
     return drawn
 
@@ -261,7 +261,9 @@ def _figures_of_many(
         name: [member.run.metrics() for member in group if member.run is not None]
         for name, group in groups.items()
     }
-    learning = {name: metrics for name, metrics in learning.items() if metrics}
+    # Who has no validation yet, or lost its metrics, has no curve.
+    learning = {name: [m for m in members if m] for name, members in learning.items()}
+    learning = {name: members for name, members in learning.items() if members}
     sizes = sorted({x.size for group in curves.values() for curve in group for x in curve})
     bounds = first.task.held_out(larger=True).worst_errors(sizes)
     worst = None if bounds is None else dict(zip(sizes, bounds, strict=True))

@@ -184,7 +184,7 @@ def _levels(
     """Return numbers of sequences, and the level of each member after so many."""
     xs = sorted({line["sequences"] for metrics in members for line in metrics})
     name = _level_name(members)
-    return xs, np.array([_held(metrics, xs, name) for metrics in members])
+    return xs, np.array([_held(metrics, xs, name) for metrics in members if name in metrics[0]])
 
 
 def _level_name(members: list[list[dict[str, Any]]]) -> str:

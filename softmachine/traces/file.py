@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from softmachine.errors import TraceError
-from softmachine.files import replacing
+from softmachine.files import replacing, stable_safetensors
 from softmachine.traces.schema import (
     VERSION,
     Header,
@@ -56,8 +57,13 @@ class Trace:
 
     def to_bytes(self) -> bytes:
         """Return the trace as a file has it."""
-        metadata = {"softmachine_trace": VERSION, "trace": header_to_json(self.header)}
-        return save(self.arrays, metadata)
+        text = header_to_json(self.header)
+        metadata = {
+            "softmachine_trace": VERSION,
+            "trace": text,
+            "checksum": _checksum(text, self.arrays),
+        }
+        return stable_safetensors(save(self.arrays, metadata))
 
     def save(self, path: str | Path) -> None:
         """Write a file, whole or not at all; TraceError if that cannot be."""
@@ -100,7 +106,11 @@ def trace_from_bytes(data: bytes) -> Trace:
         raise TraceError(
             f"it has version {version[:20]!r} of the format; this softmachine reads {VERSION}"
         )
-    header = header_from_json(metadata["trace"])
+    text = metadata["trace"]
+    # Before there was one, files had no checksum; other programs need not write it.
+    if metadata.get("checksum", found := _checksum(text, arrays)) != found:
+        raise TraceError("it is damaged: its content does not match its checksum")
+    header = header_from_json(text)
     check_arrays(header, arrays)
     return Trace(header, arrays)
 
@@ -115,3 +125,13 @@ def load_trace(path: str | Path) -> Trace:
         return trace_from_bytes(data)
     except TraceError as error:
         raise TraceError(f"{path} cannot be read: {error}") from error
+
+
+def _checksum(text: str, arrays: dict[str, np.ndarray]) -> str:
+    """Return the SHA-256 of a description and of arrays, in the order of their names."""
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

@@ -23,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from softmachine.errors import CheckpointError
-from softmachine.files import replacing
+from softmachine.files import replacing, stable_safetensors
 
 FORMAT = "softmachine-checkpoint"
 SCHEMA = 2
@@ -58,7 +58,7 @@ def save_checkpoint(path: Path, tree: Any, record: dict[str, Any], experiment: s
     }
     data = save(tensors, metadata | {"checksum": _checksum(tensors, metadata)})
     with replacing(path) as temporary:
-        temporary.write_bytes(data)
+        temporary.write_bytes(stable_safetensors(data))
 
 
 def load_checkpoint(

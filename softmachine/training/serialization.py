@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import reprlib
 from collections.abc import Callable
 from typing import Any, get_args
 
@@ -118,7 +119,7 @@ def _exact(value: Any, kind: type) -> Any:
     """Return a value of the type; ValueError rather than 3 for 3.7, "3" or True."""
     accepted = (int, float) if kind is float else kind
     if isinstance(value, bool) != (kind is bool) or not isinstance(value, accepted):
-        raise ValueError(f"expected {kind.__name__}, not {value!r}")
+        raise ValueError(f"expected {kind.__name__}, not {reprlib.repr(value)}")
     return kind(value)
 
 

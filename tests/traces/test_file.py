@@ -41,6 +41,25 @@ def test_a_file_is_read_back_bit_by_bit(name, request, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["it.trace"]
 
 
+def test_what_was_changed_is_refused_and_what_is_the_same_is_the_same(nram_trace):
+    whole = nram_trace.to_bytes()
+    assert all(nram_trace.to_bytes() == whole for _ in range(9))
+    rng = np.random.default_rng(0)
+    for place in rng.integers(8, len(whole), 200):
+        changed = bytearray(whole)
+        changed[place] ^= 1 << int(rng.integers(7))
+        try:
+            again = trace_from_bytes(bytes(changed))
+        except TraceError:
+            continue
+        # Nothing but the name of the checksum can have been hit.
+        assert header_to_json(again.header) == header_to_json(nram_trace.header)
+        for key, array in nram_trace.arrays.items():
+            np.testing.assert_array_equal(again.arrays[key], array)
+    with pytest.raises(TraceError, match="does not match its checksum"):
+        trace_from_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+
+
 def test_every_array_of_four_bytes_is_aligned(nram_trace):
     """So that a browser can look at it where it lies."""
     data = nram_trace.to_bytes()
