@@ -27,6 +27,8 @@ def decline(
     solved = experiment.training.solved
     if solved is None or progress.solved_sequences is None or not metrics:
         return None
+    if experiment.training.settle is not None:
+        return None  # it went back to those that were kept
     last = metrics[-1][f"validation_{experiment.task.error}"]
     if last <= max(solved.error, progress.best_error):
         return None

@@ -57,9 +57,9 @@ def training(
 ) -> TrainingConfig:
     """Return a training of so many sequences at most, with the learning rate falling to zero.
 
-    It ends after six validations without a mistake, the rate falling with each. Gradients are
-    clipped to five times the norm of recent ones: the machine that is right has small ones,
-    by whose size Adam divides, so that a single large one would undo what was learned.
+    It ends at the sixth validation from the first without a mistake on. With each the rate
+    falls, and where one finds mistakes training goes back: the machine that is right has small
+    gradients, by whose size Adam divides, so that a single large one undoes what was learned.
     """
     return TrainingConfig(
         batch=batch,
@@ -71,7 +71,6 @@ def training(
             schedule="cosine",
             decay_steps=sequences // batch,
             clip_norm=clip_norm,
-            clip_spikes=5.0,
         ),
         curriculum=curriculum,
         memory_rows=memory_rows,

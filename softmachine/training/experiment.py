@@ -99,9 +99,10 @@ class TrainingConfig:
     """Sequences per update."""
     max_sequences: Annotated[int, Bounds(least=1, most=10**15)] = 250_000
     settle: Count | None = None
-    """Training ends after so many validations that found no mistake. With each of them the
-    learning rate falls, along a half cosine on top of the optimiser's schedule, so that what
-    is right settles. None: the schedule alone decides."""
+    """How many validations there are, from the first that finds no mistake, until training
+    ends. With each of them the learning rate falls, along a half cosine on top of the
+    optimiser's schedule, and where one finds mistakes training goes back to the parameters
+    that validated best: what was right stays right. None: the schedule alone decides."""
     optimizer: OptimizerConfig = OptimizerConfig()
     curriculum: Curriculum = Uniform()
     memory_rows: tuple[Count, ...] = ()
@@ -136,6 +137,8 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         """Check the numbers."""
         check_fields(self)
+        if self.settle is not None and self.solved is None:
+            raise ValueError("training settle needs solved, which says what a mistake is")
         if self.last_update > LARGEST_INT:
             raise ValueError(
                 f"training max_sequences must be at most {LARGEST_INT:,} updates, not "

@@ -35,7 +35,7 @@ def fine_tune(runs: Sequence[Run], updates: int) -> list[NRAM]:
         settings = state.settings._replace(
             learning_rate=jnp.asarray(LEARNING_RATE, jnp.float32),
             gradient_noise=jnp.zeros((), jnp.float32),
-            perfect=jnp.ones((), jnp.int32),
+            settling=jnp.ones((), jnp.int32),
         )
         parameters, _ = split_trainable(machine)
         states.append(state._replace(parameters=parameters, settings=settings))

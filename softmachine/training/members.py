@@ -66,7 +66,7 @@ class MemberStates:
             leaves[place] = leaf
             return leaves
 
-        states = jax.tree.map(replaced, self._states, state)
+        states = jax.tree.map(replaced, self._states, _moving(state))
         self._states = jax.device_put(states, self._sharding)
 
     def _deal(self, members: Collection[int]) -> None:
@@ -114,4 +114,9 @@ def _row(leaves: jax.Array, place: int) -> jax.Array:
 
 
 def _stack(states: Sequence[TrainState]) -> Any:
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(_moving, states))
+
+
+def _moving(state: TrainState) -> TrainState:
+    """Return what updates need of a state."""
+    return state._replace(kept=None)

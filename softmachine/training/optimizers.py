@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import PyTree
 
-from softmachine.choices import (
-    Bounds,
-    Count,
-    Decay,
-    Natural,
-    NonNegative,
-    Positive,
-    check_fields,
-)
+from softmachine.choices import Count, Decay, Natural, NonNegative, Positive, check_fields
 
 
 class GravesState(NamedTuple):
@@ -67,43 +59,6 @@ def graves_rmsprop(
         return steps, GravesState(squares, means, steps)
 
     return optax.chain(optax.GradientTransformation(init, update), _scale(learning_rate))
-
-
-class SpikesState(NamedTuple):
-    """Gradients so far, and the running mean of their norms, which begins at zero."""
-
-    updates: Int[Array, ""]
-    norm: Float[Array, ""]
-
-
-def clip_spikes(most: float, decay: float = 0.99) -> optax.GradientTransformation:
-    """Clip gradients to ``most`` times the mean norm of recent ones, weighted by ``decay``.
-
-    What goes into the mean is clipped already, so that one spike raises it by little, and
-    gradients that stay large are let through after some updates. The first one that is not
-    zero sets the scale. Close to AutoClip, which takes a percentile of all norms so far
-    (Seetharaman et al. 2020, arXiv 2007.14469).
-
-    Arguments:
-        most: above 1, or nothing would ever grow.
-        decay: the share of the mean that is left after one more gradient.
-    """
-
-    def init(params):
-        del params
-        return SpikesState(jnp.zeros((), jnp.int32), jnp.zeros(()))
-
-    def update(updates, state, params=None):
-        del params
-        norm = optax.tree.norm(updates)
-        mean = state.norm / jnp.maximum(1 - decay**state.updates, 1 - decay)
-        limit = jnp.where(mean > 0, most * mean, norm)
-        scale = jnp.where(norm > limit, limit / norm, 1.0)
-        clipped = jax.tree.map(lambda g: g * scale, updates)
-        mean = decay * state.norm + (1 - decay) * norm * scale
-        return clipped, SpikesState(state.updates + 1, mean)
-
-    return optax.GradientTransformation(init, update)
 
 
 def gradient_noise() -> optax.GradientTransformationExtraArgs:
@@ -155,11 +110,6 @@ class OptimizerConfig:
     """Largest global norm of the gradient."""
     clip_value: Positive | None = None
     """Largest absolute value of a gradient component; applied before ``clip_norm``."""
-    clip_spikes: Annotated[float, Bounds(above=1)] | None = None
-    """Largest global norm of the gradient as a multiple of the mean of recent ones, see
-    `clip_spikes`; applied after ``clip_norm``. A solved machine's gradients are so small that
-    Adam, which divides by their size, turns a single large one into steps that undo what
-    was learned."""
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -175,8 +125,6 @@ class OptimizerConfig:
             chain.append(optax.clip(self.clip_value))
         if self.clip_norm is not None:
             chain.append(optax.clip_by_global_norm(self.clip_norm))
-        if self.clip_spikes is not None:
-            chain.append(clip_spikes(self.clip_spikes))
         if noise:
             chain.append(gradient_noise())
         if self.kind == "adam":

@@ -21,13 +21,13 @@ class Settings(NamedTuple):
     learning_rate: Float[Array, ""]
     gradient_noise: Float[Array, ""]
     entropy_bonus: Float[Array, ""]
-    perfect: Int[Array, ""]
-    """How many validations of this attempt found no mistake."""
+    settling: Int[Array, ""]
+    """Validations of this attempt from the first without a mistake on."""
 
     @property
     def late(self) -> Float[Array, "..."]:
         """1 once validation found no mistake in this attempt, else 0."""
-        return (self.perfect > 0).astype(jnp.float32)
+        return (self.settling > 0).astype(jnp.float32)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

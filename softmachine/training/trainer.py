@@ -29,7 +29,7 @@ from softmachine.training.members import MemberStates
 from softmachine.training.progress import Progress
 from softmachine.training.runs import Run
 from softmachine.training.search import Settings
-from softmachine.training.update import TrainState, first_state, machine_of
+from softmachine.training.update import TrainState, Weights, first_state, machine_of
 from softmachine.training.wire_search import draw_batch, draw_searched, mend
 
 Report = Callable[[int, Progress, dict[str, Any]], None]
@@ -149,7 +149,7 @@ class _Member:
         """Take up the state after a stretch of updates; return the metrics line's head."""
         progress, training = self.progress, self.run.experiment.training
         begin = progress.sequences
-        self.state = state
+        self.state = state._replace(kept=self.state.kept)
         progress.step = int(state.step)
         progress.sequences = progress.step * training.batch
         progress.skipped = int(state.skipped)
@@ -185,8 +185,11 @@ class _Member:
         progress.attempt_error = min(progress.attempt_error, error)
         best = (error, bits) < (progress.best_error, progress.best_bits)
         passed = few_bits = False
-        if solved is not None and error <= solved.error:
-            self.state = self.state._replace(settings=self._perfect_once_more())
+        right = solved is not None and error <= solved.error
+        first = right and not self._settling
+        if right or (training.settle is not None and self._settling):
+            self.state = self.state._replace(settings=self._settled_further())
+        if solved is not None and right:
             passed = solved.test is None or self._passes(solved.test, line)
             best |= passed and solved.test is not None
             few_bits = solved.bits is None or bits <= solved.bits
@@ -200,15 +203,22 @@ class _Member:
                 progress.solved_device_seconds = progress.device_seconds
             progress.finished = few_bits
         if training.settle is not None:
-            progress.finished |= int(self.state.settings.perfect) >= training.settle
+            progress.finished |= self._settling >= training.settle
+            if first or (right and best):
+                kept = Weights(self.state.parameters, self.state.optimizer)
+                self.state = self.state._replace(kept=kept)
         if progress.step >= training.last_update:
             progress.finished = True
         return best
 
-    def _perfect_once_more(self) -> Settings:
-        """Return the settings after one more validation without a mistake."""
+    @property
+    def _settling(self) -> int:
+        return int(self.state.settings.settling)
+
+    def _settled_further(self) -> Settings:
+        """Return the settings after one more validation of what was right."""
         settings = self.state.settings
-        return settings._replace(perfect=settings.perfect + 1)
+        return settings._replace(settling=settings.settling + 1)
 
     def _passes(self, test: SolvedTest, line: dict[str, Any]) -> bool:
         """Return whether the test finds no mistake; note in the line what it found.
@@ -276,9 +286,20 @@ class _Member:
         fresh = first_state(experiment, progress.attempts - 1, progress.step)
         parameters, _ = split_trainable(mended)
         self.state = self.state._replace(
-            parameters=parameters, optimizer=fresh.optimizer, settings=self._perfect_once_more()
+            parameters=parameters, optimizer=fresh.optimizer, settings=self._settled_further()
         )
         return True
+
+    def go_back(self) -> None:
+        """Return to what was right, and validated best, if it is not right any more."""
+        training, kept = self.run.experiment.training, self.state.kept
+        if training.settle is None or not self._settling or kept is None:
+            return
+        assert training.solved is not None
+        assert self.line is not None
+        error = self.line[f"validation_{self.run.experiment.task.error}"]
+        if error > training.solved.error:
+            self.state = self.state._replace(**kept._asdict())
 
     def begin_again(self) -> None:
         """Start a new attempt if a rule says so."""
@@ -392,6 +413,7 @@ class _Loop:
             member = self.members[i]
             share = seconds * self.states.devices / len(group)
             line = member.note(self.reached[i], seconds, share) | _averages(sums[i]) | scores[i]
+            self.reached[i] = member.state
             member.progress.failed = _failure(member.run.experiment, member.state)
             if member.progress.failed:
                 member.progress.finished = True
@@ -412,6 +434,7 @@ class _Loop:
         for i, line in lines.items():
             member, progress = self.members[i], self.members[i].progress
             member.note_scores(line, best=best.get(i, False))
+            member.go_back()
             member.begin_again()
             if member.state is not self.reached.get(i):
                 self.states.replace(i, member.state)

@@ -34,6 +34,14 @@ class Fault(NamedTuple):
     """Norm of each parameter's gradient, in the order of ``jax.tree.leaves``."""
 
 
+class Weights(NamedTuple):
+    """What is learned, and what the optimiser knows of it."""
+
+    parameters: PyTree
+    """The trainable half of the machine."""
+    optimizer: PyTree
+
+
 class TrainState(NamedTuple):
     """One member's training between two updates; a checkpoint holds nothing else."""
 
@@ -54,6 +62,8 @@ class TrainState(NamedTuple):
     skipped: Int[Array, ""]
     """Updates left out because loss or gradient was not finite."""
     fault: Fault
+    kept: Weights | None = None
+    """Where training goes back to, if it does; never on the devices that train."""
 
 
 TrainChunk = Callable[
@@ -64,33 +74,35 @@ TrainChunk = Callable[
 def upgrade_state(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return a state's tensors, by their names, as this version has them.
 
-    Until it counted perfect validations, a state told only whether there had been one.
+    Until it counted validations, a state told only whether there had been one without a
+    mistake.
     """
     late = tensors.get("settings.late")
     if late is None:
         return tensors
     rest = {name: tensor for name, tensor in tensors.items() if name != "settings.late"}
-    return rest | {"settings.perfect": (late > 0).astype(np.int32)}
+    return rest | {"settings.settling": (late > 0).astype(np.int32)}
 
 
 def first_state(experiment: Experiment, attempt: int = 0, step: int = 0) -> TrainState:
     """Return the state before the first update of an attempt, after ``step`` updates."""
     parameters, rest = split_trainable(experiment.build_machine(attempt))
     leaves = len(jax.tree.leaves(parameters))
+    training = experiment.training
+    optimizer = training.optimizer.build(noise=training.noisy).init(parameters)
     return TrainState(
         parameters=parameters,
         buffers=eqx.filter(rest, eqx.is_array),
-        optimizer=experiment.training.optimizer.build(noise=experiment.training.noisy).init(
-            parameters
-        ),
-        curriculum=experiment.training.curriculum.init(),
-        seed=jnp.asarray(experiment.training.seed, jnp.int32),
+        optimizer=optimizer,
+        curriculum=training.curriculum.init(),
+        seed=jnp.asarray(training.seed, jnp.int32),
         settings=experiment.settings(attempt),
         attempt=jnp.asarray(attempt, jnp.int32),
         began=jnp.asarray(step, jnp.int32),
         step=jnp.asarray(step, jnp.int32),
         skipped=jnp.zeros((), jnp.int32),
         fault=Fault(jnp.full((), -1, jnp.int32), jnp.zeros(()), jnp.zeros(leaves)),
+        kept=None if training.settle is None else Weights(parameters, optimizer),
     )
 
 
@@ -363,7 +375,7 @@ class _Updates:
 
     def _settling(self, state):
         """Return the share of the learning rate that is left after validations so far."""
-        passed = state.settings.perfect / self.experiment.training.settle
+        passed = state.settings.settling / self.experiment.training.settle
         return 0.5 * (1 + jnp.cos(jnp.pi * jnp.minimum(passed, 1.0)))
 
     def _sum(self, tree):

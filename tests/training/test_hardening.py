@@ -22,7 +22,7 @@ def late_state(experiment, seed=0, late=True):
     """Return the first state of a member that is late, without noise on gradients."""
     state = first_state(experiment.with_seed(seed))
     settings = state.settings._replace(
-        perfect=jnp.asarray(1 if late else 0),
+        settling=jnp.asarray(1 if late else 0),
         gradient_noise=jnp.zeros(()),
         entropy_bonus=jnp.zeros(()),
     )

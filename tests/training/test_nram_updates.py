@@ -47,7 +47,7 @@ def members(config):
         )
         for i in range(MEMBERS)
     ]
-    late = states[-1].settings._replace(perfect=jnp.asarray(2))
+    late = states[-1].settings._replace(settling=jnp.asarray(2))
     return [*states[:-1], states[-1]._replace(settings=late)]
 
 
@@ -213,7 +213,7 @@ def test_a_member_s_bonus_and_its_age_weigh_the_entropy(config, alone, members):
 
     def loss(bonus, age=0, late=False):
         aged = state._replace(began=state.step - age)
-        _, sums = alone(with_settings(aged, entropy_bonus=bonus, perfect=1 if late else 0), 1)
+        _, sums = alone(with_settings(aged, entropy_bonus=bonus, settling=1 if late else 0), 1)
         return float(sums["loss"])
 
     assert entropy > 1

@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from softmachine.training.optimizers import OptimizerConfig, clip_spikes, graves_rmsprop
+from softmachine.training.optimizers import OptimizerConfig, graves_rmsprop
 
 SHAPES = {"scalar": (), "vector": (5,), "matrix": (3, 4)}
 
@@ -152,37 +152,6 @@ def test_gradients_are_clipped_by_value_and_then_by_norm(clip_value, clip_norm, 
     np.testing.assert_allclose(update, bare(jnp.array(seen)), rtol=1e-5)
 
 
-@pytest.mark.parametrize("first", [0.0, 0.5])
-def test_spikes_are_clipped_by_the_mean_of_recent_norms(first):
-    """Against a plain loop; a lasting rise is followed, a first gradient of zero no trap."""
-    norms = [first, 0.0, 2.0, 1.0, 3.0, 500.0, 1.0, *[80.0] * 60, 0.0, 4.0]
-    gradients = [{"a": np.array([0.6 * norm]), "b": np.array([[0.8 * norm]])} for norm in norms]
-    with jax.enable_x64(True):
-        updates = updates_of(clip_spikes(3.0, decay=0.9), gradients)
-    seen = [float(np.hypot(x["a"][0], x["b"][0, 0])) for x in updates]
-    expected = []
-    for norm in norms:
-        kept = [0.9**age for age in reversed(range(len(expected)))]
-        mean = np.dot(kept, expected) / sum(kept) if expected else 0.0
-        expected.append(min(norm, 3 * mean) if mean > 0 else norm)
-    np.testing.assert_allclose(seen, expected, rtol=1e-9)
-    assert seen[5] < 6
-    assert seen[-3] == pytest.approx(80)
-
-
-def test_a_spike_moves_a_settled_machine_no_further_than_its_usual_gradients():
-    """What Adam makes of one gradient a thousand times as large as two thousand before it."""
-    gradients = [{"x": np.array([(-1.0) ** i * 1e-3])} for i in range(2000)]
-    gradients += [{"x": np.array([1.0])}, *[{"x": np.zeros(1)}] * 30]
-
-    def moved(**clipping):
-        config = OptimizerConfig(learning_rate=1.0, clip_norm=None, **clipping)
-        return abs(sum(step["x"][0] for step in updates_of(config.build(), gradients)[2000:]))
-
-    assert moved() > 25
-    assert moved(clip_spikes=3.0) < 3.5
-
-
 def test_the_norm_is_over_all_parameters():
     gradient = {"a": jnp.array([3.0]), "b": jnp.array([-4.0])}
     update, bare = clipped_gradient(plain(clip_norm=1.0), gradient)
@@ -252,7 +221,6 @@ def test_weight_decay_shrinks_parameters():
         (dict(warmup_steps=-1), "warmup_steps must be at least 0, not -1"),
         (dict(clip_norm=0.0), "clip_norm must be positive, not 0.0"),
         (dict(clip_value=-1.0), "clip_value must be positive, not -1.0"),
-        (dict(clip_spikes=1.0), "clip_spikes must be above 1, not 1.0"),
     ],
 )
 def test_bad_numbers_are_refused(fields, message):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from softmachine.errors import CheckpointError, NonFiniteError, RunError
+from softmachine.training import trainer
 from softmachine.training.curricula import Growing
 from softmachine.training.experiment import SolvedConfig
 from softmachine.training.optimizers import OptimizerConfig
@@ -89,7 +90,55 @@ def test_a_solved_run_settles_and_ends(experiment, with_training, tmp_path):
     run = Run.create(tmp_path / "run", config)
     progress = train(run)
     assert (progress.finished, progress.solved_sequences, progress.sequences) == (True, 20, 80)
-    assert int(run.load_last()[0].settings.perfect) == 4
+    assert int(run.load_last()[0].settings.settling) == 4
+
+
+def scripted(monkeypatch, found):
+    """Let validation find these wrong bits, one after another."""
+
+    def scores(states):
+        wrong = [float(found[int(state.step) // 5 - 1]) for state in states]
+        return [
+            {"validation_wrong_bits": w, "validation_bits": 1 + w, "validation_level": 1}
+            for w in wrong
+        ]
+
+    monkeypatch.setattr(trainer, "_build_validation", lambda _: scores)
+
+
+def test_what_was_right_stays_right(
+    experiment, with_training, tmp_path, monkeypatch, assert_same
+):
+    config = with_training(experiment, solved=SolvedConfig(bits=0.0), settle=4)
+    straight, broken, at_best = (Run.create(tmp_path / n, config) for n in ("a", "b", "c"))
+    scripted(monkeypatch, [2, 9, 0, 9, 0, 9])
+    progress = train(straight)
+    # Four validations from the first right one on, though two of them found mistakes.
+    assert (progress.solved_sequences, progress.sequences) == (60, 120)
+    train(at_best, interrupt_at(step=10))  # ends after the next validation
+    best, last = at_best.load_last().state, straight.load_last().state
+    assert (int(best.step), int(last.step)) == (15, 30)
+    assert_same(last.parameters, best.parameters)
+    assert_same(last.optimizer, best.optimizer)
+    # What is right, with no fewer bits, is not what one goes back to; an interruption between
+    # changes nothing.
+    train(broken, interrupt_at(step=15))
+    assert_same(broken.load_last().state.parameters, best.parameters)
+    train(Run(broken.path))
+    assert_same(broken.load_last().state, last)
+    # What would have been, had training not gone back.
+    scripted(monkeypatch, [2, 9, 0, 0, 0, 0])
+    other = Run.create(tmp_path / "d", config)
+    train(other)
+    assert not np.array_equal(
+        jax.tree.leaves(other.load_last().state.parameters)[0],
+        jax.tree.leaves(last.parameters)[0],
+    )
+
+
+def test_settling_needs_to_know_what_a_mistake_is(experiment, with_training):
+    with pytest.raises(ValueError, match="training settle needs solved"):
+        with_training(experiment, solved=None, settle=4)
 
 
 def test_best_checkpoint_is_the_one_that_validated_best(experiment, tmp_path):

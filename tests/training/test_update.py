@@ -52,7 +52,7 @@ def test_the_rate_falls_with_each_perfect_validation(experiment, with_training, 
     """Along a half cosine, (1 + cos(pi t)) / 2, to zero at the fourth."""
     settling = with_training(experiment, settle=4)
     state = first_state(experiment, step=100)
-    settings = state.settings._replace(perfect=jnp.asarray(perfect, jnp.int32))
+    settings = state.settings._replace(settling=jnp.asarray(perfect, jnp.int32))
     late = state._replace(settings=settings)
     plain, _ = updates(experiment, 101, state=late)
     settled, _ = updates(settling, 101, state=late)
