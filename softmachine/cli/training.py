@@ -17,7 +17,7 @@ from softmachine.cli.parsing import one_line_errors
 from softmachine.cli.progress import ProgressDisplay
 from softmachine.cli.sources import open_runs, user_errors
 from softmachine.errors import NonFiniteError
-from softmachine.evaluation.decline import decline
+from softmachine.evaluation.aftermath import told
 from softmachine.evaluation.statistics import wilson_interval
 from softmachine.recipes import RECIPES, get_recipe
 from softmachine.training.devices import use_all_cores
@@ -130,8 +130,8 @@ def _outcome(run: Run, progress: Progress) -> str:
     ]
     if progress.skipped:
         lines.append(f"Updates skipped: {progress.skipped:,}.")
-    if worse := decline(run.experiment, progress, run.metrics()):
-        lines.append(f"But {worse}.".replace("; ", ";\n"))
+    if afterwards := told(run.experiment, progress, run.metrics()):
+        lines.append(f"Afterwards: {afterwards}.".replace("; ", ";\n"))
     return "\n".join(lines)
 
 
@@ -158,8 +158,8 @@ def _population_outcome(runs: Sequence[Run], members: Sequence[Progress]) -> str
     for run, progress in zip(runs, members, strict=True):
         if progress.failed:
             print(f"seed {run.experiment.training.seed} failed at {progress.failed}")
-        if worse := decline(run.experiment, progress, run.metrics()):
-            print(f"seed {run.experiment.training.seed}: {worse}".replace("; ", ";\n  "))
+        if afterwards := told(run.experiment, progress, run.metrics()):
+            print(f"seed {run.experiment.training.seed}: {afterwards}".replace("; ", ";\n  "))
     if experiment.training.solved is None:
         return f"Trained {len(runs)} members."
     solved = sum(progress.solved_sequences is not None for progress in members)

@@ -19,7 +19,7 @@ from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from softmachine.evaluation.decline import decline
+from softmachine.evaluation.aftermath import told
 from softmachine.evaluation.generalization import SizeScore
 from softmachine.files import replacing
 from softmachine.training.experiment import Experiment
@@ -125,7 +125,7 @@ def learning_curve_of(
     kept = note = None
     if progress is not None and progress.best_sequences:
         kept = progress.best_sequences
-        note = decline(experiment, progress, metrics)
+        note = told(experiment, progress, metrics)
     return learning_curve(metrics, title, Scale.of(experiment), kept=kept, note=note)
 
 

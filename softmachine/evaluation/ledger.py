@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import itertools
 import json
@@ -18,6 +19,7 @@ from typing import Any
 
 import softmachine
 from softmachine.errors import SoftmachineError
+from softmachine.evaluation.aftermath import aftermath
 from softmachine.evaluation.examined import examine, largest_size
 from softmachine.evaluation.generalization import evaluate
 from softmachine.evaluation.ledger_page import to_markdown
@@ -209,6 +211,7 @@ def _row(
         solved = verdict.right
     # Most members of an NRAM's population fail: their scores would take hours and say nothing.
     tested = progress.finished and (solved or not isinstance(run.experiment.task, MemoryTask))
+    found = aftermath(run.experiment, progress, run.metrics())
     return {
         "seed": _seed_of(run),
         "path": str(run.path),
@@ -227,16 +230,10 @@ def _row(
         "best_sequences": progress.best_sequences,
         "best_error": _finite(progress.best_error),
         "best_bits": _finite(progress.best_bits),
-        "last_error": _last_error(run),
+        "afterwards": None if found is None else dataclasses.asdict(found),
         "tested": tested,
         "tests": _scores(run, tests, sequences, report) if tested else [None] * len(tests),
     }
-
-
-def _last_error(run: Run) -> Number | None:
-    """Return the error of a run's last validation, whose parameters need not be those kept."""
-    lines = run.metrics()
-    return _finite(lines[-1][f"validation_{run.experiment.task.error}"]) if lines else None
 
 
 def paper_scores(run: Run, sequences: int = 1000) -> list[dict[str, Any]]:
@@ -329,16 +326,23 @@ def _summary(rows: Sequence[dict[str, Any]], experiment: Experiment) -> dict[str
             "error": _spread([row["best_error"] for row in finished]),
             "bits": _spread([row["best_bits"] for row in finished]),
         },
-        "ended_worse": sum(_ended_worse(row) for row in solved),
-        "worst_end": max((row["last_error"] or 0 for row in solved), default=None),
+        "afterwards": _afterwards(solved),
         "device_hours": device_hours,
         "device_hours_per_seed": device_hours / len(rows),
     }
 
 
-def _ended_worse(row: dict[str, Any]) -> bool:
-    """Whether the last parameters of a run made more mistakes than the ones kept."""
-    return row["last_error"] is not None and row["last_error"] > row["best_error"]
+def _afterwards(solved: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return what became of the solved runs: how many stumbled, and how many ended worse."""
+    known = [(row["best_error"], row["afterwards"]) for row in solved if row["afterwards"]]
+    if not known:
+        return None
+    return {
+        "mistaken": sum(found["mistaken"] > 0 for _, found in known),
+        "worst": max(found["worst"] for _, found in known),
+        "ended_worse": sum(found["end"] > best for best, found in known),
+        "worst_end": max(found["end"] for _, found in known),
+    }
 
 
 def _test(

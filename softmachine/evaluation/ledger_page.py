@@ -119,8 +119,8 @@ def _facts(group: dict[str, Any]) -> str:
         )
     if summary["validation"]["error"] is not None:
         lines.append(f"- {_validation(group)}")
-    if summary["solved"] and "ended_worse" in summary:
-        lines.append(f"- {_ends(group)}")
+    if summary.get("afterwards"):
+        lines.append(f"- {_afterwards(group)}")
     if group.get("repair") is not None:
         lines.append(f"- {_repair(group['repair'])}")
     lines.append(f"- {_cost(group)}")
@@ -164,16 +164,23 @@ def _validation(group: dict[str, Any]) -> str:
     )
 
 
-def _ends(group: dict[str, Any]) -> str:
+def _afterwards(group: dict[str, Any]) -> str:
     """Say whether training went on to spoil what it had learned."""
-    summary = group["summary"]
-    worse, solved = summary["ended_worse"], summary["solved"]
-    if not worse:
-        return f"None of the {solved} solved ends worse than the parameters kept."
-    return (
-        f"{worse} of the {solved} solved end worse than the parameters kept, up to "
-        f"{_number(summary['worst_end'])} {_words(group['error'])} in the last validation."
+    solved, found = group["summary"]["solved"], group["summary"]["afterwards"]
+    error = _words(group["error"])
+    mistaken = (
+        f"Of the {solved} solved, {found['mistaken']} had a later validation with mistakes, at "
+        f"worst {_number(found['worst'])} {error}"
+        if found["mistaken"]
+        else f"None of the {solved} solved had a later validation with mistakes"
     )
+    ended = (
+        f"{found['ended_worse']} ended worse than the parameters kept, at worst "
+        f"{_number(found['worst_end'])} {error}"
+        if found["ended_worse"]
+        else "none ended worse than the parameters kept"
+    )
+    return f"{mistaken}; {ended}."
 
 
 def _repair(right: dict[str, int]) -> str:
@@ -300,7 +307,7 @@ def _seed_cells(row: dict[str, Any], error: str) -> list[str]:
         _duration(row["device_seconds"]),
         _number(row["best_error"]),
         _number(row["best_bits"]),
-        _number(row.get("last_error")),
+        _number((row.get("afterwards") or {}).get("end")),
         *(_number(score and score[error]) for score in row["tests"]),
     ]
 

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from softmachine import compiling
 from softmachine.errors import SoftmachineError
 from softmachine.evaluation import figures
-from softmachine.evaluation.decline import decline
+from softmachine.evaluation.aftermath import told
 from softmachine.evaluation.generalization import SizeScore, with_test_options
 from softmachine.evaluation.scoring import score_batch
 from softmachine.machines.machine import Machine, parameter_count
@@ -277,8 +277,8 @@ def _making(subject: Subject) -> str:
             if solved is None
             else f"after {solved:,} sequences, {progress.solved_seconds:.0f} s",
         }
-        worse = decline(experiment, progress, subject.metrics)
-        facts |= {"but": worse} if worse else {}
+        afterwards = told(experiment, progress, subject.metrics)
+        facts |= {"afterwards": afterwards} if afterwards else {}
     facts |= {
         name.replace("_", " "): x
         for name, x in subject.environment.items()

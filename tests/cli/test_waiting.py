@@ -189,10 +189,14 @@ def test_the_last_line_of_the_bar_is_the_end(display, capsys):
     assert "╺" not in line  # the bar is full
 
 
-def test_a_run_that_became_worse_says_so(tmp_path):
+@pytest.mark.parametrize("settle", [None, 6])
+def test_a_run_that_became_worse_says_so(settle, tmp_path):
     from softmachine.cli.training import _outcome
 
-    run = Run.create(tmp_path / "run", get_recipe("ntm-copy"))
+    experiment = get_recipe("ntm-copy")
+    training = dataclasses.replace(experiment.training, settle=settle)
+    experiment = dataclasses.replace(experiment, training=training)
+    run = Run.create(tmp_path / "run", experiment)
     progress = Progress(
         sequences=40_000, best_error=0.0, best_bits=0.003, best_sequences=18_000,
         solved_sequences=18_000, solved_seconds=31.0, finished=True,
@@ -200,14 +204,23 @@ def test_a_run_that_became_worse_says_so(tmp_path):
     bits = {"validation_bits": 0.003, "validation_level": 20}
     right = {"step": 18_000, "sequences": 18_000, "validation_wrong_bits": 0.0} | bits
     run.append_metrics(right)
-    assert "worse" not in _outcome(run, progress)
+    assert "Afterwards" not in _outcome(run, progress)
     wrong = {"step": 40_000, "sequences": 40_000, "validation_wrong_bits": 28.0}
     run.append_metrics(right | wrong)
+    afterwards = (
+        "the last parameters are worse (28 wrong bits after 40,000 sequences);\n"
+        "kept: those of 18,000 sequences, 0 wrong bits."
+    )
+    if settle:
+        afterwards = (
+            "1 later validation found mistakes (at worst 28 wrong bits);\n"
+            "training went back to what was right."
+        )
     assert _outcome(run, progress) == (
         "Solved after 18,000 sequences and 31 s.\n"
         "Best validation, after 18,000 sequences: 0 wrong bits, 0.003 bits.\n"
-        "But the last parameters are worse (28 wrong bits after 40,000 sequences);\n"
-        "kept: those of 18,000 sequences, 0 wrong bits."
+        f"Afterwards: {afterwards}"
     )
     # Not of one that was never right: that goes up and down.
-    assert "worse" not in _outcome(run, dataclasses.replace(progress, solved_sequences=None))
+    progress.solved_sequences = None
+    assert "Afterwards" not in _outcome(run, progress)
