@@ -31,10 +31,10 @@ from softmachine_side import copy_loss as softmachine_copy_loss
 from throughput import PEER, peer_path
 from workload import Workload
 
-from softmachine.machines.loop import run_batch
 from softmachine.machines.machine import split_trainable
-from softmachine.machines.ntm import NTM
-from softmachine.machines.pytorch_ntm import from_pytorch_ntm, to_pytorch_ntm
+from softmachine.machines.ntm.ntm import NTM
+from softmachine.machines.ntm.pytorch_ntm import from_pytorch_ntm, to_pytorch_ntm
+from softmachine.running.loop import run_batch
 
 TOLERANCE = 1e-4
 PARAMETER_SCALE = 0.3

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import jax
 
-from softmachine import compiling
-from softmachine.evaluation.generalization import evaluate
-from softmachine.machines.controllers import ControllerConfig
+from softmachine.core import compiling
 from softmachine.machines.machine import Machine
-from softmachine.machines.nram import NRAMConfig, NRAMControllerConfig
-from softmachine.machines.ntm import NTMConfig
-from softmachine.tasks.copy import Copy
-from softmachine.tasks.memory_arrays import Access
+from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
+from softmachine.machines.ntm.ntm import NTMConfig
+from softmachine.machines.parts.controllers import ControllerConfig
+from softmachine.running.generalization import evaluate
+from softmachine.tasks.memories.arrays import Access
+from softmachine.tasks.sequences.copy import Copy
 from softmachine.tasks.task import Task
 from softmachine.traces.making import trace
 

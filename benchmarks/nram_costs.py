@@ -21,13 +21,13 @@ import jax.numpy as jnp
 import numpy as np
 from population import COMPILE_UPDATES, build, matrix_product_rate
 
-from softmachine import compiling
-from softmachine.machines.gates import PAPER_GATES
-from softmachine.machines.loop import CACHED_EXAMPLES, run_batch
+from softmachine.core import compiling
+from softmachine.experiments.environment import describe_environment
 from softmachine.machines.machine import split_trainable
-from softmachine.machines.nram import NRAMConfig
-from softmachine.training.devices import use_all_cores
-from softmachine.training.environment import describe_environment
+from softmachine.machines.nram.gates import PAPER_GATES
+from softmachine.machines.nram.nram import NRAMConfig
+from softmachine.running.devices import use_all_cores
+from softmachine.running.loop import CACHED_EXAMPLES, run_batch
 
 TURNS = 10
 """Gradients, or updates, between two looks at the clock."""

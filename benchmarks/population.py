@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
+from softmachine.experiments.environment import describe_environment
+from softmachine.experiments.state import first_state
 from softmachine.recipes import get_recipe
-from softmachine.training.devices import use_all_cores
-from softmachine.training.environment import describe_environment
+from softmachine.running.devices import use_all_cores
 from softmachine.training.members import MemberStates
-from softmachine.training.update import first_state
 
 COMPILE_UPDATES = 4
 

@@ -21,13 +21,13 @@ import jax
 import numpy as np
 
 from softmachine import zoo
-from softmachine.machines.loop import run_batch
-from softmachine.machines.nram_hard import run_hard
+from softmachine.experiments.environment import describe_environment
+from softmachine.machines.nram.hard import run_hard
 from softmachine.programs.c_code import c_code
 from softmachine.programs.extract import extract
 from softmachine.programs.python_code import python_code
 from softmachine.programs.running import load_c, load_python
-from softmachine.training.environment import describe_environment
+from softmachine.running.loop import run_batch
 
 SIZES = (10, 100, 10_000, 1_000_000)
 MOST_SOFT, MOST_HARD = 100, 10_000

@@ -1,6 +1,6 @@
 """A Neural Turing Machine in PyTorch, as fast as plain PyTorch lets it be.
 
-The same equations as `softmachine.machines.ntm.NTM` with one read and one write head and
+The same equations as `softmachine.machines.ntm.ntm.NTM` with one read and one write head and
 the order ``read-write`` or ``address-write-read``. What makes it fast: no loop but the
 one over time; the input's share of the gates before that loop and the output layer after
 it, each one matrix product; both heads' parameters from one layer and both heads

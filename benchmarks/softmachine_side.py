@@ -10,16 +10,17 @@ import optax
 from jaxtyping import Array, PRNGKeyArray
 from workload import Workload
 
-from softmachine.machines.controllers import ControllerConfig
-from softmachine.machines.loop import run_batch
+from softmachine.experiments.curricula import Uniform
+from softmachine.experiments.experiment import Experiment, TrainingConfig
+from softmachine.experiments.optimizers import OptimizerConfig
+from softmachine.experiments.state import first_state
 from softmachine.machines.machine import parameter_count
-from softmachine.machines.ntm import NTM, NTMConfig
-from softmachine.tasks.copy import Copy
-from softmachine.training.curricula import Uniform
-from softmachine.training.devices import layout_for
-from softmachine.training.experiment import Experiment, TrainingConfig
-from softmachine.training.optimizers import OptimizerConfig
-from softmachine.training.update import build_train_chunk, first_state, members_sharding
+from softmachine.machines.ntm.ntm import NTM, NTMConfig
+from softmachine.machines.parts.controllers import ControllerConfig
+from softmachine.running.devices import layout_for
+from softmachine.running.loop import run_batch
+from softmachine.tasks.sequences.copy import Copy
+from softmachine.training.update import build_train_chunk, members_sharding
 
 
 def build_experiment(workload: Workload) -> Experiment:

@@ -25,7 +25,7 @@ from typing import Any
 from worker import available_cores
 from workload import Workload
 
-from softmachine.training.environment import cpu_model
+from softmachine.experiments.environment import cpu_model
 
 HERE = Path(__file__).resolve().parent
 TORCH_CONTENDERS = ("torch", "torch-compiled")

@@ -24,8 +24,8 @@ import numpy as np
 from playwright.sync_api import CDPSession, Page, sync_playwright
 from safetensors.numpy import save
 
-from softmachine.training.environment import describe_environment
-from softmachine.viewer.page import page_with
+from softmachine.experiments.environment import describe_environment
+from softmachine.traces.page import page_with
 
 ROWS, COLUMNS, WIDTH, HIDDEN = 128, 20, 8, 100
 PLAYED, LONG = 200, 2_000

@@ -1,9 +1,11 @@
-"""Shared set-up: two CPU devices, every annotated shape checked; a machine made by hand."""
+"""Shared set-up: two CPU devices, every annotated shape checked; small trainings."""
 
+import dataclasses
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")
 # The tests compile much and compute little.
@@ -29,12 +31,27 @@ from jaxtyping import install_import_hook
 
 _hook = install_import_hook("softmachine", "beartype.beartype")
 
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from softmachine.experiments.curricula import Uniform
+from softmachine.experiments.experiment import Experiment, SolvedConfig, TrainingConfig
+from softmachine.experiments.objectives import NRAMLoss
+from softmachine.experiments.optimizers import OptimizerConfig
+from softmachine.experiments.settings import Search
+from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
+from softmachine.machines.ntm.ntm import NTMConfig
+from softmachine.machines.parts.controllers import ControllerConfig
+from softmachine.tasks.memories.arrays import Access
+from softmachine.tasks.sequences.copy import Copy
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _room_for_programs():
     """Tests compile much in ways of their own."""
     yield
-    from softmachine import compiling
+    from softmachine.core import compiling
 
     compiling.make_room()
 
@@ -45,7 +62,7 @@ def _wired(config, wires):
     import jax
     import jax.numpy as jnp
 
-    from softmachine.machines.circuits import DECIDED
+    from softmachine.machines.nram.circuits import DECIDED
 
     machine = jax.tree.map(jnp.zeros_like, config.build(key=jax.random.key(0)))
     slots = [*(f"r{i + 1}" for i in range(config.registers)), *config.gates]
@@ -61,7 +78,7 @@ def _wired(config, wires):
 @pytest.fixture(scope="session")
 def doubling_machine():
     """An NRAM wired by hand that doubles one cell after the other."""
-    from softmachine.machines.nram import NRAMConfig, NRAMControllerConfig
+    from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
 
     config = NRAMConfig(
         registers=2,
@@ -86,7 +103,7 @@ def doubling_task():
     """Examples of doubling, as a person would write them: an array that ends with 0."""
     import json
 
-    from softmachine.tasks.given import Given
+    from softmachine.tasks.memories.given import Given
 
     arrays = [[a] for a in (1, 2, 3)] + [[a, b] for a in (1, 2) for b in (1, 2, 3)]
     return Given(
@@ -114,7 +131,7 @@ def access_machine():
     import equinox as eqx
     import jax.numpy as jnp
 
-    from softmachine.machines.nram import NRAMConfig, NRAMControllerConfig
+    from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
 
     config = NRAMConfig(
         registers=2,
@@ -148,3 +165,113 @@ def access_machine():
             jnp.full_like(machine.stop.bias, 30.0),
         ),
     )
+
+
+# Small experiments that train in a second or two.
+
+
+@pytest.fixture(scope="session")
+def experiment() -> Experiment:
+    return Experiment(
+        recipe="small",
+        task=Copy(width=3),
+        machine=NTMConfig(
+            controller=ControllerConfig(hidden=12),
+            memory_rows=8,
+            memory_columns=5,
+            initial_weightings="first-row",
+        ),
+        training=TrainingConfig(
+            batch=4,
+            max_sequences=160,
+            optimizer=OptimizerConfig(learning_rate=3e-3),
+            curriculum=Uniform(smallest=1, largest=4),
+            solved=SolvedConfig(sequences=20),
+            validate_every=20,
+            checkpoint_every=40,
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def nram_experiment() -> Experiment:
+    """An NRAM just large enough to solve its task; members draw all of their settings."""
+    return Experiment(
+        recipe="small-nram",
+        task=Access(),
+        machine=NRAMConfig(
+            registers=2,
+            gates=("READ", "ONE", "INC", "WRITE"),
+            controller=NRAMControllerConfig(hidden=8),
+        ),
+        training=TrainingConfig(
+            batch=4,
+            max_sequences=120,
+            optimizer=OptimizerConfig(learning_rate=3e-3, clip_norm=1.0),
+            curriculum=Uniform(smallest=1, largest=2),
+            objective=NRAMLoss(entropy_decay=0.9, late_entropy_penalty=0.01),
+            gradient_noise=0.01,
+            search=Search(
+                learning_rate=(1e-3, 1e-2),
+                gradient_noise=(1e-3, 1e-1),
+                entropy_bonus=(1e-2, 1e-1),
+            ),
+            solved=SolvedConfig(sequences=20, bits=None),
+            validate_every=20,
+            checkpoint_every=40,
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def with_training():
+    """Replace fields of an experiment's training."""
+
+    def replace(experiment: Experiment, **fields) -> Experiment:
+        training = dataclasses.replace(experiment.training, **fields)
+        return dataclasses.replace(experiment, training=training)
+
+    return replace
+
+
+@pytest.fixture(scope="session")
+def assert_same():
+    """Two pytrees are equal bit for bit."""
+
+    def compare(a, b):
+        for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+            np.testing.assert_array_equal(np.asarray(x), np.asarray(y))
+
+    return compare
+
+
+@pytest.fixture(scope="session")
+def assert_close():
+    """Two pytrees are equal but for rounding, or the order of additions."""
+
+    def compare(a, b):
+        for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+            np.testing.assert_allclose(np.asarray(x), np.asarray(y), rtol=1e-3, atol=1e-5)
+
+    return compare
+
+
+@pytest.fixture(scope="session")
+def without_times():
+    """Lines of metrics less all that differs between two equal runs."""
+    times = ("seconds", "device_seconds", "sequences_per_second")
+
+    def cut(lines: Sequence[dict]) -> list[dict]:
+        return [{k: v for k, v in line.items() if k not in times} for line in lines]
+
+    return cut
+
+
+@pytest.fixture(scope="session")
+def stack():
+    """Give the states of some members one leading axis."""
+
+    def stacked(states: Sequence) -> object:
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
+
+    return stacked

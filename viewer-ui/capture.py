@@ -16,7 +16,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 import softmachine as sm
-from softmachine.viewer.page import page_with
+from softmachine.traces.page import page_with
 from softmachine.zoo import models
 
 STILLS = [("ntm-copy", 12, 19, "light"), ("nram-copy", 6, 6, "dark")]

@@ -27,7 +27,7 @@ export default defineConfig({
   base: "./",
   build: {
     target: "es2022",
-    outDir: "../softmachine/viewer",
+    outDir: "../softmachine/traces",
     emptyOutDir: false,
     rolldownOptions: { input: "page.html" },
   },

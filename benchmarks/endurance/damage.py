@@ -47,8 +47,8 @@ def make_bases(folder: Path) -> None:
 
 def _make_longer(path: Path) -> None:
     """Turn a finished run into one with more to do, as an interruption leaves it."""
-    from softmachine.files import digest, sealed
-    from softmachine.training.runs import Run
+    from softmachine.core.files import digest, sealed
+    from softmachine.experiments.runs import Run
 
     run = Run(path)
     last, (machine_state, line) = run.load_last(), (None, None)
@@ -215,7 +215,7 @@ def ask(action: str, path: Path, file: str) -> tuple[Ended, Any]:
 
 def _load(file: Path) -> tuple[Ended, Any]:
     """Read a trace as the viewer does."""
-    from softmachine.errors import TraceError
+    from softmachine.core.errors import TraceError
     from softmachine.traces.file import load_trace
 
     try:

@@ -57,8 +57,8 @@ def judge(case: tuple[str, int]) -> tuple[str, str]:
 
 def _lines(rng: random.Random, place: Path) -> tuple[str, str]:
     """Read lines that were damaged; what is taken has to be what a plain reader finds."""
-    from softmachine.errors import ExamplesError
-    from softmachine.tasks.examples import parse_examples
+    from softmachine.core.errors import ExamplesError
+    from softmachine.tasks.memories.examples import parse_examples
 
     del place
     text = _damaged_lines(rng)

@@ -48,7 +48,7 @@ def _synthesize(run: str) -> None:
 
 
 def _nram(run: str) -> None:
-    from softmachine.training.runs import Run
+    from softmachine.experiments.runs import Run
     from softmachine.training.trainer import train
 
     train(Run.create(run, small.nram()))

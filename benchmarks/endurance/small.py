@@ -46,13 +46,13 @@ def write_examples(directory: Path) -> None:
 
 def nram():
     """Return the experiment of an NRAM whose wires are searched, and that begins again."""
-    from softmachine.machines.nram import NRAMConfig, NRAMControllerConfig
-    from softmachine.tasks.memory_arrays import Access
-    from softmachine.training.curricula import Uniform
-    from softmachine.training.experiment import Experiment, TrainingConfig
-    from softmachine.training.objectives import NRAMLoss
-    from softmachine.training.search import Restart, Search
-    from softmachine.training.wire_search import WireSearch
+    from softmachine.experiments.curricula import Uniform
+    from softmachine.experiments.experiment import Experiment, TrainingConfig
+    from softmachine.experiments.objectives import NRAMLoss
+    from softmachine.experiments.settings import Restart, Search
+    from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
+    from softmachine.tasks.memories.arrays import Access
+    from softmachine.wiring.search import WireSearch
 
     return Experiment(
         recipe="small",

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
-from softmachine.errors import SoftmachineWarning
+from softmachine.core.errors import SoftmachineWarning
 
 USER_ERROR = 2
 FAULT = 70

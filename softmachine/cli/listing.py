@@ -12,11 +12,11 @@ from rich.table import Table
 
 import softmachine
 from softmachine import zoo
-from softmachine.compilation_cache import VARIABLE, cache_size, use_compilation_cache
+from softmachine.core.compilation_cache import VARIABLE, cache_size, use_compilation_cache
+from softmachine.experiments.experiment import TrainingConfig
+from softmachine.experiments.serialization import experiment_from_json
 from softmachine.recipes import RECIPES
-from softmachine.training.devices import use_all_cores
-from softmachine.training.experiment import TrainingConfig
-from softmachine.training.serialization import experiment_from_json
+from softmachine.running.devices import use_all_cores
 from softmachine.zoo.models import HOME, read_model
 
 PAPERS = "paper-"

@@ -16,7 +16,6 @@ from typing import Annotated, Any, Literal, NoReturn
 import tyro
 from tyro.conf import Positional, arg
 
-from softmachine.choices import Count, Few, Natural, Port, Positive, check_value
 from softmachine.cli.failures import (
     close_broken_pipe,
     end_on_sigterm,
@@ -25,7 +24,8 @@ from softmachine.cli.failures import (
     notes,
 )
 from softmachine.cli.parsing import one_line_errors
-from softmachine.errors import SoftmachineError, close_names
+from softmachine.core.choices import Count, Few, Natural, Port, Positive, check_value
+from softmachine.core.errors import SoftmachineError, close_names
 
 Directory = Annotated[str, arg(metavar="RUN")]
 Source = Annotated[str, arg(metavar="RUN|zoo:NAME")]
@@ -146,7 +146,7 @@ def synthesize(
         gates: gates in the order in which every step uses them; the NRAM paper's by default.
     """
     from softmachine.cli.synthesis import Options, synthesize
-    from softmachine.machines.gates import PAPER_GATES
+    from softmachine.machines.nram.gates import PAPER_GATES
 
     options = Options(
         seed, members, enough, memory, steps_per_size, registers, gates or PAPER_GATES
@@ -454,7 +454,7 @@ def _dispatch(arguments: list[str]) -> None:
 
 def _keep_programs() -> None:
     """Let JAX find what earlier commands have compiled; help does without JAX."""
-    from softmachine.compilation_cache import use_compilation_cache
+    from softmachine.core.compilation_cache import use_compilation_cache
 
     use_compilation_cache()
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from softmachine.cli.sources import open_one
 from softmachine.cli.waiting import working
-from softmachine.errors import SoftmachineError
-from softmachine.evaluation.generalization import with_test_options
-from softmachine.evaluation.room import check_running
-from softmachine.evaluation.scoring import BATCH
-from softmachine.machines.ntm import NTM
-from softmachine.programs.head_moves import check_moves, give_account, head_names
+from softmachine.core.errors import SoftmachineError
+from softmachine.machines.ntm.ntm import NTM
+from softmachine.running.devices import use_all_cores
+from softmachine.running.generalization import with_test_options
+from softmachine.running.room import check_running
+from softmachine.running.scoring import BATCH
 from softmachine.tasks.task import SequenceTask
-from softmachine.training.devices import use_all_cores
+from softmachine.traces.head_moves import check_moves, give_account, head_names
 
 LEGEND = """\
 Of each head its move (stay, +1, -1; jump: to a row that matches its key), the

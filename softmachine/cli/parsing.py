@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from softmachine.cli.help import readable_help
-from softmachine.errors import SoftmachineError
+from softmachine.core.errors import SoftmachineError
 
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 """Colours: the parser looks at whether the standard output is a terminal."""

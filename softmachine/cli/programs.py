@@ -10,20 +10,20 @@ from rich.syntax import Syntax
 
 from softmachine.cli.sources import ZOO, Trained, open_one
 from softmachine.cli.waiting import on_terminal, working
-from softmachine.errors import SoftmachineError
-from softmachine.files import replacing
-from softmachine.machines.nram import NRAM
+from softmachine.core.errors import SoftmachineError
+from softmachine.core.files import replacing
+from softmachine.machines.nram.nram import NRAM
 from softmachine.programs.c_code import c_code
 from softmachine.programs.drawing import dot_code, svg_code
 from softmachine.programs.extract import extract
-from softmachine.programs.held_out import SUMMARY, tell
 from softmachine.programs.json_code import json_code
 from softmachine.programs.notes import Provenance, notes, summary, verified
 from softmachine.programs.program import Program
 from softmachine.programs.python_code import python_code
 from softmachine.programs.verify import Report, verify
-from softmachine.programs.verify_lines import verify_lines
-from softmachine.tasks.given import Given
+from softmachine.synthesis.held_out import SUMMARY, tell
+from softmachine.synthesis.verify_lines import verify_lines
+from softmachine.tasks.memories.given import Given
 from softmachine.tasks.memory import MemoryTask
 from softmachine.zoo.models import open_model
 

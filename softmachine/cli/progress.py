@@ -19,9 +19,9 @@ from softmachine.cli.waiting import (
     clock,
     on_terminal,
 )
-from softmachine.training.experiment import Experiment
-from softmachine.training.progress import Progress as TrainingProgress
-from softmachine.training.runs import Run
+from softmachine.experiments.experiment import Experiment
+from softmachine.experiments.progress import Progress as TrainingProgress
+from softmachine.experiments.runs import Run
 
 PLAIN_SECONDS = 10.0
 """Least time between plain lines."""

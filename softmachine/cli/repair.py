@@ -7,8 +7,8 @@ from rich.table import Table
 
 from softmachine.cli.sources import open_runs
 from softmachine.cli.waiting import working
-from softmachine.programs.mending import Outcome, mend_members, rates
-from softmachine.training.devices import use_all_cores
+from softmachine.evaluation.mending import Outcome, mend_members, rates
+from softmachine.running.devices import use_all_cores
 
 COLUMNS = {
     "member": "member",

@@ -14,16 +14,16 @@ from rich.table import Table
 
 from softmachine.cli.sources import Trained, open_runs, open_trained, override_task
 from softmachine.cli.waiting import working
-from softmachine.errors import SoftmachineError
-from softmachine.evaluation.generalization import SizeScore, evaluate, with_test_options
-from softmachine.evaluation.room import check_running
-from softmachine.evaluation.statistics import Quantiles, quantiles
+from softmachine.core.errors import SoftmachineError
 from softmachine.machines.machine import Machine
-from softmachine.machines.nram import NRAM
+from softmachine.machines.nram.nram import NRAM
 from softmachine.recipes import RECIPES
+from softmachine.running.devices import use_all_cores
+from softmachine.running.generalization import SizeScore, evaluate, with_test_options
+from softmachine.running.room import check_running
+from softmachine.running.statistics import Quantiles, quantiles
 from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.task import SequenceTask, Task
-from softmachine.training.devices import use_all_cores
 
 CURVE_POINTS = (0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 6)
 """Sizes of a generalisation curve, as multiples of the largest trained."""

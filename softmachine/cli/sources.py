@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from softmachine.errors import SoftmachineError
-from softmachine.files import parse_json
+from softmachine.core.errors import SoftmachineError
+from softmachine.core.files import parse_json
+from softmachine.experiments.experiment import Experiment, TaskConfig
+from softmachine.experiments.population import is_population, open_population
+from softmachine.experiments.runs import Run
+from softmachine.experiments.serialization import task_from_json, task_to_json
 from softmachine.machines.machine import Machine
-from softmachine.training.experiment import Experiment, TaskConfig
-from softmachine.training.population import is_population, open_population
-from softmachine.training.runs import Run
-from softmachine.training.serialization import task_from_json, task_to_json
 from softmachine.zoo import open_model
 
 ZOO = "zoo:"

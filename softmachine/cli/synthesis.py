@@ -15,28 +15,28 @@ from rich.table import Table
 
 from softmachine.cli.sources import user_errors
 from softmachine.cli.waiting import clock, working
-from softmachine.errors import SoftmachineError
-from softmachine.files import replacing
-from softmachine.machines.nram import NRAM, NRAMConfig
-from softmachine.programs.held_out import (
+from softmachine.core.errors import SoftmachineError
+from softmachine.core.files import replacing
+from softmachine.experiments.progress import Progress
+from softmachine.experiments.room import check_training
+from softmachine.experiments.runs import Run
+from softmachine.machines.nram.nram import NRAM, NRAMConfig
+from softmachine.programs.notes import per_cent, share
+from softmachine.programs.reachable import explore
+from softmachine.programs.repair import program_table
+from softmachine.programs.running import load_c, load_python
+from softmachine.running.devices import use_all_cores
+from softmachine.synthesis.experiment import begin_or_continue, synthesis
+from softmachine.synthesis.held_out import (
     Found,
     LinesReport,
     check_lines,
     mend_program,
     write_program,
 )
-from softmachine.programs.notes import per_cent, share
-from softmachine.programs.reachable import explore
-from softmachine.programs.repair import program_table
-from softmachine.programs.running import load_c, load_python
-from softmachine.recipes.synthesis import begin_or_continue, synthesis
-from softmachine.tasks.examples import GivenExample, read_examples
-from softmachine.tasks.given import Given
-from softmachine.training.devices import use_all_cores
+from softmachine.tasks.memories.examples import GivenExample, read_examples
+from softmachine.tasks.memories.given import Given
 from softmachine.training.interruptions import exit_status
-from softmachine.training.progress import Progress
-from softmachine.training.room import check_training
-from softmachine.training.runs import Run
 from softmachine.training.trainer import train_members
 
 SECONDS = 10.0

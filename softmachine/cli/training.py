@@ -12,26 +12,26 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from softmachine.choices import Count, Natural, check_value
 from softmachine.cli.parsing import one_line_errors
 from softmachine.cli.progress import ProgressDisplay
 from softmachine.cli.sources import open_runs, user_errors
-from softmachine.errors import NonFiniteError
+from softmachine.core.choices import Count, Natural, check_value
+from softmachine.core.errors import NonFiniteError
 from softmachine.evaluation.aftermath import told
-from softmachine.evaluation.statistics import wilson_interval
-from softmachine.recipes import RECIPES, get_recipe
-from softmachine.training.devices import use_all_cores
-from softmachine.training.experiment import (
+from softmachine.experiments.experiment import (
     Experiment,
     MachineConfig,
     TaskConfig,
     TrainingConfig,
 )
+from softmachine.experiments.population import create_population
+from softmachine.experiments.progress import Progress
+from softmachine.experiments.room import check_training
+from softmachine.experiments.runs import Run
+from softmachine.recipes import RECIPES, get_recipe
+from softmachine.running.devices import use_all_cores
+from softmachine.running.statistics import wilson_interval
 from softmachine.training.interruptions import exit_status
-from softmachine.training.population import create_population
-from softmachine.training.progress import Progress
-from softmachine.training.room import check_training
-from softmachine.training.runs import Run
 from softmachine.training.trainer import train_members
 
 

@@ -12,13 +12,13 @@ from softmachine.cli.programs import provenance
 from softmachine.cli.scoring import TestOptions, curve
 from softmachine.cli.sources import ZOO, Trained, open_one
 from softmachine.cli.waiting import working
-from softmachine.errors import SoftmachineError, TraceError
-from softmachine.evaluation.generalization import with_test_options
-from softmachine.files import parse_json, replacing
+from softmachine.core.errors import SoftmachineError, TraceError
+from softmachine.core.files import parse_json, replacing
+from softmachine.running.devices import use_all_cores
+from softmachine.running.generalization import with_test_options
 from softmachine.traces.examples import check_size
 from softmachine.traces.file import load_trace
 from softmachine.traces.making import trace
-from softmachine.training.devices import use_all_cores
 
 if TYPE_CHECKING:
     from softmachine.viewer.machines import Served
@@ -69,8 +69,8 @@ def write_trace(
 
 def view_sources(sources: Sequence[str], *, port: int, open_browser: bool) -> None:
     """Serve machines and traces until Ctrl-C, or SIGTERM."""
+    from softmachine.traces.page import page
     from softmachine.viewer.computing import is_computing
-    from softmachine.viewer.page import page
     from softmachine.viewer.server import serve
 
     if not sources:
@@ -125,8 +125,8 @@ def _served(source: str) -> Served:
 
 def write_report(source: str, out: Path | None, seed: int) -> None:
     """Write the report of a machine and print where it is."""
-    from softmachine.viewer.page import page
-    from softmachine.viewer.report import Subject, build_report
+    from softmachine.evaluation.report import Subject, build_report
+    from softmachine.traces.page import page
 
     page()
     use_all_cores()

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from softmachine.training.experiment import Experiment
-from softmachine.training.progress import Progress
+from softmachine.experiments.experiment import Experiment
+from softmachine.experiments.progress import Progress
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 
-from softmachine.errors import SoftmachineError
-from softmachine.evaluation.judging import Verdict, judge
-from softmachine.machines.nram import NRAM
-from softmachine.tasks.exams import draw_exam
+from softmachine.core.errors import SoftmachineError
+from softmachine.experiments.checkpoints import read_record
+from softmachine.experiments.runs import Run
+from softmachine.machines.nram.nram import NRAM
+from softmachine.running.judging import Verdict, judge
+from softmachine.tasks.memories.exams import draw_exam
 from softmachine.tasks.memory import MemoryTask
-from softmachine.training.checkpoints import read_record
-from softmachine.training.runs import Run
 
 RESULT = "exam"
 """Name of the result under which a run keeps its verdict."""

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 
 from softmachine.evaluation.figures import ORANGE
 from softmachine.machines.machine import Machine
-from softmachine.machines.nram import NRAM
-from softmachine.machines.ntm import NTM
+from softmachine.machines.nram.nram import NRAM
+from softmachine.machines.ntm.ntm import NTM
 from softmachine.tasks.memory import MemoryTask, stop_probabilities
 from softmachine.tasks.task import SequenceTask, Task
 from softmachine.traces.examples import draw_example

@@ -19,11 +19,11 @@ from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
+from softmachine.core.files import replacing
 from softmachine.evaluation.aftermath import told
-from softmachine.evaluation.generalization import SizeScore
-from softmachine.files import replacing
-from softmachine.training.experiment import Experiment
-from softmachine.training.progress import Progress
+from softmachine.experiments.experiment import Experiment
+from softmachine.experiments.progress import Progress
+from softmachine.running.generalization import SizeScore
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#666666"
 

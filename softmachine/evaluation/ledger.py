@@ -18,24 +18,24 @@ from pathlib import Path
 from typing import Any
 
 import softmachine
-from softmachine.errors import SoftmachineError
+from softmachine.core.errors import SoftmachineError
+from softmachine.core.files import replacing, write_json
+from softmachine.evaluation import mending
 from softmachine.evaluation.aftermath import aftermath
 from softmachine.evaluation.examined import examine, largest_size
-from softmachine.evaluation.generalization import evaluate
 from softmachine.evaluation.ledger_page import to_markdown
 from softmachine.evaluation.paper import PaperTest, machine_kind, paper_tests
-from softmachine.evaluation.statistics import quantiles, wilson_interval
-from softmachine.files import replacing, write_json
-from softmachine.programs import mending
-from softmachine.tasks.exams import draw_exam
+from softmachine.experiments.checkpoints import read_record
+from softmachine.experiments.commands import Recipes, differences, training_commands
+from softmachine.experiments.experiment import Experiment
+from softmachine.experiments.progress import Progress
+from softmachine.experiments.runs import Run
+from softmachine.experiments.serialization import experiment_to_json
+from softmachine.running.generalization import evaluate
+from softmachine.running.statistics import quantiles, wilson_interval
+from softmachine.tasks.memories.exams import draw_exam
 from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.task import Task
-from softmachine.training.checkpoints import read_record
-from softmachine.training.commands import Recipes, differences, training_commands
-from softmachine.training.experiment import Experiment
-from softmachine.training.progress import Progress
-from softmachine.training.runs import Run
-from softmachine.training.serialization import experiment_to_json
 
 SCHEMA = 1
 RESULT = "paper-tests"

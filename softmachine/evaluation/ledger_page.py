@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from softmachine.training.commands import ABSENT, unbroken_ranges
+from softmachine.experiments.commands import ABSENT, unbroken_ranges
 
 NIGHT = 12.0
 """Hours."""

@@ -10,14 +10,14 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from softmachine.machines.ntm import NTMConfig
+from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.recurrent import RecurrentConfig
-from softmachine.tasks.associative_recall import AssociativeRecall
-from softmachine.tasks.copy import Copy
 from softmachine.tasks.memory import MemoryTask
-from softmachine.tasks.ngrams import NGrams
-from softmachine.tasks.priority_sort import PrioritySort
-from softmachine.tasks.repeat_copy import RepeatCopy
+from softmachine.tasks.sequences.associative_recall import AssociativeRecall
+from softmachine.tasks.sequences.copy import Copy
+from softmachine.tasks.sequences.ngrams import NGrams
+from softmachine.tasks.sequences.priority_sort import PrioritySort
+from softmachine.tasks.sequences.repeat_copy import RepeatCopy
 from softmachine.tasks.task import Task
 
 KINDS = ("ntm-lstm", "ntm-ff", "lstm")

@@ -1,1 +1,1 @@
-"""Machines: one paper a file, and what they share."""
+"""Machines: one paper, one file or folder."""

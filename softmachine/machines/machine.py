@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, PRNGKeyArray, PyTree
 
-from softmachine.machines.fields import Field, named_leaves
+from softmachine.core.fields import Field, named_leaves
 
 State = Any
 """A machine's own pytree, one example's."""
@@ -181,7 +181,7 @@ class Machine(eqx.Module):
         """Run on one example and return the outputs of all steps, stacked.
 
         ``steps`` is needed only by machines without an input per step. For many examples
-        at once `softmachine.machines.loop.run_batch` does the same faster.
+        at once `softmachine.running.loop.run_batch` does the same faster.
 
         Raises ValueError if the inputs have another shape than the machine takes.
         """

@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree, Shaped
 
-from softmachine.machines.controllers import LSTM, Controller, ControllerConfig
-from softmachine.machines.fields import Field
-from softmachine.machines.linear import Linear, glorot
+from softmachine.core.fields import Field
 from softmachine.machines.machine import Machine
+from softmachine.machines.parts.controllers import LSTM, Controller, ControllerConfig
+from softmachine.machines.parts.linear import Linear, glorot
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

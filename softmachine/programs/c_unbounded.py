@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from softmachine.errors import SoftmachineError
+from softmachine.core.errors import SoftmachineError
 from softmachine.programs.statements import Syntax
 from softmachine.programs.values import Value
 

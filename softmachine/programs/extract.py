@@ -6,15 +6,16 @@ import itertools
 from collections.abc import Sequence
 from functools import partial
 
-from softmachine.errors import SoftmachineError
-from softmachine.machines.gates import find_gates
-from softmachine.machines.nram import MLP, NRAM, NRAMConfig
-from softmachine.machines.nram_wiring import read_wiring
+from softmachine.core.errors import SoftmachineError
+from softmachine.machines.nram.gates import find_gates
+from softmachine.machines.nram.nram import MLP, NRAM, NRAMConfig
+from softmachine.programs.build import build_program
 from softmachine.programs.circuits import GateUse, Wires
 from softmachine.programs.observed import EXAMPLES, LARGEST, observed_table
-from softmachine.programs.program import Program, build_program
+from softmachine.programs.program import Program
 from softmachine.programs.reachable import Entry, Table
 from softmachine.tasks.memory import MemoryTask
+from softmachine.wiring.table import read_wiring
 
 
 def extract(machine: NRAM, task: MemoryTask) -> Program:

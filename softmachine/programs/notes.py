@@ -10,7 +10,7 @@ from softmachine.programs.program import Program
 from softmachine.programs.python_code import python_code
 from softmachine.programs.running import load_python
 from softmachine.programs.verify import Report
-from softmachine.tasks.given import Given
+from softmachine.tasks.memories.given import Given
 from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.steps import StepRule
 

@@ -18,21 +18,21 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
-from softmachine import compiling
-from softmachine.errors import SoftmachineError
-from softmachine.machines.nram import NRAM
-from softmachine.machines.nram_hard import (
+from softmachine.core import compiling
+from softmachine.core.errors import SoftmachineError
+from softmachine.machines.nram.hard import (
     HardWiring,
     hard_state,
     hard_step,
     hard_wiring,
     pattern_number,
 )
-from softmachine.machines.nram_wiring import live_rows
+from softmachine.machines.nram.nram import NRAM
 from softmachine.programs.circuits import Wires
 from softmachine.programs.reachable import Entry, Table
 from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.task import sample_batch
+from softmachine.wiring.table import live_rows
 
 EXAMPLES = 500
 """So many are watched for each of `LARGEST`."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from softmachine.programs.running import Run
-from softmachine.tasks.adversarial import Case, Room
+from softmachine.tasks.memories.adversarial import Case, Room
 from softmachine.tasks.memory import MemoryTask, fill
 
 SIZES = 6

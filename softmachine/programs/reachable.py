@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from softmachine.errors import SoftmachineError
+from softmachine.core.errors import SoftmachineError
 from softmachine.programs.circuits import Circuit, Wires, build_circuit
 from softmachine.programs.values import (
     ZERO,

@@ -14,12 +14,12 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from softmachine.machines.gates import find_gates
-from softmachine.machines.nram import NRAM, NRAMConfig
-from softmachine.machines.nram_wiring import WiringTable, live_rows, run_wiring
+from softmachine.machines.nram.gates import find_gates
+from softmachine.machines.nram.nram import NRAM, NRAMConfig
 from softmachine.programs.extract import controller_table
 from softmachine.programs.reachable import Table
-from softmachine.tasks.exams import Batch
+from softmachine.tasks.memories.exams import Batch
+from softmachine.wiring.table import WiringTable, live_rows, run_wiring
 
 TRIED_AT_ONCE = 64
 """Changes that are run together."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from softmachine.errors import SoftmachineError
+from softmachine.core.errors import SoftmachineError
 
 Run = Callable[[list[int]], list[int]]
 

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from softmachine.errors import SoftmachineError
+from softmachine.core.errors import SoftmachineError
 from softmachine.programs.naming import targets, variables
 from softmachine.programs.program import Program, State, Test
 from softmachine.programs.signs import never_below_zero

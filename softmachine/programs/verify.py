@@ -4,7 +4,7 @@ Five questions: does the program do what the hard machine does, for all small me
 many larger ones; is the C the same as the Python; does it solve the task on random examples;
 on the hard ones of its exam; up to a million items? A program that is right only as long as
 numbers are small fails the last; one that relies on spare cells, or on paths that are short,
-fails the exam (`softmachine.tasks.exams`), which is that of the machine's training.
+fails the exam (`softmachine.tasks.memories.exams`), which is that of the machine's training.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from softmachine import compiling
-from softmachine.machines.nram import NRAM
-from softmachine.machines.nram_hard import run_hard_batch
+from softmachine.core import compiling
+from softmachine.machines.nram.hard import run_hard_batch
+from softmachine.machines.nram.nram import NRAM
 from softmachine.programs.c_code import c_code
 from softmachine.programs.outside import outside
 from softmachine.programs.program import Program
 from softmachine.programs.python_code import python_code
 from softmachine.programs.running import Run, load_c, load_python
 from softmachine.programs.values import LEAST_CELLS
-from softmachine.tasks.exams import Exam, draw_exam
+from softmachine.tasks.memories.exams import Exam, draw_exam
 from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.steps import StepRule
 from softmachine.tasks.task import Example, sample_batch

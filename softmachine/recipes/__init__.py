@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from softmachine.errors import SoftmachineError, close_names
+from softmachine.core.errors import SoftmachineError, close_names
+from softmachine.experiments.experiment import Experiment
 from softmachine.recipes import paper_nram, paper_ntm
 from softmachine.recipes.associative_recall import lstm_recall, ntm_ff_recall, ntm_recall
 from softmachine.recipes.copy import lstm_copy, ntm_copy, ntm_ff_copy
@@ -29,7 +30,6 @@ from softmachine.recipes.repeat_copy import (
     ntm_lstm_repeat_copy,
     ntm_repeat_copy,
 )
-from softmachine.training.experiment import Experiment
 
 RECIPES: dict[str, Callable[[], Experiment]] = {
     "ntm-copy": ntm_copy,

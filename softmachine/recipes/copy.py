@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from softmachine.machines.controllers import ControllerConfig
+from softmachine.experiments.curricula import Uniform
+from softmachine.experiments.experiment import Experiment
+from softmachine.experiments.settings import Restart
+from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.recipes.tuned import lstm, ntm, training
-from softmachine.tasks.copy import Copy
-from softmachine.training.curricula import Uniform
-from softmachine.training.experiment import Experiment
-from softmachine.training.search import Restart
+from softmachine.tasks.sequences.copy import Copy
 
 SIZES = Uniform(smallest=1, largest=20)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from softmachine.machines.controllers import ControllerConfig
-from softmachine.machines.ntm import NTMConfig
+from softmachine.experiments.curricula import Uniform
+from softmachine.experiments.experiment import Experiment, TrainingConfig
+from softmachine.machines.ntm.ntm import NTMConfig
+from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.recipes.tuned import lstm, ntm, training
-from softmachine.tasks.ngrams import NGrams
-from softmachine.training.curricula import Uniform
-from softmachine.training.experiment import Experiment, TrainingConfig
+from softmachine.tasks.sequences.ngrams import NGrams
 
 SIZES = Uniform(smallest=200, largest=200)
 

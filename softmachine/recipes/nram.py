@@ -8,8 +8,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from softmachine.machines.nram import NRAMConfig
-from softmachine.tasks.memory_arrays import (
+from softmachine.experiments.curricula import Curriculum, Uniform
+from softmachine.experiments.experiment import (
+    Experiment,
+    MemoryTaskConfig,
+    SolvedConfig,
+    SolvedTest,
+    TrainingConfig,
+)
+from softmachine.experiments.objectives import NRAMLoss
+from softmachine.experiments.optimizers import OptimizerConfig
+from softmachine.experiments.settings import Restart, Search
+from softmachine.machines.nram.nram import NRAMConfig
+from softmachine.tasks.memories.arrays import (
     Access,
     Increment,
     MemoryCopy,
@@ -18,20 +29,9 @@ from softmachine.tasks.memory_arrays import (
     Reverse,
     Swap,
 )
-from softmachine.tasks.memory_lists import ListK, ListSearch
-from softmachine.tasks.memory_trees import WalkBST
-from softmachine.training.curricula import Curriculum, Uniform
-from softmachine.training.experiment import (
-    Experiment,
-    MemoryTaskConfig,
-    SolvedConfig,
-    SolvedTest,
-    TrainingConfig,
-)
-from softmachine.training.objectives import NRAMLoss
-from softmachine.training.optimizers import OptimizerConfig
-from softmachine.training.search import Restart, Search
-from softmachine.training.wire_search import WireSearch
+from softmachine.tasks.memories.lists import ListK, ListSearch
+from softmachine.tasks.memories.trees import WalkBST
+from softmachine.wiring.search import WireSearch
 
 BATCH = 32
 STEP_GATES = (

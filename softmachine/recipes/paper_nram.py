@@ -12,9 +12,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from softmachine.machines.gates import PAPER_GATES
-from softmachine.machines.nram import NRAMConfig
-from softmachine.tasks.memory_arrays import (
+from softmachine.experiments.curricula import Growing
+from softmachine.experiments.experiment import (
+    Experiment,
+    MemoryTaskConfig,
+    SolvedConfig,
+    SolvedTest,
+    TrainingConfig,
+)
+from softmachine.experiments.objectives import NRAMLoss
+from softmachine.experiments.optimizers import OptimizerConfig
+from softmachine.experiments.settings import Search
+from softmachine.machines.nram.gates import PAPER_GATES
+from softmachine.machines.nram.nram import NRAMConfig
+from softmachine.tasks.memories.arrays import (
     Access,
     Increment,
     MemoryCopy,
@@ -23,19 +34,8 @@ from softmachine.tasks.memory_arrays import (
     Reverse,
     Swap,
 )
-from softmachine.tasks.memory_lists import ListK, ListSearch
-from softmachine.tasks.memory_trees import WalkBST
-from softmachine.training.curricula import Growing
-from softmachine.training.experiment import (
-    Experiment,
-    MemoryTaskConfig,
-    SolvedConfig,
-    SolvedTest,
-    TrainingConfig,
-)
-from softmachine.training.objectives import NRAMLoss
-from softmachine.training.optimizers import OptimizerConfig
-from softmachine.training.search import Search
+from softmachine.tasks.memories.lists import ListK, ListSearch
+from softmachine.tasks.memories.trees import WalkBST
 
 TASKS: dict[str, tuple[MemoryTaskConfig, int, int]] = {
     "access": (Access(), 20, 1),

@@ -11,23 +11,23 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from softmachine.machines.controllers import ControllerConfig
-from softmachine.machines.ntm import NTM_PRESETS, NTMConfig
-from softmachine.machines.recurrent import RecurrentConfig
-from softmachine.tasks.associative_recall import AssociativeRecall
-from softmachine.tasks.copy import Copy
-from softmachine.tasks.ngrams import NGrams
-from softmachine.tasks.priority_sort import PrioritySort
-from softmachine.tasks.repeat_copy import RepeatCopy
-from softmachine.training.curricula import Uniform
-from softmachine.training.experiment import (
+from softmachine.experiments.curricula import Uniform
+from softmachine.experiments.experiment import (
     Experiment,
     MachineConfig,
     SolvedConfig,
     TaskConfig,
     TrainingConfig,
 )
-from softmachine.training.optimizers import OptimizerConfig
+from softmachine.experiments.optimizers import OptimizerConfig
+from softmachine.machines.ntm.ntm import NTM_PRESETS, NTMConfig
+from softmachine.machines.parts.controllers import ControllerConfig
+from softmachine.machines.recurrent import RecurrentConfig
+from softmachine.tasks.sequences.associative_recall import AssociativeRecall
+from softmachine.tasks.sequences.copy import Copy
+from softmachine.tasks.sequences.ngrams import NGrams
+from softmachine.tasks.sequences.priority_sort import PrioritySort
+from softmachine.tasks.sequences.repeat_copy import RepeatCopy
 
 TASKS: dict[str, tuple[TaskConfig, Uniform, SolvedConfig | None]] = {
     "copy": (Copy(), Uniform(smallest=1, largest=20), SolvedConfig()),

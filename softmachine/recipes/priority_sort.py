@@ -6,12 +6,12 @@ begins with the single highest of five vectors, and the number to say rises with
 
 from __future__ import annotations
 
-from softmachine.machines.controllers import ControllerConfig
-from softmachine.machines.ntm import NTMConfig
+from softmachine.experiments.curricula import Rising
+from softmachine.experiments.experiment import Experiment, TrainingConfig
+from softmachine.machines.ntm.ntm import NTMConfig
+from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.recipes.tuned import lstm, ntm, training
-from softmachine.tasks.priority_sort import PrioritySort
-from softmachine.training.curricula import Rising
-from softmachine.training.experiment import Experiment, TrainingConfig
+from softmachine.tasks.sequences.priority_sort import PrioritySort
 
 
 def ntm_sort() -> Experiment:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from softmachine.machines.controllers import ControllerConfig
+from softmachine.experiments.curricula import Uniform
+from softmachine.experiments.experiment import Experiment
+from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.recipes.tuned import lstm, ntm, training
-from softmachine.tasks.repeat_copy import RepeatCopy
-from softmachine.training.curricula import Uniform
-from softmachine.training.experiment import Experiment
+from softmachine.tasks.sequences.repeat_copy import RepeatCopy
 
 SIZES = Uniform(smallest=1, largest=10)
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from softmachine.machines.controllers import ControllerConfig
-from softmachine.machines.ntm import NTMConfig
+from softmachine.experiments.curricula import Curriculum
+from softmachine.experiments.experiment import SolvedConfig, TrainingConfig
+from softmachine.experiments.optimizers import OptimizerConfig
+from softmachine.experiments.settings import Restart
+from softmachine.machines.ntm.ntm import NTMConfig
+from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import RecurrentConfig
-from softmachine.training.curricula import Curriculum
-from softmachine.training.experiment import SolvedConfig, TrainingConfig
-from softmachine.training.optimizers import OptimizerConfig
-from softmachine.training.search import Restart
 
 MEMORY_ROWS = (32, 128)
 

@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
-from softmachine.machines.gates import weighted_sum
-from softmachine.tasks.adversarial import Cases, Room
+from softmachine.core.sums import weighted_sum
+from softmachine.tasks.memories.adversarial import Cases, Room
 from softmachine.tasks.steps import StepRule
 from softmachine.tasks.task import Answer, Example, Task
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, PRNGKeyArray, PyTree, Shaped
 
-from softmachine import compiling
+from softmachine.core import compiling
 
 
 class Example(NamedTuple):
@@ -171,7 +171,7 @@ class SequenceTask(Task):
     def worst_errors(self, sizes: Sequence[int]) -> list[float] | None:
         """Return the number of scored bits of each size; their mean where it varies.
 
-        >>> from softmachine.tasks.copy import Copy
+        >>> from softmachine.tasks.sequences.copy import Copy
         >>> Copy(width=8).worst_errors([1, 30])
         [8.0, 240.0]
         """

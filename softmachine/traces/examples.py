@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from softmachine.errors import SoftmachineError, TraceError
+from softmachine.core.errors import SoftmachineError, TraceError
 from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.task import Example, SequenceTask, Task, sample_one
 

@@ -11,8 +11,8 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from softmachine.errors import TraceError
-from softmachine.files import replacing, stable_safetensors
+from softmachine.core.errors import TraceError
+from softmachine.core.files import replacing, stable_safetensors
 from softmachine.traces.schema import (
     VERSION,
     Header,
@@ -77,7 +77,7 @@ class Trace:
     def _repr_html_(self) -> str:
         """Return the viewer with this trace in it, for notebooks."""
         # The page is an asset of the package; whoever only records never needs it.
-        from softmachine.viewer.page import framed
+        from softmachine.traces.page import framed
 
         return framed([(self.header.title, self.to_bytes())])
 

@@ -11,12 +11,12 @@ import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from softmachine import compiling
-from softmachine.errors import TraceError
-from softmachine.machines.fields import Field, default_field
-from softmachine.machines.gates import find_gates
+from softmachine.core import compiling
+from softmachine.core.errors import TraceError
+from softmachine.core.fields import Field, default_field
 from softmachine.machines.machine import Machine
-from softmachine.machines.nram import NRAM
+from softmachine.machines.nram.gates import find_gates
+from softmachine.machines.nram.nram import NRAM
 from softmachine.tasks.memory import MemoryCells, MemoryTask, stop_probabilities
 from softmachine.tasks.task import Example, SequenceTask, Task
 from softmachine.traces.examples import MOST_CELLS, draw_example, own_example

@@ -13,9 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, PRNGKeyArray, PyTree, Shaped
 
-from softmachine import compiling
-from softmachine.compiling import bucket
-from softmachine.errors import TraceError
+from softmachine.core import compiling
+from softmachine.core.compiling import bucket
+from softmachine.core.errors import TraceError
 from softmachine.machines.machine import Machine
 from softmachine.tasks.task import Example
 

@@ -13,8 +13,8 @@ import cattrs
 import numpy as np
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from softmachine.errors import TraceError
-from softmachine.machines.fields import Field, Kind
+from softmachine.core.errors import TraceError
+from softmachine.core.fields import Field, Kind
 
 VERSION = "1"
 """Version of the format, described in docs/traces.md."""

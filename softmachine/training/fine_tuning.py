@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 
+from softmachine.experiments.experiment import Experiment
+from softmachine.experiments.objectives import NRAMLoss
+from softmachine.experiments.runs import Run
+from softmachine.experiments.state import first_state, machine_of
 from softmachine.machines.machine import split_trainable
-from softmachine.machines.nram import NRAM
-from softmachine.training.experiment import Experiment
+from softmachine.machines.nram.nram import NRAM
 from softmachine.training.members import MemberStates
-from softmachine.training.objectives import NRAMLoss
-from softmachine.training.runs import Run
-from softmachine.training.update import first_state, machine_of
 
 LEARNING_RATE = 1e-3
 ENTROPY_PENALTY = 0.1

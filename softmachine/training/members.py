@@ -9,14 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from softmachine.training.devices import layout_for
-from softmachine.training.experiment import Experiment
-from softmachine.training.update import (
-    TrainState,
-    build_train_chunk,
-    machine_class,
-    members_sharding,
-)
+from softmachine.experiments.experiment import Experiment
+from softmachine.experiments.state import TrainState, machine_class
+from softmachine.running.devices import layout_for
+from softmachine.training.update import build_train_chunk, members_sharding
 
 
 class MemberStates:

@@ -15,22 +15,22 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from softmachine.errors import NonFiniteError, RunError, SoftmachineWarning
-from softmachine.evaluation.judging import judge
-from softmachine.evaluation.scoring import build_scorer, score_together
+from softmachine.core.errors import NonFiniteError, RunError, SoftmachineWarning
+from softmachine.experiments.checkpoints import WITHOUT_TIES, leaf_names
+from softmachine.experiments.experiment import Experiment, SolvedConfig, SolvedTest
+from softmachine.experiments.progress import Progress
+from softmachine.experiments.runs import Run
+from softmachine.experiments.settings import Settings
+from softmachine.experiments.state import TrainState, Weights, first_state, machine_of
 from softmachine.machines.machine import split_trainable
-from softmachine.machines.nram import NRAM
-from softmachine.tasks.exams import draw_exam
+from softmachine.machines.nram.nram import NRAM
+from softmachine.running.judging import judge
+from softmachine.running.scoring import build_scorer, score_together
+from softmachine.tasks.memories.exams import draw_exam
 from softmachine.tasks.memory import MemoryTask
-from softmachine.training.checkpoints import WITHOUT_TIES, leaf_names
-from softmachine.training.experiment import Experiment, SolvedConfig, SolvedTest
 from softmachine.training.interruptions import Interruption, interruptions
 from softmachine.training.members import MemberStates
-from softmachine.training.progress import Progress
-from softmachine.training.runs import Run
-from softmachine.training.search import Settings
-from softmachine.training.update import TrainState, Weights, first_state, machine_of
-from softmachine.training.wire_search import draw_batch, draw_searched, mend
+from softmachine.wiring.search import draw_batch, draw_searched, mend
 
 Report = Callable[[int, Progress, dict[str, Any]], None]
 
@@ -277,7 +277,9 @@ class _Member:
         machine, curriculum = machine_of(self.state, experiment), experiment.training.curriculum
         assert isinstance(machine, NRAM)
         rng = np.random.default_rng([experiment.training.seed, progress.step])
-        batch = draw_searched(experiment.task, search, curriculum, rng)
+        batch = draw_searched(
+            experiment.task, search, curriculum.smallest, curriculum.largest, rng
+        )
         mended = mend(machine, batch, rng, search, interrupted.flag)
         progress.searched = mended is not None or not interrupted.is_set()
         if mended is None:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import anyio
 
-from softmachine.errors import SoftmachineError
+from softmachine.core.errors import SoftmachineError
 
 SECONDS = 300.0
 """How long a computation may take. What was given up does not hold up others any more."""

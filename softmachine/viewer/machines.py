@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
-from softmachine.errors import SoftmachineError
+from softmachine.core.errors import SoftmachineError
+from softmachine.experiments.experiment import Experiment
 from softmachine.machines.machine import Machine
 from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.task import Task
 from softmachine.traces.making import trace
-from softmachine.training.experiment import Experiment
 
 LARGEST_FACTOR = 6
 LARGEST_MEMORY = 50

@@ -6,7 +6,7 @@ import traitlets
 from anywidget import AnyWidget
 
 from softmachine.traces.file import Trace
-from softmachine.viewer.page import HEIGHT, page_with
+from softmachine.traces.page import HEIGHT, page_with
 
 _SCRIPT = """
 function render({ model, el }) {

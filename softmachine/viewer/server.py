@@ -31,11 +31,11 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from softmachine.errors import SoftmachineError
+from softmachine.core.errors import SoftmachineError
+from softmachine.traces.page import live_page, policy
 from softmachine.viewer.computing import Computer, EndedError, TookTooLongError, Work
 from softmachine.viewer.connections import Connection
 from softmachine.viewer.machines import Served
-from softmachine.viewer.page import live_page, policy
 
 ADDRESS = "127.0.0.1"
 LARGEST_BODY = 2**20

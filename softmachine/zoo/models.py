@@ -6,12 +6,12 @@ import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from softmachine.errors import CheckpointError, SoftmachineError, close_names
-from softmachine.files import digest, parse_json
+from softmachine.core.errors import CheckpointError, SoftmachineError, close_names
+from softmachine.core.files import digest, parse_json
+from softmachine.experiments.experiment import Experiment
+from softmachine.experiments.runs import load_machine
+from softmachine.experiments.serialization import experiment_from_json
 from softmachine.machines.machine import Machine
-from softmachine.training.experiment import Experiment
-from softmachine.training.runs import load_machine
-from softmachine.training.serialization import experiment_from_json
 
 HOME = Path(__file__).parent
 """Where the models that come with the package are."""

@@ -11,15 +11,15 @@ from typing import Any
 
 import equinox as eqx
 
-from softmachine.errors import SoftmachineError
-from softmachine.files import digest, replacing
+from softmachine.core.errors import SoftmachineError
+from softmachine.core.files import digest, replacing
+from softmachine.experiments.commands import training_commands
+from softmachine.experiments.experiment import Experiment, SolvedConfig
+from softmachine.experiments.population import is_population, open_population
+from softmachine.experiments.runs import Run, save_machine
+from softmachine.experiments.serialization import experiment_to_json
 from softmachine.machines.machine import Machine, parameter_count, split_trainable
 from softmachine.recipes import RECIPES
-from softmachine.training.commands import training_commands
-from softmachine.training.experiment import Experiment, SolvedConfig
-from softmachine.training.population import is_population, open_population
-from softmachine.training.runs import Run, save_machine
-from softmachine.training.serialization import experiment_to_json
 from softmachine.zoo.card import render_card
 from softmachine.zoo.models import HOME, SCHEMA, names, read_model, sha256
 

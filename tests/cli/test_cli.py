@@ -366,7 +366,7 @@ def test_killed_then_resumed(tmp_path):
         process.kill()
     assert busy.returncode == 2
     assert "being written by another process" in busy.stderr
-    from softmachine.training.runs import Run
+    from softmachine.experiments.runs import Run
 
     state, progress = Run(path).load_last()[:2]
     assert int(state.step) == progress.step > 0

@@ -14,12 +14,12 @@ import pytest
 from softmachine.cli.failures import FAULT, LONGEST
 from softmachine.cli.main import main
 from softmachine.cli.parsing import one_line
-from softmachine.errors import SoftmachineWarning, close_names
-from softmachine.files import write_json
-from softmachine.machines.nram import NRAMConfig
-from softmachine.recipes.synthesis import synthesis
-from softmachine.tasks.given import Given
-from softmachine.training.runs import Run
+from softmachine.core.errors import SoftmachineWarning, close_names
+from softmachine.core.files import write_json
+from softmachine.experiments.runs import Run
+from softmachine.machines.nram.nram import NRAMConfig
+from softmachine.synthesis.experiment import synthesis
+from softmachine.tasks.memories.given import Given
 
 
 def refused(capsys, *arguments, status=2) -> str:
@@ -244,7 +244,7 @@ def test_absurd_sizes_are_refused_before_anything_is_made(
     arguments, tmp_path, monkeypatch, capsys
 ):
     """On a computer of 4 GB, whatever this one has."""
-    monkeypatch.setattr("softmachine.room.available", lambda: 4 * 10**9)
+    monkeypatch.setattr("softmachine.core.room.available", lambda: 4 * 10**9)
     monkeypatch.chdir(tmp_path)
     error = refused(capsys, *arguments)
     assert re.search(r"of memory or more|too large|steps, and no more", error)

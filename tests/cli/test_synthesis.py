@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from softmachine.cli import synthesis
 from softmachine.cli.main import main
 from softmachine.cli.synthesis import Options, synthesize
-from softmachine.errors import ExamplesError
-from softmachine.machines.gates import PAPER_GATES
-from softmachine.programs.held_out import Found, LinesReport, Mistake, check_lines
+from softmachine.core.errors import ExamplesError
+from softmachine.experiments.runs import Run
+from softmachine.machines.nram.gates import PAPER_GATES
 from softmachine.programs.running import c_compiler, load_c, load_python
-from softmachine.tasks.examples import MOST_CELLS, GivenExample
-from softmachine.training.runs import Run
+from softmachine.synthesis.held_out import Found, LinesReport, Mistake, check_lines
+from softmachine.tasks.memories.examples import MOST_CELLS, GivenExample
 
 SMALL = ["--gates", "ONE", "WRITE", "--registers", "1", "--members", "2", "--memory", "9"]
 

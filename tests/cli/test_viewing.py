@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from softmachine.cli.main import main
+from softmachine.experiments.runs import Run
 from softmachine.traces.file import load_trace, trace_from_bytes
-from softmachine.training.runs import Run
 
 SMALL = """
 --task.width 3 --machine.memory-rows 8 --machine.memory-columns 5
@@ -157,7 +157,7 @@ def test_view_serves_the_zoo_and_files(serving, run, tmp_path, capsys):
 
 def test_a_report_holds_everything(run, monkeypatch, capsys):
     monkeypatch.setattr("softmachine.cli.scoring.CURVE_SEQUENCES", 8)
-    monkeypatch.setattr("softmachine.viewer.report.EXAMPLES", 4)
+    monkeypatch.setattr("softmachine.evaluation.report.EXAMPLES", 4)
     main(["report", str(run)])
     printed = capsys.readouterr().out
     assert printed.startswith(f"{run / 'report.html'}\n")
@@ -188,7 +188,7 @@ def test_a_report_holds_everything(run, monkeypatch, capsys):
 
 
 def test_a_report_that_cannot_be_written_is_refused(run, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("softmachine.viewer.report.build_report", lambda *_: "<p>")
+    monkeypatch.setattr("softmachine.evaluation.report.build_report", lambda *_: "<p>")
     monkeypatch.setattr("softmachine.cli.viewing.curve", lambda *_: [])
     out = tmp_path / "no" / "r.html"
     assert "cannot write" in refused(capsys, "report", run, "--out", out)

@@ -11,9 +11,9 @@ import pytest
 
 from softmachine.cli.progress import ProgressDisplay
 from softmachine.cli.waiting import clock, working
+from softmachine.experiments.progress import Progress
+from softmachine.experiments.runs import Run
 from softmachine.recipes import get_recipe
-from softmachine.training.progress import Progress
-from softmachine.training.runs import Run
 
 # A computation that never ends, which nothing in Python can interrupt.
 FOREVER = """

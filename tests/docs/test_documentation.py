@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from softmachine.cli.main import main
-from softmachine.machines.nram import NRAMConfig
-from softmachine.machines.ntm import NTMConfig
+from softmachine.machines.nram.nram import NRAMConfig
+from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.recipes import get_recipe
 
 ROOT = Path(__file__).parents[2]
@@ -96,7 +96,7 @@ def test_make_targets_of_the_readme_exist():
 
 
 def test_commands_of_the_readme_run(tmp_path, monkeypatch):
-    monkeypatch.setattr("softmachine.evaluation.scoring.BATCH", 4)
+    monkeypatch.setattr("softmachine.running.scoring.BATCH", 4)
     monkeypatch.setattr("softmachine.cli.scoring.CURVE_SEQUENCES", 8)
     monkeypatch.setattr("softmachine.viewer.server.uvicorn.Server.run", lambda *_, **__: None)
     monkeypatch.setattr("softmachine.viewer.server.webbrowser.open", lambda _: None)

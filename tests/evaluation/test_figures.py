@@ -18,14 +18,14 @@ from softmachine.evaluation.figures import (
     member_levels,
     save_figure,
 )
-from softmachine.evaluation.generalization import SizeScore
-from softmachine.machines.controllers import ControllerConfig
-from softmachine.machines.ntm import NTMConfig
+from softmachine.experiments.progress import Progress
+from softmachine.machines.ntm.ntm import NTMConfig
+from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.recipes import get_recipe
-from softmachine.tasks.copy import Copy
-from softmachine.tasks.memory_arrays import Access
+from softmachine.running.generalization import SizeScore
+from softmachine.tasks.memories.arrays import Access
+from softmachine.tasks.sequences.copy import Copy
 from softmachine.traces.examples import draw_example
-from softmachine.training.progress import Progress
 
 
 @pytest.fixture(autouse=True)

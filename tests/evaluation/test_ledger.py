@@ -6,34 +6,34 @@ import json
 import jax
 import pytest
 
-from softmachine.errors import SoftmachineError
+from softmachine.core.errors import SoftmachineError
+from softmachine.core.files import write_json
 from softmachine.evaluation import examined, ledger
-from softmachine.evaluation.generalization import SizeScore
-from softmachine.evaluation.judging import Verdict
-from softmachine.files import write_json
-from softmachine.machines.controllers import ControllerConfig
-from softmachine.machines.machine import split_trainable
-from softmachine.machines.nram import NRAMConfig, NRAMControllerConfig
-from softmachine.machines.ntm import NTMConfig
-from softmachine.machines.recurrent import RecurrentConfig
-from softmachine.tasks.associative_recall import AssociativeRecall
-from softmachine.tasks.copy import Copy
-from softmachine.tasks.memory_arrays import Access
-from softmachine.tasks.ngrams import NGrams
-from softmachine.training.curricula import Growing, Uniform
-from softmachine.training.experiment import (
+from softmachine.experiments.curricula import Growing, Uniform
+from softmachine.experiments.experiment import (
     Experiment,
     SolvedConfig,
     SolvedTest,
     TrainingConfig,
 )
-from softmachine.training.objectives import NRAMLoss
-from softmachine.training.population import create_population
-from softmachine.training.progress import Progress
-from softmachine.training.runs import Run
-from softmachine.training.search import Restart
+from softmachine.experiments.objectives import NRAMLoss
+from softmachine.experiments.population import create_population
+from softmachine.experiments.progress import Progress
+from softmachine.experiments.runs import Run
+from softmachine.experiments.settings import Restart
+from softmachine.experiments.state import first_state
+from softmachine.machines.machine import split_trainable
+from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
+from softmachine.machines.ntm.ntm import NTMConfig
+from softmachine.machines.parts.controllers import ControllerConfig
+from softmachine.machines.recurrent import RecurrentConfig
+from softmachine.running.generalization import SizeScore
+from softmachine.running.judging import Verdict
+from softmachine.tasks.memories.arrays import Access
+from softmachine.tasks.sequences.associative_recall import AssociativeRecall
+from softmachine.tasks.sequences.copy import Copy
+from softmachine.tasks.sequences.ngrams import NGrams
 from softmachine.training.trainer import train_members
-from softmachine.training.update import first_state
 
 ENVIRONMENT = {
     "date": "2026-01-02",

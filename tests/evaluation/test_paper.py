@@ -8,14 +8,12 @@ import jax
 import pytest
 
 from softmachine.evaluation.paper import KINDS, PaperFigure, machine_kind, paper_tests
-from softmachine.machines.controllers import ControllerConfig
-from softmachine.machines.nram import NRAMConfig
-from softmachine.machines.ntm import NTMConfig
+from softmachine.experiments.experiment import TaskConfig
+from softmachine.machines.nram.nram import NRAMConfig
+from softmachine.machines.ntm.ntm import NTMConfig
+from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import RecurrentConfig
-from softmachine.tasks.associative_recall import AssociativeRecall
-from softmachine.tasks.copy import Copy
-from softmachine.tasks.given import Given
-from softmachine.tasks.memory_arrays import (
+from softmachine.tasks.memories.arrays import (
     Access,
     Increment,
     MemoryCopy,
@@ -24,13 +22,15 @@ from softmachine.tasks.memory_arrays import (
     Reverse,
     Swap,
 )
-from softmachine.tasks.memory_lists import ListK, ListSearch
-from softmachine.tasks.memory_trees import WalkBST
-from softmachine.tasks.ngrams import NGrams
-from softmachine.tasks.priority_sort import PrioritySort
-from softmachine.tasks.repeat_copy import RepeatCopy
+from softmachine.tasks.memories.given import Given
+from softmachine.tasks.memories.lists import ListK, ListSearch
+from softmachine.tasks.memories.trees import WalkBST
+from softmachine.tasks.sequences.associative_recall import AssociativeRecall
+from softmachine.tasks.sequences.copy import Copy
+from softmachine.tasks.sequences.ngrams import NGrams
+from softmachine.tasks.sequences.priority_sort import PrioritySort
+from softmachine.tasks.sequences.repeat_copy import RepeatCopy
 from softmachine.tasks.task import Task
-from softmachine.training.experiment import TaskConfig
 
 TASKS = (Copy, RepeatCopy, AssociativeRecall, NGrams, PrioritySort)
 

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from jax.test_util import check_grads
 
-from softmachine.machines.addressing import (
+from softmachine.machines.ntm.addressing import (
     content_weighting,
     harden,
     interpolate,
     sharpen,
     shift,
 )
-from softmachine.machines.ntm import read, write
+from softmachine.machines.ntm.ntm import read, write
 
 HEADS, COLUMNS, ROWS = 3, 5, 8
 

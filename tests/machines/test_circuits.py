@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from softmachine import compiling
-from softmachine.machines.circuits import (
+from softmachine.core import compiling
+from softmachine.machines.nram.circuits import (
     Plan,
     choose,
     gate_results,
     run_gates,
 )
-from softmachine.machines.gates import GATES, Gate
+from softmachine.machines.nram.gates import GATES, Gate
 
 DOUBLE = Gate("DOUBLE", "2x", 1, lambda a, m: (2 * a) % m)
 """A gate without a form of its own."""

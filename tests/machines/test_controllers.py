@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.machines.controllers import ControllerConfig
+from softmachine.machines.parts.controllers import ControllerConfig
 
 INPUTS, FEEDBACK, HIDDEN, STEPS = 3, 4, 5, 4
 

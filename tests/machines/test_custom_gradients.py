@@ -10,11 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine import compiling
-from softmachine.machines.circuits import Plan, choose, run_gates
-from softmachine.machines.gates import GATES, UNROLLED, add, at_least, less_than, mix, subtract
-from softmachine.machines.gates import write as write_memory
-from softmachine.machines.products import combine_rows, match_rows, spread
+from softmachine.core import compiling
+from softmachine.core.sums import UNROLLED
+from softmachine.machines.nram.circuits import Plan, choose, run_gates
+from softmachine.machines.nram.gates import GATES, add, at_least, less_than, mix, subtract
+from softmachine.machines.nram.gates import write as write_memory
+from softmachine.machines.parts.products import combine_rows, match_rows, spread
 from softmachine.tasks.memory import MemoryCells, MemoryOutputs
 from softmachine.tasks.task import Example
 

@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.machines.gates import (
+from softmachine.core.sums import UNROLLED, weighted_sum
+from softmachine.machines.nram.gates import (
     GATES,
     PAPER,
     PAPER_GATES,
-    UNROLLED,
     Gate,
     at_least,
     at_most,
@@ -26,7 +26,6 @@ from softmachine.machines.gates import (
     read,
     subtract,
     truth,
-    weighted_sum,
     write,
 )
 

@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.machines.linear import (
+from softmachine.machines.machine import Machine
+from softmachine.machines.parts.linear import (
     Linear,
     LoopLinear,
     called_once,
@@ -15,8 +16,7 @@ from softmachine.machines.linear import (
     is_deferred,
     with_taps,
 )
-from softmachine.machines.loop import run_batch
-from softmachine.machines.machine import Machine
+from softmachine.running.loop import run_batch
 
 OUTPUTS, INPUTS = 3, 4
 

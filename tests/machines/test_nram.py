@@ -9,17 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.machines.gates import PAPER_GATES
-from softmachine.machines.loop import run_batch
 from softmachine.machines.machine import Buffer, parameter_count, split_trainable
-from softmachine.machines.nram import (
+from softmachine.machines.nram.gates import PAPER_GATES
+from softmachine.machines.nram.hard import hard_wiring, run_hard_batch
+from softmachine.machines.nram.nram import (
     NRAM,
     Hardening,
     NRAMConfig,
     NRAMControllerConfig,
     NRAMOutput,
 )
-from softmachine.machines.nram_hard import hard_wiring, run_hard_batch
+from softmachine.running.loop import run_batch
 
 STEPS, BATCH = 3, 2
 SMALL = ("READ", "INC", "EQUALITY-TEST", "WRITE")

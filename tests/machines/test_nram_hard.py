@@ -10,10 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.machines.circuits import DECIDED
-from softmachine.machines.gates import GATES, PAPER_GATES
-from softmachine.machines.nram import NRAMConfig, NRAMControllerConfig
-from softmachine.machines.nram_hard import (
+from softmachine.machines.nram.circuits import DECIDED
+from softmachine.machines.nram.gates import GATES, PAPER_GATES
+from softmachine.machines.nram.hard import (
     hard_state,
     hard_step,
     hard_wiring,
@@ -23,6 +22,7 @@ from softmachine.machines.nram_hard import (
     run_hard_batch,
     work,
 )
+from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
 
 # --- wiring by name -----------------------------------------------------------------------
 

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.machines.controllers import ControllerConfig
-from softmachine.machines.loop import run_batch
 from softmachine.machines.machine import Buffer, parameter_count, split_trainable
-from softmachine.machines.ntm import NTM_PRESETS, NTMConfig, NTMState
+from softmachine.machines.ntm.ntm import NTM_PRESETS, NTMConfig, NTMState
+from softmachine.machines.parts.controllers import ControllerConfig
+from softmachine.running.loop import run_batch
 
 ORDERS = ["write-read", "read-write", "address-write-read", "alternate"]
 INPUTS, OUTPUTS = 3, 2

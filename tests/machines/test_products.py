@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from softmachine.machines.products import combine_rows, match_rows, spread
+from softmachine.machines.parts.products import combine_rows, match_rows, spread
 
 COLUMNS, ROWS = 4, 7
 ONE_LINERS = {

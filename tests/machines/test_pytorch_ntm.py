@@ -15,11 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.machines.controllers import ControllerConfig
-from softmachine.machines.loop import run_batch
 from softmachine.machines.machine import Buffer, parameter_count
-from softmachine.machines.ntm import NTM_PRESETS
-from softmachine.machines.pytorch_ntm import from_pytorch_ntm, to_pytorch_ntm
+from softmachine.machines.ntm.ntm import NTM_PRESETS
+from softmachine.machines.ntm.pytorch_ntm import from_pytorch_ntm, to_pytorch_ntm
+from softmachine.machines.parts.controllers import ControllerConfig
+from softmachine.running.loop import run_batch
 
 GOLDEN = Path(__file__).with_name("pytorch_ntm_golden.npz")
 NAMES = ["one pair", "two pairs", "two layers"]

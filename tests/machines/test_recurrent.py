@@ -5,8 +5,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from softmachine.machines.controllers import ControllerConfig
 from softmachine.machines.machine import parameter_count
+from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import RecurrentConfig
 
 

@@ -6,9 +6,9 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
+from softmachine.programs.build import build_program
 from softmachine.programs.drawing import circuit_picture, dot_code, pictures, svg_code
 from softmachine.programs.layout import _Layout
-from softmachine.programs.program import build_program
 from softmachine.tasks.steps import StepRule
 
 

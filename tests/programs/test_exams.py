@@ -14,24 +14,24 @@ import numpy as np
 import pytest
 
 import softmachine as sm
-from softmachine.evaluation.judging import judge
+from softmachine.experiments.experiment import SolvedTest
+from softmachine.experiments.runs import Run
 from softmachine.machines.machine import split_trainable
-from softmachine.machines.nram import NRAMConfig
-from softmachine.machines.nram_wiring import WiringTable, read_wiring
+from softmachine.machines.nram.nram import NRAMConfig
 from softmachine.programs.extract import extract
 from softmachine.programs.outside import outside
 from softmachine.programs.python_code import python_code
 from softmachine.programs.running import load_python
 from softmachine.programs.verify import verify
-from softmachine.tasks.exams import draw_exam
+from softmachine.running.judging import judge
+from softmachine.tasks.memories.arrays import Access
+from softmachine.tasks.memories.exams import draw_exam
+from softmachine.tasks.memories.lists import ListK
+from softmachine.tasks.memories.trees import WalkBST
 from softmachine.tasks.memory import MemoryTask
-from softmachine.tasks.memory_arrays import Access
-from softmachine.tasks.memory_lists import ListK
-from softmachine.tasks.memory_trees import WalkBST
-from softmachine.training.experiment import SolvedTest
-from softmachine.training.runs import Run
 from softmachine.training.trainer import _Member
-from softmachine.training.wire_search import draw_batch, write_wires
+from softmachine.wiring.search import draw_batch, write_wires
+from softmachine.wiring.table import WiringTable, read_wiring
 
 LARGEST = 20
 END = {"stop": "yes"}

@@ -6,13 +6,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.errors import SoftmachineError
-from softmachine.machines.nram import Dense, NRAMConfig, NRAMControllerConfig
+from softmachine.core.errors import SoftmachineError
+from softmachine.machines.nram.nram import Dense, NRAMConfig, NRAMControllerConfig
 from softmachine.programs.extract import extract
 from softmachine.programs.notes import Provenance, notes
 from softmachine.programs.observed import MOST_STATES, Edge, fold, observe
 from softmachine.programs.verify import verify
-from softmachine.tasks.memory_arrays import Increment
+from softmachine.tasks.memories.arrays import Increment
 
 GATES = ("READ", "INC", "WRITE")
 PHASES = (

@@ -4,8 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from softmachine.machines.nram_wiring import live_rows, read_wiring, run_wiring
-from softmachine.programs.program import build_program
+from softmachine.programs.build import build_program
 from softmachine.programs.python_code import python_code
 from softmachine.programs.repair import (
     Change,
@@ -14,8 +13,9 @@ from softmachine.programs.repair import (
     repair,
 )
 from softmachine.programs.verify import load_python
-from softmachine.tasks.memory_arrays import Access
-from softmachine.training.wire_search import draw_batch
+from softmachine.tasks.memories.arrays import Access
+from softmachine.wiring.search import draw_batch
+from softmachine.wiring.table import live_rows, read_wiring, run_wiring
 
 
 @pytest.fixture(scope="module")

@@ -6,15 +6,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.errors import SoftmachineError
-from softmachine.evaluation.scoring import score_batch
-from softmachine.machines.gates import PAPER_GATES
-from softmachine.machines.nram import NRAMConfig
-from softmachine.machines.ntm import NTMConfig
+from softmachine.core.errors import SoftmachineError
+from softmachine.experiments.hardening import LateChoices
+from softmachine.experiments.state import first_state
+from softmachine.machines.nram.gates import PAPER_GATES
+from softmachine.machines.nram.nram import NRAMConfig
+from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.recipes import RECIPES, get_recipe
-from softmachine.training.devices import Layout
-from softmachine.training.hardening import LateChoices
-from softmachine.training.update import build_train_chunk, first_state
+from softmachine.running.devices import Layout
+from softmachine.running.scoring import score_batch
+from softmachine.training.update import build_train_chunk
 
 NRAMS = [name for name in RECIPES if name.removeprefix("paper-").startswith("nram-")]
 COMPILED = [*(name for name in RECIPES if name not in NRAMS), "nram-copy"]

@@ -5,11 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from softmachine.tasks.adversarial import Room
-from softmachine.tasks.exams import draw_exam
-from softmachine.tasks.given import Given
-from softmachine.tasks.memory import fill
-from softmachine.tasks.memory_arrays import (
+from softmachine.tasks.memories.adversarial import Room
+from softmachine.tasks.memories.arrays import (
     Access,
     Increment,
     MemoryCopy,
@@ -18,8 +15,11 @@ from softmachine.tasks.memory_arrays import (
     Reverse,
     Swap,
 )
-from softmachine.tasks.memory_lists import ListK, ListSearch
-from softmachine.tasks.memory_trees import WalkBST
+from softmachine.tasks.memories.exams import draw_exam
+from softmachine.tasks.memories.given import Given
+from softmachine.tasks.memories.lists import ListK, ListSearch
+from softmachine.tasks.memories.trees import WalkBST
+from softmachine.tasks.memory import fill
 
 LARGEST = 12
 

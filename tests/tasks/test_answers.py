@@ -5,9 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from softmachine.tasks.associative_recall import AssociativeRecall
-from softmachine.tasks.copy import Copy
-from softmachine.tasks.memory_arrays import (
+from softmachine.tasks.memories.arrays import (
     Access,
     Increment,
     MemoryCopy,
@@ -16,11 +14,13 @@ from softmachine.tasks.memory_arrays import (
     Reverse,
     Swap,
 )
-from softmachine.tasks.memory_lists import ListK, ListSearch
-from softmachine.tasks.memory_trees import WalkBST
-from softmachine.tasks.ngrams import NGrams
-from softmachine.tasks.priority_sort import PrioritySort
-from softmachine.tasks.repeat_copy import RepeatCopy
+from softmachine.tasks.memories.lists import ListK, ListSearch
+from softmachine.tasks.memories.trees import WalkBST
+from softmachine.tasks.sequences.associative_recall import AssociativeRecall
+from softmachine.tasks.sequences.copy import Copy
+from softmachine.tasks.sequences.ngrams import NGrams
+from softmachine.tasks.sequences.priority_sort import PrioritySort
+from softmachine.tasks.sequences.repeat_copy import RepeatCopy
 
 SEQUENCES = [
     Copy(width=3),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from softmachine.tasks.associative_recall import AssociativeRecall
+from softmachine.tasks.sequences.associative_recall import AssociativeRecall
 
 
 def read(inputs, width):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.tasks.copy import Copy
+from softmachine.tasks.sequences.copy import Copy
 
 WIDTH, MAX_SIZE = 3, 5
 

@@ -6,9 +6,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from softmachine.errors import ExamplesError
-from softmachine.tasks.examples import MOST_CELLS, parse_examples, read_examples
-from softmachine.tasks.remedies import remedy
+from softmachine.core.errors import ExamplesError
+from softmachine.tasks.memories.examples import MOST_CELLS, parse_examples, read_examples
+from softmachine.tasks.memories.remedies import remedy
 
 CELLS = st.lists(st.integers(0, 20), min_size=1, max_size=6)
 

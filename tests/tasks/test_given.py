@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from softmachine.errors import ExamplesError, RunError
-from softmachine.tasks.given import Given
-from softmachine.training.serialization import task_from_json, task_to_json
+from softmachine.core.errors import ExamplesError, RunError
+from softmachine.experiments.serialization import task_from_json, task_to_json
+from softmachine.tasks.memories.given import Given
 
 PARTS = ("training", "validation", "test")
 

@@ -14,8 +14,7 @@ import pytest
 from hypothesis import given, settings
 from jax.test_util import check_grads
 
-from softmachine.tasks.memory import MemoryCells, MemoryOutputs, stop_probabilities
-from softmachine.tasks.memory_arrays import (
+from softmachine.tasks.memories.arrays import (
     Access,
     Increment,
     MemoryCopy,
@@ -24,8 +23,9 @@ from softmachine.tasks.memory_arrays import (
     Reverse,
     Swap,
 )
-from softmachine.tasks.memory_lists import ListK, ListSearch
-from softmachine.tasks.memory_trees import WalkBST
+from softmachine.tasks.memories.lists import ListK, ListSearch
+from softmachine.tasks.memories.trees import WalkBST
+from softmachine.tasks.memory import MemoryCells, MemoryOutputs, stop_probabilities
 from softmachine.tasks.task import Example
 
 TASKS = [

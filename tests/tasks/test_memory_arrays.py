@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from softmachine.tasks.memory_arrays import (
+from softmachine.tasks.memories.arrays import (
     Access,
     Increment,
     MemoryCopy,

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from hypothesis import given, settings
 
-from softmachine.tasks.memory_drawing import (
+from softmachine.tasks.memories.drawing import (
     cells_before_null,
     draw_order,
     draw_values,

@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from softmachine.tasks.memory_lists import ListK, ListSearch
+from softmachine.tasks.memories.lists import ListK, ListSearch
 
 MAX_SIZE = 7
 REPEATS = 60

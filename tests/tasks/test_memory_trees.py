@@ -5,7 +5,7 @@ import collections
 import numpy as np
 import pytest
 
-from softmachine.tasks.memory_trees import WalkBST
+from softmachine.tasks.memories.trees import WalkBST
 
 MAX_SIZE = 7
 REPEATS = 60

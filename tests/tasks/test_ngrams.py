@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.tasks.ngrams import NGrams, draw_bits, optimal_bits
+from softmachine.tasks.sequences.ngrams import NGrams, draw_bits, optimal_bits
 
 
 def slow_optimal_bits(bits, context):

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.tasks.copy import Copy
 from softmachine.tasks.outputs import Bits
+from softmachine.tasks.sequences.copy import Copy
 
 
 @pytest.fixture(scope="module", params=[1, 6])

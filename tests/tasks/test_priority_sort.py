@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from softmachine.tasks.priority_sort import PrioritySort
+from softmachine.tasks.sequences.priority_sort import PrioritySort
 
 
 def answer(inputs, size, width):

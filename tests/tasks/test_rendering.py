@@ -4,12 +4,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.tasks.associative_recall import AssociativeRecall
-from softmachine.tasks.copy import Copy
-from softmachine.tasks.ngrams import NGrams
-from softmachine.tasks.priority_sort import PrioritySort
 from softmachine.tasks.rendering import Rows, render_rows
-from softmachine.tasks.repeat_copy import RepeatCopy
+from softmachine.tasks.sequences.associative_recall import AssociativeRecall
+from softmachine.tasks.sequences.copy import Copy
+from softmachine.tasks.sequences.ngrams import NGrams
+from softmachine.tasks.sequences.priority_sort import PrioritySort
+from softmachine.tasks.sequences.repeat_copy import RepeatCopy
 from softmachine.tasks.task import Example
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from softmachine.tasks.repeat_copy import RepeatCopy
+from softmachine.tasks.sequences.repeat_copy import RepeatCopy
 
 
 def answer(inputs, width, normalized_over):

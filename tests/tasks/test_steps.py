@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from softmachine.tasks.memory_arrays import (
+from softmachine.tasks.memories.arrays import (
     Access,
     Increment,
     MemoryCopy,
@@ -13,8 +13,8 @@ from softmachine.tasks.memory_arrays import (
     Reverse,
     Swap,
 )
-from softmachine.tasks.memory_lists import ListK, ListSearch
-from softmachine.tasks.memory_trees import WalkBST
+from softmachine.tasks.memories.lists import ListK, ListSearch
+from softmachine.tasks.memories.trees import WalkBST
 from softmachine.tasks.steps import StepRule
 
 TASKS = [Access, Increment, MemoryCopy, Reverse, Swap, Permutation, Merge, ListK, ListSearch]

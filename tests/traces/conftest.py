@@ -3,10 +3,10 @@
 import jax
 import pytest
 
-from softmachine.machines.controllers import ControllerConfig
-from softmachine.machines.ntm import NTMConfig
-from softmachine.tasks.copy import Copy
-from softmachine.tasks.memory_arrays import Access
+from softmachine.machines.ntm.ntm import NTMConfig
+from softmachine.machines.parts.controllers import ControllerConfig
+from softmachine.tasks.memories.arrays import Access
+from softmachine.tasks.sequences.copy import Copy
 from softmachine.traces.making import trace
 
 COPY = Copy(width=3)

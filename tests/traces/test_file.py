@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
-from softmachine.errors import TraceError
+from softmachine.core.errors import TraceError
 from softmachine.traces.file import load_trace, trace_from_bytes
 from softmachine.traces.schema import header_to_json
 

@@ -5,16 +5,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.errors import TraceError
-from softmachine.machines.nram import NRAMConfig
-from softmachine.machines.nram_hard import hard_state, hard_step
+from softmachine.core.errors import TraceError
+from softmachine.machines.nram.hard import hard_state, hard_step
+from softmachine.machines.nram.nram import NRAMConfig
 from softmachine.programs.extract import extract
 from softmachine.programs.python_code import python_code
 from softmachine.programs.running import load_python
-from softmachine.tasks.copy import Copy
-from softmachine.tasks.given import Given
-from softmachine.tasks.memory_arrays import Access, MemoryCopy
-from softmachine.tasks.memory_lists import ListK
+from softmachine.tasks.memories.arrays import Access, MemoryCopy
+from softmachine.tasks.memories.given import Given
+from softmachine.tasks.memories.lists import ListK
+from softmachine.tasks.sequences.copy import Copy
 from softmachine.traces.examples import draw_example
 from softmachine.traces.making import trace
 

@@ -8,14 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine import compiling
-from softmachine.errors import TraceError
-from softmachine.machines.controllers import ControllerConfig
-from softmachine.machines.fields import Field, default_field
+from softmachine.core import compiling
+from softmachine.core.errors import TraceError
+from softmachine.core.fields import Field, default_field
 from softmachine.machines.machine import Machine
-from softmachine.machines.ntm import NTM_PRESETS, NTMConfig
-from softmachine.tasks.copy import Copy
-from softmachine.tasks.memory_arrays import Access
+from softmachine.machines.ntm.ntm import NTM_PRESETS, NTMConfig
+from softmachine.machines.parts.controllers import ControllerConfig
+from softmachine.tasks.memories.arrays import Access
+from softmachine.tasks.sequences.copy import Copy
 from softmachine.traces.recording import record
 
 TASK = Copy(width=3)

@@ -3,9 +3,9 @@
 import jax
 import jax.numpy as jnp
 
+from softmachine.experiments.population import create_population
 from softmachine.machines.machine import split_trainable
 from softmachine.training.fine_tuning import fine_tune
-from softmachine.training.population import create_population
 from softmachine.training.trainer import train_members
 
 

@@ -5,12 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.machines.circuits import DECIDED
-from softmachine.machines.loop import run_batch
-from softmachine.training.devices import Layout
-from softmachine.training.hardening import LateChoices
-from softmachine.training.objectives import NRAMLoss
-from softmachine.training.update import build_train_chunk, first_state, machine_of
+from softmachine.experiments.hardening import LateChoices
+from softmachine.experiments.objectives import NRAMLoss
+from softmachine.experiments.state import first_state, machine_of
+from softmachine.machines.nram.circuits import DECIDED
+from softmachine.running.devices import Layout
+from softmachine.running.loop import run_batch
+from softmachine.training.update import build_train_chunk
 
 
 @pytest.fixture

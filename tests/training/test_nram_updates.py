@@ -8,9 +8,10 @@ import numpy as np
 import optax
 import pytest
 
-from softmachine.machines.loop import run_batch
-from softmachine.training.devices import Layout
-from softmachine.training.update import build_train_chunk, first_state, machine_of
+from softmachine.experiments.state import first_state, machine_of
+from softmachine.running.devices import Layout
+from softmachine.running.loop import run_batch
+from softmachine.training.update import build_train_chunk
 
 MEMBERS = 3
 STEP = 4

@@ -11,20 +11,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.evaluation.judging import Verdict
-from softmachine.tasks.exams import draw_exam
-from softmachine.tasks.memory_arrays import Access
+from softmachine.experiments.experiment import SolvedConfig, SolvedTest
+from softmachine.experiments.optimizers import OptimizerConfig
+from softmachine.experiments.population import create_population, open_population
+from softmachine.experiments.progress import Progress
+from softmachine.experiments.runs import Run
+from softmachine.experiments.settings import Restart, Search
+from softmachine.experiments.state import first_state
+from softmachine.running.judging import Verdict
+from softmachine.tasks.memories.arrays import Access
+from softmachine.tasks.memories.exams import draw_exam
 from softmachine.training import members as members_module
 from softmachine.training import trainer
-from softmachine.training.experiment import SolvedConfig, SolvedTest
-from softmachine.training.optimizers import OptimizerConfig
-from softmachine.training.population import create_population, open_population
-from softmachine.training.progress import Progress
-from softmachine.training.runs import Run
-from softmachine.training.search import Restart, Search
 from softmachine.training.trainer import train, train_members
-from softmachine.training.update import first_state
-from softmachine.training.wire_search import WireSearch
+from softmachine.wiring.search import WireSearch
 
 # Real updates: six stretches of five, attempts of ten
 

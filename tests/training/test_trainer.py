@@ -10,12 +10,12 @@ import jax
 import numpy as np
 import pytest
 
-from softmachine.errors import CheckpointError, NonFiniteError, RunError
+from softmachine.core.errors import CheckpointError, NonFiniteError, RunError
+from softmachine.experiments.curricula import Growing
+from softmachine.experiments.experiment import SolvedConfig
+from softmachine.experiments.optimizers import OptimizerConfig
+from softmachine.experiments.runs import Run
 from softmachine.training import trainer
-from softmachine.training.curricula import Growing
-from softmachine.training.experiment import SolvedConfig
-from softmachine.training.optimizers import OptimizerConfig
-from softmachine.training.runs import Run
 from softmachine.training.trainer import train
 
 
@@ -229,7 +229,7 @@ def test_foreign_safetensors_file_is_named(experiment, tmp_path):
 
 DIE_IN_THE_SECOND_CHECKPOINT = """
 import os, sys
-from softmachine.training.runs import Run
+from softmachine.experiments.runs import Run
 from softmachine.training.trainer import train
 
 replace, seen = os.replace, []

@@ -7,10 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.evaluation.scoring import score_batch
-from softmachine.training.curricula import PredictionGain
-from softmachine.training.devices import Layout
-from softmachine.training.update import build_train_chunk, first_state, machine_of
+from softmachine.experiments.curricula import PredictionGain
+from softmachine.experiments.state import first_state, machine_of
+from softmachine.running.devices import Layout
+from softmachine.running.scoring import score_batch
+from softmachine.training.update import build_train_chunk
 
 
 def updates(experiment, count, devices=1, state=None):

@@ -6,13 +6,13 @@ import threading
 
 import pytest
 
-from softmachine.machines.controllers import ControllerConfig
-from softmachine.machines.nram import NRAMConfig
-from softmachine.machines.ntm import NTMConfig
+from softmachine.experiments.curricula import Uniform
+from softmachine.machines.nram.nram import NRAMConfig
+from softmachine.machines.ntm.ntm import NTMConfig
+from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.recipes import get_recipe
-from softmachine.tasks.copy import Copy
+from softmachine.tasks.sequences.copy import Copy
 from softmachine.traces.file import trace_from_bytes
-from softmachine.training.curricula import Uniform
 from softmachine.viewer import server
 from softmachine.viewer.machines import Served
 

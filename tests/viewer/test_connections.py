@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from starlette.testclient import TestClient
 
-from softmachine.errors import SoftmachineError
+from softmachine.core.errors import SoftmachineError
 from softmachine.viewer import connections, server
 from softmachine.viewer.computing import Computer, EndedError, TookTooLongError
 from softmachine.viewer.machines import Served

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from softmachine.errors import SoftmachineError
+from softmachine.core.errors import SoftmachineError
+from softmachine.traces.page import framed, live_page, page, page_with
 from softmachine.viewer import page as module
-from softmachine.viewer.page import framed, live_page, page, page_with
 
 EVIL = '"></script><script>alert(1)</script>&<!--softmachine:live-->'
 

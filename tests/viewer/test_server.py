@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from softmachine.tasks.copy import Copy
+from softmachine.tasks.sequences.copy import Copy
 from softmachine.traces.file import trace_from_bytes
 from softmachine.viewer import server
 from softmachine.viewer.server import LARGEST_BODY, build_app

@@ -12,24 +12,24 @@ import pytest
 
 import softmachine.zoo.publish as publishing
 from softmachine import zoo
-from softmachine.errors import CheckpointError, SoftmachineError
-from softmachine.evaluation.judging import hard_mistakes
-from softmachine.files import digest
-from softmachine.machines.controllers import ControllerConfig
+from softmachine.core.errors import CheckpointError, SoftmachineError
+from softmachine.core.files import digest
+from softmachine.experiments.checkpoints import save_checkpoint
+from softmachine.experiments.curricula import Uniform
+from softmachine.experiments.experiment import Experiment, SolvedConfig, TrainingConfig
+from softmachine.experiments.population import create_population
+from softmachine.experiments.progress import Progress
+from softmachine.experiments.runs import Run, save_machine
+from softmachine.experiments.state import first_state
 from softmachine.machines.machine import split_trainable
-from softmachine.machines.ntm import NTMConfig
+from softmachine.machines.ntm.ntm import NTMConfig
+from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import RecurrentConfig
-from softmachine.tasks.copy import Copy
-from softmachine.tasks.exams import draw_exam
+from softmachine.running.judging import hard_mistakes
+from softmachine.tasks.memories.exams import draw_exam
 from softmachine.tasks.memory import MemoryTask
-from softmachine.training.checkpoints import save_checkpoint
-from softmachine.training.curricula import Uniform
-from softmachine.training.experiment import Experiment, SolvedConfig, TrainingConfig
-from softmachine.training.population import create_population
-from softmachine.training.progress import Progress
-from softmachine.training.runs import Run, save_machine
+from softmachine.tasks.sequences.copy import Copy
 from softmachine.training.trainer import train
-from softmachine.training.update import first_state
 from softmachine.zoo.card import render_card
 from softmachine.zoo.models import HOME, read_model
 from softmachine.zoo.publish import MAX_BYTES, publish

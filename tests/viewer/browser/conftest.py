@@ -9,7 +9,7 @@ import pytest
 import uvicorn
 from playwright.sync_api import expect, sync_playwright
 
-from softmachine.viewer.page import page_with
+from softmachine.traces.page import page_with
 from softmachine.viewer.server import build_app
 
 expect.set_options(timeout=180_000)

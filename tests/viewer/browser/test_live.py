@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from softmachine.machines.ntm import NTM
-from softmachine.tasks.copy import Copy
+from softmachine.machines.ntm.ntm import NTM
+from softmachine.tasks.sequences.copy import Copy
 from softmachine.viewer.machines import Served
 
 from .conftest import shows

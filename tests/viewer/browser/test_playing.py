@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from softmachine.machines.nram import NRAMConfig
-from softmachine.tasks.memory_lists import ListK, ListSearch
-from softmachine.tasks.memory_trees import WalkBST
+from softmachine.machines.nram.nram import NRAMConfig
+from softmachine.tasks.memories.lists import ListK, ListSearch
+from softmachine.tasks.memories.trees import WalkBST
 from softmachine.traces.file import Trace
 from softmachine.traces.making import trace
 from softmachine.zoo import models

@@ -1,0 +1,43 @@
+"""Sums over a leading axis, which XLA on CPU does not vectorise by itself."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+from functools import reduce
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+UNROLLED = 32
+"""Sums of up to 32 terms are written out, which is faster; longer ones are loops."""
+
+
+def split(x: Float[Array, "n ..."]) -> list[Float[Array, "1 ..."]]:
+    """Return the slices along the first axis; their gradients are joined, not added up."""
+    return list(jax.lax.split(x, [1] * len(x)))
+
+
+def weighted_sum(weights: Float[Array, "n ..."], arrays: Float[Array, "n ..."]) -> Array:
+    """Return the sum over i of ``weights[i] * arrays[i]``.
+
+    Written out or looped, see `UNROLLED`.
+    """
+    if len(weights) <= UNROLLED:
+        return add_up(w * x for w, x in zip(split(weights), split(arrays), strict=True))[0]
+
+    def term(i, total):
+        return total + _at(weights, i) * _at(arrays, i)
+
+    shape = jnp.broadcast_shapes(weights.shape[1:], arrays.shape[1:])
+    return jax.lax.fori_loop(0, len(weights), term, jnp.zeros(shape, arrays.dtype))
+
+
+def add_up(terms: Iterable[Array]) -> Array:
+    """Return the sum of arrays, added from the first on."""
+    return reduce(operator.add, terms)
+
+
+def _at(x, i):
+    return jax.lax.dynamic_index_in_dim(x, i, keepdims=False)

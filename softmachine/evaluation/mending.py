@@ -1,0 +1,147 @@
+"""How often members whose hard form makes mistakes can be mended, and in which way."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from softmachine.core.errors import SoftmachineError
+from softmachine.experiments.experiment import Experiment
+from softmachine.experiments.runs import Run
+from softmachine.machines.nram.nram import NRAM
+from softmachine.programs.repair import repair, wrong_cells
+from softmachine.tasks.memories.exams import Batch, draw_exam
+from softmachine.tasks.memory import MemoryTask
+from softmachine.training.fine_tuning import fine_tune
+from softmachine.wiring.search import HOT, draw_batch, search_wires
+from softmachine.wiring.table import WiringTable, read_wiring
+
+RESULT = "repair"
+"""Name of the result under which a run keeps its outcome."""
+SEARCHED = 200
+"""Examples that guide the searches; up to twice the sizes trained on."""
+LARGEST = 50
+"""The largest size of the test, unless the experiment says otherwise."""
+
+
+class Outcome(NamedTuple):
+    """Shares of wrong cells of one member in a test, made hard, after each way to mend it.
+
+    The test is that of training: random examples and the exam of the task's hard cases.
+    """
+
+    soft: float
+    """Of the soft machine, in validation: at the sizes trained on."""
+    hard: float
+    """Before anything is done."""
+    wires: float
+    """After changing single wires; see `repair`."""
+    changes: int
+    """How many wires that were."""
+    tuned: float
+    """After fine-tuning; see `fine_tune`."""
+    both: float
+    """After fine-tuning, and then changing single wires."""
+    annealed: float
+    """After annealing all wires, from its own and from ones drawn at random."""
+
+
+def mend_members(
+    runs: Sequence[Run], *, updates: int, tables: int, examples: int, seed: int
+) -> list[Outcome]:
+    """Try to mend every member of a population whose hard form makes mistakes.
+
+    What came of it is kept among each run's results, where these can be written.
+
+    Arguments:
+        runs: the members, NRAMs.
+        updates: how long to fine-tune.
+        tables: how many tables of wires are tried by annealing, for each member.
+        examples: how many random examples, up to size `LARGEST`, tell whether it helped,
+            besides the exam of the task's adversarial cases.
+        seed: of the examples.
+
+    Raises:
+        SoftmachineError: a number is below 1, or a run's machine is no NRAM.
+    """
+    for name, value in {"updates": updates, "tables": tables, "examples": examples}.items():
+        if value < 1:
+            raise SoftmachineError(f"--{name} must be at least 1, not {value}")
+    guide, test = _batches(runs[0].experiment, examples, seed)
+    loaded = [_load(run) for run in runs]
+    broken = [
+        i
+        for i, (machine, _) in enumerate(loaded)
+        if wrong_cells(machine.config, read_wiring(machine), test)
+    ]
+    outcomes = [Outcome(soft, 0.0, 0.0, 0, 0.0, 0.0, 0.0) for _, soft in loaded]
+    if broken:
+        tuned = fine_tune([runs[i] for i in broken], updates)
+        rngs = np.random.default_rng(seed).spawn(len(broken))
+        search = runs[0].experiment.training.wire_search
+        hot = HOT if search is None else search.hot
+
+        def anneal(i, rng):
+            machine = loaded[i][0]
+            own = read_wiring(machine)
+            return search_wires(machine.config, own, guide, rng, tables, hot=hot).table
+
+        with ThreadPoolExecutor(len(jax.devices())) as pool:
+            annealed = list(pool.map(anneal, broken, rngs))
+        for i, after, table in zip(broken, tuned, annealed, strict=True):
+            outcomes[i] = _mend(*loaded[i], after, table, guide, test)
+    for run, outcome in zip(runs, outcomes, strict=True):
+        with contextlib.suppress(SoftmachineError):  # a read-only run can be looked at
+            run.save_result(RESULT, outcome._asdict())
+    return outcomes
+
+
+def rates(outcomes: Sequence[Outcome]) -> dict[str, int]:
+    """Return how many members there are, and how many make no mistake after each way."""
+    ways = ("soft", "hard", "wires", "tuned", "both", "annealed")
+    right = {way: sum(getattr(outcome, way) == 0 for outcome in outcomes) for way in ways}
+    return {"members": len(outcomes), **right}
+
+
+def _batches(experiment: Experiment, examples: int, seed: int) -> tuple[Batch, Batch]:
+    """Return examples for the search and for the test: random ones, and exams."""
+    curriculum, solved = experiment.training.curriculum, experiment.training.solved
+    key, test_key = jax.random.split(jax.random.key(seed))
+    rng = np.random.default_rng(seed)
+    largest = LARGEST if solved is None or solved.test is None else solved.test.largest
+    searched = min(2 * curriculum.largest, largest)
+    sizes = rng.integers(curriculum.smallest, searched + 1, SEARCHED)
+    tested = rng.integers(curriculum.smallest, largest + 1, examples)
+    task = experiment.task
+    held_out = task.held_out(larger=True)
+    assert isinstance(task, MemoryTask)
+    assert isinstance(held_out, MemoryTask)
+    guide = draw_batch(task, key, sizes, searched)
+    test = draw_batch(held_out, test_key, tested, largest)
+    return (
+        guide.followed_by(draw_exam(task, [seed, 0], searched).batch),
+        test.followed_by(draw_exam(held_out, [seed, 1], largest).batch),
+    )
+
+
+def _load(run: Run) -> tuple[NRAM, float]:
+    """Return a run's best machine and its error in validation."""
+    machine, record = run.load_best()
+    if not isinstance(machine, NRAM):
+        raise SoftmachineError(f"{run.path} holds a {type(machine).__name__}, not an NRAM")
+    return machine, record[f"validation_{run.experiment.task.error}"]
+
+
+def _mend(
+    machine: NRAM, soft: float, tuned: NRAM, annealed: WiringTable, guide: Batch, test: Batch
+) -> Outcome:
+    config, own, after = machine.config, read_wiring(machine), read_wiring(tuned)
+    changed = repair(machine, own, guide)
+    tables = (own, changed.table, after, repair(machine, after, guide).table, annealed)
+    hard, wires, tuning, both, annealing = (wrong_cells(config, x, test) for x in tables)
+    return Outcome(soft, hard, wires, len(changed.changes), tuning, both, annealing)

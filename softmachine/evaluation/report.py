@@ -1,0 +1,354 @@
+"""A run as one HTML file that needs nothing else: settings, curves, examples that play."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import matplotlib
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from softmachine.core import compiling
+from softmachine.core.errors import SoftmachineError
+from softmachine.evaluation import figures
+from softmachine.evaluation.aftermath import told
+from softmachine.experiments.experiment import Experiment
+from softmachine.experiments.progress import Progress
+from softmachine.experiments.serialization import experiment_to_json
+from softmachine.machines.machine import Machine, parameter_count
+from softmachine.machines.nram.nram import NRAM
+from softmachine.programs.drawing import svg_code
+from softmachine.programs.extract import extract
+from softmachine.programs.notes import Provenance, summary
+from softmachine.programs.notes import notes as program_notes
+from softmachine.programs.python_code import python_code
+from softmachine.running.generalization import SizeScore, with_test_options
+from softmachine.running.scoring import score_batch
+from softmachine.tasks.memory import MemoryTask
+from softmachine.tasks.task import Task
+from softmachine.traces.file import Trace
+from softmachine.traces.making import trace
+from softmachine.traces.page import framed
+
+EXAMPLES = 32
+"""Among so many examples of a size the best and the worst are looked for."""
+ROUNDS = 8
+"""So many times as many, where errors are known to be rare."""
+MOST_STEPS = 400
+"""Longer traces keep every second step, every third, ..."""
+
+_STYLE = """
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto;
+       padding: 0 1rem; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: 0.2rem 0.9rem 0.2rem 0; text-align: right; border-bottom: 1px solid #8884; }
+th:first-child, td:first-child { text-align: left; }
+img { max-width: 100%; height: auto; margin-top: 1rem; }
+/* Figures are dark lines on nothing: on a dark page their lightness is turned round. */
+@media (prefers-color-scheme: dark) { img { filter: invert(0.9) hue-rotate(180deg); } }
+.wide { overflow-x: auto; }
+.side { display: flex; flex-wrap: wrap; gap: 0 2rem; align-items: flex-start; }
+.side img { flex: 1 1 28rem; min-width: 0; }
+code, pre { font-size: 0.9em; }
+summary { cursor: pointer; }
+.facts td { text-align: left; }
+@media (max-width: 600px) {
+  th, td { padding-right: 0.5rem; }
+  table { font-size: 0.9em; }
+}
+"""
+
+
+class Subject(NamedTuple):
+    """What a report is about."""
+
+    name: str
+    experiment: Experiment
+    machine: Machine
+    metrics: Sequence[Mapping[str, Any]]
+    """Lines of the run's metrics; none: it is not known how it was trained."""
+    progress: Progress | None
+    """How far the training came; may be empty."""
+    environment: Mapping[str, Any]
+    """Where and with what it was trained; may be empty."""
+    provenance: Provenance
+    """Where its weights come from."""
+    commands: Sequence[str]
+    """What repeats it."""
+
+
+def build_report(subject: Subject, scores: Sequence[SizeScore], seed: int = 0) -> str:
+    """Return the HTML.
+
+    Arguments:
+        subject: the machine and its training.
+        scores: how it does at rising sizes.
+        seed: random seed of the examples to play.
+    """
+    experiment, task = subject.experiment, subject.experiment.task
+    largest = experiment.training.curriculum.largest
+    sections = [f"<p>{html.escape(_summary(subject, scores))}</p>"]
+    traces, notes = example_traces(subject, scores, seed)
+    sections.append(
+        _section(
+            "Watch it",
+            "<ul>" + "".join(f"<li>{html.escape(note)}</li>" for note in notes) + "</ul>",
+            framed((made.header.title, made.to_bytes()) for made in traces),
+        )
+    )
+    learning = ""
+    if subject.metrics:
+        curve = figures.learning_curve_of(
+            experiment, "Validation", [*map(dict, subject.metrics)], subject.progress
+        )
+        learning = _section("Learning", _picture(curve, "learning curve"))
+    curve = figures.generalization_curve(
+        scores,
+        largest,
+        "Beyond the sizes trained",
+        task.error,
+        task.held_out(larger=True).worst_errors([score.size for score in scores]),
+    )
+    sections.append(
+        _section(
+            "Generalisation",
+            '<div class="side">'
+            + _table([score.to_row() for score in scores])
+            + _picture(curve, "error over size")
+            + "</div>",
+        )
+    )
+    sections.append(learning)
+    if isinstance(subject.machine, NRAM) and isinstance(task, MemoryTask):
+        sections.append(program_section(subject.machine, task, subject.provenance))
+    sections += [_making(subject), _settings(subject)]
+    title = html.escape(subject.name)
+    return (
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<h1>{title}</h1>\n" + "\n".join(sections) + "\n</body>\n</html>\n"
+    )
+
+
+def program_section(machine: NRAM, task: MemoryTask, provenance: Provenance) -> str:
+    """Return the algorithm that was found, as code and as a drawing, or why there is none."""
+    try:
+        program = extract(machine, task)
+        code = python_code(
+            program, summary(task), program_notes(program, task, provenance, None)
+        )
+        drawing = svg_code(program, "", [])
+    except SoftmachineError as error:
+        return _section(
+            "Program", f"<p>None could be extracted: {html.escape(str(error))}.</p>"
+        )
+    return _section(
+        "Program",
+        f'<div class="wide"><pre>{html.escape(code)}</pre></div>',
+        f'<div class="wide">{_image(drawing.encode(), "circuits")}</div>',
+    )
+
+
+def example_traces(
+    subject: Subject, scores: Sequence[SizeScore], seed: int
+) -> tuple[list[Trace], list[str]]:
+    """Return an example that goes well and one, larger, that goes wrong, with a note on each.
+
+    The first is the best of some examples of the largest size trained. The second is the
+    worst at the smallest larger size at which an error is found, or at the largest if there
+    is none.
+    """
+    task = subject.experiment.task
+    trained = subject.experiment.training.curriculum.largest
+    errors = _errors(subject.machine, task, trained, seed)
+    chosen = [(trained, "best", int(np.argmin(errors)), errors)]
+    larger = [score for score in scores if score.size > trained]
+    if larger:
+        size, errors = _failing(subject.machine, task, larger, seed)
+        chosen.append((size, "worst", int(np.argmax(errors)), errors))
+    traces, notes = [], []
+    zoo = subject.name == subject.provenance.source
+    label = task.error.replace("_", " ")
+    for size, rank, number, errors in chosen:
+        made = trace(
+            _with_room(subject.machine, task, size),
+            task,
+            size,
+            seed + number,
+            every=-(-task.steps(size) // MOST_STEPS),
+            source=subject.provenance.source if zoo else subject.experiment.recipe,
+            recipe=subject.experiment.recipe,
+        )
+        traces.append(made)
+        notes.append(
+            f"Size {size}, seed {seed + number}: the {rank} of {len(errors)} examples, "
+            f"{_number(task.error, float(errors[number]))} {label}"
+        )
+    return traces, notes
+
+
+def _failing(
+    machine: Machine, task: Task, scores: Sequence[SizeScore], seed: int
+) -> tuple[int, np.ndarray]:
+    """Return a size and the errors of examples of it, some of them wrong if that can be."""
+    for score in scores:
+        if score.metrics[task.error] <= 0:  # it may be NaN
+            continue
+        errors = np.zeros(0)
+        for _ in range(ROUNDS):
+            more = _errors(machine, task, score.size, seed + len(errors))
+            errors = np.concatenate([errors, more])
+            if not more.max() <= 0:
+                return score.size, errors
+    size = scores[-1].size
+    return size, _errors(machine, task, size, seed)
+
+
+def _errors(machine: Machine, task: Task, size: int, seed: int) -> np.ndarray:
+    """Return the errors of the examples that traces of this size would be of, by seed."""
+    machine = _with_room(machine, task, size)
+    keys = jnp.stack(
+        [jax.random.fold_in(jax.random.key(seed + i), size) for i in range(EXAMPLES)]
+    )
+    scores = _score(machine, task, keys, jnp.full(EXAMPLES, size), size)
+    return np.asarray(scores[task.error])
+
+
+@partial(compiling.filter_jit, tuned=False)
+def _score(machine, task, keys, sizes, max_size):
+    return score_batch(machine, task, keys, sizes, max_size).metrics
+
+
+def _with_room(machine: Machine, task: Task, size: int) -> Machine:
+    rows = machine.memory_rows
+    if rows is None or task.items(size) <= rows:
+        return machine
+    return with_test_options(machine, memory_rows=task.items(size))
+
+
+def _summary(subject: Subject, scores: Sequence[SizeScore]) -> str:
+    """Return in a sentence or two what it is and how good it is."""
+    experiment, task = subject.experiment, subject.experiment.task
+    sizes = experiment.training.curriculum
+    label = task.error.replace("_", " ")
+    machine, count = type(subject.machine).__name__, parameter_count(subject.machine)
+    told = (
+        f"{machine}, {count:,} parameters, trained by the recipe {experiment.recipe} on sizes "
+        f"{sizes.smallest} to {sizes.largest}."
+    )
+    at = {score.size: score.metrics[task.error] for score in scores}
+    shown = [size for size in (sizes.largest, max(at)) if size in at]
+    errors = [
+        f"{_number(task.error, at[size])} at size {size}" for size in dict.fromkeys(shown)
+    ]
+    per = "" if task.error in SHARES else " per sequence"
+    return f"{told} {label.capitalize()}{per}: {', '.join(errors)}."
+
+
+def _making(subject: Subject) -> str:
+    """Return how its training went, where that was, and what repeats it."""
+    experiment, progress = subject.experiment, subject.progress
+    training = experiment.training
+    facts = {
+        "recipe": experiment.recipe,
+        "machine": type(subject.machine).__name__,
+        "task": type(experiment.task).__name__,
+        "parameters": f"{parameter_count(subject.machine):,}",
+        "seed": training.seed,
+        "sizes trained": f"{training.curriculum.smallest} to {training.curriculum.largest}",
+    }
+    if progress:
+        solved = progress.solved_sequences
+        facts |= {
+            "training sequences": f"{progress.sequences:,}",
+            "training time": f"{progress.seconds:.0f} s",
+            "solved": "no"
+            if solved is None
+            else f"after {solved:,} sequences, {progress.solved_seconds:.0f} s",
+        }
+        afterwards = told(experiment, progress, subject.metrics)
+        facts |= {"afterwards": afterwards} if afterwards else {}
+    facts |= {
+        name.replace("_", " "): x
+        for name, x in subject.environment.items()
+        if isinstance(x, (str, int))
+    }
+    commands = html.escape("\n".join(subject.commands))
+    return _section("Repeat it", f'<div class="wide"><pre>{commands}</pre></div>') + _section(
+        "How it was made", _pairs(facts)
+    )
+
+
+def _settings(subject: Subject) -> str:
+    settings = dict(_flat(experiment_to_json(subject.experiment)["experiment"]))
+    return (
+        "<h2>Settings</h2>\n<details><summary>All of them, as they were resolved</summary>"
+        f"\n{_pairs(settings)}</details>"
+    )
+
+
+def _flat(value: Any, path: str = "") -> Iterable[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        for name, inner in value.items():
+            yield from _flat(inner, f"{path}.{name}" if path else str(name))
+    else:
+        yield path, value
+
+
+def _section(title: str, *parts: str) -> str:
+    return f"<h2>{html.escape(title)}</h2>\n" + "\n".join(parts)
+
+
+def _pairs(facts: Mapping[str, Any]) -> str:
+    rows = "".join(
+        f"<tr><td>{html.escape(str(name))}</td><td>{html.escape(str(value))}</td></tr>"
+        for name, value in facts.items()
+    )
+    return f'<div class="wide"><table class="facts">{rows}</table></div>'
+
+
+def _table(rows: Sequence[Mapping[str, int | float]]) -> str:
+    head = "".join(f"<th>{html.escape(name.replace('_', ' '))}</th>" for name in rows[0])
+    body = "".join(
+        "<tr>" + "".join(f"<td>{_number(name, x)}</td>" for name, x in row.items()) + "</tr>"
+        for row in rows
+    )
+    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
+
+
+SHARES = ("perfect", "agreement", "wrong_cells", "soft_error", "hard_error")
+"""Columns of scores that are shares."""
+
+
+def _number(name: str, value: int | float) -> str:
+    """Return a number of a column for people: shares in percent, nothing with an exponent."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    if name in SHARES:
+        return f"{value:.1%}"
+    return "below 0.001" if 0 < value < 0.001 else f"{value:,.3f}".rstrip("0").rstrip(".")
+
+
+def _picture(figure: Figure, description: str) -> str:
+    """Return a figure as an image within the page."""
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "softmachine"}):  # or names are drawn anew
+        figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
+    plt.close(figure)
+    return _image(buffer.getvalue(), description)
+
+
+def _image(svg: bytes, description: str) -> str:
+    data = base64.b64encode(svg).decode()
+    return f'<img alt="{html.escape(description)}" src="data:image/svg+xml;base64,{data}">'

@@ -1,0 +1,1 @@
+"""What determines a training, and the directories that hold what came of it."""

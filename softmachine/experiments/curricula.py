@@ -1,0 +1,362 @@
+"""Curricula: which sizes to train on, as data.
+
+A curriculum has a range of sizes, and three pure functions that work inside a compiled loop:
+``init()`` returns its state, ``sample(state, key, count)`` the sizes of one batch, and
+``update(state, feedback)`` the state after the update on that batch. Outside,
+``report(state)`` returns numbers for the metrics.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Annotated, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from softmachine.core.choices import (
+    Bounds,
+    Count,
+    Decay,
+    NonNegative,
+    Positive,
+    Share,
+    check_fields,
+)
+
+
+class Feedback(NamedTuple):
+    """What a curriculum learns about the batch that was just trained on."""
+
+    sizes: Int[Array, " batch"]
+    error: Float[Array, ""]
+    """The batch's mean of the task's error."""
+    gain: Float[Array, ""]
+    """Mean loss per example on this batch before the update minus that after it, in nats; 0
+    for a curriculum whose ``uses_gain`` is False."""
+    steps: Int[Array, ""]
+    """Time steps of the batch's longest example."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Uniform:
+    """Sizes uniform in ``smallest .. largest``."""
+
+    uses_gain: ClassVar[bool] = False
+
+    smallest: Count = 1
+    largest: Count = 20
+
+    def __post_init__(self) -> None:
+        """Check the range."""
+        _check_range(self)
+
+    def init(self) -> tuple[()]:
+        """Return the curriculum's own state: none."""
+        return ()
+
+    def sample(self, state: tuple[()], key: PRNGKeyArray, count: int) -> Int[Array, " count"]:
+        """Draw the sizes of a batch; example i's depends on (key, i) alone."""
+        del state
+        return _for_each_example(
+            lambda key: jax.random.randint(key, (), self.smallest, self.largest + 1), key, count
+        )
+
+    def update(self, state: tuple[()], feedback: Feedback) -> tuple[()]:
+        """Return the state after an update: there is nothing to learn."""
+        del feedback
+        return state
+
+    def report(self, state: tuple[()]) -> dict[str, float]:
+        """Return nothing: it never changes."""
+        del state
+        return {}
+
+
+class GrowingState(NamedTuple):
+    """What ``Growing`` remembers."""
+
+    level: Int[Array, ""]
+    error: Float[Array, ""]
+    """Running mean since the last rise; infinite before its first value."""
+    waited: Int[Array, ""]
+    """Updates since the last rise."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Growing:
+    """Sizes around a level that rises when errors become rare.
+
+    The level starts at ``start`` and rises by ``rise`` whenever the running mean of the
+    task's error per example falls below ``threshold``, at most every ``patience`` updates.
+    All examples of a batch count: with sizes beyond the level among them, choose a threshold
+    that can be met in spite of these.
+
+    ``forward`` and ``back`` are the probabilities that an example looks beyond the level, or
+    back; all other examples have the level itself as their size. So published curricula are:
+
+    ==================== ======== ===== ========== =======================================
+    source               forward  back  overshoot  its name
+    ==================== ======== ===== ========== =======================================
+    (the default)        0        1     0
+    Zaremba 2014         0        0     0          naive
+    Zaremba 2014         share    0     0          combined; the share is not published
+    Collier 2018         0        0.1   0          look back
+    Collier 2018         0.2      0     0          look back and forward
+    Kurach 2016 (NRAM)   0.1      0.25  0.5
+    ==================== ======== ===== ========== =======================================
+
+    Sources: Zaremba and Sutskever, Learning to execute, arXiv 1410.4615 (its level rises when
+    learning makes no more progress, not below a threshold); the code published with Collier
+    and Beel, arXiv 1807.08518; Kurach, Andrychowicz and Sutskever, arXiv 1511.06392, which
+    does not say whether the overshoot starts from 0, as here, or from 1.
+    """
+
+    uses_gain: ClassVar[bool] = False
+
+    smallest: Count = 1
+    largest: Count = 20
+    start: Count = 2
+    rise: Count = 1
+    threshold: NonNegative = 1.0
+    patience: Count = 100
+    forward: Share = 0.0
+    """Share of the examples with sizes uniform in ``smallest .. largest``."""
+    back: Share = 1.0
+    """Share of the examples with sizes uniform in ``smallest .. level``."""
+    overshoot: Decay = 0.0
+    """Examples other than ``forward`` see a level higher by e, but never above ``largest``;
+    e is drawn for each with P(e = n) = (1 - overshoot) overshootⁿ."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        _check_range(self)
+        if not self.smallest <= self.start <= self.largest:
+            raise ValueError(
+                f"curriculum start must be in {self.smallest}..{self.largest}, not {self.start}"
+            )
+        if self.forward + self.back > 1:
+            raise ValueError(
+                f"curriculum forward and back must be shares of one whole, not {self.forward} "
+                f"and {self.back}"
+            )
+
+    def init(self) -> GrowingState:
+        """Return the state before the first update."""
+        return GrowingState(
+            level=jnp.asarray(self.start, jnp.int32),
+            error=jnp.asarray(jnp.inf, jnp.float32),
+            waited=jnp.zeros((), jnp.int32),
+        )
+
+    def sample(
+        self, state: GrowingState, key: PRNGKeyArray, count: int
+    ) -> Int[Array, " count"]:
+        """Draw the sizes of a batch; example i's depends on (key, i) alone."""
+
+        def draw(key):
+            kind_key, overshoot_key, size_key = jax.random.split(key, 3)
+            kind = jax.random.uniform(kind_key)
+            beyond = jax.random.geometric(overshoot_key, 1 - self.overshoot) - 1
+            level = jnp.minimum(state.level + beyond, self.largest)
+            top = jnp.where(kind < self.forward, self.largest, level)
+            spread = jax.random.randint(size_key, (), self.smallest, top + 1)
+            return jnp.where(kind < self.forward + self.back, spread, top)
+
+        return _for_each_example(draw, key, count)
+
+    def update(self, state: GrowingState, feedback: Feedback) -> GrowingState:
+        """Return the state after an update whose batch gave this feedback."""
+        known = jnp.where(jnp.isfinite(state.error), state.error, feedback.error)
+        mean = known + (feedback.error - known) / self.patience
+        waited = state.waited + 1
+        rises = (mean < self.threshold) & (waited >= self.patience)
+        return GrowingState(
+            level=jnp.minimum(state.level + self.rise * rises, self.largest),
+            error=jnp.where(rises, jnp.inf, mean),
+            waited=jnp.where(rises, 0, waited),
+        )
+
+    def report(self, state: GrowingState) -> dict[str, int]:
+        """Return the level."""
+        return {"level": int(state.level)}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rising:
+    """Sizes around a level that rises with time, whatever the machine has learned.
+
+    The level rises from ``smallest`` to ``largest`` by the same factor in every update, and
+    arrives after ``over`` updates. Sizes are uniform in ``back * level .. level``.
+    """
+
+    uses_gain: ClassVar[bool] = False
+
+    smallest: Count = 1
+    largest: Count = 20
+    over: Count = 100_000
+    """Updates until the level is ``largest``."""
+    back: Share = 0.5
+    """Smallest size of an example as a share of the level."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        _check_range(self)
+
+    def init(self) -> Int[Array, ""]:
+        """Return the number of updates taken: 0."""
+        return jnp.zeros((), jnp.int32)
+
+    def level(self, updates: Int[Array, ""]) -> Int[Array, ""]:
+        """Return the largest size drawn after so many updates."""
+        share = jnp.minimum(updates / self.over, 1.0)
+        # The float32 power may fall just short of a whole number.
+        exact = self.smallest * (self.largest / self.smallest) ** share
+        return jnp.floor(exact + 1e-3).astype(jnp.int32)
+
+    def sample(
+        self, state: Int[Array, ""], key: PRNGKeyArray, count: int
+    ) -> Int[Array, " count"]:
+        """Draw the sizes of a batch; example i's depends on (key, i) alone."""
+        level = self.level(state)
+        lowest = jnp.ceil(self.back * level).astype(jnp.int32)
+        lowest = jnp.maximum(lowest, self.smallest)
+        return _for_each_example(
+            lambda key: jax.random.randint(key, (), lowest, level + 1), key, count
+        )
+
+    def update(self, state: Int[Array, ""], feedback: Feedback) -> Int[Array, ""]:
+        """Return the number of updates after one more."""
+        del feedback
+        return state + 1
+
+    def report(self, state: Int[Array, ""]) -> dict[str, int]:
+        """Return the level."""
+        return {"level": int(self.level(state))}
+
+
+class PredictionGainState(NamedTuple):
+    """What ``PredictionGain`` remembers."""
+
+    log_weights: Float[Array, " sizes"]
+    """The paper's w, less the constant that makes the weights sum to 1."""
+    rewards: Float[Array, " history"]
+    """The last rewards before they were scaled, in a ring; NaN where there is none yet."""
+    updates: Int[Array, ""]
+    """Number of updates that gave a reward."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PredictionGain:
+    """Sizes chosen by a bandit that is paid for what the machine learns.
+
+    Each size in ``smallest .. largest`` is an arm, and all examples of a batch share one. The
+    reward is the prediction gain of the update per time step, scaled to [-1, 1] by the
+    quantiles 0.2 and 0.8 of past rewards. The bandit, Exp3.S, forgets old rewards, since what
+    is worth learning changes.
+
+    Source: Graves, Bellemare, Menick, Munos and Kavukcuoglu, Automated curriculum learning
+    for neural networks, arXiv 1704.03003, sections 2 and 3, with its β = 0. There the
+    quantiles are those of a sample of all past rewards; here of the last ``history`` rewards.
+    """
+
+    uses_gain: ClassVar[bool] = True
+
+    smallest: Count = 1
+    largest: Count = 20
+    learning_rate: Positive = 1e-3
+    """The paper's η."""
+    exploration: Annotated[float, Bounds(above=0, most=1)] = 0.05
+    """The paper's ε: the share of batches whose size is drawn uniformly."""
+    history: Count = 256
+    """Number of past rewards whose quantiles set the scale."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        _check_range(self)
+
+    @property
+    def _arms(self) -> int:
+        return self.largest - self.smallest + 1
+
+    def init(self) -> PredictionGainState:
+        """Return the state before the first update: all sizes equal, no rewards."""
+        return PredictionGainState(
+            log_weights=jnp.full(self._arms, -jnp.log(self._arms), jnp.float32),
+            rewards=jnp.full(self.history, jnp.nan, jnp.float32),
+            updates=jnp.zeros((), jnp.int32),
+        )
+
+    def probabilities(self, state: PredictionGainState) -> Float[Array, " sizes"]:
+        """Return the probability of each size: ``(1 - ε) softmax(w) + ε / N``."""
+        uniform = self.exploration / self._arms
+        return (1 - self.exploration) * jax.nn.softmax(state.log_weights) + uniform
+
+    def sample(
+        self, state: PredictionGainState, key: PRNGKeyArray, count: int
+    ) -> Int[Array, " count"]:
+        """Draw the one size of all examples of a batch."""
+        arm = jax.random.categorical(key, jnp.log(self.probabilities(state)))
+        return jnp.full(count, self.smallest + arm)
+
+    def update(self, state: PredictionGainState, feedback: Feedback) -> PredictionGainState:
+        """Return the state after an update whose batch gave this feedback.
+
+        With r the scaled reward of size a, drawn with probability π, and t = 2, 3, ...::
+
+            v_i = w_i + η r [i = a] / π
+            w_i = log((1 - 1/t) exp v_i + 1/t mean over j ≠ i of exp v_j)
+
+        A gain that is not finite changes nothing.
+        """
+        reward = feedback.gain / feedback.steps
+        arm = feedback.sizes[0] - self.smallest
+        estimate = _scale(reward, state.rewards) / self.probabilities(state)[arm]
+        raised = state.log_weights.at[arm].add(self.learning_rate * estimate)
+        # The same with the mean over all j. The weights sum to 1, before and after.
+        shared = self._arms / max(self._arms - 1, 1) / (state.updates + 2)
+        weights = (1 - shared) * jax.nn.softmax(raised) + shared / self._arms
+        after = PredictionGainState(
+            log_weights=jnp.log(weights),
+            rewards=state.rewards.at[state.updates % self.history].set(reward),
+            updates=state.updates + 1,
+        )
+        finite = jnp.isfinite(reward)
+        return jax.tree.map(lambda new, old: jnp.where(finite, new, old), after, state)
+
+    def report(self, state: PredictionGainState) -> dict[str, float]:
+        """Return the mean size that would be drawn."""
+        sizes = self.smallest + jnp.arange(self._arms)
+        return {"mean_size": float(sizes @ self.probabilities(state))}
+
+
+Curriculum = Uniform | Growing | Rising | PredictionGain
+
+
+def _for_each_example(
+    draw: Callable[[PRNGKeyArray], Int[Array, ""]], key: PRNGKeyArray, count: int
+) -> Int[Array, " count"]:
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(count))
+    return jax.vmap(draw)(keys)
+
+
+def _scale(reward: Float[Array, ""], past: Float[Array, " history"]) -> Float[Array, ""]:
+    """Return the reward on a scale where the quantiles 0.2 and 0.8 of the past are -1 and 1.
+
+    Rewards outside them are clipped to [-1, 1]. If they are equal, the sign of the
+    difference; without a past, 0.
+    """
+    low, high = jnp.nanquantile(past, jnp.asarray([0.2, 0.8]))
+    linear = 2 * (reward - low) / (high - low) - 1
+    scaled = jnp.where(high > low, linear, jnp.sign(reward - low))
+    return jnp.nan_to_num(jnp.clip(scaled, -1, 1))
+
+
+def _check_range(curriculum: Curriculum) -> None:
+    """Raise ValueError if a number is out of bounds, or the smallest size is not that."""
+    check_fields(curriculum)
+    smallest, largest = curriculum.smallest, curriculum.largest
+    if smallest > largest:
+        raise ValueError(f"curriculum needs smallest <= largest, not {smallest} and {largest}")

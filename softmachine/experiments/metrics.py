@@ -1,0 +1,167 @@
+"""``metrics.jsonl``: a line per validation, tied to the checkpoint that they lead up to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from softmachine.core.errors import SoftmachineWarning
+from softmachine.core.files import replacing
+from softmachine.experiments.progress import Extent
+
+Line = dict[str, Any]
+
+
+class MetricsFile:
+    """The metrics of a run."""
+
+    def __init__(self, path: Path, names: Sequence[str] = ()) -> None:
+        """``names`` are the numbers that every line has, besides steps and sequences."""
+        self.path = path
+        self.names = ("step", "sequences", *names)
+
+    def append(self, line: Line) -> None:
+        """Add a line."""
+        with open(self.path, "ab") as file:
+            file.write(_encode(line))
+
+    def extent(self, line: Line | None) -> Extent:
+        """Return what there is, less ``line`` if that is its end; it is on the disk then."""
+        try:
+            with open(self.path, "rb") as file:
+                data = file.read()
+                os.fsync(file.fileno())
+        except FileNotFoundError:
+            data = b""
+        data = data.removesuffix(b"" if line is None else _encode(line))
+        return Extent(bytes=len(data), sha256=_sha256(data))
+
+    def line_at(self, step: int) -> Line | None:
+        """Return the line of an update, if there is one that can be read."""
+        lines, _ = _parse(self._read(), self.names)
+        return next((line for line, _ in reversed(lines) if line["step"] == step), None)
+
+    def lines(self, extent: Extent | None) -> list[Line]:
+        """Return the readable lines, oldest first.
+
+        Warns of lines that cannot be read, but for a last one that was cut off, and of a file
+        that does not begin as the ``extent`` of the last checkpoint says.
+        """
+        data = self._read()
+        lines, unreadable = _parse(data, self.names)
+        if unreadable:
+            _warn(f"{_places(self.path, unreadable)} cannot be read: left out")
+        elif not _begins(data, extent):
+            _warn(f"{self.path} was changed or damaged: it is not what the checkpoint knows")
+        return [line for line, _ in lines]
+
+    def restore(self, step: int, extent: Extent | None, line: Line | None) -> bool:
+        """Bring the file to where a checkpoint was written; return whether it was damaged.
+
+        What comes later will be done again. A damaged file is put aside whole, and a warning
+        says so; its readable lines go on.
+
+        Arguments:
+            step: the updates of the checkpoint.
+            extent: what came before ``line`` then; None for a checkpoint that does not know.
+            line: the last line then, or None to leave it out.
+        """
+        data = self._read()
+        lines, unreadable = _parse(data, self.names)
+        damaged = not _begins(data, extent) or bool(extent is None and unreadable)
+        if damaged:
+            aside = self._put_aside(data)
+            _warn(
+                f"{self.path} was changed or damaged: it is kept as {aside.name}, and its "
+                "readable lines go on"
+                if data
+                else f"{self.path} is gone: its lines up to update {step} are lost"
+            )
+        if extent is not None and not damaged:
+            kept = data[: extent.bytes]
+        else:
+            kept = b"".join(text + b"\n" for found, text in lines if found["step"] < step)
+        kept += b"" if line is None else _encode(line)
+        if kept != data:
+            with replacing(self.path) as temporary:
+                temporary.write_bytes(kept)
+        return damaged
+
+    def _put_aside(self, data: bytes) -> Path:
+        number = 1
+        while (aside := self.path.with_name(f"metrics-damaged-{number}.jsonl")).exists():
+            number += 1
+        if data:
+            with replacing(aside) as temporary:
+                temporary.write_bytes(data)
+        return aside
+
+    def _read(self) -> bytes:
+        return self.path.read_bytes() if self.path.exists() else b""
+
+
+def _encode(line: Line) -> bytes:
+    return json.dumps(line).encode() + b"\n"
+
+
+def is_line(value: Any, names: Sequence[str] = ()) -> bool:
+    """Whether something that was JSON is a line of metrics: numbers under names."""
+    return (
+        isinstance(value, dict)
+        and all(name in value for name in names)
+        and all(isinstance(x, (int, float)) for x in value.values())
+    )
+
+
+def _parse(data: bytes, names: Sequence[str]) -> tuple[list[tuple[Line, bytes]], list[int]]:
+    """Return lines with their text, and the numbers of those that cannot be read.
+
+    A killed process may leave the beginning of a last line: that is neither.
+    """
+    *texts, _torn = data.split(b"\n")
+    values = []
+    for text in texts:
+        try:
+            values.append(json.loads(text))
+        except (ValueError, RecursionError):
+            values.append(None)
+    # All lines of a run tell of the same scores: a name that was damaged stands alone.
+    scores = Counter(_scores(value) for value in values if is_line(value, names))
+    usual = scores.most_common(1)[0][0] if scores else None
+    lines, unreadable = [], []
+    for number, (text, value) in enumerate(zip(texts, values, strict=True), 1):
+        if is_line(value, names) and _scores(value) == usual:
+            lines.append((value, text))
+        else:
+            unreadable.append(number)
+    return lines, unreadable
+
+
+def _scores(line: Line) -> frozenset[str]:
+    return frozenset(name for name in line if name == "level" or name.startswith("validation_"))
+
+
+def _begins(data: bytes, extent: Extent | None) -> bool:
+    if extent is None:
+        return True
+    begin = data[: max(extent.bytes, 0)]
+    return len(begin) == extent.bytes and _sha256(begin) == extent.sha256
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _places(path: Path, numbers: list[int]) -> str:
+    more = f" and {len(numbers) - 1} more" if len(numbers) > 1 else ""
+    return f"{path}: line {numbers[0]}{more}"
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, SoftmachineWarning, stacklevel=3)

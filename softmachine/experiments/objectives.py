@@ -1,0 +1,111 @@
+"""What training minimises, where that is more than the task's own loss."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated, Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from softmachine.core.choices import Bounds, NonNegative, check_fields
+from softmachine.experiments.settings import Settings
+from softmachine.tasks.memory import MemoryCells
+from softmachine.tasks.task import Example, Task
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TaskLoss:
+    """The loss of the task's outputs."""
+
+    @property
+    def entropy_bonus(self) -> float:
+        """None of it."""
+        return 0.0
+
+    def loss(
+        self,
+        task: Task,
+        outputs: Any,
+        example: Example,
+        settings: Settings,
+        age: Int[Array, ""],
+    ) -> Float[Array, ""]:
+        """Return the loss of one example."""
+        del settings, age
+        return task.output.loss(outputs, example)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NRAMLoss:
+    """Negative log-likelihood of the scored cells, less a bonus for undecided choices.
+
+    The bonus keeps choices open until it is known which are right: a weight, falling
+    exponentially, times the sum of the entropies of all choices of a step, averaged over
+    the steps. Source: Kurach et al. 2016 (arXiv 1511.06392), sections 3.3 and 4.1.
+    """
+
+    entropy_bonus: NonNegative = 0.02
+    """Weight of the bonus at an attempt's first update."""
+    entropy_decay: Annotated[float, Bounds(above=0, most=1)] = 0.999
+    """The weight's factor per update."""
+    per_cell: bool = True
+    """Divide the likelihood by the number of scored cells."""
+    late_entropy_penalty: NonNegative = 0.0
+    """Takes the place of the bonus, with the opposite sign, once validation finds no
+    mistake, and counts the entropy of stopping, too: a machine that stops one time in fifty
+    is right on short inputs and stops too early on long ones."""
+    late_value_penalty: NonNegative = 0.0
+    """Late, too: weight of the entropies of what registers and memory hold, summed over these
+    and averaged over the steps. Source: Kurach et al. 2016, footnote 7."""
+    floor: Annotated[float, Bounds(above=0, below=1)] = 1e-6
+    """Probabilities count as at least this much in logarithms."""
+    mixture: bool = False
+    """See `MemoryCells`."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        check_fields(self)
+
+    def loss(
+        self,
+        task: Task,
+        outputs: Any,
+        example: Example,
+        settings: Settings,
+        age: Int[Array, "*batch"],
+    ) -> Float[Array, "*batch"]:
+        """Return the loss, ``age`` updates into an attempt.
+
+        Of one example, or, if all arguments have one more axis, last, of a batch.
+        """
+        del task
+        likelihood = MemoryCells(floor=self.floor, mixture=self.mixture).loss(outputs, example)
+        if self.per_cell:
+            likelihood = likelihood / jnp.maximum(jnp.sum(example.mask, axis=0), 1)
+        time = jnp.arange(len(outputs.entropy))
+        during = time.reshape(-1, *[1] * example.steps.ndim) < example.steps
+        entropy = jnp.sum(outputs.entropy * during, axis=0) / example.steps
+        bonus = settings.entropy_bonus * self.entropy_decay ** age.astype(jnp.float32)
+        stop = jax.nn.sigmoid(outputs.stop)
+        undecided = -stop * jax.nn.log_sigmoid(outputs.stop)
+        undecided -= (1 - stop) * jax.nn.log_sigmoid(-outputs.stop)
+        stopping = jnp.sum(undecided * during, axis=0) / example.steps
+        penalty = self.late_entropy_penalty * (entropy + stopping)
+        if self.late_value_penalty:
+            of_values = _entropies(outputs.memory) + _entropies(outputs.registers)
+            penalty += (
+                self.late_value_penalty * jnp.sum(of_values * during, axis=0) / example.steps
+            )
+        return likelihood + jnp.where(settings.late > 0, penalty, -bonus * entropy)
+
+
+def _entropies(
+    values: Float[Array, "steps places values *batch"],
+) -> Float[Array, "steps *batch"]:
+    """Return the sum of the entropies of all places, in nats."""
+    return jnp.sum(-values * jnp.log(jnp.maximum(values, 1e-9)), axis=(1, 2))
+
+
+Objective = TaskLoss | NRAMLoss

@@ -1,0 +1,81 @@
+"""How far a run is: what is written into every checkpoint, and read back typed."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+from softmachine.core.errors import CheckpointError
+from softmachine.experiments.serialization import structure
+
+
+@dataclasses.dataclass
+class Progress:
+    """How far a run is; saved in every checkpoint."""
+
+    step: int = 0
+    """Updates done."""
+    sequences: int = 0
+    """Training sequences seen."""
+    seconds: float = 0.0
+    """Wall-clock time of training, validation and compilation included, of all sessions;
+    in a population, that of all members together."""
+    device_seconds: float = 0.0
+    """``seconds`` times the number of devices that trained, shared among the members that
+    were being trained."""
+    skipped: int = 0
+    best_error: float = math.inf
+    best_bits: float = math.inf
+    best_sequences: int = 0
+    solved_sequences: int | None = None
+    """When validation first found no more than the allowed errors."""
+    solved_seconds: float | None = None
+    solved_device_seconds: float | None = None
+    attempts: int = 1
+    """How often this member has begun; see ``TrainingConfig.restarts``."""
+    attempt_error: float = math.inf
+    """The best error of the attempt under way."""
+    failed_tests: int = 0
+    """Of the attempt under way: how often the solved test found a mistake."""
+    searched: bool = False
+    """Of the attempt under way: whether its wires were searched."""
+    rewired: bool = False
+    """Of the attempt under way: whether wires that were found are in its parameters."""
+    waits: int = 0
+    """How many more validations there are to be before the next test."""
+    finished: bool = False
+    """Solved, out of sequences, or failed: nothing left to do."""
+    failed: str | None = None
+    """Why training cannot go on; such a run can be resumed from its last checkpoint."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Extent:
+    """The beginning of a file, as it was when a checkpoint was written."""
+
+    bytes: int
+    sha256: str
+
+
+@dataclasses.dataclass(kw_only=True)
+class LastRecord:
+    """What a run's last checkpoint says besides the state."""
+
+    progress: Progress
+    line: dict[str, Any] | None = None
+    """The metrics of the last validation; None before the first one, or in an old file."""
+    metrics: Extent | None = None
+    """What came before that line in ``metrics.jsonl``; None: not known, in an old file."""
+
+
+def last_record(value: dict[str, Any], schema: int, path: Path) -> LastRecord:
+    """Return a checkpoint's record, typed.
+
+    Before schema 2 the record was the progress alone: nothing ties the metrics to it. Raises
+    CheckpointError if it is no such record.
+    """
+    whole = {"progress": value} if schema < 2 else value
+    message = f"{path} is damaged: its record is none"
+    return structure(whole, LastRecord, message, CheckpointError)

@@ -1,0 +1,305 @@
+"""Run directories: everything one training writes, and how to find it again.
+
+config.json            the resolved experiment
+environment.json       versions, commit, hardware, date
+metrics.jsonl          one line per validation
+checkpoints/last...    where to resume
+checkpoints/best...    the parameters that validated best
+checkpoints/after-...  the parameters after 1, 2, 4, 8, ... validations
+results/               evaluations as JSON
+figures/
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import equinox as eqx
+from jaxtyping import PyTree
+
+from softmachine.core.errors import CheckpointError, RunError
+from softmachine.core.files import digest, parse_json, sealed, unsealed, write_json
+from softmachine.experiments.checkpoints import (
+    SCHEMA,
+    WITHOUT_TIES,
+    Record,
+    load_checkpoint,
+    read_record,
+    save_checkpoint,
+)
+from softmachine.experiments.directories import creating, is_begun, locked
+from softmachine.experiments.environment import describe_environment
+from softmachine.experiments.experiment import Experiment
+from softmachine.experiments.metrics import MetricsFile, is_line
+from softmachine.experiments.progress import Extent, Progress, last_record
+from softmachine.experiments.serialization import experiment_from_json, experiment_to_json
+from softmachine.experiments.state import TrainState, first_state, upgrade_state
+from softmachine.machines.machine import Machine, split_trainable
+
+
+def save_machine(
+    path: Path,
+    parameters: PyTree,
+    buffers: PyTree,
+    record: dict[str, Any],
+    experiment: str,
+) -> None:
+    """Write a machine's arrays as a checkpoint; ``experiment`` is a digest."""
+    save_checkpoint(path, {"parameters": parameters, "buffers": buffers}, record, experiment)
+
+
+def load_machine(path: Path, experiment: Experiment, tie: str) -> tuple[Machine, Record]:
+    """Read the machine of an experiment from a checkpoint; return it and the record.
+
+    ``tie`` is the digest of the experiment as it is written beside the checkpoint.
+    """
+    parameters, rest = split_trainable(experiment.build_machine())
+    buffers, static = eqx.partition(rest, eqx.is_array)
+    arrays, record = load_checkpoint(path, {"parameters": parameters, "buffers": buffers}, tie)
+    return eqx.combine(arrays["parameters"], arrays["buffers"], static), record
+
+
+class Last(NamedTuple):
+    """What training resumes from."""
+
+    state: TrainState
+    progress: Progress
+    line: dict[str, Any] | None
+    """The metrics of the last validation, if there was one."""
+    metrics: Extent | None
+    """What comes before that line in the metrics; None: an old file does not know."""
+    schema: int
+    """Version of the file."""
+
+
+class Run:
+    """A run directory.
+
+    Make a new one with `Run.create`, open one with ``Run(path)``; the second raises
+    RunError if there is no readable run at the path.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        config = self.path / "config.json"
+        if not os.path.exists(self.path):  # also of a name that no file can have
+            raise RunError(f"{self.path} does not exist: it is no run directory")
+        if not os.path.isfile(config):
+            raise RunError(
+                f"{self.path} was not made to its end: give the command once more that began it"
+                if is_begun(self.path)
+                else f"{self.path} is no run directory: it has no config.json"
+            )
+        value = _read_sealed(
+            config, "restore it, or begin a new run for a configuration of its own"
+        )
+        self.experiment: Experiment = experiment_from_json(value, str(config))
+        self.tie = digest(value)
+        """What ties checkpoints to the configuration: its digest."""
+
+    @classmethod
+    def create(cls, path: str | Path, experiment: Experiment) -> Run:
+        """Make a run directory that does not exist yet, is empty, or was never made whole.
+
+        Raises RunError if there is anything else, if it cannot be written, or if a part of the
+        experiment does not come with the package.
+        """
+        path, config = Path(path), sealed(experiment_to_json(experiment))
+        with creating(path, "config.json"):
+            for name in ("checkpoints", "results", "figures"):
+                (path / name).mkdir()
+            write_json(path / "environment.json", sealed(describe_environment()))
+            write_json(path / "config.json", config)
+        return cls(path)
+
+    def __repr__(self) -> str:
+        """Return where it is and what it trains."""
+        experiment = self.experiment
+        return f"<Run {str(self.path)!r}: {experiment.recipe}, seed {experiment.training.seed}>"
+
+    @property
+    def figures(self) -> Path:
+        """Where figures go."""
+        return self.path / "figures"
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Hold the run for writing; RunError if another process holds it."""
+        return locked(self.path)
+
+    def save_last(
+        self, state: TrainState, progress: Progress, line: dict[str, Any] | None = None
+    ) -> None:
+        """Write the checkpoint from which training resumes.
+
+        ``line`` holds the metrics of the last validation.
+        """
+        self._save_last(Last(state, progress, line, self._metrics.extent(line), SCHEMA))
+
+    def save_failure(self, reason: str) -> None:
+        """Write into the last checkpoint, whose state is sound, why training ended."""
+        last = self.load_last() if self.has_last() else self.first()
+        progress = dataclasses.replace(last.progress, failed=reason, finished=True)
+        self._save_last(last._replace(progress=progress))
+
+    def first(self) -> Last:
+        """Return what training begins from."""
+        nothing = Extent(bytes=0, sha256=hashlib.sha256().hexdigest())
+        return Last(first_state(self.experiment), Progress(), None, nothing, SCHEMA)
+
+    def load_last(self) -> Last:
+        """Read the checkpoint from which training resumes."""
+        path = self._checkpoint("last")
+        first = first_state(self.experiment)
+        state, found = load_checkpoint(path, first, self.tie, upgrade_state)
+        record = last_record(found.value, found.schema, path)
+        line = record.line
+        if found.schema == WITHOUT_TIES:
+            if record.progress.step != int(state.step):
+                raise CheckpointError(
+                    f"{path} is damaged: its record tells of {record.progress.step} updates, "
+                    f"its state of {int(state.step)}"
+                )
+            line = self._metrics.line_at(record.progress.step)
+        return Last(state, record.progress, line, record.metrics, found.schema)
+
+    def load_progress(self) -> Progress | None:
+        """Return the progress at the last checkpoint, or None if there is none yet."""
+        path = self._checkpoint("last")
+        if not self.has_last():
+            return None
+        found = read_record(path, self.tie)
+        return last_record(found.value, found.schema, path).progress
+
+    def environment(self) -> dict[str, Any]:
+        """Return where and with what this run was begun."""
+        path = self.path / "environment.json"
+        if not path.exists():
+            return {}
+        return _read_sealed(path, "delete it to go on without")
+
+    def has_last(self) -> bool:
+        """Whether there is a checkpoint to resume from."""
+        return self._checkpoint("last").exists()
+
+    def save_best(self, state: TrainState, record: dict[str, Any]) -> None:
+        """Write the machine that validated best so far."""
+        path = self._checkpoint("best")
+        save_machine(path, state.parameters, state.buffers, record, self.tie)
+
+    def load_machine(self) -> Machine:
+        """Return the machine that validated best."""
+        return self.load_best()[0]
+
+    def load_best(self) -> tuple[Machine, dict[str, Any]]:
+        """Return the machine that validated best, and the metrics line of then."""
+        path = self._checkpoint("best")
+        if not path.exists():
+            raise RunError(f"{self.path} has no checkpoint yet: train it longer")
+        return self._load_machine(path)
+
+    def save_snapshot(self, state: TrainState, record: dict[str, Any]) -> None:
+        """Write the machine as it is now, so that its training can be looked at."""
+        path = self._checkpoint(f"after-{record['sequences']:010d}")
+        save_machine(path, state.parameters, state.buffers, record, self.tie)
+
+    def snapshots(self) -> dict[str, Callable[[], Machine]]:
+        """Return what loads the machine as it was along the training, oldest first.
+
+        By what to call it: ``after 2,000 sequences``, ..., and last the one that validated
+        best, ``best``.
+        """
+
+        def loader(path: Path) -> Callable[[], Machine]:
+            return lambda: self._load_machine(path)[0]
+
+        found = sorted((self.path / "checkpoints").glob("after-*.safetensors"))
+        numbers = [path.stem.removeprefix("after-") for path in found]
+        named = {
+            f"after {int(number):,} sequences": loader(path)
+            for number, path in zip(numbers, found, strict=True)
+            if number.isdigit()
+        }
+        return named | {"best": self.load_machine}
+
+    def append_metrics(self, line: dict[str, Any]) -> None:
+        """Add a line to ``metrics.jsonl``."""
+        self._metrics.append(line)
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Return the lines of ``metrics.jsonl``, oldest first.
+
+        A warning tells of lines that cannot be read, and of a file that is not what the last
+        checkpoint knows.
+        """
+        extent = None
+        if self.has_last():
+            path = self._checkpoint("last")
+            found = read_record(path, self.tie)
+            extent = last_record(found.value, found.schema, path).metrics
+        return self._metrics.lines(extent)
+
+    def restore_metrics(self, last: Last, *, with_line: bool) -> bool:
+        """Bring the metrics to where the last checkpoint was written, its own line or not.
+
+        Returns whether they were damaged; then they are kept under another name.
+        """
+        line = last.line if with_line else None
+        return self._metrics.restore(last.progress.step, last.metrics, line)
+
+    def save_result(self, name: str, value: Any) -> Path:
+        """Write ``results/<name>.json`` and return its path."""
+        path = self.path / "results" / f"{name}.json"
+        try:
+            path.parent.mkdir(exist_ok=True)
+            write_json(path, sealed(value) if isinstance(value, dict) else value)
+        except OSError as error:
+            raise RunError(f"cannot write to {path}: {error.strerror}") from error
+        return path
+
+    def load_result(self, name: str) -> Any | None:
+        """Return what ``results/<name>.json`` holds, or None."""
+        path = self.path / "results" / f"{name}.json"
+        if not path.exists():
+            return None
+        return _read_sealed(path, "delete it, and make it anew")
+
+    @property
+    def _metrics(self) -> MetricsFile:
+        names = ("bits", self.experiment.task.error)
+        return MetricsFile(
+            self.path / "metrics.jsonl", [f"validation_{name}" for name in names]
+        )
+
+    def _save_last(self, last: Last) -> None:
+        extent = last.metrics
+        record = {
+            "progress": dataclasses.asdict(last.progress),
+            "line": last.line,
+            "metrics": None if extent is None else dataclasses.asdict(extent),
+        }
+        save_checkpoint(self._checkpoint("last"), last.state, record, self.tie)
+
+    def _load_machine(self, path: Path) -> tuple[Machine, dict[str, Any]]:
+        machine, record = load_machine(path, self.experiment, self.tie)
+        if not is_line(record.value):
+            raise CheckpointError(f"{path} is damaged: its record holds no metrics")
+        return machine, record.value
+
+    def _checkpoint(self, name: str) -> Path:
+        return self.path / "checkpoints" / f"{name}.safetensors"
+
+
+def _read_sealed(path: Path, remedy: str) -> dict[str, Any]:
+    """Return the JSON object of a file; RunError, with the ``remedy``, if it is damaged."""
+    try:
+        return unsealed(parse_json(path.read_bytes()))
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise RunError(f"{path} cannot be read, {error}: {remedy}") from error

@@ -1,0 +1,132 @@
+"""Experiments as JSON and back."""
+
+from __future__ import annotations
+
+import copy
+import reprlib
+from collections.abc import Callable
+from typing import Any, get_args
+
+import cattrs
+from cattrs.strategies import configure_tagged_union
+
+from softmachine.core.errors import RunError, SoftmachineError
+from softmachine.experiments.curricula import Curriculum
+from softmachine.experiments.experiment import Experiment, MachineConfig, TaskConfig
+from softmachine.experiments.objectives import Objective
+
+SCHEMA = 3
+"""Version of the JSON; raised when a field changes its meaning, its name or its default."""
+
+
+def _from_2(experiment: dict[str, Any]) -> dict[str, Any]:
+    """Say what all machines of schema 2 did: clip logits at 30, and add nothing to norms."""
+    machine = experiment["machine"]
+    if machine["kind_of"] == "NRAMConfig":
+        machine["logit_clip"] = 30.0
+    if machine["kind_of"] == "NTMConfig":
+        machine["similarity_epsilon"] = 0.0
+    return experiment
+
+
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {2: _from_2}
+"""For each older schema that can still be read, what turns its experiment into one of the next.
+
+An upgrade spells out what its version did where the next one does something else, so that an
+old run goes on as it began. It gets plain JSON values, and may change them in place. Whoever
+raises `SCHEMA` to n + 1 adds ``UPGRADES[n]``.
+"""
+
+PARTS = (TaskConfig, MachineConfig, Curriculum, Objective)
+"""Fields that may be of several types: the JSON names the type, and only these are known."""
+
+
+def experiment_to_json(experiment: Experiment) -> dict[str, Any]:
+    """Return an experiment as JSON-compatible values.
+
+    Raises RunError if a part of it is of a type that does not come with the package.
+    """
+    training = experiment.training
+    chosen = (experiment.task, experiment.machine, training.curriculum, training.objective)
+    for part, kinds in zip(chosen, PARTS, strict=True):
+        if type(part) not in get_args(kinds):
+            raise RunError(
+                f"{type(part).__name__} does not come with softmachine, and a run directory "
+                "can only name what does: for now a task or machine of your own works with "
+                "evaluate, record and a training loop of your own, not in a Run"
+            )
+    return {"schema": SCHEMA, "experiment": _converter().unstructure(experiment)}
+
+
+def experiment_from_json(value: Any, source: str) -> Experiment:
+    """Return the experiment; raise RunError, naming ``source``, if it is not one."""
+    if not isinstance(value, dict) or "experiment" not in value:
+        raise RunError(f"{source} does not hold an experiment")
+    schema = value.get("schema")
+    readable = [*UPGRADES, SCHEMA]
+    if isinstance(schema, bool) or schema not in readable:
+        raise RunError(
+            f"{source} has schema {schema!r}; this version of softmachine reads "
+            f"schema {' and '.join(map(str, readable))}"
+        )
+    message = f"{source} holds no valid experiment"
+    return structure(_upgraded(value["experiment"], schema, message), Experiment, message)
+
+
+def _upgraded(experiment: Any, schema: int, message: str) -> Any:
+    """Return the JSON of an experiment of today's schema."""
+    experiment = copy.deepcopy(experiment)
+    try:
+        for version in range(schema, SCHEMA):
+            experiment = UPGRADES[version](experiment)
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        raise RunError(f"{message}: schema {schema} cannot be upgraded: {error!r}") from error
+    return experiment
+
+
+def task_to_json(task: TaskConfig) -> dict[str, Any]:
+    """Return a task as JSON-compatible values."""
+    return _converter().unstructure(task, TaskConfig)
+
+
+def task_from_json(value: Any, source: str) -> TaskConfig:
+    """Return the task; raise RunError, naming ``source``, if it is not one."""
+    return structure(value, TaskConfig, f"{source} is no valid task")
+
+
+def structure(
+    value: Any, kind: Any, message: str, error_type: type[SoftmachineError] = RunError
+) -> Any:
+    """Return JSON values as a dataclass; raise an error that begins with ``message``."""
+    try:
+        return _converter().structure(value, kind)
+    except RecursionError:
+        raise error_type(f"{message}: it is nested too deep") from None
+    except Exception as error:
+        reasons = "; ".join(cattrs.transform_error(error, format_exception=_explain))
+        raise error_type(f"{message}: {reasons}") from error
+
+
+def _explain(error: BaseException, expected: Any) -> str:
+    if isinstance(error, KeyError):
+        return f"missing field or unknown kind {error}"
+    if isinstance(error, ValueError):
+        return str(error)
+    return cattrs.v.format_exception(error, expected)
+
+
+def _exact(value: Any, kind: type) -> Any:
+    """Return a value of the type; ValueError rather than 3 for 3.7, "3" or True."""
+    accepted = (int, float) if kind is float else kind
+    if isinstance(value, bool) != (kind is bool) or not isinstance(value, accepted):
+        raise ValueError(f"expected {kind.__name__}, not {reprlib.repr(value)}")
+    return kind(value)
+
+
+def _converter() -> cattrs.Converter:
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    for kind in (bool, int, float, str):
+        converter.register_structure_hook(kind, _exact)
+    for union in PARTS:
+        configure_tagged_union(union, converter, tag_name="kind_of")
+    return converter

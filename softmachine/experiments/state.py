@@ -1,0 +1,104 @@
+"""One member's training between two updates."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PyTree
+
+from softmachine.experiments.experiment import Experiment
+from softmachine.experiments.settings import Settings
+from softmachine.machines.machine import Machine, split_trainable
+
+
+class Fault(NamedTuple):
+    """The first update whose loss or gradient was not finite."""
+
+    step: Int[Array, ""]
+    """-1 while there was none."""
+    loss: Float[Array, ""]
+    gradient_norms: Float[Array, " leaves"]
+    """Norm of each parameter's gradient, in the order of ``jax.tree.leaves``."""
+
+
+class Weights(NamedTuple):
+    """What is learned, and what the optimiser knows of it."""
+
+    parameters: PyTree
+    """The trainable half of the machine."""
+    optimizer: PyTree
+
+
+class TrainState(NamedTuple):
+    """One member's training between two updates; a checkpoint holds nothing else."""
+
+    parameters: PyTree
+    """The trainable half of the machine."""
+    buffers: PyTree
+    """The machine's arrays that are not trained."""
+    optimizer: PyTree
+    curriculum: PyTree
+    seed: Int[Array, ""]
+    settings: Settings
+    attempt: Int[Array, ""]
+    """How often this member has started anew."""
+    began: Int[Array, ""]
+    """Updates done before this attempt."""
+    step: Int[Array, ""]
+    """Updates done."""
+    skipped: Int[Array, ""]
+    """Updates left out because loss or gradient was not finite."""
+    fault: Fault
+    kept: Weights | None = None
+    """Where training goes back to, if it does; never on the devices that train."""
+
+
+def upgrade_state(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return a state's tensors, by their names, as this version has them.
+
+    Until it counted validations, a state told only whether there had been one without a
+    mistake.
+    """
+    late = tensors.get("settings.late")
+    if late is None:
+        return tensors
+    rest = {name: tensor for name, tensor in tensors.items() if name != "settings.late"}
+    return rest | {"settings.settling": (late > 0).astype(np.int32)}
+
+
+def first_state(experiment: Experiment, attempt: int = 0, step: int = 0) -> TrainState:
+    """Return the state before the first update of an attempt, after ``step`` updates."""
+    parameters, rest = split_trainable(experiment.build_machine(attempt))
+    leaves = len(jax.tree.leaves(parameters))
+    training = experiment.training
+    optimizer = training.optimizer.build(noise=training.noisy).init(parameters)
+    return TrainState(
+        parameters=parameters,
+        buffers=eqx.filter(rest, eqx.is_array),
+        optimizer=optimizer,
+        curriculum=training.curriculum.init(),
+        seed=jnp.asarray(training.seed, jnp.int32),
+        settings=experiment.settings(attempt),
+        attempt=jnp.asarray(attempt, jnp.int32),
+        began=jnp.asarray(step, jnp.int32),
+        step=jnp.asarray(step, jnp.int32),
+        skipped=jnp.zeros((), jnp.int32),
+        fault=Fault(jnp.full((), -1, jnp.int32), jnp.zeros(()), jnp.zeros(leaves)),
+        kept=None if training.settle is None else Weights(parameters, optimizer),
+    )
+
+
+def machine_class(experiment: Experiment) -> type[Machine]:
+    """Return the class of an experiment's machine."""
+    return type(eqx.filter_eval_shape(experiment.build_machine))
+
+
+def machine_of(state: TrainState, experiment: Experiment) -> Machine:
+    """Return the machine with a state's arrays in it."""
+    shapes = eqx.filter_eval_shape(experiment.build_machine)
+    static = eqx.filter(shapes, lambda x: isinstance(x, jax.ShapeDtypeStruct), inverse=True)
+    return eqx.combine(state.parameters, state.buffers, static)

@@ -1,0 +1,1 @@
+"""The Neural Random-Access Machine (Kurach, Andrychowicz and Sutskever 2016)."""

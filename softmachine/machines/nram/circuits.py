@@ -1,0 +1,266 @@
+"""One step's gates: what they may choose from, and their work, forwards and backwards.
+
+The gates are written out one after another, each with its own shapes. What each gives stands
+behind an optimization barrier: XLA would copy the sums that make it into whatever uses them,
+and so on, a program of a hundred times the work. Compile with `core.compiling.options`,
+or XLA drops the barriers. Gradients are given here: that of a value is one sum over all that it
+went into, where automatic differentiation would add to a table for each gate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial, reduce
+from operator import add
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from softmachine.machines.nram.gates import (
+    Gate,
+    Memory,
+    mix,
+    mix_choices_back,
+    read,
+    write,
+    write_back,
+)
+
+DECIDED = 30.0
+"""Logits of ± this decide a choice: what is left to the others, exp(-60), is nothing."""
+
+Registers = Float[Array, "registers values ..."]
+Table = Float[Array, "slots values ..."]
+Logits = Float[Array, "logits ..."]
+Choices = tuple[Float[Array, "_ _ ..."], ...]
+"""Distributions over what stands before: for each gate with arguments one array, a row per
+argument; at last one for the registers."""
+
+_alone = jax.lax.optimization_barrier
+
+
+class Plan:
+    """Where everything is: slots of values, rows of choices, logits.
+
+    Slots hold the registers, then what each gate gives. Rows of the table of choices are
+    two for each gate that takes arguments, the second empty if it takes one, then one for
+    each register. Logits stand row after row, those that there are.
+    """
+
+    def __init__(
+        self,
+        registers: int,
+        gates: Sequence[Gate],
+        clip_gradients: float | None = None,
+        write_returns_value: bool = False,
+    ) -> None:
+        self.registers = registers
+        self.gates = gates
+        self.slots = registers + len(gates)
+        self.clip_gradients = clip_gradients
+        """Gradients of results and of the memory are clipped to ± this."""
+        self.write_returns_value = write_returns_value
+        self.parts = [(gate.arity, slot) for slot, gate in self.working()]
+        self.parts.append((registers, self.slots))
+        """For each array of `Choices` its rows and sources."""
+        known = [slot * (i < gate.arity) for slot, gate in self.working() for i in range(2)]
+        known += [self.slots] * registers
+        self.inside = np.arange(self.slots) < np.array(known)[:, None]
+        """Which (row, slot) is a choice that there is."""
+        self.logits = int(self.inside.sum())
+        """One for each choice that there is."""
+        places = np.cumsum(self.inside).reshape(self.inside.shape) - 1
+        self.order = np.where(self.inside, places, self.logits).ravel()
+        """For each (row, slot) its logit; ``logits`` where there is none."""
+
+    def working(self) -> Iterator[tuple[int, Gate]]:
+        """Return the gates with arguments, each with the slot of its result."""
+        return ((s, gate) for s, gate in enumerate(self.gates, self.registers) if gate.arity)
+
+    def clip(self, bar: Array) -> Array:
+        """Return a gradient within its bounds."""
+        limit = self.clip_gradients
+        return bar if limit is None else jnp.clip(bar, -limit, limit)
+
+    def known(self, values: int) -> Float[np.ndarray, "gates values"]:
+        """Return what is known of the gates' results before a step: constants, WRITE's 0."""
+        table = np.zeros((len(self.gates), values), np.float32)
+        for i, gate in enumerate(self.gates):
+            if gate.memory == "write":
+                table[i, 0] = 1
+            elif not gate.arity:
+                table[i, gate.table(values)] = 1
+        return table
+
+    def split(self, logits: Logits) -> list[Float[Array, "_ _ ..."]]:
+        """Return the logits of each array of `Choices`."""
+        pieces = jax.lax.split(logits, [rows * sources for rows, sources in self.parts])
+        return [
+            piece.reshape(rows, sources, *piece.shape[1:])
+            for piece, (rows, sources) in zip(pieces, self.parts, strict=True)
+        ]
+
+    def as_table(self, logits: Logits, fill: float) -> Float[Array, "rows slots ..."]:
+        """Return logits by row and slot, with something else where there is no choice."""
+        padded = jnp.concatenate([logits, jnp.full_like(logits[:1], fill)])
+        return padded[self.order].reshape(*self.inside.shape, *logits.shape[1:])
+
+    def choice_table(self, choices: Choices) -> Float[Array, "rows slots ..."]:
+        """Return choices by row and slot, 0 where there is none."""
+        flat = [part.reshape(-1, *part.shape[2:]) for part in choices]
+        return self.as_table(jnp.concatenate(flat), 0.0)
+
+    def most_likely(self, logits: Logits) -> Choices:
+        """Return each choice as its most likely source alone."""
+        return tuple(
+            jax.nn.one_hot(jnp.argmax(piece, axis=1), piece.shape[1], axis=1, dtype=piece.dtype)
+            for piece in self.split(logits)
+        )
+
+
+# Choices
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def choose(plan: Plan, logits: Logits) -> tuple[Choices, Float[Array, "*batch"]]:
+    """Return the softmax of every row, and the sum of the rows' entropies, in nats."""
+    return _choose(plan, logits)[0]
+
+
+def _choose(plan, logits):
+    choices, logs, offsets = [], [], []
+    entropy = jnp.zeros(logits.shape[1:], logits.dtype)
+    for logit in plan.split(_alone(logits)):
+        # Below the largest: no logit is too large for an exponential.
+        most = _alone(_over_sources(jnp.maximum, logit))
+        below = logit - most[:, None]
+        weight = _alone(jnp.exp(below))
+        total = _alone(_over_sources(add, weight))
+        choice = _alone(weight * (1 / total)[:, None])
+        entropies = _alone(jnp.log(total) - _over_sources(add, choice * below))
+        choices.append(choice)
+        logs.append(below)
+        offsets.append(entropies - jnp.log(total))
+        entropy += reduce(add, entropies)
+    return (tuple(choices), entropy), (choices, logs, offsets)
+
+
+def _choose_back(plan, saved, bars):
+    del plan
+    choices_bar, entropy_bar = bars
+    logits_bar = []
+    for choice, below, offset, bar in zip(*saved, choices_bar, strict=True):
+        along = _alone(_over_sources(add, choice * bar))
+        from_entropy = entropy_bar * (below + offset[:, None])
+        logits_bar.append(choice * (bar - along[:, None] - from_entropy))
+    return (jnp.concatenate([x.reshape(-1, *x.shape[2:]) for x in logits_bar]),)
+
+
+choose.defvjp(_choose, _choose_back)
+
+
+def _over_sources(join, x):
+    """Return the sum or maximum over the sources; XLA does not vectorise reducing them."""
+    return reduce(join, [x[:, source] for source in range(x.shape[1])])
+
+
+# Gates
+
+
+class _Saved(NamedTuple):
+    """What the way back needs."""
+
+    choices: Choices
+    table: Table
+    """All values at the end of the step."""
+    arguments: list[Float[Array, "_ values ..."]]
+    """Of each gate that has some."""
+    memories: list[Memory]
+    """Before the first WRITE, before the second, and so on, as far as gates need them."""
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def run_gates(
+    plan: Plan, choices: Choices, registers: Registers, memory: Memory
+) -> tuple[Registers, Memory]:
+    """Let all gates work in turn; return registers and memory after the step.
+
+    Arguments:
+        plan: the gates.
+        choices: what their arguments, and the next registers, are mixtures of.
+        registers: the registers before.
+        memory: the memory before.
+    """
+    return _run(plan, choices, registers, memory)[0]
+
+
+def gate_results(
+    plan: Plan, choices: Choices, registers: Registers, memory: Memory
+) -> Float[Array, "gates values ..."]:
+    """Return what each gate gives in the step that `run_gates` takes."""
+    return _run(plan, choices, registers, memory)[1].table[plan.registers :]
+
+
+def _run(plan, choices, registers, memory):
+    values = len(memory)
+    known = plan.known(values).reshape(-1, values, *[1] * (memory.ndim - 2))
+    known = jnp.broadcast_to(known, (len(known), *memory.shape[1:]))
+    table = jnp.concatenate([registers, known.astype(registers.dtype)])
+    arguments, memories, needed = [], [memory], 0
+    for (slot, gate), choice in zip(plan.working(), choices[:-1], strict=True):
+        chosen = _alone(mix(choice, table[:slot]))
+        arguments.append(chosen)
+        if gate.memory:
+            needed = len(memories)
+        if gate.memory == "write":
+            memories.append(_alone(write(memories[-1], *chosen)))
+            if not plan.write_returns_value:
+                continue
+            result = chosen[1]
+        elif gate.memory == "read":
+            result = read(memories[-1], chosen[0])
+        else:
+            result = gate.soft(*chosen, values=values)
+        table = jax.lax.dynamic_update_index_in_dim(table, _alone(result), slot, 0)
+    after = _alone(mix(choices[-1], table))
+    return (after, memories[-1]), _Saved(choices, table, arguments, memories[:needed])
+
+
+def _run_back(plan, saved, bars):
+    registers_bar, memory_bar = bars
+    table, writes = saved.table, sum(gate.memory == "write" for gate in plan.gates)
+    spread = [(saved.choices[-1], registers_bar)]
+    choices_bar = [_alone(mix_choices_back(table, registers_bar))]
+
+    def bar_of(slot):
+        """Return the gradient of a value, from all that it went into."""
+        return reduce(add, [c[i, slot] * b[i] for c, b in spread for i in range(len(b))])
+
+    work = reversed(list(zip(plan.working(), saved.choices, saved.arguments, strict=False)))
+    for (slot, gate), choice, chosen in work:
+        if gate.memory == "write":
+            writes -= 1
+            memory_bar, *chosen_bar = write_back(
+                saved.memories[writes], chosen[0], chosen[1], plan.clip(memory_bar)
+            )
+            memory_bar = _alone(memory_bar)
+            if plan.write_returns_value:
+                chosen_bar[1] = chosen_bar[1] + plan.clip(bar_of(slot))
+        else:
+            bar = _alone(plan.clip(bar_of(slot)))
+            if gate.memory == "read":
+                chosen_bar = mix_choices_back(saved.memories[writes], bar[None])
+                memory_bar = memory_bar + chosen[0][:, None] * bar
+            else:
+                chosen_bar = jax.vjp(partial(gate.soft, values=len(bar)), *chosen)[1](bar)
+        chosen_bar = _alone(jnp.stack(chosen_bar))
+        choices_bar.append(_alone(mix_choices_back(table[:slot], chosen_bar)))
+        spread.append((choice, chosen_bar))
+    registers_bar = jnp.stack([_alone(bar_of(slot)) for slot in range(plan.registers)])
+    return tuple(choices_bar[::-1]), _alone(registers_bar), _alone(memory_bar)
+
+
+run_gates.defvjp(_run, _run_back)

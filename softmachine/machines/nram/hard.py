@@ -1,0 +1,185 @@
+"""An NRAM made hard: every choice its most likely one, every value an integer.
+
+Each access to the memory costs one operation, and the memory is an array of integers, so that
+it may have a million cells. Source: Kurach et al. 2016 (arXiv 1511.06392), section 3.4.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, PyTree
+
+from softmachine.machines.nram.gates import find_gates
+from softmachine.machines.nram.nram import MLP, NRAM
+
+
+class HardState(NamedTuple):
+    """One example's state."""
+
+    controller: PyTree
+    registers: Int[Array, " registers"]
+    memory: Int[Array, " cells"]
+    steps: Int[Array, ""]
+    """Steps taken so far."""
+    stopped: Bool[Array, ""]
+
+
+class HardWiring(NamedTuple):
+    """What is wired to what in one step."""
+
+    sources: Int[Array, " rows"]
+    """For every row of choices, the slot it takes; see `NRAM.plan`."""
+    stop: Bool[Array, ""]
+
+
+def hard_state(machine: NRAM, memory: Int[Array, " cells"]) -> HardState:
+    """Return the state before the first step: all registers 0, the memory as given."""
+    return HardState(
+        machine.controller.init_state(),
+        jnp.zeros(machine.config.registers, jnp.int32),
+        jnp.asarray(memory, jnp.int32),
+        jnp.zeros((), jnp.int32),
+        jnp.zeros((), bool),
+    )
+
+
+def hard_wiring(machine: NRAM, hidden: Float[Array, " hidden"]) -> HardWiring:
+    """Return the most likely choices, and whether stopping is more likely than not."""
+    logits = machine.plan.as_table(machine.logits(hidden), -jnp.inf)
+    best = jnp.argmax(logits, axis=1)
+    return HardWiring(best, machine.stop(hidden)[0] > 0)
+
+
+def hard_wirings(machine: NRAM) -> HardWiring:
+    """Return the wiring for every pattern of zeros, of a controller without a state.
+
+    Arrays have a leading axis of all 2^R patterns; see `pattern_number`.
+    """
+    assert isinstance(machine.controller, MLP)
+    bits = pattern_bits(machine.config.registers).astype(machine.output.weight.dtype)
+    _, hidden = machine.controller((), bits.T)
+    return jax.vmap(partial(hard_wiring, machine), in_axes=1)(hidden)
+
+
+def pattern_bits(registers: int) -> Float[Array, "patterns registers"]:
+    """Return for every pattern of zeros which registers are 0; see `pattern_number`."""
+    bits = jnp.arange(2**registers)[:, None] >> jnp.arange(registers) & 1
+    return bits.astype(jnp.float32)
+
+
+def pattern_number(registers: Int[Array, "*batch registers"]) -> Int[Array, "*batch"]:
+    """Return the number of the pattern of zeros: register i counts 2^i if it is 0."""
+    return jnp.sum((registers == 0) << jnp.arange(registers.shape[-1]), axis=-1)
+
+
+def work(
+    machine: NRAM,
+    sources: Int[Array, " rows"],
+    registers: Int[Array, " registers"],
+    memory: Int[Array, " cells"],
+    running: Bool[Array, ""] | bool = True,
+    cells: Int[Array, ""] | int | None = None,
+) -> tuple[Int[Array, " registers"], Int[Array, " cells"]]:
+    """Let all gates work under a wiring; return registers and memory afterwards.
+
+    Unless ``running``, nothing changes: one cell that is written back costs less than a
+    choice between two memories. ``cells``: how many of the cells there are, if not all.
+    """
+    cells, row = len(memory) if cells is None else cells, 0
+    known = list(registers)
+    for gate in find_gates(machine.config.gates):
+        arguments = []
+        for i in range(gate.arity):
+            arguments.append(jnp.stack(known)[sources[row + i]])
+        row += 2 if gate.arity else 0
+        if gate.memory == "read":
+            result = memory[arguments[0]]
+        elif gate.memory == "write":
+            written = jnp.where(running, arguments[1], memory[arguments[0]])
+            memory = memory.at[arguments[0]].set(written)
+            returns = machine.config.write_returns == "value"
+            result = arguments[1] if returns else jnp.zeros_like(arguments[1])
+        else:
+            result = gate.hard(*arguments, values=cells)
+        known.append(result)
+    return jnp.where(running, jnp.stack(known)[sources[row:]], registers), memory
+
+
+def hard_step(machine: NRAM, state: HardState) -> HardState:
+    """Take one step; a machine that has stopped stays as it is."""
+    return _step(machine, None, state, ~state.stopped)
+
+
+def _step(
+    machine: NRAM,
+    wirings: HardWiring | None,
+    state: HardState,
+    running: Bool[Array, ""],
+    cells: Int[Array, ""] | None = None,
+) -> HardState:
+    """Take one step if ``running``; ``wirings`` are those of all patterns, or None."""
+    if wirings is None:
+        zeros = (state.registers == 0).astype(machine.output.weight.dtype)
+        controller, hidden = machine.controller(state.controller, zeros)
+        wiring = hard_wiring(machine, hidden)
+    else:
+        controller, number = state.controller, pattern_number(state.registers)
+        wiring = jax.tree.map(lambda x: x[number], wirings)
+    registers, memory = work(
+        machine, wiring.sources, state.registers, state.memory, running, cells
+    )
+    return HardState(
+        jax.tree.map(
+            lambda new, old: jnp.where(running, new, old), controller, state.controller
+        ),
+        registers,
+        memory,
+        state.steps + running,
+        jnp.where(running, wiring.stop, state.stopped),
+    )
+
+
+def run_hard(
+    machine: NRAM, memory: Int[Array, " cells"], steps: Int[Array, ""] | int
+) -> HardState:
+    """Run until the machine stops, or for so many steps; return the last state."""
+    states = run_hard_batch(machine, jnp.asarray(memory)[None], jnp.asarray(steps)[None])
+    return jax.tree.map(lambda x: x[0], states)
+
+
+def run_hard_batch(
+    machine: NRAM,
+    memories: Int[Array, "batch cells"],
+    steps: Int[Array, " batch"],
+    cells: Int[Array, " batch"] | None = None,
+) -> HardState:
+    """Run each memory until the machine stops there, or for its number of steps.
+
+    ``cells``: how many cells each memory has, if not all; those after them stay as they are.
+
+    A step costs the same for memories of any size. (Under `jax.vmap`, `run_hard` copies
+    whole memories at every step: JAX chooses between two states for examples that are done.)
+
+    Returns the last states, with a leading axis for the batch.
+    """
+    machine = machine.prepare()
+    small = isinstance(machine.controller, MLP) and machine.config.registers <= MOST_LISTED
+    wirings = hard_wirings(machine) if small else None
+
+    def running(state):
+        return ~state.stopped & (state.steps < steps)
+
+    def step(state):
+        take = jax.vmap(partial(_step, machine, wirings))
+        return take(state, running(state), cells)
+
+    start = jax.vmap(partial(hard_state, machine))(memories)
+    return jax.lax.while_loop(lambda state: jnp.any(running(state)), step, start)
+
+
+MOST_LISTED = 8
+"""With so many registers at most, all patterns are looked at once, before the first step."""

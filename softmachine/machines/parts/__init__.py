@@ -1,0 +1,1 @@
+"""Parts that machines share: controllers, layers."""

@@ -1,0 +1,1 @@
+"""Running machines: the loop over their steps, scores, sizes, devices."""

@@ -1,0 +1,70 @@
+"""Which devices train."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+
+from softmachine.running.loop import CACHED_EXAMPLES
+
+
+def use_all_cores() -> int:
+    """Make each CPU core a JAX device; return the number of devices.
+
+    Changes JAX's global configuration, so it is never called on import. It has to come
+    before JAX's first computation; after that it only returns the number of devices. The
+    environment variable ``JAX_NUM_CPU_DEVICES``, where set, is left in charge.
+    """
+    if "JAX_NUM_CPU_DEVICES" not in os.environ:
+        # RuntimeError: JAX has already started, its devices are what they are.
+        with contextlib.suppress(RuntimeError):
+            jax.config.update("jax_num_cpu_devices", _cores())
+    return len(jax.devices())
+
+
+class Layout(NamedTuple):
+    """How a population is spread over devices."""
+
+    devices: Sequence[Any]
+    members: int
+    """A multiple of the number of devices, or 1: then the batch is divided over them."""
+    together: int
+    """How many of a device's members take their updates in lockstep, as one batched
+    computation, before the next ones have their turn; divides the members of a device."""
+
+
+def layout_for(members: int, batch: int, *, joint: bool = False) -> Layout:
+    """Return how to train so many members, slots without a member included.
+
+    A CPU core is busy with one member and trains its members in turn, or, if they can be
+    computed as one larger batch (``joint``), some at a time, as many as fit into its cache.
+    Other devices train all of theirs in lockstep.
+    """
+    if members == 1:
+        return Layout(devices_for(batch), 1, 1)
+    devices = jax.local_devices()[:members]
+    each = -(-members // len(devices))
+    together = each
+    if devices[0].platform == "cpu":
+        most = max(1, CACHED_EXAMPLES // batch) if joint else 1
+        together = max(n for n in range(1, most + 1) if each % n == 0)
+    return Layout(devices, each * len(devices), together)
+
+
+def devices_for(batch: int) -> list[Any]:
+    """Return as many local devices as divide a batch evenly, at most all."""
+    devices = jax.local_devices()
+    for count in range(min(batch, len(devices)), 0, -1):
+        if batch % count == 0:
+            return devices[:count]
+    return devices[:1]
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

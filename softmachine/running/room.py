@@ -1,0 +1,50 @@
+"""How much memory it takes at the least to run a trained machine."""
+
+from __future__ import annotations
+
+import jax
+
+from softmachine.core.room import check_room, size_of
+from softmachine.machines.machine import Machine
+from softmachine.tasks.task import Task
+
+
+def check_running(
+    machine: Machine, task: Task, size: int, examples: int = 1, together: int = 1
+) -> None:
+    """Raise SoftmachineError if there is not memory enough to run examples of a size.
+
+    The estimate is low: the examples that run ``together`` with their machines' states, and a
+    key and a score for all.
+    """
+
+    def needed() -> int:
+        example = size_of(lambda: task.sample(jax.random.key(0), size, max_size=size))
+        state = size_of(lambda: _state_before(machine, task, size))
+        return min(examples, together) * (example + state) + 16 * examples
+
+    many = "an example" if examples == 1 else f"{examples:,} examples"
+    check_room(needed, task.steps(size), f"running {many} of size {size:,}")
+
+
+def check_memory_rows(machine: Machine, rows: int) -> None:
+    """Raise SoftmachineError if there is not memory enough for a machine with so many rows."""
+    now = machine.memory_rows
+    if now is None:
+        return
+
+    def needed() -> int:
+        state = jax.eval_shape(lambda: machine.init_state(None, key=jax.random.key(0)))
+        return sum(
+            leaf.dtype.itemsize * leaf.size // now * rows
+            for leaf in jax.tree.leaves(state)
+            if leaf.shape[-1:] == (now,)
+        )
+
+    check_room(needed, 0, f"a memory of {rows:,} rows")
+
+
+def _state_before(machine: Machine, task: Task, size: int) -> object:
+    key = jax.random.key(0)
+    example = task.sample(key, size, max_size=size)
+    return machine.init_state(example.inputs, key=key)

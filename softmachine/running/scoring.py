@@ -1,0 +1,288 @@
+"""Drawing examples, running a machine on them, scoring its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Float, Int, Key, PRNGKeyArray, PyTree
+
+from softmachine.core import compiling
+from softmachine.machines.machine import Machine
+from softmachine.machines.nram.hard import run_hard_batch
+from softmachine.machines.nram.nram import NRAM
+from softmachine.running.loop import CACHED_EXAMPLES, run_batch
+from softmachine.tasks.memory import MemoryCells, MemoryTask
+from softmachine.tasks.task import Example, Task
+
+BATCH = 64
+"""Examples that each device scores at once."""
+
+Metrics = dict[str, Float[Array, " batch"]]
+
+
+class Scores(NamedTuple):
+    """What a machine made of a batch."""
+
+    losses: Float[Array, " batch"]
+    metrics: dict[str, Float[Array, " batch"]]
+    steps: Int[Array, " batch"]
+    """How many steps each example takes."""
+
+
+Loss = Callable[[PyTree, Example, PyTree], Float[Array, "*batch"]]
+Scorer = Callable[[Machine, PRNGKeyArray, Int[Array, " batch"]], Metrics]
+
+
+def score_batch(
+    machine: Machine,
+    task: Task,
+    keys: Key[Array, " batch"],
+    sizes: Int[Array, " batch"],
+    max_size: int,
+    *,
+    loss: Loss | None = None,
+    context: PyTree = None,
+    in_step: str | None = None,
+) -> Scores:
+    """Draw one example per key and size, run the machine, return losses and metrics.
+
+    ``loss`` takes one example's outputs, the example, and its part of ``context``, a pytree
+    whose leaves begin with the batch; without it, losses are the task's own. That of a
+    machine that is ``batch_last`` takes a batch's, each array with the batch last.
+
+    ``in_step`` names a vmapped axis whose batches all take as many steps as the longest
+    example among them: a loop of a different length for each would cost far more.
+    """
+    examples, machine_keys = _draw(task, keys, sizes, max_size)
+    longest = jnp.max(examples.steps)
+    outputs = run_batch(
+        machine,
+        examples.inputs,
+        steps=longest if in_step is None else jax.lax.pmax(longest, in_step),
+        max_steps=task.steps(max_size),
+        keys=machine_keys,
+    )
+    arguments = (outputs, examples) if loss is None else (outputs, examples, context)
+    score, measure = loss or task.output.loss, task.metrics
+    if machine.batch_last:
+        # With the batch where it is: moved to the front, all of the memory would be copied.
+        arguments = (outputs, _batch_last(examples), *arguments[2:])
+    else:
+        score, measure = jax.vmap(score), jax.vmap(measure)
+    return Scores(score(*arguments), measure(*arguments[:2]), examples.steps)
+
+
+def _draw(
+    task: Task, keys: Key[Array, " batch"], sizes: Int[Array, " batch"], max_size: int
+) -> tuple[Example, Key[Array, " batch"]]:
+    """Return an example per key and size, and a key for each example's machine."""
+    example_keys, machine_keys = jax.vmap(jax.random.split, out_axes=1)(keys)
+    examples = jax.vmap(lambda key, size: task.sample(key, size, max_size=max_size))(
+        example_keys, sizes
+    )
+    return examples, machine_keys
+
+
+def _batch_last(examples: Example) -> Example:
+    return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), examples)
+
+
+def build_scorer(task: Task, max_size: int, *, and_hard: bool = False) -> Scorer:
+    """Return ``(machine, key, sizes) -> metrics``, one value per size given.
+
+    ``and_hard``: those of `score_soft_and_hard`, for an NRAM.
+
+    Compiled once for all sizes up to ``max_size``, and for all machines of one make, however
+    often this is called with the same arguments. The examples are spread over all
+    local devices. What is drawn for example i depends on (key, i) alone.
+    """
+
+    def scorer(machine: Machine, key: PRNGKeyArray, sizes: Int[Array, " batch"]) -> Metrics:
+        keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(len(sizes)))
+        return _in_blocks(_score, machine, (keys, jnp.asarray(sizes)), task, max_size, and_hard)
+
+    return scorer
+
+
+def score_examples(
+    machine: NRAM, task: MemoryTask, examples: Example, max_steps: int
+) -> Metrics:
+    """Return metrics of examples that are there already, one value for each.
+
+    They have a leading axis, take at most ``max_steps`` steps, and stand in memories of one
+    size: each size is a program of its own.
+    """
+    return _in_blocks(_score_examples, machine, (examples,), task, max_steps)
+
+
+def _in_blocks(
+    score: Callable[..., Metrics], machine: Machine, arrays: Any, *known: Any
+) -> Metrics:
+    """Return what a function of a machine and some examples gives for any number of them."""
+    devices = tuple(jax.local_devices())
+    everywhere = NamedSharding(Mesh(devices, ("batch",)), PartitionSpec())
+    machine = jax.tree.map(
+        lambda x: jax.device_put(x, everywhere) if eqx.is_array(x) else x, machine
+    )
+    count, block = len(jax.tree.leaves(arrays)[0]), BATCH * len(devices)
+    # The last block is filled up with examples that are there already.
+    places = np.arange(-(-count // block) * block) % count
+    blocks = [
+        score(machine, *jax.tree.map(lambda x, some=some: x[some], arrays), *known, devices)
+        for some in np.split(places, len(places) // block)
+    ]
+    return jax.tree.map(lambda *xs: jnp.concatenate(xs)[:count], *blocks)
+
+
+@compiling.filter_jit
+def _score(machine, keys, sizes, task, max_size, and_hard, devices):
+    """Score a block of examples, spread over devices."""
+
+    def local(machine, keys, sizes):
+        if and_hard:
+            assert isinstance(task, MemoryTask)
+            return score_soft_and_hard(machine, task, keys, sizes, max_size)
+        return score_batch(machine, task, keys, sizes, max_size).metrics
+
+    return _spread(local, machine, (keys, sizes), devices)
+
+
+@compiling.filter_jit
+def _score_examples(machine, examples, task, max_steps, devices):
+    """Score a block of examples that are there already, spread over devices."""
+
+    def local(machine, examples):
+        steps = jnp.max(examples.steps)
+        outputs = run_batch(machine, examples.inputs, steps=steps, max_steps=max_steps)
+        return task.metrics(outputs, _batch_last(examples))
+
+    return _spread(local, machine, (examples,), devices)
+
+
+def _spread(local, machine, arrays, devices):
+    """Run a function of a machine and some arrays, these spread over devices."""
+    weights, static = eqx.partition(machine, eqx.is_array)
+    split, whole = PartitionSpec("batch"), PartitionSpec()
+    return jax.shard_map(
+        lambda weights, *arrays: local(eqx.combine(weights, static), *arrays),
+        mesh=Mesh(devices, ("batch",)),
+        in_specs=(whole, *[split] * len(arrays)),
+        out_specs=split,
+        check_vma=False,
+    )(weights, *arrays)
+
+
+def score_together(
+    machines: Sequence[Machine],
+    task: Task,
+    keys: Sequence[PRNGKeyArray],
+    sizes: Sequence[Int[Array, " batch"]],
+    max_size: int,
+) -> list[dict[str, Float[np.ndarray, " batch"]]]:
+    """Return what `build_scorer` gives for each of several machines, in one computation.
+
+    The machines must be ``batch_last`` and of one make, and have as many sizes each.
+    """
+    devices = jax.local_devices()[: len(machines)]
+    each = -(-len(machines) // len(devices))
+    padded = [*range(len(machines)), *[0] * (each * len(devices) - len(machines))]
+    split = NamedSharding(Mesh(devices, ("member",)), PartitionSpec("member"))
+    stacked = jax.tree.map(
+        lambda *xs: (
+            jax.device_put(jnp.stack([xs[i] for i in padded]), split)
+            if eqx.is_array(xs[0])
+            else xs[0]
+        ),
+        *machines,
+    )
+    stacked_keys = jax.device_put(jnp.stack([keys[i] for i in padded]), split)
+    stacked_sizes = jax.device_put(jnp.stack([sizes[i] for i in padded]), split)
+    metrics = _score_together(
+        stacked, stacked_keys, stacked_sizes, task, max_size, tuple(devices)
+    )
+    metrics = jax.device_get(metrics)
+    return [{name: x[i] for name, x in metrics.items()} for i in range(len(machines))]
+
+
+@compiling.filter_jit
+def _score_together(machines, keys, sizes, task, max_size, devices):
+    split = PartitionSpec("member")
+    arrays, static = eqx.partition(machines, eqx.is_array)
+
+    def local(arrays, keys, sizes):
+        members, count = sizes.shape
+        keys = jax.vmap(
+            lambda key: jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(count))
+        )(keys)
+        # A few of each member's examples at a time: all of them would need much memory.
+        some = min(count, BATCH)
+        if devices[0].platform == "cpu":
+            some = min(some, max(1, CACHED_EXAMPLES // members))
+        blocks = -(-count // some)
+        pad = blocks * some - count
+        keys = jnp.concatenate([keys, keys[:, :pad]], axis=1)
+        sizes = jnp.concatenate([sizes, sizes[:, :pad]], axis=1)
+
+        def block(x):
+            x = x.reshape(members, blocks, some)
+            return jnp.swapaxes(x, 0, 1).reshape(blocks, members * some)
+
+        metrics = jax.lax.map(
+            lambda drawn: (
+                (
+                    score_batch(eqx.combine(arrays, static), task, drawn[0], drawn[1], max_size)
+                ).metrics
+            ),
+            (block(keys), block(sizes)),
+        )
+
+        def unblock(x):
+            x = jnp.swapaxes(x.reshape(blocks, members, some), 0, 1)
+            return x.reshape(members, blocks * some)[:, :count]
+
+        return jax.tree.map(unblock, metrics)
+
+    return jax.shard_map(
+        local,
+        mesh=Mesh(devices, ("member",)),
+        in_specs=(split, split, split),
+        out_specs=split,
+        check_vma=False,
+    )(arrays, keys, sizes)
+
+
+def score_soft_and_hard(
+    machine: NRAM,
+    task: MemoryTask,
+    keys: Key[Array, " batch"],
+    sizes: Int[Array, " batch"],
+    max_size: int,
+) -> Metrics:
+    """Return metrics of a machine as it is and made hard, on the same examples.
+
+    ``agreement`` is the share of the scored cells in which both end with the same value.
+    """
+    examples, _ = _draw(task, keys, sizes, max_size)
+    outputs = run_batch(
+        machine,
+        examples.inputs,
+        steps=jnp.max(examples.steps),
+        max_steps=task.steps(max_size),
+    )
+    hard = run_hard_batch(machine, examples.inputs, examples.steps).memory
+    cells = task.output
+    assert isinstance(cells, MemoryCells)
+    errors = jax.vmap(cells.score)(hard, examples)
+    last = _batch_last(examples)
+    same = jnp.sum((cells.answer(outputs, last) == hard.T) * last.mask, axis=0)
+    return task.metrics(outputs, last) | {
+        "hard_error": errors[task.error],
+        "agreement": same / jnp.maximum(jnp.sum(examples.mask, axis=1), 1),
+    }

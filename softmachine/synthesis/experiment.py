@@ -1,0 +1,81 @@
+"""The experiment that looks for a program behind given examples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from softmachine.core.errors import SoftmachineError
+from softmachine.experiments.curricula import Uniform
+from softmachine.experiments.experiment import (
+    Experiment,
+    SolvedConfig,
+    SolvedTest,
+    TrainingConfig,
+)
+from softmachine.experiments.objectives import NRAMLoss
+from softmachine.experiments.optimizers import OptimizerConfig
+from softmachine.experiments.population import (
+    create_population,
+    is_population,
+    open_population,
+)
+from softmachine.experiments.runs import Run
+from softmachine.experiments.settings import Restart, Search
+from softmachine.machines.nram.nram import NRAMConfig
+from softmachine.tasks.memories.given import Given
+from softmachine.wiring.search import WireSearch
+
+NAME = "synthesize"
+BATCH = 32
+
+
+def synthesis(
+    task: Given, machine: NRAMConfig, *, seed: int = 0, enough: int = 1
+) -> Experiment:
+    """Return an experiment whose members are solved once they are right when made hard.
+
+    What matters is the program, so that a machine that is right only when hard counts, too.
+    Training ends with ``enough`` solved members; a time limit is the caller's.
+    """
+    sizes = task.sizes
+    return Experiment(
+        recipe=NAME,
+        task=task,
+        machine=machine,
+        training=TrainingConfig(
+            seed=seed,
+            batch=BATCH,
+            max_sequences=100_000 * BATCH,
+            optimizer=OptimizerConfig(learning_rate=3e-3, clip_norm=1.0),
+            curriculum=Uniform(smallest=sizes[0], largest=sizes[-1]),
+            objective=NRAMLoss(entropy_decay=0.998, late_entropy_penalty=0.01),
+            gradient_noise=0.005,
+            search=Search(entropy_bonus=(0.01, 0.2)),
+            restarts=(Restart(updates=500, error=0.3), Restart(updates=1_500, error=0.05)),
+            wire_search=WireSearch(updates=50, error=1.0, tables=100_000),
+            solved=SolvedConfig(
+                sequences=128,
+                bits=None,
+                test=SolvedTest(largest=task.held_out(larger=True).sizes[-1], soft=False),
+            ),
+            validate_every=50 * BATCH,
+            checkpoint_every=200 * BATCH,
+            enough=enough,
+        ),
+    )
+
+
+def begin_or_continue(path: Path, experiment: Experiment, members: int) -> list[Run]:
+    """Return the runs of a population, made anew unless it is there already.
+
+    Raises SoftmachineError if it is there, but of another experiment or number of members.
+    """
+    if not is_population(path):
+        return create_population(path, experiment, members)
+    runs = open_population(path)
+    if len(runs) != members or runs[0].experiment != experiment:
+        raise SoftmachineError(
+            f"{path} was begun with other examples or options: choose another directory with "
+            "--run, or repeat its own to continue it"
+        )
+    return runs

@@ -1,0 +1,126 @@
+"""Is a program right that learned from given examples? Tests on the lines of the file.
+
+The program's numbers are plain integers, those of its machine are modulo the number of cells:
+the two are compared in memories that are many times larger than the lines need.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from softmachine.machines.nram.nram import NRAM
+from softmachine.programs.c_code import c_code
+from softmachine.programs.program import Program
+from softmachine.programs.python_code import python_code
+from softmachine.programs.running import Run, load_c, load_python
+from softmachine.programs.verify import Check, Report, run_machine
+from softmachine.synthesis.held_out import SUMMARY, check_lines
+from softmachine.tasks.memories.given import Given
+
+ROOMY = 16
+"""How many times the cells that a line needs a memory has in which a machine is looked at."""
+MOST_CELLS = 4_096
+"""But no more than this, unless the line itself needs them."""
+RANDOM = 1_000
+"""Lists made from the lines: other numbers in their places, up to the largest there is."""
+
+
+def verify_lines(
+    machine: NRAM, task: Given, program: Program, *, seed: int = 0, count: int = RANDOM
+) -> Report:
+    """Return what holds of a program on the examples it was learned from.
+
+    Arguments:
+        machine: the machine that the program comes from.
+        task: the examples.
+        program: the program.
+        seed: of the random lists.
+        count: how many random lists.
+    """
+    run = load_python(python_code(program, SUMMARY, []))
+    lines = [list(x.before) for x in task.part_examples("training")]
+    lines += [list(x.before) for x in task.part_examples("test")]
+    lists = [*lines, *_random_lists(lines, np.random.default_rng(seed), count)]
+    with tempfile.TemporaryDirectory() as directory:
+        native = load_c(c_code(program, SUMMARY, []), Path(directory))
+        checks = [*_right(task, run, "Python")]
+        if native is None:
+            checks.append(Check("skipped", "the C program: there is no C compiler", 0))
+        else:
+            checks += [*_right(task, native, "C"), _same_in_c(run, native, lists)]
+    checks.append(_same_as_machine(machine, task, run, lists))
+    return Report(tuple(checks))
+
+
+def _right(task: Given, run: Run, language: str) -> Iterator[Check]:
+    """Yield whether all examples come out right, those trained on and the others."""
+    report = check_lines(task, run)
+    trained = {example.line for example in task.part_examples("training")}
+    for name, (right, there), among in (
+        ("trained on", report.trained, True),
+        ("held out", report.held_out, False),
+    ):
+        what, wrong = f"right in {language} on the examples {name}", None
+        if right < there:
+            wrong = f"{there - right:,} of {there:,} are wrong"
+            if report.mistake and (report.mistake.example.line in trained) == among:
+                wrong += f"; {report.mistake}"
+        yield Check("tested", what, there, wrong)
+
+
+def _random_lists(
+    lines: Sequence[list[int]], rng: np.random.Generator, count: int
+) -> list[list[int]]:
+    """Return lists as long as lines; half of them have their zeros where the lines have."""
+    found = []
+    largest = max(map(max, lines)) + 1
+    for i in range(count):
+        line = np.array(lines[int(rng.integers(len(lines)))])
+        cells = rng.integers(0, largest + 1, len(line))
+        found.append(np.where((line == 0) & bool(i % 2), 0, cells).tolist())
+    return found
+
+
+def _same_in_c(run: Run, native: Run, lists: Sequence[list[int]]) -> Check:
+    what = "the C program is equal to the Python program on examples and other lists"
+    for cells in lists:
+        expected, found = run(cells), _attempt(native, cells)
+        if found != expected:
+            return Check("tested", what, 0, f"for {cells} Python gives {expected}, C {found}")
+    return Check("tested", what, len(lists))
+
+
+def _same_as_machine(machine: NRAM, task: Given, run: Run, lists: Sequence[list[int]]) -> Check:
+    """Compare with the machine in memories that are large, of two sizes."""
+    what = "equal to the hard machine in memories with room, on examples and other lists"
+    compared = 0
+    for more in (0, 1):
+        answers, memories, steps = [], [], []
+        for cells in lists:
+            laid_out, answer = task.lay_out(cells), run(cells)
+            room = max(len(laid_out.memory), max(map(abs, answer)))
+            room = max(len(laid_out.memory), min(ROOMY * room, MOST_CELLS)) + more
+            if 2 * max(map(abs, answer)) >= room:
+                continue  # modulo so few cells it would be another number
+            answers.append((cells, answer))
+            memories.append(cells + [0] * (room - len(cells)))
+            steps.append(laid_out.steps)
+        compared += len(answers)
+        after = run_machine(machine, memories, steps) if answers else []
+        for (cells, found), memory, left in zip(answers, memories, after, strict=True):
+            expected = left[: len(cells)]
+            if [value % len(memory) for value in found] != expected:
+                wrong = f"for {cells} it gives {found}, the machine {expected}"
+                return Check("tested", what, 0, wrong)
+    return Check("tested", what, compared)
+
+
+def _attempt(run: Run, cells: list[int]) -> list[int] | str:
+    try:
+        return run(cells)
+    except ValueError as error:
+        return str(error)

@@ -1,0 +1,1 @@
+"""Tasks that turn one memory into another."""

@@ -1,0 +1,275 @@
+"""Examples that a user brings: lines of JSON, checked, each error with its line number."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from softmachine.core.errors import ExamplesError
+from softmachine.tasks.memories.remedies import remedy
+
+MOST_CELLS = 4096
+"""The largest memory that an example may need."""
+LEAST_CELLS = 3
+"""The smallest memory that there is: the constants 0, 1 and 2 fit."""
+KEYS = ("input", "output", "mask", "size")
+
+
+@dataclasses.dataclass(frozen=True)
+class GivenExample:
+    """A memory before and after, as somebody wrote it down."""
+
+    line: int
+    """Where it stands in the file, counted from 1."""
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    scored: tuple[bool, ...]
+    """Which cells of ``after`` matter."""
+    size: int
+    """How difficult it is; the number of cells if the line does not say."""
+
+    @property
+    def wanted(self) -> tuple[int, ...]:
+        """The cells afterwards, 0 for those that do not matter."""
+        return tuple(v * counts for v, counts in zip(self.after, self.scored, strict=True))
+
+    @property
+    def memory(self) -> int:
+        """The cells of the smallest memory that holds it, whose values are below that, too."""
+        return max(LEAST_CELLS, len(self.before), 1 + max(self.before), 1 + max(self.wanted))
+
+    def is_right(self, answer: Sequence[int]) -> bool:
+        """Return whether all cells that matter hold what they should."""
+        cells = zip(self.after, answer, self.scored, strict=True)
+        return all(value == found for value, found, counts in cells if counts)
+
+    def to_json(self) -> str:
+        """Return the line that says the same, in full."""
+        value = {
+            "input": self.before,
+            "output": self.after,
+            "mask": [int(counts) for counts in self.scored],
+            "size": self.size,
+        }
+        return json.dumps(value, separators=(",", ":"))
+
+
+class ReadExamples(NamedTuple):
+    """What a file holds."""
+
+    examples: Sequence[GivenExample]
+    repeated: int
+    """How many lines say what an earlier one says."""
+
+
+def extent(cells: Sequence[int]) -> int:
+    """Return the largest number among these and their places, zeros at the end left out.
+
+    A memory of one cell more holds them. At least 1.
+    """
+    return max(1, len(_without_zeros(tuple(cells))) - 1, *cells)
+
+
+def check_cells(cells: Any, name: str = "input") -> None:
+    """Raise ExamplesError unless this is a list of integers from 0 on, at least one."""
+    try:
+        _integers({name: list(cells) if isinstance(cells, tuple) else cells}, name)
+    except ValueError as error:
+        raise ExamplesError(str(error)) from error
+
+
+def read_examples(path: Path) -> ReadExamples:
+    """Return the examples of a file; see `parse_examples`.
+
+    Raises ExamplesError, naming file and line, if it cannot be read or is malformed.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ExamplesError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ExamplesError(f"{path}, line {line}: not UTF-8 text") from error
+    try:
+        examples = parse_examples(text)
+    except ExamplesError as error:
+        raise ExamplesError(f"{path}, {error}") from error
+    lines = sum(1 for line in text.split("\n") if line.strip())
+    return ReadExamples(examples, lines - len(examples))
+
+
+@lru_cache(maxsize=4)
+def parse_examples(text: str) -> Sequence[GivenExample]:
+    """Return the examples of a text, one JSON object a line.
+
+    An object has ``input`` and ``output``, equally long arrays of integers from 0 on; it may
+    have ``mask``, as long, with 1 for the cells of the output that matter (all, without it),
+    and ``size``, an integer from 1 on (the number of cells, without it). Blank lines are left
+    out, and so are examples that say what an earlier one says.
+
+    Raises:
+        ExamplesError: a line is malformed or contradicts an earlier one, or there is none.
+
+    >>> [example] = parse_examples('{"input": [2, 0], "output": [3, 0], "mask": [1, 0]}')
+    >>> example.after, example.scored, example.size, example.memory
+    ((3, 0), (True, False), 2, 4)
+    """
+    examples: list[GivenExample] = []
+    # Memories are filled up with zeros: two inputs that differ in these are one.
+    told: dict[tuple[int, ...], dict[int, tuple[int, int]]] = {}
+    seen: set[tuple[Any, ...]] = set()
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            example = _parse(line, number)
+        except ValueError as error:
+            if number == 1 and text.strip() != line.strip():
+                _refuse_document(text)
+            raise ExamplesError(f"line {number}: {error}") from error
+        _note(example, told.setdefault(_without_zeros(example.before), {}))
+        says = (example.before, example.scored, example.size)
+        if says not in seen:
+            seen.add(says)
+            examples.append(example)
+    if not examples:
+        raise ExamplesError(f"line 1: there are no examples; a line is such as {remedy(None)}")
+    return examples
+
+
+def _parse(line: str, number: int) -> GivenExample:
+    """Return the example of one line; ValueError if it holds none."""
+    try:
+        value = json.loads(line, object_pairs_hook=_object, parse_constant=_refuse)
+    except json.JSONDecodeError as error:
+        what = f"not JSON: {error.msg} at column {error.colno}"
+        raise ValueError(f"{what}; a line is such as {remedy(None)}") from error
+    except RecursionError:
+        raise ValueError("not an example: nested too deep") from None
+    try:
+        before, after, scored = _memories(value)
+    except ValueError as error:
+        raise ValueError(f"{error}; write {remedy(value)}") from error
+    for name, cells in (("output", after), ("mask", scored)):
+        if len(cells) != len(before):
+            such = f"; write {remedy(value)}" if name == "output" else ""
+            raise ValueError(
+                f"ragged: input has {len(before)} cells, {name} has {len(cells)}; they must "
+                f"be equally long{such}"
+            )
+    if set(scored) - {0, 1}:
+        raise ValueError("mask must hold 0 and 1 alone")
+    if not any(scored):
+        raise ValueError("mask scores no cell")
+    example = GivenExample(
+        number, tuple(before), tuple(after), tuple(map(bool, scored)), _size(value)
+    )
+    if example.memory > MOST_CELLS:
+        raise ValueError(
+            f"too big: it needs a memory of {_show(example.memory)} cells, for its cells and "
+            f"with values below that number; the most is {MOST_CELLS}"
+        )
+    return example
+
+
+def _memories(value: Any) -> tuple[list[int], list[int], list[int]]:
+    """Return input, output and mask of an object; ValueError if it is laid out otherwise."""
+    if not isinstance(value, dict):
+        raise ValueError(f"expected an object with {KEYS[0]} and {KEYS[1]}, not {_show(value)}")
+    for key in KEYS[:2]:
+        if key not in value:
+            there = f"; there are {_show(', '.join(value))}" if value else ""
+            raise ValueError(f"the key {key!r} is missing{there}")
+    unknown = [key for key in value if key not in KEYS]
+    if unknown:
+        raise ValueError(f"unknown key {_show(unknown[0])}; there are {', '.join(KEYS)}")
+    before, after = _integers(value, "input"), _integers(value, "output")
+    return before, after, _integers(value, "mask") if "mask" in value else [1] * len(after)
+
+
+def _refuse_document(text: str) -> None:
+    """Raise ExamplesError if all lines together are one JSON value."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return
+    first = value[0] if isinstance(value, list) and value else None
+    try:
+        such = _parse(json.dumps(first), 1).to_json()
+    except ValueError:
+        such = remedy(value)
+    raise ExamplesError(
+        f"line 1: all lines together are one JSON value; write one object a line, without "
+        f"commas between them ('jq -c .[] FILE' makes them of an array): {such}"
+    )
+
+
+def _integers(value: dict[str, Any], key: str) -> list[int]:
+    """Return an array of integers from 0 on."""
+    cells = value[key]
+    if not isinstance(cells, list):
+        raise ValueError(f"{key} must be an array of integers, not {_show(cells)}")
+    if not cells:
+        raise ValueError(f"{key} is empty")
+    for place, cell in enumerate(cells):
+        if isinstance(cell, bool) or not isinstance(cell, int):
+            raise ValueError(f"{key}[{place}] must be an integer, not {_show(cell)}")
+        if cell < 0:
+            raise ValueError(f"{key}[{place}] is negative: {_show(cell)}")
+    return cells
+
+
+def _size(value: dict[str, Any]) -> int:
+    """Return the size."""
+    size = value.get("size", len(value["input"]))
+    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= MOST_CELLS:
+        raise ValueError(f"size must be an integer in 1..{MOST_CELLS}, not {_show(size)}")
+    return size
+
+
+def _note(example: GivenExample, told: dict[int, tuple[int, int]]) -> None:
+    """Note which cells an example tells; raise if another one of that input told otherwise.
+
+    ``told`` has for each cell the value and the line that says so.
+    """
+    for cell, (value, counts) in enumerate(zip(example.after, example.scored, strict=True)):
+        if not counts:
+            continue
+        earlier, line = told.setdefault(cell, (value, example.line))
+        if value != earlier:
+            raise ExamplesError(
+                f"line {example.line}: contradicts line {line}: the same input (zeros at the "
+                f"end do not count), but cell {cell} of the output is {value} here and "
+                f"{earlier} there"
+            )
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; ValueError if a key stands twice."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return value
+
+
+def _refuse(name: str) -> None:
+    """Refuse what is no JSON, though Python's reader takes it."""
+    raise ValueError(f"not JSON: {name}")
+
+
+def _show(value: Any, most: int = 40) -> str:
+    """Return a value in a few letters."""
+    if isinstance(value, int) and abs(value) > 10**18:
+        return "a number of more than 18 digits"
+    text = repr(value)
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
+def _without_zeros(cells: tuple[int, ...]) -> tuple[int, ...]:
+    """Return cells without the zeros at their end."""
+    last = max((i for i, cell in enumerate(cells) if cell), default=-1)
+    return cells[: last + 1]

@@ -1,0 +1,1 @@
+"""Tasks with an input and an output per step."""

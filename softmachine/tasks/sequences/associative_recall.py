@@ -1,0 +1,140 @@
+"""The associative recall task: shown one item of a list, name the next."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from softmachine.core.choices import Count, check_fields
+from softmachine.tasks.outputs import Bits
+from softmachine.tasks.rendering import Rows, render_bits
+from softmachine.tasks.task import Answer, Example, SequenceTask, due
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AssociativeRecall(SequenceTask):
+    """Hear ``size`` items, then one of them again; answer with the item that followed it.
+
+    An item is ``item_length`` random vectors of ``width`` bits, with a delimiter before
+    it on a channel of its own. The query, any item but the last, stands between two query
+    delimiters, on another channel. Source: Graves et al. 2014 (arXiv 1410.5401), section
+    4.3.
+
+    >>> task = AssociativeRecall(width=2, item_length=2)
+    >>> example = task.sample(jax.random.key(0), 3, max_size=3)
+    >>> print(task.render(example))
+    input   .01.10.01.01...
+            .11.01.10.11...
+    item    #..#..#........
+    query   .........#..#..
+    target  .............10
+            .............01
+
+    The paper's items have 18 bits:
+
+    >>> int(AssociativeRecall().sample(jax.random.key(0), 3, max_size=6).mask.sum())
+    18
+    """
+
+    width: Count = 6
+    item_length: Count = 3
+    output = Bits()
+    smallest = 2
+
+    def __post_init__(self) -> None:
+        """Check the sizes."""
+        check_fields(self)
+
+    @property
+    def input_size(self) -> int:
+        """The bits, the item delimiter, the query delimiter."""
+        return self.width + 2
+
+    @property
+    def output_size(self) -> int:
+        """The bits."""
+        return self.width
+
+    def steps(self, size: Any) -> Any:
+        """Return the steps of the items, the query between its delimiters, the answer."""
+        return (self.item_length + 1) * size + 2 * self.item_length + 2
+
+    def items(self, size: int) -> int:
+        """Return the number of vectors of all items."""
+        return self.item_length * size
+
+    @property
+    def input_labels(self) -> list[str]:
+        """The bits, the item delimiter, the query delimiter."""
+        return [*super().input_labels[:-2], "item", "query"]
+
+    def answer(self, inputs: Float[np.ndarray, "steps inputs"]) -> Answer | None:
+        """Return targets and mask for the inputs of a whole example.
+
+        Of several items like the query, the first is meant.
+        """
+        block = self.item_length + 1
+        count = len(inputs) // block - 2
+        if count < 2 or len(inputs) != self.steps(count):
+            return None
+        time, asked = np.arange(len(inputs)), block * count
+        bits = inputs[: asked + block, :-2].reshape(count + 1, block, self.width) > 0
+        expected = np.zeros(inputs.shape, np.float32)
+        bits[:, 0] = 0
+        expected[: asked + block, :-2] = bits.reshape(-1, self.width)
+        expected[:, -2] = (time < asked) & (time % block == 0)
+        expected[[asked, asked + block], -1] = 1
+        meant = np.flatnonzero((bits[:-2] == bits[-1]).all(axis=(1, 2)))
+        if not len(meant) or not np.array_equal(inputs, expected):
+            return None
+        return due(bits[meant[0] + 1, 1:], asked + block + 1, len(inputs))
+
+    def sample(
+        self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
+    ) -> Example:
+        """Draw ``size`` items, at least two, and which to ask for."""
+        self.check_size(size, max_size)
+        bits_key, query_key = jax.random.split(key)
+        shape = (max_size, self.item_length, self.width)
+        bits = jax.random.bernoulli(bits_key, 0.5, shape).astype(jnp.float32)
+        query = jax.random.randint(query_key, (), 0, size - 1)
+        block, place = self.item_length + 1, self.item_length
+        time = jnp.arange(self.steps(max_size))
+        listed = time < block * size
+        asked = block * size  # the first query delimiter
+        closed = asked + block  # the second
+        with_gap = jnp.pad(bits, ((0, 0), (1, 0), (0, 0))).reshape(-1, self.width)
+        items = jnp.pad(with_gap, ((0, len(time) - len(with_gap)), (0, 0)))
+        question = bits[query][(time - asked - 1) % place]
+        answer = bits[query + 1][(time - closed - 1) % place]
+        in_question = (time > asked) & (time < closed)
+        mask = ((time > closed) & (time <= closed + place)).astype(jnp.float32)[:, None]
+        inputs = items * listed[:, None] + question * in_question[:, None]
+        item_delimiter = (listed & (time % block == 0)).astype(jnp.float32)
+        query_delimiter = ((time == asked) | (time == closed)).astype(jnp.float32)
+        return Example(
+            inputs=jnp.column_stack([inputs, item_delimiter, query_delimiter]),
+            targets=answer * mask,
+            mask=jnp.broadcast_to(mask, (len(time), self.width)),
+            steps=jnp.asarray(self.steps(size)),
+        )
+
+    def render(
+        self, example: Example, outputs: Float[Array, "steps width"] | None = None
+    ) -> str:
+        """Return rows of bits over time; wrong output bits are marked ``x``."""
+        steps = int(example.steps)
+        inputs = np.asarray(example.inputs)[:steps]
+        item, query = inputs[:, -2] > 0, inputs[:, -1] > 0
+        answered = np.asarray(example.mask)[:steps].max(axis=1) > 0
+        rows = [
+            Rows("input", inputs[:, : self.width], ~item & ~query & ~answered),
+            Rows("item", inputs[:, -2:-1], item, marker="#"),
+            Rows("query", inputs[:, -1:], query, marker="#"),
+        ]
+        return render_bits(rows, example, outputs, [("target", self.width)])

@@ -1,0 +1,170 @@
+"""The repeat copy task: say a sequence again, as often as asked, then stop."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from softmachine.core.choices import Bounds, Count, check_fields
+from softmachine.tasks.outputs import Bits
+from softmachine.tasks.rendering import Rows, render_bits
+from softmachine.tasks.task import Answer, Example, SequenceTask, due
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RepeatCopy(SequenceTask):
+    """Copy ``size`` random vectors of ``width`` bits R times, then raise an end marker.
+
+    Inputs are the vectors, a delimiter on a channel of its own, then R on another,
+    normalised to mean 0 and variance 1 over ``normalized_over``. The end marker has an
+    output channel of its own. R is uniform in ``repeats`` for every example. Source:
+    Graves et al. 2014 (arXiv 1410.5401), section 4.2; widths from its parameter counts.
+
+    >>> task = RepeatCopy(width=2, repeats=(2, 3))
+    >>> example = task.sample(jax.random.key(0), 2, max_size=2)
+    >>> print(task.render(example))
+    input   01.......
+            11.......
+    delim   ..#......
+    R = 2   ...#.....
+    target  ....01010
+            ....11110
+    end     ....00001
+
+    How often to repeat can be fixed, as in the paper's test of generalisation:
+
+    >>> often = RepeatCopy(repeats=(20, 20))
+    >>> int(often.sample(jax.random.key(0), 10, max_size=10).steps)
+    213
+    """
+
+    width: Count = 6
+    repeats: tuple[Count, Count] = (1, 10)
+    """Fewest and most repeats."""
+    normalized_over: tuple[int, int] = (1, 10)
+    """The range whose mean and standard deviation normalise R: that of the training."""
+    noise: Annotated[float, Bounds(least=0, below=0.5)] = 0.0
+    """How far R, as the machine sees it, is off in training: by a uniform draw from ± this.
+    A count that is to come out right all the same has to fall by as much for each repeat as
+    it rises with R. Tests do without."""
+    output = Bits()
+
+    def __post_init__(self) -> None:
+        """Check width and ranges."""
+        check_fields(self)
+        fewest, most = self.repeats
+        if fewest > most:
+            raise ValueError(f"repeat copy repeats must be (fewest, most), not {fewest, most}")
+        low, high = self.normalized_over
+        if not low < high:
+            raise ValueError(
+                f"repeat copy normalized_over must be a range of at least two numbers, not "
+                f"{low, high}"
+            )
+
+    def held_out(self, *, larger: bool = False) -> RepeatCopy:
+        """Return the task without noise."""
+        del larger
+        return dataclasses.replace(self, noise=0.0)
+
+    @property
+    def input_size(self) -> int:
+        """The bits, the delimiter, the number of repeats."""
+        return self.width + 2
+
+    @property
+    def output_size(self) -> int:
+        """The bits and the end marker."""
+        return self.width + 1
+
+    def steps(self, size: int) -> int:
+        """Return the steps for most repeats: size, 2, size for each repeat, 1."""
+        return size + 2 + size * self.repeats[1] + 1
+
+    def items(self, size: int) -> int:
+        """Return ``size``: one row per vector."""
+        return size
+
+    @property
+    def input_labels(self) -> list[str]:
+        """The bits, the delimiter, the number of repeats."""
+        return [*super().input_labels[:-2], "delimiter", "repeats"]
+
+    @property
+    def output_labels(self) -> list[str]:
+        """The bits and the end marker."""
+        return [*super().output_labels[:-1], "end"]
+
+    def answer(self, inputs: Float[np.ndarray, "steps inputs"]) -> Answer | None:
+        """Return targets and mask for the inputs of a whole example."""
+        size = int(np.argmax(inputs[:, self.width]))
+        repeats, rest = divmod(len(inputs) - size - 3, max(size, 1))
+        if size < 1 or repeats < 1 or rest:
+            return None
+        expected = np.zeros(inputs.shape, np.float32)
+        expected[:size, : self.width] = inputs[:size, : self.width] > 0
+        expected[size, self.width] = 1
+        expected[size + 1, -1] = inputs[size + 1, -1]
+        lowest, highest = (self.normalize(repeats + x) for x in (-self.noise, self.noise))
+        heard = lowest - 1e-3 <= inputs[size + 1, -1] <= highest + 1e-3
+        if not heard or not np.allclose(inputs, expected, atol=1e-3):
+            return None
+        said = np.tile(expected[:size, : self.width], (repeats, 1))
+        said = np.pad(said, ((0, 1), (0, 1)))
+        said[-1, -1] = 1
+        return due(said, size + 2, len(inputs))
+
+    def normalize(self, repeats: Any) -> Any:
+        """Return a number of repeats as the machine sees it."""
+        low, high = self.normalized_over
+        return (repeats - (low + high) / 2) / (((high - low + 1) ** 2 - 1) / 12) ** 0.5
+
+    def sample(
+        self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
+    ) -> Example:
+        """Draw ``size`` vectors and how often to repeat them."""
+        self.check_size(size, max_size)
+        bits_key, repeats_key = jax.random.split(key)
+        bits = jax.random.bernoulli(bits_key, 0.5, (max_size, self.width)).astype(jnp.float32)
+        fewest, most = self.repeats
+        repeats = jax.random.randint(repeats_key, (), fewest, most + 1)
+        time = jnp.arange(self.steps(max_size))[:, None]
+        seen = jnp.pad(bits, ((0, len(time) - max_size), (0, 0))) * (time < size)
+        delimiter = (time == size).astype(jnp.float32)
+        heard = repeats + self._draw_noise(key) if self.noise else repeats
+        asked = self.normalize(heard).astype(jnp.float32) * (time == size + 1)
+        begin, end = size + 2, size + 2 + size * repeats
+        said = bits[(time[:, 0] - begin) % size] * ((time >= begin) & (time < end))
+        marker = (time == end).astype(jnp.float32)
+        mask = ((time >= begin) & (time <= end)).astype(jnp.float32)
+        return Example(
+            inputs=jnp.concatenate([seen, delimiter, asked], axis=1),
+            targets=jnp.concatenate([said, marker], axis=1),
+            mask=jnp.broadcast_to(mask, (len(time), self.output_size)),
+            steps=jnp.asarray(end + 1),
+        )
+
+    def _draw_noise(self, key: PRNGKeyArray) -> Float[Array, ""]:
+        key = jax.random.fold_in(key, 2)
+        return jax.random.uniform(key, (), minval=-self.noise, maxval=self.noise)
+
+    def render(
+        self, example: Example, outputs: Float[Array, "steps width"] | None = None
+    ) -> str:
+        """Return rows of bits over time; wrong output bits are marked ``x``."""
+        steps = int(example.steps)
+        inputs = np.asarray(example.inputs)[:steps]
+        size = int(np.argmax(inputs[:, self.width]))
+        time = np.arange(steps)
+        repeats = (steps - size - 3) // size
+        rows = [
+            Rows("input", inputs[:, : self.width], time < size),
+            Rows("delim", inputs[:, -2:-1], time == size, marker="#"),
+            Rows(f"R = {repeats}", inputs[:, -1:], time == size + 1, marker="#"),
+        ]
+        return render_bits(rows, example, outputs, [("target", self.width), ("end", 1)])

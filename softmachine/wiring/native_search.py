@@ -1,0 +1,377 @@
+"""The search for wires as native code: tens of thousands of tables of wires a second.
+
+Compiled by Numba when it is first called. All compiled functions stand in this one file, or
+Numba's cache would not notice that one of them has changed. They have no annotations, which
+Numba has no use for.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numba
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from softmachine.machines.nram.gates import find_gates
+from softmachine.machines.nram.nram import NRAMConfig
+
+LOOK_UP, READ, WRITE = range(3)
+STOP_CHANGED, ASSIGNED, COPIED = 0.01, 0.05, 0.02
+"""How often a change is one of whether to stop, of the circuit that a pattern has, or a whole
+circuit copied over another one; otherwise it is one wire."""
+SLACK = 3
+"""A table is given up before its end once it is so many examples behind the one it comes from,
+and behind what its mistakes may be at the end."""
+
+
+class Workings(NamedTuple):
+    """What gates do in memories of a few sizes, as arrays."""
+
+    registers: int
+    kinds: Int[np.ndarray, " gates"]
+    """LOOK_UP, READ or WRITE."""
+    arities: Int[np.ndarray, " gates"]
+    first_rows: Int[np.ndarray, " gates"]
+    """Where each gate's arguments stand among the rows of choices; see `NRAM.plan`."""
+    register_row: int
+    """The row of the first register."""
+    results: Int[np.ndarray, "memories gates values values"]
+    """What a gate gives for its arguments, if it is looked up, in memories of each size."""
+    place: Int[np.ndarray, " cells"]
+    """Where the results for a memory of so many cells stand."""
+    sources: Int[np.ndarray, " rows"]
+    """From how many slots, the first ones, each row can take; 0 for rows without a choice."""
+    write_returns_value: bool
+
+
+class Examples(NamedTuple):
+    """Examples, and what each wrong cell of theirs costs."""
+
+    memories: Int[np.ndarray, "examples cells"]
+    targets: Int[np.ndarray, "examples cells"]
+    scored: Bool[np.ndarray, "examples cells"]
+    steps: Int[np.ndarray, " examples"]
+    cells: Int[np.ndarray, " examples"]
+    weights: Float[np.ndarray, " examples"]
+    """Such that all cells together cost 1."""
+
+
+class Circuits(NamedTuple):
+    """Circuits, and which of them works for which pattern of zeros."""
+
+    sources: Int[np.ndarray, "circuits rows"]
+    stop: Bool[np.ndarray, " circuits"]
+    of_pattern: Int[np.ndarray, " patterns"]
+
+
+def workings(
+    config: NRAMConfig, cells: Int[np.ndarray, " memories"], active: int | None = None
+) -> Workings:
+    """Return what a machine's gates do in memories of so many cells, or so many.
+
+    ``active``: how many registers may change, if not all; the rest stay 0.
+    """
+    gates = find_gates(config.gates)
+    kinds, first_rows, rows, sources = [], [], 0, []
+    sizes = np.unique(cells)
+    results = np.zeros((len(sizes), len(gates), sizes[-1], sizes[-1]), np.int32)
+    place = np.zeros(sizes[-1] + 1, np.int32)
+    place[sizes] = np.arange(len(sizes))
+    for i, gate in enumerate(gates):
+        kinds.append({"": LOOK_UP, "read": READ, "write": WRITE}[gate.memory])
+        first_rows.append(rows)
+        if gate.arity:
+            rows += 2
+            known = config.registers + i
+            sources += [known, known * (gate.arity == 2)]
+        for number, values in enumerate([] if gate.memory else sizes.tolist()):
+            table = gate.table(values)
+            results[number, i, :values, :values] = table.reshape(
+                table.shape + (1,) * (2 - gate.arity)
+            )
+    active = config.registers if active is None else active
+    everything = config.registers + len(gates)
+    sources += [everything] * active + [0] * (config.registers - active)
+    return Workings(
+        config.registers,
+        np.array(kinds, np.int32),
+        np.array([gate.arity for gate in gates], np.int32),
+        np.array(first_rows, np.int32),
+        rows,
+        results,
+        place,
+        np.array(sources, np.int32),
+        config.write_returns == "value",
+    )
+
+
+def prepare(
+    memories: Int[np.ndarray, "examples cells"],
+    targets: Int[np.ndarray, "examples cells"],
+    scored: Bool[np.ndarray, "examples cells"],
+    steps: Int[np.ndarray, " examples"],
+    cells: Int[np.ndarray, " examples"],
+) -> Examples:
+    """Return examples that count the same, however many cells of theirs are scored."""
+    return Examples(
+        memories.astype(np.int32),
+        targets.astype(np.int32),
+        np.ascontiguousarray(scored),
+        steps.astype(np.int32),
+        cells.astype(np.int32),
+        1 / np.maximum(scored.sum(axis=1), 1) / len(scored),
+    )
+
+
+def _native(function: Callable) -> Callable:
+    """Compile a function, without what may have been put around it to check annotations."""
+    return numba.njit(cache=True, nogil=True)(inspect.unwrap(function))
+
+
+def random_circuits(works: Workings, count: int, rng: np.random.Generator) -> Circuits:
+    """Return circuits drawn at random, none of which stops, for patterns at random."""
+    bounds = np.maximum(works.sources, 1)
+    sources = rng.integers(0, bounds, (count, len(bounds)), np.int32)
+    idle = works.sources[works.register_row :] == 0
+    sources[:, works.register_row :][:, idle] = np.flatnonzero(idle)
+    return Circuits(
+        sources,
+        np.zeros(count, bool),
+        rng.integers(0, count, 2**works.registers, np.int32),
+    )
+
+
+@_native
+def anneal(works, start, examples, tables, hot, cold, more_changes, seed, ended):
+    """Change circuits at random, rarely keeping what makes more mistakes, ever more rarely.
+
+    A change that adds ``d`` to the mean share of wrong cells is kept with probability
+    ``exp(-d / temperature)``; the temperature falls evenly from ``hot`` to ``cold``. Source:
+    Kirkpatrick, Gelatt and Vecchi 1983. Ends without a mistake, after ``tables`` tables, or
+    once ``ended[0]`` is true.
+    Each differs from the one it comes from in a choice that matters and, on average,
+    ``more_changes`` more; choices that do not matter change along for free.
+
+    Returns the circuits that made fewest mistakes, their mean share of wrong cells, and how
+    many tables were run.
+    """
+    np.random.seed(seed)
+    kept, changed, best = _copy(start), _copy(start), _copy(start)
+    ran, now = _nothing_ran(works, start, examples), _nothing_ran(works, start, examples)
+    error = least = _run(works, kept, examples, np.inf, now, ran)
+    met, used = np.flatnonzero(ran.met), np.flatnonzero(ran.used)
+    tried = 1
+    while least > 0 and tried < tables and not ended[0]:
+        temperature = hot + (cold - hot) * tried / tables
+        limit = error - temperature * np.log(1 - np.random.random())
+        _overwrite(changed, kept)
+        _change(works, changed, ran, met, used, more_changes)
+        tried += 1
+        result = _run(works, changed, examples, limit, ran, now)
+        if result <= limit:
+            error = result
+            _overwrite(kept, changed)
+            ran, now = now, ran
+            met, used = np.flatnonzero(ran.met), np.flatnonzero(ran.used)
+            if error < least:
+                least = error
+                _overwrite(best, kept)
+    return best, least, tried
+
+
+@_native
+def simplify(works, start, examples, tables, more_changes, seed):
+    """Change circuits that make no mistake at random, keeping what is no larger.
+
+    Returns the circuits, and which patterns they meet.
+    """
+    np.random.seed(seed)
+    kept, changed = _copy(start), _copy(start)
+    ran, now = _nothing_ran(works, start, examples), _nothing_ran(works, start, examples)
+    _run(works, kept, examples, np.inf, now, ran)
+    size = _size(works, kept, ran)
+    met, used = np.flatnonzero(ran.met), np.flatnonzero(ran.used)
+    for _ in range(tables):
+        _overwrite(changed, kept)
+        _change(works, changed, ran, met, used, more_changes)
+        if _run(works, changed, examples, 0.0, ran, now) == 0:
+            changed_size = _size(works, changed, now)
+            if changed_size <= size:
+                size = changed_size
+                _overwrite(kept, changed)
+                ran, now = now, ran
+                met, used = np.flatnonzero(ran.met), np.flatnonzero(ran.used)
+    return kept, ran.met
+
+
+class Ran(NamedTuple):
+    """What was seen of circuits while they ran."""
+
+    met: Bool[np.ndarray, " patterns"]
+    used: Bool[np.ndarray, " circuits"]
+    gates: Int[np.ndarray, "circuits gates"]
+    """Of each circuit that was used, the gates whose results matter, in their order."""
+    many: Int[np.ndarray, " circuits"]
+    """How many there are."""
+    matter: Bool[np.ndarray, "circuits rows"]
+    """Rows of choices that matter."""
+    mistakes: Float[np.ndarray, " examples"]
+    """Weighted wrong cells up to each example."""
+
+
+@_native
+def _nothing_ran(works, circuits, examples):
+    count, gates = len(circuits.stop), len(works.kinds)
+    return Ran(
+        np.zeros(len(circuits.of_pattern), np.bool_),
+        np.zeros(count, np.bool_),
+        np.zeros((count, gates), np.int32),
+        np.zeros(count, np.int32),
+        np.zeros((count, len(works.sources)), np.bool_),
+        np.full(len(examples.steps), np.inf),
+    )
+
+
+@_native
+def _copy(circuits):
+    return Circuits(circuits.sources.copy(), circuits.stop.copy(), circuits.of_pattern.copy())
+
+
+@_native
+def _overwrite(circuits, others):
+    circuits.sources[:] = others.sources
+    circuits.stop[:] = others.stop
+    circuits.of_pattern[:] = others.of_pattern
+
+
+@_native
+def _size(works, circuits, ran):
+    """Return how much there is to read: circuits, gates, registers that change, patterns."""
+    size = ran.met.sum()
+    for circuit in np.flatnonzero(ran.used):
+        size += 1 + ran.many[circuit]
+        for register in range(works.registers):
+            size += circuits.sources[circuit, works.register_row + register] != register
+    return size
+
+
+@_native
+def _change(works, circuits, ran, met, used, more_changes):
+    """Change choices until as many of those that matter are changed as were drawn."""
+    sources, count = circuits.sources, len(circuits.stop)
+    wanted = 1 + np.random.poisson(more_changes)
+    while wanted > 0:
+        circuit, kind = used[np.random.randint(len(used))], np.random.random()
+        if kind < STOP_CHANGED:
+            circuits.stop[circuit] = not circuits.stop[circuit]
+            wanted -= 1
+        elif kind < STOP_CHANGED + ASSIGNED:
+            circuits.of_pattern[met[np.random.randint(len(met))]] = np.random.randint(count)
+            wanted -= 1
+        elif kind < STOP_CHANGED + ASSIGNED + COPIED:
+            other = np.random.randint(count)
+            sources[other] = sources[circuit]
+            circuits.stop[other] = circuits.stop[circuit]
+            wanted -= ran.used[other]
+        else:
+            row = np.random.randint(len(works.sources))
+            if works.sources[row]:
+                sources[circuit, row] = np.random.randint(works.sources[row])
+                wanted -= ran.matter[circuit, row]
+
+
+@_native
+def _run(works, circuits, examples, limit, before, ran):
+    """Return the weighted number of wrong cells; infinity as soon as it is above ``limit``.
+
+    Also as soon as it is too far behind what ran ``before``, see `SLACK`.
+
+    Without calls and slices in the inner loops, which would cost more than their work.
+    """
+    registers, register_row, value_returned, total = (
+        works.registers, works.register_row, works.write_returns_value, 0.0
+    )  # fmt: skip
+    kinds, arities, first_rows, results = (
+        works.kinds, works.arities, works.first_rows, works.results
+    )  # fmt: skip
+    sources, of_pattern = circuits.sources, circuits.of_pattern
+    gates, many = ran.gates, ran.many
+    # Not a number, and no total is above that, if nothing ran before.
+    behind = limit - before.mistakes[-1] + SLACK / len(examples.steps)
+    ran.met[:] = False
+    ran.used[:] = False
+    memory = np.empty(examples.memories.shape[1], np.int32)
+    slots = np.zeros(registers + len(kinds), np.int32)
+    following = np.zeros(registers, np.int32)
+    for i in range(len(examples.steps)):
+        cells = examples.cells[i]
+        size = works.place[cells]
+        for cell in range(cells):
+            memory[cell] = examples.memories[i, cell]
+        for register in range(registers):
+            slots[register] = 0
+        for _ in range(examples.steps[i]):
+            pattern = 0
+            for register in range(registers):
+                if slots[register] == 0:
+                    pattern |= 1 << register
+            ran.met[pattern] = True
+            circuit = of_pattern[pattern]
+            if not ran.used[circuit]:
+                ran.used[circuit] = True
+                _find_what_matters(works, sources, circuit, ran)
+            for place in range(many[circuit]):
+                gate = gates[circuit, place]
+                row, first, second = first_rows[gate], 0, 0
+                if arities[gate] > 0:
+                    first = slots[sources[circuit, row]]
+                    if arities[gate] == 2:
+                        second = slots[sources[circuit, row + 1]]
+                if kinds[gate] == LOOK_UP:
+                    result = results[size, gate, first, second]
+                elif kinds[gate] == READ:
+                    result = memory[first]
+                else:
+                    memory[first] = second
+                    result = second if value_returned else 0
+                slots[registers + gate] = result
+            for register in range(registers):
+                following[register] = slots[sources[circuit, register_row + register]]
+            for register in range(registers):
+                slots[register] = following[register]
+            if circuits.stop[circuit]:
+                break
+        wrong = 0
+        for cell in range(cells):
+            if examples.scored[i, cell] and memory[cell] != examples.targets[i, cell]:
+                wrong += 1
+        total += wrong * examples.weights[i]
+        ran.mistakes[i] = total
+        if total > limit or total > before.mistakes[i] + behind:
+            return np.inf
+    return total
+
+
+@_native
+def _find_what_matters(works, sources, circuit, ran):
+    """Note the rows and gates from which registers or memory depend."""
+    registers, gates, matter = works.registers, len(works.kinds), ran.matter
+    for row in range(len(works.sources)):
+        matter[circuit, row] = False
+    wanted = np.zeros(registers + gates, np.bool_)
+    for row in range(works.register_row, works.register_row + registers):
+        matter[circuit, row] = wanted[sources[circuit, row]] = True
+    many = 0
+    for gate in range(gates - 1, -1, -1):
+        if wanted[registers + gate] or works.kinds[gate] == WRITE:
+            many += 1
+            ran.gates[circuit, gates - many] = gate
+            first = works.first_rows[gate]
+            for row in range(first, first + works.arities[gate]):
+                matter[circuit, row] = wanted[sources[circuit, row]] = True
+    for place in range(many):
+        ran.gates[circuit, place] = ran.gates[circuit, gates - many + place]
+    ran.many[circuit] = many

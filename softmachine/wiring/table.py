@@ -1,0 +1,133 @@
+"""Hard machines as tables: which choices belong to which pattern of zeros, and running them.
+
+In NumPy, many examples at once, each with a memory of its own size and, for a search, a table
+of its own. Gates count modulo the size of the example's memory.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from softmachine.core.errors import SoftmachineError
+from softmachine.machines.nram.gates import find_gates
+from softmachine.machines.nram.hard import hard_wirings
+from softmachine.machines.nram.nram import MLP, NRAM, NRAMConfig
+
+MOST_REGISTERS = 12
+"""There are two to this power patterns at most."""
+
+
+class WiringTable(NamedTuple):
+    """What a machine without a state of its controller chooses, for every pattern of zeros.
+
+    Patterns have the numbers of `softmachine.machines.nram.hard.pattern_number`.
+    """
+
+    sources: Int[np.ndarray, "*tables patterns rows"]
+    """For every row of choices, the slot it takes; see `NRAM.plan`."""
+    stop: Bool[np.ndarray, "*tables patterns"]
+
+
+class WiringRun(NamedTuple):
+    """What became of some examples."""
+
+    memories: Int[np.ndarray, "examples cells"]
+    steps: Int[np.ndarray, " examples"]
+    """Steps taken."""
+    patterns: Bool[np.ndarray, "examples patterns"]
+    """Which patterns were met."""
+
+
+def read_wiring(machine: NRAM) -> WiringTable:
+    """Return the most likely choices of a machine for every pattern.
+
+    Raises SoftmachineError for a controller with a state, or too many registers.
+    """
+    registers = machine.config.registers
+    if not isinstance(machine.controller, MLP):
+        raise SoftmachineError("a recurrent controller has no table of patterns")
+    if registers > MOST_REGISTERS:
+        raise SoftmachineError(
+            f"{registers} registers have too many patterns of zeros; at most {MOST_REGISTERS} "
+            "registers are possible"
+        )
+    wirings = hard_wirings(machine)
+    return WiringTable(np.asarray(wirings.sources), np.asarray(wirings.stop))
+
+
+def run_wiring(
+    config: NRAMConfig,
+    table: WiringTable,
+    memories: Int[np.ndarray, "examples cells"],
+    steps: Int[np.ndarray, " examples"],
+    *,
+    values: Int[np.ndarray, " examples"] | None = None,
+    table_of: Int[np.ndarray, " examples"] | None = None,
+) -> WiringRun:
+    """Run examples until they stop, or for so many steps.
+
+    Arguments:
+        config: that of the machine.
+        table: its choices, or those of several machines, on a leading axis.
+        memories: one per example; values are below the number of its cells.
+        steps: how many steps each takes at most.
+        values: M of each example, if it has fewer cells than the array; the rest is ignored.
+        table_of: for several machines, which is each example's.
+    """
+    memories = np.array(memories, np.int64)
+    count, cells = memories.shape
+    values = np.full(count, cells) if values is None else values
+    registers = np.zeros((count, config.registers), np.int64)
+    patterns = np.zeros((count, table.stop.shape[-1]), bool)
+    taken, going = np.zeros(count, np.int64), np.asarray(steps) > 0
+    while going.any():
+        live = np.flatnonzero(going)
+        met = (registers[live] == 0) @ (1 << np.arange(config.registers))
+        patterns[live, met] = True
+        place = (met,) if table_of is None else (table_of[live], met)
+        registers[live] = _work(
+            config, table.sources[place], registers[live], memories, live, values[live]
+        )
+        taken[live] += 1
+        going[live] = ~table.stop[place] & (taken[live] < np.asarray(steps)[live])
+    return WiringRun(memories, taken, patterns)
+
+
+def live_rows(config: NRAMConfig, sources: Int[np.ndarray, " rows"]) -> list[int]:
+    """Return the rows of choices from which registers or memory depend, in order."""
+    gates = find_gates(config.gates)
+    registers = config.registers
+    row_of, row = [], 0
+    for gate in gates:
+        row_of.append(row)
+        row += 2 if gate.arity else 0
+    live = list(range(row, row + registers))
+    wanted = {int(sources[i]) - registers for i in live}
+    for i in reversed(range(len(gates))):
+        if i in wanted or gates[i].memory == "write":
+            rows = [row_of[i] + argument for argument in range(gates[i].arity)]
+            live += rows
+            wanted |= {int(sources[r]) - registers for r in rows}
+    return sorted(live)
+
+
+def _work(config, sources, registers, memories, live, values):
+    """Let all gates work; write into the memories and return the registers afterwards."""
+    each, row = np.arange(len(live)), 0
+    slots = list(registers.T)
+    for gate in find_gates(config.gates):
+        known = np.stack(slots)
+        arguments = [known[sources[:, row + i], each] for i in range(gate.arity)]
+        row += 2 if gate.arity else 0
+        if gate.memory == "read":
+            result = memories[live, arguments[0]]
+        elif gate.memory == "write":
+            memories[live, arguments[0]] = arguments[1]
+            result = arguments[1] * (config.write_returns == "value")
+        else:
+            result = gate.integer(*arguments, values)
+        slots.append(np.broadcast_to(result, live.shape))
+    return np.stack(slots)[sources[:, row:].T, each].T

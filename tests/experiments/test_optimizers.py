@@ -1,0 +1,228 @@
+"""Graves's RMSProp against a plain loop; clipping, warm-up and schedules."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from softmachine.experiments.optimizers import OptimizerConfig, graves_rmsprop
+
+SHAPES = {"scalar": (), "vector": (5,), "matrix": (3, 4)}
+
+
+def random_gradients(steps, seed=0):
+    rng = np.random.default_rng(seed)
+    return [
+        {
+            name: rng.normal(size=shape) * 10 ** rng.uniform(-3, 1)
+            for name, shape in SHAPES.items()
+        }
+        for _ in range(steps)
+    ]
+
+
+def numpy_rmsprop(gradients, rates, decay=0.95, momentum=0.9, epsilon=1e-4):
+    """Graves 2013, Eq. 38 to 41, for one parameter; today's rate on the whole step."""
+    n = m = d = 0.0
+    for g, rate in zip(gradients, rates, strict=True):
+        n = decay * n + (1 - decay) * g**2
+        m = decay * m + (1 - decay) * g
+        d = momentum * d - g / np.sqrt(n - m**2 + epsilon)
+        yield rate * d
+
+
+def updates_of(transformation, gradients, parameters=None):
+    if parameters is None:
+        parameters = jax.tree.map(jnp.zeros_like, gradients[0])
+    state, updates = transformation.init(parameters), []
+    update = jax.jit(transformation.update)
+    for gradient in gradients:
+        step, state = update(jax.tree.map(jnp.asarray, gradient), state, parameters)
+        updates.append(jax.tree.map(np.asarray, step))
+    return updates
+
+
+@pytest.mark.parametrize(
+    "options", [{}, dict(decay=0.8, momentum=0.5, epsilon=1e-2)], ids=["paper", "other"]
+)
+def test_graves_rmsprop_is_the_paper_s_loop(options):
+    gradients = random_gradients(20)
+    with jax.enable_x64(True):
+        updates = updates_of(graves_rmsprop(1e-3, **options), gradients)
+    for name in SHAPES:
+        expected = numpy_rmsprop([g[name] for g in gradients], [1e-3] * 20, **options)
+        for ours, theirs in zip(updates, expected, strict=True):
+            np.testing.assert_allclose(ours[name], theirs, rtol=1e-10, atol=1e-15)
+
+
+def test_graves_rmsprop_under_a_schedule_scales_the_whole_step():
+    """Today's rate also applies to what momentum remembers."""
+    rates = np.linspace(1e-2, 1e-3, 20)
+    gradients = random_gradients(20)
+    with jax.enable_x64(True):
+        schedule = optax.linear_schedule(1e-2, 1e-3, 19)
+        updates = updates_of(graves_rmsprop(schedule), gradients)
+    for name in SHAPES:
+        expected = numpy_rmsprop([g[name] for g in gradients], rates)
+        for ours, theirs in zip(updates, expected, strict=True):
+            np.testing.assert_allclose(ours[name], theirs, rtol=1e-6, atol=1e-12)
+
+
+def test_epsilon_stands_inside_the_root():
+    """A first gradient of g moves by rate * g / sqrt(.05 g² - .0025 g² + epsilon)."""
+    (update,) = updates_of(graves_rmsprop(1.0), [{"x": np.float32(1e-3)}])
+    expected = -1e-3 / np.sqrt(0.05e-6 - 0.0025e-6 + 1e-4)
+    np.testing.assert_allclose(update["x"], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1.0, 100.0, 1e4])
+def test_graves_rmsprop_survives_nearly_constant_gradients(scale):
+    """In float32, n - m² of equal gradients can fall below -epsilon."""
+    noise = np.random.default_rng(0).normal(size=(300, 64))
+    gradients = jnp.asarray(scale * (1 + 1e-5 * noise), jnp.float32)
+    optimizer = graves_rmsprop(1e-3)
+
+    def turn(state, gradient):
+        update, state = optimizer.update(gradient, state)
+        return state, update
+
+    updates = jax.jit(lambda g: jax.lax.scan(turn, optimizer.init(g[0]), g)[1])(gradients)
+    assert np.all(np.isfinite(updates))
+
+
+@pytest.mark.parametrize("kind", ["adam", "adamw", "graves-rmsprop"])
+def test_no_two_parts_of_a_state_share_memory(kind):
+    """A training loop donates its state, which must not hold one buffer twice."""
+    state = OptimizerConfig(kind=kind).build().init({"x": jnp.ones(3)})
+    arrays = [x for x in jax.tree.leaves(state) if isinstance(x, jax.Array)]
+    pointers = {x.unsafe_buffer_pointer() for x in arrays}
+    assert len(pointers) == len(arrays)
+
+
+@pytest.mark.parametrize("kind", ["adam", "adamw", "graves-rmsprop"])
+def test_every_kind_descends(kind):
+    optimizer = OptimizerConfig(kind=kind, learning_rate=0.02).build()
+    target = jnp.array([1.0, -2.0, 0.5])
+
+    def distance(x):
+        return jnp.sum(jnp.square(x - target))
+
+    def turn(carry, _):
+        x, state = carry
+        update, state = optimizer.update(jax.grad(distance)(x), state, x)
+        return (optax.apply_updates(x, update), state), None
+
+    @jax.jit
+    def descend(x):
+        (x, _), _ = jax.lax.scan(turn, (x, optimizer.init(x)), length=500)
+        return distance(x)
+
+    assert float(descend(jnp.zeros(3))) < 0.05
+
+
+def plain(kind="graves-rmsprop", **fields):
+    return OptimizerConfig(kind=kind, learning_rate=1.0, momentum=0.0, **fields)
+
+
+def clipped_gradient(config, gradient):
+    """What the optimiser itself sees: the chain without its last link."""
+    update, _ = config.build().update(gradient, config.build().init(gradient), gradient)
+    bare = dataclasses.replace(config, clip_norm=None, clip_value=None).build()
+    return update, lambda seen: bare.update(seen, bare.init(gradient), gradient)[0]
+
+
+@pytest.mark.parametrize(
+    ("clip_value", "clip_norm", "seen"),
+    [
+        (None, None, [3.0, -4.0, 12.0]),
+        (None, 6.5, [1.5, -2.0, 6.0]),
+        (4.0, None, [3.0, -4.0, 4.0]),
+        (3.0, 3.0, [3**0.5, -(3**0.5), 3**0.5]),
+        (100.0, 100.0, [3.0, -4.0, 12.0]),
+    ],
+)
+def test_gradients_are_clipped_by_value_and_then_by_norm(clip_value, clip_norm, seen):
+    """The gradient (3, -4, 12) has norm 13."""
+    gradient = jnp.array([3.0, -4.0, 12.0])
+    config = plain(clip_value=clip_value, clip_norm=clip_norm)
+    update, bare = clipped_gradient(config, gradient)
+    np.testing.assert_allclose(update, bare(jnp.array(seen)), rtol=1e-5)
+
+
+def test_the_norm_is_over_all_parameters():
+    gradient = {"a": jnp.array([3.0]), "b": jnp.array([-4.0])}
+    update, bare = clipped_gradient(plain(clip_norm=1.0), gradient)
+    expected = bare({"a": jnp.array([0.6]), "b": jnp.array([-0.8])})
+    for name in gradient:
+        np.testing.assert_allclose(update[name], expected[name], rtol=1e-5)
+
+
+def learning_rates(steps, **fields):
+    """Adam's step for a constant gradient is the learning rate itself."""
+    config = OptimizerConfig(kind="adam", learning_rate=0.1, clip_norm=None, **fields)
+    gradients = [{"x": np.ones((), np.float32)}] * steps
+    return [-float(update["x"]) for update in updates_of(config.build(), gradients)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, [0.1] * 6),
+        (dict(warmup_steps=4), [0, 0.025, 0.05, 0.075, 0.1, 0.1]),
+        (dict(schedule="linear", decay_steps=4), [0.1, 0.075, 0.05, 0.025, 0, 0]),
+        (
+            dict(schedule="linear", decay_steps=2, warmup_steps=2),
+            [0, 0.05, 0.1, 0.05, 0, 0],
+        ),
+        (
+            dict(schedule="cosine", decay_steps=4),
+            [0.05 * (1 + np.cos(np.pi * t / 4)) for t in range(5)] + [0],
+        ),
+        (
+            dict(schedule="cosine", decay_steps=2, warmup_steps=1),
+            [0, 0.1, 0.05, 0, 0, 0],
+        ),
+    ],
+    ids=["constant", "warm-up", "linear", "warm-up, linear", "cosine", "warm-up, cosine"],
+)
+def test_learning_rates(fields, expected):
+    np.testing.assert_allclose(learning_rates(6, **fields), expected, rtol=1e-4, atol=1e-7)
+
+
+def test_graves_rmsprop_follows_the_same_schedule():
+    gradients = random_gradients(6)
+    fields = dict(kind="graves-rmsprop", learning_rate=0.1, clip_norm=None)
+    with jax.enable_x64(True):
+        config = OptimizerConfig(schedule="linear", decay_steps=4, warmup_steps=1, **fields)
+        updates = updates_of(config.build(), gradients)
+    rates = [0, 0.1, 0.075, 0.05, 0.025, 0]
+    expected = numpy_rmsprop([g["matrix"] for g in gradients], rates)
+    for ours, theirs in zip(updates, expected, strict=True):
+        np.testing.assert_allclose(ours["matrix"], theirs, rtol=1e-6, atol=1e-12)
+
+
+def test_weight_decay_shrinks_parameters():
+    config = OptimizerConfig(kind="adamw", learning_rate=0.1, weight_decay=0.5)
+    (update,) = updates_of(config.build(), [jnp.zeros(2)], jnp.array([2.0, -4.0]))
+    np.testing.assert_allclose(update, [-0.1, 0.2], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (dict(learning_rate=0.0), "learning_rate must be positive, not 0.0"),
+        (dict(learning_rate=float("nan")), "learning_rate must be a finite number, not nan"),
+        (dict(schedule="cosine"), "schedule 'cosine' needs decay_steps"),
+        (dict(schedule="linear", decay_steps=0), "decay_steps must be at least 1, not 0"),
+        (dict(schedule="linear", decay_steps=-3), "decay_steps must be at least 1, not -3"),
+        (dict(warmup_steps=-1), "warmup_steps must be at least 0, not -1"),
+        (dict(clip_norm=0.0), "clip_norm must be positive, not 0.0"),
+        (dict(clip_value=-1.0), "clip_value must be positive, not -1.0"),
+    ],
+)
+def test_bad_numbers_are_refused(fields, message):
+    with pytest.raises(ValueError, match=message):
+        OptimizerConfig(**fields)

@@ -1,0 +1,162 @@
+"""Run directories and experiments as JSON."""
+
+import dataclasses
+import datetime
+import json
+import platform
+
+import jax
+import pytest
+
+import softmachine
+from softmachine.core.errors import RunError
+from softmachine.core.files import unsealed
+from softmachine.experiments.curricula import Growing, Uniform
+from softmachine.experiments.runs import Run
+from softmachine.experiments.serialization import experiment_from_json, experiment_to_json
+from softmachine.machines.nram.nram import NRAMConfig
+from softmachine.machines.ntm.ntm import NTM_PRESETS, NTMConfig
+from softmachine.recipes import RECIPES
+from softmachine.tasks.sequences.copy import Copy
+from softmachine.training import serialization
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipes_survive_json(name):
+    experiment = RECIPES[name]()
+    text = json.dumps(experiment_to_json(experiment))
+    assert experiment_from_json(json.loads(text), "x") == experiment
+
+
+@pytest.mark.parametrize("name", NTM_PRESETS)
+def test_presets_and_curricula_survive_json(name, experiment, with_training):
+    experiment = dataclasses.replace(experiment, machine=NTM_PRESETS[name])
+    experiment = with_training(experiment, curriculum=Growing())
+    text = json.dumps(experiment_to_json(experiment))
+    assert experiment_from_json(json.loads(text), "x") == experiment
+
+
+def broken(experiment, change):
+    value = experiment_to_json(experiment)
+    change(value)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda v: v.update(schema=99), "x has schema 99; this version of softmachine reads"),
+        (lambda v: v.pop("experiment"), "x does not hold an experiment"),
+        (lambda v: v["experiment"]["training"].update(bacth=3), "bacth"),
+        (lambda v: v["experiment"]["training"].update(batch="many"), "batch"),
+        (
+            lambda v: v["experiment"]["training"].update(batch="4"),
+            "expected int, not '4' @.*batch",
+        ),
+        (lambda v: v["experiment"]["training"].update(batch=4.5), "expected int, not 4.5"),
+        (lambda v: v["experiment"]["training"].update(batch=True), "expected int, not True"),
+        (lambda v: v["experiment"]["training"].update(batch=0), "batch must be at least 1"),
+        (lambda v: v["experiment"]["machine"].update(kind_of="Abacus"), "Abacus"),
+    ],
+)
+def test_bad_configuration_is_explained(experiment, change, message):
+    with pytest.raises(RunError, match=message):
+        experiment_from_json(broken(experiment, change), "x")
+
+
+def test_a_directory_in_use_is_not_overwritten(experiment, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.txt").write_text("years of work")
+    with pytest.raises(RunError, match="already exists"):
+        Run.create(tmp_path / "run", experiment)
+    assert (tmp_path / "run" / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_run_says_where_and_with_what_it_began(experiment, tmp_path):
+    run = Run.create(tmp_path / "run", experiment)
+    found = run.environment()
+    assert found == unsealed(json.loads((run.path / "environment.json").read_text()))
+    age = datetime.datetime.now(datetime.UTC).date() - datetime.date.fromisoformat(
+        found["date"]
+    )
+    assert 0 <= age.days <= 1
+    assert found["softmachine"] == softmachine.__version__
+    assert found["python"] == platform.python_version()
+    assert found["jax"] == jax.__version__
+    assert (found["platform"], found["devices"]) == ("cpu", len(jax.devices()))
+    assert found["hardware"]
+    assert found["cores"] >= 1
+    assert found["commit"] is None or found["commit"].strip() == found["commit"] != ""
+
+
+def test_no_run_no_config_damaged_config(experiment, tmp_path):
+    with pytest.raises(RunError, match=r"has no config\.json"):
+        Run(tmp_path)
+    run = Run.create(tmp_path / "run", experiment)
+    with pytest.raises(RunError, match="no checkpoint yet"):
+        run.load_machine()
+    (run.path / "config.json").write_text("{")
+    with pytest.raises(RunError, match=r"config\.json cannot be read"):
+        Run(run.path)
+
+
+def test_schema_2_says_what_its_machines_did(experiment):
+    """Logits clipped at 30 and smoothed norms, not today's default or preset."""
+    for whole, machine, field, value in (
+        (RECIPES["nram-copy"](), NRAMConfig(), "logit_clip", 30.0),
+        (experiment, NTMConfig(max_sharpening=21.0), "similarity_epsilon", 0.0),
+    ):
+        new = dataclasses.replace(whole, machine=machine)
+        old = experiment_to_json(new) | {"schema": 2}
+        del old["experiment"]["machine"][field]
+        found = experiment_from_json(old, "x").machine
+        assert found == dataclasses.replace(machine, **{field: value})
+    assert NRAMConfig().logit_clip is None
+
+
+def test_an_older_schema_is_upgraded_step_by_step(experiment, monkeypatch):
+    def renamed(old):
+        old["training"]["batch"] = old["training"].pop("examples")
+        return old
+
+    def doubled(old):
+        old["training"]["batch"] *= 2
+        return old
+
+    monkeypatch.setattr(serialization, "SCHEMA", 5)
+    monkeypatch.setattr(serialization, "UPGRADES", {3: renamed, 4: doubled})
+    value = experiment_to_json(experiment)
+    body = value["experiment"]
+    body["training"]["examples"] = body["training"].pop("batch")
+    old = {"schema": 3, "experiment": body}
+    kept = json.dumps(old)
+    found = experiment_from_json(old, "x")
+    assert found.training.batch == 2 * experiment.training.batch
+    assert json.dumps(old) == kept
+    del body["training"]["examples"]
+    with pytest.raises(RunError, match="x holds no valid experiment: schema 3 cannot be"):
+        experiment_from_json(old, "x")
+    with pytest.raises(RunError, match=r"x has schema 2; .* reads schema 3 and 4 and 5"):
+        experiment_from_json(old | {"schema": 2}, "x")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Half(Copy):
+    """A task that is not the package's."""
+
+
+def test_parts_of_ones_own_are_refused_before_anything_is_written(
+    experiment, with_training, tmp_path
+):
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Always(Uniform):
+        pass
+
+    for own in (
+        dataclasses.replace(experiment, task=Half()),
+        with_training(experiment, curriculum=Always()),
+    ):
+        with pytest.raises(RunError, match="does not come with softmachine") as error:
+            Run.create(tmp_path / "run", own)
+        assert "works with evaluate" in str(error.value)
+        assert not (tmp_path / "run").exists()

@@ -1,0 +1,127 @@
+"""Scores of NRAMs: several machines at once, and made hard, against one example at a time."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from softmachine.core.errors import SoftmachineError
+from softmachine.machines.nram.hard import run_hard
+from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
+from softmachine.running.generalization import evaluate
+from softmachine.running.scoring import build_scorer, score_together
+from softmachine.tasks.memories.arrays import Access, Increment, Swap
+
+TASK, LARGEST = Increment(), 4
+"""A task whose examples take different numbers of steps."""
+COUNT = 70
+"""Not a multiple of how many are scored at once."""
+
+
+def build(seed):
+    config = NRAMConfig(
+        registers=2,
+        gates=("READ", "ONE", "INC", "WRITE"),
+        controller=NRAMControllerConfig(hidden=8),
+    )
+    machine = config.build(key=jax.random.key(0))
+    rng = np.random.default_rng(seed)
+    return jax.tree.map(lambda x: jnp.asarray(0.7 * rng.normal(size=x.shape), x.dtype), machine)
+
+
+@pytest.fixture(scope="module")
+def machines():
+    """Return one more machine than there are devices; they get some cells right."""
+    return [build(seed) for seed in (43, 45, 4)]
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """Return a key and some sizes for each machine."""
+    keys = [jax.random.key(10 + i) for i in range(3)]
+    return keys, [jax.random.randint(key, (COUNT,), 1, LARGEST + 1) for key in keys]
+
+
+def example_at(key, i, size):
+    key = jax.random.split(jax.random.fold_in(key, i))[0]
+    return TASK.sample(key, size, max_size=LARGEST)
+
+
+@pytest.fixture(scope="module")
+def one_by_one(machines, drawn):
+    """Return example, answer of the soft machine, memory of the hard one, of a few."""
+    soft = eqx.filter_jit(lambda machine, inputs: machine(inputs, steps=TASK.steps(LARGEST)))
+    hard = eqx.filter_jit(run_hard)
+    results = []
+    for machine, key, sizes in zip(machines, *drawn, strict=True):
+        for i in (*range(10), COUNT - 1):
+            example = example_at(key, i, sizes[i])
+            outputs = soft(machine, example.inputs)
+            memory = hard(machine, example.inputs, example.steps).memory
+            results.append((i, example, outputs, np.asarray(memory)))
+    per = len(results) // 3
+    return [results[j : j + per] for j in range(0, len(results), per)]
+
+
+def wrong_share(memory, example):
+    scored = np.flatnonzero(example.mask)
+    return np.mean(np.asarray(memory)[scored] != np.asarray(example.targets)[scored])
+
+
+def test_together_is_one_after_the_other(machines, drawn):
+    together = score_together(machines, TASK, *drawn, LARGEST)
+    score = build_scorer(TASK, LARGEST)
+    for ours, machine, key, sizes in zip(together, machines, *drawn, strict=True):
+        theirs = score(machine, key, sizes)
+        assert ours.keys() == theirs.keys() == {"wrong_cells", "perfect", "bits"}
+        for name, values in theirs.items():
+            np.testing.assert_allclose(ours[name], values, rtol=1e-4, atol=1e-5)
+    assert len({scores["bits"].sum() for scores in together}) == 3
+
+
+def test_soft_and_hard_are_scored_on_the_same_examples(machines, drawn, one_by_one):
+    both = build_scorer(TASK, LARGEST, and_hard=True)
+    soft = build_scorer(TASK, LARGEST)
+    agreements = []
+    for machine, key, sizes, results in zip(machines, *drawn, one_by_one, strict=True):
+        scores, alone = both(machine, key, sizes), soft(machine, key, sizes)
+        for name, values in alone.items():
+            np.testing.assert_allclose(scores[name], values, rtol=1e-4, atol=1e-5)
+        assert scores.keys() - alone.keys() == {"hard_error", "agreement"}
+        for i, example, outputs, memory in results:
+            scored = np.flatnonzero(example.mask)
+            answer = np.asarray(TASK.output.answer(outputs, example))
+            same = np.mean(answer[scored] == memory[scored])
+            assert float(scores["wrong_cells"][i]) == pytest.approx(
+                wrong_share(answer, example)
+            )
+            assert float(scores["hard_error"][i]) == pytest.approx(wrong_share(memory, example))
+            assert float(scores["agreement"][i]) == pytest.approx(same)
+            agreements.append(same)
+    assert len(set(agreements)) > 2
+
+
+def test_rows_of_a_memory_task_say_soft_and_hard(access_machine):
+    """A machine that is right at every size, hard or not."""
+    rows = [score.to_row() for score in evaluate(access_machine, Access(), [1, 9], sequences=5)]
+    for row in rows:
+        assert row.pop("bits") < 1e-3
+    right = {"examples": 5, "soft_error": 0, "hard_error": 0, "agreement": 1, "perfect": 1}
+    assert rows == [{"size": size} | right for size in (1, 9)]
+
+
+def test_rows_are_the_means_of_the_scores(machines):
+    (score,) = evaluate(machines[0], TASK, [3], sequences=20, seed=4)
+    key, sizes = jax.random.fold_in(jax.random.key(4), 3), jnp.full(20, 3)
+    hard = build_scorer(TASK, 3, and_hard=True)(machines[0], key, sizes)["hard_error"]
+    row = score.to_row()
+    assert row["hard_error"] == pytest.approx(float(hard.mean()))
+    assert row["soft_error"] == score.metrics["wrong_cells"]
+    assert (row["size"], row["examples"]) == (3, 20)
+    assert 0 < row["hard_error"] < 1
+
+
+def test_sizes_that_a_task_does_not_have_are_refused(machines):
+    with pytest.raises(SoftmachineError, match="sizes of this task must be at least 2, not 1"):
+        evaluate(machines[0], Swap(), [3, 1])

@@ -1,0 +1,137 @@
+"""Imports point one way, from higher floors to lower ones, and docs/architecture.md says so.
+
+``python tests/test_architecture.py`` writes the tables of that page anew.
+"""
+
+import ast
+from pathlib import Path
+
+import softmachine
+
+ROOT = Path(softmachine.__file__).parent
+PAGE = Path(__file__).parents[1] / "docs" / "architecture.md"
+FLOORS = (
+    ("core",),
+    ("tasks", "machines"),
+    ("running",),
+    ("wiring",),
+    ("programs",),
+    ("traces",),
+    ("experiments",),
+    ("training",),
+    ("evaluation", "synthesis"),
+    ("viewer",),
+    ("recipes",),
+    ("zoo",),
+    ("cli",),
+)
+"""From the lowest up. Folders of one floor do not import each other."""
+FLOOR = {folder: number for number, floor in enumerate(FLOORS) for folder in floor}
+DOORS = {"softmachine", "softmachine.__main__"}
+"""The package's face, which loads nothing by itself, and its entry."""
+
+
+def modules():
+    """Return the package's modules with their files."""
+    return {
+        ".".join(["softmachine", *path.relative_to(ROOT).with_suffix("").parts])
+        .removesuffix(".__init__"): path
+        for path in sorted(ROOT.rglob("*.py"))
+    }  # fmt: skip
+
+
+def imports():
+    """Return what each module imports of the package, wherever in it."""
+    known = modules()
+    found = {}
+    for name, path in known.items():
+        found[name] = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found[name] |= {alias.name for alias in node.names} & known.keys()
+            elif isinstance(node, ast.ImportFrom) and node.module in known:
+                whole = {f"{node.module}.{alias.name}" for alias in node.names}
+                inside = whole & known.keys()
+                found[name] |= inside if inside == whole else inside | {node.module}
+    return found
+
+
+def folder(module):
+    return module.split(".")[1]
+
+
+def test_imports_point_down():
+    wrong = [
+        f"{name} -> {used}"
+        for name, uses in imports().items()
+        for used in sorted(uses)
+        if name not in DOORS
+        and used not in DOORS
+        and folder(used) != folder(name)
+        and FLOOR[folder(used)] >= FLOOR[folder(name)]
+    ]
+    assert wrong == []
+
+
+def test_no_circle():
+    left = {name: uses for name, uses in imports().items() if name not in DOORS}
+    while ends := {name for name, uses in left.items() if not uses & left.keys()}:
+        left = {name: uses for name, uses in left.items() if name not in ends}
+    assert sorted(left) == []
+
+
+def test_every_folder_has_a_floor():
+    folders = {path.name for path in ROOT.iterdir() if (path / "__init__.py").exists()}
+    assert folders == FLOOR.keys()
+
+
+def first_line(path):
+    """Return what a module says it is, in lower case at its beginning as in a table."""
+    text = (ast.get_docstring(ast.parse(path.read_text())) or "").split("\n")[0].rstrip(".")
+    plain = text[1:2].islower() or text[1:2] == " "
+    return text[:1].lower() + text[1:] if plain else text
+
+
+def floors():
+    """Return the table of floors."""
+    rows = ["| floor | folders |", "|---|---|"]
+    for number, folders in reversed([*enumerate(FLOORS)]):
+        said = [f"`{name}`: {first_line(ROOT / name / '__init__.py')}" for name in folders]
+        rows.append(f"| {number} | {'; '.join(said)} |")
+    return "\n".join(rows)
+
+
+def files():
+    """Return the table of modules."""
+    rows = ["| file | what it holds |", "|---|---|"]
+    for path in sorted(
+        ROOT.rglob("*.py"),
+        key=lambda path: (FLOOR.get(path.relative_to(ROOT).parts[0], 99), path),
+    ):
+        name = path.relative_to(ROOT).as_posix()
+        if not name.endswith("__init__.py") and "/" in name:
+            rows.append(f"| `{name}` | {first_line(path)} |")
+    return "\n".join(rows)
+
+
+TABLES = {"floors": floors, "files": files}
+
+
+def with_tables(page):
+    """Return the page with its tables as they are now."""
+    for name, table in TABLES.items():
+        begin, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
+        before, rest = page.split(begin)
+        after = rest.split(end)[1]
+        page = f"{before}{begin}{table()}{end}{after}"
+    return page
+
+
+def test_the_page_has_the_tables_of_today():
+    """Otherwise: ``python tests/test_architecture.py``."""
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == with_tables(page)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

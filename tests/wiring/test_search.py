@@ -1,0 +1,292 @@
+"""Wires found by search, and machines into which they are written."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+import softmachine as sm
+from softmachine.core.errors import SoftmachineError
+from softmachine.experiments.population import create_population
+from softmachine.experiments.runs import Run
+from softmachine.experiments.settings import Search
+from softmachine.machines.nram.hard import pattern_bits
+from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
+from softmachine.running.scoring import build_scorer
+from softmachine.tasks.memories.arrays import Access, Permutation
+from softmachine.tasks.memories.exams import draw_exam
+from softmachine.tasks.memories.trees import WalkBST
+from softmachine.training import trainer
+from softmachine.training.trainer import train, train_members
+from softmachine.wiring.search import (
+    CONFIRMED,
+    WireSearch,
+    draw_batch,
+    draw_searched,
+    search_wires,
+    try_tables,
+    write_wires,
+)
+from softmachine.wiring.table import live_rows, read_wiring, run_wiring
+
+TASK = Access()
+
+
+@pytest.fixture(scope="module")
+def batch():
+    sizes = np.random.default_rng(0).integers(1, 7, 48)
+    return draw_batch(TASK, jax.random.key(0), sizes, 6)
+
+
+@pytest.fixture(scope="module")
+def untrained():
+    return NRAMConfig(registers=3).build(key=jax.random.key(1))
+
+
+@pytest.fixture(scope="module")
+def found(untrained, batch):
+    return search_wires(
+        untrained.config, read_wiring(untrained), batch, np.random.default_rng(3), 300_000
+    )
+
+
+def test_batches_are_examples_of_the_task(batch):
+    for memory, target, scored in zip(batch.memories, batch.targets, batch.scored, strict=True):
+        np.testing.assert_array_equal(np.flatnonzero(scored), [0])
+        assert target[0] == memory[memory[0]]
+
+
+def test_half_of_what_is_searched_on_is_adversarial():
+    """Tight memories and long paths among them; all of them confirm, up to twice the size."""
+    search, task = WireSearch(updates=1, error=1.0, examples=32), WalkBST()
+    batch = draw_searched(task, search, 1, 3, np.random.default_rng(0))
+    first, rest = batch.take(np.arange(32)), batch.take(np.arange(32, len(batch.steps)))
+    assert len(np.unique(first.cells)) > 4
+    assert (first.cells == task.cells(3)).sum() >= 16
+    random = CONFIRMED * 32 - 16
+    assert set(rest.cells[:random]) == {task.cells(3)}
+    assert len(rest.steps) == pytest.approx(random + len(draw_exam(task, 0, 6).trials), rel=0.1)
+    assert {*rest.cells[random:]} >= {task.cells(1), task.cells(6) + 1}
+    # Paths of five turns, in the memory for six nodes.
+    tight = rest.memories[rest.cells == task.cells(6)]
+    assert ((tight[:, 2:7] > 0).all(axis=1) & (tight[:, 7] == 0)).any()
+
+
+def test_tables_are_scored_one_by_one(untrained, batch):
+    """Against running each table alone, by hand."""
+    table = read_wiring(untrained)
+    other = table._replace(sources=np.where(table.sources > 0, table.sources - 1, 0))
+    tables = type(table)(*map(np.stack, zip(table, other, strict=True)))
+    errors, patterns = try_tables(untrained.config, tables, batch)
+    for i, one in enumerate((table, other)):
+        ran = run_wiring(untrained.config, one, batch.memories, batch.steps)
+        wrong = [
+            np.mean(memory[scored] != target[scored])
+            for memory, target, scored in zip(
+                ran.memories, batch.targets, batch.scored, strict=True
+            )
+        ]
+        np.testing.assert_allclose(errors[i], wrong)
+        np.testing.assert_array_equal(patterns[i], ran.patterns)
+
+
+def test_search_finds_a_program(untrained, batch, found):
+    before, _ = try_tables(
+        untrained.config, type(found.table)(*(x[None] for x in read_wiring(untrained))), batch
+    )
+    assert before.mean() > 0.3
+    assert found.error == 0
+    ran = run_wiring(untrained.config, found.table, batch.memories, batch.steps)
+    np.testing.assert_array_equal(ran.memories[:, 0], batch.targets[:, 0])
+
+
+def test_search_keeps_to_choices_that_there_are(untrained, found):
+    inside = untrained.plan.inside
+    for sources in found.table.sources:
+        for row in live_rows(untrained.config, sources):
+            assert inside[row, sources[row]]
+
+
+def test_search_ends_after_so_many_tables_no_worse_than_it_began(untrained, batch):
+    table = read_wiring(untrained)
+    start = search_wires(untrained.config, table, batch, np.random.default_rng(0), 1)
+    assert start.tried == 1
+    np.testing.assert_array_equal(start.table.sources, table.sources)
+    later = search_wires(untrained.config, table, batch, np.random.default_rng(0), 200)
+    assert later.tried == 200
+    assert later.error <= start.error
+
+
+def test_programs_have_to_be_right_on_the_whole_batch(untrained, batch):
+    """Where the answer is k itself in all examples searched on, leaving it is right."""
+    changed = batch.targets[:, 0] != batch.memories[:, 0]
+    batch = batch.take(np.argsort(changed, kind="stable"))
+    same = int((~changed).sum())
+    assert 0 < same < 10
+    alone = search_wires(
+        untrained.config, None, batch.take(np.arange(same)), np.random.default_rng(0), 10_000
+    )
+    assert alone.error == 0
+    table = type(alone.table)(*(x[None] for x in alone.table))
+    assert try_tables(untrained.config, table, batch)[0].mean() > 0.3
+    found = search_wires(
+        untrained.config, None, batch, np.random.default_rng(0), 300_000, examples=same
+    )
+    assert found.error == 0
+    assert found.tried > alone.tried
+    ran = run_wiring(untrained.config, found.table, batch.memories, batch.steps)
+    np.testing.assert_array_equal(ran.memories[:, 0], batch.targets[:, 0])
+
+
+def test_search_is_determined_by_its_generator(untrained, batch):
+    table = read_wiring(untrained)
+    one, same = (
+        search_wires(untrained.config, table, batch, np.random.default_rng(5), 400)
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(one.table.sources, same.table.sources)
+    assert one.error == same.error
+
+
+def test_written_wires_are_what_the_machine_chooses(untrained, batch, found):
+    _, patterns = try_tables(
+        untrained.config, type(found.table)(*(x[None] for x in found.table)), batch
+    )
+    met = np.flatnonzero(patterns[0].any(axis=0))
+    mended = write_wires(untrained, found.table, met)
+    chosen = read_wiring(mended)
+    has_choice = untrained.plan.inside.any(axis=1)
+    np.testing.assert_array_equal(
+        chosen.sources[met][:, has_choice], found.table.sources[met][:, has_choice]
+    )
+    np.testing.assert_array_equal(chosen.stop[met], found.table.stop[met])
+    # Soft, too, it makes no mistake.
+    sizes = jax.numpy.full(64, 6)
+    scores = build_scorer(TASK, 6)(mended, jax.random.key(7), sizes)
+    assert float(scores["wrong_cells"].mean()) == 0
+    # Elsewhere its logits are what they were.
+    rest = np.setdiff1d(np.arange(len(chosen.stop)), met)
+    _, hidden = untrained.controller((), pattern_bits(3).T[:, rest])
+    np.testing.assert_allclose(mended.output(hidden), untrained.output(hidden), atol=1e-4)
+    np.testing.assert_allclose(mended.stop(hidden), untrained.stop(hidden), atol=1e-4)
+
+
+def test_wires_cannot_be_written_where_patterns_look_the_same(untrained, found):
+    """A first layer of zeros shows the second the same, whatever is zero."""
+    blind = dataclasses.replace(
+        untrained,
+        controller=jax.tree.map(jax.numpy.zeros_like, untrained.controller),
+    )
+    sources = found.table.sources.copy()
+    sources[0] = np.where(sources[1] > 0, 0, sources[1])
+    with pytest.raises(SoftmachineError, match="does not tell enough patterns of zeros apart"):
+        write_wires(blind, found.table._replace(sources=sources), np.arange(8))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (dict(updates=0, error=0.3), "updates must be at least 1, not 0"),
+        (dict(updates=1, error=0.0), r"error must be positive, not 0\.0"),
+        (dict(updates=1, error=0.3, tables=0), "tables must be at least 1"),
+        (dict(updates=1, error=0.3, examples=0), "examples must be at least 1"),
+        (dict(updates=1, error=0.3, hot=(0.0, 1.0)), "hot must be positive"),
+        (dict(updates=1, error=0.3, hot=(2.0, 1.0)), r"hot must be \(low, high\), not"),
+    ],
+)
+def test_bad_fields_are_refused(fields, message):
+    with pytest.raises(ValueError, match=rf"WireSearch\.{message}"):
+        WireSearch(**fields)
+
+
+def test_controllers_with_a_state_are_refused():
+    experiment = sm.get_recipe("nram-swap")
+    machine = dataclasses.replace(
+        experiment.machine, controller=NRAMControllerConfig(kind="gru")
+    )
+    with pytest.raises(ValueError, match=r"wire_search needs .* mlp controller"):
+        dataclasses.replace(experiment, machine=machine)
+
+
+@pytest.fixture(scope="module")
+def searching(nram_experiment, with_training):
+    return with_training(
+        dataclasses.replace(nram_experiment, task=TASK),
+        wire_search=WireSearch(updates=10, error=1.0, tables=50_000, examples=32),
+        restarts=(),
+        search=Search(),
+        gradient_noise=0.0,
+    )
+
+
+def test_members_take_up_the_wires_that_were_found(searching, tmp_path):
+    """At the validation after so many updates, which judges the machine that has them."""
+    progress = train(run := Run.create(tmp_path / "x", searching))
+    assert progress.searched
+    assert progress.rewired
+    lines = {line["step"]: line["validation_wrong_cells"] for line in run.metrics()}
+    assert lines[5] > 0.3
+    assert lines[10] == 0
+    assert progress.best_error == 0
+    assert progress.best_sequences == 10 * searching.training.batch
+
+
+def test_a_search_that_was_interrupted_is_done_again(
+    searching, tmp_path, monkeypatch, assert_same, without_times
+):
+    """And then all is as without the interruption."""
+    straight, broken = (Run.create(tmp_path / name, searching) for name in ("x", "y"))
+    train(straight)
+
+    def interrupted(*arguments):
+        arguments[-1][0] = True
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer, "mend", interrupted)
+        progress = train(broken)
+    assert progress.step == 10
+    assert not progress.finished
+    assert not progress.searched
+    progress = train(Run(broken.path))
+    assert progress.finished
+    assert progress.rewired
+    assert_same(straight.load_last()[0], broken.load_last()[0])
+    assert_same(straight.load_machine(), broken.load_machine())
+    assert without_times(straight.metrics()) == without_times(broken.metrics())
+
+
+def test_a_search_ends_with_the_time(searching, tmp_path):
+    """Though it would go on for hours."""
+    endless = WireSearch(updates=5, error=1.0, tables=10**9, examples=32)
+    hopeless = dataclasses.replace(
+        searching,
+        task=Permutation(),
+        training=dataclasses.replace(searching.training, wire_search=endless),
+    )
+    run = Run.create(tmp_path / "x", hopeless)
+    (progress,) = train_members([run], seconds=0.0)
+    assert progress.step == 5
+    assert not progress.finished
+    assert not progress.searched
+
+
+def test_a_search_that_the_time_ended_is_finished_on_resuming(searching, tmp_path):
+    """However short the time is again: or such a run would never get on."""
+    run = Run.create(tmp_path / "x", searching)
+    for step, searched in ((5, False), (10, False), (10, True)):
+        (progress,) = train_members([Run(run.path)], seconds=0.0)
+        assert (progress.step, progress.searched) == (step, searched)
+
+
+def test_members_of_a_population_search_as_they_would_alone(searching, batch, tmp_path):
+    alone = Run.create(tmp_path / "x", searching.with_seed(1))
+    train(alone)
+    runs = create_population(tmp_path / "y", searching, 2)
+    train_members(runs)
+    mine, theirs = (
+        run_wiring(machine.config, read_wiring(machine), batch.memories, batch.steps)
+        for machine in (alone.load_machine(), runs[1].load_machine())
+    )
+    for one, other in zip(mine, theirs, strict=True):
+        np.testing.assert_array_equal(one, other)
