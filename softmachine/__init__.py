@@ -39,7 +39,6 @@ _HOMES = {
     "NTM_PRESETS": "softmachine.machines.ntm.ntm",
     "OptimizerConfig": "softmachine.experiments.optimizers",
     "Permutation": "softmachine.tasks.memories.arrays",
-    "PredictionGain": "softmachine.experiments.curricula",
     "PrioritySort": "softmachine.tasks.sequences.priority_sort",
     "RECIPES": "softmachine.recipes",
     "RecurrentConfig": "softmachine.machines.recurrent",

@@ -66,7 +66,7 @@ def _make_longer(path: Path) -> None:
 def _tie(file: Path, tie: str) -> None:
     from safetensors import safe_open
 
-    from softmachine.training import checkpoints
+    from softmachine.experiments import checkpoints
 
     with safe_open(file, framework="numpy") as opened:
         metadata = opened.metadata()

@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Annotated, ClassVar, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.core.choices import (
-    Bounds,
     Count,
     Decay,
     NonNegative,
-    Positive,
     Share,
     check_fields,
 )
@@ -33,18 +31,11 @@ class Feedback(NamedTuple):
     sizes: Int[Array, " batch"]
     error: Float[Array, ""]
     """The batch's mean of the task's error."""
-    gain: Float[Array, ""]
-    """Mean loss per example on this batch before the update minus that after it, in nats; 0
-    for a curriculum whose ``uses_gain`` is False."""
-    steps: Int[Array, ""]
-    """Time steps of the batch's longest example."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Uniform:
     """Sizes uniform in ``smallest .. largest``."""
-
-    uses_gain: ClassVar[bool] = False
 
     smallest: Count = 1
     largest: Count = 20
@@ -113,8 +104,6 @@ class Growing:
     and Beel, arXiv 1807.08518; Kurach, Andrychowicz and Sutskever, arXiv 1511.06392, which
     does not say whether the overshoot starts from 0, as here, or from 1.
     """
-
-    uses_gain: ClassVar[bool] = False
 
     smallest: Count = 1
     largest: Count = 20
@@ -192,8 +181,6 @@ class Rising:
     arrives after ``over`` updates. Sizes are uniform in ``back * level .. level``.
     """
 
-    uses_gain: ClassVar[bool] = False
-
     smallest: Count = 1
     largest: Count = 20
     over: Count = 100_000
@@ -237,102 +224,7 @@ class Rising:
         return {"level": int(self.level(state))}
 
 
-class PredictionGainState(NamedTuple):
-    """What ``PredictionGain`` remembers."""
-
-    log_weights: Float[Array, " sizes"]
-    """The paper's w, less the constant that makes the weights sum to 1."""
-    rewards: Float[Array, " history"]
-    """The last rewards before they were scaled, in a ring; NaN where there is none yet."""
-    updates: Int[Array, ""]
-    """Number of updates that gave a reward."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PredictionGain:
-    """Sizes chosen by a bandit that is paid for what the machine learns.
-
-    Each size in ``smallest .. largest`` is an arm, and all examples of a batch share one. The
-    reward is the prediction gain of the update per time step, scaled to [-1, 1] by the
-    quantiles 0.2 and 0.8 of past rewards. The bandit, Exp3.S, forgets old rewards, since what
-    is worth learning changes.
-
-    Source: Graves, Bellemare, Menick, Munos and Kavukcuoglu, Automated curriculum learning
-    for neural networks, arXiv 1704.03003, sections 2 and 3, with its β = 0. There the
-    quantiles are those of a sample of all past rewards; here of the last ``history`` rewards.
-    """
-
-    uses_gain: ClassVar[bool] = True
-
-    smallest: Count = 1
-    largest: Count = 20
-    learning_rate: Positive = 1e-3
-    """The paper's η."""
-    exploration: Annotated[float, Bounds(above=0, most=1)] = 0.05
-    """The paper's ε: the share of batches whose size is drawn uniformly."""
-    history: Count = 256
-    """Number of past rewards whose quantiles set the scale."""
-
-    def __post_init__(self) -> None:
-        """Check the numbers."""
-        _check_range(self)
-
-    @property
-    def _arms(self) -> int:
-        return self.largest - self.smallest + 1
-
-    def init(self) -> PredictionGainState:
-        """Return the state before the first update: all sizes equal, no rewards."""
-        return PredictionGainState(
-            log_weights=jnp.full(self._arms, -jnp.log(self._arms), jnp.float32),
-            rewards=jnp.full(self.history, jnp.nan, jnp.float32),
-            updates=jnp.zeros((), jnp.int32),
-        )
-
-    def probabilities(self, state: PredictionGainState) -> Float[Array, " sizes"]:
-        """Return the probability of each size: ``(1 - ε) softmax(w) + ε / N``."""
-        uniform = self.exploration / self._arms
-        return (1 - self.exploration) * jax.nn.softmax(state.log_weights) + uniform
-
-    def sample(
-        self, state: PredictionGainState, key: PRNGKeyArray, count: int
-    ) -> Int[Array, " count"]:
-        """Draw the one size of all examples of a batch."""
-        arm = jax.random.categorical(key, jnp.log(self.probabilities(state)))
-        return jnp.full(count, self.smallest + arm)
-
-    def update(self, state: PredictionGainState, feedback: Feedback) -> PredictionGainState:
-        """Return the state after an update whose batch gave this feedback.
-
-        With r the scaled reward of size a, drawn with probability π, and t = 2, 3, ...::
-
-            v_i = w_i + η r [i = a] / π
-            w_i = log((1 - 1/t) exp v_i + 1/t mean over j ≠ i of exp v_j)
-
-        A gain that is not finite changes nothing.
-        """
-        reward = feedback.gain / feedback.steps
-        arm = feedback.sizes[0] - self.smallest
-        estimate = _scale(reward, state.rewards) / self.probabilities(state)[arm]
-        raised = state.log_weights.at[arm].add(self.learning_rate * estimate)
-        # The same with the mean over all j. The weights sum to 1, before and after.
-        shared = self._arms / max(self._arms - 1, 1) / (state.updates + 2)
-        weights = (1 - shared) * jax.nn.softmax(raised) + shared / self._arms
-        after = PredictionGainState(
-            log_weights=jnp.log(weights),
-            rewards=state.rewards.at[state.updates % self.history].set(reward),
-            updates=state.updates + 1,
-        )
-        finite = jnp.isfinite(reward)
-        return jax.tree.map(lambda new, old: jnp.where(finite, new, old), after, state)
-
-    def report(self, state: PredictionGainState) -> dict[str, float]:
-        """Return the mean size that would be drawn."""
-        sizes = self.smallest + jnp.arange(self._arms)
-        return {"mean_size": float(sizes @ self.probabilities(state))}
-
-
-Curriculum = Uniform | Growing | Rising | PredictionGain
+Curriculum = Uniform | Growing | Rising
 
 
 def _for_each_example(
@@ -340,18 +232,6 @@ def _for_each_example(
 ) -> Int[Array, " count"]:
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(count))
     return jax.vmap(draw)(keys)
-
-
-def _scale(reward: Float[Array, ""], past: Float[Array, " history"]) -> Float[Array, ""]:
-    """Return the reward on a scale where the quantiles 0.2 and 0.8 of the past are -1 and 1.
-
-    Rewards outside them are clipped to [-1, 1]. If they are equal, the sign of the
-    difference; without a past, 0.
-    """
-    low, high = jnp.nanquantile(past, jnp.asarray([0.2, 0.8]))
-    linear = 2 * (reward - low) / (high - low) - 1
-    scaled = jnp.where(high > low, linear, jnp.sign(reward - low))
-    return jnp.nan_to_num(jnp.clip(scaled, -1, 1))
 
 
 def _check_range(curriculum: Curriculum) -> None:

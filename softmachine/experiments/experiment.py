@@ -17,7 +17,6 @@ from softmachine.core.choices import (
     check_fields,
 )
 from softmachine.experiments.curricula import Curriculum, Uniform
-from softmachine.experiments.hardening import LateChoices
 from softmachine.experiments.objectives import NRAMLoss, Objective, TaskLoss
 from softmachine.experiments.optimizers import OptimizerConfig
 from softmachine.experiments.settings import Restart, Search, Settings
@@ -129,8 +128,6 @@ class TrainingConfig:
     al. 2015 (arXiv 1511.06807), Eq. 1."""
     search: Search = Search()
     """Settings that each member draws for itself."""
-    late: LateChoices = LateChoices()
-    """What changes in an NRAM's updates once validation finds no mistake."""
     restarts: tuple[Restart, ...] = ()
     """When a member starts anew."""
     wire_search: WireSearch | None = None
@@ -188,8 +185,6 @@ class Experiment:
             )
         if isinstance(self.training.objective, NRAMLoss) and not nram:
             raise ValueError("objective NRAMLoss needs an NRAM")
-        if self.training.late != LateChoices() and not nram:
-            raise ValueError("training late needs an NRAM")
         without_state = nram and self.machine.controller.kind == "mlp"
         if self.training.wire_search is not None and not without_state:
             raise ValueError("training wire_search needs an NRAM with an mlp controller")

@@ -56,11 +56,6 @@ class NRAMLoss:
     """Takes the place of the bonus, with the opposite sign, once validation finds no
     mistake, and counts the entropy of stopping, too: a machine that stops one time in fifty
     is right on short inputs and stops too early on long ones."""
-    late_value_penalty: NonNegative = 0.0
-    """Late, too: weight of the entropies of what registers and memory hold, summed over these
-    and averaged over the steps. Source: Kurach et al. 2016, footnote 7."""
-    floor: Annotated[float, Bounds(above=0, below=1)] = 1e-6
-    """Probabilities count as at least this much in logarithms."""
     mixture: bool = False
     """See `MemoryCells`."""
 
@@ -81,7 +76,7 @@ class NRAMLoss:
         Of one example, or, if all arguments have one more axis, last, of a batch.
         """
         del task
-        likelihood = MemoryCells(floor=self.floor, mixture=self.mixture).loss(outputs, example)
+        likelihood = MemoryCells(mixture=self.mixture).loss(outputs, example)
         if self.per_cell:
             likelihood = likelihood / jnp.maximum(jnp.sum(example.mask, axis=0), 1)
         time = jnp.arange(len(outputs.entropy))
@@ -93,19 +88,7 @@ class NRAMLoss:
         undecided -= (1 - stop) * jax.nn.log_sigmoid(-outputs.stop)
         stopping = jnp.sum(undecided * during, axis=0) / example.steps
         penalty = self.late_entropy_penalty * (entropy + stopping)
-        if self.late_value_penalty:
-            of_values = _entropies(outputs.memory) + _entropies(outputs.registers)
-            penalty += (
-                self.late_value_penalty * jnp.sum(of_values * during, axis=0) / example.steps
-            )
         return likelihood + jnp.where(settings.late > 0, penalty, -bonus * entropy)
-
-
-def _entropies(
-    values: Float[Array, "steps places values *batch"],
-) -> Float[Array, "steps *batch"]:
-    """Return the sum of the entropies of all places, in nats."""
-    return jnp.sum(-values * jnp.log(jnp.maximum(values, 1e-9)), axis=(1, 2))
 
 
 Objective = TaskLoss | NRAMLoss

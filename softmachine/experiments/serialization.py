@@ -15,7 +15,7 @@ from softmachine.experiments.curricula import Curriculum
 from softmachine.experiments.experiment import Experiment, MachineConfig, TaskConfig
 from softmachine.experiments.objectives import Objective
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of the JSON; raised when a field changes its meaning, its name or its default."""
 
 
@@ -29,7 +29,30 @@ def _from_2(experiment: dict[str, Any]) -> dict[str, Any]:
     return experiment
 
 
-UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {2: _from_2}
+def _from_3(experiment: dict[str, Any]) -> dict[str, Any]:
+    """Leave out options that are gone; ValueError if one of them was used."""
+    machine, training = experiment["machine"], experiment["training"]
+    late = {"sharpening": 1.0, "gumbel_noise": 0.0, "straight_through": False}
+    _without(training, "late", late)
+    if training["objective"]["kind_of"] == "NRAMLoss":
+        _without(training["objective"], "late_value_penalty", 0.0)
+        _without(training["objective"], "floor", 1e-6)
+    if machine["kind_of"] == "NRAMConfig":
+        _without(machine, "renormalize", True)
+        _without(machine, "temperature", 1.0)
+    else:
+        _without(machine["controller"], "candidate_activation", "tanh")
+    return experiment
+
+
+def _without(values: dict[str, Any], name: str, usual: Any) -> None:
+    """Take a field out, which has to be there only if it is not as usual."""
+    found = values.pop(name, usual)
+    if found != usual:
+        raise ValueError(f"{name} {found} is no option any more")
+
+
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {2: _from_2, 3: _from_3}
 """For each older schema that can still be read, what turns its experiment into one of the next.
 
 An upgrade spells out what its version did where the next one does something else, so that an

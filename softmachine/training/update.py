@@ -115,17 +115,14 @@ class _Updates:
         else:
             gradient = self.together(state, keys, sizes)
         (part, means), parts = gradient
-        (loss, gradients), (metrics, steps) = self._sum((part, parts)), self._mean(means)
+        (loss, gradients), metrics = self._sum((part, parts)), self._mean(means)
         norms = jnp.stack([jnp.linalg.norm(g.ravel()) for g in jax.tree.leaves(gradients)])
         gradient_norm = jnp.linalg.norm(norms)
         finite = jnp.isfinite(loss) & jnp.isfinite(gradient_norm)
 
         def apply(state):
             parameters, optimizer = self._descend(state, gradients)
-            gain = jnp.zeros(())
-            if self.experiment.training.curriculum.uses_gain:
-                gain = loss - self._sum(losses_of(parameters)[0])
-            feedback = Feedback(sizes, metrics[self.experiment.task.error], gain, steps)
+            feedback = Feedback(sizes, metrics[self.experiment.task.error])
             curriculum = self.experiment.training.curriculum.update(state.curriculum, feedback)
             return state._replace(
                 parameters=parameters, optimizer=optimizer, curriculum=curriculum
@@ -162,7 +159,7 @@ class _Updates:
         return jax.lax.pmax(jnp.where(live, state.step, 0), "member")
 
     def _losses(self, state, turn, keys, sizes, parameters):
-        """Return this shard's part of the batch's mean loss; its mean metrics, most steps.
+        """Return this shard's part of the batch's mean loss; its mean metrics.
 
         A part of the mean, not a mean of the shard's own, or what clips gradients inside the
         machine would see other ones the more shards there are.
@@ -173,7 +170,6 @@ class _Updates:
         context = jax.tree.map(
             lambda x: jnp.broadcast_to(x, (local,)), (state.settings, state.step - state.began)
         )
-        machine = self._prepared(machine, context, keys)
         machines = self.experiment.machines_for_updates(machine)
 
         def score(machine):
@@ -191,12 +187,7 @@ class _Updates:
         branches = [partial(score, machine) for machine in machines]
         scores = jax.lax.switch(turn % len(machines), branches)
         means = jax.tree.map(jnp.mean, scores.metrics)
-        return jnp.mean(scores.losses) / self.shards, (means, jnp.max(scores.steps))
-
-    def _prepared(self, machine, context, keys):
-        """Return the machine as late members' updates on these examples use it."""
-        keys = jax.vmap(lambda key: jax.random.fold_in(key, 2))(keys)
-        return self.experiment.training.late.prepare(machine, context[0].late, keys)
+        return jnp.mean(scores.losses) / self.shards, means
 
     def _objective(self, outputs, example, context):
         settings, age = context
@@ -246,7 +237,7 @@ class _Updates:
         (machine,) = self.experiment.machines_for_updates(machine)
         keys = keys.reshape(-1)
         scores = score_batch(
-            self._prepared(machine, context, keys),
+            machine,
             self.experiment.task,
             keys,
             sizes.reshape(-1),
@@ -254,12 +245,11 @@ class _Updates:
             loss=self._objective,
             context=context,
         )
-        losses, metrics, steps = jax.tree.map(
-            lambda x: x.reshape(members, batch),
-            (scores.losses, scores.metrics, scores.steps),
+        losses, metrics = jax.tree.map(
+            lambda x: x.reshape(members, batch), (scores.losses, scores.metrics)
         )
         means = jax.tree.map(lambda x: jnp.mean(x, axis=1), (losses, metrics))
-        return jnp.sum(means[0]), (means[0], (means[1], jnp.max(steps, axis=1)))
+        return jnp.sum(means[0]), means
 
     def _descend(self, state, gradients):
         training = self.experiment.training
@@ -277,8 +267,7 @@ class _Updates:
         if training.settle is not None:
             share = self._settling(state)
             steps = jax.tree.map(lambda x: x * share, steps)
-        parameters = optax.apply_updates(state.parameters, steps)
-        return training.late.sharpen(parameters, state.settings.late), moments
+        return optax.apply_updates(state.parameters, steps), moments
 
     def _settling(self, state):
         """Return the share of the learning rate that is left after validations so far."""

@@ -1,4 +1,4 @@
-"""Curricula: the sizes they draw, when they grow, and what the bandit learns."""
+"""Curricula: the sizes they draw, and when they grow."""
 
 from functools import partial
 
@@ -7,26 +7,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.experiments.curricula import Feedback, Growing, PredictionGain, Rising, Uniform
+from softmachine.experiments.curricula import Feedback, Growing, Rising, Uniform
 
 EVERY_KIND = [
     Uniform(),
     Growing(),
     Growing(forward=0.1, back=0.25, overshoot=0.5),
     Rising(),
-    PredictionGain(),
 ]
-NAMES = ["uniform", "growing", "growing-nram", "rising", "prediction-gain"]
+NAMES = ["uniform", "growing", "growing-nram", "rising"]
 kinds = pytest.mark.parametrize("curriculum", EVERY_KIND, ids=NAMES)
 
 
-def feedback(error=0.0, gain=0.0, sizes=(1,), steps=1):
-    return Feedback(
-        sizes=jnp.asarray(sizes, jnp.int32),
-        error=jnp.asarray(error, jnp.float32),
-        gain=jnp.asarray(gain, jnp.float32),
-        steps=jnp.asarray(steps, jnp.int32),
-    )
+def feedback(error=0.0):
+    return Feedback(jnp.ones(1, jnp.int32), jnp.asarray(error, jnp.float32))
 
 
 @partial(jax.jit, static_argnums=(0, 3))
@@ -110,7 +104,7 @@ def test_members_of_a_population_do_what_they_would_do_alone(curriculum):
             key = jax.random.fold_in(jax.random.key(seed), step)
             sizes = curriculum.sample(state, key, count)
             noise = jax.random.normal(key)
-            given = Feedback(sizes, jnp.abs(noise), noise, jnp.max(sizes))
+            given = Feedback(sizes, jnp.abs(noise))
             return curriculum.update(state, given), sizes
 
         return jax.lax.scan(turn, curriculum.init(), jnp.arange(updates))
@@ -146,11 +140,6 @@ def test_members_of_a_population_do_what_they_would_do_alone(curriculum):
         (Rising, dict(over=0), "over must be at least 1, not 0"),
         (Rising, dict(back=1.5), r"back must be at most 1, not 1\.5"),
         (Rising, dict(back=float("nan")), "back must be a finite number"),
-        (PredictionGain, dict(smallest=0), "smallest must be at least 1"),
-        (PredictionGain, dict(learning_rate=0.0), "learning_rate must be positive"),
-        (PredictionGain, dict(exploration=0.0), "exploration must be positive"),
-        (PredictionGain, dict(exploration=1.5), "exploration must be at most 1"),
-        (PredictionGain, dict(history=0), "history must be at least 1"),
     ],
 )
 def test_bad_fields_are_refused(kind, fields, message):
@@ -301,208 +290,3 @@ def test_rising_sizes_are_uniform_up_to_the_level(back, step, sizes):
     curriculum = Rising(smallest=2, largest=32, over=600, back=back)
     state = jnp.asarray(step, jnp.int32)
     assert_distributed(draw(curriculum, state, 20_000), sizes)
-
-
-# PredictionGain
-
-
-def scaled_by_hand(reward, past):
-    """Clip to the quantiles, then map these to -1 and 1."""
-    if len(past) == 0:
-        return 0.0
-    low, high = np.quantile(past, [0.2, 0.8])
-    if low == high:
-        return np.sign(reward - low)
-    return 2 * (np.clip(reward, low, high) - low) / (high - low) - 1
-
-
-def probabilities_by_hand(curriculum, arms, rewards):
-    """Exp3.S as the paper writes it, in float64: one row before each update and after all."""
-    count = curriculum.largest - curriculum.smallest + 1
-    weights = np.zeros(count)
-
-    def policy():
-        soft = np.exp(weights) / np.sum(np.exp(weights))
-        return (1 - curriculum.exploration) * soft + curriculum.exploration / count
-
-    rows = [policy()]
-    for i, (arm, reward) in enumerate(zip(arms, rewards, strict=True)):
-        scaled = scaled_by_hand(reward, rewards[max(0, i - curriculum.history) : i])
-        estimate = np.zeros(count)
-        estimate[arm] = scaled / rows[-1][arm]
-        raised = np.exp(weights + curriculum.learning_rate * estimate)
-        alpha = 1 / (i + 2)
-        others = [np.sum(np.delete(raised, j)) for j in range(count)]
-        weights = np.log((1 - alpha) * raised + alpha / (count - 1) * np.asarray(others))
-        rows.append(policy())
-    return np.asarray(rows)
-
-
-@partial(jax.jit, static_argnums=0)
-def learn(curriculum, sizes, gains, steps):
-    """Return the state after all updates, and the probabilities before each."""
-
-    def turn(state, given):
-        size, gain, steps = given
-        given = Feedback(jnp.stack([size, size]), jnp.zeros(()), gain, steps)
-        return curriculum.update(state, given), curriculum.probabilities(state)
-
-    return jax.lax.scan(turn, curriculum.init(), (sizes, gains, steps))
-
-
-@pytest.mark.parametrize(
-    ("curriculum", "scale"),
-    [
-        (PredictionGain(), 1.0),
-        (PredictionGain(smallest=3, largest=7, history=10, learning_rate=0.1), 1e-3),
-        (PredictionGain(largest=2, history=1, learning_rate=1.0, exploration=0.3), 100.0),
-        (PredictionGain(smallest=1, largest=50, history=400), 1e6),
-    ],
-    ids=["paper", "short-history", "two-sizes", "long-history"],
-)
-def test_probabilities_are_those_of_exp3s(curriculum, scale):
-    random = np.random.default_rng(0)
-    sizes = random.integers(curriculum.smallest, curriculum.largest + 1, 300)
-    gains = np.float32(scale * (random.standard_normal(300) + sizes / 5))
-    steps = random.integers(1, 60, 300)
-    state, rows = learn(curriculum, *map(jnp.asarray, (sizes, gains, steps)))
-    rewards = np.float64(gains / np.float32(steps))
-    by_hand = probabilities_by_hand(curriculum, sizes - curriculum.smallest, rewards)
-    np.testing.assert_allclose(rows, by_hand[:-1], rtol=2e-4)
-    np.testing.assert_allclose(curriculum.probabilities(state), by_hand[-1], rtol=2e-4)
-    np.testing.assert_allclose(np.sum(rows, axis=1), 1, rtol=1e-5)
-    assert np.ptp(by_hand[-1]) > 1e-3
-
-
-def test_at_first_all_sizes_are_equally_likely():
-    curriculum = PredictionGain(smallest=4, largest=8)
-    state = curriculum.init()
-    np.testing.assert_allclose(curriculum.probabilities(state), 0.2, rtol=1e-6)
-    first = jax.jit(jax.vmap(lambda key: curriculum.sample(state, key, 1)[0]))(
-        jax.random.split(jax.random.key(0), 5000)
-    )
-    assert_distributed(np.asarray(first), evenly(4, 8))
-
-
-def test_a_batch_has_one_size_drawn_with_its_probability():
-    curriculum = PredictionGain(smallest=2, largest=5, exploration=0.2)
-    shares = jnp.asarray([0.5, 0.3, 0.2, 0.0])
-    state = curriculum.init()._replace(log_weights=jnp.log(shares))
-    keys = jax.random.split(jax.random.key(1), 5000)
-    sizes = jax.jit(jax.vmap(lambda key: curriculum.sample(state, key, 3)))(keys)
-    np.testing.assert_array_equal(sizes, np.broadcast_to(sizes[:, :1], (5000, 3)))
-    assert_distributed(np.asarray(sizes[:, 0]), {2: 0.45, 3: 0.29, 4: 0.21, 5: 0.05})
-
-
-def play(curriculum, state, gain_of, updates, seed=0):
-    """Let the curriculum choose; return the state and the sizes that it chose."""
-
-    def turn(state, key):
-        size_key, gain_key = jax.random.split(key)
-        sizes = curriculum.sample(state, size_key, 2)
-        given = Feedback(sizes, jnp.zeros(()), gain_of(sizes[0], gain_key), jnp.asarray(1))
-        return curriculum.update(state, given), sizes[0]
-
-    keys = jax.random.split(jax.random.key(seed), updates)
-    return jax.jit(lambda *args: jax.lax.scan(turn, *args))(state, keys)
-
-
-def test_the_size_that_gains_most_is_preferred():
-    curriculum = PredictionGain(smallest=3, largest=7, learning_rate=0.02)
-    state, chosen = play(
-        curriculum, curriculum.init(), lambda size, _: jnp.where(size == 6, 1.0, 0.1), 3000
-    )
-    probabilities = np.asarray(curriculum.probabilities(state))
-    assert np.argmax(probabilities) == 6 - 3
-    assert probabilities.max() > 0.8
-    assert np.mean(np.asarray(chosen[-500:]) == 6) > 0.8
-
-
-def test_gains_alike_prefer_no_size():
-    curriculum = PredictionGain(largest=5)
-    state, _ = play(curriculum, curriculum.init(), lambda _, key: jax.random.normal(key), 2000)
-    np.testing.assert_allclose(curriculum.probabilities(state), 0.2, atol=0.06)
-
-
-def test_preference_moves_when_the_gain_moves():
-    curriculum = PredictionGain(largest=4, learning_rate=0.02, history=64)
-    state, _ = play(curriculum, curriculum.init(), lambda size, _: (size == 1) * 1.0, 1500)
-    after, _ = play(curriculum, state, lambda size, _: (size == 4) * 1.0, 4000, seed=1)
-    assert np.argmax(curriculum.probabilities(state)) == 0
-    assert np.argmax(curriculum.probabilities(after)) == 3
-
-
-def raised_by(curriculum, past, reward):
-    """What one more reward, after a known past, adds to the log weight of its size.
-
-    After so many updates, what is shared between the sizes is next to nothing.
-    """
-    state = curriculum.init()._replace(
-        rewards=jnp.asarray(past, jnp.float32), updates=jnp.asarray(2**30, jnp.int32)
-    )
-    after = update(curriculum, state, feedback(gain=reward, sizes=(2,)))
-    change = after.log_weights - state.log_weights
-    return float(change[1] - change[0])
-
-
-@pytest.mark.parametrize(
-    ("reward", "scaled"),
-    [(-1e30, -1), (1.9, -1), (2, -1), (3.5, -0.5), (5, 0), (8, 1), (8.1, 1), (1e30, 1)],
-)
-def test_rewards_are_scaled_by_quantiles_and_clipped(reward, scaled):
-    """Of 0 .. 10 the quantiles are 2 and 8. Both sizes have probability 1/2."""
-    curriculum = PredictionGain(largest=2, history=11, learning_rate=0.25)
-    past = np.random.default_rng(0).permutation(11)
-    np.testing.assert_allclose(raised_by(curriculum, past, reward), 0.5 * scaled, atol=1e-6)
-
-
-@pytest.mark.parametrize(("reward", "scaled"), [(6.9, -1), (7, 0), (7.1, 1)])
-def test_with_quantiles_alike_only_the_sign_counts(reward, scaled):
-    curriculum = PredictionGain(largest=2, history=4, learning_rate=0.25)
-    past = [7, 7, 7, np.nan]
-    np.testing.assert_allclose(raised_by(curriculum, past, reward), 0.5 * scaled, atol=1e-6)
-
-
-def test_the_first_reward_has_nothing_to_be_compared_with():
-    curriculum = PredictionGain(largest=4, history=3)
-    state = update(curriculum, curriculum.init(), feedback(gain=12.0, steps=4))
-    np.testing.assert_allclose(curriculum.probabilities(state), 0.25, rtol=1e-6)
-    np.testing.assert_array_equal(state.rewards, [3, np.nan, np.nan])
-    assert state.updates == 1
-
-
-def test_old_rewards_leave_the_history():
-    curriculum = PredictionGain(largest=4, history=3)
-    state, _ = learn(curriculum, jnp.ones(5, int), jnp.arange(5.0), jnp.full(5, 2))
-    np.testing.assert_array_equal(state.rewards, [1.5, 2, 1])
-
-
-@pytest.mark.parametrize("gain", [np.nan, np.inf, -np.inf])
-def test_a_gain_that_is_not_finite_changes_nothing(gain):
-    curriculum = PredictionGain(largest=3, history=4)
-    state, _ = learn(
-        curriculum, jnp.asarray([1, 2, 3]), jnp.asarray([1.0, 3.0, 2.0]), jnp.ones(3)
-    )
-    for before in curriculum.init(), state:
-        assert_same(update(curriculum, before, feedback(gain=gain)), before)
-
-
-def test_extreme_settings_stay_finite():
-    curriculum = PredictionGain(largest=3, learning_rate=1e4, exploration=1e-6, history=5)
-
-    def gain_of(size, key):
-        return jax.random.normal(key) * 10.0 ** (15 * size - 15)
-
-    state, chosen = play(curriculum, curriculum.init(), gain_of, 500)
-    assert np.all(np.isfinite(state.log_weights))
-    np.testing.assert_allclose(np.sum(curriculum.probabilities(state)), 1, rtol=1e-5)
-    assert np.all((np.asarray(chosen) >= 1) & (np.asarray(chosen) <= 3))
-
-
-def test_one_size_is_always_drawn():
-    curriculum = PredictionGain(smallest=4, largest=4)
-    state, chosen = play(
-        curriculum, curriculum.init(), lambda _, key: jax.random.normal(key), 20
-    )
-    np.testing.assert_array_equal(chosen, 4)
-    np.testing.assert_allclose(curriculum.probabilities(state), [1.0], rtol=1e-6)

@@ -14,11 +14,11 @@ from safetensors.numpy import save_file
 
 from softmachine.core.errors import CheckpointError, RunError, SoftmachineWarning
 from softmachine.core.files import replacing, sealed, sweep
+from softmachine.experiments import checkpoints
 from softmachine.experiments.metrics import MetricsFile
 from softmachine.experiments.population import create_population, open_population
 from softmachine.experiments.progress import Extent
 from softmachine.experiments.runs import Run
-from softmachine.training import checkpoints
 from softmachine.training.trainer import train, train_members
 
 
@@ -332,7 +332,7 @@ def test_metrics_that_are_gone_are_missed(copy):
 
 DIE = """
 import os, sys
-from softmachine.training import runs, population, directories
+from softmachine.experiments import runs, population, directories
 count = int(sys.argv[2])
 
 def counted(event, arguments):

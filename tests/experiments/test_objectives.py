@@ -140,22 +140,6 @@ def test_late_the_bonus_becomes_a_penalty(penalty):
         assert ours == pytest.approx(expected, rel=1e-5)
 
 
-def test_late_undecided_values_cost_something():
-    """The entropies of what registers and memory hold, of the example's own steps."""
-    outputs, example = drawn(0, 4)
-    values = 0.0
-    for t in range(4):
-        for held in [*outputs.memory[t], *outputs.registers[t]]:
-            values -= sum(float(p) * math.log(p) for p in held if p > 0) / 4
-    objective = NRAMLoss(late_value_penalty=0.25)
-    assert values > 1
-    assert loss(objective, outputs, example, settings(late=True)) == pytest.approx(
-        likelihood(outputs, example) + 0.25 * values, rel=1e-5
-    )
-    early = loss(objective, outputs, example, settings())
-    assert early == loss(NRAMLoss(), outputs, example, settings())
-
-
 def test_an_example_without_scored_cells_costs_nothing():
     outputs, example = drawn(0, 4)
     example = example._replace(mask=jnp.zeros(CELLS))
@@ -193,11 +177,8 @@ def test_settings_begin_with_the_objective_s_bonus(nram_experiment, with_trainin
             dict(late_entropy_penalty=-1.0),
             r"late_entropy_penalty must be at least 0, not -1\.0",
         ),
-        (dict(late_value_penalty=-1.0), r"late_value_penalty must be at least 0, not -1\.0"),
         (dict(entropy_decay=0.0), r"entropy_decay must be positive, not 0\.0"),
         (dict(entropy_decay=1.1), r"entropy_decay must be at most 1, not 1\.1"),
-        (dict(floor=0.0), r"floor must be positive, not 0\.0"),
-        (dict(floor=1.0), r"floor must be below 1, not 1\.0"),
     ],
 )
 def test_bad_numbers_are_refused(fields, message):

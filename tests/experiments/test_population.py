@@ -21,8 +21,8 @@ from softmachine.experiments.population import (
 from softmachine.experiments.progress import Progress
 from softmachine.experiments.runs import Run
 from softmachine.experiments.state import first_state
+from softmachine.running import devices as devices_module
 from softmachine.running.devices import layout_for
-from softmachine.training import devices as devices_module
 from softmachine.training import members as members_module
 from softmachine.training.members import MemberStates
 from softmachine.training.trainer import train, train_members

@@ -11,6 +11,7 @@ import pytest
 import softmachine
 from softmachine.core.errors import RunError
 from softmachine.core.files import unsealed
+from softmachine.experiments import serialization
 from softmachine.experiments.curricula import Growing, Uniform
 from softmachine.experiments.runs import Run
 from softmachine.experiments.serialization import experiment_from_json, experiment_to_json
@@ -18,7 +19,6 @@ from softmachine.machines.nram.nram import NRAMConfig
 from softmachine.machines.ntm.ntm import NTM_PRESETS, NTMConfig
 from softmachine.recipes import RECIPES
 from softmachine.tasks.sequences.copy import Copy
-from softmachine.training import serialization
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -114,6 +114,29 @@ def test_schema_2_says_what_its_machines_did(experiment):
     assert NRAMConfig().logit_clip is None
 
 
+def test_schema_3_had_options_that_are_gone(experiment):
+    """Left out where they were as usual; refused by name where they were used."""
+    nram = RECIPES["nram-copy"]()
+    late = {"sharpening": 1.0, "gumbel_noise": 0.0, "straight_through": False}
+    for whole, path, name, usual, used in (
+        (nram, ("training",), "late", late, late | {"sharpening": 2.0}),
+        (nram, ("training", "objective"), "late_value_penalty", 0.0, 0.1),
+        (nram, ("training", "objective"), "floor", 1e-6, 1e-3),
+        (nram, ("machine",), "renormalize", True, False),
+        (nram, ("machine",), "temperature", 1.0, 0.7),
+        (experiment, ("machine", "controller"), "candidate_activation", "tanh", "linear"),
+    ):
+        old = experiment_to_json(whole) | {"schema": 3}
+        part = old["experiment"]
+        for key in path:
+            part = part[key]
+        part[name] = usual
+        assert experiment_from_json(old, "x") == whole
+        part[name] = used
+        with pytest.raises(RunError, match=f"{name} .* is no option any more"):
+            experiment_from_json(old, "x")
+
+
 def test_an_older_schema_is_upgraded_step_by_step(experiment, monkeypatch):
     def renamed(old):
         old["training"]["batch"] = old["training"].pop("examples")
@@ -123,20 +146,20 @@ def test_an_older_schema_is_upgraded_step_by_step(experiment, monkeypatch):
         old["training"]["batch"] *= 2
         return old
 
-    monkeypatch.setattr(serialization, "SCHEMA", 5)
-    monkeypatch.setattr(serialization, "UPGRADES", {3: renamed, 4: doubled})
+    monkeypatch.setattr(serialization, "SCHEMA", 6)
+    monkeypatch.setattr(serialization, "UPGRADES", {4: renamed, 5: doubled})
     value = experiment_to_json(experiment)
     body = value["experiment"]
     body["training"]["examples"] = body["training"].pop("batch")
-    old = {"schema": 3, "experiment": body}
+    old = {"schema": 4, "experiment": body}
     kept = json.dumps(old)
     found = experiment_from_json(old, "x")
     assert found.training.batch == 2 * experiment.training.batch
     assert json.dumps(old) == kept
     del body["training"]["examples"]
-    with pytest.raises(RunError, match="x holds no valid experiment: schema 3 cannot be"):
+    with pytest.raises(RunError, match="x holds no valid experiment: schema 4 cannot be"):
         experiment_from_json(old, "x")
-    with pytest.raises(RunError, match=r"x has schema 2; .* reads schema 3 and 4 and 5"):
+    with pytest.raises(RunError, match=r"x has schema 2; .* reads schema 4 and 5 and 6"):
         experiment_from_json(old | {"schema": 2}, "x")
 
 

@@ -164,35 +164,6 @@ def test_a_long_kept_cell_does_not_change():
     np.testing.assert_allclose(state[1, 0], cell, rtol=1e-6)
 
 
-def one_cell_step(state, projected, activation):
-    """A single cell whose gates see nothing but what is projected; return the next state."""
-    config = ControllerConfig(kind="lstm", hidden=1, candidate_activation=activation)
-    controller = jax.tree.map(jnp.zeros_like, build(config, 0))
-    return controller(jnp.reshape(state, (2, 1, 1)), projected[None], jnp.zeros(0))[0].ravel()
-
-
-@pytest.mark.parametrize("candidate", [-3.0, 0.5, 7.0])
-def test_a_linear_candidate_enters_the_cell_as_it_is(candidate):
-    """The next cell is forget * cell + write * candidate, not the candidate's tanh."""
-    write, keep, show, hidden, cell = 1.0, -0.5, 2.0, 0.3, -1.2
-    gates = jnp.array([write, keep, show, candidate])
-    kept = sigmoid(keep) * cell
-    for activation, taken in [("linear", candidate), ("tanh", np.tanh(candidate))]:
-        after = kept + sigmoid(write) * taken
-        expected = [sigmoid(show) * np.tanh(after), after]
-        state = one_cell_step(jnp.array([hidden, cell]), gates, activation)
-        np.testing.assert_allclose(state, expected, rtol=1e-5)
-
-
-def test_a_linear_cell_counts():
-    """With all gates open but none forgetting, it holds a sum of any size."""
-    state = jnp.zeros(2)
-    for _ in range(20):
-        gates = jnp.array([100.0, 100.0, 100.0, 5.0])
-        state = one_cell_step(state, gates, "linear")
-    assert float(state[1]) == pytest.approx(100)
-
-
 def test_a_counter_starts_by_keeping():
     """Its forget bias is on the gates that keep a cell alone, and candidates start at zero."""
     config = ControllerConfig(kind="counter", hidden=HIDDEN, layers=2, forget_bias=1.5)

@@ -9,15 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.machines.machine import Buffer, parameter_count, split_trainable
+from softmachine.machines.machine import parameter_count, split_trainable
 from softmachine.machines.nram.gates import PAPER_GATES
 from softmachine.machines.nram.hard import hard_wiring, run_hard_batch
 from softmachine.machines.nram.nram import (
     NRAM,
-    Hardening,
     NRAMConfig,
     NRAMControllerConfig,
-    NRAMOutput,
 )
 from softmachine.running.loop import run_batch
 
@@ -103,21 +101,19 @@ def plain_controller(controller, state, zeros):
     return h[None], h
 
 
-def plain_step(machine, state, bound, noise=0.0, straight=0.0):
+def plain_step(machine, state, bound):
     """Eq. 1 to 3 for one example; logits come in the order in which choices are made."""
     controller, registers, memory = state
     controller, hidden = plain_controller(machine.controller, controller, registers[:, 0])
-    logits = machine.output.weight @ hidden + machine.output.bias + noise
+    logits = machine.output.weight @ hidden + machine.output.bias
     entropies = []
 
     def mixtures(count, values):
         nonlocal logits
         split = count * len(values)
         mine, logits = logits[:split].reshape(count, -1), logits[split:]
-        p = jax.nn.softmax(mine / machine.config.temperature, axis=1)
+        p = jax.nn.softmax(mine, axis=1)
         entropies.append(-jnp.sum(p * jnp.log(p)))
-        most_likely = jnp.eye(len(values))[jnp.argmax(mine, axis=1)]
-        p += straight * jax.lax.stop_gradient(most_likely - p)
         return p @ values
 
     values = registers
@@ -142,7 +138,7 @@ def plain_step(machine, state, bound, noise=0.0, straight=0.0):
     return (controller, registers, memory), (registers, *features)
 
 
-def plain_run(machine, memory, limit=None, **hardening):
+def plain_run(machine, memory, limit=None):
     """Return registers, memory, stop logit and entropy after every step."""
     parts, m = {"mlp": 0, "lstm": 2, "gru": 1}[machine.config.controller.kind], len(memory)
     state = (
@@ -154,8 +150,9 @@ def plain_run(machine, memory, limit=None, **hardening):
     def bound(x):
         return x if limit is None else clipped(limit, x)
 
-    step = lambda state, _: plain_step(machine, state, bound, **hardening)  # noqa: E731
-    return jax.lax.scan(step, state, length=STEPS)[1]
+    return jax.lax.scan(
+        lambda state, _: plain_step(machine, state, bound), state, length=STEPS
+    )[1]
 
 
 def paper_loss(memory, stop, entropy, _registers, target):
@@ -187,11 +184,10 @@ MACHINES = {
         registers=2,
         gates=("WRITE", "ADD", "ONE", "MAX", "READ", "LESS-THAN", "WRITE", "DEC"),
         write_returns="value",
-        temperature=0.7,
     ),
     "gru, all gates twice": config("gru", registers=5, gates=PAPER_GATES * 2),
     "mlp, a write at the end and zero for it": config(
-        registers=1, gates=("READ", "WRITE", "READ", "SUB", "WRITE"), renormalize=False
+        registers=1, gates=("READ", "WRITE", "READ", "SUB", "WRITE")
     ),
 }
 
@@ -266,52 +262,6 @@ def test_gradients_are_clipped_where_the_reference_clips():
         compare(gradient, plain(parameters, static, memories, probes, jnp.asarray(0.3)))
         free = plain(parameters, static, memories, probes, jnp.asarray(1e9))
         assert np.abs(gradient.output.weight - free.output.weight).max() > 0.01
-
-
-@pytest.mark.parametrize("straight", [0.0, 1.0])
-def test_hardening_adds_noise_and_passes_gradients_straight_through(straight):
-    """One example with straight choices or without, beside one that is never hardened."""
-    machine = config(gates=SMALL, clip_gradients=None)
-    logits = machine.build(key=jax.random.key(0)).plan.logits
-    noise = np.random.default_rng(4).gumbel(size=(logits, BATCH)) * [1.0, 0.0]
-    rates = jnp.asarray([straight, 0.0])
-    probe = np.random.default_rng(5).normal(size=(STEPS, 4, 4, BATCH))
-
-    def hardened(machine, memories):
-        hardening = Hardening(Buffer(jnp.asarray(noise)), Buffer(rates))
-        return run_batch(
-            dataclasses.replace(machine, hardening=hardening),
-            memories,
-            steps=STEPS,
-            max_steps=STEPS,
-        )
-
-    def plain(machine, memories):
-        def run(memory, noise, rate):
-            return plain_run(machine, memory, noise=noise, straight=rate)[1:]
-
-        outputs = jax.vmap(run, in_axes=(0, -1, 0), out_axes=-1)
-        return NRAMOutput(*outputs(memories, noise, rates))
-
-    def graded(run):
-        @eqx.filter_jit
-        @partial(eqx.filter_value_and_grad, has_aux=True)
-        def score(parameters, static, memories):
-            out = run(eqx.combine(parameters, static), memories)
-            return jnp.sum(probe * out.memory) + 0.1 * jnp.sum(out.entropy), out
-
-        return score
-
-    with jax.enable_x64(True):
-        parameters, static = split_trainable(random_machine(machine))
-        memories = random_memories(4)
-        (_, out), gradient = graded(hardened)(parameters, static, memories)
-        (_, expected), expected_gradient = graded(plain)(parameters, static, memories)
-        compare(out, expected)
-        # Nothing is told of the willingness to stop, which has no gradient here.
-        compare(gradient, expected_gradient)
-        decided = np.all((out.memory < 1e-12) | (out.memory > 1 - 1e-12), axis=(0, 1, 2))
-        assert decided.tolist() == [straight == 1, False]
 
 
 def test_a_machine_called_is_a_machine_run():
@@ -571,7 +521,6 @@ def test_no_steps_and_other_shapes():
         (dict(gates=("READ", "MUL")), "there is no gate 'MUL'; there are READ, ZERO, ONE"),
         (dict(clip_gradients=0.0), "clip_gradients must be positive, not 0.0"),
         (dict(clip_gradients=float("nan")), "clip_gradients must be a finite number, not nan"),
-        (dict(temperature=-1.0), "temperature must be positive, not -1.0"),
         (dict(logit_clip=0.0), "logit_clip must be positive, not 0.0"),
     ],
 )

@@ -312,10 +312,6 @@ def test_half_precision_is_taken_runs_and_comes_back(kind):
         (dict(sharpening_factor=2.0), "needs sharpening_factor=1.0"),
         (dict(similarity_smoothing=1e-6), "needs similarity_smoothing=1e-16"),
         (dict(controller=ControllerConfig(kind="gru", hidden=5)), "controller.kind='lstm'"),
-        (
-            dict(controller=ControllerConfig(candidate_activation="linear", hidden=5)),
-            "needs controller.candidate_activation='tanh', this NTM has 'linear'",
-        ),
         (dict(write_heads=2), "as many write_heads as read_heads, this NTM has 2 and 1"),
     ],
     ids=lambda x: next(iter(x)) if isinstance(x, dict) else "",

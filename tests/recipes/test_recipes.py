@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from softmachine.core.errors import SoftmachineError
-from softmachine.experiments.hardening import LateChoices
 from softmachine.experiments.state import first_state
 from softmachine.machines.nram.gates import PAPER_GATES
 from softmachine.machines.nram.nram import NRAMConfig
@@ -126,7 +125,7 @@ def test_paper_recipes_of_nrams_do_as_it_says_and_nothing_else(name, largest, ro
     assert (curriculum.forward, curriculum.back, curriculum.overshoot) == (0.1, 0.25, 0.5)
     assert training.gradient_noise**2 == pytest.approx(0.3)
     assert (training.optimizer.kind, training.restarts) == ("adam", ())
-    assert (training.wire_search, training.late) == (None, LateChoices())
+    assert training.wire_search is None
 
 
 def test_unknown_recipe():

@@ -7,10 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.experiments.curricula import PredictionGain
-from softmachine.experiments.state import first_state, machine_of
+from softmachine.experiments.state import first_state
 from softmachine.running.devices import Layout
-from softmachine.running.scoring import score_batch
 from softmachine.training.update import build_train_chunk
 
 
@@ -66,30 +64,6 @@ def test_the_rate_falls_with_each_perfect_validation(experiment, with_training, 
 def test_batch_must_divide_over_the_devices(experiment, with_training):
     with pytest.raises(ValueError, match="batch 3 cannot be divided over 2 devices"):
         updates(with_training(experiment, batch=3), 1, devices=2)
-
-
-def test_gain_is_the_loss_before_the_update_minus_that_after(experiment, with_training):
-    """On the same batch; the curriculum is paid per time step of its longest example."""
-    curriculum = PredictionGain(smallest=1, largest=4, history=8)
-    experiment = with_training(experiment, curriculum=curriculum)
-    before = first_state(experiment)
-    after, sums = updates(experiment, 1, devices=2)
-
-    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(0), 1), 0)
-    size_key, key = jax.random.split(key)
-    sizes = curriculum.sample(before.curriculum, size_key, 4)
-    keys = jnp.stack([jax.random.fold_in(key, i) for i in range(4)])
-
-    def mean_loss(state):
-        machine = machine_of(state, experiment)
-        return float(jnp.mean(score_batch(machine, experiment.task, keys, sizes, 4).losses))
-
-    gain = mean_loss(before) - mean_loss(after)
-    assert abs(gain) > 1e-3
-    assert float(sums["loss"]) == pytest.approx(mean_loss(before), rel=1e-5)
-    reward = float(after.curriculum.rewards[0])
-    assert reward == pytest.approx(gain / (2 * int(sizes[0]) + 1), rel=1e-3)
-    assert np.isnan(after.curriculum.rewards[1:]).all()
 
 
 @pytest.fixture(scope="module")

@@ -59,16 +59,6 @@ class Wiring(NamedTuple):
     entropy: Float[Array, ""]
 
 
-class Hardening(NamedTuple):
-    """What is done to choices, in training alone, to prepare a machine for hard execution."""
-
-    noise: Buffer
-    """Added to the logits of all choices; shape (logits, *batch)."""
-    straight_through: Buffer
-    """Shape (*batch). Where it is 1, each choice is its most likely one alone, with the
-    gradient of the soft one (Bengio et al. 2013, arXiv 1308.3432)."""
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NRAMControllerConfig:
     """What kind of controller, and how large."""
@@ -95,12 +85,8 @@ class NRAMConfig:
     """What WRITE gives to later gates and registers."""
     clip_gradients: Positive | None = 1.0
     """Gradients of values and memory are clipped to ± this inside back-propagation."""
-    renormalize: bool = True
-    """Divide registers by their sums, without effect on gradients."""
-    temperature: Positive = 1.0
-    """Divides all logits of choices."""
     logit_clip: Positive | None = None
-    """Bound of the logits of choices, after the temperature; the paper has none. What goes
+    """Bound of the logits of choices; the paper has none. What goes
     beyond it gets no gradient, and of several sources beyond it none is more likely than
     another: the hard machine takes the first of them. Machines of schema 2 have 30."""
     hard: bool = False
@@ -137,8 +123,6 @@ class NRAM(Machine):
     """Logits of the choices that there are."""
     stop: Dense
     config: NRAMConfig = eqx.field(static=True)
-    hardening: Hardening | None = None
-    """None but during some updates, see `softmachine.experiments.hardening`."""
 
     batch_last: ClassVar[bool] = True
 
@@ -173,9 +157,7 @@ class NRAM(Machine):
         registers, memory = run_gates(  # pyright: ignore[reportGeneralTypeIssues]
             self.plan, wiring.choices, state.registers, state.memory
         )
-        if self.config.renormalize:
-            registers = _renormalize(registers)
-        registers = clip(registers)
+        registers = clip(_renormalize(registers))
         features = NRAMOutput(memory, wiring.stop, wiring.entropy, registers)
         return NRAMState(controller, registers, memory), features
 
@@ -290,10 +272,6 @@ class NRAM(Machine):
     def logits(self, hidden: Float[Array, "hidden ..."]) -> Float[Array, "logits ..."]:
         """Return the logits of all choices, by which soft and hard machine decide alike."""
         logits = self.output(hidden)
-        if self.config.temperature != 1:
-            logits = logits / self.config.temperature
-        if self.hardening is not None:
-            logits = logits + self.hardening.noise()
         clip = self.config.logit_clip
         return logits if clip is None else jnp.clip(logits, -clip, clip)
 
@@ -303,12 +281,6 @@ class NRAM(Machine):
         choices, entropy = choose(self.plan, logits)  # pyright: ignore
         if self.config.hard:
             choices = self.plan.most_likely(logits)
-        elif self.hardening is not None:
-            straight = self.hardening.straight_through()
-            choices = tuple(
-                soft + straight * jax.lax.stop_gradient(hard - soft)
-                for soft, hard in zip(choices, self.plan.most_likely(logits), strict=True)
-            )
         return Wiring(choices, self.stop(hidden)[0], entropy)
 
 

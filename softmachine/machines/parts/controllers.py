@@ -74,7 +74,6 @@ class LSTM(Controller):
     recurrent: tuple[LoopLinear, ...]
     initial: Float[Array, "2 layers hidden"]
     output_size: int = eqx.field(static=True)
-    candidate_activation: str = eqx.field(static=True, default="tanh")
 
     def init_state(self) -> Float[Array, "2 layers hidden"]:
         """Return hidden states and cells, stacked."""
@@ -97,8 +96,7 @@ class LSTM(Controller):
             gates = projected[i] + layer(seen)
             kept, candidate = jnp.split(gates, [3 * state.shape[-1]])
             write, keep, show = jnp.split(jax.nn.sigmoid(kept), 3)
-            candidate = ACTIVATIONS[self.candidate_activation](candidate)
-            cells.append(keep * state[1, i] + write * candidate)
+            cells.append(keep * state[1, i] + write * jnp.tanh(candidate))
             outputs.append(show * jnp.tanh(cells[-1]))
         next_state = jnp.stack([jnp.stack(outputs), jnp.stack(cells)])
         return next_state, jnp.concatenate(outputs)
@@ -236,9 +234,6 @@ class ControllerConfig:
     layers: Few = 1
     forget_bias: float = 1.0
     """LSTM and counter only: first bias of the forget gate."""
-    candidate_activation: Literal["tanh", "linear"] = "tanh"
-    """LSTM only: what a cell takes in. With ``linear`` it can hold a number of any size,
-    such as a count to start from, instead of one squashed into ±1."""
     activation: Literal["tanh", "relu", "sigmoid"] = "tanh"
     """Feed-forward only."""
 
@@ -301,6 +296,5 @@ class ControllerConfig:
                 for pair in zip(feedback_or_below, recurrent, strict=True)
             ),
             initial=jnp.zeros((2, layers, hidden)),
-            candidate_activation=self.candidate_activation,
             output_size=layers * hidden,
         )

@@ -3,10 +3,10 @@
 import pytest
 from playwright.sync_api import expect
 
+from softmachine.evaluation import report
 from softmachine.programs.notes import Provenance
 from softmachine.running.generalization import evaluate
 from softmachine.traces.file import trace_from_bytes
-from softmachine.viewer import report
 from softmachine.viewer.notebook import TraceWidget
 
 

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from softmachine.core.errors import SoftmachineError
+from softmachine.traces import page as module
 from softmachine.traces.page import framed, live_page, page, page_with
-from softmachine.viewer import page as module
 
 EVIL = '"></script><script>alert(1)</script>&<!--softmachine:live-->'
 
