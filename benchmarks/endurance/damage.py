@@ -210,7 +210,7 @@ def ask(action: str, path: Path, file: str) -> tuple[Ended, Any]:
         for p in sorted((path.parent / "drawn").rglob("*"))
         if p.is_file()
     }
-    return ended, (ended.out, drawn)
+    return ended, (ended.out.replace(str(path.parent), ""), drawn)
 
 
 def _load(file: Path) -> tuple[Ended, Any]:

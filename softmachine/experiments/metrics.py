@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,17 +48,18 @@ class MetricsFile:
         lines, _ = _parse(self._read(), self.names)
         return next((line for line, _ in reversed(lines) if line["step"] == step), None)
 
-    def lines(self, extent: Extent | None) -> list[Line]:
+    def lines(self, extent: Extent | None, line: Line | None = None) -> list[Line]:
         """Return the readable lines, oldest first.
 
         Warns of lines that cannot be read, but for a last one that was cut off, and of a file
-        that does not begin as the ``extent`` of the last checkpoint says.
+        that does not begin as the last checkpoint says, with its ``extent`` and its ``line``,
+        or in which an update comes twice.
         """
         data = self._read()
         lines, unreadable = _parse(data, self.names)
         if unreadable:
             _warn(f"{_places(self.path, unreadable)} cannot be read: left out")
-        elif not _begins(data, extent):
+        elif not _begins(data, extent, line) or not _rises(line["step"] for line, _ in lines):
             _warn(f"{self.path} was changed or damaged: it is not what the checkpoint knows")
         return [line for line, _ in lines]
 
@@ -147,11 +149,16 @@ def _scores(line: Line) -> frozenset[str]:
     return frozenset(name for name in line if name == "level" or name.startswith("validation_"))
 
 
-def _begins(data: bytes, extent: Extent | None) -> bool:
+def _begins(data: bytes, extent: Extent | None, line: Line | None = None) -> bool:
     if extent is None:
         return True
     begin = data[: max(extent.bytes, 0)]
-    return len(begin) == extent.bytes and _sha256(begin) == extent.sha256
+    same = len(begin) == extent.bytes and _sha256(begin) == extent.sha256
+    return same and (line is None or data[extent.bytes :].startswith(_encode(line)))
+
+
+def _rises(steps: Iterable[float]) -> bool:
+    return all(a < b for a, b in itertools.pairwise(steps))
 
 
 def _sha256(data: bytes) -> str:

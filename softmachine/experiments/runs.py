@@ -237,12 +237,13 @@ class Run:
         A warning tells of lines that cannot be read, and of a file that is not what the last
         checkpoint knows.
         """
-        extent = None
+        extent = line = None
         if self.has_last():
             path = self._checkpoint("last")
             found = read_record(path, self.tie)
-            extent = last_record(found.value, found.schema, path).metrics
-        return self._metrics.lines(extent)
+            record = last_record(found.value, found.schema, path)
+            extent, line = record.metrics, record.line
+        return self._metrics.lines(extent, line)
 
     def restore_metrics(self, last: Last, *, with_line: bool) -> bool:
         """Bring the metrics to where the last checkpoint was written, its own line or not.

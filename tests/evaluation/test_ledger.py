@@ -136,7 +136,7 @@ def five(tmp_path):
     ):
         run = write_run(tmp_path / f"run-{seed}", recall(seed=seed), **progress)
         for wrong, sequences in ((0.5, 4), (LAST_ERRORS[seed], progress["sequences"])):
-            steps = {"step": progress["step"], "sequences": sequences}
+            steps = {"step": sequences, "sequences": sequences}
             run.append_metrics(METRICS | steps | {"validation_wrong_bits": wrong})
     return tmp_path
 

@@ -321,6 +321,22 @@ def test_a_torn_last_line_and_lines_after_the_checkpoint_are_done_again(
     assert {p.name for p in run.path.glob("metrics*")} == {"metrics.jsonl"}
 
 
+@pytest.mark.parametrize("damage", ["last line lost", "last line twice", "two lines exchanged"])
+def test_lines_that_were_lost_or_doubled_are_told_of(copy, damage):
+    """The last checkpoint knows its own line, and no update comes twice."""
+    path = copy / "metrics.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    if damage == "last line lost":
+        lines.pop()
+    elif damage == "last line twice":
+        lines.append(lines[-1])
+    else:
+        lines[-1], lines[-2] = lines[-2], lines[-1]
+    path.write_bytes(b"".join(lines))
+    with pytest.warns(SoftmachineWarning, match=r"metrics\.jsonl was changed or damaged"):
+        Run(copy).metrics()
+
+
 def test_metrics_that_are_gone_are_missed(copy):
     (copy / "metrics.jsonl").unlink()
     with pytest.warns(SoftmachineWarning, match=r"metrics\.jsonl is gone"):
