@@ -11,7 +11,7 @@ import sys
 import typing
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal
 
 import tyro
 from tyro.conf import Positional, arg
@@ -90,7 +90,7 @@ def train(
     run: str | None = None,
     seed: Natural | None = None,
     members: Count | None = None,
-) -> NoReturn:
+) -> None:
     """Train a recipe; its fields can be overridden (softmachine train RECIPE --help).
 
     Args:
@@ -99,10 +99,12 @@ def train(
         seed: random seed.
         members: train a population of so many members, with seeds counted from the seed.
     """
-    del recipe, run, seed, members
-    raise AssertionError(
-        "main() handles this command, because its options depend on the recipe"
-    )
+    from softmachine.cli.training import train_recipe
+
+    # With the recipe first, which has its own options, `_dispatch` comes before this.
+    given = {"--run": run, "--seed": seed, "--members": members}
+    options = [(name, str(value)) for name, value in given.items() if value is not None]
+    train_recipe(recipe, [word for option in options for word in option])
 
 
 @command

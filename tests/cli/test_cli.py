@@ -262,6 +262,8 @@ def test_recipes_and_info(capsys):
     [
         (["frobnicate"], "frobnicate"),
         (["train"], "RECIPE"),
+        (["train", "-"], "unknown recipe '-'"),
+        (["train", "--seed", "3", "nmt-copy"], "unknown recipe 'nmt-copy'"),
         (["train", "nmt-copy"], "unknown recipe 'nmt-copy': 'softmachine recipes --all'"),
         (["train", "ntm-copy", "--training.bacth", "3"], "--training.bacth"),
         (["train", "ntm-copy", "--training.batch", "three"], "--training.batch"),
@@ -402,3 +404,16 @@ def test_seeds_out_of_range_are_refused(seed, capsys):
         error = refused(capsys, *arguments, "--seed", seed)
         limit = "least 0" if seed == "-1" else "most 2147483647"
         assert f"--seed must be at {limit}, not {seed}" in error
+
+
+def test_options_may_come_before_the_recipe(monkeypatch):
+    called = []
+    monkeypatch.setattr(
+        "softmachine.cli.training.train_recipe", lambda *arguments: called.append(arguments)
+    )
+    main(["train", "--seed", "3", "ntm-copy", "--run", "here"])
+    main(["train", "ntm-copy", "--seed", "3", "--run", "here"])
+    assert called == [
+        ("ntm-copy", ["--run", "here", "--seed", "3"]),
+        ("ntm-copy", ["--seed", "3", "--run", "here"]),
+    ]
