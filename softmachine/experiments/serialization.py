@@ -34,19 +34,20 @@ def _from_3(experiment: dict[str, Any]) -> dict[str, Any]:
     machine, training = experiment["machine"], experiment["training"]
     late = {"sharpening": 1.0, "gumbel_noise": 0.0, "straight_through": False}
     _without(training, "late", late)
-    if training["objective"]["kind_of"] == "NRAMLoss":
-        _without(training["objective"], "late_value_penalty", 0.0)
-        _without(training["objective"], "floor", 1e-6)
+    objective = training.get("objective", {})
+    if objective.get("kind_of") == "NRAMLoss":
+        _without(objective, "late_value_penalty", 0.0)
+        _without(objective, "floor", 1e-6)
     if machine["kind_of"] == "NRAMConfig":
         _without(machine, "renormalize", True)
         _without(machine, "temperature", 1.0)
     else:
-        _without(machine["controller"], "candidate_activation", "tanh")
+        _without(machine.get("controller", {}), "candidate_activation", "tanh")
     return experiment
 
 
 def _without(values: dict[str, Any], name: str, usual: Any) -> None:
-    """Take a field out, which has to be there only if it is not as usual."""
+    """Take a field out, if it is there; ValueError if it is not as usual."""
     found = values.pop(name, usual)
     if found != usual:
         raise ValueError(f"{name} {found} is no option any more")
