@@ -93,10 +93,9 @@ def loss(objective, outputs, example, chosen, age=0):
         {},
         dict(per_cell=False),
         dict(mixture=True),
-        dict(mixture=True, per_cell=False, floor=0.05),
-        dict(floor=0.2),
+        dict(mixture=True, per_cell=False),
     ],
-    ids=["paper", "summed", "mixture", "mixture, summed", "floor"],
+    ids=["paper", "summed", "mixture", "mixture, summed"],
 )
 def test_likelihood_less_entropy(options, steps):
     for seed in range(3):
