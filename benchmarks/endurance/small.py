@@ -66,6 +66,7 @@ def nram():
             gradient_noise=0.01,
             search=Search(entropy_bonus=(0.01, 0.1)),
             solved=None,
+            settle=None,
             restarts=(Restart(updates=25, error=0.2),),
             wire_search=WireSearch(updates=10, error=1.0, tables=20_000, examples=32),
             validate_every=20,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from softmachine.cli.main import main
+from softmachine.machines.nram.gates import GATES
 from softmachine.machines.nram.nram import NRAMConfig
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.recipes import get_recipe
@@ -29,6 +30,16 @@ GUIDES = [
         "zoo",
     )
 ]
+
+
+@pytest.fixture(autouse=True)
+def _gates_as_they_were():
+    """A guide defines a gate of its own."""
+    before = dict(GATES)
+    yield
+    GATES.clear()
+    GATES.update(before)
+
 
 SMALL = shlex.split(
     "--machine.controller.hidden 8 --training.batch 4 --training.max-sequences 40 "
