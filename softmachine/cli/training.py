@@ -17,7 +17,7 @@ from softmachine.cli.progress import ProgressDisplay
 from softmachine.cli.sources import open_runs, user_errors
 from softmachine.core.choices import Count, Natural, check_value
 from softmachine.core.errors import NonFiniteError
-from softmachine.evaluation.aftermath import told
+from softmachine.evaluation.aftermath import describe_aftermath
 from softmachine.experiments.experiment import (
     Experiment,
     MachineConfig,
@@ -130,7 +130,7 @@ def _outcome(run: Run, progress: Progress) -> str:
     ]
     if progress.skipped:
         lines.append(f"Updates skipped: {progress.skipped:,}.")
-    if afterwards := told(run.experiment, progress, run.metrics()):
+    if afterwards := describe_aftermath(run.experiment, progress, run.metrics()):
         lines.append(f"Afterwards: {afterwards}.".replace("; ", ";\n"))
     return "\n".join(lines)
 
@@ -158,7 +158,7 @@ def _population_outcome(runs: Sequence[Run], members: Sequence[Progress]) -> str
     for run, progress in zip(runs, members, strict=True):
         if progress.failed:
             print(f"seed {run.experiment.training.seed} failed at {progress.failed}")
-        if afterwards := told(run.experiment, progress, run.metrics()):
+        if afterwards := describe_aftermath(run.experiment, progress, run.metrics()):
             print(f"seed {run.experiment.training.seed}: {afterwards}".replace("; ", ";\n  "))
     if experiment.training.solved is None:
         return f"Trained {len(runs)} members."

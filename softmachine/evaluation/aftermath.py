@@ -44,7 +44,7 @@ def aftermath(
     return Aftermath(mistaken=len(mistaken), worst=max(mistaken, default=0.0), end=end)
 
 
-def told(
+def describe_aftermath(
     experiment: Experiment, progress: Progress, metrics: Sequence[Mapping[str, Any]]
 ) -> str | None:
     """Say what is to be known of a run after it was solved.

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from softmachine.core.files import replacing
-from softmachine.evaluation.aftermath import told
+from softmachine.evaluation.aftermath import describe_aftermath
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.progress import Progress
 from softmachine.running.generalization import SizeScore
@@ -125,7 +125,7 @@ def learning_curve_of(
     kept = note = None
     if progress is not None and progress.best_sequences:
         kept = progress.best_sequences
-        note = told(experiment, progress, metrics)
+        note = describe_aftermath(experiment, progress, metrics)
     return learning_curve(metrics, title, Scale.of(experiment), kept=kept, note=note)
 
 

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from softmachine.core import compiling
 from softmachine.core.errors import SoftmachineError
 from softmachine.evaluation import figures
-from softmachine.evaluation.aftermath import told
+from softmachine.evaluation.aftermath import describe_aftermath
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.progress import Progress
 from softmachine.experiments.serialization import experiment_to_json
@@ -277,7 +277,7 @@ def _making(subject: Subject) -> str:
             if solved is None
             else f"after {solved:,} sequences, {progress.solved_seconds:.0f} s",
         }
-        afterwards = told(experiment, progress, subject.metrics)
+        afterwards = describe_aftermath(experiment, progress, subject.metrics)
         facts |= {"afterwards": afterwards} if afterwards else {}
     facts |= {
         name.replace("_", " "): x

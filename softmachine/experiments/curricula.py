@@ -25,14 +25,6 @@ from softmachine.core.choices import (
 )
 
 
-class Feedback(NamedTuple):
-    """What a curriculum learns about the batch that was just trained on."""
-
-    sizes: Int[Array, " batch"]
-    error: Float[Array, ""]
-    """The batch's mean of the task's error."""
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Uniform:
     """Sizes uniform in ``smallest .. largest``."""
@@ -55,9 +47,9 @@ class Uniform:
             lambda key: jax.random.randint(key, (), self.smallest, self.largest + 1), key, count
         )
 
-    def update(self, state: tuple[()], feedback: Feedback) -> tuple[()]:
+    def update(self, state: tuple[()], error: Float[Array, ""]) -> tuple[()]:
         """Return the state after an update: there is nothing to learn."""
-        del feedback
+        del error
         return state
 
     def report(self, state: tuple[()]) -> dict[str, float]:
@@ -156,10 +148,10 @@ class Growing:
 
         return _for_each_example(draw, key, count)
 
-    def update(self, state: GrowingState, feedback: Feedback) -> GrowingState:
-        """Return the state after an update whose batch gave this feedback."""
-        known = jnp.where(jnp.isfinite(state.error), state.error, feedback.error)
-        mean = known + (feedback.error - known) / self.patience
+    def update(self, state: GrowingState, error: Float[Array, ""]) -> GrowingState:
+        """Return the state after an update with this error, the mean over its batch."""
+        known = jnp.where(jnp.isfinite(state.error), state.error, error)
+        mean = known + (error - known) / self.patience
         waited = state.waited + 1
         rises = (mean < self.threshold) & (waited >= self.patience)
         return GrowingState(
@@ -214,9 +206,9 @@ class Rising:
             lambda key: jax.random.randint(key, (), lowest, level + 1), key, count
         )
 
-    def update(self, state: Int[Array, ""], feedback: Feedback) -> Int[Array, ""]:
+    def update(self, state: Int[Array, ""], error: Float[Array, ""]) -> Int[Array, ""]:
         """Return the number of updates after one more."""
-        del feedback
+        del error
         return state + 1
 
     def report(self, state: Int[Array, ""]) -> dict[str, int]:

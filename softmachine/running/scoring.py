@@ -32,8 +32,6 @@ class Scores(NamedTuple):
 
     losses: Float[Array, " batch"]
     metrics: dict[str, Float[Array, " batch"]]
-    steps: Int[Array, " batch"]
-    """How many steps each example takes."""
 
 
 Loss = Callable[[PyTree, Example, PyTree], Float[Array, "*batch"]]
@@ -76,7 +74,7 @@ def score_batch(
         arguments = (outputs, _batch_last(examples), *arguments[2:])
     else:
         score, measure = jax.vmap(score), jax.vmap(measure)
-    return Scores(score(*arguments), measure(*arguments[:2]), examples.steps)
+    return Scores(score(*arguments), measure(*arguments[:2]))
 
 
 def _draw(

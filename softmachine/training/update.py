@@ -14,7 +14,6 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
 
 from softmachine.core import compiling
-from softmachine.experiments.curricula import Feedback
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.state import Fault, TrainState, machine_class, machine_of
 from softmachine.running.devices import Layout
@@ -122,8 +121,8 @@ class _Updates:
 
         def apply(state):
             parameters, optimizer = self._descend(state, gradients)
-            feedback = Feedback(sizes, metrics[self.experiment.task.error])
-            curriculum = self.experiment.training.curriculum.update(state.curriculum, feedback)
+            error = metrics[self.experiment.task.error]
+            curriculum = self.experiment.training.curriculum.update(state.curriculum, error)
             return state._replace(
                 parameters=parameters, optimizer=optimizer, curriculum=curriculum
             )

@@ -45,11 +45,13 @@ main.main(["train", "ntm-copy", "--run", sys.argv[1]])
 """
 )
 
-# The first terminal that a session opens becomes its own, and sends it Ctrl-C. Done by the
-# program itself: a function to run before it would have the tests' process fork, JAX and all.
+# The first terminal that a session opens becomes its own, and sends it Ctrl-C, which tests that
+# run in a shell's background have been told to ignore. Done by the program itself: a function
+# to run before it would have the tests' process fork, JAX and all.
 OWN_TERMINAL = """
-import os
+import os, signal
 os.close(os.open(os.ttyname(0), os.O_RDWR))
+signal.signal(signal.SIGINT, signal.default_int_handler)
 """
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.experiments.curricula import Feedback, Growing, Rising, Uniform
+from softmachine.experiments.curricula import Growing, Rising, Uniform
 
 EVERY_KIND = [
     Uniform(),
@@ -17,10 +17,6 @@ EVERY_KIND = [
 ]
 NAMES = ["uniform", "growing", "growing-nram", "rising"]
 kinds = pytest.mark.parametrize("curriculum", EVERY_KIND, ids=NAMES)
-
-
-def feedback(error=0.0):
-    return Feedback(jnp.ones(1, jnp.int32), jnp.asarray(error, jnp.float32))
 
 
 @partial(jax.jit, static_argnums=(0, 3))
@@ -89,7 +85,7 @@ def test_other_keys_draw_other_sizes(curriculum):
 def test_state_keeps_its_types(curriculum):
     """Or a compiled loop would refuse it as a carry."""
     before = curriculum.init()
-    after = jax.eval_shape(curriculum.update, before, feedback())
+    after = jax.eval_shape(curriculum.update, before, jnp.zeros(()))
     for old, new in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True):
         assert (old.shape, old.dtype, old.weak_type) == (new.shape, new.dtype, new.weak_type)
 
@@ -104,8 +100,7 @@ def test_members_of_a_population_do_what_they_would_do_alone(curriculum):
             key = jax.random.fold_in(jax.random.key(seed), step)
             sizes = curriculum.sample(state, key, count)
             noise = jax.random.normal(key)
-            given = Feedback(sizes, jnp.abs(noise))
-            return curriculum.update(state, given), sizes
+            return curriculum.update(state, jnp.abs(noise)), sizes
 
         return jax.lax.scan(turn, curriculum.init(), jnp.arange(updates))
 
@@ -221,7 +216,7 @@ def levels_by_hand(curriculum, errors):
 
 def levels_of(curriculum, errors):
     def turn(state, error):
-        state = curriculum.update(state, feedback()._replace(error=error))
+        state = curriculum.update(state, error)
         return state, state.level
 
     return np.asarray(
@@ -269,7 +264,7 @@ def test_rising_level_doubles_in_equal_times():
     state, levels = curriculum.init(), {}
     for step in range(501):
         levels[step] = curriculum.report(state)["level"]
-        state = update(curriculum, state, feedback(error=99.0))
+        state = update(curriculum, state, jnp.asarray(99.0))
     assert [levels[step] for step in range(0, 501, 100)] == [1, 2, 4, 8, 16, 16]
     assert levels[99] == 1
     assert levels[250] == int(2**2.5)
