@@ -26,8 +26,9 @@ from softmachine.experiments.environment import describe_environment
 from softmachine.machines.machine import split_trainable
 from softmachine.machines.nram.gates import PAPER_GATES
 from softmachine.machines.nram.nram import NRAMConfig
+from softmachine.machines.nram.packed import PackedNRAM
 from softmachine.running.devices import use_all_cores
-from softmachine.running.loop import CACHED_EXAMPLES, run_batch
+from softmachine.running.loop import run_batch
 
 TURNS = 10
 """Gradients, or updates, between two looks at the clock."""
@@ -47,12 +48,12 @@ def gradients(cells: int, steps: int, gates: int, registers: int) -> Callable[[]
     machine = NRAMConfig(registers=registers, gates=names).build(key=jax.random.key(0))
     parameters, rest = split_trainable(machine)
     rng = np.random.default_rng(0)
-    memories = jnp.asarray(rng.integers(0, cells, (CACHED_EXAMPLES, cells)))
+    memories = jnp.asarray(rng.integers(0, cells, (PackedNRAM.cached_examples, cells)))
     probe = jnp.asarray(rng.normal(size=(steps, cells, cells, 1)), jnp.float32)
 
     def loss(parameters):
         machine = eqx.combine(parameters, rest)
-        outputs = run_batch(machine, memories, steps=steps, max_steps=steps)
+        outputs = run_batch(machine, memories, steps=steps, max_steps=steps, batch_axis=-1)
         return jnp.mean(probe * outputs.memory) + 1e-3 * jnp.mean(outputs.entropy)
 
     def descend(_, parameters):
@@ -108,7 +109,7 @@ def main() -> None:
     if options.json is not None:
         result = {
             "environment": describe_environment(),
-            "examples": CACHED_EXAMPLES,
+            "examples": PackedNRAM.cached_examples,
             "middle": MIDDLE,
             "seconds": {f"{name} {value}": times for (name, value), times in seconds.items()},
             "matrix_product_gflops": rate,

@@ -62,13 +62,13 @@ def _wired(config, wires):
     import jax
     import jax.numpy as jnp
 
-    from softmachine.machines.nram.circuits import DECIDED
+    from softmachine.machines.nram.hard import DECIDED
 
     machine = jax.tree.map(jnp.zeros_like, config.build(key=jax.random.key(0)))
     slots = [*(f"r{i + 1}" for i in range(config.registers)), *config.gates]
-    order = machine.plan.order.reshape(-1, len(slots))
+    order = machine.rows.order
     bias = jnp.full_like(machine.output.bias, -DECIDED)
-    for row, name in enumerate(machine.choice_names()):
+    for row, name in enumerate(machine.rows.names):
         if name in wires:
             bias = bias.at[order[row, slots.index(wires[name])]].set(DECIDED)
     stop = jnp.full_like(machine.stop.bias, -30.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from typing import Any, ClassVar
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -82,14 +82,6 @@ class Machine(eqx.Module):
     input per step (one that is handed a memory, or a whole sequence) reads its inputs
     in `init_state` and encodes them as None.
     """
-
-    batch_last: ClassVar[bool] = False
-    """Whether states and outputs may have a batch as their last axis; `run_batch` then calls
-    `advance` on the whole batch, outputs come with the batch last, and so they are scored."""
-
-    def prepare(self) -> Machine:
-        """Return the machine as a loop over its steps needs it; itself by default."""
-        return self
 
     @property
     def memory_rows(self) -> int | None:
@@ -172,7 +164,7 @@ class Machine(eqx.Module):
         shape = self.input_shape()
         if shape is not None and shape[0] == "steps":
             check_shape(x, shape[1:], "one step of one example", type(self).__name__)
-        state, features = self.prepare().advance(state, self.encode(x))
+        state, features = self.advance(state, self.encode(x))
         return state, self.decode(features)
 
     def __call__(
@@ -186,11 +178,10 @@ class Machine(eqx.Module):
         Raises ValueError if the inputs have another shape than the machine takes.
         """
         check_shape(inputs, self.input_shape(), "one example", type(self).__name__)
-        machine = self.prepare()
 
         def turn(state, encoded):
-            # Not `machine.advance` itself: scan hashes its function, arrays have no hash.
-            return machine.advance(state, encoded)
+            # Not `self.advance` itself: scan hashes its function, arrays have no hash.
+            return self.advance(state, encoded)
 
         state = self.init_state(inputs, key=key)
         _, features = jax.lax.scan(turn, state, self.encode(inputs), length=steps)

@@ -60,7 +60,7 @@ class GateUse(NamedTuple):
 
     gate: str
     name: str
-    """The gate's name, with a prime for the second of that name in the machine."""
+    """The gate's name, with a number for the second of that name in the machine: ``READ 2``."""
     inputs: tuple[int, ...]
     """Slots: registers first, then gates in their order."""
     memory: str

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from functools import partial
 
 from softmachine.core.errors import SoftmachineError
+from softmachine.machines.nram.controller import MLP
 from softmachine.machines.nram.gates import find_gates
-from softmachine.machines.nram.nram import MLP, NRAM, NRAMConfig
+from softmachine.machines.nram.nram import NRAM, NRAMConfig
 from softmachine.programs.build import build_program
 from softmachine.programs.circuits import GateUse, Wires
 from softmachine.programs.observed import EXAMPLES, LARGEST, observed_table
@@ -57,12 +58,12 @@ def controller_table(machine: NRAM) -> Table:
 
 def wires(config: NRAMConfig, sources: Sequence[int], stop: bool) -> Wires:
     """Return the choices of one step, given the slot that each row of choices takes."""
-    uses, row, names = [], 0, []
-    for gate in find_gates(config.gates):
-        inputs = tuple(sources[row : row + gate.arity])
-        row += 2 if gate.arity else 0
-        name = gate.name + "'" * names.count(gate.name)
-        uses.append(GateUse(gate.name, name, inputs, gate.memory))
-        names.append(gate.name)
-    returns = config.write_returns == "value"
-    return Wires(tuple(uses), tuple(sources[row:]), returns, stop)
+    table = config.rows
+    uses = tuple(
+        GateUse(gate.name, name, tuple(sources[row] for row in rows), gate.memory)
+        for gate, name, rows in zip(
+            find_gates(config.gates), table.gate_names, table.of_gate, strict=True
+        )
+    )
+    registers = tuple(sources[row] for row in table.of_registers)
+    return Wires(uses, registers, config.write_returns == "value", stop)

@@ -131,7 +131,6 @@ def _watch(
     most: int,
 ) -> tuple[Int[Array, "most batch"], HardWiring, Array]:
     """Return patterns and wirings at every step, and which examples were still running."""
-    machine = machine.prepare()
 
     def step(state, limit):
         zeros = (state.registers == 0).astype(jnp.float32)

@@ -14,8 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from softmachine.machines.nram.gates import find_gates
 from softmachine.machines.nram.nram import NRAM, NRAMConfig
+from softmachine.machines.nram.rows import Row
+from softmachine.programs.circuits import Wires
 from softmachine.programs.extract import controller_table
 from softmachine.programs.reachable import Table
 from softmachine.tasks.memories.exams import Batch
@@ -91,27 +92,28 @@ def apply_changes(table: WiringTable, changes: Sequence[Change]) -> WiringTable:
 
 def program_table(machine: NRAM, changes: Sequence[Change]) -> Table:
     """Return what programs are built from, with some wires changed."""
-    registers, rows = machine.config.registers, []
-    for i, gate in enumerate(find_gates(machine.config.gates)):
-        rows += [(i, 0), (i, 1)] if gate.arity else []
-    table = dict(controller_table(machine))
+    registers, table = machine.config.registers, dict(controller_table(machine))
     for change in changes:
         key = 0, tuple(bool(change.pattern >> i & 1) for i in range(registers))
         wires = table[key].wires
         if change.row is None:
             wires = wires._replace(stop=bool(change.source))
-        elif change.row < len(rows):
-            place, argument = rows[change.row]
-            gates, inputs = list(wires.gates), list(wires.gates[place].inputs)
-            inputs[argument] = change.source
-            gates[place] = gates[place]._replace(inputs=tuple(inputs))
-            wires = wires._replace(gates=tuple(gates))
         else:
-            kept = list(wires.registers)
-            kept[change.row - len(rows)] = change.source
-            wires = wires._replace(registers=tuple(kept))
+            wires = _rewired(wires, machine.rows.rows[change.row], change.source)
         table[key] = table[key]._replace(wires=wires)
     return table
+
+
+def _rewired(wires: Wires, row: Row, source: int) -> Wires:
+    """Return wires with another source for one row of choices."""
+    if row.gate is None:
+        kept = list(wires.registers)
+        kept[row.argument] = source
+        return wires._replace(registers=tuple(kept))
+    gates, inputs = list(wires.gates), list(wires.gates[row.gate].inputs)
+    inputs[row.argument] = source
+    gates[row.gate] = gates[row.gate]._replace(inputs=tuple(inputs))
+    return wires._replace(gates=tuple(gates))
 
 
 def wrong_cells(config: NRAMConfig, table: WiringTable, batch: Batch) -> float:
@@ -131,13 +133,13 @@ def _candidates(
     machine: NRAM, table: WiringTable, patterns: Bool[np.ndarray, " patterns"]
 ) -> list[Change]:
     """Return every change of a wire that matters, in patterns that were met."""
-    inside = machine.plan.inside
+    rows = machine.rows.rows
     changes = []
     for pattern in np.flatnonzero(patterns).tolist():
         changes.append(Change(pattern, None, int(not table.stop[pattern])))
         for row in live_rows(machine.config, table.sources[pattern]):
             now = int(table.sources[pattern, row])
-            others = [int(i) for i in np.flatnonzero(inside[row]) if i != now]
+            others = [i for i in range(rows[row].sources) if i != now]
             changes += [Change(pattern, row, source) for source in others]
     return changes
 

@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 
 import jax
 
-from softmachine.running.loop import CACHED_EXAMPLES
-
 
 def use_all_cores() -> int:
     """Make each CPU core a JAX device; return the number of devices.
@@ -37,12 +35,12 @@ class Layout(NamedTuple):
     computation, before the next ones have their turn; divides the members of a device."""
 
 
-def layout_for(members: int, batch: int, *, joint: bool = False) -> Layout:
+def layout_for(members: int, batch: int, *, cached_examples: int = 0) -> Layout:
     """Return how to train so many members, slots without a member included.
 
     A CPU core is busy with one member and trains its members in turn, or, if they can be
-    computed as one larger batch (``joint``), some at a time, as many as fit into its cache.
-    Other devices train all of theirs in lockstep.
+    computed as one larger batch, some at a time, as many as make ``cached_examples``. Other
+    devices train all of theirs in lockstep.
     """
     if members == 1:
         return Layout(devices_for(batch), 1, 1)
@@ -50,7 +48,7 @@ def layout_for(members: int, batch: int, *, joint: bool = False) -> Layout:
     each = -(-members // len(devices))
     together = each
     if devices[0].platform == "cpu":
-        most = max(1, CACHED_EXAMPLES // batch) if joint else 1
+        most = max(1, cached_examples // batch)
         together = max(n for n in range(1, most + 1) if each % n == 0)
     return Layout(devices, each * len(devices), together)
 

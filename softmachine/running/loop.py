@@ -12,16 +12,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int, Key, PyTree
 
 from softmachine.machines.machine import Machine, check_shape, split_trainable
+from softmachine.machines.packed import Packed, packed_form
 from softmachine.machines.parts.linear import (
     called_once,
     defer_weight_gradients,
     is_deferred,
     with_taps,
 )
-
-CACHED_EXAMPLES = 128
-"""So many examples of a ``batch_last`` machine are best computed together on a CPU core: with
-512 the arrays of an NRAM's step leave its cache, and an update takes half as long again."""
 
 Advance = Callable[[PyTree, PyTree, PyTree, PyTree], tuple[PyTree, PyTree]]
 
@@ -33,6 +30,7 @@ def run_batch(
     steps: Int[Array, ""] | int,
     max_steps: int,
     keys: Key[Array, " batch"] | None = None,
+    batch_axis: int = 0,
 ) -> PyTree:
     """Run a machine on a batch of examples.
 
@@ -46,10 +44,12 @@ def run_batch(
         steps: how many steps to take; may be traced, so that short batches cost less.
         max_steps: the length of the output.
         keys: one per example, given to ``machine.init_state``.
+        batch_axis: 0 or -1, where outputs have the batch. To move it costs a copy: it is last
+            already if the machine has a packed form (`softmachine.machines.packed`), and
+            first otherwise.
 
     Returns:
-        Outputs with leading axes ``(batch, max_steps)``; of a machine that is ``batch_last``,
-        with first axis ``max_steps`` and last axis ``batch``.
+        Outputs with leading axes ``(batch, max_steps)``, or the batch last.
 
     Raises:
         ValueError: the inputs have another shape than a batch of the machine's, or there
@@ -62,8 +62,10 @@ def run_batch(
         per_step = (max_steps,) if shape[0] == "steps" else shape[:1]
         shape = ("batch", *per_step, *shape[1:])
     check_shape(inputs, shape, "a batch of examples", type(machine).__name__)
-    if machine.batch_last:
-        return _run_batch_last(machine, inputs, steps, max_steps)
+    form = packed_form(type(machine))
+    if form is not None:
+        outputs = _run_packed(form.of(machine), inputs, steps, max_steps)
+        return outputs if batch_axis == -1 else _move_axes(outputs, -1, 0)
     batch = jax.tree.leaves(inputs)[0].shape[0]
     if keys is None:
         state = jax.vmap(machine.init_state)(inputs)
@@ -95,21 +97,26 @@ def run_batch(
     features = scan_steps(
         advance, max_steps, constants, parameters, state, (encoded, taps), steps
     )
-    return time_first(machine.decode(features))
+    outputs = time_first(machine.decode(features))
+    return outputs if batch_axis == 0 else _move_axes(outputs, 0, -1)
 
 
-def _run_batch_last(
-    machine: Machine, inputs: PyTree, steps: Int[Array, ""] | int, max_steps: int
+def _move_axes(tree: PyTree, source: int, target: int) -> PyTree:
+    return jax.tree.map(lambda x: jnp.moveaxis(x, source, target), tree)
+
+
+def _run_packed(
+    packed: Packed, inputs: PyTree, steps: Int[Array, ""] | int, max_steps: int
 ) -> PyTree:
-    state = machine.init_state(inputs)
-    parameters, rest = split_trainable(machine.prepare())
+    parameters, rest = split_trainable(packed)
     constants, static = eqx.partition(rest, eqx.is_array)
 
     def advance(constants, parameters, state, inputs):
-        return eqx.combine(constants, parameters, static).advance(state, inputs)
+        del inputs
+        return eqx.combine(constants, parameters, static).advance(state)
 
-    features = scan_steps(advance, max_steps, constants, parameters, state, None, steps)
-    return machine.decode(features)
+    state = packed.init_state(inputs)
+    return scan_steps(advance, max_steps, constants, parameters, state, None, steps)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))

@@ -17,7 +17,8 @@ from softmachine.core import compiling
 from softmachine.machines.machine import Machine
 from softmachine.machines.nram.hard import run_hard_batch
 from softmachine.machines.nram.nram import NRAM
-from softmachine.running.loop import CACHED_EXAMPLES, run_batch
+from softmachine.machines.packed import packed_form
+from softmachine.running.loop import run_batch
 from softmachine.tasks.memory import MemoryCells, MemoryTask
 from softmachine.tasks.task import Example, Task
 
@@ -53,23 +54,25 @@ def score_batch(
 
     ``loss`` takes one example's outputs, the example, and its part of ``context``, a pytree
     whose leaves begin with the batch; without it, losses are the task's own. That of a
-    machine that is ``batch_last`` takes a batch's, each array with the batch last.
+    machine with a packed form takes a batch's, each array with the batch last.
 
     ``in_step`` names a vmapped axis whose batches all take as many steps as the longest
     example among them: a loop of a different length for each would cost far more.
     """
     examples, machine_keys = _draw(task, keys, sizes, max_size)
     longest = jnp.max(examples.steps)
+    packed = packed_form(type(machine)) is not None
     outputs = run_batch(
         machine,
         examples.inputs,
         steps=longest if in_step is None else jax.lax.pmax(longest, in_step),
         max_steps=task.steps(max_size),
         keys=machine_keys,
+        batch_axis=-1 if packed else 0,
     )
     arguments = (outputs, examples) if loss is None else (outputs, examples, context)
     score, measure = loss or task.output.loss, task.metrics
-    if machine.batch_last:
+    if packed:
         # With the batch where it is: moved to the front, all of the memory would be copied.
         arguments = (outputs, _batch_last(examples), *arguments[2:])
     else:
@@ -158,7 +161,9 @@ def _score_examples(machine, examples, task, max_steps, devices):
 
     def local(machine, examples):
         steps = jnp.max(examples.steps)
-        outputs = run_batch(machine, examples.inputs, steps=steps, max_steps=max_steps)
+        outputs = run_batch(
+            machine, examples.inputs, steps=steps, max_steps=max_steps, batch_axis=-1
+        )
         return task.metrics(outputs, _batch_last(examples))
 
     return _spread(local, machine, (examples,), devices)
@@ -186,7 +191,7 @@ def score_together(
 ) -> list[dict[str, Float[np.ndarray, " batch"]]]:
     """Return what `build_scorer` gives for each of several machines, in one computation.
 
-    The machines must be ``batch_last`` and of one make, and have as many sizes each.
+    The machines must have a packed form and be of one make, and have as many sizes each.
     """
     devices = jax.local_devices()[: len(machines)]
     each = -(-len(machines) // len(devices))
@@ -213,6 +218,8 @@ def score_together(
 def _score_together(machines, keys, sizes, task, max_size, devices):
     split = PartitionSpec("member")
     arrays, static = eqx.partition(machines, eqx.is_array)
+    form = packed_form(type(machines))
+    assert form is not None
 
     def local(arrays, keys, sizes):
         members, count = sizes.shape
@@ -222,7 +229,7 @@ def _score_together(machines, keys, sizes, task, max_size, devices):
         # A few of each member's examples at a time: all of them would need much memory.
         some = min(count, BATCH)
         if devices[0].platform == "cpu":
-            some = min(some, max(1, CACHED_EXAMPLES // members))
+            some = min(some, max(1, form.cached_examples // members))
         blocks = -(-count // some)
         pad = blocks * some - count
         keys = jnp.concatenate([keys, keys[:, :pad]], axis=1)
@@ -273,6 +280,7 @@ def score_soft_and_hard(
         examples.inputs,
         steps=jnp.max(examples.steps),
         max_steps=task.steps(max_size),
+        batch_axis=-1,
     )
     hard = run_hard_batch(machine, examples.inputs, examples.steps).memory
     cells = task.output

@@ -70,8 +70,8 @@ class MemoryCells:
     def loss(self, outputs: PyTree, example: Example) -> Float[Array, "*batch"]:
         """Return the expected negative log-likelihood of the scored cells, in nats.
 
-        Source: Kurach et al. 2016, section 3.3: the sum over the steps t of p_t times the
-        sum over scored cells of -log Mem[cell, target].
+        Source: Kurach et al. 2016, section 3.3, Eq. 4: the sum over the steps t of p_t times
+        the sum over scored cells of -log Mem[cell, target].
         """
         stops = stop_probabilities(outputs.stop, example.steps)
         correct = _probabilities(outputs.memory, example.targets)

@@ -15,11 +15,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from softmachine.core import compiling
 from softmachine.core.errors import SoftmachineError
-from softmachine.machines.ntm.ntm import NTM, NTMConfig, NTMState, read, write
+from softmachine.machines.ntm.ntm import NTM, NTMConfig
 from softmachine.tasks.task import Example, SequenceTask, sample_one
 
 BLURRED = 0.5
@@ -62,10 +62,9 @@ class Agreement(NamedTuple):
 @partial(compiling.filter_jit, tuned=False)
 def take_account(machine: NTM, example: Example, key: PRNGKeyArray) -> Account:
     """Run an example as the machine is and note where its heads are."""
-    ready = machine.prepare()
 
     def step(state, encoded):
-        state, features = ready.advance(state, encoded)
+        state, features = machine.advance(state, encoded)
         rows = jnp.argmax(state.weightings, axis=1)
         return state, (rows, jnp.max(state.weightings, axis=1), features)
 
@@ -78,53 +77,24 @@ def take_account(machine: NTM, example: Example, key: PRNGKeyArray) -> Account:
 def run_by_moves(
     machine: NTM, example: Example, rows: Int[Array, "steps heads"], key: PRNGKeyArray
 ) -> Done:
-    """Run an example with heads that are on one row each, at every step on the given ones.
-
-    Raises SoftmachineError for a machine whose heads take turns (order ``alternate``).
-    """
-    if machine.config.order == "alternate":
-        raise SoftmachineError("heads that take turns have no account of their moves")
-    ready = machine.prepare()
+    """Run an example with heads that are on one row each, at every step on the given ones."""
+    written = machine.config.read_heads
 
     def step(state, given):
         encoded, rows = given
-        state, change, features = _step(ready, state, encoded, rows)
-        return state, (change, features)
+        on_rows = jax.nn.one_hot(rows, machine.config.memory_rows, dtype=state.memory.dtype)
+
+        def address(_parameters, _memory, _previous, heads, _config):
+            return on_rows[heads]
+
+        after, features = machine.advance(state, encoded, address)
+        changes = (after.memory - state.memory)[:, rows[written:]]
+        return after, (jnp.linalg.norm(changes, axis=0), features)
 
     start = machine.init_state(example.inputs, key=key)
     given = machine.encode(example.inputs), rows
     _, (changes, features) = jax.lax.scan(step, start, given)
     return Done(changes, machine.decode(features))
-
-
-def _step(machine, state, encoded, rows):
-    """Take one step; see `NTM.advance`."""
-    config = machine.config
-    feedback = state.reads.reshape(-1) if config.feed_reads else jnp.zeros(0)
-    controller, hidden = machine.controller(state.controller, encoded, feedback)
-    parameters = machine.head_parameters(hidden)
-    weightings = jax.nn.one_hot(rows, config.memory_rows)
-    looked, written = jnp.split(weightings, [config.read_heads])
-    memory = _write(machine, parameters, state.memory, written)
-    reads = read(state.memory if config.order == "read-write" else memory, looked)
-    features = {
-        "controller+reads": lambda: jnp.concatenate([hidden, reads.reshape(-1)]),
-        "reads": lambda: reads.reshape(-1),
-        "controller": lambda: hidden,
-    }[config.output_from]()
-    change = jnp.linalg.norm((memory - state.memory)[:, rows[config.read_heads :]], axis=0)
-    return NTMState(controller, memory, weightings, reads), change, features
-
-
-def _write(machine, parameters, memory, weightings):
-    """Erase and add as the configuration says."""
-    erases, adds = parameters.erases, parameters.adds
-    if machine.config.write_composition == "erase-then-add":
-        return write(memory, weightings, erases, adds)
-    for i in range(machine.config.write_heads):
-        head = slice(i, i + 1)
-        memory = write(memory, weightings[head], erases[head], adds[head])
-    return memory
 
 
 def check_moves(
@@ -200,7 +170,6 @@ def format_account(machine: NTM, example: Example, account: Account, done: Done)
     scored = np.asarray(example.mask).max(axis=1) > 0
     for time, rows in enumerate(account.rows):
         now = {int(r): time + 1 for r in rows[config.read_heads :][writes[time]]}
-        known = last_written if config.order == "read-write" else last_written | now
         told = []
         for head, row in enumerate(rows.tolist()):
             sharp = account.weights[time, head] >= BLURRED
@@ -209,8 +178,10 @@ def format_account(machine: NTM, example: Example, account: Account, done: Done)
             writer = head - config.read_heads
             if writer >= 0:
                 text += " write" if writes[time, writer] else ""
-            elif row in known:
-                text += f" (of {known[row]})"
+            elif row in _before_reading(head, rows[config.read_heads :], writes[time], config):
+                text += f" (of {time + 1})"
+            elif row in last_written:
+                text += f" (of {last_written[row]})"
             told.append(text)
         last_written |= now
         before = rows
@@ -228,6 +199,17 @@ def format_account(machine: NTM, example: Example, account: Account, done: Done)
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     )
+
+
+def _before_reading(
+    head: int,
+    rows: Int[Array, " write_heads"] | Int[np.ndarray, " write_heads"],
+    writes: Bool[Array, " write_heads"] | Bool[np.ndarray, " write_heads"],
+    config: NTMConfig,
+) -> set[int]:
+    """Return the rows that are written before a head reads, in the same step."""
+    writers = {"read-write": 0, "alternate": head}.get(config.order, config.write_heads)
+    return {int(row) for row in rows[:writers][writes[:writers]]}
 
 
 def head_names(config: NTMConfig) -> list[str]:

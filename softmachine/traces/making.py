@@ -265,14 +265,13 @@ def _circuit(machine: NRAM) -> Circuit:
     """Return what may be wired to what."""
     gates = find_gates(machine.config.gates)
     registers = machine.config.registers
-    owners = [(i, j) for i, gate in enumerate(gates) for j in range(2) if gate.arity]
-    inside = machine.plan.inside
     choices = [
-        Choice(sources=int(row.sum()), gate=gate, argument=argument)
-        for row, (gate, argument) in zip(inside, owners, strict=False)
-        if row.any()
+        Choice(sources=row.sources, register=row.argument)
+        if row.gate is None
+        else Choice(sources=row.sources, gate=row.gate, argument=row.argument)
+        for row in machine.rows.rows
+        if row.sources
     ]
-    choices += [Choice(sources=inside.shape[1], register=i) for i in range(registers)]
     described = (
         Gate(name=g.name, symbol=g.symbol, arity=g.arity, memory=g.memory) for g in gates
     )

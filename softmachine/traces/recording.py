@@ -151,11 +151,10 @@ def _record(
 
     The first two and the last have room for ``room`` steps; ``length`` are taken.
     """
-    ready = machine.prepare()
 
     def step(state, encoded):
-        after, features = ready.advance(state, encoded)
-        seen = ready.observe_step(state, encoded) | ready.observe_state(after)
+        after, features = machine.advance(state, encoded)
+        seen = machine.observe_step(state, encoded) | machine.observe_state(after)
         return after, _choose(seen, fields), features
 
     def turn(time, carry):
@@ -176,7 +175,7 @@ def _record(
         return jax.tree.map(lambda x: jnp.zeros((count, *x.shape), x.dtype), shapes)
 
     first = machine.init_state(inputs, key=key)
-    initial = ready.observe_state(first)
+    initial = machine.observe_state(first)
     encoded = machine.encode(inputs)
     _, seen, feature = eqx.filter_eval_shape(step, first, jax.tree.map(lambda x: x[0], encoded))
     start = first, places(-(-room // every), seen), places(room, feature)

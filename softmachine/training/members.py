@@ -11,6 +11,7 @@ import numpy as np
 
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.state import TrainState, machine_class
+from softmachine.machines.packed import packed_form
 from softmachine.running.devices import layout_for
 from softmachine.training.update import build_train_chunk, members_sharding
 
@@ -22,8 +23,10 @@ class MemberStates:
     """
 
     def __init__(self, experiment: Experiment, states: Sequence[TrainState]) -> None:
-        joint = machine_class(experiment).batch_last
-        self._layout = layout_for(len(states), experiment.training.batch, joint=joint)
+        form = packed_form(machine_class(experiment))
+        cached = 0 if form is None else form.cached_examples
+        batch = experiment.training.batch
+        self._layout = layout_for(len(states), batch, cached_examples=cached)
         self._sharding = members_sharding(self._layout)
         self._chunk = build_train_chunk(experiment, self._layout)
         # Slots left over hold copies of the first member that never take an update.

@@ -24,6 +24,7 @@ from softmachine.experiments.settings import Settings
 from softmachine.experiments.state import TrainState, Weights, first_state, machine_of
 from softmachine.machines.machine import split_trainable
 from softmachine.machines.nram.nram import NRAM
+from softmachine.machines.packed import packed_form
 from softmachine.running.judging import judge
 from softmachine.running.scoring import build_scorer, score_together
 from softmachine.tasks.memories.exams import draw_exam
@@ -510,7 +511,7 @@ def _build_validation(
     def validate(states: Sequence[TrainState]) -> list[dict[str, float]]:
         machines = [machine_of(state, experiment) for state in states]
         draws = [draw(state) for state in states]
-        if machines[0].batch_last:
+        if packed_form(type(machines[0])) is not None:
             keys, sizes = zip(*draws, strict=True)
             scores = score_together(machines, task, keys, sizes, curriculum.largest)
         else:

@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 from softmachine.core import compiling
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.state import Fault, TrainState, machine_class, machine_of
+from softmachine.machines.packed import packed_form
 from softmachine.running.devices import Layout
 from softmachine.running.scoring import score_batch
 
@@ -109,10 +110,10 @@ class _Updates:
         """
         keys, sizes = self._draw(state)
         losses_of = partial(self._losses, state, self._turn(state, live), keys, sizes)
-        if self.together is None:
+        if self.packed_gradient is None:
             gradient = jax.value_and_grad(losses_of, has_aux=True)(state.parameters)
         else:
-            gradient = self.together(state, keys, sizes)
+            gradient = self.packed_gradient(state, keys, sizes)
         (part, means), parts = gradient
         (loss, gradients), metrics = self._sum((part, parts)), self._mean(means)
         norms = jnp.stack([jnp.linalg.norm(g.ravel()) for g in jax.tree.leaves(gradients)])
@@ -194,13 +195,14 @@ class _Updates:
         return training.objective.loss(self.experiment.task, outputs, example, settings, age)
 
     @cached_property
-    def together(self) -> Callable | None:
+    def packed_gradient(self) -> Callable | None:
         """Return what gives the gradients of members in lockstep, as one larger batch.
 
-        For machines that take a batch as their last axis and weights of several members; None
-        for others, and out of lockstep.
+        Members stand under a vmap, which would give each array an axis more, in a place of its
+        own choice; this has a rule of its own for it, by which a packed machine takes the
+        weights of all members. None for machines without a packed form, and out of lockstep.
         """
-        if not self.lockstep or not machine_class(self.experiment).batch_last:
+        if not self.lockstep or packed_form(machine_class(self.experiment)) is None:
             return None
 
         def of_members(states, keys, sizes):

@@ -35,7 +35,7 @@ class Workings(NamedTuple):
     """LOOK_UP, READ or WRITE."""
     arities: Int[np.ndarray, " gates"]
     first_rows: Int[np.ndarray, " gates"]
-    """Where each gate's arguments stand among the rows of choices; see `NRAM.plan`."""
+    """Where each gate's arguments stand among the rows of choices; see `NRAM.rows`."""
     register_row: int
     """The row of the first register."""
     results: Int[np.ndarray, "memories gates values values"]
@@ -75,35 +75,30 @@ def workings(
     ``active``: how many registers may change, if not all; the rest stay 0.
     """
     gates = find_gates(config.gates)
-    kinds, first_rows, rows, sources = [], [], 0, []
+    kinds, table = [], config.rows
     sizes = np.unique(cells)
     results = np.zeros((len(sizes), len(gates), sizes[-1], sizes[-1]), np.int32)
     place = np.zeros(sizes[-1] + 1, np.int32)
     place[sizes] = np.arange(len(sizes))
     for i, gate in enumerate(gates):
         kinds.append({"": LOOK_UP, "read": READ, "write": WRITE}[gate.memory])
-        first_rows.append(rows)
-        if gate.arity:
-            rows += 2
-            known = config.registers + i
-            sources += [known, known * (gate.arity == 2)]
         for number, values in enumerate([] if gate.memory else sizes.tolist()):
-            table = gate.table(values)
-            results[number, i, :values, :values] = table.reshape(
-                table.shape + (1,) * (2 - gate.arity)
+            known = gate.table(values)
+            results[number, i, :values, :values] = known.reshape(
+                known.shape + (1,) * (2 - gate.arity)
             )
-    active = config.registers if active is None else active
-    everything = config.registers + len(gates)
-    sources += [everything] * active + [0] * (config.registers - active)
+    sources = table.sources.copy()
+    if active is not None:
+        sources[list(table.of_registers[active:])] = 0
     return Workings(
         config.registers,
         np.array(kinds, np.int32),
         np.array([gate.arity for gate in gates], np.int32),
-        np.array(first_rows, np.int32),
-        rows,
+        np.array([rows[0] if rows else 0 for rows in table.of_gate], np.int32),
+        table.of_registers[0],
         results,
         place,
-        np.array(sources, np.int32),
+        sources,
         config.write_returns == "value",
     )
 

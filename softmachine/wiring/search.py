@@ -22,9 +22,9 @@ from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
 from softmachine.core.choices import Count, Positive, check_fields
 from softmachine.core.errors import SoftmachineError
-from softmachine.machines.nram.circuits import DECIDED
-from softmachine.machines.nram.hard import pattern_bits
-from softmachine.machines.nram.nram import MLP, NRAM, NRAMConfig
+from softmachine.machines.nram.controller import MLP
+from softmachine.machines.nram.hard import DECIDED, pattern_bits
+from softmachine.machines.nram.nram import NRAM, NRAMConfig
 from softmachine.tasks.memories.exams import Batch, draw_exam
 from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.task import Task, sample_batch
@@ -271,8 +271,7 @@ def write_wires(machine: NRAM, table: WiringTable, met: Int[np.ndarray, " some"]
     assert isinstance(machine.controller, MLP)
     _, hidden = machine.controller((), pattern_bits(machine.config.registers).T)
     features = np.vstack([np.asarray(hidden), np.ones(hidden.shape[1])])
-    plan = machine.plan
-    rows, slots = plan.inside.nonzero()
+    rows, slots = machine.rows.inside.nonzero()
     now = np.asarray(machine.output(hidden))
     wanted = now.copy()
     for pattern in met.tolist():
@@ -295,7 +294,7 @@ def write_wires(machine: NRAM, table: WiringTable, met: Int[np.ndarray, " some"]
         ),
     )
     after = read_wiring(mended)
-    same = (after.sources[met] == table.sources[met]) | ~plan.inside.any(axis=1)
+    same = (after.sources[met] == table.sources[met]) | (machine.rows.sources == 0)
     if not same.all() or (after.stop[met] != table.stop[met]).any():
         raise SoftmachineError("the hidden layer does not tell enough patterns of zeros apart")
     return mended

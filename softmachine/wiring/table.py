@@ -12,9 +12,10 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from softmachine.core.errors import SoftmachineError
+from softmachine.machines.nram.controller import MLP
 from softmachine.machines.nram.gates import find_gates
 from softmachine.machines.nram.hard import hard_wirings
-from softmachine.machines.nram.nram import MLP, NRAM, NRAMConfig
+from softmachine.machines.nram.nram import NRAM, NRAMConfig
 
 MOST_REGISTERS = 12
 """There are two to this power patterns at most."""
@@ -27,7 +28,7 @@ class WiringTable(NamedTuple):
     """
 
     sources: Int[np.ndarray, "*tables patterns rows"]
-    """For every row of choices, the slot it takes; see `NRAM.plan`."""
+    """For every row of choices, the slot it takes; see `NRAM.rows`."""
     stop: Bool[np.ndarray, "*tables patterns"]
 
 
@@ -98,17 +99,12 @@ def run_wiring(
 
 def live_rows(config: NRAMConfig, sources: Int[np.ndarray, " rows"]) -> list[int]:
     """Return the rows of choices from which registers or memory depend, in order."""
-    gates = find_gates(config.gates)
-    registers = config.registers
-    row_of, row = [], 0
-    for gate in gates:
-        row_of.append(row)
-        row += 2 if gate.arity else 0
-    live = list(range(row, row + registers))
+    gates, registers, table = find_gates(config.gates), config.registers, config.rows
+    live = list(table.of_registers)
     wanted = {int(sources[i]) - registers for i in live}
     for i in reversed(range(len(gates))):
         if i in wanted or gates[i].memory == "write":
-            rows = [row_of[i] + argument for argument in range(gates[i].arity)]
+            rows = table.of_gate[i]
             live += rows
             wanted |= {int(sources[r]) - registers for r in rows}
     return sorted(live)
@@ -116,12 +112,11 @@ def live_rows(config: NRAMConfig, sources: Int[np.ndarray, " rows"]) -> list[int
 
 def _work(config, sources, registers, memories, live, values):
     """Let all gates work; write into the memories and return the registers afterwards."""
-    each, row = np.arange(len(live)), 0
+    each, table = np.arange(len(live)), config.rows
     slots = list(registers.T)
-    for gate in find_gates(config.gates):
+    for gate, rows in zip(find_gates(config.gates), table.of_gate, strict=True):
         known = np.stack(slots)
-        arguments = [known[sources[:, row + i], each] for i in range(gate.arity)]
-        row += 2 if gate.arity else 0
+        arguments = [known[sources[:, row], each] for row in rows]
         if gate.memory == "read":
             result = memories[live, arguments[0]]
         elif gate.memory == "write":
@@ -130,4 +125,4 @@ def _work(config, sources, registers, memories, live, values):
         else:
             result = gate.integer(*arguments, values)
         slots.append(np.broadcast_to(result, live.shape))
-    return np.stack(slots)[sources[:, row:].T, each].T
+    return np.stack(slots)[sources[:, table.of_registers].T, each].T

@@ -21,7 +21,7 @@ from softmachine.experiments.population import (
 from softmachine.experiments.progress import Progress
 from softmachine.experiments.runs import Run
 from softmachine.experiments.state import first_state
-from softmachine.running import devices as devices_module
+from softmachine.machines.nram.packed import PackedNRAM
 from softmachine.running.devices import layout_for
 from softmachine.training import members as members_module
 from softmachine.training.members import MemberStates
@@ -314,8 +314,8 @@ def spread(experiment, nram_experiment, monkeypatch):
 
     monkeypatch.setattr(members_module, "build_train_chunk", build)
 
-    def make(count, joint=False):
-        chosen = nram_experiment if joint else experiment
+    def make(count, packed=False):
+        chosen = nram_experiment if packed else experiment
         first = first_state(chosen)
         states = [first._replace(seed=jnp.asarray(i, jnp.int32)) for i in range(count)]
         return MemberStates(chosen, states), calls
@@ -352,8 +352,8 @@ def test_no_device_waits_for_another_to_look_at_a_member(spread):
 
 def test_members_still_training_are_gathered_in_few_groups(spread, monkeypatch):
     """Eight on two devices, in pairs; one of each pair waits, so pairs are made anew."""
-    monkeypatch.setattr(devices_module, "CACHED_EXAMPLES", 8)  # two batches
-    states, calls = spread(8, joint=True)
+    monkeypatch.setattr(PackedNRAM, "cached_examples", 8)  # two batches
+    states, calls = spread(8, packed=True)
     states.advance(range(8), end=1)
     assert np.all(calls[-1] == 1)
     live = range(0, 8, 2)
@@ -365,19 +365,19 @@ def test_members_still_training_are_gathered_in_few_groups(spread, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("members", "batch", "joint", "expected"),
+    ("members", "batch", "cached", "expected"),
     [
-        (32, 32, True, (32, 4)),
-        (10, 32, True, (10, 1)),  # five on each device: no smaller groups but of one
-        (12, 4, True, (12, 6)),
-        (5, 4, True, (6, 3)),
-        (4, 200, True, (4, 1)),
-        (32, 32, False, (32, 1)),
-        (1, 32, True, (1, 1)),
+        (32, 32, 128, (32, 4)),
+        (10, 32, 128, (10, 1)),  # five on each device: no smaller groups but of one
+        (12, 4, 128, (12, 6)),
+        (5, 4, 128, (6, 3)),
+        (4, 200, 128, (4, 1)),
+        (32, 32, 0, (32, 1)),
+        (1, 32, 128, (1, 1)),
     ],
 )
-def test_groups_fit_into_the_cache_of_a_core(members, batch, joint, expected):
-    layout = layout_for(members, batch, joint=joint)
+def test_groups_fit_into_the_cache_of_a_core(members, batch, cached, expected):
+    layout = layout_for(members, batch, cached_examples=cached)
     assert (layout.members, layout.together) == expected
     assert len(layout.devices) == 2
 

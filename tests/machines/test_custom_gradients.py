@@ -12,9 +12,9 @@ import pytest
 
 from softmachine.core import compiling
 from softmachine.core.sums import UNROLLED
-from softmachine.machines.nram.circuits import Plan, choose, run_gates
 from softmachine.machines.nram.gates import GATES, add, at_least, less_than, mix, subtract
 from softmachine.machines.nram.gates import write as write_memory
+from softmachine.machines.nram.packed_gates import Plan, choose, run_gates
 from softmachine.machines.parts.products import combine_rows, match_rows, spread
 from softmachine.tasks.memory import MemoryCells, MemoryOutputs
 from softmachine.tasks.task import Example
@@ -66,7 +66,7 @@ RULES = {
     "subtract": (subtract, lambda a, b: circulant(b).T @ a, [(4,), (4,)]),
     "at_least": (at_least, lambda a: jnp.cumsum(a[::-1])[::-1], [(4,)]),
     "less_than": (less_than, lambda a: jnp.cumsum(a) - a, [(4,)]),
-    "choose": (lambda x: choose(PLAN, x), plain_choices, [(PLAN.logits,)]),
+    "choose": (lambda x: choose(PLAN, x), plain_choices, [(PLAN.rows.logits,)]),
     "run_gates": (
         lambda *x: run_gates(PLAN, x[:5], x[5], x[6]),
         plain_gates,

@@ -17,9 +17,12 @@ from softmachine.machines.nram.nram import (
     NRAMConfig,
     NRAMControllerConfig,
 )
-from softmachine.running.loop import run_batch
+from softmachine.machines.nram.packed import PackedNRAM
+from softmachine.machines.packed import packed_form
+from softmachine.running import loop
 
 STEPS, BATCH = 3, 2
+run_batch = partial(loop.run_batch, batch_axis=-1)
 SMALL = ("READ", "INC", "EQUALITY-TEST", "WRITE")
 
 
@@ -166,15 +169,33 @@ def paper_loss(memory, stop, entropy, _registers, target):
     return loss - 0.1 * jnp.sum(entropy)
 
 
-def walk(machine, memories):
-    """Return what `plain_run` returns, with the batch last."""
-    machine = machine.prepare()
+def walk_alone(machine, memory):
+    """Return what `plain_run` returns, of a machine as it is defined."""
 
     def step(state, _):
-        state, output = machine.advance(state, None)
+        state, output = machine.advance(state)
         return state, (state.registers, *output)
 
-    return jax.lax.scan(step, machine.init_state(memories), length=STEPS)[1]
+    return jax.lax.scan(step, machine.init_state(memory), length=STEPS)[1]
+
+
+def walk(machine, memories):
+    """Return the same for a batch, which comes last."""
+    return jax.vmap(partial(walk_alone, machine), out_axes=-1)(memories)
+
+
+def walk_packed(machine, memories):
+    """Return the same of the machine's packed form."""
+    packed = PackedNRAM.of(machine)
+
+    def step(state, _):
+        state, output = packed.advance(state)
+        return state, (state.registers, *output)
+
+    return jax.lax.scan(step, packed.init_state(memories), length=STEPS)[1]
+
+
+WALKS = {"as defined": walk, "packed": walk_packed}
 
 
 MACHINES = {
@@ -203,7 +224,10 @@ def compare(ours, expected, rtol=1e-9, atol=1e-11):
 
 @pytest.mark.parametrize("config", MACHINES.values(), ids=MACHINES)
 def test_steps_are_the_paper_s_equations(config):
-    """Registers, memory, willingness to stop, entropy; the gradient of the paper's loss."""
+    """Registers, memory, willingness to stop, entropy; the gradient of the paper's loss.
+
+    Of the machine as it is defined and of its packed form, which therefore agree.
+    """
     config = dataclasses.replace(config, clip_gradients=None)
     cells = 4
     targets = random_memories(cells, seed=1)
@@ -222,14 +246,15 @@ def test_steps_are_the_paper_s_equations(config):
         parameters, static = split_trainable(random_machine(config))
         memories = random_memories(cells)
         plain = jax.vmap(plain_run, in_axes=(None, 0), out_axes=-1)
-        (loss, out), gradient = scored(walk)(parameters, static, memories)
         (expected_loss, expected), expected_gradient = scored(plain)(
             parameters, static, memories
         )
-        np.testing.assert_allclose(loss, expected_loss, rtol=1e-11)
-        compare(out, expected)
-        compare(gradient, expected_gradient)
-        assert all(np.any(np.asarray(x) != 0) for x in jax.tree.leaves(gradient))
+        assert all(np.any(np.asarray(x) != 0) for x in jax.tree.leaves(expected_gradient))
+        for run in WALKS.values():
+            (loss, out), gradient = scored(run)(parameters, static, memories)
+            np.testing.assert_allclose(loss, expected_loss, rtol=1e-11)
+            compare(out, expected)
+            compare(gradient, expected_gradient)
 
 
 def test_gradients_are_clipped_where_the_reference_clips():
@@ -255,13 +280,13 @@ def test_gradients_are_clipped_where_the_reference_clips():
         parameters, static = split_trainable(random_machine(limited))
         memories = random_memories(4)
         probes = [2 * rng.normal(size=(STEPS, n, 4, BATCH)) for n in (3, 4)]
-        gradient = graded(lambda machine, memories, _: walk(machine, memories))(
-            parameters, static, memories, probes, None
-        )
         plain = graded(jax.vmap(plain_run, in_axes=(None, 0, None), out_axes=-1))
-        compare(gradient, plain(parameters, static, memories, probes, jnp.asarray(0.3)))
+        expected = plain(parameters, static, memories, probes, jnp.asarray(0.3))
         free = plain(parameters, static, memories, probes, jnp.asarray(1e9))
-        assert np.abs(gradient.output.weight - free.output.weight).max() > 0.01
+        assert np.abs(expected.output.weight - free.output.weight).max() > 0.01
+        for run in WALKS.values():
+            walked = graded(lambda machine, memories, _, run=run: run(machine, memories))
+            compare(walked(parameters, static, memories, probes, None), expected)
 
 
 def test_a_machine_called_is_a_machine_run():
@@ -279,9 +304,19 @@ def test_a_machine_called_is_a_machine_run():
         compare(output, jax.tree.map(lambda x: x[t], called), rtol=1e-5, atol=1e-6)  # noqa: B023
 
 
-def test_preparing_twice_is_preparing_once():
-    prepared = random_machine(config("gru")).prepare()
-    compare(prepared.prepare(), prepared, rtol=0, atol=0)
+@pytest.mark.parametrize("hard", [False, True])
+def test_who_runs_batches_takes_the_packed_form(hard):
+    """With the numbers of the machine mapped over the batch; a subclass may be another one."""
+    assert packed_form(NRAM) is PackedNRAM
+    assert packed_form(type("Other", (NRAM,), {})) is None
+    machine = random_machine(config(gates=SMALL, logit_clip=1.0, hard=hard))
+    memories = random_memories(5)
+    run = eqx.filter_jit(partial(loop.run_batch, steps=STEPS, max_steps=STEPS))
+    mapped = eqx.filter_jit(lambda m, x: jax.vmap(partial(m, steps=STEPS))(x))
+    first = run(machine, memories)
+    compare(first, mapped(machine, memories), rtol=1e-5, atol=1e-6)
+    last = run(machine, memories, batch_axis=-1)
+    compare(jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), last), first, rtol=1e-5, atol=1e-6)
 
 
 # --- batches and members ------------------------------------------------------------------
@@ -298,7 +333,7 @@ def test_members_and_batches_are_what_each_example_is_alone(kind):
         return [*run_batch(machine, memories, steps=STEPS, max_steps=STEPS)]
 
     def alone(machine, memory):
-        return walk(machine, memory)[1:]
+        return walk_alone(machine, memory)[1:]
 
     def scored(run):
         @eqx.filter_jit
@@ -337,15 +372,17 @@ def test_members_and_batches_are_what_each_example_is_alone(kind):
 @pytest.mark.parametrize("kind", ["mlp", "lstm", "gru"])
 def test_everything_stays_a_distribution(kind):
     """200 steps of wild machines, in float32."""
-    machine = random_machine(config(kind, hidden=16), seed=4).prepare()
+    machine = random_machine(config(kind, hidden=16), seed=4)
     machine = eqx.tree_at(
         lambda m: m.output, machine, jax.tree.map(lambda x: 2 * x, machine.output)
     )
 
+    packed = PackedNRAM.of(machine)
+
     @jax.jit
     def last(memories):
-        step = lambda _, state: machine.advance(state, None)[0]  # noqa: E731
-        return jax.lax.fori_loop(0, 200, step, machine.init_state(memories))
+        step = lambda _, state: packed.advance(state)[0]  # noqa: E731
+        return jax.lax.fori_loop(0, 200, step, packed.init_state(memories))
 
     state = last(random_memories(7, 8))
     for x in (state.registers, state.memory):
@@ -376,7 +413,7 @@ def test_gradients_stay_finite(hard):
 def test_the_first_state():
     machine = random_machine(config("lstm"))
     memories = jnp.array([[3, 1, 0, 2, 2], [0, 4, 4, 1, 0]])
-    state = machine.init_state(memories)
+    state = PackedNRAM.of(machine).init_state(memories)
     assert [x.shape for x in state] == [(2, 5, 2), (3, 5, 2), (5, 5, 2)]
     np.testing.assert_array_equal(state.controller, 0)
     np.testing.assert_array_equal(jnp.argmax(state.registers, axis=1), 0)
@@ -417,7 +454,8 @@ def test_only_constants():
 
 def wired(machine, hidden):
     """Return all choices, and what the hard machine chooses."""
-    choices = machine.plan.choice_table(machine.wire(hidden).choices)
+    choices = jnp.concatenate([*machine.wire(hidden).choices.values()])
+    choices = machine.rows.as_table(choices, 0.0)
     return np.asarray(choices), np.asarray(hard_wiring(machine, hidden).sources)
 
 
@@ -427,7 +465,7 @@ def test_soft_and_hard_machine_decide_alike(clip):
     machine = random_machine(config(gates=SMALL, logit_clip=clip), scale=1e2)
     hidden = jnp.asarray(np.random.default_rng(1).normal(size=5), jnp.float32)
     soft, hard = wired(machine, hidden)
-    there = machine.plan.inside.any(axis=1)
+    there = machine.rows.inside.any(axis=1)
     np.testing.assert_array_equal(np.argmax(soft, axis=1)[there], hard[there])
     alone, same = wired(machine.with_addressing(hard=True), hidden)
     np.testing.assert_array_equal(np.argmax(alone, axis=1)[there], same[there])
@@ -441,7 +479,7 @@ def test_gradients_of_logits_are_those_of_the_step_at_and_beyond_a_bound(clip):
     """Against finite differences, in float64; at the bound itself those of both sides' mean."""
     with jax.enable_x64(True):
         machine = random_machine(config(gates=SMALL, logit_clip=clip))
-        logits = machine.plan.logits
+        logits = machine.rows.logits
         rng = np.random.default_rng(0)
         bias = rng.choice([-90.0, -2.0, -1.0, 0.5, 2.0, 2.5, 90.0], logits)
         machine = eqx.tree_at(
@@ -452,7 +490,7 @@ def test_gradients_of_logits_are_those_of_the_step_at_and_beyond_a_bound(clip):
 
         def score(bias):
             wiring = eqx.tree_at(lambda m: m.output.bias, machine, bias).wire(hidden)
-            choices = jnp.concatenate([x.ravel() for x in wiring.choices])
+            choices = jnp.concatenate([*wiring.choices.values()])
             return jnp.sum(probe * choices) + wiring.entropy
 
         nudges = 1e-6 * jnp.eye(logits)

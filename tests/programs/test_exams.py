@@ -120,11 +120,11 @@ def build(case, choose):
     config = NRAMConfig(registers=case.registers, gates=case.gates)
     machine = config.build(key=jax.random.key(0))
     table = WiringTable(*map(np.array, read_wiring(machine)))
-    slots = [f"r{i + 1}" for i in range(case.registers)] + machine.gate_names()
+    slots = machine.rows.slot_names
     for pattern in range(2**case.registers):
         circuit = choose(*[bool(pattern >> i & 1) for i in range(case.registers)])
         circuit = case.idle | circuit
-        for row, name in enumerate(machine.choice_names()):
+        for row, name in enumerate(machine.rows.names):
             table.sources[pattern, row] = slots.index(circuit.get(name, slots[0]))
         table.stop[pattern] = "stop" in circuit
     return write_wires(machine, table, np.arange(2**case.registers))

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from softmachine.core.errors import SoftmachineError
-from softmachine.machines.nram.nram import Dense, NRAMConfig, NRAMControllerConfig
+from softmachine.machines.nram.controller import Dense
+from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
 from softmachine.programs.extract import extract
 from softmachine.programs.notes import Provenance, notes
 from softmachine.programs.observed import MOST_STATES, Edge, fold, observe
@@ -34,9 +35,9 @@ def machine():
     below = jnp.repeat(jnp.array([20.0, -20.0, 2.5]), hidden)
     recurrent = jnp.zeros((3 * hidden, hidden)).at[2 * hidden, 0].set(-5.0)
     slots = ["r1", *GATES]
-    weight, bias = np.zeros((machine.plan.logits, hidden)), np.zeros(machine.plan.logits)
-    order = machine.plan.order.reshape(-1, len(slots))
-    for row, name in enumerate(machine.choice_names()):
+    weight, bias = np.zeros((machine.rows.logits, hidden)), np.zeros(machine.rows.logits)
+    order = machine.rows.order
+    for row, name in enumerate(machine.rows.names):
         if name not in PHASES[0]:
             continue
         for sign, phase in zip((1, -1), PHASES, strict=True):

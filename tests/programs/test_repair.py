@@ -45,11 +45,11 @@ def test_what_is_right_is_left_alone(access_machine, batch):
 
 def test_each_wire_that_matters_is_mended_when_broken(access_machine, batch):
     table = read_wiring(access_machine)
-    names = access_machine.choice_names()
+    names = access_machine.rows.names
     broken = 0
     for pattern in (3, 1):  # the first step; the second, in which r2 is not 0
         for row in live_rows(access_machine.config, table.sources[pattern]):
-            for source in range(int(access_machine.plan.inside[row].sum())):
+            for source in range(int(access_machine.rows.inside[row].sum())):
                 bad = apply_changes(table, [Change(pattern, row, source)])
                 if wrong(access_machine, bad, batch) == 0:
                     continue
@@ -71,7 +71,7 @@ def test_stopping_too_early_is_mended(access_machine, batch):
 
 def test_a_machine_with_too_many_faults_is_not_made_worse(access_machine, batch):
     """Only both changes together would help: the search takes one at a time."""
-    row = access_machine.choice_names().index("WRITE b")
+    row = access_machine.rows.names.index("WRITE b")
     faults = [Change(3, None, 1), Change(1, row, 0)]
     bad = apply_changes(read_wiring(access_machine), faults)
     found = repair(access_machine, bad, batch)
@@ -100,7 +100,7 @@ def test_a_program_is_written_of_the_changed_wires(access_machine, batch):
 
 def test_dead_wires_are_not_tried(access_machine):
     table = read_wiring(access_machine)
-    rows = [access_machine.choice_names()[i] for i in live_rows(
+    rows = [access_machine.rows.names[i] for i in live_rows(
         access_machine.config, table.sources[3]
     )]  # fmt: skip
     assert rows == ["READ a", "WRITE a", "WRITE b", "r1", "r2"]

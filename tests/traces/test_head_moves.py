@@ -10,6 +10,7 @@ from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.tasks.sequences.copy import Copy
 from softmachine.traces.head_moves import (
+    _before_reading,
     check_moves,
     give_account,
     run_by_moves,
@@ -49,12 +50,15 @@ def written_out(machine, inputs, rows):
         before = memory[looked].copy()
         memory[written] *= 1 - np.asarray(told.erases[0])
         memory[written] += np.asarray(told.adds[0])
-        reading = before if machine.config.order == "read-write" else memory[looked]
+        reads_first = machine.config.order in ("read-write", "alternate")
+        reading = before if reads_first else memory[looked]
         outputs.append(machine.decode(jnp.concatenate([hidden, jnp.asarray(reading)])))
     return outputs
 
 
-@pytest.mark.parametrize("order", ["read-write", "write-read", "address-write-read"])
+@pytest.mark.parametrize(
+    "order", ["read-write", "write-read", "address-write-read", "alternate"]
+)
 def test_accounts_are_done_as_loops_written_out_do_them(order):
     machine = random_machine(order=order)
     example = TASK.sample(jax.random.key(3), 5, max_size=5)
@@ -64,8 +68,9 @@ def test_accounts_are_done_as_loops_written_out_do_them(order):
     np.testing.assert_allclose(done.outputs, outputs, rtol=1e-3, atol=1e-4)
 
 
-def test_the_account_of_hard_heads_is_the_machine():
-    machine = random_machine(hard=True)
+@pytest.mark.parametrize("order", ["write-read", "alternate"])
+def test_the_account_of_hard_heads_is_the_machine(order):
+    machine = random_machine(hard=True, order=order)
     found = check_moves(machine, TASK, 5, sequences=10)
     assert found.different_bits == 0
     assert found.decided == (1.0, 1.0)
@@ -90,10 +95,17 @@ def test_a_machine_that_is_not_its_moves_is_found_out():
 
 
 def test_what_has_no_account_is_refused():
-    machine = random_machine(order="alternate")
-    example = TASK.sample(jax.random.key(3), 2, max_size=2)
-    rows = jnp.zeros((5, 2), int)
-    with pytest.raises(SoftmachineError, match="take turns"):
-        run_by_moves(machine, example, rows, jax.random.key(0))
     with pytest.raises(SoftmachineError, match="size 9 needs 9 memory rows"):
         give_account(random_machine(), TASK, 9)
+
+
+def test_heads_that_take_turns_read_what_those_before_them_wrote():
+    """Two read and two write heads, on one row: the second reader hears of the first writer."""
+    config = random_machine(order="alternate", read_heads=2, write_heads=2).config
+    rows = np.array([2, 2, 2, 5])
+    writes = np.array([True, True])
+    assert _before_reading(0, rows[2:], writes, config) == set()
+    assert _before_reading(1, rows[2:], writes, config) == {2}
+    assert _before_reading(1, rows[2:], np.array([False, True]), config) == set()
+    all_first = random_machine(order="write-read", write_heads=2).config
+    assert _before_reading(0, rows[2:], writes, all_first) == {2, 5}

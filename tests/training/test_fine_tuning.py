@@ -11,7 +11,7 @@ from softmachine.training.trainer import train_members
 
 def entropy(machine):
     """Of all choices in the first step."""
-    return float(machine.prepare().control(machine.init_state(jnp.arange(4)))[1].entropy)
+    return float(machine.control(machine.init_state(jnp.arange(4)))[1].entropy)
 
 
 def test_choices_become_more_decided(tmp_path, nram_experiment, assert_same):

@@ -203,7 +203,7 @@ def test_a_member_s_bonus_and_its_age_weigh_the_entropy(config, alone, members):
     ]
     inputs = jnp.stack([example.inputs for example in examples])
     machine = machine_of(state, config)
-    outputs = run_batch(machine, inputs, steps=3, max_steps=3)
+    outputs = run_batch(machine, inputs, steps=3, max_steps=3, batch_axis=-1)
     stop = 1 / (1 + np.exp(-np.asarray(outputs.stop, float)))
     stopping = -stop * np.log(stop) - (1 - stop) * np.log(1 - stop)
 

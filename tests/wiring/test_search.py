@@ -102,7 +102,7 @@ def test_search_finds_a_program(untrained, batch, found):
 
 
 def test_search_keeps_to_choices_that_there_are(untrained, found):
-    inside = untrained.plan.inside
+    inside = untrained.rows.inside
     for sources in found.table.sources:
         for row in live_rows(untrained.config, sources):
             assert inside[row, sources[row]]
@@ -156,7 +156,7 @@ def test_written_wires_are_what_the_machine_chooses(untrained, batch, found):
     met = np.flatnonzero(patterns[0].any(axis=0))
     mended = write_wires(untrained, found.table, met)
     chosen = read_wiring(mended)
-    has_choice = untrained.plan.inside.any(axis=1)
+    has_choice = untrained.rows.inside.any(axis=1)
     np.testing.assert_array_equal(
         chosen.sources[met][:, has_choice], found.table.sources[met][:, has_choice]
     )

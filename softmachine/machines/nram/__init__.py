@@ -1,1 +1,4 @@
 """The Neural Random-Access Machine (Kurach, Andrychowicz and Sutskever 2016)."""
+
+# Where there is an NRAM, those who run machines find its packed form.
+from softmachine.machines.nram import packed as packed

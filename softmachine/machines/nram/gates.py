@@ -60,6 +60,8 @@ class Gate:
     def soft(self, *arguments: Distribution, values: int) -> Distribution:
         """Return the distribution that the gate gives for distributions over ``values``.
 
+        Eq. 2: ``P(m(A, B) = c) = sum over a, b of P(A = a) P(B = b) [m(a, b) = c]``.
+
         Raises ValueError if the integer function leaves ``0 .. values - 1``.
         """
         if self.fast is not None:

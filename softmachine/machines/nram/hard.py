@@ -11,10 +11,14 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from softmachine.machines.nram.gates import find_gates
-from softmachine.machines.nram.nram import MLP, NRAM
+from softmachine.machines.nram.controller import MLP
+from softmachine.machines.nram.nram import NRAM
+
+DECIDED = 30.0
+"""Logits of ± this decide a choice: what is left to the others, exp(-60), is nothing."""
 
 
 class HardState(NamedTuple):
@@ -32,7 +36,7 @@ class HardWiring(NamedTuple):
     """What is wired to what in one step."""
 
     sources: Int[Array, " rows"]
-    """For every row of choices, the slot it takes; see `NRAM.plan`."""
+    """For every row of choices, the slot it takes; see `NRAM.rows`."""
     stop: Bool[Array, ""]
 
 
@@ -49,7 +53,7 @@ def hard_state(machine: NRAM, memory: Int[Array, " cells"]) -> HardState:
 
 def hard_wiring(machine: NRAM, hidden: Float[Array, " hidden"]) -> HardWiring:
     """Return the most likely choices, and whether stopping is more likely than not."""
-    logits = machine.plan.as_table(machine.logits(hidden), -jnp.inf)
+    logits = machine.rows.as_table(machine.logits(hidden), -jnp.inf)
     best = jnp.argmax(logits, axis=1)
     return HardWiring(best, machine.stop(hidden)[0] > 0)
 
@@ -89,13 +93,10 @@ def work(
     Unless ``running``, nothing changes: one cell that is written back costs less than a
     choice between two memories. ``cells``: how many of the cells there are, if not all.
     """
-    cells, row = len(memory) if cells is None else cells, 0
-    known = list(registers)
-    for gate in find_gates(machine.config.gates):
-        arguments = []
-        for i in range(gate.arity):
-            arguments.append(jnp.stack(known)[sources[row + i]])
-        row += 2 if gate.arity else 0
+    cells = len(memory) if cells is None else cells
+    known, table = list(registers), machine.rows
+    for gate, rows in zip(machine.gates, table.of_gate, strict=True):
+        arguments = [jnp.stack(known)[sources[row]] for row in rows]
         if gate.memory == "read":
             result = memory[arguments[0]]
         elif gate.memory == "write":
@@ -106,7 +107,8 @@ def work(
         else:
             result = gate.hard(*arguments, values=cells)
         known.append(result)
-    return jnp.where(running, jnp.stack(known)[sources[row:]], registers), memory
+    after = jnp.stack(known)[sources[np.array(table.of_registers)]]
+    return jnp.where(running, after, registers), memory
 
 
 def hard_step(machine: NRAM, state: HardState) -> HardState:
@@ -166,7 +168,6 @@ def run_hard_batch(
 
     Returns the last states, with a leading axis for the batch.
     """
-    machine = machine.prepare()
     small = isinstance(machine.controller, MLP) and machine.config.registers <= MOST_LISTED
     wirings = hard_wirings(machine) if small else None
 

@@ -37,7 +37,10 @@ def content_weighting(
     smoothing: float = NORM_SMOOTHING,
     epsilon: float = 0.0,
 ) -> Float[Array, "heads rows"]:
-    """Weight rows by cosine similarity to each head's key (Eq. 5 and 6).
+    """Weight rows by cosine similarity K to each head's key.
+
+    Eq. 5: ``w^c_t(i) = exp(beta_t K[k_t, M_t(i)]) / sum over j of exp(beta_t K[k_t, M_t(j)])``;
+    Eq. 6: ``K[u, v] = u . v / (|u| |v|)``.
 
     ``smoothing`` is added to squared norms, ``epsilon`` to the product of two norms by which
     a dot product is divided. One of them must be above 0, or zeros give NaN.
@@ -70,7 +73,10 @@ def interpolate(
     previous: Float[Array, "heads rows"],
     gates: Float[Array, " heads"],
 ) -> Float[Array, "heads rows"]:
-    """Blend the content weighting with the head's previous one (Eq. 7)."""
+    """Blend the content weighting with the head's previous one.
+
+    Eq. 7: ``w^g_t = g_t w^c_t + (1 - g_t) w_{t-1}``.
+    """
     return gates[:, None] * content + (1 - gates[:, None]) * previous
 
 
@@ -80,7 +86,9 @@ def shift(
     *,
     wrap: bool = True,
 ) -> Float[Array, "heads rows"]:
-    """Convolve with the shifts (Eq. 8).
+    """Convolve with the shifts.
+
+    Eq. 8: ``w~_t(i) = sum over j of w^g_t(j) s_t(i - j)``, indices modulo the rows.
 
     Of S shifts, number ``S // 2`` stays in place; the ones before it move the weighting
     towards row 0, the ones after it away from row 0. What leaves at one end comes back at
@@ -114,7 +122,9 @@ def sharpen(
     *,
     smoothing: float = 0.0,
 ) -> Float[Array, "heads rows"]:
-    """Raise to a power of at least 1 and renormalise (Eq. 9), in log space.
+    """Raise to a power of at least 1 and renormalise, in log space.
+
+    Eq. 9: ``w_t(i) = w~_t(i)^gamma_t / sum over j of w~_t(j)^gamma_t``.
 
     ``w ** gamma`` underflows in float32 from gamma = 21 on for 128 equal rows; a softmax
     of ``gamma * log(w)`` is the same ratio and cannot. ``smoothing`` is added to the sum

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Callable
 from typing import Annotated, Literal, NamedTuple
 
 import equinox as eqx
@@ -183,6 +184,65 @@ class NTMConfig:
         )
 
 
+def read(
+    memory: Float[Array, "columns rows"], weightings: Float[Array, "read_heads rows"]
+) -> Float[Array, "read_heads columns"]:
+    """Return the weighted mean of the rows, for each read head.
+
+    Eq. 2: ``r_t = sum over i of w_t(i) M_t(i)``, where Eq. 1 has the weights sum to 1.
+    """
+    return combine_rows(weightings, memory)
+
+
+def write(
+    memory: Float[Array, "columns rows"],
+    weightings: Float[Array, "write_heads rows"],
+    erases: Float[Array, "write_heads columns"],
+    adds: Float[Array, "write_heads columns"],
+) -> Float[Array, "columns rows"]:
+    """Apply all erases and then all adds.
+
+    Eq. 3: ``M~_t(i) = M_{t-1}(i) [1 - w_t(i) e_t]``;
+    Eq. 4: ``M_t(i) = M~_t(i) + w_t(i) a_t``.
+    """
+    for i in range(len(erases)):
+        memory = memory * (1 - spread(erases[i : i + 1], weightings[i : i + 1]))
+    return memory + spread(adds, weightings)
+
+
+def address(
+    parameters: HeadParameters,
+    memory: Float[Array, "columns rows"],
+    previous: Float[Array, "heads rows"],
+    heads: slice,
+    config: NTMConfig,
+) -> Float[Array, "addressed rows"]:
+    """Return the next weightings of some of the heads (section 3.3, Eq. 5 to 9)."""
+    # In half precision norms and powers would under- and overflow: that much is in float32.
+    wide = jnp.promote_types(memory.dtype, jnp.float32)
+    keys, key_strengths, gates, shifts, sharpenings = (
+        x[heads].astype(wide) for x in parameters[:5]
+    )
+    content = content_weighting(
+        memory.astype(wide),
+        keys,
+        key_strengths,
+        smoothing=config.similarity_smoothing,
+        epsilon=config.similarity_epsilon,
+    )
+    gated = interpolate(content, previous[heads].astype(wide), gates)
+    moved = shift(gated, shifts, wrap=config.wrap)
+    weighting = sharpen(moved, sharpenings, smoothing=config.sharpening_smoothing)
+    weighting = harden(weighting) if config.hard else weighting
+    return weighting.astype(memory.dtype)
+
+
+Addressing = Callable[
+    [HeadParameters, Array, Array, slice, NTMConfig], Float[Array, "addressed rows"]
+]
+"""What `address` is: ``(parameters, memory, previous, heads, config) -> weightings``."""
+
+
 class NTM(Machine):
     """A Neural Turing Machine; `NTMConfig` says which."""
 
@@ -227,12 +287,18 @@ class NTM(Machine):
         return self.controller.project(jnp.asarray(inputs, self._dtype))
 
     def advance(
-        self, state: NTMState, encoded: Float[Array, "layers width"]
+        self,
+        state: NTMState,
+        encoded: Float[Array, "layers width"],
+        address: Addressing = address,
     ) -> tuple[NTMState, Float[Array, " features"]]:
-        """Take one step: controller, then heads in the configured order."""
+        """Take one step: controller, then heads in the configured order.
+
+        ``address`` says where heads go; for other accounts of them than the paper's.
+        """
         controller_state, hidden = self._control(state, encoded)
         parameters = self.head_parameters(hidden)
-        memory, weightings, reads = self._move_heads(parameters, state)
+        memory, weightings, reads = self._move_heads(parameters, state, address)
         features = {
             "controller+reads": lambda: jnp.concatenate([hidden, reads.reshape(-1)]),
             "reads": lambda: reads.reshape(-1),
@@ -404,14 +470,16 @@ class NTM(Machine):
         shape = (self.config.read_heads, self.config.memory_columns)
         return jnp.zeros(shape, self._dtype)
 
-    def _move_heads(self, parameters: HeadParameters, state: NTMState) -> tuple:
+    def _move_heads(
+        self, parameters: HeadParameters, state: NTMState, address: Addressing
+    ) -> tuple:
         """Address, write and read; return memory, weightings and reads."""
         readers = slice(0, self.config.read_heads)
         writers = slice(self.config.read_heads, None)
         memory, weightings = state.memory, state.weightings
         config, order = self.config, self.config.order
         if order == "alternate":
-            return self._alternate(parameters, state)
+            return self._alternate(parameters, state, address)
         if order == "write-read":
             written = address(parameters, memory, weightings, writers, config)
             memory = self._write(parameters, memory, written)
@@ -422,7 +490,9 @@ class NTM(Machine):
         source = memory if order == "read-write" else new_memory
         return new_memory, weightings, read(source, weightings[readers])
 
-    def _alternate(self, parameters: HeadParameters, state: NTMState) -> tuple:
+    def _alternate(
+        self, parameters: HeadParameters, state: NTMState, address: Addressing
+    ) -> tuple:
         config = self.config
         readers, writers = config.read_heads, config.write_heads
         memory, weightings = state.memory, list(state.weightings)
@@ -478,52 +548,6 @@ def head_value_sizes(config: NTMConfig) -> tuple[int, ...]:
     heads = config.read_heads + writers
     written = writers * columns
     return (heads * columns, heads, heads, heads, heads * config.shifts, written, written)
-
-
-def address(
-    parameters: HeadParameters,
-    memory: Float[Array, "columns rows"],
-    previous: Float[Array, "heads rows"],
-    heads: slice,
-    config: NTMConfig,
-) -> Float[Array, "addressed rows"]:
-    """Return the next weightings of some of the heads (paper, Eq. 5 to 9)."""
-    # In half precision norms and powers would under- and overflow: that much is in float32.
-    wide = jnp.promote_types(memory.dtype, jnp.float32)
-    keys, key_strengths, gates, shifts, sharpenings = (
-        x[heads].astype(wide) for x in parameters[:5]
-    )
-    content = content_weighting(
-        memory.astype(wide),
-        keys,
-        key_strengths,
-        smoothing=config.similarity_smoothing,
-        epsilon=config.similarity_epsilon,
-    )
-    gated = interpolate(content, previous[heads].astype(wide), gates)
-    moved = shift(gated, shifts, wrap=config.wrap)
-    weighting = sharpen(moved, sharpenings, smoothing=config.sharpening_smoothing)
-    weighting = harden(weighting) if config.hard else weighting
-    return weighting.astype(memory.dtype)
-
-
-def read(
-    memory: Float[Array, "columns rows"], weightings: Float[Array, "read_heads rows"]
-) -> Float[Array, "read_heads columns"]:
-    """Return the weighted mean of the rows, for each read head (paper, Eq. 2)."""
-    return combine_rows(weightings, memory)
-
-
-def write(
-    memory: Float[Array, "columns rows"],
-    weightings: Float[Array, "write_heads rows"],
-    erases: Float[Array, "write_heads columns"],
-    adds: Float[Array, "write_heads columns"],
-) -> Float[Array, "columns rows"]:
-    """Apply all erases and then all adds (paper, Eq. 3 and 4)."""
-    for i in range(len(erases)):
-        memory = memory * (1 - spread(erases[i : i + 1], weightings[i : i + 1]))
-    return memory + spread(adds, weightings)
 
 
 NTM_PRESETS: dict[str, NTMConfig] = {

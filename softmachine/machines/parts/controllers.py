@@ -93,11 +93,11 @@ class LSTM(Controller):
         outputs, cells = [], []
         for i, layer in enumerate(self.recurrent):
             seen = jnp.concatenate([feedback, *outputs[-1:], state[0, i]])
-            gates = projected[i] + layer(seen)
-            kept, candidate = jnp.split(gates, [3 * state.shape[-1]])
-            write, keep, show = jnp.split(jax.nn.sigmoid(kept), 3)
-            cells.append(keep * state[1, i] + write * jnp.tanh(candidate))
-            outputs.append(show * jnp.tanh(cells[-1]))
+            all_four = projected[i] + layer(seen)
+            gates, candidate = jnp.split(all_four, [3 * state.shape[-1]])
+            input_, forget, output = jnp.split(jax.nn.sigmoid(gates), 3)
+            cells.append(forget * state[1, i] + input_ * jnp.tanh(candidate))
+            outputs.append(output * jnp.tanh(cells[-1]))
         next_state = jnp.stack([jnp.stack(outputs), jnp.stack(cells)])
         return next_state, jnp.concatenate(outputs)
 
@@ -112,7 +112,7 @@ class Counter(Controller):
     nor loses anything. Cells are shown through a steep tanh, so that a controller sees
     whether a count is over, and hardly how large it is.
 
-    Learned first hidden and cell states. Gates are packed as write, keep, show.
+    Learned first hidden and cell states. Gates are packed as input, forget, output.
     """
 
     from_input: Linear
@@ -138,9 +138,9 @@ class Counter(Controller):
         outputs, cells = [], []
         for i, layer in enumerate(self.recurrent):
             seen = jnp.concatenate([feedback, *outputs[-1:], state[0, i]])
-            write, keep, show = jnp.split(stretched_sigmoid(layer(seen)), 3)
-            cells.append(keep * state[1, i] + write * projected[i])
-            outputs.append(show * jnp.tanh(CELL_GAIN * cells[-1]))
+            input_, forget, output = jnp.split(stretched_sigmoid(layer(seen)), 3)
+            cells.append(forget * state[1, i] + input_ * projected[i])
+            outputs.append(output * jnp.tanh(CELL_GAIN * cells[-1]))
         next_state = jnp.stack([jnp.stack(outputs), jnp.stack(cells)])
         return next_state, jnp.concatenate(outputs)
 

@@ -7,13 +7,12 @@ import pytest
 from jax.test_util import check_grads
 
 from softmachine.core import compiling
-from softmachine.machines.nram.circuits import (
+from softmachine.machines.nram.gates import GATES, Gate
+from softmachine.machines.nram.packed_gates import (
     Plan,
     choose,
-    gate_results,
     run_gates,
 )
-from softmachine.machines.nram.gates import GATES, Gate
 
 DOUBLE = Gate("DOUBLE", "2x", 1, lambda a, m: (2 * a) % m)
 """A gate without a form of its own."""
@@ -75,7 +74,7 @@ def written_out(plan, choices, registers, memory):
             result = gate.soft(*arguments, values=len(memory))
         known.append(bound(result))
     after = jnp.einsum("rs...,sv...->rv...", next(parts), jnp.stack(known))
-    return after, memory, jnp.stack(known[plan.registers :])
+    return after, memory
 
 
 def draw(plan, values, batch, seed=0):
@@ -94,7 +93,7 @@ def pulled_back(run, plan):
 
     @compiling.filter_jit
     def both(arguments, bars):
-        results, back = jax.vjp(lambda *x: run(plan, *x)[:2], *arguments)
+        results, back = jax.vjp(lambda *x: run(plan, *x), *arguments)
         return results, back(bars)
 
     return both
@@ -115,10 +114,6 @@ def test_gates_work_one_after_another(plan, values):
     """Values and gradients, with a batch last."""
     with jax.enable_x64(True):
         check(plan, values, (2,))
-        arguments = draw(plan, values, (2,))
-        results = jax.jit(lambda *x: gate_results(plan, *x))(*arguments)
-        expected = jax.jit(lambda *x: written_out(plan, *x)[2])(*arguments)
-        np.testing.assert_allclose(results, expected, rtol=1e-10, atol=1e-10)
 
 
 def test_gates_work_without_a_batch():
@@ -172,7 +167,7 @@ def test_clipping_bounds_gradients():
 def test_choices_are_softmaxes_with_entropies(batch):
     """Row by row, with gradients."""
     few = plan("READ", "ADD", "ONE", "INC")
-    lengths = few.inside.sum(axis=1)
+    lengths = few.rows.sources
     assert lengths.tolist() == [2, 0, 3, 3, 5, 0, 6, 6]
 
     def plain(logits):
@@ -194,7 +189,7 @@ def test_choices_are_softmaxes_with_entropies(batch):
 
     rng = np.random.default_rng(0)
     with jax.enable_x64(True):
-        logits = 3 * rng.normal(size=(few.logits, *batch))
+        logits = 3 * rng.normal(size=(few.rows.logits, *batch))
         bars = (rng.normal(size=logits.shape), rng.normal(size=batch))
         found, expected = both(logits, jax.tree.map(jnp.asarray, bars))
         for x, y in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
@@ -206,7 +201,7 @@ def test_large_logits_do_not_tie(size):
     """Only differences count; the most likely choice of the soft machine is the hard one's."""
     few = plan("INC", "ADD", registers=3)
     rng = np.random.default_rng(0)
-    small = rng.normal(size=few.logits).astype(np.float32)
+    small = rng.normal(size=few.rows.logits).astype(np.float32)
     # A row at a time is moved up or down; in the last all logits are far apart.
     moved = [size * rng.choice([-1, 1]) + part for part in few.split(jnp.asarray(small))[:-1]]
     last = size * few.split(jnp.asarray(small))[-1]
@@ -233,8 +228,10 @@ def test_gradients_of_choices_far_beyond_30_are_those_of_finite_differences():
     few = plan("INC", "ADD", registers=3)
     rng = np.random.default_rng(0)
     with jax.enable_x64(True):
-        logits = jnp.asarray(rng.normal(size=few.logits) + rng.choice([-80, 80], few.logits))
-        probe = jnp.asarray(rng.normal(size=few.logits))
+        logits = jnp.asarray(
+            rng.normal(size=few.rows.logits) + rng.choice([-80, 80], few.rows.logits)
+        )
+        probe = jnp.asarray(rng.normal(size=few.rows.logits))
 
         def score(logits):
             choices, entropy = choose(few, logits)
@@ -244,14 +241,16 @@ def test_gradients_of_choices_far_beyond_30_are_those_of_finite_differences():
 
 
 def test_choices_by_row_and_slot():
-    """The table has a row for each argument there could be, and zeros behind what there is."""
+    """A row for each argument there could be, and nothing behind what there is."""
     few = plan("READ", "ONE", "ADD")
-    parts = (
-        jnp.array([[1.0, 2.0]]),
-        jnp.array([[3.0, 4.0, 5.0, 6.0], [7.0, 8.0, 9.0, 10.0]]),
-        jnp.arange(11.0, 21.0).reshape(2, 5),
-    )
-    assert [part.shape for part in parts] == few.parts
+    rows = few.rows
+    assert rows.names == ("READ a", "READ b", "ADD a", "ADD b", "r1", "r2")
+    assert rows.slot_names == ("r1", "r2", "READ", "ONE", "ADD")
+    assert [(row.gate, row.argument) for row in rows.rows] == [
+        (0, 0), (0, 1), (2, 0), (2, 1), (None, 0), (None, 1),
+    ]  # fmt: skip
+    assert rows.of_gate == ((0,), (), (2, 3))
+    assert rows.of_registers == (4, 5)
     expected = [
         [1, 2, 0, 0, 0],
         [0, 0, 0, 0, 0],
@@ -260,9 +259,19 @@ def test_choices_by_row_and_slot():
         [11, 12, 13, 14, 15],
         [16, 17, 18, 19, 20],
     ]
-    assert np.asarray(few.choice_table(parts)).tolist() == expected
-    logits = jnp.concatenate([part.ravel() for part in parts])
-    for part, whole in zip(few.split(logits), parts, strict=True):
-        np.testing.assert_array_equal(part, whole)
+    logits = jnp.arange(1.0, 21.0)
+    assert rows.logits == len(logits)
+    assert np.asarray(rows.as_table(logits, 0.0)).tolist() == expected
+    by_row = {row: part.tolist() for row, part in rows.split(logits).items()}
+    assert by_row == {i: [x for x in row if x] for i, row in enumerate(expected) if any(row)}
+    parts = few.split(logits)
+    assert [part.shape for part in parts] == few.parts
+    np.testing.assert_array_equal(jnp.concatenate([part.ravel() for part in parts]), logits)
     for part, whole in zip(few.most_likely(logits), parts, strict=True):
         np.testing.assert_array_equal(part, whole == whole.max(axis=1, keepdims=True))
+
+
+def test_gates_of_one_name_have_a_number():
+    rows = plan("READ", "WRITE", "READ", "READ").rows
+    assert rows.gate_names == ("READ", "WRITE", "READ 2", "READ 3")
+    assert rows.names[-4:-2] == ("READ 3 a", "READ 3 b")

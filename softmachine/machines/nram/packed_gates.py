@@ -1,4 +1,4 @@
-"""One step's gates: what they may choose from, and their work, forwards and backwards.
+"""One step's choices and gates for a whole batch, forwards and backwards.
 
 The gates are written out one after another, each with its own shapes. What each gives stands
 behind an optimization barrier: XLA would copy the sums that make it into whatever uses them,
@@ -9,7 +9,7 @@ went into, where automatic differentiation would add to a table for each gate.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial, reduce
 from operator import add
 from typing import NamedTuple
@@ -28,9 +28,7 @@ from softmachine.machines.nram.gates import (
     write,
     write_back,
 )
-
-DECIDED = 30.0
-"""Logits of ± this decide a choice: what is left to the others, exp(-60), is nothing."""
+from softmachine.machines.nram.rows import row_table
 
 Registers = Float[Array, "registers values ..."]
 Table = Float[Array, "slots values ..."]
@@ -43,38 +41,27 @@ _alone = jax.lax.optimization_barrier
 
 
 class Plan:
-    """Where everything is: slots of values, rows of choices, logits.
+    """What a step is made of, and how its choices lie in arrays.
 
-    Slots hold the registers, then what each gate gives. Rows of the table of choices are
-    two for each gate that takes arguments, the second empty if it takes one, then one for
-    each register. Logits stand row after row, those that there are.
+    Logits and slots are those of `rows`; a gate's arguments share one array.
     """
 
     def __init__(
         self,
         registers: int,
-        gates: Sequence[Gate],
+        gates: tuple[Gate, ...],
         clip_gradients: float | None = None,
         write_returns_value: bool = False,
     ) -> None:
         self.registers = registers
         self.gates = gates
-        self.slots = registers + len(gates)
+        self.rows = row_table(gates, registers)
         self.clip_gradients = clip_gradients
         """Gradients of results and of the memory are clipped to ± this."""
         self.write_returns_value = write_returns_value
-        self.parts = [(gate.arity, slot) for slot, gate in self.working()]
-        self.parts.append((registers, self.slots))
+        together = [rows for rows in (*self.rows.of_gate, self.rows.of_registers) if rows]
+        self.parts = [(len(rows), self.rows.rows[rows[0]].sources) for rows in together]
         """For each array of `Choices` its rows and sources."""
-        known = [slot * (i < gate.arity) for slot, gate in self.working() for i in range(2)]
-        known += [self.slots] * registers
-        self.inside = np.arange(self.slots) < np.array(known)[:, None]
-        """Which (row, slot) is a choice that there is."""
-        self.logits = int(self.inside.sum())
-        """One for each choice that there is."""
-        places = np.cumsum(self.inside).reshape(self.inside.shape) - 1
-        self.order = np.where(self.inside, places, self.logits).ravel()
-        """For each (row, slot) its logit; ``logits`` where there is none."""
 
     def working(self) -> Iterator[tuple[int, Gate]]:
         """Return the gates with arguments, each with the slot of its result."""
@@ -102,16 +89,6 @@ class Plan:
             piece.reshape(rows, sources, *piece.shape[1:])
             for piece, (rows, sources) in zip(pieces, self.parts, strict=True)
         ]
-
-    def as_table(self, logits: Logits, fill: float) -> Float[Array, "rows slots ..."]:
-        """Return logits by row and slot, with something else where there is no choice."""
-        padded = jnp.concatenate([logits, jnp.full_like(logits[:1], fill)])
-        return padded[self.order].reshape(*self.inside.shape, *logits.shape[1:])
-
-    def choice_table(self, choices: Choices) -> Float[Array, "rows slots ..."]:
-        """Return choices by row and slot, 0 where there is none."""
-        flat = [part.reshape(-1, *part.shape[2:]) for part in choices]
-        return self.as_table(jnp.concatenate(flat), 0.0)
 
     def most_likely(self, logits: Logits) -> Choices:
         """Return each choice as its most likely source alone."""
@@ -195,13 +172,6 @@ def run_gates(
         memory: the memory before.
     """
     return _run(plan, choices, registers, memory)[0]
-
-
-def gate_results(
-    plan: Plan, choices: Choices, registers: Registers, memory: Memory
-) -> Float[Array, "gates values ..."]:
-    """Return what each gate gives in the step that `run_gates` takes."""
-    return _run(plan, choices, registers, memory)[1].table[plan.registers :]
 
 
 def _run(plan, choices, registers, memory):
