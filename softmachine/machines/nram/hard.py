@@ -7,14 +7,51 @@ it may have a million cells. Source: Kurach et al. 2016 (arXiv 1511.06392), sect
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from softmachine.machines.nram.gates import find_gates
-from softmachine.machines.nram.nram import MLP, NRAM
+
+
+@runtime_checkable
+class SoftForm(Protocol):
+    """An NRAM, as far as its hard form asks: what decides about the choices."""
+
+    @property
+    def config(self) -> Any:
+        """Sizes, and the gates in their order."""
+        ...
+
+    @property
+    def controller(self) -> Any:
+        """``(state, zeros) -> (state, hidden)``."""
+        ...
+
+    @property
+    def output(self) -> Any:
+        """The layer of the choices' logits."""
+        ...
+
+    @property
+    def stop(self) -> Any:
+        """The layer of the logit of stopping."""
+        ...
+
+    @property
+    def plan(self) -> Any:
+        """Where everything is."""
+        ...
+
+    def logits(self, hidden: Float[Array, "hidden ..."]) -> Float[Array, "logits ..."]:
+        """Return the logits of all choices."""
+        ...
+
+    def prepare(self) -> Any:
+        """Return the machine as a loop over its steps needs it."""
+        ...
 
 
 class HardState(NamedTuple):
@@ -36,7 +73,7 @@ class HardWiring(NamedTuple):
     stop: Bool[Array, ""]
 
 
-def hard_state(machine: NRAM, memory: Int[Array, " cells"]) -> HardState:
+def hard_state(machine: SoftForm, memory: Int[Array, " cells"]) -> HardState:
     """Return the state before the first step: all registers 0, the memory as given."""
     return HardState(
         machine.controller.init_state(),
@@ -47,19 +84,19 @@ def hard_state(machine: NRAM, memory: Int[Array, " cells"]) -> HardState:
     )
 
 
-def hard_wiring(machine: NRAM, hidden: Float[Array, " hidden"]) -> HardWiring:
+def hard_wiring(machine: SoftForm, hidden: Float[Array, " hidden"]) -> HardWiring:
     """Return the most likely choices, and whether stopping is more likely than not."""
     logits = machine.plan.as_table(machine.logits(hidden), -jnp.inf)
     best = jnp.argmax(logits, axis=1)
     return HardWiring(best, machine.stop(hidden)[0] > 0)
 
 
-def hard_wirings(machine: NRAM) -> HardWiring:
+def hard_wirings(machine: SoftForm) -> HardWiring:
     """Return the wiring for every pattern of zeros, of a controller without a state.
 
     Arrays have a leading axis of all 2^R patterns; see `pattern_number`.
     """
-    assert isinstance(machine.controller, MLP)
+    assert machine.config.controller.kind == "mlp"
     bits = pattern_bits(machine.config.registers).astype(machine.output.weight.dtype)
     _, hidden = machine.controller((), bits.T)
     return jax.vmap(partial(hard_wiring, machine), in_axes=1)(hidden)
@@ -77,7 +114,7 @@ def pattern_number(registers: Int[Array, "*batch registers"]) -> Int[Array, "*ba
 
 
 def work(
-    machine: NRAM,
+    machine: SoftForm,
     sources: Int[Array, " rows"],
     registers: Int[Array, " registers"],
     memory: Int[Array, " cells"],
@@ -109,13 +146,13 @@ def work(
     return jnp.where(running, jnp.stack(known)[sources[row:]], registers), memory
 
 
-def hard_step(machine: NRAM, state: HardState) -> HardState:
+def hard_step(machine: SoftForm, state: HardState) -> HardState:
     """Take one step; a machine that has stopped stays as it is."""
     return _step(machine, None, state, ~state.stopped)
 
 
 def _step(
-    machine: NRAM,
+    machine: SoftForm,
     wirings: HardWiring | None,
     state: HardState,
     running: Bool[Array, ""],
@@ -144,7 +181,7 @@ def _step(
 
 
 def run_hard(
-    machine: NRAM, memory: Int[Array, " cells"], steps: Int[Array, ""] | int
+    machine: SoftForm, memory: Int[Array, " cells"], steps: Int[Array, ""] | int
 ) -> HardState:
     """Run until the machine stops, or for so many steps; return the last state."""
     states = run_hard_batch(machine, jnp.asarray(memory)[None], jnp.asarray(steps)[None])
@@ -152,7 +189,7 @@ def run_hard(
 
 
 def run_hard_batch(
-    machine: NRAM,
+    machine: SoftForm,
     memories: Int[Array, "batch cells"],
     steps: Int[Array, " batch"],
     cells: Int[Array, " batch"] | None = None,
@@ -167,7 +204,7 @@ def run_hard_batch(
     Returns the last states, with a leading axis for the batch.
     """
     machine = machine.prepare()
-    small = isinstance(machine.controller, MLP) and machine.config.registers <= MOST_LISTED
+    small = machine.config.controller.kind == "mlp" and machine.config.registers <= MOST_LISTED
     wirings = hard_wirings(machine) if small else None
 
     def running(state):

@@ -25,6 +25,7 @@ from softmachine.core.fields import Field
 from softmachine.machines.machine import Buffer, Machine
 from softmachine.machines.nram.circuits import Choices, Plan, choose, gate_results, run_gates
 from softmachine.machines.nram.gates import PAPER_GATES, find_gates
+from softmachine.machines.nram.hard import run_hard_batch
 from softmachine.machines.parts.linear import glorot, once_differentiable
 
 
@@ -231,6 +232,15 @@ class NRAM(Machine):
             raise ValueError("an NRAM has no shifts that could wrap, and no sharpening")
         config = self.config if hard is None else dataclasses.replace(self.config, hard=hard)
         return dataclasses.replace(self, config=config)
+
+    def run_hard(
+        self,
+        memories: Int[Array, "batch cells"],
+        steps: Int[Array, " batch"],
+        cells: Int[Array, " batch"] | None = None,
+    ) -> Int[Array, "batch cells"]:
+        """Return the memories that the hard form leaves; see `run_hard_batch`."""
+        return run_hard_batch(self, memories, steps, cells).memory
 
     @property
     def plan(self) -> Plan:
