@@ -29,19 +29,21 @@ class Sum:
     means.
     """
 
-    total: Float[Array, "*batch"]
-    count: Float[Array, "*batch"]
+    total: PyTree
+    """An array, one number for each example."""
+    count: PyTree
+    """The same."""
 
 
-Metric = Float[Array, "*batch"] | Sum
+Metric = Float[Array | np.ndarray, "*batch"] | Sum
 """An array is a sum, too, that counts every example once."""
 Metrics = dict[str, Metric]
 Fields = list[tuple[Field, np.ndarray]]
 """Parts of a trace: declarations, each with its array."""
 
 
-def each(metric: Metric) -> Float[Array, "*batch"]:
-    """Return a metric of each example by itself; 0 where there is nothing to count."""
+def each(metric: Metric) -> Any:
+    """Return a metric of each example, an array; 0 where there is nothing to count."""
     if isinstance(metric, Sum):
         return metric.total / jnp.where(metric.count > 0, metric.count, 1)
     return metric
