@@ -16,14 +16,12 @@ from softmachine.cli.sources import Trained, open_runs, open_trained, override_t
 from softmachine.cli.waiting import working
 from softmachine.core.errors import SoftmachineError
 from softmachine.machines.machine import Machine
-from softmachine.machines.nram.nram import NRAM
 from softmachine.recipes import RECIPES
 from softmachine.running.devices import use_all_cores
 from softmachine.running.generalization import SizeScore, evaluate, with_test_options
 from softmachine.running.room import check_running
 from softmachine.running.statistics import Quantiles, quantiles
-from softmachine.tasks.memory import MemoryTask
-from softmachine.tasks.task import SequenceTask, Task
+from softmachine.tasks.task import Task
 
 CURVE_POINTS = (0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 6)
 """Sizes of a generalisation curve, as multiples of the largest trained."""
@@ -50,14 +48,11 @@ class TestOptions(NamedTuple):
         )
         trained_on = trained.experiment.task
         task = override_task(trained_on, self.task).held_out(larger=True)
-        if not isinstance(task, SequenceTask) or isinstance(trained_on, MemoryTask):
-            return machine, task
-        widths = task.input_size, task.output_size
-        if widths != (trained_on.input_size, trained_on.output_size):
+        has, needs = _widths(trained_on), _widths(task)
+        if has != needs:
             raise SoftmachineError(
-                f"--task {' '.join(self.task)}: the machine has {trained_on.input_size} input "
-                f"and {trained_on.output_size} output channels, this task {widths[0]} and "
-                f"{widths[1]}"
+                f"--task {' '.join(self.task)}: the machine has {has[0]} input and {has[1]} "
+                f"output channels, this task {needs[0]} and {needs[1]}"
             )
         return machine, task
 
@@ -69,6 +64,11 @@ class TestOptions(NamedTuple):
             for name, value in self._asdict().items()
             if value != getattr(defaults, name)
         }
+
+
+def _widths(task: Task) -> list[int]:
+    """Return the widths of inputs and outputs, of those that come in every step."""
+    return [form.spec.width for form in (task.inputs, task.outputs) if form.per_step]
 
 
 def evaluate_source(
@@ -169,7 +169,7 @@ def publish_run(source: str, name: str | None, directory: Path | None) -> None:
 def _default_sizes(trained: Trained, machine: Machine, task: Task) -> list[int]:
     largest = trained.experiment.training.curriculum.largest
     rows = machine.memory_rows
-    if isinstance(task, MemoryTask):
+    if not task.inputs.per_step:
         return [largest, *(size for size in (10, 20, 50) if size > largest)]
     return [
         factor * largest
@@ -224,10 +224,9 @@ def _figures_of_one(
             task.worst_errors([score.size for score in scores]),
         ),
     }
-    if isinstance(task, MemoryTask) and isinstance(machine, NRAM):
-        drawn[f"example-{size}"] = example_figures.memory_figure(machine, task, size, seed)
-    elif isinstance(task, SequenceTask):
-        drawn[f"example-{size}"] = example_figures.example_figure(machine, task, size, seed)
+    example = example_figures.draw_example_figure(machine, task, size, seed)
+    if example is not None:
+        drawn[f"example-{size}"] = example
     if trained.run is not None and (metrics := trained.run.metrics()):
         drawn["learning-curve"] = figures.learning_curve_of(
             trained.experiment, trained.name, metrics, trained.run.load_progress()
@@ -318,5 +317,5 @@ def _print_quantiles(scores: Sequence[Sequence[SizeScore]], error: str, title: s
 def _format(name: str, value: int | float) -> str:
     if isinstance(value, int):
         return f"{value:,}"
-    shares = ("perfect", "agreement")
+    shares = ("perfect", "agreement", "accuracy")
     return f"{value:.1%}" if name in shares else f"{value:.3f}"

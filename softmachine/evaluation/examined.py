@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 
+from softmachine.core.capabilities import HardForm
 from softmachine.core.errors import SoftmachineError
 from softmachine.experiments.checkpoints import read_record
 from softmachine.experiments.runs import Run
-from softmachine.machines.nram.nram import NRAM
 from softmachine.running.judging import Verdict, judge
 from softmachine.tasks.memories.exams import draw_exam
-from softmachine.tasks.memory import MemoryTask
 
 RESULT = "exam"
 """Name of the result under which a run keeps its verdict."""
@@ -34,7 +33,7 @@ def examine(run: Run) -> Verdict:
     Raises SoftmachineError if the run has no such machine.
     """
     task, largest = run.experiment.task.held_out(larger=True), largest_size(run)
-    if not isinstance(task, MemoryTask):
+    if not task.examined:
         raise SoftmachineError(f"{run.path} has a task without an exam")
     batch = draw_exam(task, 0, largest).batch
     digest = hashlib.sha256(b"".join(array.tobytes() for array in batch)).hexdigest()
@@ -44,8 +43,10 @@ def examine(run: Run) -> Verdict:
     if isinstance(known, dict) and known.get("fingerprint") == fingerprint:
         return Verdict(**known["verdict"])
     machine = run.load_machine()
-    if not isinstance(machine, NRAM):
-        raise SoftmachineError(f"{run.path} holds a {type(machine).__name__}, not an NRAM")
+    if not isinstance(machine, HardForm):
+        raise SoftmachineError(
+            f"{run.path} holds a {type(machine).__name__}, which has no hard form to examine"
+        )
     verdict = judge(machine, task, batch, largest)
     with contextlib.suppress(SoftmachineError):  # a read-only run can be judged, too
         run.save_result(RESULT, {"fingerprint": fingerprint, "verdict": verdict._asdict()})

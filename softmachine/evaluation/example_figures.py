@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -12,12 +12,13 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from softmachine.core.capabilities import Wired
+from softmachine.core.example import Example
+from softmachine.core.specs.cells import stop_probabilities
+from softmachine.core.specs.spec import each
 from softmachine.evaluation.figures import ORANGE
 from softmachine.machines.machine import Machine
-from softmachine.machines.nram.nram import NRAM
-from softmachine.machines.ntm.ntm import NTM
-from softmachine.tasks.memory import MemoryTask, stop_probabilities
-from softmachine.tasks.task import SequenceTask, Task
+from softmachine.tasks.task import Task
 from softmachine.traces.examples import draw_example
 from softmachine.traces.recording import Recording, record
 
@@ -33,8 +34,15 @@ class Image(NamedTuple):
     """What the colours mean, where that is to be shown."""
 
 
-def example_figure(machine: Machine, task: SequenceTask, size: int, seed: int) -> Figure:
-    """Draw one example over time: inputs, targets, outputs and, for an NTM, its memory.
+def draw_example_figure(machine: Machine, task: Task, size: int, seed: int) -> Figure | None:
+    """Draw one example in the way that suits it; None if there is none."""
+    if task.inputs.per_step:
+        return example_figure(machine, task, size, seed)
+    return memory_figure(machine, task, size, seed) if isinstance(machine, Wired) else None
+
+
+def example_figure(machine: Machine, task: Task, size: int, seed: int) -> Figure:
+    """Draw one example over time: inputs, targets, outputs and, if it has heads, its memory.
 
     Laid out like figures 4 and 6 of Graves et al. 2014: time runs to the right; weightings
     have one line per memory row, cut to the rows that were used. Lines mark the steps at
@@ -42,19 +50,19 @@ def example_figure(machine: Machine, task: SequenceTask, size: int, seed: int) -
     """
     example, machine_key = draw_example(task, size, seed)
     recording = record(machine, example, key=machine_key)
-    logits = jnp.asarray(recording.outputs)
-    outputs = np.asarray(jax.nn.sigmoid(logits)) * np.asarray(example.mask)
-    error = float(task.metrics(logits, example)[task.error])
-    inputs = np.asarray(example.inputs).T
+    layout = task.layout(np.asarray(example.inputs))
+    error = float(each(task.metrics(jnp.asarray(recording.outputs), example)[task.error]))
+    inputs, targets, outputs = (
+        np.asarray(array).T for array in _over_time(task, recording, example)
+    )
     images = [
-        Image("inputs", inputs, "gray_r", _channels(task.input_labels)),
-        Image(
-            "targets", np.asarray(example.targets).T, "gray_r", _channels(task.output_labels)
-        ),
-        Image("outputs", outputs.T, "gray_r", _channels(task.output_labels)),
+        Image("inputs", inputs, "gray_r", _channels(layout.inputs)),
+        Image("targets", targets, "gray_r", _channels(layout.outputs)),
+        Image("outputs", outputs, "gray_r", _channels(layout.outputs)),
     ]
-    if isinstance(machine, NTM):
-        images += _memory_images(recording, machine.config.read_heads)
+    heads = {field.name: field for field in machine.trace_fields()}.get("weightings")
+    if heads is not None and heads.kind == "weighting":
+        images += _memory_images(recording, heads.labels["head"])
     heights = [max(1.0, min(3.0, len(image.values) / 12)) for image in images]
     figure, axes = plt.subplots(
         len(images),
@@ -72,10 +80,18 @@ def example_figure(machine: Machine, task: SequenceTask, size: int, seed: int) -
         axis.set_yticks([*image.ticks], image.ticks.values(), fontsize=7)
         if image.scale:
             figure.colorbar(shown, ax=axis, aspect=8, label=image.scale)
-    _mark([*axes], inputs, task.input_labels)
+    _mark([*axes], inputs, layout.inputs)
     axes[-1].set_xlabel("time step")
     figure.suptitle(_title(task, size, error))
     return figure
+
+
+def _over_time(task: Task, recording: Recording, example: Example) -> list[Any]:
+    """Return inputs, targets and outputs as shades, each of shape (steps, channels)."""
+    labels = task.layout(np.asarray(example.inputs))
+    said = task.output.said(recording.outputs, example, labels.outputs)
+    targets = next(array for field, array in said if field.name == "targets")
+    return [example.inputs, targets, task.output.shades(recording.outputs, example)]
 
 
 def _channels(labels: Sequence[str]) -> dict[int, str]:
@@ -101,17 +117,17 @@ def _mark(axes: Sequence[Axes], inputs: np.ndarray, labels: Sequence[str]) -> No
             )  # fmt: skip
 
 
-def _memory_images(recording: Recording, read_heads: int) -> list[Image]:
+def _memory_images(recording: Recording, heads: Sequence[str]) -> list[Image]:
     weightings = np.asarray(recording.fields["weightings"])
     rows = _used_rows(weightings.max(axis=(0, 1)))
     shown = np.linspace(0, len(rows) - 1, min(len(rows), 5)).round().astype(int).tolist()
     ticks = {i: f"row {rows[i]}" for i in shown}
     images = []
-    for head in range(weightings.shape[1]):
-        kind = "read" if head < read_heads else "write"
-        number = (head if head < read_heads else head - read_heads) + 1
-        alone = weightings.shape[1] == 2
-        name = f"{kind} head" if alone else f"{kind} head {number}"
+    for head, label in enumerate(heads):
+        kind, _, number = label.partition(" ")
+        if len(heads) > 2 and not number:
+            number = "1"
+        name = f"{kind} head {number}".strip()
         values = weightings[:, head, rows].T
         images.append(Image(name, values, "viridis", ticks, "weight"))
     memory = np.asarray(recording.fields["memory"])[:, rows]
@@ -151,20 +167,20 @@ SHADES = {
 }
 
 
-def memory_figure(machine: NRAM, task: MemoryTask, size: int, seed: int) -> Figure:
+def memory_figure(machine: Wired, task: Task, size: int, seed: int) -> Figure:
     """Draw an NRAM on one example over time: memory, registers, choices, stopping.
 
     Memory and registers show each distribution's most likely value as a number, its
     probability as the shade. Choices show how likely the most likely source is.
     """
     example, _ = draw_example(task, size, seed)
-    recording = record(machine, example)
+    recording = record(cast("Machine", machine), example)
     fields = {name: np.asarray(array) for name, array in recording.fields.items()}
     memory, registers = fields["memory"], fields["registers"]
     outputs = jax.tree.map(jnp.asarray, recording.outputs)
-    error = float(task.metrics(outputs, example)[task.error])
+    error = float(each(task.metrics(outputs, example)[task.error]))
     scored = np.flatnonzero(np.asarray(example.mask))
-    labels = task.labels(np.asarray(example.inputs).tolist())
+    labels = task.layout(np.asarray(example.inputs)).inputs
     stops = stop_probabilities(outputs.stop, example.steps)
     panels: list[Panel] = [
         (

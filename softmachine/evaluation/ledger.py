@@ -24,7 +24,7 @@ from softmachine.evaluation import mending
 from softmachine.evaluation.aftermath import aftermath
 from softmachine.evaluation.examined import examine, largest_size
 from softmachine.evaluation.ledger_page import to_markdown
-from softmachine.evaluation.paper import PaperTest, machine_kind, paper_tests
+from softmachine.evaluation.paper import machine_kind
 from softmachine.experiments.checkpoints import read_record
 from softmachine.experiments.commands import Recipes, differences, training_commands
 from softmachine.experiments.experiment import Experiment
@@ -34,7 +34,7 @@ from softmachine.experiments.serialization import experiment_to_json
 from softmachine.running.generalization import evaluate
 from softmachine.running.statistics import quantiles, wilson_interval
 from softmachine.tasks.memories.exams import draw_exam
-from softmachine.tasks.memory import MemoryTask
+from softmachine.tasks.published import PaperTest
 from softmachine.tasks.task import Task
 
 SCHEMA = 1
@@ -169,7 +169,7 @@ def _group(
 ) -> dict[str, Any]:
     """Return everything about runs that differ in their seed alone."""
     experiment = runs[0].experiment
-    tests = paper_tests(experiment.task)
+    tests = experiment.task.published_tests()
     rows = [_row(run, tests, sequences, report) for run in runs]
     drift = differences(experiment, recipes)
     best = _best_seed(rows)
@@ -204,13 +204,13 @@ def _row(
     judged = run.experiment.training.solved is not None
     solved = progress.solved_sequences is not None
     verdict = None
-    if solved and isinstance(run.experiment.task, MemoryTask):
+    if solved and run.experiment.task.examined:
         if report is not None:
             report(f"examining {run.path}")
         verdict = examine(run)
         solved = verdict.right
     # Most members of an NRAM's population fail: their scores would take hours and say nothing.
-    tested = progress.finished and (solved or not isinstance(run.experiment.task, MemoryTask))
+    tested = progress.finished and (solved or not run.experiment.task.examined)
     found = aftermath(run.experiment, progress, run.metrics())
     return {
         "seed": _seed_of(run),
@@ -238,7 +238,7 @@ def _row(
 
 def paper_scores(run: Run, sequences: int = 1000) -> list[dict[str, Any]]:
     """Return a run's scores in the paper's tests of its task, a row each."""
-    tests = paper_tests(run.experiment.task)
+    tests = run.experiment.task.published_tests()
     scores = _scores(run, tests, sequences, None)
     rows = [
         {"test": test.name, "sequences": sequences, **row}
@@ -251,7 +251,7 @@ def paper_scores(run: Run, sequences: int = 1000) -> list[dict[str, Any]]:
 def _exam_rows(run: Run) -> list[dict[str, Any]]:
     """Return what a card says of the exam of an NRAM's task; of others, nothing."""
     task, largest = run.experiment.task.held_out(larger=True), largest_size(run)
-    if not isinstance(task, MemoryTask):
+    if not task.examined:
         return []
     verdict, examples = examine(run), len(draw_exam(task, 0, largest).trials)
     name = f"exam: hard cases up to size {largest}, in tight and roomy memories"
@@ -359,7 +359,7 @@ def _test(
     )
     paper = test.published.get(machine_kind(experiment.machine))
     names = {"bits": "bits", "error": experiment.task.error}
-    if isinstance(experiment.task, MemoryTask):
+    if experiment.task.examined:
         names["hard_error"] = "hard_error"
     return {
         "name": test.name,

@@ -17,14 +17,15 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from softmachine.core import compiling
+from softmachine.core.capabilities import Wired
 from softmachine.core.errors import SoftmachineError
+from softmachine.core.specs.spec import each
 from softmachine.evaluation import figures
 from softmachine.evaluation.aftermath import describe_aftermath
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.progress import Progress
 from softmachine.experiments.serialization import experiment_to_json
 from softmachine.machines.machine import Machine, parameter_count
-from softmachine.machines.nram.nram import NRAM
 from softmachine.programs.drawing import svg_code
 from softmachine.programs.extract import extract
 from softmachine.programs.notes import Provenance, summary
@@ -32,7 +33,6 @@ from softmachine.programs.notes import notes as program_notes
 from softmachine.programs.python_code import python_code
 from softmachine.running.generalization import SizeScore, with_test_options
 from softmachine.running.scoring import score_batch
-from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.task import Task
 from softmachine.traces.file import Trace
 from softmachine.traces.making import trace
@@ -123,13 +123,13 @@ def build_report(subject: Subject, scores: Sequence[SizeScore], seed: int = 0) -
         _section(
             "Generalisation",
             '<div class="side">'
-            + _table([score.to_row() for score in scores])
+            + _table([score.to_row() for score in scores], task.output.shares)
             + _picture(curve, "error over size")
             + "</div>",
         )
     )
     sections.append(learning)
-    if isinstance(subject.machine, NRAM) and isinstance(task, MemoryTask):
+    if isinstance(subject.machine, Wired) and task.examined:
         sections.append(program_section(subject.machine, task, subject.provenance))
     sections += [_making(subject), _settings(subject)]
     title = html.escape(subject.name)
@@ -141,8 +141,11 @@ def build_report(subject: Subject, scores: Sequence[SizeScore], seed: int = 0) -
     )
 
 
-def program_section(machine: NRAM, task: MemoryTask, provenance: Provenance) -> str:
-    """Return the algorithm that was found, as code and as a drawing, or why there is none."""
+def program_section(machine: Any, task: Any, provenance: Provenance) -> str:
+    """Return the algorithm that was found, as code and as a drawing, or why there is none.
+
+    ``machine`` is `Wired`, and ``task`` one of memories.
+    """
     try:
         program = extract(machine, task)
         code = python_code(
@@ -193,7 +196,7 @@ def example_traces(
         traces.append(made)
         notes.append(
             f"Size {size}, seed {seed + number}: the {rank} of {len(errors)} examples, "
-            f"{_number(task.error, float(errors[number]))} {label}"
+            f"{_number(task.error, float(errors[number]), task.output.shares)} {label}"
         )
     return traces, notes
 
@@ -222,7 +225,7 @@ def _errors(machine: Machine, task: Task, size: int, seed: int) -> np.ndarray:
         [jax.random.fold_in(jax.random.key(seed + i), size) for i in range(EXAMPLES)]
     )
     scores = _score(machine, task, keys, jnp.full(EXAMPLES, size), size)
-    return np.asarray(scores[task.error])
+    return np.asarray(each(scores[task.error]))
 
 
 @partial(compiling.filter_jit, tuned=False)
@@ -250,9 +253,10 @@ def _summary(subject: Subject, scores: Sequence[SizeScore]) -> str:
     at = {score.size: score.metrics[task.error] for score in scores}
     shown = [size for size in (sizes.largest, max(at)) if size in at]
     errors = [
-        f"{_number(task.error, at[size])} at size {size}" for size in dict.fromkeys(shown)
+        f"{_number(task.error, at[size], task.output.shares)} at size {size}"
+        for size in dict.fromkeys(shown)
     ]
-    per = "" if task.error in SHARES else " per sequence"
+    per = "" if task.error in task.output.shares else " per sequence"
     return f"{told} {label.capitalize()}{per}: {', '.join(errors)}."
 
 
@@ -318,24 +322,20 @@ def _pairs(facts: Mapping[str, Any]) -> str:
     return f'<div class="wide"><table class="facts">{rows}</table></div>'
 
 
-def _table(rows: Sequence[Mapping[str, int | float]]) -> str:
+def _table(rows: Sequence[Mapping[str, int | float]], shares: Sequence[str]) -> str:
     head = "".join(f"<th>{html.escape(name.replace('_', ' '))}</th>" for name in rows[0])
-    body = "".join(
-        "<tr>" + "".join(f"<td>{_number(name, x)}</td>" for name, x in row.items()) + "</tr>"
-        for row in rows
-    )
+    cells = [
+        [f"<td>{_number(name, x, shares)}</td>" for name, x in row.items()] for row in rows
+    ]
+    body = "".join(f"<tr>{''.join(row)}</tr>" for row in cells)
     return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
 
 
-SHARES = ("perfect", "agreement", "wrong_cells", "soft_error", "hard_error")
-"""Columns of scores that are shares."""
-
-
-def _number(name: str, value: int | float) -> str:
+def _number(name: str, value: int | float, shares: Sequence[str]) -> str:
     """Return a number of a column for people: shares in percent, nothing with an exponent."""
     if isinstance(value, int):
         return f"{value:,}"
-    if name in SHARES:
+    if name in shares:
         return f"{value:.1%}"
     return "below 0.001" if 0 < value < 0.001 else f"{value:,.3f}".rstrip("0").rstrip(".")
 

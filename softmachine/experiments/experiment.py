@@ -24,6 +24,7 @@ from softmachine.machines.machine import Machine
 from softmachine.machines.nram.nram import NRAMConfig
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.recurrent import RecurrentConfig
+from softmachine.tasks.languages.reverse_string import ReverseString
 from softmachine.tasks.memories.arrays import (
     Access,
     Increment,
@@ -46,7 +47,9 @@ from softmachine.tasks.task import SequenceTask
 from softmachine.wiring.search import WireSearch
 
 MachineConfig = NTMConfig | RecurrentConfig | NRAMConfig
-SequenceTaskConfig = Copy | RepeatCopy | AssociativeRecall | NGrams | PrioritySort
+SequenceTaskConfig = (
+    Copy | RepeatCopy | AssociativeRecall | NGrams | PrioritySort | ReverseString
+)
 MemoryTaskConfig = (
     Access
     | Increment

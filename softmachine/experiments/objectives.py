@@ -10,8 +10,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from softmachine.core.choices import Bounds, NonNegative, check_fields
+from softmachine.core.specs.cells import Cells
 from softmachine.experiments.settings import Settings
-from softmachine.tasks.memory import MemoryCells
 from softmachine.tasks.task import Example, Task
 
 
@@ -57,7 +57,7 @@ class NRAMLoss:
     mistake, and counts the entropy of stopping, too: a machine that stops one time in fifty
     is right on short inputs and stops too early on long ones."""
     mixture: bool = False
-    """See `MemoryCells`."""
+    """See `Cells`."""
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -76,7 +76,7 @@ class NRAMLoss:
         Of one example, or, if all arguments have one more axis, last, of a batch.
         """
         del task
-        likelihood = MemoryCells(mixture=self.mixture).loss(outputs, example)
+        likelihood = Cells(mixture=self.mixture).loss(outputs, example)
         if self.per_cell:
             likelihood = likelihood / jnp.maximum(jnp.sum(example.mask, axis=0), 1)
         time = jnp.arange(len(outputs.entropy))

@@ -20,6 +20,11 @@ class RecurrentConfig:
 
     controller: ControllerConfig = ControllerConfig(kind="lstm", hidden=256, layers=3)
 
+    @property
+    def published_as(self) -> str:
+        """What the NTM paper would call the machine: ``lstm``, ``ff``, ..."""
+        return self.controller.kind.replace("feedforward", "ff")
+
     def build(self, input_size: int, output_size: int, *, key: PRNGKeyArray) -> Recurrent:
         """Return a machine for inputs and outputs of the given widths."""
         controller_key, output_key = jax.random.split(key)

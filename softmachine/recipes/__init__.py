@@ -30,6 +30,7 @@ from softmachine.recipes.repeat_copy import (
     ntm_lstm_repeat_copy,
     ntm_repeat_copy,
 )
+from softmachine.recipes.reverse_string import lstm_reverse_string, ntm_reverse_string
 
 RECIPES: dict[str, Callable[[], Experiment]] = {
     "ntm-copy": ntm_copy,
@@ -48,6 +49,8 @@ RECIPES: dict[str, Callable[[], Experiment]] = {
     "ntm-sort": ntm_sort,
     "ntm-ff-sort": ntm_ff_sort,
     "lstm-sort": lstm_sort,
+    "ntm-reverse-string": ntm_reverse_string,
+    "lstm-reverse-string": lstm_reverse_string,
     "nram-access": nram_access,
     "nram-increment": nram_increment,
     "nram-copy": nram_copy,

@@ -10,11 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from softmachine.core.capabilities import HardForm
 from softmachine.core.errors import SoftmachineError
+from softmachine.core.specs.spec import mean
 from softmachine.machines.machine import Machine
 from softmachine.running.room import check_memory_rows, check_running
 from softmachine.running.scoring import BATCH, build_scorer
-from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.task import Task
 
 
@@ -87,11 +88,10 @@ def evaluate(
     for size in sizes:
         key = jax.random.fold_in(jax.random.key(seed), size)
         asked = jnp.full(sequences, size)
-        # Memory tasks have no buckets: how many cells there are is part of an example.
-        memory = isinstance(task, MemoryTask)
-        score = build_scorer(task, size if memory else _bucket(size), and_hard=memory)
+        hard = isinstance(machine, HardForm)
+        score = build_scorer(task, task.bucket(size), and_hard=hard)
         metrics = score(machine, key, asked)
-        means = {name: _shortest(jnp.mean(values)) for name, values in metrics.items()}
+        means = {name: _shortest(mean(values)) for name, values in metrics.items()}
         scores.append(SizeScore(size=size, sequences=sequences, metrics=means))
     return scores
 
@@ -134,8 +134,3 @@ def _shortest(value: Float[Array, ""]) -> float:
     Taken to double precision as it is, 0.1 in single precision is 0.10000000149011612.
     """
     return float(str(np.asarray(value)[()]))
-
-
-def _bucket(size: int) -> int:
-    """Round up to a power of two: all sizes of a bucket share one compiled program."""
-    return max(32, 1 << (size - 1).bit_length())

@@ -13,12 +13,11 @@ import numpy as np
 from jaxtyping import Float
 
 from softmachine.core import compiling
-from softmachine.machines.nram.hard import run_hard_batch
-from softmachine.machines.nram.nram import NRAM
+from softmachine.core.capabilities import HardForm
+from softmachine.core.specs.spec import each
 from softmachine.running.scoring import score_examples
 from softmachine.tasks.memories.exams import Batch
-from softmachine.tasks.memory import MemoryTask
-from softmachine.tasks.task import Example
+from softmachine.tasks.task import Example, Task
 
 BLOCK = 512
 """Memories that the hard machine works on at once."""
@@ -40,7 +39,7 @@ class Verdict(NamedTuple):
 
 
 def judge(
-    machine: NRAM, task: MemoryTask, batch: Batch, largest: int, *, soft: bool = True
+    machine: HardForm, task: Task, batch: Batch, largest: int, *, soft: bool = True
 ) -> Verdict:
     """Return how a machine does on examples of sizes up to ``largest``.
 
@@ -50,7 +49,7 @@ def judge(
     hard = _mean(hard_mistakes(machine, batch))
     if hard:
         return Verdict(hard, 1.0)
-    roomy = task.cells(largest)
+    roomy = task.length(largest)
     for cells in sorted({roomy, int(batch.cells.min(initial=roomy))}) if soft else []:
         part = batch.of_cells(cells)
         most = max(int(task.steps(largest)), int(part.steps.max(initial=0)))
@@ -62,7 +61,7 @@ def judge(
     return Verdict(hard, 0.0)
 
 
-def hard_mistakes(machine: NRAM, batch: Batch) -> Float[np.ndarray, " examples"]:
+def hard_mistakes(machine: HardForm, batch: Batch) -> Float[np.ndarray, " examples"]:
     """Return the share of wrong cells that the hard machine leaves in each example."""
     count, after = len(batch.steps), []
     for first in range(0, count, BLOCK):
@@ -74,13 +73,11 @@ def hard_mistakes(machine: NRAM, batch: Batch) -> Float[np.ndarray, " examples"]
 
 @partial(compiling.filter_jit, tuned=False)
 def _run_hard(machine, memories, steps, cells):
-    return run_hard_batch(
-        machine, jnp.asarray(memories), jnp.asarray(steps), jnp.asarray(cells)
-    ).memory
+    return machine.run_hard(jnp.asarray(memories), jnp.asarray(steps), jnp.asarray(cells))
 
 
 def soft_mistakes(
-    machine: NRAM, task: MemoryTask, batch: Batch, max_steps: int
+    machine: HardForm, task: Task, batch: Batch, max_steps: int
 ) -> Float[np.ndarray, " examples"]:
     """Return the share of wrong cells that the machine as it is leaves in each example.
 
@@ -90,7 +87,7 @@ def soft_mistakes(
         return np.zeros(0)
     mask, steps = batch.scored.astype(np.float32), jnp.asarray(batch.steps)
     examples = Example(batch.memories, batch.targets, mask, steps)
-    return np.asarray(score_examples(machine, task, examples, max_steps)[task.error])
+    return np.asarray(each(score_examples(machine, task, examples, max_steps)[task.error]))
 
 
 def _mean(shares: Float[np.ndarray, " examples"]) -> float:

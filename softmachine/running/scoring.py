@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import equinox as eqx
 import jax
@@ -14,25 +14,23 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int, Key, PRNGKeyArray, PyTree
 
 from softmachine.core import compiling
+from softmachine.core.capabilities import HardForm
+from softmachine.core.specs.cells import Cells
+from softmachine.core.specs.spec import Metrics
 from softmachine.machines.machine import Machine
-from softmachine.machines.nram.hard import run_hard_batch
-from softmachine.machines.nram.nram import NRAM
 from softmachine.machines.packed import packed_form
 from softmachine.running.loop import run_batch
-from softmachine.tasks.memory import MemoryCells, MemoryTask
 from softmachine.tasks.task import Example, Task
 
 BATCH = 64
 """Examples that each device scores at once."""
-
-Metrics = dict[str, Float[Array, " batch"]]
 
 
 class Scores(NamedTuple):
     """What a machine made of a batch."""
 
     losses: Float[Array, " batch"]
-    metrics: dict[str, Float[Array, " batch"]]
+    metrics: Metrics
 
 
 Loss = Callable[[PyTree, Example, PyTree], Float[Array, "*batch"]]
@@ -98,7 +96,7 @@ def _batch_last(examples: Example) -> Example:
 def build_scorer(task: Task, max_size: int, *, and_hard: bool = False) -> Scorer:
     """Return ``(machine, key, sizes) -> metrics``, one value per size given.
 
-    ``and_hard``: those of `score_soft_and_hard`, for an NRAM.
+    ``and_hard``: those of `score_soft_and_hard`, for a machine with a `HardForm`.
 
     Compiled once for all sizes up to ``max_size``, and for all machines of one make, however
     often this is called with the same arguments. The examples are spread over all
@@ -112,15 +110,13 @@ def build_scorer(task: Task, max_size: int, *, and_hard: bool = False) -> Scorer
     return scorer
 
 
-def score_examples(
-    machine: NRAM, task: MemoryTask, examples: Example, max_steps: int
-) -> Metrics:
+def score_examples(machine: HardForm, task: Task, examples: Example, max_steps: int) -> Metrics:
     """Return metrics of examples that are there already, one value for each.
 
     They have a leading axis, take at most ``max_steps`` steps, and stand in memories of one
     size: each size is a program of its own.
     """
-    return _in_blocks(_score_examples, machine, (examples,), task, max_steps)
+    return _in_blocks(_score_examples, cast("Machine", machine), (examples,), task, max_steps)
 
 
 def _in_blocks(
@@ -148,7 +144,6 @@ def _score(machine, keys, sizes, task, max_size, and_hard, devices):
 
     def local(machine, keys, sizes):
         if and_hard:
-            assert isinstance(task, MemoryTask)
             return score_soft_and_hard(machine, task, keys, sizes, max_size)
         return score_batch(machine, task, keys, sizes, max_size).metrics
 
@@ -188,7 +183,7 @@ def score_together(
     keys: Sequence[PRNGKeyArray],
     sizes: Sequence[Int[Array, " batch"]],
     max_size: int,
-) -> list[dict[str, Float[np.ndarray, " batch"]]]:
+) -> list[Metrics]:
     """Return what `build_scorer` gives for each of several machines, in one computation.
 
     The machines must have a packed form and be of one make, and have as many sizes each.
@@ -211,7 +206,7 @@ def score_together(
         stacked, stacked_keys, stacked_sizes, task, max_size, tuple(devices)
     )
     metrics = jax.device_get(metrics)
-    return [{name: x[i] for name, x in metrics.items()} for i in range(len(machines))]
+    return [jax.tree.map(lambda x, i=i: x[i], metrics) for i in range(len(machines))]
 
 
 @compiling.filter_jit
@@ -264,31 +259,31 @@ def _score_together(machines, keys, sizes, task, max_size, devices):
 
 
 def score_soft_and_hard(
-    machine: NRAM,
-    task: MemoryTask,
+    machine: HardForm,
+    task: Task,
     keys: Key[Array, " batch"],
     sizes: Int[Array, " batch"],
     max_size: int,
 ) -> Metrics:
-    """Return metrics of a machine as it is and made hard, on the same examples.
+    """Return metrics of a machine as it is and made hard, on the same examples of a memory.
 
     ``agreement`` is the share of the scored cells in which both end with the same value.
     """
     examples, _ = _draw(task, keys, sizes, max_size)
     outputs = run_batch(
-        machine,
+        cast("Machine", machine),
         examples.inputs,
         steps=jnp.max(examples.steps),
         max_steps=task.steps(max_size),
         batch_axis=-1,
     )
-    hard = run_hard_batch(machine, examples.inputs, examples.steps).memory
-    cells = task.output
-    assert isinstance(cells, MemoryCells)
+    hard = machine.run_hard(examples.inputs, examples.steps)
+    cells = cast("Cells", task.output)  # hard forms are of memories
     errors = jax.vmap(cells.score)(hard, examples)
     last = _batch_last(examples)
     same = jnp.sum((cells.answer(outputs, last) == hard.T) * last.mask, axis=0)
-    return task.metrics(outputs, last) | {
+    return {
+        **task.metrics(outputs, last),
         "hard_error": errors[task.error],
         "agreement": same / jnp.maximum(jnp.sum(examples.mask, axis=1), 1),
     }

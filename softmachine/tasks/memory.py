@@ -5,131 +5,19 @@ from __future__ import annotations
 import abc
 import dataclasses
 import itertools
-import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
+from jaxtyping import Array, Bool, Int, PRNGKeyArray
 
-from softmachine.core.sums import weighted_sum
+from softmachine.core.specs.cells import Cells
+from softmachine.core.specs.spec import Last, Whole
 from softmachine.tasks.memories.adversarial import Cases, Room
+from softmachine.tasks.published import PaperTest, table_1_tests
 from softmachine.tasks.steps import StepRule
-from softmachine.tasks.task import Answer, Example, Task
-
-
-class MemoryOutputs(NamedTuple):
-    """What is scored: the memory after every step, and when the machine would stop.
-
-    A machine's own outputs may have more fields.
-    """
-
-    memory: Float[Array, "steps cells values *batch"]
-    stop: Float[Array, "steps *batch"]
-    """Logits of stopping after the step."""
-
-
-def stop_probabilities(
-    stop: Float[Array, "steps *batch"], steps: Int[Array, "*batch"]
-) -> Float[Array, "steps *batch"]:
-    """Return the probability that the machine stops after each step.
-
-    The willingness to stop is the sigmoid of ``stop``; after ``steps`` steps, if it did not
-    before, the machine is stopped. Sums to 1. Source: Kurach et al. 2016 (arXiv
-    1511.06392), section 3.3.
-    """
-    time = jnp.arange(len(stop)).reshape(-1, *[1] * (stop.ndim - 1))
-    go_on = jnp.where(time < steps - 1, jax.nn.log_sigmoid(-stop), 0.0)
-    # Shifted, not subtracted again: large sums would leave their rounding errors behind.
-    reached = jnp.concatenate([jnp.zeros_like(go_on[:1]), jnp.cumsum(go_on, axis=0)[:-1]])
-    willing = jnp.where(time < steps - 1, jax.nn.log_sigmoid(stop), 0.0)
-    return jnp.where(time < steps, jnp.exp(reached + willing), 0.0)
-
-
-@dataclasses.dataclass(frozen=True)
-class MemoryCells:
-    """Target integers for some cells of the memory; outputs have `MemoryOutputs`' fields.
-
-    Outputs and examples may have one more axis, last, of a batch; so have results then.
-
-    Metrics of one example: ``wrong_cells``, the share of the scored cells whose most likely
-    value is wrong, in the memories after each step averaged by the probability of stopping
-    there; ``perfect``, 1 for none; ``bits``, the loss in base 2.
-    """
-
-    floor: float = 1e-6
-    """Probabilities count as at least this much in logarithms (section 4.1)."""
-    mixture: bool = False
-    """The likelihood of the averaged memory (footnote 4) instead of the average, over the
-    steps at which the machine may stop, of the likelihoods."""
-
-    error: ClassVar[str] = "wrong_cells"
-
-    def loss(self, outputs: PyTree, example: Example) -> Float[Array, "*batch"]:
-        """Return the expected negative log-likelihood of the scored cells, in nats.
-
-        Source: Kurach et al. 2016, section 3.3, Eq. 4: the sum over the steps t of p_t times
-        the sum over scored cells of -log Mem[cell, target].
-        """
-        stops = stop_probabilities(outputs.stop, example.steps)
-        correct = _probabilities(outputs.memory, example.targets)
-        if self.mixture:
-            correct = jnp.sum(stops[:, None] * correct, axis=0)
-            return -jnp.sum(example.mask * jnp.log(jnp.maximum(correct, self.floor)), axis=0)
-        logs = jnp.log(jnp.maximum(correct, self.floor))
-        return -jnp.sum(stops[:, None] * example.mask * logs, axis=(0, 1))
-
-    def metrics(self, outputs: PyTree, example: Example) -> dict[str, Float[Array, "*batch"]]:
-        """Return the metrics."""
-        return self.score(self.answer(outputs, example), example) | {
-            "bits": self.loss(outputs, example) / math.log(2)
-        }
-
-    def answer(self, outputs: PyTree, example: Example) -> Int[Array, "cells *batch"]:
-        """Return the most likely values of the memory as the machine leaves it."""
-        stops = stop_probabilities(outputs.stop, example.steps)
-        average = weighted_sum(stops[:, None, None], outputs.memory)
-        # Behind a barrier, or XLA would compute it for every comparison.
-        return jnp.argmax(jax.lax.optimization_barrier(average), axis=1)
-
-    def score(
-        self, memory: Int[Array, "cells *batch"], example: Example
-    ) -> dict[str, Float[Array, "*batch"]]:
-        """Return the errors of a memory of integers."""
-        wrong = jnp.sum((memory != example.targets) * example.mask, axis=0)
-        share = wrong / jnp.maximum(jnp.sum(example.mask, axis=0), 1)
-        return {"wrong_cells": share, "perfect": (wrong == 0).astype(jnp.float32)}
-
-    def decide(self, outputs: PyTree) -> PyTree:
-        """Return outputs as integers: the most likely value of each cell at each step."""
-        return jnp.argmax(outputs.memory, axis=2)
-
-
-@jax.custom_vjp
-def _probabilities(
-    memory: Float[Array, "steps cells values *batch"], targets: Int[Array, "cells *batch"]
-) -> Float[Array, "steps cells *batch"]:
-    """Return how likely each cell held its target after each step."""
-    correct = jnp.take_along_axis(memory, targets[None, :, None], axis=2)[:, :, 0]
-    return jax.lax.optimization_barrier(correct)  # as in `MemoryCells.answer`
-
-
-def _probabilities_forward(memory, targets):
-    return _probabilities(memory, targets), (targets, jnp.arange(memory.shape[2]))
-
-
-def _probabilities_back(saved, bar):
-    # Written in one pass; the gather's own gradient is a scatter, one number at a time.
-    targets, values = saved
-    right = targets[:, None] == values.reshape(-1, *[1] * (targets.ndim - 1))
-    bar, right = jax.lax.optimization_barrier((bar, right))
-    return jnp.where(right, bar[:, :, None], 0), None
-
-
-_probabilities.defvjp(_probabilities_forward, _probabilities_back)
-
+from softmachine.tasks.task import Answer, Example, Layout, Task
 
 Drawn = tuple[Int[Array, " cells"], Int[Array, " cells"], Bool[Array, " cells"]]
 """The memory before, the memory wanted (anything where it does not matter), and which cells
@@ -173,7 +61,10 @@ class MemoryTask(Task):
     is hard (`adversarial_cases`).
     """
 
-    output = MemoryCells()
+    examined = True
+    table_1: ClassVar[tuple[int, str, str, str] | None] = None
+    """The task's row in the NRAM paper's Table 1: the largest size trained on, the error there,
+    generalisation, and what making the machine hard did."""
     largest: ClassVar[int | None] = None
     """The largest size that can be drawn; None if there is no such limit."""
     unbounded: ClassVar[bool] = False
@@ -193,9 +84,60 @@ class MemoryTask(Task):
         All examples of sizes up to it fit, and hold nothing but integers in 0..M-1.
         """
 
+    @property
+    def inputs(self) -> Whole[Cells]:
+        """The memory before."""
+        return Whole(Cells())
+
+    @property
+    def outputs(self) -> Last[Cells]:
+        """The memory afterwards."""
+        return Last(self.output)
+
+    @property
+    def output(self) -> Cells:
+        """Integers in cells."""
+        return Cells()
+
     def worst_errors(self, sizes: Sequence[int]) -> list[float]:
         """Return ones: errors are shares."""
         return [1.0 for _ in sizes]
+
+    def length(self, size: int) -> int:
+        """Return the cells of an example."""
+        return self.cells(size)
+
+    def bucket(self, size: int) -> int:
+        """Return the size: how many cells there are is part of an example."""
+        return size
+
+    def layout(self, inputs: np.ndarray) -> Layout:
+        """Return what the cells are, before and afterwards, and which hold addresses."""
+        memory = inputs.tolist()
+        labels = self.labels(memory)
+        return Layout(labels, labels, tuple(self.pointers(memory)))
+
+    def own_example(self, value: Any, most: int) -> Example:
+        """Return the example for a list that can be laid out, mostly the memory itself."""
+        laid_out = self.lay_out(self.inputs.spec.read(value, most).tolist())
+        if len(laid_out.memory) > most:
+            raise ValueError(
+                f"these inputs need {len(laid_out.memory):,} cells, for their numbers and what "
+                f"may come out; at most {most:,} are recorded"
+            )
+        memory = np.asarray(laid_out.memory, np.int32)
+        answer = self.answer(memory)
+        targets, mask = (memory, np.zeros(len(memory))) if answer is None else answer
+        return Example(
+            jnp.asarray(memory),
+            jnp.asarray(targets, jnp.int32),
+            jnp.asarray(mask, jnp.float32),
+            jnp.asarray(laid_out.steps, jnp.int32),
+        )
+
+    def published_tests(self) -> list[PaperTest]:
+        """Return the sizes of the paper; none of a task that is not in it."""
+        return [] if self.table_1 is None else table_1_tests(self, *self.table_1)
 
     def step_rule(self) -> StepRule:
         """Return how a memory alone tells how many steps a machine takes on it.
@@ -359,22 +301,8 @@ class MemoryTask(Task):
         ``outputs`` is a memory of integers, shape (M,), or None. Cells that are not scored
         have no target; wrong values are marked ``!``.
         """
-        before = np.asarray(example.inputs)
-        scored = np.asarray(example.mask) > 0
-        target = np.asarray(example.targets)
-        rows = {
-            "cell": [str(i) for i in range(len(before))],
-            "": self.labels(before.tolist()),
-            "input": [str(value) for value in before],
-            "target": [str(v) if s else "." for v, s in zip(target, scored, strict=True)],
-        }
-        if outputs is not None:
-            wrong = (np.asarray(outputs) != target) & scored
-            rows["output"] = [
-                f"{v}!" if bad else str(v)
-                for v, bad in zip(np.asarray(outputs).tolist(), wrong, strict=True)
-            ]
-        return _columns(rows)
+        labels = self.labels(np.asarray(example.inputs).tolist())
+        return self.output.render(example, outputs, labels)
 
 
 def fill(memory: Sequence[int], cells: int) -> list[int]:
@@ -382,22 +310,3 @@ def fill(memory: Sequence[int], cells: int) -> list[int]:
     if len(memory) > cells:
         raise ValueError(f"a memory of {cells} cells does not hold {list(memory)}")
     return [*memory, *[0] * (cells - len(memory))]
-
-
-def _columns(rows: dict[str, list[str]], width: int = 80) -> str:
-    """Return rows of equally wide columns, broken into blocks that fit the width.
-
-    A row that would be blank in a block is left out there: a blank line ends the block.
-    """
-    widest = max(len(text) for texts in rows.values() for text in texts) + 1
-    head = max(map(len, rows)) + 1
-    each = max(1, (width - head) // widest)
-    count = len(next(iter(rows.values())))
-    blocks = []
-    for first in range(0, count, each):
-        lines = [
-            name.ljust(head) + "".join(t.rjust(widest) for t in texts[first : first + each])
-            for name, texts in rows.items()
-        ]
-        blocks.append("\n".join(line.rstrip() for line in lines if line.strip()))
-    return "\n\n".join(blocks)

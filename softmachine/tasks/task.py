@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,63 +13,52 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key, PRNGKeyArray, PyTree, Shaped
 
 from softmachine.core import compiling
-
-
-class Example(NamedTuple):
-    """One example, padded to the largest size of its bucket."""
-
-    inputs: PyTree
-    targets: PyTree
-    mask: PyTree
-    """1 where the targets count, else 0; broadcasts against the targets."""
-    steps: Int[Array, ""]
-    """How many steps a machine takes on this example."""
-
-    def without_padding(self) -> Example:
-        """Return the example cut to its steps; for tasks with an input per step."""
-        steps = int(self.steps)
-        return self._replace(
-            inputs=self.inputs[:steps], targets=self.targets[:steps], mask=self.mask[:steps]
-        )
-
+from softmachine.core.example import Example as Example
+from softmachine.core.specs.spec import Metrics, Spec, Stream, Whole
+from softmachine.tasks.published import PaperTest
 
 Answer = tuple[np.ndarray, np.ndarray]
 """Targets and mask."""
 
 
-class OutputKind(Protocol):
-    """How outputs of one kind are scored; see `softmachine.tasks.outputs`."""
+class Layout(NamedTuple):
+    """What the places of one example are, for people."""
 
-    error: ClassVar[str]
-    """The metric that is zero when an example is answered without a mistake; one of
-    `metrics`, as is ``bits``, the cross-entropy of the example in base 2."""
-
-    def loss(self, outputs: PyTree, example: Example) -> Float[Array, ""]:
-        """Return what training minimises, for one example."""
-        ...
-
-    def metrics(self, outputs: PyTree, example: Example) -> dict[str, Float[Array, "*batch"]]:
-        """Return what people and stopping rules look at, for one example.
-
-        Tasks of memories take a batch, too, if it is the last axis of every array.
-        """
-        ...
-
-    def decide(self, outputs: PyTree) -> PyTree:
-        """Return outputs as hard decisions."""
-        ...
+    inputs: list[str]
+    """What each input channel or cell is, in a word."""
+    outputs: list[str]
+    """What each output channel or cell is."""
+    pointers: tuple[int, ...] = ()
+    """Cells that hold the address of another cell."""
 
 
 class Task(abc.ABC):
-    """A family of examples, one size parameter, one output kind.
+    """A family of examples, one size parameter, declared inputs and outputs.
 
     Subclasses are frozen dataclasses: of `SequenceTask` or of
     `softmachine.tasks.memory.MemoryTask`. A task knows no machine.
     """
 
-    output: ClassVar[OutputKind]
     smallest: ClassVar[int] = 1
     """The smallest size there is."""
+    examined: ClassVar[bool] = False
+    """Whether there is an exam, `softmachine.tasks.memories.exams`, that decides
+    what is right."""
+
+    @property
+    @abc.abstractmethod
+    def inputs(self) -> Stream[Spec] | Whole[Spec]:
+        """What a machine is given, and when."""
+
+    @property
+    @abc.abstractmethod
+    def outputs(self) -> Stream[Spec] | Whole[Spec]:
+        """What a machine should say, and when."""
+
+    @property
+    def output(self) -> Spec:
+        """The kind of what a machine should say: it fixes loss, metrics and decisions."""
+        return self.outputs.spec
 
     @abc.abstractmethod
     def steps(self, size: int) -> int:
@@ -91,6 +80,33 @@ class Task(abc.ABC):
 
         Raises ValueError if `check_size` does.
         """
+
+    @abc.abstractmethod
+    def length(self, size: int) -> int:
+        """Return how many steps, or cells, the inputs of an example of a size have at most."""
+
+    @abc.abstractmethod
+    def bucket(self, size: int) -> int:
+        """Return the ``max_size`` with which examples of a size are drawn to be scored."""
+
+    @abc.abstractmethod
+    def layout(self, inputs: np.ndarray) -> Layout:
+        """Return what the places of the example with these inputs are."""
+
+    @abc.abstractmethod
+    def own_example(self, value: Any, most: int) -> Example:
+        """Return the example with inputs of a person's own, at most ``most`` steps or cells.
+
+        Targets are the task's `answer`; where it has none, nothing is scored. Raises
+        ValueError or SoftmachineError if these are no inputs of the task.
+        """
+
+    def published_tests(self) -> list[PaperTest]:
+        """Return the tests in papers that machines of this task can be held against.
+
+        Smallest first; none, unless a task knows of some.
+        """
+        return []
 
     def answer(self, inputs: Any) -> Answer | None:
         """Return targets and mask for the inputs of a whole example, given as a NumPy array.
@@ -119,11 +135,19 @@ class Task(abc.ABC):
     def worst_errors(self, sizes: Sequence[int]) -> list[float] | None:
         """Return the error of one example of each size in which everything is wrong.
 
-        None where there is no such bound, unless a kind of tasks knows one.
-        """
-        del sizes
+        Their mean where it varies; None where there is no such bound.
 
-    def metrics(self, outputs: PyTree, example: Example) -> dict[str, Float[Array, "*batch"]]:
+        >>> from softmachine.tasks.sequences.copy import Copy
+        >>> Copy(width=8).worst_errors([1, 30])
+        [8.0, 240.0]
+        """
+        some, asked = 16, list(sizes)
+        keys = jax.random.split(jax.random.key(0), some * len(asked))
+        examples = sample_batch(self, keys, jnp.repeat(jnp.array(asked), some), max(asked))
+        worst = jax.vmap(self.output.worst)(examples)
+        return worst.reshape(-1, some).mean(axis=1).tolist()
+
+    def metrics(self, outputs: PyTree, example: Example) -> Metrics:
         """Return what the kind of output gives: what people and stopping rules look at."""
         return self.output.metrics(outputs, example)
 
@@ -146,13 +170,23 @@ class SequenceTask(Task):
 
     @property
     @abc.abstractmethod
-    def input_size(self) -> int:
-        """Width of one step's input."""
+    def inputs(self) -> Stream[Spec]:
+        """What one step's input is."""
 
     @property
     @abc.abstractmethod
+    def outputs(self) -> Stream[Spec]:
+        """What one step's output is."""
+
+    @property
+    def input_size(self) -> int:
+        """Width of one step's input."""
+        return self.inputs.spec.width
+
+    @property
     def output_size(self) -> int:
         """Width of one step's output."""
+        return self.output.width
 
     @property
     def input_labels(self) -> list[str]:
@@ -168,18 +202,27 @@ class SequenceTask(Task):
     def items(self, size: int) -> int:
         """Return how many vectors a machine has to hold at once for an example of a size."""
 
-    def worst_errors(self, sizes: Sequence[int]) -> list[float] | None:
-        """Return the number of scored bits of each size; their mean where it varies.
+    def length(self, size: int) -> int:
+        """Return the steps of an example."""
+        return self.steps(size)
 
-        >>> from softmachine.tasks.sequences.copy import Copy
-        >>> Copy(width=8).worst_errors([1, 30])
-        [8.0, 240.0]
-        """
-        some, asked = 16, list(sizes)
-        keys = jax.random.split(jax.random.key(0), some * len(asked))
-        examples = sample_batch(self, keys, jnp.repeat(jnp.array(asked), some), max(asked))
-        scored = jnp.broadcast_to(examples.mask, examples.targets.shape).sum(axis=(1, 2))
-        return scored.reshape(-1, some).mean(axis=1).tolist()
+    def bucket(self, size: int) -> int:
+        """Round up to a power of two: all sizes of a bucket share one compiled program."""
+        return max(32, 1 << (size - 1).bit_length())
+
+    def layout(self, inputs: np.ndarray) -> Layout:
+        """Return what the channels are, the same in every example."""
+        del inputs
+        return Layout(self.input_labels, self.output_labels)
+
+    def own_example(self, value: Any, most: int) -> Example:
+        """Return the example whose inputs a person typed or sent, all steps of it."""
+        inputs = self.inputs.spec.read(value, most)
+        answer = self.answer(inputs)
+        if answer is None:
+            answer = self.output.unknown(len(inputs))
+        targets, mask = map(jnp.asarray, answer)
+        return Example(jnp.asarray(inputs), targets, mask, jnp.asarray(len(inputs), jnp.int32))
 
 
 @partial(compiling.filter_jit, tuned=False)

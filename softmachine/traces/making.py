@@ -12,13 +12,13 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from softmachine.core import compiling
+from softmachine.core.capabilities import Wired
 from softmachine.core.errors import TraceError
 from softmachine.core.fields import Field, default_field
+from softmachine.core.specs.spec import each
 from softmachine.machines.machine import Machine
 from softmachine.machines.nram.gates import find_gates
-from softmachine.machines.nram.nram import NRAM
-from softmachine.tasks.memory import MemoryCells, MemoryTask, stop_probabilities
-from softmachine.tasks.task import Example, SequenceTask, Task
+from softmachine.tasks.task import Example, Task
 from softmachine.traces.examples import MOST_CELLS, draw_example, own_example
 from softmachine.traces.file import Trace
 from softmachine.traces.recording import Recording, record
@@ -101,15 +101,14 @@ def trace(
         error=task.error,
     )
     parts: dict[str, Any] = {"fields": recording.fields, "initial": recording.initial}
-    if isinstance(task, MemoryTask):
-        declared, parts["example"] = _memory_example(task, recording, example)
-        pointers = tuple(task.pointers(np.asarray(example.inputs).tolist()))
-        header = dataclasses.replace(header, example=declared, pointers=pointers)
-    else:
-        assert isinstance(task, SequenceTask)
-        declared, parts["example"] = _sequence_example(task, recording, example)
-        header = dataclasses.replace(header, example=declared)
-    if isinstance(machine, NRAM):
+    given = np.asarray(example.inputs)
+    layout = task.layout(given)
+    shown = task.inputs.spec.seen(given, layout.inputs)
+    shown += task.output.said(recording.outputs, example, layout.outputs)
+    parts["example"] = {field.name: array for field, array in shown}
+    declared = tuple(field for field, _ in shown)
+    header = dataclasses.replace(header, example=declared, pointers=layout.pointers)
+    if isinstance(machine, Wired):
         hard, parts["hard"] = _hard_run(machine, example, recording, key, every, fields)
         header = dataclasses.replace(header, hard=hard, circuit=_circuit(machine))
     return _assemble(header, parts)
@@ -163,77 +162,11 @@ def _scores(task: Task, recording: Recording, example: Example) -> dict[str, flo
 
 @partial(compiling.filter_jit, tuned=False)
 def _metrics(task, outputs, example):
-    return task.metrics(outputs, example)
-
-
-@partial(compiling.filter_jit, tuned=False)
-def _answer(task, outputs, example):
-    """Return the memory that a machine leaves, and the probabilities of stopping."""
-    return task.output.answer(outputs, example), stop_probabilities(outputs.stop, example.steps)
-
-
-def _sequence_example(
-    task: SequenceTask, recording: Recording, example: Example
-) -> tuple[tuple[Field, ...], Arrays]:
-    inputs, targets = np.asarray(example.inputs), np.asarray(example.targets)
-    mask = np.broadcast_to(np.asarray(example.mask) > 0, targets.shape)
-    decided = np.asarray(task.output.decide(recording.outputs))
-    seen, said = ("step", "input channel"), ("step", "output channel")
-    labels = {"input channel": task.input_labels, "output channel": task.output_labels}
-    binary = np.isin(inputs, (0, 1)).all()
-
-    def tape(name, kind, axes, description):
-        return Field(name, kind, axes, "tapes", description, labels)
-
-    declared = (
-        tape("inputs", "bits" if binary else "matrix", seen, "What the machine saw."),
-        tape("targets", "bits", said, "What it should have said."),
-        tape("mask", "bits", said, "Where that counts."),
-        tape("outputs", "logits", said, "What it said."),
-        tape("wrong", "bits", said, "Where it was wrong."),
-    )
-    return declared, {
-        "inputs": inputs,
-        "targets": targets,
-        "mask": mask,
-        "outputs": np.asarray(recording.outputs),
-        "wrong": (decided != targets) & mask,
-    }
-
-
-def _memory_example(
-    task: MemoryTask, recording: Recording, example: Example
-) -> tuple[tuple[Field, ...], Arrays]:
-    inputs = np.asarray(example.inputs)
-    mask = np.asarray(example.mask) > 0
-    assert isinstance(task.output, MemoryCells)
-    answer, stops = map(np.asarray, _answer(task, recording.outputs, example))
-    labels = {"cell": task.labels(inputs.tolist())}
-
-    def memory(name, kind, description):
-        return Field(name, kind, ("cell",), "memory", description, labels)
-
-    declared = (
-        memory("inputs", "integer", "The memory before."),
-        memory("targets", "integer", "The memory wanted."),
-        memory("mask", "bits", "Which cells are scored."),
-        memory("answer", "integer", "The memory when the machine stopped."),
-        memory("wrong", "bits", "Scored cells with a wrong answer."),
-        Field("stop", "probability", ("step",), "stop", "Where it stopped."),
-    )
-    targets = np.asarray(example.targets)
-    return declared, {
-        "inputs": inputs,
-        "targets": targets,
-        "mask": mask,
-        "answer": answer,
-        "wrong": (answer != targets) & mask,
-        "stop": stops,
-    }
+    return {name: each(x) for name, x in task.metrics(outputs, example).items()}
 
 
 def _hard_run(
-    machine: NRAM,
+    machine: Wired,
     example: Example,
     soft: Recording,
     key: PRNGKeyArray,
@@ -261,7 +194,7 @@ def _hard_run(
     return Hard(stopped_after=stopped_after, fields=tuple(declared)), arrays
 
 
-def _circuit(machine: NRAM) -> Circuit:
+def _circuit(machine: Wired) -> Circuit:
     """Return what may be wired to what."""
     gates = find_gates(machine.config.gates)
     registers = machine.config.registers

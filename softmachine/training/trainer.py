@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.core.errors import NonFiniteError, RunError, SoftmachineWarning
+from softmachine.core.specs.spec import each, mean
 from softmachine.experiments.checkpoints import WITHOUT_TIES, leaf_names
 from softmachine.experiments.experiment import Experiment, SolvedConfig, SolvedTest
 from softmachine.experiments.progress import Progress
@@ -517,10 +518,10 @@ def _build_validation(
         else:
             scores = [score(m, *drawn) for m, drawn in zip(machines, draws, strict=True)]
         return [
-            {f"validation_{name}": float(jnp.mean(x)) for name, x in metrics.items()}
+            {f"validation_{name}": float(mean(x)) for name, x in metrics.items()}
             | {
                 "validation_level": _level(
-                    jnp.asarray(metrics[task.error]), drawn[1], curriculum.largest
+                    jnp.asarray(each(metrics[task.error])), drawn[1], curriculum.largest
                 )
             }
             for metrics, drawn in zip(scores, draws, strict=True)

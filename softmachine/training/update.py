@@ -14,6 +14,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
 
 from softmachine.core import compiling
+from softmachine.core.specs.spec import each
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.state import Fault, TrainState, machine_class, machine_of
 from softmachine.machines.packed import packed_form
@@ -116,6 +117,7 @@ class _Updates:
             gradient = self.packed_gradient(state, keys, sizes)
         (part, means), parts = gradient
         (loss, gradients), metrics = self._sum((part, parts)), self._mean(means)
+        metrics = {name: each(x) for name, x in metrics.items()}
         norms = jnp.stack([jnp.linalg.norm(g.ravel()) for g in jax.tree.leaves(gradients)])
         gradient_norm = jnp.linalg.norm(norms)
         finite = jnp.isfinite(loss) & jnp.isfinite(gradient_norm)

@@ -10,7 +10,6 @@ from typing import Any
 from softmachine.core.errors import SoftmachineError
 from softmachine.experiments.experiment import Experiment
 from softmachine.machines.machine import Machine
-from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.task import Task
 from softmachine.traces.making import trace
 
@@ -46,7 +45,7 @@ class Served:
             "smallest": self.task.smallest,
             "largest": self.largest,
             "size": self.experiment.training.curriculum.largest,
-            "input": "cells" if isinstance(self.task, MemoryTask) else "bits",
+            "input": self.task.inputs.spec.editor,
             "checkpoints": [
                 {"id": key, "label": label} for key, (label, _) in self.checkpoints.items()
             ],
@@ -56,7 +55,7 @@ class Served:
     def largest(self) -> int:
         """The largest size served: as far as a memory that cannot grow goes."""
         trained = self.experiment.training.curriculum.largest
-        if isinstance(self.task, MemoryTask):
+        if not self.task.inputs.per_step:
             return max(trained, LARGEST_MEMORY)
         size, machine = LARGEST_FACTOR * trained, self.machine(self._last)
         while size > trained and not self._fits(machine, size):
@@ -100,14 +99,13 @@ class Served:
         self, checkpoint: str | None, inputs: Any, wanted: Callable[[], bool] = lambda: True
     ) -> bytes:
         """Return the trace of an input of the person's own, as long as it is ``wanted``."""
-        memory = isinstance(self.task, MemoryTask)
-        most = MOST_CELLS if memory else MOST_STEPS
-        if isinstance(inputs, list) and len(inputs) > most:
-            raise SoftmachineError(
-                f"inputs must not have more than {most:,} {'cells' if memory else 'steps'}"
-            )
+        form = self.task.inputs
+        most = MOST_STEPS if form.per_step else MOST_CELLS
+        counted = isinstance(inputs, list | str)
+        if counted and len(inputs) > most:
+            raise SoftmachineError(f"inputs must not have more than {most:,} {form.unit}")
         machine = self.machine(self._last if checkpoint is None else checkpoint)
-        if not memory and isinstance(inputs, list):
+        if form.per_step and counted:
             # As much room as the example of that many steps would need, if there is one.
             size = self.experiment.training.curriculum.largest
             while size < self.largest and self.task.steps(size) < len(inputs):

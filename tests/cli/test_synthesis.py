@@ -85,6 +85,13 @@ def test_a_program_is_found_printed_and_tested(folder, capsys):
         assert "hard machine in memories with room" in text
         assert "WRONG" not in text
 
+    main(["ledger", "runs", "--out", "results.md"])
+    [group] = json.loads((folder / "results.json").read_text())["groups"]
+    assert (group["task"], group["tests"]) == ("Given", [])
+    assert group["summary"]["solved"] == sum(
+        run["exam"] == {"hard": 0, "soft": 0} for run in group["runs"]
+    )
+
     with pytest.raises(SystemExit) as stop:
         main(["synthesize", "task.jsonl", *SMALL, "--seed", "1"])
     assert stop.value.code == 2

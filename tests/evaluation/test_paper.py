@@ -7,12 +7,13 @@ from functools import partial
 import jax
 import pytest
 
-from softmachine.evaluation.paper import KINDS, PaperFigure, machine_kind, paper_tests
+from softmachine.evaluation.paper import machine_kind
 from softmachine.experiments.experiment import TaskConfig
 from softmachine.machines.nram.nram import NRAMConfig
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import RecurrentConfig
+from softmachine.tasks.languages.reverse_string import ReverseString
 from softmachine.tasks.memories.arrays import (
     Access,
     Increment,
@@ -25,6 +26,8 @@ from softmachine.tasks.memories.arrays import (
 from softmachine.tasks.memories.given import Given
 from softmachine.tasks.memories.lists import ListK, ListSearch
 from softmachine.tasks.memories.trees import WalkBST
+from softmachine.tasks.published import NTM_KINDS as KINDS
+from softmachine.tasks.published import PaperFigure
 from softmachine.tasks.sequences.associative_recall import AssociativeRecall
 from softmachine.tasks.sequences.copy import Copy
 from softmachine.tasks.sequences.ngrams import NGrams
@@ -39,7 +42,7 @@ def published(task):
     """Return, for each test, its size and the paper's bits in the order of KINDS."""
     return {
         test.size: tuple(figure and figure.bits for figure in test.published.values())
-        for test in paper_tests(task)
+        for test in task.published_tests()
     }
 
 
@@ -58,7 +61,7 @@ def test_published_figures():
 
 def test_repeat_copy_keeps_the_normalisation_of_the_training_and_not_its_noise():
     task = RepeatCopy(repeats=(1, 10), normalized_over=(1, 10), noise=0.3)
-    tests = paper_tests(task)
+    tests = task.published_tests()
     assert [(test.size, test.task.repeats) for test in tests] == [
         (10, (10, 10)),
         (20, (10, 10)),
@@ -70,7 +73,7 @@ def test_repeat_copy_keeps_the_normalisation_of_the_training_and_not_its_noise()
 
 @pytest.mark.parametrize("kind", TASKS)
 def test_every_test_is_one_that_its_task_can_draw(kind):
-    tests = paper_tests(kind())
+    tests = kind().published_tests()
     assert len({test.name for test in tests}) == len(tests) > 0
     for test in tests:
         assert list(test.published) == list(KINDS)
@@ -100,7 +103,7 @@ TABLE_1 = {
 @pytest.mark.parametrize("kind", TABLE_1)
 def test_memory_tasks_are_tested_where_they_were_trained_and_beyond(kind):
     trained, finding = TABLE_1[kind]
-    tests = paper_tests(kind())
+    tests = kind().published_tests()
     assert [test.size for test in tests] == sorted({trained, 20, 50})
     for test in tests:
         assert test.name == f"size {test.size}"
@@ -115,27 +118,27 @@ def test_memory_tasks_are_tested_where_they_were_trained_and_beyond(kind):
 
 def test_a_changed_memory_task_is_tested_as_it_is():
     task = Swap(most_steps=4)
-    assert {test.task for test in paper_tests(task)} == {task}
+    assert {test.task for test in task.published_tests()} == {task}
 
 
 def test_every_task_of_an_experiment_is_covered():
-    assert set(typing.get_args(TaskConfig)) == {*TASKS, *TABLE_1, Given}
+    assert set(typing.get_args(TaskConfig)) == {*TASKS, *TABLE_1, Given, ReverseString}
 
 
 def test_figures_hold_for_the_task_of_the_paper_alone():
     easier = AssociativeRecall(width=2)
     assert set(published(easier)) == {6, 10, 15, 20}
     assert set(published(easier).values()) == {(None, None, None)}
-    assert all(test.task == easier for test in paper_tests(easier))
+    assert all(test.task == easier for test in easier.published_tests())
 
 
 def test_a_task_that_is_not_in_the_paper_has_no_tests():
     @dataclasses.dataclass(frozen=True, kw_only=True)
     class Other(Task):
-        input_size = output_size = 1
-        steps = items = sample = render = None
+        inputs = outputs = length = bucket = layout = own_example = None
+        steps = sample = render = None
 
-    assert paper_tests(Other()) == []
+    assert Other().published_tests() == []
 
 
 def test_machine_kinds():

@@ -16,7 +16,7 @@ from softmachine.machines.nram.gates import GATES, add, at_least, less_than, mix
 from softmachine.machines.nram.gates import write as write_memory
 from softmachine.machines.nram.packed_gates import Plan, choose, run_gates
 from softmachine.machines.parts.products import combine_rows, match_rows, spread
-from softmachine.tasks.memory import MemoryCells, MemoryOutputs
+from softmachine.tasks.memory import Cells, MemoryOutputs
 from softmachine.tasks.task import Example
 
 PLAN = Plan(2, tuple(GATES[name] for name in ("READ", "INC", "SUB", "WRITE")))
@@ -130,7 +130,7 @@ def test_the_loss_s_look_up_holds_under_vmap_and_twice():
     """Of memories after each step, some examples sharing theirs."""
     rng = np.random.default_rng(0)
     targets = jnp.asarray(rng.integers(0, 4, (3, 4)))
-    cells = MemoryCells()
+    cells = Cells()
 
     def looked_up(memory, stop, target):
         example = Example(inputs=target, targets=target, mask=jnp.ones(4), steps=jnp.asarray(2))

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 PAGE = Path(__file__).parents[2] / "docs" / "architecture.md"
-ROW = re.compile(r"^\| (NTM|NRAM) Eq\. (\d+) \| [^|]* \| `([\w/.]+)\.py` \| `([\w.]+)` \|$", re.M)
+ROW = re.compile(
+    r"^\| (NTM|NRAM) Eq\. (\d+) \| [^|]* \| `([\w/.]+)\.py` \| `([\w.]+)` \|$", re.M
+)
 FOUND = ROW.findall(PAGE.read_text())
 
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from jax.test_util import check_grads
 
+from softmachine.core.specs.cells import Cells, MemoryOutputs, stop_probabilities
 from softmachine.tasks.memories.arrays import (
     Access,
     Increment,
@@ -25,7 +26,6 @@ from softmachine.tasks.memories.arrays import (
 )
 from softmachine.tasks.memories.lists import ListK, ListSearch
 from softmachine.tasks.memories.trees import WalkBST
-from softmachine.tasks.memory import MemoryCells, MemoryOutputs, stop_probabilities
 from softmachine.tasks.task import Example
 
 TASKS = [
@@ -119,7 +119,7 @@ def test_nothing_counts_in_the_padding(task, draw):
         scores = score(outputs_right(example, ~counts), example)
         assert scores["wrong_cells"] == 1
         assert scores["perfect"] == 0
-        floor = -np.log2(MemoryCells().floor)
+        floor = -np.log2(Cells().floor)
         np.testing.assert_allclose(scores["bits"], floor * example.mask.sum(), rtol=1e-4)
 
 
@@ -313,7 +313,7 @@ def plain_scores(outputs, example, floor, mixture):
 @pytest.mark.parametrize("mixture", [False, True])
 @pytest.mark.parametrize("floor", [1e-6, 0.05])
 def test_loss_and_metrics_follow_their_definitions(floor, mixture):
-    kind = MemoryCells(floor=floor, mixture=mixture)
+    kind = Cells(floor=floor, mixture=mixture)
     score = jax.jit(lambda *args: (kind.loss(*args), kind.metrics(*args)))
     wrong = set()
     for seed in range(20):
@@ -331,7 +331,7 @@ def test_loss_and_metrics_follow_their_definitions(floor, mixture):
 @pytest.mark.parametrize("mixture", [False, True])
 def test_gradients_are_those_of_finite_differences(mixture):
     """Of one example, and of a batch on the last axis."""
-    kind = MemoryCells(mixture=mixture)
+    kind = Cells(mixture=mixture)
     with jax.enable_x64(True):
         cases = [case(seed, steps=1 + seed) for seed in range(STEPS)]
         batch = jax.tree.map(lambda *xs: jnp.stack(xs, axis=-1), *cases)
@@ -345,7 +345,7 @@ def test_gradients_are_those_of_finite_differences(mixture):
 def test_gradients_are_finite_where_logarithms_are_not(mixture):
     outputs, example = case(0, steps=3)
     outputs = MemoryOutputs(jnp.round(outputs.memory), jnp.array([-60.0, 60.0, 60.0, -60.0]))
-    gradients = jax.grad(MemoryCells(mixture=mixture).loss)(outputs, example)
+    gradients = jax.grad(Cells(mixture=mixture).loss)(outputs, example)
     assert all(bool(jnp.isfinite(g).all()) for g in gradients)
     assert not gradients.memory[3].any()  # after the last step
     assert not gradients.stop[2:].any()  # at the last step the machine stops in any case
@@ -359,7 +359,7 @@ def test_a_perfect_memory_costs_nothing():
         memory=jnp.stack([jnp.roll(right, 1, axis=1), right, right, 1 - right]),
         stop=jnp.array([-60.0, 0.0, 0.0, 0.0]),
     )
-    metrics = MemoryCells().metrics(outputs, example)
+    metrics = Cells().metrics(outputs, example)
     assert {name: float(value) for name, value in metrics.items()} == {
         "wrong_cells": 0,
         "perfect": 1,
@@ -369,7 +369,7 @@ def test_a_perfect_memory_costs_nothing():
 
 def test_decisions_are_the_most_likely_values_after_each_step():
     outputs, example = case(1, steps=4)
-    decided = MemoryCells().decide(outputs)
+    decided = Cells().decide(outputs)
     np.testing.assert_array_equal(decided, np.argmax(outputs.memory, axis=2))
     wrong = example.targets.at[1].set(0).at[0].set(0)
-    assert float(MemoryCells().score(wrong, example)["wrong_cells"]) == 0.5
+    assert float(Cells().score(wrong, example)["wrong_cells"]) == 0.5

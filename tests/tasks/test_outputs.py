@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.tasks.outputs import Bits
+from softmachine.core.specs.bits import Bits
 from softmachine.tasks.sequences.copy import Copy
 
 

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.tasks.rendering import Rows, render_rows
+from softmachine.core.rendering import Rows, render_rows
 from softmachine.tasks.sequences.associative_recall import AssociativeRecall
 from softmachine.tasks.sequences.copy import Copy
 from softmachine.tasks.sequences.ngrams import NGrams

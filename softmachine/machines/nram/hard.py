@@ -7,7 +7,7 @@ it may have a million cells. Source: Kurach et al. 2016 (arXiv 1511.06392), sect
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -15,10 +15,50 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from softmachine.machines.nram.controller import MLP
-from softmachine.machines.nram.nram import NRAM
+from softmachine.machines.nram.gates import Gate
+from softmachine.machines.nram.rows import RowTable
 
 DECIDED = 30.0
 """Logits of ± this decide a choice: what is left to the others, exp(-60), is nothing."""
+
+
+@runtime_checkable
+class SoftForm(Protocol):
+    """An NRAM, as far as its hard form asks: what decides about the choices."""
+
+    @property
+    def config(self) -> Any:
+        """Sizes, and the gates in their order."""
+        ...
+
+    @property
+    def controller(self) -> Any:
+        """``(state, zeros) -> (state, hidden)``."""
+        ...
+
+    @property
+    def output(self) -> Any:
+        """The layer of the choices' logits."""
+        ...
+
+    @property
+    def stop(self) -> Any:
+        """The layer of the logit of stopping."""
+        ...
+
+    @property
+    def gates(self) -> tuple[Gate, ...]:
+        """The gates in the order in which they work."""
+        ...
+
+    @property
+    def rows(self) -> RowTable:
+        """The choices of a step."""
+        ...
+
+    def logits(self, hidden: Float[Array, "hidden ..."]) -> Float[Array, "logits ..."]:
+        """Return the logits of all choices."""
+        ...
 
 
 class HardState(NamedTuple):
@@ -40,7 +80,7 @@ class HardWiring(NamedTuple):
     stop: Bool[Array, ""]
 
 
-def hard_state(machine: NRAM, memory: Int[Array, " cells"]) -> HardState:
+def hard_state(machine: SoftForm, memory: Int[Array, " cells"]) -> HardState:
     """Return the state before the first step: all registers 0, the memory as given."""
     return HardState(
         machine.controller.init_state(),
@@ -51,14 +91,14 @@ def hard_state(machine: NRAM, memory: Int[Array, " cells"]) -> HardState:
     )
 
 
-def hard_wiring(machine: NRAM, hidden: Float[Array, " hidden"]) -> HardWiring:
+def hard_wiring(machine: SoftForm, hidden: Float[Array, " hidden"]) -> HardWiring:
     """Return the most likely choices, and whether stopping is more likely than not."""
     logits = machine.rows.as_table(machine.logits(hidden), -jnp.inf)
     best = jnp.argmax(logits, axis=1)
     return HardWiring(best, machine.stop(hidden)[0] > 0)
 
 
-def hard_wirings(machine: NRAM) -> HardWiring:
+def hard_wirings(machine: SoftForm) -> HardWiring:
     """Return the wiring for every pattern of zeros, of a controller without a state.
 
     Arrays have a leading axis of all 2^R patterns; see `pattern_number`.
@@ -81,7 +121,7 @@ def pattern_number(registers: Int[Array, "*batch registers"]) -> Int[Array, "*ba
 
 
 def work(
-    machine: NRAM,
+    machine: SoftForm,
     sources: Int[Array, " rows"],
     registers: Int[Array, " registers"],
     memory: Int[Array, " cells"],
@@ -111,13 +151,13 @@ def work(
     return jnp.where(running, after, registers), memory
 
 
-def hard_step(machine: NRAM, state: HardState) -> HardState:
+def hard_step(machine: SoftForm, state: HardState) -> HardState:
     """Take one step; a machine that has stopped stays as it is."""
     return _step(machine, None, state, ~state.stopped)
 
 
 def _step(
-    machine: NRAM,
+    machine: SoftForm,
     wirings: HardWiring | None,
     state: HardState,
     running: Bool[Array, ""],
@@ -146,7 +186,7 @@ def _step(
 
 
 def run_hard(
-    machine: NRAM, memory: Int[Array, " cells"], steps: Int[Array, ""] | int
+    machine: SoftForm, memory: Int[Array, " cells"], steps: Int[Array, ""] | int
 ) -> HardState:
     """Run until the machine stops, or for so many steps; return the last state."""
     states = run_hard_batch(machine, jnp.asarray(memory)[None], jnp.asarray(steps)[None])
@@ -154,7 +194,7 @@ def run_hard(
 
 
 def run_hard_batch(
-    machine: NRAM,
+    machine: SoftForm,
     memories: Int[Array, "batch cells"],
     steps: Int[Array, " batch"],
     cells: Int[Array, " batch"] | None = None,

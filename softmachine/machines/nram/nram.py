@@ -32,6 +32,7 @@ from softmachine.machines.nram.controller import (
     dense,
 )
 from softmachine.machines.nram.gates import PAPER_GATES, Gate, find_gates, read, write
+from softmachine.machines.nram.hard import run_hard_batch
 from softmachine.machines.nram.rows import RowTable, row_table
 
 
@@ -121,7 +122,7 @@ class NRAM(Machine):
         The willingness to stop after the step is f_t = sigmoid(x_t); that a machine stops after
         step t has probability p_t = f_t (1 - f_1) ... (1 - f_{t-1}), and what is minimised is
         the sum over t of p_t times the negative log-likelihood of the memory then (Eq. 4; see
-        `softmachine.tasks.memory`).
+        `softmachine.core.specs.cells`).
         """
         logits = self.rows.split(self.logits(hidden))
         choices = {row: jax.nn.softmax(x) for row, x in logits.items()}
@@ -264,6 +265,15 @@ class NRAM(Machine):
             raise ValueError("an NRAM has no shifts that could wrap, and no sharpening")
         config = self.config if hard is None else dataclasses.replace(self.config, hard=hard)
         return dataclasses.replace(self, config=config)
+
+    def run_hard(
+        self,
+        memories: Int[Array, "batch cells"],
+        steps: Int[Array, " batch"],
+        cells: Int[Array, " batch"] | None = None,
+    ) -> Int[Array, "batch cells"]:
+        """Return the memories that the hard form leaves; see `run_hard_batch`."""
+        return run_hard_batch(self, memories, steps, cells).memory
 
 
 def most_likely(logits: Float[Array, " sources"]) -> Float[Array, " sources"]:

@@ -139,6 +139,11 @@ class NTMConfig:
                 "or 'first-row', or initial_memory='random' with a range of numbers"
             )
 
+    @property
+    def published_as(self) -> str:
+        """What the NTM paper would call the machine: ``ntm-lstm``, ``ntm-ff``, ..."""
+        return f"ntm-{self.controller.kind.replace('feedforward', 'ff')}"
+
     def build(self, input_size: int, output_size: int, *, key: PRNGKeyArray) -> NTM:
         """Return a machine for inputs and outputs of the given widths."""
         keys = jax.random.split(key, 6)

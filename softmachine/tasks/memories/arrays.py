@@ -60,6 +60,8 @@ class Access(MemoryTask):
     target    1   .   .   .   .   .
     """
 
+    table_1 = (20, "0", "perfect", "perfect")
+
     addresses = frozenset({"k"})
 
     def steps(self, size: Any) -> Any:
@@ -140,6 +142,8 @@ class Increment(MemoryTask):
     target    3   2   2   3   .   .
     output    3   2  3!   3   0   0
     """
+
+    table_1 = (15, "0", "perfect", "perfect")
 
     def steps(self, size: Any) -> Any:
         """Return a step per value and one."""
@@ -279,6 +283,8 @@ class MemoryCopy(_ArrayToPointer):
     'p A0 A1 A2 A3 A4 out0 out1 out2 out3 out4'
     """
 
+    table_1 = (15, "0", "perfect", "perfect")
+
     def _written(
         self, array: Int[Array | np.ndarray, " room"], size: Int[Array, ""] | int
     ) -> Int[Array | np.ndarray, " room"]:
@@ -314,6 +320,8 @@ class Reverse(_ArrayToPointer):
     target     .    .    .    1    2    .    .
     """
 
+    table_1 = (15, "0", "perfect", "perfect")
+
     def _written(
         self, array: Int[Array | np.ndarray, " room"], size: Int[Array, ""] | int
     ) -> Int[Array | np.ndarray, " room"]:
@@ -348,6 +356,8 @@ class Swap(MemoryTask):
     >>> task.steps(2), task.steps(20), Swap(most_steps=4).steps(20)
     (6, 6, 4)
     """
+
+    table_1 = (20, "0", "perfect", "perfect")
 
     most_steps: Count = 6
     """How many steps a machine takes."""
@@ -469,6 +479,8 @@ class Permutation(MemoryTask):
     target   .  3  4  6  .  .  .
     """
 
+    table_1 = (6, "0", "almost perfect", "perfect")
+
     first_index: Annotated[int, Bounds(least=0, most=1)] = 0
     """The index of the array's first value: 0 or 1."""
     steps_per_item: Count = 2
@@ -586,6 +598,8 @@ class Merge(MemoryTask):
     >>> {name: float(score) for name, score in task.output.score(twice, example).items()}
     {'wrong_cells': 0.25, 'perfect': 0.0}
     """
+
+    table_1 = (10, "1 %", "weak", "hurts performance")
 
     steps_per_item: Count = 2
     """How many steps a machine takes for each value, besides four."""

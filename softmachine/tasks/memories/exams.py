@@ -12,8 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from softmachine.core.errors import SoftmachineError
 from softmachine.tasks.memory import MemoryTask, Trial
 from softmachine.tasks.steps import StepRule
+from softmachine.tasks.task import Task
 
 SMALL = 8
 """So many sizes, the smallest ones, are all examined..."""
@@ -96,7 +98,7 @@ def exam_sizes(smallest: int, largest: int) -> list[int]:
 
 
 def draw_exam(
-    task: MemoryTask,
+    task: Task,
     seed: int | Sequence[int],
     largest: int,
     *,
@@ -112,7 +114,11 @@ def draw_exam(
         seed: decides what is drawn.
         largest: the largest size; the roomy memory is the one for it.
         repeats: how often each case is drawn for each size and memory.
+
+    Raises SoftmachineError for a task that has no exam.
     """
+    if not isinstance(task, MemoryTask):
+        raise SoftmachineError(f"{type(task).__name__} is a task without an exam")
     sizes = exam_sizes(task.smallest, largest)
     trials = list(task.trials(np.random.default_rng(seed), sizes, largest, repeats))
     rule, doubled = _rule(task), []

@@ -56,6 +56,8 @@ class ListK(MemoryTask):
     target     .    .    5    .    .    .    .    .    .
     """
 
+    table_1 = (10, "0", "strong", "hurts performance")
+
     first: Annotated[int, Bounds(least=0, most=1)] = 0
     """What k is for the first node: 0 or 1."""
     out_pointer: bool = False
@@ -178,6 +180,8 @@ class ListSearch(MemoryTask):
     >>> print(task.render(example, example.targets.at[2].set(7)).splitlines()[-1])
     output     5    1   7!    0    9    9    1    1    8    3   10
     """
+
+    table_1 = (6, "0", "weak", "hurts performance")
 
     spare: Natural = 2
     """How many more nodes there would be room for."""

@@ -71,6 +71,8 @@ class WalkBST(MemoryTask):
     target      .     9     .     .     .     .     .     .     .     .
     """
 
+    table_1 = (10, "0.3 %", "strong", "hurts performance")
+
     directions: tuple[Natural, Natural] = (1, 2)
     """What stands for left and for right; with a 0 the end of a path is ambiguous."""
     steps_per_item: Count = 1

@@ -11,8 +11,10 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.core.choices import Count, check_fields
-from softmachine.tasks.outputs import Bits
-from softmachine.tasks.rendering import Rows, render_bits
+from softmachine.core.rendering import Rows
+from softmachine.core.specs.bits import Bits
+from softmachine.core.specs.spec import Stream
+from softmachine.tasks.published import PaperTest, as_published, figures
 from softmachine.tasks.task import Answer, Example, SequenceTask, due
 
 
@@ -43,7 +45,6 @@ class AssociativeRecall(SequenceTask):
 
     width: Count = 6
     item_length: Count = 3
-    output = Bits()
     smallest = 2
 
     def __post_init__(self) -> None:
@@ -51,14 +52,14 @@ class AssociativeRecall(SequenceTask):
         check_fields(self)
 
     @property
-    def input_size(self) -> int:
+    def inputs(self) -> Stream[Bits]:
         """The bits, the item delimiter, the query delimiter."""
-        return self.width + 2
+        return Stream(Bits(self.width + 2))
 
     @property
-    def output_size(self) -> int:
+    def outputs(self) -> Stream[Bits]:
         """The bits."""
-        return self.width
+        return Stream(Bits(self.width))
 
     def steps(self, size: Any) -> Any:
         """Return the steps of the items, the query between its delimiters, the answer."""
@@ -124,6 +125,29 @@ class AssociativeRecall(SequenceTask):
             steps=jnp.asarray(self.steps(size)),
         )
 
+    def published_tests(self) -> list[PaperTest]:
+        """Return the numbers of items of section 4.3."""
+        published = {
+            6: (0.0, 0.0, 2.0),
+            10: (1.8, 0.0, 36.5),
+            15: (4.8, 1.5, 40.0),
+            20: (7.0, 8.0, 38.5),
+        }
+        findings = {
+            15: "NTM with a feed-forward controller: below 1 bit (section 4.3, in words)"
+        }
+        tests = [
+            PaperTest(
+                name=f"{size} items",
+                task=self,
+                size=size,
+                published=figures("section 4.3, curve of generalisation", *bits),
+                finding=findings.get(size, ""),
+            )
+            for size, bits in published.items()
+        ]
+        return as_published(self, tests)
+
     def render(
         self, example: Example, outputs: Float[Array, "steps width"] | None = None
     ) -> str:
@@ -137,4 +161,4 @@ class AssociativeRecall(SequenceTask):
             Rows("item", inputs[:, -2:-1], item, marker="#"),
             Rows("query", inputs[:, -1:], query, marker="#"),
         ]
-        return render_bits(rows, example, outputs, [("target", self.width)])
+        return self.outputs.spec.render(rows, example, outputs, [("target", self.width)])

@@ -11,8 +11,10 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.core.choices import Count, check_fields
-from softmachine.tasks.outputs import Bits
-from softmachine.tasks.rendering import Rows, render_bits
+from softmachine.core.rendering import Rows
+from softmachine.core.specs.bits import Bits
+from softmachine.core.specs.spec import Stream
+from softmachine.tasks.published import PaperTest, as_published, figures
 from softmachine.tasks.task import Answer, Example, SequenceTask, due
 
 
@@ -42,21 +44,20 @@ class Copy(SequenceTask):
     """
 
     width: Count = 8
-    output = Bits()
 
     def __post_init__(self) -> None:
         """Check the width."""
         check_fields(self)
 
     @property
-    def input_size(self) -> int:
+    def inputs(self) -> Stream[Bits]:
         """The bits and the delimiter."""
-        return self.width + 1
+        return Stream(Bits(self.width + 1))
 
     @property
-    def output_size(self) -> int:
+    def outputs(self) -> Stream[Bits]:
         """The bits."""
-        return self.width
+        return Stream(Bits(self.width))
 
     def steps(self, size: Any) -> Any:
         """Return 2 size + 1: the sequence, the delimiter, the sequence."""
@@ -98,6 +99,22 @@ class Copy(SequenceTask):
             steps=jnp.asarray(self.steps(size)),
         )
 
+    def published_tests(self) -> list[PaperTest]:
+        """Return the lengths of section 4.1."""
+        said = "a few local errors and one vector said twice (section 4.1); no number given"
+        findings = {120: f"NTM: {said}"}
+        tests = [
+            PaperTest(
+                name=f"length {size}",
+                task=self,
+                size=size,
+                published=figures(),
+                finding=findings.get(size, ""),
+            )
+            for size in (10, 20, 30, 50, 120)
+        ]
+        return as_published(self, tests)
+
     def render(
         self, example: Example, outputs: Float[Array, "steps width"] | None = None
     ) -> str:
@@ -108,4 +125,4 @@ class Copy(SequenceTask):
             Rows("input", inputs[:, :-1], np.arange(steps) < steps // 2),
             Rows("delim", inputs[:, -1:], inputs[:, -1] > 0, marker="#"),
         ]
-        return render_bits(rows, example, outputs, [("target", self.width)])
+        return self.outputs.spec.render(rows, example, outputs, [("target", self.width)])

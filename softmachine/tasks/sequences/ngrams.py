@@ -13,8 +13,10 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.core.choices import Bounds, check_fields
-from softmachine.tasks.outputs import Bits
-from softmachine.tasks.rendering import Rows, render_bits
+from softmachine.core.rendering import Rows
+from softmachine.core.specs.bits import Bits
+from softmachine.core.specs.spec import Metrics, Stream
+from softmachine.tasks.published import PaperTest, as_published, figures
 from softmachine.tasks.task import Answer, Example, SequenceTask
 
 
@@ -41,21 +43,20 @@ class NGrams(SequenceTask):
 
     context: Annotated[int, Bounds(least=1, most=16)] = 5
     """How many bits decide the probability of the next."""
-    output = Bits()
 
     def __post_init__(self) -> None:
         """Check the context."""
         check_fields(self)
 
     @property
-    def input_size(self) -> int:
+    def inputs(self) -> Stream[Bits]:
         """One bit."""
-        return 1
+        return Stream(Bits(1))
 
     @property
-    def output_size(self) -> int:
+    def outputs(self) -> Stream[Bits]:
         """One bit."""
-        return 1
+        return Stream(Bits(1))
 
     @property
     def error(self) -> str:
@@ -107,9 +108,7 @@ class NGrams(SequenceTask):
         uniform = jax.random.uniform(key, (2**self.context,), jnp.float32)
         return jnp.square(jnp.sin(jnp.pi / 2 * uniform))
 
-    def metrics(
-        self, outputs: Float[Array, "steps 1"], example: Example
-    ) -> dict[str, Float[Array, ""]]:
+    def metrics(self, outputs: Float[Array, "steps 1"], example: Example) -> Metrics:
         """Return ``bits``, the cross-entropy per sequence, and ``excess_bits``.
 
         The second is the difference to the optimal predictor on the same sequence.
@@ -119,11 +118,22 @@ class NGrams(SequenceTask):
         best = optimal_bits(target, example.mask[:, 0], context=self.context)
         return {"bits": bits, "excess_bits": bits - jnp.sum(best)}
 
+    def published_tests(self) -> list[PaperTest]:
+        """Return the test of section 4.4."""
+        test = PaperTest(
+            name="200 bits",
+            task=self,
+            size=200,
+            published=figures("section 4.4, end of the learning curves", 133.5, 134.0, 136.0),
+            finding="the optimal predictor costs about 133 bits",
+        )
+        return as_published(self, [test])
+
     def render(self, example: Example, outputs: Float[Array, "steps 1"] | None = None) -> str:
         """Return rows of bits over time; predictions that did not come true are ``x``."""
         steps = int(example.steps)
         seen = Rows("input", np.asarray(example.inputs)[:steps], np.arange(steps) > 0)
-        return render_bits([seen], example, outputs, [("target", 1)])
+        return self.outputs.spec.render([seen], example, outputs, [("target", 1)])
 
 
 def draw_bits(

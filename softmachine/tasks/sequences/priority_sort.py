@@ -10,8 +10,10 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.core.choices import Count, Natural, check_fields
-from softmachine.tasks.outputs import Bits
-from softmachine.tasks.rendering import Rows, render_bits
+from softmachine.core.rendering import Rows
+from softmachine.core.specs.bits import Bits
+from softmachine.core.specs.spec import Stream
+from softmachine.tasks.published import PaperTest, as_published, figures
 from softmachine.tasks.task import Answer, Example, SequenceTask, due
 
 
@@ -43,7 +45,6 @@ class PrioritySort(SequenceTask):
     width: Count = 8
     surplus: tuple[Natural, Natural] = (4, 4)
     """Fewest and most vectors to show and not to say."""
-    output = Bits()
 
     def __post_init__(self) -> None:
         """Check width and range."""
@@ -55,14 +56,14 @@ class PrioritySort(SequenceTask):
             )
 
     @property
-    def input_size(self) -> int:
+    def inputs(self) -> Stream[Bits]:
         """The bits, the priority, the delimiter."""
-        return self.width + 2
+        return Stream(Bits(self.width + 2))
 
     @property
-    def output_size(self) -> int:
+    def outputs(self) -> Stream[Bits]:
         """The bits."""
-        return self.width
+        return Stream(Bits(self.width))
 
     def steps(self, size: int) -> int:
         """Return the steps for most vectors: those shown, 1, those to say."""
@@ -117,6 +118,18 @@ class PrioritySort(SequenceTask):
             steps=jnp.asarray(count + 1 + size),
         )
 
+    def published_tests(self) -> list[PaperTest]:
+        """Return the test of section 4.5."""
+        test = PaperTest(
+            name="16 of 20 vectors",
+            task=dataclasses.replace(self, surplus=(4, 4)),
+            size=16,
+            published=figures(
+                "section 4.5, learning curves at a million sequences", 18.0, 20.0, 58.0
+            ),
+        )
+        return as_published(self, [test])
+
     def render(
         self, example: Example, outputs: Float[Array, "steps width"] | None = None
     ) -> str:
@@ -132,4 +145,4 @@ class PrioritySort(SequenceTask):
             Rows("rank", ranks % 10, shown),
             Rows("delim", inputs[:, -1:], np.arange(steps) == count, marker="#"),
         ]
-        return render_bits(rows, example, outputs, [("target", self.width)])
+        return self.outputs.spec.render(rows, example, outputs, [("target", self.width)])

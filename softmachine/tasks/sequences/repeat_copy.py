@@ -11,8 +11,10 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.core.choices import Bounds, Count, check_fields
-from softmachine.tasks.outputs import Bits
-from softmachine.tasks.rendering import Rows, render_bits
+from softmachine.core.rendering import Rows
+from softmachine.core.specs.bits import Bits
+from softmachine.core.specs.spec import Stream
+from softmachine.tasks.published import PaperTest, as_published, figures
 from softmachine.tasks.task import Answer, Example, SequenceTask, due
 
 
@@ -52,7 +54,6 @@ class RepeatCopy(SequenceTask):
     """How far R, as the machine sees it, is off in training: by a uniform draw from ± this.
     A count that is to come out right all the same has to fall by as much for each repeat as
     it rises with R. Tests do without."""
-    output = Bits()
 
     def __post_init__(self) -> None:
         """Check width and ranges."""
@@ -73,14 +74,14 @@ class RepeatCopy(SequenceTask):
         return dataclasses.replace(self, noise=0.0)
 
     @property
-    def input_size(self) -> int:
+    def inputs(self) -> Stream[Bits]:
         """The bits, the delimiter, the number of repeats."""
-        return self.width + 2
+        return Stream(Bits(self.width + 2))
 
     @property
-    def output_size(self) -> int:
+    def outputs(self) -> Stream[Bits]:
         """The bits and the end marker."""
-        return self.width + 1
+        return Stream(Bits(self.width + 1))
 
     def steps(self, size: int) -> int:
         """Return the steps for most repeats: size, 2, size for each repeat, 1."""
@@ -153,6 +154,25 @@ class RepeatCopy(SequenceTask):
         key = jax.random.fold_in(key, 2)
         return jax.random.uniform(key, (), minval=-self.noise, maxval=self.noise)
 
+    def published_tests(self) -> list[PaperTest]:
+        """Return the lengths and repeats of section 4.2."""
+        findings = {
+            (20, 10): "NTM: longer sequences are copied well (section 4.2); no number given",
+            (10, 20): "NTM: goes on copying, but marks the end wrongly after the 11th repeat "
+            "(section 4.2); no number given",
+        }
+        tests = [
+            PaperTest(
+                name=f"length {size}, {repeats} repeats",
+                task=dataclasses.replace(self.held_out(), repeats=(repeats, repeats)),
+                size=size,
+                published=figures(),
+                finding=findings.get((size, repeats), ""),
+            )
+            for size, repeats in ((10, 10), (20, 10), (10, 20))
+        ]
+        return as_published(self, tests)
+
     def render(
         self, example: Example, outputs: Float[Array, "steps width"] | None = None
     ) -> str:
@@ -167,4 +187,6 @@ class RepeatCopy(SequenceTask):
             Rows("delim", inputs[:, -2:-1], time == size, marker="#"),
             Rows(f"R = {repeats}", inputs[:, -1:], time == size + 1, marker="#"),
         ]
-        return render_bits(rows, example, outputs, [("target", self.width), ("end", 1)])
+        return self.outputs.spec.render(
+            rows, example, outputs, [("target", self.width), ("end", 1)]
+        )

@@ -1,0 +1,1 @@
+"""Specs: what travels between a task and a machine, one kind a file."""

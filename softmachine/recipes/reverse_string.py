@@ -1,0 +1,31 @@
+"""Recipes of the reverse string task."""
+
+from __future__ import annotations
+
+from softmachine.experiments.curricula import Uniform
+from softmachine.experiments.experiment import Experiment
+from softmachine.machines.parts.controllers import ControllerConfig
+from softmachine.recipes.tuned import lstm, ntm, training
+from softmachine.tasks.languages.reverse_string import ReverseString
+
+SIZES = Uniform(smallest=1, largest=10)
+
+
+def ntm_reverse_string() -> Experiment:
+    """NTM, LSTM controller: say a string of 1 to 10 letters backwards."""
+    return Experiment(
+        recipe="ntm-reverse-string",
+        task=ReverseString(),
+        machine=ntm(ControllerConfig(kind="lstm", hidden=64)),
+        training=training(SIZES, 60_000),
+    )
+
+
+def lstm_reverse_string() -> Experiment:
+    """Baseline, one LSTM layer of 128: say a string of 1 to 10 letters backwards."""
+    return Experiment(
+        recipe="lstm-reverse-string",
+        task=ReverseString(),
+        machine=lstm(layers=1, hidden=128),
+        training=training(SIZES, 100_000, batch=16, memory_rows=(), validate_every=5_000),
+    )

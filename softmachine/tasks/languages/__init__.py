@@ -1,0 +1,1 @@
+"""Tasks of formal languages: strings in, strings out."""
