@@ -20,8 +20,6 @@ from softmachine.core.errors import NonFiniteError
 from softmachine.evaluation.aftermath import told
 from softmachine.experiments.experiment import (
     Experiment,
-    MachineConfig,
-    TaskConfig,
     TrainingConfig,
 )
 from softmachine.experiments.population import create_population
@@ -67,8 +65,8 @@ def _parse_train(experiment: Experiment, arguments: list[str]) -> Any:
 
     @dataclasses.dataclass(frozen=True, kw_only=True)
     class Options:
-        task: TaskConfig
-        machine: MachineConfig
+        task: type(experiment.task)  # pyright: ignore[reportInvalidTypeForm]
+        machine: type(experiment.machine)  # pyright: ignore[reportInvalidTypeForm]
         training: TrainingConfig
         run: Path | None = None
         """Directory to write, runs/RECIPE-SEED by default, runs/RECIPE-xN for N members."""

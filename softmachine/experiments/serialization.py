@@ -5,15 +5,20 @@ from __future__ import annotations
 import copy
 import reprlib
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import Any
 
 import cattrs
 from cattrs.strategies import configure_tagged_union
 
 from softmachine.core.errors import RunError, SoftmachineError
+from softmachine.core.registry import Registry
 from softmachine.experiments.curricula import Curriculum
-from softmachine.experiments.experiment import Experiment, MachineConfig, TaskConfig
+from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.objectives import Objective
+from softmachine.machines.machine import MachineConfig
+from softmachine.machines.registry import MACHINES
+from softmachine.tasks.registry import TASKS
+from softmachine.tasks.task import Task
 
 SCHEMA = 4
 """Version of the JSON; raised when a field changes its meaning, its name or its default."""
@@ -29,16 +34,43 @@ def _from_2(experiment: dict[str, Any]) -> dict[str, Any]:
     return experiment
 
 
+MACHINE_NAMES = {"NTMConfig": "ntm", "NRAMConfig": "nram", "RecurrentConfig": "recurrent"}
+TASK_NAMES = {
+    "Copy": "copy",
+    "RepeatCopy": "repeat-copy",
+    "AssociativeRecall": "associative-recall",
+    "NGrams": "ngrams",
+    "PrioritySort": "priority-sort",
+    "Access": "memory-access",
+    "Increment": "memory-increment",
+    "MemoryCopy": "memory-copy",
+    "Reverse": "memory-reverse",
+    "Swap": "memory-swap",
+    "Permutation": "memory-permutation",
+    "Merge": "memory-merge",
+    "ListK": "list-k",
+    "ListSearch": "list-search",
+    "WalkBST": "walk-bst",
+    "Given": "given",
+}
+"""Names of classes in files before schema 4, and what they are registered as."""
+
+
 def _from_3(experiment: dict[str, Any]) -> dict[str, Any]:
-    """Leave out options that are gone; ValueError if one of them was used."""
+    """Leave out options that are gone; ValueError if one of them was used.
+
+    Machines and tasks had the names of their classes.
+    """
     machine, training = experiment["machine"], experiment["training"]
+    machine[KIND] = MACHINE_NAMES[machine[KIND]]
+    experiment["task"][KIND] = TASK_NAMES[experiment["task"][KIND]]
     late = {"sharpening": 1.0, "gumbel_noise": 0.0, "straight_through": False}
     _without(training, "late", late)
     objective = training.get("objective", {})
     if objective.get("kind_of") == "NRAMLoss":
         _without(objective, "late_value_penalty", 0.0)
         _without(objective, "floor", 1e-6)
-    if machine["kind_of"] == "NRAMConfig":
+    if machine[KIND] == "nram":
         _without(machine, "renormalize", True)
         _without(machine, "temperature", 1.0)
     else:
@@ -61,24 +93,21 @@ old run goes on as it began. It gets plain JSON values, and may change them in p
 raises `SCHEMA` to n + 1 adds ``UPGRADES[n]``.
 """
 
-PARTS = (TaskConfig, MachineConfig, Curriculum, Objective)
-"""Fields that may be of several types: the JSON names the type, and only these are known."""
+KIND = "kind_of"
+"""Where the JSON of a field that may be of several types names the type."""
+
+NAMED = {Task: TASKS, MachineConfig: MACHINES}
+"""Types whose kinds are looked up by their registered names."""
+
+UNIONS = (Curriculum, Objective)
+"""Fields that may be of a few types, known by the names of their classes."""
 
 
 def experiment_to_json(experiment: Experiment) -> dict[str, Any]:
     """Return an experiment as JSON-compatible values.
 
-    Raises RunError if a part of it is of a type that does not come with the package.
+    Raises SoftmachineError if its task or machine has no registered name.
     """
-    training = experiment.training
-    chosen = (experiment.task, experiment.machine, training.curriculum, training.objective)
-    for part, kinds in zip(chosen, PARTS, strict=True):
-        if type(part) not in get_args(kinds):
-            raise RunError(
-                f"{type(part).__name__} does not come with softmachine, and a run directory "
-                "can only name what does: for now a task or machine of your own works with "
-                "evaluate, record and a training loop of your own, not in a Run"
-            )
     return {"schema": SCHEMA, "experiment": _converter().unstructure(experiment)}
 
 
@@ -108,14 +137,14 @@ def _upgraded(experiment: Any, schema: int, message: str) -> Any:
     return experiment
 
 
-def task_to_json(task: TaskConfig) -> dict[str, Any]:
+def task_to_json(task: Task) -> dict[str, Any]:
     """Return a task as JSON-compatible values."""
-    return _converter().unstructure(task, TaskConfig)
+    return _converter().unstructure(task, Task)
 
 
-def task_from_json(value: Any, source: str) -> TaskConfig:
+def task_from_json(value: Any, source: str) -> Task:
     """Return the task; raise RunError, naming ``source``, if it is not one."""
-    return structure(value, TaskConfig, f"{source} is no valid task")
+    return structure(value, Task, f"{source} is no valid task")
 
 
 def structure(
@@ -151,6 +180,26 @@ def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
     for kind in (bool, int, float, str):
         converter.register_structure_hook(kind, _exact)
-    for union in PARTS:
-        configure_tagged_union(union, converter, tag_name="kind_of")
+    for union in UNIONS:
+        configure_tagged_union(union, converter, tag_name=KIND)
+    for base, registry in NAMED.items():
+        _by_name(converter, base, registry)
     return converter
+
+
+def _by_name(converter: cattrs.Converter, base: type, registry: Registry[type]) -> None:
+    """Let fields of a type hold any registered class of it, named in the JSON."""
+
+    def unstructure(value: Any) -> dict[str, Any]:
+        fields = converter.unstructure(value, type(value))
+        return fields | {KIND: registry.name_of(type(value))}
+
+    def restore(value: Any, _: type) -> Any:
+        if not isinstance(value, dict) or not isinstance(value.get(KIND), str):
+            raise ValueError(f"a {registry.what} names its kind under {KIND!r}")
+        kind = registry.find(value[KIND])
+        fields = {name: x for name, x in value.items() if name != KIND}
+        return converter.structure(fields, kind)
+
+    converter.register_unstructure_hook_func(lambda kind: kind is base, unstructure)
+    converter.register_structure_hook_func(lambda kind: kind is base, restore)

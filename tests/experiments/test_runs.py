@@ -100,6 +100,14 @@ def test_no_run_no_config_damaged_config(experiment, tmp_path):
         Run(run.path)
 
 
+def as_before_4(experiment, schema):
+    """Return the JSON of an experiment as older versions wrote it: kinds are classes."""
+    old = experiment_to_json(experiment) | {"schema": schema}
+    for part in ("task", "machine"):
+        old["experiment"][part]["kind_of"] = type(getattr(experiment, part)).__name__
+    return old
+
+
 def test_schema_2_says_what_its_machines_did(experiment):
     """Logits clipped at 30 and smoothed norms, not today's default or preset."""
     for whole, machine, field, value in (
@@ -107,7 +115,7 @@ def test_schema_2_says_what_its_machines_did(experiment):
         (experiment, NTMConfig(max_sharpening=21.0), "similarity_epsilon", 0.0),
     ):
         new = dataclasses.replace(whole, machine=machine)
-        old = experiment_to_json(new) | {"schema": 2}
+        old = as_before_4(new, schema=2)
         del old["experiment"]["machine"][field]
         found = experiment_from_json(old, "x").machine
         assert found == dataclasses.replace(machine, **{field: value})
@@ -126,7 +134,7 @@ def test_schema_3_had_options_that_are_gone(experiment):
         (nram, ("machine",), "temperature", 1.0, 0.7),
         (experiment, ("machine", "controller"), "candidate_activation", "tanh", "linear"),
     ):
-        old = experiment_to_json(whole) | {"schema": 3}
+        old = as_before_4(whole, schema=3)
         part = old["experiment"]
         for key in path:
             part = part[key]

@@ -22,10 +22,11 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from softmachine.core.choices import Count, Few, Positive, check_fields
 from softmachine.core.fields import Field
-from softmachine.machines.machine import Buffer, Machine
+from softmachine.machines.machine import Buffer, Machine, MachineConfig
 from softmachine.machines.nram.circuits import Choices, Plan, choose, gate_results, run_gates
 from softmachine.machines.nram.gates import PAPER_GATES, find_gates
 from softmachine.machines.parts.linear import glorot, once_differentiable
+from softmachine.machines.registry import machine
 
 
 class NRAMState(NamedTuple):
@@ -73,8 +74,9 @@ class NRAMControllerConfig:
         check_fields(self)
 
 
+@machine("nram")
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class NRAMConfig:
+class NRAMConfig(MachineConfig):
     """Sizes of an NRAM, and the choices that the paper leaves open."""
 
     registers: Few = 5
@@ -99,8 +101,9 @@ class NRAMConfig:
             raise ValueError("nram gates must name at least one gate")
         find_gates(self.gates)
 
-    def build(self, *, key: PRNGKeyArray) -> NRAM:
-        """Return a machine; it works with any number of cells."""
+    def build(self, input_size: int = 0, output_size: int = 0, *, key: PRNGKeyArray) -> NRAM:
+        """Return a machine; it works with any number of cells, whose sizes nobody looks at."""
+        del input_size, output_size
         plan = _plan(self)
         controller_key, output_key, stop_key = jax.random.split(key, 3)
         hidden = self.controller.hidden

@@ -12,10 +12,12 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.core.choices import Count, check_fields
 from softmachine.tasks.outputs import Bits
+from softmachine.tasks.registry import task
 from softmachine.tasks.rendering import Rows, render_bits
 from softmachine.tasks.task import Answer, Example, SequenceTask, due
 
 
+@task("associative-recall")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AssociativeRecall(SequenceTask):
     """Hear ``size`` items, then one of them again; answer with the item that followed it.

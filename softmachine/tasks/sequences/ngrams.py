@@ -14,10 +14,12 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.core.choices import Bounds, check_fields
 from softmachine.tasks.outputs import Bits
+from softmachine.tasks.registry import task
 from softmachine.tasks.rendering import Rows, render_bits
 from softmachine.tasks.task import Answer, Example, SequenceTask
 
 
+@task("ngrams")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NGrams(SequenceTask):
     """Predict each of ``size`` bits from those before it.

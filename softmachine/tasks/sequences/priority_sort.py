@@ -11,10 +11,12 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.core.choices import Count, Natural, check_fields
 from softmachine.tasks.outputs import Bits
+from softmachine.tasks.registry import task
 from softmachine.tasks.rendering import Rows, render_bits
 from softmachine.tasks.task import Answer, Example, SequenceTask, due
 
 
+@task("priority-sort")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PrioritySort(SequenceTask):
     """See vectors with priorities; say the ``size`` highest, in falling order.

@@ -12,10 +12,12 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.core.choices import Bounds, Count, check_fields
 from softmachine.tasks.outputs import Bits
+from softmachine.tasks.registry import task
 from softmachine.tasks.rendering import Rows, render_bits
 from softmachine.tasks.task import Answer, Example, SequenceTask, due
 
 
+@task("repeat-copy")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RepeatCopy(SequenceTask):
     """Copy ``size`` random vectors of ``width`` bits R times, then raise an end marker.
