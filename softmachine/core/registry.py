@@ -72,8 +72,8 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
             if self[name] is entry:
                 return name
         raise SoftmachineError(
-            f"{place} has no name that a file could hold: give it one with the decorator "
-            f"@softmachine.{self.what}s.{self.what}(NAME)"
+            f"{place} has no name that a file could hold: register it as a {self.what}, or do "
+            "without a Run: evaluate, record and a training loop of your own work with it"
         )
 
     def __getitem__(self, name: str) -> Entry:

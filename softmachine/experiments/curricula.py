@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from softmachine.core.registry import Registry
 from softmachine.core.choices import (
     Count,
     Decay,
@@ -225,6 +226,17 @@ class Rising:
 
 
 Curriculum = Uniform | Growing | Rising
+
+CURRICULA: Registry[type[Curriculum]] = Registry(
+    "curriculum",
+    "softmachine.experiments",
+    {
+        "uniform": "curricula:Uniform",
+        "growing": "curricula:Growing",
+        "rising": "curricula:Rising",
+    },
+)
+"""Curricula by the names that files have."""
 
 
 def _for_each_example(

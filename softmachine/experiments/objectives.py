@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from softmachine.core.registry import Registry
 from softmachine.core.choices import Bounds, NonNegative, check_fields
 from softmachine.experiments.settings import Settings
 from softmachine.tasks.memory import MemoryCells
@@ -92,3 +93,10 @@ class NRAMLoss:
 
 
 Objective = TaskLoss | NRAMLoss
+
+OBJECTIVES: Registry[type[Objective]] = Registry(
+    "objective",
+    "softmachine.experiments",
+    {"task": "objectives:TaskLoss", "nram": "objectives:NRAMLoss"},
+)
+"""Objectives by the names that files have."""

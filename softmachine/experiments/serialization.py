@@ -8,13 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 import cattrs
-from cattrs.strategies import configure_tagged_union
 
 from softmachine.core.errors import RunError, SoftmachineError
 from softmachine.core.registry import Registry
-from softmachine.experiments.curricula import Curriculum
+from softmachine.experiments.curricula import CURRICULA, Curriculum
 from softmachine.experiments.experiment import Experiment
-from softmachine.experiments.objectives import Objective
+from softmachine.experiments.objectives import OBJECTIVES, Objective
 from softmachine.machines.machine import MachineConfig
 from softmachine.machines.registry import MACHINES
 from softmachine.tasks.registry import TASKS
@@ -53,6 +52,13 @@ TASK_NAMES = {
     "WalkBST": "walk-bst",
     "Given": "given",
 }
+TRAINING_NAMES = {
+    "Uniform": "uniform",
+    "Growing": "growing",
+    "Rising": "rising",
+    "TaskLoss": "task",
+    "NRAMLoss": "nram",
+}
 """Names of classes in files before schema 4, and what they are registered as."""
 
 
@@ -64,10 +70,13 @@ def _from_3(experiment: dict[str, Any]) -> dict[str, Any]:
     machine, training = experiment["machine"], experiment["training"]
     machine[KIND] = MACHINE_NAMES[machine[KIND]]
     experiment["task"][KIND] = TASK_NAMES[experiment["task"][KIND]]
+    curriculum, objective = training.get("curriculum", {}), training.get("objective", {})
+    for part in (curriculum, objective):
+        if KIND in part:
+            part[KIND] = TRAINING_NAMES[part[KIND]]
     late = {"sharpening": 1.0, "gumbel_noise": 0.0, "straight_through": False}
     _without(training, "late", late)
-    objective = training.get("objective", {})
-    if objective.get("kind_of") == "NRAMLoss":
+    if objective.get(KIND) == "nram":
         _without(objective, "late_value_penalty", 0.0)
         _without(objective, "floor", 1e-6)
     if machine[KIND] == "nram":
@@ -96,11 +105,13 @@ raises `SCHEMA` to n + 1 adds ``UPGRADES[n]``.
 KIND = "kind_of"
 """Where the JSON of a field that may be of several types names the type."""
 
-NAMED = {Task: TASKS, MachineConfig: MACHINES}
-"""Types whose kinds are looked up by their registered names."""
-
-UNIONS = (Curriculum, Objective)
-"""Fields that may be of a few types, known by the names of their classes."""
+NAMED: list[tuple[Any, Registry[Any]]] = [
+    (Task, TASKS),
+    (MachineConfig, MACHINES),
+    (Curriculum, CURRICULA),
+    (Objective, OBJECTIVES),
+]
+"""Types of fields that may be of several kinds, which are looked up by registered names."""
 
 
 def experiment_to_json(experiment: Experiment) -> dict[str, Any]:
@@ -180,14 +191,12 @@ def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
     for kind in (bool, int, float, str):
         converter.register_structure_hook(kind, _exact)
-    for union in UNIONS:
-        configure_tagged_union(union, converter, tag_name=KIND)
-    for base, registry in NAMED.items():
+    for base, registry in NAMED:
         _by_name(converter, base, registry)
     return converter
 
 
-def _by_name(converter: cattrs.Converter, base: type, registry: Registry[type]) -> None:
+def _by_name(converter: cattrs.Converter, base: Any, registry: Registry[Any]) -> None:
     """Let fields of a type hold any registered class of it, named in the JSON."""
 
     def unstructure(value: Any) -> dict[str, Any]:
@@ -201,5 +210,5 @@ def _by_name(converter: cattrs.Converter, base: type, registry: Registry[type]) 
         fields = {name: x for name, x in value.items() if name != KIND}
         return converter.structure(fields, kind)
 
-    converter.register_unstructure_hook_func(lambda kind: kind is base, unstructure)
-    converter.register_structure_hook_func(lambda kind: kind is base, restore)
+    converter.register_unstructure_hook_func(lambda kind: kind == base, unstructure)
+    converter.register_structure_hook_func(lambda kind: kind == base, restore)

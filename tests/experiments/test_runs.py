@@ -9,7 +9,7 @@ import jax
 import pytest
 
 import softmachine
-from softmachine.core.errors import RunError
+from softmachine.core.errors import RunError, SoftmachineError
 from softmachine.core.files import unsealed
 from softmachine.experiments import serialization
 from softmachine.experiments.curricula import Growing, Uniform
@@ -105,6 +105,9 @@ def as_before_4(experiment, schema):
     old = experiment_to_json(experiment) | {"schema": schema}
     for part in ("task", "machine"):
         old["experiment"][part]["kind_of"] = type(getattr(experiment, part)).__name__
+    for part in ("curriculum", "objective"):
+        kind = type(getattr(experiment.training, part)).__name__
+        old["experiment"]["training"][part]["kind_of"] = kind
     return old
 
 
@@ -187,7 +190,7 @@ def test_parts_of_ones_own_are_refused_before_anything_is_written(
         dataclasses.replace(experiment, task=Half()),
         with_training(experiment, curriculum=Always()),
     ):
-        with pytest.raises(RunError, match="does not come with softmachine") as error:
+        with pytest.raises(SoftmachineError, match="has no name that a file could hold") as error:
             Run.create(tmp_path / "run", own)
-        assert "works with evaluate" in str(error.value)
+        assert "evaluate, record and a training loop" in str(error.value)
         assert not (tmp_path / "run").exists()
