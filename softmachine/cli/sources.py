@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import parse_json
-from softmachine.experiments.experiment import Experiment, TaskConfig
+from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.population import is_population, open_population
 from softmachine.experiments.runs import Run
-from softmachine.experiments.serialization import task_from_json, task_to_json
+from softmachine.experiments.serialization import KIND, task_from_json, task_to_json
 from softmachine.machines.machine import Machine
+from softmachine.tasks.task import Task
 from softmachine.zoo import open_model
 
 ZOO = "zoo:"
@@ -62,10 +62,10 @@ def open_one(source: str) -> Trained:
     return open_trained(source)[0]
 
 
-def override_task(task: TaskConfig, assignments: Sequence[str]) -> TaskConfig:
+def override_task(task: Task, assignments: Sequence[str]) -> Task:
     """Return the task with fields replaced, each given as ``field=JSON value``."""
     value = task_to_json(task)
-    fields = {field.name for field in dataclasses.fields(task) if field.init}
+    fields = value.keys() - {KIND}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         if not equals or name not in fields:

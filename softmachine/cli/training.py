@@ -20,17 +20,17 @@ from softmachine.core.errors import NonFiniteError
 from softmachine.evaluation.aftermath import describe_aftermath
 from softmachine.experiments.experiment import (
     Experiment,
-    MachineConfig,
-    TaskConfig,
     TrainingConfig,
 )
 from softmachine.experiments.population import create_population
 from softmachine.experiments.progress import Progress
 from softmachine.experiments.room import check_training
 from softmachine.experiments.runs import Run
+from softmachine.machines.machine import MachineConfig
 from softmachine.recipes import RECIPES, get_recipe
 from softmachine.running.devices import use_all_cores
 from softmachine.running.statistics import wilson_interval
+from softmachine.tasks.task import Task
 from softmachine.training.interruptions import exit_status
 from softmachine.training.trainer import train_members
 
@@ -67,7 +67,7 @@ def _parse_train(experiment: Experiment, arguments: list[str]) -> Any:
 
     @dataclasses.dataclass(frozen=True, kw_only=True)
     class Options:
-        task: TaskConfig
+        task: Task
         machine: MachineConfig
         training: TrainingConfig
         run: Path | None = None

@@ -1,20 +1,15 @@
-"""Curricula: which sizes to train on, as data.
-
-A curriculum has a range of sizes, and three pure functions that work inside a compiled loop:
-``init()`` returns its state, ``sample(state, key, count)`` the sizes of one batch, and
-``update(state, feedback)`` the state after the update on that batch. Outside,
-``report(state)`` returns numbers for the metrics.
-"""
+"""Curricula: which sizes to train on, as data."""
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from softmachine.core.choices import (
     Count,
@@ -23,10 +18,40 @@ from softmachine.core.choices import (
     Share,
     check_fields,
 )
+from softmachine.core.registry import Registry
+
+
+class Curriculum(abc.ABC):
+    """Draws the sizes to train on; a frozen keyword-only dataclass.
+
+    It has a range of sizes, and a state that pure functions inside a compiled loop pass on.
+    """
+
+    smallest: int
+    """No size below this is drawn."""
+    largest: int
+    """No size above this is drawn."""
+
+    @abc.abstractmethod
+    def init(self) -> PyTree:
+        """Return the state before the first update."""
+
+    @abc.abstractmethod
+    def sample(self, state: Any, key: PRNGKeyArray, count: int) -> Int[Array, " count"]:
+        """Draw the sizes of a batch; example i's depends on (key, i) alone."""
+
+    @abc.abstractmethod
+    def update(self, state: Any, error: Float[Array, ""]) -> PyTree:
+        """Return the state after an update with this error, the mean over its batch."""
+
+    def report(self, state: Any) -> dict[str, Any]:
+        """Return numbers about a state for the metrics: none, where it never changes."""
+        del state
+        return {}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Uniform:
+class Uniform(Curriculum):
     """Sizes uniform in ``smallest .. largest``."""
 
     smallest: Count = 1
@@ -52,11 +77,6 @@ class Uniform:
         del error
         return state
 
-    def report(self, state: tuple[()]) -> dict[str, float]:
-        """Return nothing: it never changes."""
-        del state
-        return {}
-
 
 class GrowingState(NamedTuple):
     """What ``Growing`` remembers."""
@@ -69,7 +89,7 @@ class GrowingState(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Growing:
+class Growing(Curriculum):
     """Sizes around a level that rises when errors become rare.
 
     The level starts at ``start`` and rises by ``rise`` whenever the running mean of the
@@ -166,7 +186,7 @@ class Growing:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Rising:
+class Rising(Curriculum):
     """Sizes around a level that rises with time, whatever the machine has learned.
 
     The level rises from ``smallest`` to ``largest`` by the same factor in every update, and
@@ -216,7 +236,16 @@ class Rising:
         return {"level": int(self.level(state))}
 
 
-Curriculum = Uniform | Growing | Rising
+CURRICULA: Registry[type[Curriculum]] = Registry(
+    "curriculum",
+    "softmachine.experiments",
+    {
+        "uniform": "curricula:Uniform",
+        "growing": "curricula:Growing",
+        "rising": "curricula:Rising",
+    },
+)
+"""Curricula by the names that files have."""
 
 
 def _for_each_example(

@@ -20,50 +20,11 @@ from softmachine.experiments.curricula import Curriculum, Uniform
 from softmachine.experiments.objectives import NRAMLoss, Objective, TaskLoss
 from softmachine.experiments.optimizers import OptimizerConfig
 from softmachine.experiments.settings import Restart, Search, Settings
-from softmachine.machines.machine import Machine
+from softmachine.machines.machine import Machine, MachineConfig
 from softmachine.machines.nram.nram import NRAMConfig
-from softmachine.machines.ntm.ntm import NTMConfig
-from softmachine.machines.recurrent import RecurrentConfig
-from softmachine.tasks.languages.reverse_string import ReverseString
-from softmachine.tasks.memories.arrays import (
-    Access,
-    Increment,
-    MemoryCopy,
-    Merge,
-    Permutation,
-    Reverse,
-    Swap,
-)
-from softmachine.tasks.memories.given import Given
-from softmachine.tasks.memories.lists import ListK, ListSearch
-from softmachine.tasks.memories.trees import WalkBST
 from softmachine.tasks.memory import MemoryTask
-from softmachine.tasks.sequences.associative_recall import AssociativeRecall
-from softmachine.tasks.sequences.copy import Copy
-from softmachine.tasks.sequences.ngrams import NGrams
-from softmachine.tasks.sequences.priority_sort import PrioritySort
-from softmachine.tasks.sequences.repeat_copy import RepeatCopy
-from softmachine.tasks.task import SequenceTask
+from softmachine.tasks.task import Task
 from softmachine.wiring.search import WireSearch
-
-MachineConfig = NTMConfig | RecurrentConfig | NRAMConfig
-SequenceTaskConfig = (
-    Copy | RepeatCopy | AssociativeRecall | NGrams | PrioritySort | ReverseString
-)
-MemoryTaskConfig = (
-    Access
-    | Increment
-    | MemoryCopy
-    | Reverse
-    | Swap
-    | Permutation
-    | Merge
-    | ListK
-    | ListSearch
-    | WalkBST
-    | Given
-)
-TaskConfig = SequenceTaskConfig | MemoryTaskConfig
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -169,7 +130,7 @@ class Experiment:
 
     recipe: str
     """Name of the recipe it came from."""
-    task: TaskConfig
+    task: Task
     machine: MachineConfig
     training: TrainingConfig
 
@@ -179,7 +140,8 @@ class Experiment:
 
     def __post_init__(self) -> None:
         """Check that machine, task and objective belong together."""
-        memory, nram = isinstance(self.task, MemoryTask), isinstance(self.machine, NRAMConfig)
+        machine = self.machine
+        memory, nram = isinstance(self.task, MemoryTask), isinstance(machine, NRAMConfig)
         if memory != nram:
             raise ValueError(
                 f"task {type(self.task).__name__} needs "
@@ -188,7 +150,7 @@ class Experiment:
             )
         if isinstance(self.training.objective, NRAMLoss) and not nram:
             raise ValueError("objective NRAMLoss needs an NRAM")
-        without_state = nram and self.machine.controller.kind == "mlp"
+        without_state = isinstance(machine, NRAMConfig) and machine.controller.kind == "mlp"
         if self.training.wire_search is not None and not without_state:
             raise ValueError("training wire_search needs an NRAM with an mlp controller")
         solved, curriculum = self.training.solved, self.training.curriculum
@@ -207,9 +169,6 @@ class Experiment:
         key = jax.random.fold_in(jax.random.key(self.training.seed), 0)
         if attempt:
             key = jax.random.fold_in(key, attempt)
-        if isinstance(self.machine, NRAMConfig):
-            return self.machine.build(key=key)
-        assert isinstance(self.task, SequenceTask)
         return self.machine.build(self.task.input_size, self.task.output_size, key=key)
 
     def settings(self, attempt: int = 0) -> Settings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 from typing import Annotated, Any
 
@@ -10,19 +11,36 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from softmachine.core.choices import Bounds, NonNegative, check_fields
+from softmachine.core.registry import Registry
 from softmachine.core.specs.cells import Cells
 from softmachine.experiments.settings import Settings
 from softmachine.tasks.task import Example, Task
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TaskLoss:
-    """The loss of the task's outputs."""
+class Objective(abc.ABC):
+    """What training minimises; a frozen keyword-only dataclass."""
 
-    @property
-    def entropy_bonus(self) -> float:
-        """None of it."""
-        return 0.0
+    entropy_bonus: float = 0.0
+    """Weight of a bonus for undecided choices at an attempt's first update."""
+
+    @abc.abstractmethod
+    def loss(
+        self,
+        task: Task,
+        outputs: Any,
+        example: Example,
+        settings: Settings,
+        age: Int[Array, "*batch"],
+    ) -> Float[Array, "*batch"]:
+        """Return the loss, ``age`` updates into an attempt.
+
+        Of one example, or, if all arguments have one more axis, last, of a batch.
+        """
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TaskLoss(Objective):
+    """The loss of the task's outputs."""
 
     def loss(
         self,
@@ -30,15 +48,15 @@ class TaskLoss:
         outputs: Any,
         example: Example,
         settings: Settings,
-        age: Int[Array, ""],
-    ) -> Float[Array, ""]:
-        """Return the loss of one example."""
+        age: Int[Array, "*batch"],
+    ) -> Float[Array, "*batch"]:
+        """Return the loss of one example, or of a batch."""
         del settings, age
         return task.output.loss(outputs, example)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class NRAMLoss:
+class NRAMLoss(Objective):
     """Negative log-likelihood of the scored cells, less a bonus for undecided choices.
 
     The bonus keeps choices open until it is known which are right: a weight, falling
@@ -91,4 +109,9 @@ class NRAMLoss:
         return likelihood + jnp.where(settings.late > 0, penalty, -bonus * entropy)
 
 
-Objective = TaskLoss | NRAMLoss
+OBJECTIVES: Registry[type[Objective]] = Registry(
+    "objective",
+    "softmachine.experiments",
+    {"task": "objectives:TaskLoss", "nram": "objectives:NRAMLoss"},
+)
+"""Objectives by the names that files have."""

@@ -5,26 +5,34 @@ from __future__ import annotations
 import copy
 import reprlib
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import Any
 
 import cattrs
-from cattrs.strategies import configure_tagged_union
 
 from softmachine.core.errors import RunError, SoftmachineError
-from softmachine.experiments.curricula import Curriculum
-from softmachine.experiments.experiment import Experiment, MachineConfig, TaskConfig
-from softmachine.experiments.objectives import Objective
+from softmachine.core.registry import Registry
+from softmachine.experiments.curricula import CURRICULA, Curriculum
+from softmachine.experiments.experiment import Experiment
+from softmachine.experiments.objectives import OBJECTIVES, Objective
+from softmachine.machines.machine import MachineConfig
+from softmachine.machines.registry import MACHINES
+from softmachine.tasks.registry import TASKS
+from softmachine.tasks.task import Task
 
-SCHEMA = 4
+SCHEMA = 5
 """Version of the JSON; raised when a field changes its meaning, its name or its default."""
+
+
+KIND = "kind_of"
+"""Where the JSON of a field that may be of several types names the type."""
 
 
 def _from_2(experiment: dict[str, Any]) -> dict[str, Any]:
     """Say what all machines of schema 2 did: clip logits at 30, and add nothing to norms."""
     machine = experiment["machine"]
-    if machine["kind_of"] == "NRAMConfig":
+    if machine[KIND] == "NRAMConfig":
         machine["logit_clip"] = 30.0
-    if machine["kind_of"] == "NTMConfig":
+    if machine[KIND] == "NTMConfig":
         machine["similarity_epsilon"] = 0.0
     return experiment
 
@@ -35,10 +43,10 @@ def _from_3(experiment: dict[str, Any]) -> dict[str, Any]:
     late = {"sharpening": 1.0, "gumbel_noise": 0.0, "straight_through": False}
     _without(training, "late", late)
     objective = training.get("objective", {})
-    if objective.get("kind_of") == "NRAMLoss":
+    if objective.get(KIND) == "NRAMLoss":
         _without(objective, "late_value_penalty", 0.0)
         _without(objective, "floor", 1e-6)
-    if machine["kind_of"] == "NRAMConfig":
+    if machine[KIND] == "NRAMConfig":
         _without(machine, "renormalize", True)
         _without(machine, "temperature", 1.0)
     else:
@@ -53,7 +61,52 @@ def _without(values: dict[str, Any], name: str, usual: Any) -> None:
         raise ValueError(f"{name} {found} is no option any more")
 
 
-UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {2: _from_2, 3: _from_3}
+MACHINE_NAMES = {"NTMConfig": "ntm", "NRAMConfig": "nram", "RecurrentConfig": "recurrent"}
+TASK_NAMES = {
+    "Copy": "copy",
+    "RepeatCopy": "repeat-copy",
+    "AssociativeRecall": "associative-recall",
+    "NGrams": "ngrams",
+    "PrioritySort": "priority-sort",
+    "Access": "memory-access",
+    "Increment": "memory-increment",
+    "MemoryCopy": "memory-copy",
+    "Reverse": "memory-reverse",
+    "Swap": "memory-swap",
+    "Permutation": "memory-permutation",
+    "Merge": "memory-merge",
+    "ListK": "list-k",
+    "ListSearch": "list-search",
+    "WalkBST": "walk-bst",
+    "ReverseString": "reverse-string",
+    "Given": "given",
+}
+TRAINING_NAMES = {
+    "Uniform": "uniform",
+    "Growing": "growing",
+    "Rising": "rising",
+    "TaskLoss": "task",
+    "NRAMLoss": "nram",
+}
+"""Names of classes, which stood in files before schema 5, and what they are registered as."""
+
+
+def _from_4(experiment: dict[str, Any]) -> dict[str, Any]:
+    """Say by registered names what kinds of machine, task and training there are."""
+    machine, task, training = (experiment[name] for name in ("machine", "task", "training"))
+    machine[KIND] = MACHINE_NAMES[machine[KIND]]
+    task[KIND] = TASK_NAMES[task[KIND]]
+    for part in (training.get("curriculum", {}), training.get("objective", {})):
+        if KIND in part:
+            part[KIND] = TRAINING_NAMES[part[KIND]]
+    return experiment
+
+
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    2: _from_2,
+    3: _from_3,
+    4: _from_4,
+}
 """For each older schema that can still be read, what turns its experiment into one of the next.
 
 An upgrade spells out what its version did where the next one does something else, so that an
@@ -61,24 +114,20 @@ old run goes on as it began. It gets plain JSON values, and may change them in p
 raises `SCHEMA` to n + 1 adds ``UPGRADES[n]``.
 """
 
-PARTS = (TaskConfig, MachineConfig, Curriculum, Objective)
-"""Fields that may be of several types: the JSON names the type, and only these are known."""
+NAMED: list[tuple[type, Registry[Any]]] = [
+    (Task, TASKS),
+    (MachineConfig, MACHINES),
+    (Curriculum, CURRICULA),
+    (Objective, OBJECTIVES),
+]
+"""Types of fields that may be of several kinds, and where their names are looked up."""
 
 
 def experiment_to_json(experiment: Experiment) -> dict[str, Any]:
     """Return an experiment as JSON-compatible values.
 
-    Raises RunError if a part of it is of a type that does not come with the package.
+    Raises SoftmachineError if its task or machine has no registered name.
     """
-    training = experiment.training
-    chosen = (experiment.task, experiment.machine, training.curriculum, training.objective)
-    for part, kinds in zip(chosen, PARTS, strict=True):
-        if type(part) not in get_args(kinds):
-            raise RunError(
-                f"{type(part).__name__} does not come with softmachine, and a run directory "
-                "can only name what does: for now a task or machine of your own works with "
-                "evaluate, record and a training loop of your own, not in a Run"
-            )
     return {"schema": SCHEMA, "experiment": _converter().unstructure(experiment)}
 
 
@@ -108,14 +157,14 @@ def _upgraded(experiment: Any, schema: int, message: str) -> Any:
     return experiment
 
 
-def task_to_json(task: TaskConfig) -> dict[str, Any]:
+def task_to_json(task: Task) -> dict[str, Any]:
     """Return a task as JSON-compatible values."""
-    return _converter().unstructure(task, TaskConfig)
+    return _converter().unstructure(task, Task)
 
 
-def task_from_json(value: Any, source: str) -> TaskConfig:
+def task_from_json(value: Any, source: str) -> Task:
     """Return the task; raise RunError, naming ``source``, if it is not one."""
-    return structure(value, TaskConfig, f"{source} is no valid task")
+    return structure(value, Task, f"{source} is no valid task")
 
 
 def structure(
@@ -151,6 +200,24 @@ def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
     for kind in (bool, int, float, str):
         converter.register_structure_hook(kind, _exact)
-    for union in PARTS:
-        configure_tagged_union(union, converter, tag_name="kind_of")
+    for base, registry in NAMED:
+        _by_name(converter, base, registry)
     return converter
+
+
+def _by_name(converter: cattrs.Converter, base: type, registry: Registry[Any]) -> None:
+    """Let fields of a type hold any registered class of it, named in the JSON."""
+
+    def unstructure(value: Any) -> dict[str, Any]:
+        fields = converter.unstructure(value, type(value))
+        return fields | {KIND: registry.name_of(type(value))}
+
+    def restore(value: Any, _: type) -> Any:
+        if not isinstance(value, dict) or not isinstance(value.get(KIND), str):
+            raise ValueError(f"a {registry.what} names its kind under {KIND!r}")
+        kind = registry.find(value[KIND])
+        fields = {name: x for name, x in value.items() if name != KIND}
+        return converter.structure(fields, kind)
+
+    converter.register_unstructure_hook_func(lambda kind: kind is base, unstructure)
+    converter.register_structure_hook_func(lambda kind: kind is base, restore)

@@ -68,6 +68,25 @@ def check_shape(
     raise ValueError(message)
 
 
+class MachineConfig(abc.ABC):
+    """What a machine is built from: sizes, and choices of its paper.
+
+    Configurations are frozen keyword-only dataclasses, registered with
+    `softmachine.machines.registry.machine`.
+    """
+
+    @abc.abstractmethod
+    def build(self, input_size: int, output_size: int, *, key: PRNGKeyArray) -> Machine:
+        """Return a machine with first parameters.
+
+        Arguments:
+            input_size: how many channels the inputs have at each step; 0 for a task whose
+                inputs are a memory.
+            output_size: how many channels the outputs have; 0 likewise.
+            key: what the parameters are drawn from.
+        """
+
+
 class Machine(eqx.Module):
     """A differentiable computer that works on one example.
 

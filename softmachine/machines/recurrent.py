@@ -9,13 +9,15 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree, Shaped
 
 from softmachine.core.fields import Field
-from softmachine.machines.machine import Machine
+from softmachine.machines.machine import Machine, MachineConfig
 from softmachine.machines.parts.controllers import LSTM, Controller, ControllerConfig
 from softmachine.machines.parts.linear import Linear, glorot
+from softmachine.machines.registry import machine
 
 
+@machine("recurrent")
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class RecurrentConfig:
+class RecurrentConfig(MachineConfig):
     """A controller with nothing to control."""
 
     controller: ControllerConfig = ControllerConfig(kind="lstm", hidden=256, layers=3)

@@ -11,7 +11,6 @@ from typing import Any
 from softmachine.experiments.curricula import Curriculum, Uniform
 from softmachine.experiments.experiment import (
     Experiment,
-    MemoryTaskConfig,
     SolvedConfig,
     SolvedTest,
     TrainingConfig,
@@ -31,6 +30,7 @@ from softmachine.tasks.memories.arrays import (
 )
 from softmachine.tasks.memories.lists import ListK, ListSearch
 from softmachine.tasks.memories.trees import WalkBST
+from softmachine.tasks.memory import MemoryTask
 from softmachine.wiring.search import WireSearch
 
 BATCH = 32
@@ -117,7 +117,7 @@ def nram_noise() -> Experiment:
 
 def _deep(
     name: str,
-    task: MemoryTaskConfig,
+    task: MemoryTask,
     curriculum: Curriculum,
     wire_search: WireSearch = SEARCH,
 ) -> Experiment:
@@ -137,7 +137,7 @@ def _deep(
 
 def _experiment(
     name: str,
-    task: MemoryTaskConfig,
+    task: MemoryTask,
     curriculum: Curriculum,
     *,
     search: Search = EASY,

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from softmachine.experiments.curricula import Growing
 from softmachine.experiments.experiment import (
     Experiment,
-    MemoryTaskConfig,
     SolvedConfig,
     SolvedTest,
     TrainingConfig,
@@ -36,8 +35,9 @@ from softmachine.tasks.memories.arrays import (
 )
 from softmachine.tasks.memories.lists import ListK, ListSearch
 from softmachine.tasks.memories.trees import WalkBST
+from softmachine.tasks.memory import MemoryTask
 
-TASKS: dict[str, tuple[MemoryTaskConfig, int, int]] = {
+TASKS: dict[str, tuple[MemoryTask, int, int]] = {
     "access": (Access(), 20, 1),
     "increment": (Increment(), 15, 1),
     "copy": (MemoryCopy(), 15, 1),

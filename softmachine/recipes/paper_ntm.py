@@ -14,12 +14,11 @@ from collections.abc import Callable
 from softmachine.experiments.curricula import Uniform
 from softmachine.experiments.experiment import (
     Experiment,
-    MachineConfig,
     SolvedConfig,
-    TaskConfig,
     TrainingConfig,
 )
 from softmachine.experiments.optimizers import OptimizerConfig
+from softmachine.machines.machine import MachineConfig
 from softmachine.machines.ntm.ntm import NTM_PRESETS, NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import RecurrentConfig
@@ -28,8 +27,9 @@ from softmachine.tasks.sequences.copy import Copy
 from softmachine.tasks.sequences.ngrams import NGrams
 from softmachine.tasks.sequences.priority_sort import PrioritySort
 from softmachine.tasks.sequences.repeat_copy import RepeatCopy
+from softmachine.tasks.task import Task
 
-TASKS: dict[str, tuple[TaskConfig, Uniform, SolvedConfig | None]] = {
+TASKS: dict[str, tuple[Task, Uniform, SolvedConfig | None]] = {
     "copy": (Copy(), Uniform(smallest=1, largest=20), SolvedConfig()),
     "repeat-copy": (RepeatCopy(), Uniform(smallest=1, largest=10), SolvedConfig()),
     "recall": (AssociativeRecall(), Uniform(smallest=2, largest=6), SolvedConfig()),

@@ -64,6 +64,16 @@ class Task(abc.ABC):
     def steps(self, size: int) -> int:
         """Return how many machine steps an example of a size takes at most."""
 
+    @property
+    def input_size(self) -> int:
+        """How many channels inputs have at each step; 0 if there are none per step."""
+        return 0
+
+    @property
+    def output_size(self) -> int:
+        """How many channels outputs have at each step; 0 if there are none per step."""
+        return 0
+
     def items(self, size: int) -> int:
         """Return how many vectors a machine's own memory has to hold at once.
 

@@ -31,7 +31,7 @@ def _summary(card: dict[str, Any], experiment: dict[str, Any]) -> str:
     rows = {
         "task": f"{experiment['task']['kind_of']}: {card['task'].replace('``', '`')}",
         "task settings": _settings(experiment["task"]),
-        "machine": machine["kind_of"].removesuffix("Config"),
+        "machine": machine["kind_of"],
         "controller": machine["controller"]["kind"] if "controller" in machine else None,
         "machine sizes": numbers,
         "parameters": f"{card['parameters']:,}",
@@ -44,7 +44,7 @@ def _summary(card: dict[str, Any], experiment: dict[str, Any]) -> str:
 
 def _use(card: dict[str, Any], experiment: dict[str, Any]) -> str:
     run, answer = "key=jax.random.key(1)", "outputs"
-    if experiment["machine"]["kind_of"] == "NRAMConfig":
+    if experiment["machine"]["kind_of"] == "nram":
         run, answer = "steps=int(example.steps)", "task.output.answer(outputs, example)"
     return f"""\
 ```python

@@ -21,7 +21,7 @@ from softmachine.experiments.serialization import experiment_to_json
 from softmachine.machines.machine import Machine, parameter_count, split_trainable
 from softmachine.recipes import RECIPES
 from softmachine.zoo.card import render_card
-from softmachine.zoo.models import HOME, SCHEMA, names, read_model, sha256
+from softmachine.zoo.models import HOME, SCHEMA, names, open_model, sha256
 
 MAX_BYTES = 1_000_000
 """The largest file of a model."""
@@ -71,15 +71,16 @@ def publish(
     return [directory / f"{name}.{kind}" for kind in KINDS]
 
 
-def rewrite_cards(directory: Path = HOME) -> None:
-    """Render the card of every model again, after a change to how cards are rendered.
+def rewrite(directory: Path = HOME) -> None:
+    """Write every model again as it would be written today; its numbers stay as they are.
 
-    Raises SoftmachineError if a model's JSON cannot be read.
+    For after a change to how cards are rendered, or of the schema of experiments.
+
+    Raises SoftmachineError or CheckpointError if a model cannot be read.
     """
     for name in names(directory):
-        card = render_card(read_model(directory / f"{name}.json"))
-        with replacing(directory / f"{name}.md") as text:
-            text.write_text(card, encoding="utf-8")
+        model = open_model(name, directory)
+        _write(directory, model.experiment, model.machine, model.card)
 
 
 def _describe(run: Run, name: str) -> tuple[Machine, dict[str, Any]]:

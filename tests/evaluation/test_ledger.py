@@ -386,7 +386,7 @@ def test_drift_that_no_option_can_express_and_recipes_that_are_gone(tmp_path):
     assert drifted["commands"] is None
     assert forgotten["commands"] is forgotten["drift"] is None
     page = ledger.to_markdown(built)
-    assert "- `training.curriculum.kind_of`: `Growing` here, `Uniform` in the recipe" in page
+    assert "- `training.curriculum.kind_of`: `growing` here, `uniform` in the recipe" in page
     assert "- `training.curriculum.patience`: `100` here, absent in the recipe" in page
     assert "**There is no recipe forgotten today.**" in page
     assert page.count("No command makes these runs") == 2

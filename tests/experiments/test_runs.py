@@ -9,7 +9,7 @@ import jax
 import pytest
 
 import softmachine
-from softmachine.core.errors import RunError
+from softmachine.core.errors import RunError, SoftmachineError
 from softmachine.core.files import unsealed
 from softmachine.experiments import serialization
 from softmachine.experiments.curricula import Growing, Uniform
@@ -100,6 +100,17 @@ def test_no_run_no_config_damaged_config(experiment, tmp_path):
         Run(run.path)
 
 
+def as_before_5(experiment, schema):
+    """Return the JSON of an experiment as older versions wrote it: kinds are classes."""
+    old = experiment_to_json(experiment) | {"schema": schema}
+    for part in ("task", "machine"):
+        old["experiment"][part]["kind_of"] = type(getattr(experiment, part)).__name__
+    for part in ("curriculum", "objective"):
+        kind = type(getattr(experiment.training, part)).__name__
+        old["experiment"]["training"][part]["kind_of"] = kind
+    return old
+
+
 def test_schema_2_says_what_its_machines_did(experiment):
     """Logits clipped at 30 and smoothed norms, not today's default or preset."""
     for whole, machine, field, value in (
@@ -107,7 +118,7 @@ def test_schema_2_says_what_its_machines_did(experiment):
         (experiment, NTMConfig(max_sharpening=21.0), "similarity_epsilon", 0.0),
     ):
         new = dataclasses.replace(whole, machine=machine)
-        old = experiment_to_json(new) | {"schema": 2}
+        old = as_before_5(new, schema=2)
         del old["experiment"]["machine"][field]
         found = experiment_from_json(old, "x").machine
         assert found == dataclasses.replace(machine, **{field: value})
@@ -126,7 +137,7 @@ def test_schema_3_had_options_that_are_gone(experiment):
         (nram, ("machine",), "temperature", 1.0, 0.7),
         (experiment, ("machine", "controller"), "candidate_activation", "tanh", "linear"),
     ):
-        old = experiment_to_json(whole) | {"schema": 3}
+        old = as_before_5(whole, schema=3)
         part = old["experiment"]
         for key in path:
             part = part[key]
@@ -179,7 +190,9 @@ def test_parts_of_ones_own_are_refused_before_anything_is_written(
         dataclasses.replace(experiment, task=Half()),
         with_training(experiment, curriculum=Always()),
     ):
-        with pytest.raises(RunError, match="does not come with softmachine") as error:
+        with pytest.raises(
+            SoftmachineError, match="has no name that a file could hold"
+        ) as error:
             Run.create(tmp_path / "run", own)
-        assert "works with evaluate" in str(error.value)
+        assert "evaluate, record and a training loop" in str(error.value)
         assert not (tmp_path / "run").exists()

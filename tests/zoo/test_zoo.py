@@ -1,8 +1,10 @@
 """The zoo: what is published can be opened anywhere, and its card tells the truth."""
 
+import copy
 import dataclasses
 import json
 import re
+import shutil
 
 import equinox as eqx
 import jax
@@ -31,7 +33,7 @@ from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.sequences.copy import Copy
 from softmachine.training.trainer import train
 from softmachine.zoo.card import render_card
-from softmachine.zoo.models import HOME, read_model
+from softmachine.zoo.models import HOME, read_model, sha256
 from softmachine.zoo.publish import MAX_BYTES, publish
 
 TESTS = [
@@ -130,7 +132,7 @@ def test_the_card_reads_well(published):
     assert text == render_card(value)
     for piece in [
         "# ntm-small\n",
-        "| task | Copy: Copy `size` random vectors of `width` bits. |",
+        "| task | copy: Copy `size` random vectors of `width` bits. |",
         "| task settings | width 3 |",
         "| controller | lstm |",
         "controller hidden 6, controller layers 1, memory rows 8, memory columns 4,",
@@ -168,12 +170,29 @@ def test_publishing_again_replaces(run, published):
     assert "never tested on other sizes" in text
 
 
-def test_cards_can_be_rendered_again(published):
-    path = published / "ntm-small.md"
-    text = path.read_text()
-    path.write_text("# old wording\n")
-    publishing.rewrite_cards(published)
-    assert path.read_text() == text
+def test_models_can_be_written_again(published, tmp_path):
+    """An older schema's model comes out as today's, with the same weights and card."""
+    shutil.copytree(published, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "ntm-small.json"
+    new = read_model(path)
+    old = copy.deepcopy(new)
+    old["experiment"]["schema"] = 4
+    for part, kind in (("machine", "NTMConfig"), ("task", "Copy")):
+        old["experiment"]["experiment"][part]["kind_of"] = kind
+    for part, kind in (("curriculum", "Uniform"), ("objective", "TaskLoss")):
+        old["experiment"]["experiment"]["training"][part]["kind_of"] = kind
+    weights = tmp_path / "ntm-small.safetensors"
+    parameters, rest = split_trainable(zoo.load("ntm-small", published))
+    save_machine(
+        weights, parameters, eqx.filter(rest, eqx.is_array), {}, digest(old["experiment"])
+    )
+    old["card"]["sha256"] = sha256(weights)
+    path.write_text(json.dumps(old))
+    (tmp_path / "ntm-small.md").write_text("# old wording\n")
+    publishing.rewrite(tmp_path)
+    assert read_model(path) == new
+    for name in ("ntm-small.md", "ntm-small.safetensors"):
+        assert (tmp_path / name).read_bytes() == (published / name).read_bytes()
 
 
 def test_a_member_of_a_population_says_so(experiment, tmp_path):

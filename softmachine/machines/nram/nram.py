@@ -22,7 +22,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from softmachine.core.choices import Few, Positive, check_fields
 from softmachine.core.fields import Field
-from softmachine.machines.machine import Machine
+from softmachine.machines.machine import Machine, MachineConfig
 from softmachine.machines.nram.controller import (
     MLP,
     Dense,
@@ -34,6 +34,7 @@ from softmachine.machines.nram.controller import (
 from softmachine.machines.nram.gates import PAPER_GATES, Gate, find_gates, read, write
 from softmachine.machines.nram.hard import run_hard_batch
 from softmachine.machines.nram.rows import RowTable, row_table
+from softmachine.machines.registry import machine
 
 
 class NRAMState(NamedTuple):
@@ -309,8 +310,9 @@ _clipping.defvjp(
 )
 
 
+@machine("nram")
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class NRAMConfig:
+class NRAMConfig(MachineConfig):
     """Sizes of an NRAM, and the choices that the paper leaves open."""
 
     registers: Few = 5
@@ -335,8 +337,9 @@ class NRAMConfig:
             raise ValueError("nram gates must name at least one gate")
         find_gates(self.gates)
 
-    def build(self, *, key: PRNGKeyArray) -> NRAM:
-        """Return a machine; it works with any number of cells."""
+    def build(self, input_size: int = 0, output_size: int = 0, *, key: PRNGKeyArray) -> NRAM:
+        """Return a machine; it works with any number of cells, whose sizes nobody looks at."""
+        del input_size, output_size
         controller_key, output_key, stop_key = jax.random.split(key, 3)
         hidden = self.controller.hidden
         return NRAM(

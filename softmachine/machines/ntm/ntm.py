@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree, Shaped
 
 from softmachine.core.choices import Bounds, Count, Few, NonNegative, Positive, check_fields
 from softmachine.core.fields import Field
-from softmachine.machines.machine import Buffer, Machine
+from softmachine.machines.machine import Buffer, Machine, MachineConfig
 from softmachine.machines.ntm.addressing import (
     NORM_SMOOTHING,
     content_weighting,
@@ -30,6 +30,7 @@ from softmachine.machines.ntm.addressing import (
 from softmachine.machines.parts.controllers import ACTIVATIONS, Controller, ControllerConfig
 from softmachine.machines.parts.linear import Linear, LoopLinear, glorot
 from softmachine.machines.parts.products import combine_rows, spread
+from softmachine.machines.registry import machine
 
 Activation = Literal["linear", "tanh", "relu", "sigmoid"]
 
@@ -55,8 +56,9 @@ class HeadParameters(NamedTuple):
     adds: Float[Array, "write_heads columns"]
 
 
+@machine("ntm")
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class NTMConfig:
+class NTMConfig(MachineConfig):
     """Sizes of an NTM, and every choice on which its public versions differ."""
 
     controller: ControllerConfig = ControllerConfig()

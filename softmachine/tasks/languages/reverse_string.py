@@ -10,8 +10,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int, PRNGKeyArray
 
 from softmachine.tasks.languages.strings import StringTask
+from softmachine.tasks.registry import task
 
 
+@task("reverse-string")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ReverseString(StringTask):
     """Say ``size`` random bits, as letters, backwards.

@@ -29,9 +29,11 @@ from softmachine.tasks.memories.drawing import (
     within,
 )
 from softmachine.tasks.memory import Drawn, MemoryTask
+from softmachine.tasks.registry import task
 from softmachine.tasks.steps import StepRule
 
 
+@task("memory-access")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Access(MemoryTask):
     """Replace a pointer into an array by what it points at.
@@ -114,6 +116,7 @@ class Access(MemoryTask):
         return inputs, targets, within(cells, 0, 1)
 
 
+@task("memory-increment")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Increment(MemoryTask):
     """Add 1 to every value of an array that ends with 0.
@@ -258,6 +261,7 @@ class _ArrayToPointer(MemoryTask):
         return inputs, targets, within(cells, pointer, size)
 
 
+@task("memory-copy")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MemoryCopy(_ArrayToPointer):
     """Copy an array to where a pointer says: right behind the array.
@@ -293,6 +297,7 @@ class MemoryCopy(_ArrayToPointer):
         return array
 
 
+@task("memory-reverse")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Reverse(_ArrayToPointer):
     """Write an array in reverse order to where a pointer says: right behind the array.
@@ -329,6 +334,7 @@ class Reverse(_ArrayToPointer):
         return array[(size - 1 - np.arange(len(array))) % size]
 
 
+@task("memory-swap")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Swap(MemoryTask):
     """Exchange the two values of an array that two pointers point at.
@@ -449,6 +455,7 @@ class Swap(MemoryTask):
         return inputs, targets, within(cells, 2, size)
 
 
+@task("memory-permutation")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Permutation(MemoryTask):
     """Replace every index of a permutation by the value of an array at that index.
@@ -570,6 +577,7 @@ class Permutation(MemoryTask):
         return inputs, targets, within(cells, 1, size)
 
 
+@task("memory-merge")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Merge(MemoryTask):
     """Merge two sorted arrays into one.

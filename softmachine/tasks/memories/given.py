@@ -25,6 +25,7 @@ from softmachine.tasks.memories.examples import (
     parse_examples,
 )
 from softmachine.tasks.memory import Drawn, LaidOut, MemoryTask, Trial, fill
+from softmachine.tasks.registry import task
 from softmachine.tasks.steps import StepRule
 from softmachine.tasks.task import Example
 
@@ -35,6 +36,7 @@ SEARCHED_CELLS = LEAST_CELLS
 """In how many cells, or from how many on, a size is looked for: those of every memory."""
 
 
+@task("given")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Given(MemoryTask):
     r"""Examples that somebody wrote down.

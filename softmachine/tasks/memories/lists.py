@@ -19,11 +19,13 @@ from softmachine.core.choices import Bounds, Count, Natural, check_fields
 from softmachine.tasks.memories.adversarial import Cases, Room
 from softmachine.tasks.memories.drawing import draw_order, draw_values, label_cells, within
 from softmachine.tasks.memory import Drawn, MemoryTask
+from softmachine.tasks.registry import task
 
 _HEAD, _WANTED, _OUT, _NODES = 0, 1, 2, 3
 """Cells of the pointer to the list, of what is asked for, of the answer, of the nodes."""
 
 
+@task("list-k")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ListK(MemoryTask):
     """Find the value of the k-th node of a linked list.
@@ -151,6 +153,7 @@ class ListK(MemoryTask):
         return inputs, targets, within(cells, _OUT, 1)
 
 
+@task("list-search")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ListSearch(MemoryTask):
     """Find the first node of a linked list that holds a value.

@@ -21,11 +21,13 @@ from softmachine.tasks.memories.drawing import (
     within,
 )
 from softmachine.tasks.memory import Drawn, MemoryTask
+from softmachine.tasks.registry import task
 
 _ROOT, _OUT, _PATH = 0, 1, 2
 """Cells of the pointer to the tree, of the answer, of the first direction."""
 
 
+@task("walk-bst")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WalkBST(MemoryTask):
     """Follow a path through a binary search tree; say the value at its end.

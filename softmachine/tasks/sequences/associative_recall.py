@@ -15,9 +15,11 @@ from softmachine.core.rendering import Rows
 from softmachine.core.specs.bits import Bits
 from softmachine.core.specs.spec import Stream
 from softmachine.tasks.published import PaperTest, as_published, figures
+from softmachine.tasks.registry import task
 from softmachine.tasks.task import Answer, Example, SequenceTask, due
 
 
+@task("associative-recall")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AssociativeRecall(SequenceTask):
     """Hear ``size`` items, then one of them again; answer with the item that followed it.

@@ -17,9 +17,11 @@ from softmachine.core.rendering import Rows
 from softmachine.core.specs.bits import Bits
 from softmachine.core.specs.spec import Metrics, Stream
 from softmachine.tasks.published import PaperTest, as_published, figures
+from softmachine.tasks.registry import task
 from softmachine.tasks.task import Answer, Example, SequenceTask
 
 
+@task("ngrams")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NGrams(SequenceTask):
     """Predict each of ``size`` bits from those before it.

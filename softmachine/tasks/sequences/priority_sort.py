@@ -14,9 +14,11 @@ from softmachine.core.rendering import Rows
 from softmachine.core.specs.bits import Bits
 from softmachine.core.specs.spec import Stream
 from softmachine.tasks.published import PaperTest, as_published, figures
+from softmachine.tasks.registry import task
 from softmachine.tasks.task import Answer, Example, SequenceTask, due
 
 
+@task("priority-sort")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PrioritySort(SequenceTask):
     """See vectors with priorities; say the ``size`` highest, in falling order.

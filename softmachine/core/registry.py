@@ -1,0 +1,129 @@
+"""Names for kinds of machines, tasks and recipes: how files and the command line find them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar, cast
+
+from softmachine.core.errors import SoftmachineError, close_names
+
+Entry = TypeVar("Entry")
+Named = TypeVar("Named")
+
+
+class Registry(Mapping[str, Entry], Generic[Entry]):
+    """Entries by name, loaded when they are asked for.
+
+    They come from a table of the package, from ``register``, and from the entry points that
+    other installed packages declare in their ``pyproject.toml``::
+
+        [project.entry-points."softmachine.machines"]
+        queue = "queue_machine:QueueConfig"
+
+    Files hold the names alone, never places to import from: what a file names is looked up
+    among what is installed.
+    """
+
+    def __init__(self, what: str, group: str, table: Mapping[str, str]) -> None:
+        """Make a registry.
+
+        Arguments:
+            what: what an entry is, in a word, for errors.
+            group: the group of entry points, and the package of the table's modules.
+            table: for each name of the package's own ``module:attribute``.
+        """
+        self.what, self.group = what, group
+        self._table = {name: f"{group}.{place}" for name, place in table.items()}
+        self._registered: dict[str, Entry] = {}
+        self._others: dict[str, EntryPoint] | None = None
+
+    def register(self, name: str) -> Callable[[Named], Named]:
+        """Return a decorator that gives a class or a function its name.
+
+        The decorator raises SoftmachineError if something else has that name.
+        """
+
+        def named(entry: Named) -> Named:
+            place, other = _place(entry), self._table.get(name)
+            if other is None and name in self._registered:
+                other = _place(self._registered[name])
+            # The same place again: a module that was loaded anew, as notebooks do.
+            if other is not None and other != place:
+                raise SoftmachineError(
+                    f"{place} cannot be the {self.what} {name!r}: {other} has that name"
+                )
+            self._registered[name] = cast("Any", entry)
+            return entry
+
+        return named
+
+    def name_of(self, entry: Any) -> str:
+        """Return the name of an entry; SoftmachineError if it has none."""
+        place = _place(entry)
+        for name, found in self._table.items():
+            if found == place:
+                return name
+        for name, found in self._registered.items():
+            if found is entry:
+                return name
+        for name in self._entry_points():
+            if self[name] is entry:
+                return name
+        raise SoftmachineError(
+            f"{place} has no name that a file could hold: register it as a {self.what}, or do "
+            "without a Run: evaluate, record and a training loop of your own work with it"
+        )
+
+    def __getitem__(self, name: str) -> Entry:
+        """Return an entry; KeyError if there is none of that name."""
+        if name in self._registered:
+            return self._registered[name]
+        if name in self._table:
+            module, attribute = self._table[name].split(":")
+            return getattr(importlib.import_module(module), attribute)
+        return self._loaded(self._entry_points()[name])
+
+    def find(self, name: str) -> Entry:
+        """Return an entry; SoftmachineError, with close names, if there is none."""
+        try:
+            return self[name]
+        except KeyError:
+            raise SoftmachineError(
+                f"unknown {self.what} {name!r}{close_names(name, self)}; one of your own has "
+                "to be imported first, or come with an installed package that declares it"
+            ) from None
+
+    def __iter__(self) -> Iterator[str]:
+        """Return all names: the package's own first."""
+        return iter(dict.fromkeys([*self._table, *self._registered, *self._entry_points()]))
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(list(iter(self)))
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether there is an entry of that name, without loading it."""
+        own = name in self._table or name in self._registered
+        return own or name in self._entry_points()
+
+    def _entry_points(self) -> dict[str, EntryPoint]:
+        if self._others is None:
+            found = entry_points(group=self.group)
+            self._others = {
+                point.name: point for point in found if point.name not in self._table
+            }
+        return self._others
+
+    def _loaded(self, point: EntryPoint) -> Entry:
+        try:
+            return point.load()
+        except Exception as error:
+            raise SoftmachineError(
+                f"the {self.what} {point.name!r} of {point.value!r} cannot be loaded: {error}"
+            ) from error
+
+
+def _place(entry: Any) -> str:
+    return f"{entry.__module__}:{entry.__qualname__}"

@@ -1,0 +1,21 @@
+"""The names of machines."""
+
+from __future__ import annotations
+
+from softmachine.core.registry import Registry
+from softmachine.machines.machine import MachineConfig
+
+MACHINES: Registry[type[MachineConfig]] = Registry(
+    "machine",
+    "softmachine.machines",
+    {
+        "ntm": "ntm.ntm:NTMConfig",
+        "nram": "nram.nram:NRAMConfig",
+        "recurrent": "recurrent:RecurrentConfig",
+    },
+)
+"""Configurations of machines by name; a line for each that comes with the package."""
+
+machine = MACHINES.register
+"""Decorator: ``@machine("queue")`` gives a configuration the name that files and the command
+line know it by."""
