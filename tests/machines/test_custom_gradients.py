@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from softmachine.core import compiling
+from softmachine.core.specs.cells import Cells, MemoryOutputs
 from softmachine.core.sums import UNROLLED
 from softmachine.machines.nram.gates import GATES, add, at_least, less_than, mix, subtract
 from softmachine.machines.nram.gates import write as write_memory
 from softmachine.machines.nram.packed_gates import Plan, choose, run_gates
 from softmachine.machines.parts.products import combine_rows, match_rows, spread
-from softmachine.tasks.memory import Cells, MemoryOutputs
 from softmachine.tasks.task import Example
 
 PLAN = Plan(2, tuple(GATES[name] for name in ("READ", "INC", "SUB", "WRITE")))
