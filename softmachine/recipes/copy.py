@@ -32,7 +32,10 @@ def ntm_ff_copy() -> Experiment:
             key_activation="tanh",
             add_activation="tanh",
         ),
-        training=training(SIZES, 60_000, clip_norm=1.0),
+        # Half of the seeds are right after 4,000 updates; the others would stay at a plateau.
+        training=training(
+            SIZES, 60_000, learning_rate=2e-3, restarts=(Restart(updates=6_000, error=0.5),)
+        ),
     )
 
 

@@ -126,10 +126,19 @@ def _few_gates(experiment: Any, controller: str = "mlp") -> Any:
     return dataclasses.replace(experiment, machine=machine)
 
 
+def _clipped(experiment: Any) -> Any:
+    """Return an experiment at the rate and with the clipping that its recipe had then."""
+    optimizer = dataclasses.replace(
+        experiment.training.optimizer, learning_rate=1e-3, clip_norm=1.0
+    )
+    training = dataclasses.replace(experiment.training, optimizer=optimizer, restarts=())
+    return dataclasses.replace(experiment, training=training)
+
+
 GATES = ("ONE", "READ", "INC", "ADD", "WRITE")
 TRAININGS: dict[str, tuple[str, Callable[[Any], Any], int]] = {
     "ntm-copy": ("ntm-copy", lambda x: x, 1),
-    "ntm-ff-copy": ("ntm-ff-copy", lambda x: x, 1),
+    "ntm-ff-copy": ("ntm-ff-copy", _clipped, 1),
     "nram-copy": ("nram-copy", _few_gates, 1),
     "nram-copy-lstm": ("nram-copy", partial(_few_gates, controller="lstm"), 1),
     "nram-access-x4": ("nram-access", _few_gates, 4),
