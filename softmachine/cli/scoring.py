@@ -16,7 +16,7 @@ from softmachine.cli.sources import Trained, open_runs, open_trained, override_t
 from softmachine.cli.waiting import working
 from softmachine.core.errors import SoftmachineError
 from softmachine.machines.machine import Machine
-from softmachine.recipes import RECIPES
+from softmachine.recipes.registry import RECIPES
 from softmachine.running.devices import use_all_cores
 from softmachine.running.generalization import SizeScore, evaluate, with_test_options
 from softmachine.running.room import check_running
