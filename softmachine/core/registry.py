@@ -60,6 +60,11 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
 
         return named
 
+    def homes(self) -> dict[str, str]:
+        """Return the module of each class or function of the package's own, by its name."""
+        places = (place.split(":") for place in self._table.values())
+        return {attribute: module for module, attribute in places}
+
     def name_of(self, entry: Any) -> str:
         """Return the name of an entry; SoftmachineError if it has none."""
         place = _place(entry)

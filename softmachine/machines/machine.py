@@ -7,9 +7,10 @@ from typing import Any
 
 import equinox as eqx
 import jax
-from jaxtyping import Array, PRNGKeyArray, PyTree
+from jaxtyping import Array, PRNGKeyArray
 
 from softmachine.core.fields import Field, named_leaves
+from softmachine.core.pytrees import PyTree
 
 State = Any
 """A machine's own pytree, one example's."""

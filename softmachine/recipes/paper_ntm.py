@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from typing import NamedTuple
+
 from softmachine.experiments.curricula import Uniform
 from softmachine.experiments.experiment import (
     Experiment,

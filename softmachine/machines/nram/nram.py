@@ -18,10 +18,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.core.choices import Few, Positive, check_fields
 from softmachine.core.fields import Field
+from softmachine.core.pytrees import PyTree
 from softmachine.machines.machine import Machine, MachineConfig
 from softmachine.machines.nram.controller import (
     MLP,

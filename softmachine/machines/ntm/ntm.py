@@ -14,10 +14,11 @@ from typing import Annotated, Literal, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray, PyTree, Shaped
+from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
 from softmachine.core.choices import Bounds, Count, Few, NonNegative, Positive, check_fields
 from softmachine.core.fields import Field
+from softmachine.core.pytrees import PyTree
 from softmachine.machines.machine import Buffer, Machine, MachineConfig
 from softmachine.machines.ntm.addressing import (
     NORM_SMOOTHING,
