@@ -73,7 +73,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
                 return name
         # What another process finds comes before what it would have to import first.
         for name, points in self._entry_points().items():
-            if any(point.value == place for point in points):
+            if [point.value for point in points] == [place]:
                 return name
         for name, found in self._registered.items():
             if found is entry:
