@@ -2,96 +2,70 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from typing import TYPE_CHECKING
+
+from softmachine.core.lazy import lazy_names
 
 __version__ = "0.1.0"
 
 # Loaded on first use, so that importing the package, and with it the command line's help,
-# stays instant.
+# stays instant. What belongs to one part has its name there: softmachine.tasks.Copy.
 _HOMES = {
-    "Access": "softmachine.tasks.memories.arrays",
-    "AssociativeRecall": "softmachine.tasks.sequences.associative_recall",
-    "Bits": "softmachine.core.specs.bits",
-    "Controller": "softmachine.machines.parts.controllers",
-    "ControllerConfig": "softmachine.machines.parts.controllers",
-    "Copy": "softmachine.tasks.sequences.copy",
-    "Example": "softmachine.core.example",
     "Experiment": "softmachine.experiments.experiment",
-    "Gate": "softmachine.machines.nram.gates",
-    "Growing": "softmachine.experiments.curricula",
-    "Increment": "softmachine.tasks.memories.arrays",
-    "Linear": "softmachine.machines.parts.linear",
-    "ListK": "softmachine.tasks.memories.lists",
-    "ListSearch": "softmachine.tasks.memories.lists",
-    "LoopLinear": "softmachine.machines.parts.linear",
-    "Machine": "softmachine.machines.machine",
-    "MemoryCopy": "softmachine.tasks.memories.arrays",
-    "MemoryTask": "softmachine.tasks.memory",
-    "Merge": "softmachine.tasks.memories.arrays",
-    "NGrams": "softmachine.tasks.sequences.ngrams",
-    "NRAM": "softmachine.machines.nram.nram",
-    "NRAMConfig": "softmachine.machines.nram.nram",
-    "NRAMControllerConfig": "softmachine.machines.nram.nram",
-    "NRAMLoss": "softmachine.experiments.objectives",
-    "NTM": "softmachine.machines.ntm.ntm",
-    "NTMConfig": "softmachine.machines.ntm.ntm",
-    "NTM_PRESETS": "softmachine.machines.ntm.ntm",
-    "OptimizerConfig": "softmachine.experiments.optimizers",
-    "Permutation": "softmachine.tasks.memories.arrays",
-    "PrioritySort": "softmachine.tasks.sequences.priority_sort",
-    "RECIPES": "softmachine.recipes",
-    "RecurrentConfig": "softmachine.machines.recurrent",
-    "RepeatCopy": "softmachine.tasks.sequences.repeat_copy",
-    "Restart": "softmachine.experiments.settings",
-    "Reverse": "softmachine.tasks.memories.arrays",
-    "ReverseString": "softmachine.tasks.languages.reverse_string",
-    "Rising": "softmachine.experiments.curricula",
     "Run": "softmachine.experiments.runs",
-    "Search": "softmachine.experiments.settings",
-    "SequenceTask": "softmachine.tasks.task",
     "SoftmachineError": "softmachine.core.errors",
-    "SolvedConfig": "softmachine.experiments.experiment",
-    "Swap": "softmachine.tasks.memories.arrays",
-    "Task": "softmachine.tasks.task",
     "TrainingConfig": "softmachine.experiments.experiment",
-    "Uniform": "softmachine.experiments.curricula",
-    "WalkBST": "softmachine.tasks.memories.trees",
-    "Symbols": "softmachine.core.specs.symbols",
     "create_population": "softmachine.experiments.population",
     "evaluate": "softmachine.running.generalization",
-    "from_pytorch_ntm": "softmachine.machines.ntm.pytorch_ntm",
-    "get_recipe": "softmachine.recipes",
+    "experiments": "softmachine.experiments",
+    "get_recipe": "softmachine.recipes.registry",
     "load_trace": "softmachine.traces.file",
+    "machines": "softmachine.machines",
     "open_population": "softmachine.experiments.population",
+    "programs": "softmachine.programs",
+    "recipes": "softmachine.recipes",
     "record": "softmachine.traces.recording",
     "run_batch": "softmachine.running.loop",
-    "run_hard": "softmachine.machines.nram.hard",
     "score_batch": "softmachine.running.scoring",
-    "split_trainable": "softmachine.machines.machine",
-    "to_pytorch_ntm": "softmachine.machines.ntm.pytorch_ntm",
+    "tasks": "softmachine.tasks",
     "trace": "softmachine.traces.making",
+    "traces": "softmachine.traces",
     "train": "softmachine.training.trainer",
     "train_members": "softmachine.training.trainer",
     "use_all_cores": "softmachine.running.devices",
     "use_compilation_cache": "softmachine.core.compilation_cache",
     "with_test_options": "softmachine.running.generalization",
+    "zoo": "softmachine.zoo",
 }
+"""Public names, and the modules that have them."""
 
-__all__ = ["__version__", *_HOMES]  # noqa: PLE0604
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name from its home."""
-    if name == "zoo":
-        return importlib.import_module("softmachine.zoo")
-    if name not in _HOMES:
-        raise AttributeError(f"module 'softmachine' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """Return all public names, so that an editor's completion finds them before their use."""
-    return sorted({*globals(), *__all__, "zoo"})
+if TYPE_CHECKING:
+    from softmachine import experiments as experiments
+    from softmachine import machines as machines
+    from softmachine import programs as programs
+    from softmachine import recipes as recipes
+    from softmachine import tasks as tasks
+    from softmachine import traces as traces
+    from softmachine import zoo as zoo
+    from softmachine.core.compilation_cache import (
+        use_compilation_cache as use_compilation_cache,
+    )
+    from softmachine.core.errors import SoftmachineError as SoftmachineError
+    from softmachine.experiments.experiment import Experiment as Experiment
+    from softmachine.experiments.experiment import TrainingConfig as TrainingConfig
+    from softmachine.experiments.population import create_population as create_population
+    from softmachine.experiments.population import open_population as open_population
+    from softmachine.experiments.runs import Run as Run
+    from softmachine.recipes.registry import get_recipe as get_recipe
+    from softmachine.running.devices import use_all_cores as use_all_cores
+    from softmachine.running.generalization import evaluate as evaluate
+    from softmachine.running.generalization import with_test_options as with_test_options
+    from softmachine.running.loop import run_batch as run_batch
+    from softmachine.running.scoring import score_batch as score_batch
+    from softmachine.traces.file import load_trace as load_trace
+    from softmachine.traces.making import trace as trace
+    from softmachine.traces.recording import record as record
+    from softmachine.training.trainer import train as train
+    from softmachine.training.trainer import train_members as train_members
+else:
+    __getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -13,9 +13,10 @@ from rich.table import Table
 import softmachine
 from softmachine import zoo
 from softmachine.core.compilation_cache import VARIABLE, cache_size, use_compilation_cache
+from softmachine.core.errors import SoftmachineError
 from softmachine.experiments.experiment import TrainingConfig
 from softmachine.experiments.serialization import experiment_from_json
-from softmachine.recipes import RECIPES
+from softmachine.recipes.registry import RECIPES, describe_recipe, get_recipe
 from softmachine.running.devices import use_all_cores
 from softmachine.zoo.models import HOME, read_model
 
@@ -35,13 +36,20 @@ def list_recipes(all_of_them: bool) -> None:
     """Print recipes by what they train, with the sizes and the length of their training."""
     names = [name for name in RECIPES if all_of_them or not name.startswith(PAPERS)]
     groups: dict[str, list[Row]] = {}
+    unusable = []
     for name in names:
-        training = RECIPES[name]().training
+        try:
+            training = get_recipe(name).training
+        except SoftmachineError as error:  # another package's: the others can be listed
+            unusable.append(str(error))
+            continue
         title, told = _place(name, groups)
         columns = (_sizes(training), f"{training.max_sequences:,}")
         groups.setdefault(title, []).append(Row(name, told, columns))
     _print(groups, ("recipe", "", "sizes", "sequences"))
     print("Sizes are those trained on; sequences are the most that one training takes.")
+    for message in unusable:
+        print(f"Not listed: {message}")
     if more := len(RECIPES) - len(names):
         print(f"{more} more have the papers' own settings: softmachine recipes --all")
     print("Start with:  softmachine train ntm-copy")
@@ -82,8 +90,7 @@ def _place(recipe: str, groups: dict[str, list[Row]]) -> tuple[str, str]:
     """
     if recipe not in RECIPES:
         return "others", recipe
-    text = (RECIPES[recipe].__doc__ or "").splitlines()[0].rstrip(".")
-    machine, _, what = text.partition(": ")
+    machine, _, what = describe_recipe(recipe).partition(": ")
     if recipe.startswith(f"{PAPERS}nram"):
         return "as in the paper of the NRAM (Kurach et al. 2016)", what
     if recipe.startswith(PAPERS):
@@ -94,7 +101,7 @@ def _place(recipe: str, groups: dict[str, list[Row]]) -> tuple[str, str]:
         return "NRAM: programs on a memory of integers", what
     task = recipe.removeprefix("ntm-").removeprefix("ff-").removeprefix("lstm-")
     same = (title for title in groups if title.startswith(f"{task}: "))
-    return next(same, f"{task}: {what}"), machine
+    return next(same, f"{task}: {what}" if what else task), machine
 
 
 def _sizes(training: TrainingConfig) -> str:

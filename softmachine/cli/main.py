@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import sys
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import tyro
@@ -29,6 +31,10 @@ from softmachine.core.errors import SoftmachineError, close_names
 
 Directory = Annotated[str, arg(metavar="RUN")]
 Source = Annotated[str, arg(metavar="RUN|zoo:NAME")]
+
+OfTheMachine = Annotated[Mapping[str, Any], tyro.conf.Suppress]
+"""What is changed about a machine for a test: fields of its own test options."""
+NO_CHANGES: Mapping[str, Any] = MappingProxyType({})
 
 app = tyro.extras.SubcommandApp()
 
@@ -164,13 +170,14 @@ def evaluate(
     sequences: Count = 1000,
     seed: Natural = 0,
     memory_rows: Count | None = None,
-    hard: bool = False,
-    wrap: bool = True,
-    sharpening_factor: Positive = 1.0,
     task: tuple[str, ...] = (),
     json: bool = False,
+    *,
+    machine: OfTheMachine = NO_CHANGES,
 ) -> None:
     """Score the best machine of a run, of each member of a population, or of the zoo.
+
+    Machines have options of their own: softmachine evaluate RUN --help shows them.
 
     Args:
         run: directory of a run or a population, or zoo:NAME.
@@ -178,15 +185,13 @@ def evaluate(
         sequences: number of sequences per size.
         seed: random seed of the sequences.
         memory_rows: grow the memory to this many rows first.
-        hard: attend to the most likely row alone.
-        wrap: whether shifts go around the ends of the memory.
-        sharpening_factor: multiplies how strongly weightings are sharpened.
         task: fields of the task to change, such as repeats=[20,20].
         json: print one JSON object per machine instead of a table.
+        machine: how this machine can be tested otherwise than it was trained.
     """
-    from softmachine.cli.scoring import TestOptions, evaluate_source
+    from softmachine.cli.scoring import Changes, evaluate_source
 
-    options = TestOptions(memory_rows, hard, wrap, sharpening_factor, task)
+    options = Changes(memory_rows, task, machine)
     evaluate_source(run, sizes, sequences, seed, options, as_json=json)
 
 
@@ -198,12 +203,13 @@ def plot(
     seed: Natural = 0,
     out: str | None = None,
     memory_rows: Count | None = None,
-    hard: bool = False,
-    wrap: bool = True,
-    sharpening_factor: Positive = 1.0,
     task: tuple[str, ...] = (),
+    *,
+    machine: OfTheMachine = NO_CHANGES,
 ) -> None:
     """Draw figures: one machine in detail, or populations and baselines side by side.
+
+    Machines have options of their own: softmachine plot RUN --help shows them.
 
     Args:
         runs: directories of runs or populations, or zoo:NAME.
@@ -211,14 +217,12 @@ def plot(
         seed: random seed of the example and of the test sequences.
         out: directory for the figures, that of the first run by default.
         memory_rows: grow the memory to this many rows first.
-        hard: attend to the most likely row alone.
-        wrap: whether shifts go around the ends of the memory.
-        sharpening_factor: multiplies how strongly weightings are sharpened.
         task: fields of the task to change, such as repeats=[20,20].
+        machine: how this machine can be tested otherwise than it was trained.
     """
-    from softmachine.cli.scoring import TestOptions, plot_sources
+    from softmachine.cli.scoring import Changes, plot_sources
 
-    options = TestOptions(memory_rows, hard, wrap, sharpening_factor, task)
+    options = Changes(memory_rows, task, machine)
     plot_sources(runs, size, seed, None if out is None else Path(out), options)
 
 
@@ -281,12 +285,13 @@ def trace(
     every: Count = 1,
     fields: tuple[str, ...] | None = None,
     memory_rows: Count | None = None,
-    hard: bool = False,
-    wrap: bool = True,
-    sharpening_factor: Positive = 1.0,
     task: tuple[str, ...] = (),
+    *,
+    machine: OfTheMachine = NO_CHANGES,
 ) -> None:
     """Write what a machine does on one example, step by step; see docs/traces.md.
+
+    Machines have options of their own: softmachine trace RUN --help shows them.
 
     Args:
         run: directory of a run, or zoo:NAME.
@@ -297,15 +302,13 @@ def trace(
         every: keep each so many-th step, and the last.
         fields: what to keep of each step, such as memory weightings; all by default.
         memory_rows: grow the memory to this many rows first.
-        hard: attend to the most likely row alone.
-        wrap: whether shifts go around the ends of the memory.
-        sharpening_factor: multiplies how strongly weightings are sharpened.
         task: fields of the task to change, such as repeats=[20,20].
+        machine: how this machine can be tested otherwise than it was trained.
     """
-    from softmachine.cli.scoring import TestOptions
+    from softmachine.cli.scoring import Changes
     from softmachine.cli.viewing import write_trace
 
-    options = TestOptions(memory_rows, hard, wrap, sharpening_factor, task)
+    options = Changes(memory_rows, task, machine)
     own = None if input is None else Path(input)
     write_trace(run, Path(out), size, seed, own, every, fields, options)
 
@@ -469,4 +472,25 @@ def _parse_command(name: str, *arguments: str) -> Callable[[], None]:
         raise SoftmachineError(
             f"there is no command {name!r}{close_names(name, COMMANDS) or known}"
         )
-    return one_line_errors(tyro.cli, parsed, args=arguments, prog=f"softmachine {name}")
+    note = ""
+    if "machine" in inspect.signature(parsed).parameters and (source := _source(arguments)):
+        from softmachine.cli.options import flags, with_options
+        from softmachine.cli.sources import experiment_of
+
+        options = experiment_of(source).machine.test_options
+        parsed = with_options(parsed, "machine", options)
+        note = f". The machine of {source} has {flags(options) or 'no options'} of its own"
+    try:
+        return one_line_errors(tyro.cli, parsed, args=arguments, prog=f"softmachine {name}")
+    except SoftmachineError as error:
+        unknown = "Unrecognized options" in str(error)
+        raise SoftmachineError(f"{error}{note if unknown else ''}") from None
+
+
+def _source(arguments: Sequence[str]) -> str | None:
+    """Return the first word that names a machine."""
+    for place, word in enumerate(arguments):
+        alone = place == 0 and not word.startswith("-")
+        if alone or word.startswith("zoo:") or os.path.isdir(word):
+            return word
+    return None

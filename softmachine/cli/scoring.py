@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from rich.console import Console
@@ -16,7 +17,7 @@ from softmachine.cli.sources import Trained, open_runs, open_trained, override_t
 from softmachine.cli.waiting import working
 from softmachine.core.errors import SoftmachineError
 from softmachine.machines.machine import Machine
-from softmachine.recipes import RECIPES
+from softmachine.recipes.registry import RECIPES
 from softmachine.running.devices import use_all_cores
 from softmachine.running.generalization import SizeScore, evaluate, with_test_options
 from softmachine.running.room import check_running
@@ -28,23 +29,18 @@ CURVE_POINTS = (0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 6)
 CURVE_SEQUENCES = 200
 
 
-class TestOptions(NamedTuple):
+class Changes(NamedTuple):
     """What can be changed about a machine and its task for a test."""
 
     memory_rows: int | None = None
-    hard: bool = False
-    wrap: bool = True
-    sharpening_factor: float = 1.0
     task: tuple[str, ...] = ()
+    machine: Mapping[str, Any] = MappingProxyType({})
+    """Those of the machine's own test options that differ from how it was trained."""
 
     def apply(self, trained: Trained) -> tuple[Machine, Task]:
         """Return the machine and the task to test."""
         machine = with_test_options(
-            trained.machine,
-            memory_rows=self.memory_rows,
-            hard=self.hard or None,
-            wrap=None if self.wrap else False,
-            sharpening_factor=None if self.sharpening_factor == 1 else self.sharpening_factor,
+            trained.machine, memory_rows=self.memory_rows, **self.machine
         )
         trained_on = trained.experiment.task
         task = override_task(trained_on, self.task).held_out(larger=True)
@@ -58,12 +54,9 @@ class TestOptions(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """Return the options that differ from those of the training."""
-        defaults = TestOptions()
-        return {
-            name: value
-            for name, value in self._asdict().items()
-            if value != getattr(defaults, name)
-        }
+        rows = {} if self.memory_rows is None else {"memory_rows": self.memory_rows}
+        task = {"task": self.task} if self.task else {}
+        return {**rows, **self.machine, **task}
 
 
 def _widths(task: Task) -> list[int]:
@@ -76,7 +69,7 @@ def evaluate_source(
     sizes: Sequence[int],
     sequences: int,
     seed: int,
-    options: TestOptions,
+    options: Changes,
     *,
     as_json: bool,
 ) -> None:
@@ -106,7 +99,7 @@ def evaluate_source(
 
 
 def plot_sources(
-    sources: Sequence[str], size: int | None, seed: int, out: Path | None, options: TestOptions
+    sources: Sequence[str], size: int | None, seed: int, out: Path | None, options: Changes
 ) -> None:
     """Draw figures and print where they are."""
     from softmachine.evaluation import figures
@@ -183,7 +176,7 @@ def _result(
     machine: Machine,
     scores: Sequence[SizeScore],
     seed: int,
-    options: TestOptions,
+    options: Changes,
 ) -> dict[str, Any]:
     return {
         "machine": trained.name,
@@ -202,7 +195,7 @@ def _figures_directory(source: str, members: Sequence[Trained]) -> Path:
 
 
 def _figures_of_one(
-    trained: Trained, size: int | None, seed: int, options: TestOptions
+    trained: Trained, size: int | None, seed: int, options: Changes
 ) -> dict[str, Any]:
     from softmachine.evaluation import example_figures, figures
 
@@ -243,7 +236,7 @@ def _named(groups: dict[str, list[Trained]]) -> dict[str, list[Trained]]:
 
 
 def _figures_of_many(
-    groups: dict[str, list[Trained]], seed: int, options: TestOptions
+    groups: dict[str, list[Trained]], seed: int, options: Changes
 ) -> dict[str, Any]:
     from softmachine.evaluation import figures
 
@@ -275,7 +268,7 @@ def _figures_of_many(
     return drawn
 
 
-def curve(trained: Trained, options: TestOptions, seed: int) -> list[SizeScore]:
+def curve(trained: Trained, options: Changes, seed: int) -> list[SizeScore]:
     """Score a machine at growing sizes, as far as its memory goes."""
     machine, task = options.apply(trained)
     largest = trained.experiment.training.curriculum.largest

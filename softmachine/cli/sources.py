@@ -15,7 +15,8 @@ from softmachine.experiments.runs import Run
 from softmachine.experiments.serialization import KIND, task_from_json, task_to_json
 from softmachine.machines.machine import Machine
 from softmachine.tasks.task import Task
-from softmachine.zoo import open_model
+from softmachine.zoo.models import experiment_of as zoo_experiment
+from softmachine.zoo.models import open_model
 
 ZOO = "zoo:"
 
@@ -49,6 +50,13 @@ def open_trained(source: str) -> list[Trained]:
         )
         for run in open_runs(source)
     ]
+
+
+def experiment_of(source: str) -> Experiment:
+    """Return what a machine, or the first member of a population, was trained with."""
+    if source.startswith(ZOO):
+        return zoo_experiment(source.removeprefix(ZOO))
+    return open_runs(source)[0].experiment
 
 
 def open_one(source: str) -> Trained:

@@ -27,7 +27,7 @@ from softmachine.experiments.progress import Progress
 from softmachine.experiments.room import check_training
 from softmachine.experiments.runs import Run
 from softmachine.machines.machine import MachineConfig
-from softmachine.recipes import RECIPES, get_recipe
+from softmachine.recipes.registry import describe_recipe, get_recipe
 from softmachine.running.devices import use_all_cores
 from softmachine.running.statistics import wilson_interval
 from softmachine.tasks.task import Task
@@ -86,7 +86,7 @@ def _parse_train(experiment: Experiment, arguments: list[str]) -> Any:
             args=arguments,
             default=defaults,
             prog=f"softmachine train {experiment.recipe}",
-            description=(RECIPES[experiment.recipe].__doc__ or "").splitlines()[0],
+            description=describe_recipe(experiment.recipe),
             config=(tyro.conf.AvoidSubcommands,),
         )
         check_value(Natural | None, options.seed, "--seed")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from softmachine.cli.programs import provenance
-from softmachine.cli.scoring import TestOptions, curve
+from softmachine.cli.scoring import Changes, curve
 from softmachine.cli.sources import ZOO, Trained, open_one
 from softmachine.cli.waiting import working
 from softmachine.core.errors import SoftmachineError, TraceError
@@ -32,7 +32,7 @@ def write_trace(
     own: Path | None,
     every: int,
     fields: Sequence[str] | None,
-    options: TestOptions,
+    options: Changes,
 ) -> None:
     """Write what a machine does on one example, and print how it went."""
     if own is not None and size is not None:
@@ -146,7 +146,7 @@ def write_report(source: str, out: Path | None, seed: int) -> None:
         _commands(source, trained),
     )
     with working(f"Testing {source}") as say:
-        scores = curve(trained, TestOptions(), seed)
+        scores = curve(trained, Changes(), seed)
         say(f"Looking for examples of {source}, drawing")
         text = build_report(subject, scores, seed)
     try:

@@ -27,7 +27,21 @@ class HardForm(Protocol):
 
 
 @runtime_checkable
-class Wired(Protocol):
+class Adjustable(Protocol):
+    """A machine that, once trained, can be tested otherwise: with harder attention, say."""
+
+    @property
+    def test_options(self) -> Any:
+        """What can be changed, as it is now: a small frozen dataclass of the machine's own."""
+        ...
+
+    def with_test_options(self, options: Any) -> Any:
+        """Return the same parameters under such options; ValueError if they cannot be."""
+        ...
+
+
+@runtime_checkable
+class Wired(Adjustable, Protocol):
     """A machine whose steps are circuits of gates: there is a wiring to show."""
 
     config: Any
@@ -36,10 +50,6 @@ class Wired(Protocol):
     @property
     def rows(self) -> Any:
         """Which sources each choice has."""
-        ...
-
-    def with_addressing(self, *, hard: bool) -> Any:
-        """Return the machine with every choice its most likely one alone."""
         ...
 
     def trace_fields(self) -> tuple[Field, ...]:

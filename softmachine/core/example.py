@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from jaxtyping import Array, Int, PyTree
+from jaxtyping import Array, Int
+
+from softmachine.core.pytrees import PyTree
 
 
 class Example(NamedTuple):

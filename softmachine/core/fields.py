@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, PyTree
+from jaxtyping import Array
 
 from softmachine.core.choices import check_fields
+from softmachine.core.pytrees import PyTree
 
 Kind = Literal[
     "bits",

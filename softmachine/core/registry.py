@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
@@ -23,7 +24,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         queue = "queue_machine:QueueConfig"
 
     Files hold the names alone, never places to import from: what a file names is looked up
-    among what is installed.
+    among what is installed. A name of the package's own is never another package's.
     """
 
     def __init__(self, what: str, group: str, table: Mapping[str, str]) -> None:
@@ -37,7 +38,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         self.what, self.group = what, group
         self._table = {name: f"{group}.{place}" for name, place in table.items()}
         self._registered: dict[str, Entry] = {}
-        self._others: dict[str, EntryPoint] | None = None
+        self._others: dict[str, list[EntryPoint]] | None = None
 
     def register(self, name: str) -> Callable[[Named], Named]:
         """Return a decorator that gives a class or a function its name.
@@ -59,18 +60,28 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
 
         return named
 
+    def homes(self) -> dict[str, str]:
+        """Return the module of each class or function of the package's own, by its name."""
+        places = (place.split(":") for place in self._table.values())
+        return {attribute: module for module, attribute in places}
+
     def name_of(self, entry: Any) -> str:
         """Return the name of an entry; SoftmachineError if it has none."""
         place = _place(entry)
         for name, found in self._table.items():
             if found == place:
                 return name
+        # What another process finds comes before what it would have to import first.
+        for name, points in self._entry_points().items():
+            if [point.value for point in points] == [place]:
+                return name
         for name, found in self._registered.items():
             if found is entry:
                 return name
         for name in self._entry_points():
-            if self[name] is entry:
-                return name
+            with contextlib.suppress(SoftmachineError):  # another package's fault
+                if self[name] is entry:
+                    return name
         raise SoftmachineError(
             f"{place} has no name that a file could hold: register it as a {self.what}, or do "
             "without a Run: evaluate, record and a training loop of your own work with it"
@@ -108,15 +119,21 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         own = name in self._table or name in self._registered
         return own or name in self._entry_points()
 
-    def _entry_points(self) -> dict[str, EntryPoint]:
+    def _entry_points(self) -> dict[str, list[EntryPoint]]:
         if self._others is None:
-            found = entry_points(group=self.group)
-            self._others = {
-                point.name: point for point in found if point.name not in self._table
-            }
+            self._others = {}
+            for point in entry_points(group=self.group):
+                if point.name not in self._table:
+                    self._others.setdefault(point.name, []).append(point)
         return self._others
 
-    def _loaded(self, point: EntryPoint) -> Entry:
+    def _loaded(self, points: list[EntryPoint]) -> Entry:
+        point, *others = points
+        if others:
+            places = " and ".join(point.value for point in points)
+            raise SoftmachineError(
+                f"several installed packages have a {self.what} {point.name!r}: {places}"
+            )
         try:
             return point.load()
         except Exception as error:

@@ -1,1 +1,65 @@
 """Machines: one paper, one file or folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from softmachine.core.lazy import lazy_names
+from softmachine.machines.registry import MACHINES as MACHINES
+
+_HOMES = MACHINES.homes() | {
+    "Buffer": "softmachine.machines.machine",
+    "Controller": "softmachine.machines.parts.controllers",
+    "ControllerConfig": "softmachine.machines.parts.controllers",
+    "Field": "softmachine.core.fields",
+    "Gate": "softmachine.machines.nram.gates",
+    "Linear": "softmachine.machines.parts.linear",
+    "LoopLinear": "softmachine.machines.parts.linear",
+    "Machine": "softmachine.machines.machine",
+    "MachineConfig": "softmachine.machines.machine",
+    "NRAM": "softmachine.machines.nram.nram",
+    "NRAMControllerConfig": "softmachine.machines.nram.controller",
+    "NRAMTestOptions": "softmachine.machines.nram.nram",
+    "NTMTestOptions": "softmachine.machines.ntm.ntm",
+    "NTM": "softmachine.machines.ntm.ntm",
+    "NTM_PRESETS": "softmachine.machines.ntm.ntm",
+    "Recurrent": "softmachine.machines.recurrent",
+    "from_pytorch_ntm": "softmachine.machines.ntm.pytorch_ntm",
+    "glorot": "softmachine.machines.parts.linear",
+    "parameter_count": "softmachine.machines.machine",
+    "run_hard": "softmachine.machines.nram.hard",
+    "split_trainable": "softmachine.machines.machine",
+    "to_pytorch_ntm": "softmachine.machines.ntm.pytorch_ntm",
+}
+"""Public names, and the modules that have them."""
+
+if TYPE_CHECKING:
+    from softmachine.core.fields import Field as Field
+    from softmachine.machines.machine import Buffer as Buffer
+    from softmachine.machines.machine import Machine as Machine
+    from softmachine.machines.machine import MachineConfig as MachineConfig
+    from softmachine.machines.machine import parameter_count as parameter_count
+    from softmachine.machines.machine import split_trainable as split_trainable
+    from softmachine.machines.nram.controller import (
+        NRAMControllerConfig as NRAMControllerConfig,
+    )
+    from softmachine.machines.nram.gates import Gate as Gate
+    from softmachine.machines.nram.hard import run_hard as run_hard
+    from softmachine.machines.nram.nram import NRAM as NRAM
+    from softmachine.machines.nram.nram import NRAMConfig as NRAMConfig
+    from softmachine.machines.nram.nram import NRAMTestOptions as NRAMTestOptions
+    from softmachine.machines.ntm.ntm import NTM as NTM
+    from softmachine.machines.ntm.ntm import NTM_PRESETS as NTM_PRESETS
+    from softmachine.machines.ntm.ntm import NTMConfig as NTMConfig
+    from softmachine.machines.ntm.ntm import NTMTestOptions as NTMTestOptions
+    from softmachine.machines.ntm.pytorch_ntm import from_pytorch_ntm as from_pytorch_ntm
+    from softmachine.machines.ntm.pytorch_ntm import to_pytorch_ntm as to_pytorch_ntm
+    from softmachine.machines.parts.controllers import Controller as Controller
+    from softmachine.machines.parts.controllers import ControllerConfig as ControllerConfig
+    from softmachine.machines.parts.linear import Linear as Linear
+    from softmachine.machines.parts.linear import LoopLinear as LoopLinear
+    from softmachine.machines.parts.linear import glorot as glorot
+    from softmachine.machines.recurrent import Recurrent as Recurrent
+    from softmachine.machines.recurrent import RecurrentConfig as RecurrentConfig
+else:
+    __getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -7,9 +7,10 @@ from typing import Any
 
 import equinox as eqx
 import jax
-from jaxtyping import Array, PRNGKeyArray, PyTree
+from jaxtyping import Array, PRNGKeyArray
 
 from softmachine.core.fields import Field, named_leaves
+from softmachine.core.pytrees import PyTree
 
 State = Any
 """A machine's own pytree, one example's."""
@@ -75,6 +76,16 @@ class MachineConfig(abc.ABC):
     `softmachine.machines.registry.machine`.
     """
 
+    @property
+    def test_options(self) -> Any:
+        """What a trained machine can be tested with otherwise, as it is in this one.
+
+        A small frozen dataclass of the machine's own, whose fields `evaluate` and other
+        commands take as options; see `softmachine.core.capabilities.Adjustable`. None if
+        there is nothing.
+        """
+        return None
+
     @abc.abstractmethod
     def build(self, input_size: int, output_size: int, *, key: PRNGKeyArray) -> Machine:
         """Return a machine with first parameters.
@@ -113,20 +124,6 @@ class Machine(eqx.Module):
         Raises ValueError if it has none, or if they cannot be changed.
         """
         raise ValueError(f"{type(self).__name__} has no memory whose rows could be {rows}")
-
-    def with_addressing(
-        self,
-        *,
-        hard: bool | None = None,
-        wrap: bool | None = None,
-        sharpening_factor: float | None = None,
-    ) -> Machine:
-        """Return the same parameters under other addressing; see `NTM.with_addressing`.
-
-        Raises ValueError if the machine has no such addressing.
-        """
-        del hard, wrap, sharpening_factor
-        raise ValueError(f"{type(self).__name__} has no addressing that could be changed")
 
     @abc.abstractmethod
     def init_state(self, inputs: PyTree, *, key: PRNGKeyArray | None = None) -> State:

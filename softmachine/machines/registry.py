@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from softmachine.core.registry import Registry
-from softmachine.machines.machine import MachineConfig
+
+if TYPE_CHECKING:
+    # The names are to be had without JAX.
+    from softmachine.machines.machine import MachineConfig
 
 MACHINES: Registry[type[MachineConfig]] = Registry(
     "machine",

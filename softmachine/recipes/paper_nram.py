@@ -10,8 +10,6 @@ criterion of the curriculum are ours, and to be searched, as the authors did.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from softmachine.experiments.curricula import Growing
 from softmachine.experiments.experiment import (
     Experiment,
@@ -37,57 +35,85 @@ from softmachine.tasks.memories.lists import ListK, ListSearch
 from softmachine.tasks.memories.trees import WalkBST
 from softmachine.tasks.memory import MemoryTask
 
-TASKS: dict[str, tuple[MemoryTask, int, int]] = {
-    "access": (Access(), 20, 1),
-    "increment": (Increment(), 15, 1),
-    "copy": (MemoryCopy(), 15, 1),
-    "reverse": (Reverse(), 15, 1),
-    "swap": (Swap(), 20, 2),
-    "permutation": (Permutation(), 6, 2),
-    "list-k": (ListK(), 10, 2),
-    "list-search": (ListSearch(), 6, 2),
-    "merge": (Merge(), 10, 2),
-    "walk-bst": (WalkBST(), 10, 2),
-}
-"""Task, largest size trained on, rounds of the fourteen gates."""
-
 BATCH = 32
 MAX_UPDATES = 30_000
 
 
-def _recipe(name: str) -> Callable[[], Experiment]:
-    task, largest, rounds = TASKS[name]
-
-    def recipe() -> Experiment:
-        return Experiment(
-            recipe=f"paper-nram-{name}",
-            task=task,
-            machine=NRAMConfig(gates=PAPER_GATES * rounds),
-            training=TrainingConfig(
-                batch=BATCH,
-                max_sequences=MAX_UPDATES * BATCH,
-                optimizer=OptimizerConfig(learning_rate=1e-3),
-                curriculum=Growing(
-                    smallest=task.smallest,
-                    largest=largest,
-                    start=task.smallest,
-                    threshold=0.05,
-                    patience=50,
-                    forward=0.1,
-                    back=0.25,
-                    overshoot=0.5,
-                ),
-                objective=NRAMLoss(per_cell=False),
-                gradient_noise=0.3**0.5,
-                search=Search(learning_rate=(1e-4, 1e-2), entropy_bonus=(1e-3, 1.0)),
-                solved=SolvedConfig(sequences=128, bits=None, test=SolvedTest()),
-                validate_every=100 * BATCH,
-                checkpoint_every=500 * BATCH,
+def _experiment(recipe: str, task: MemoryTask, largest: int, rounds: int) -> Experiment:
+    """Return the training of a task up to a size, with rounds of the fourteen gates."""
+    return Experiment(
+        recipe=recipe,
+        task=task,
+        machine=NRAMConfig(gates=PAPER_GATES * rounds),
+        training=TrainingConfig(
+            batch=BATCH,
+            max_sequences=MAX_UPDATES * BATCH,
+            optimizer=OptimizerConfig(learning_rate=1e-3),
+            curriculum=Growing(
+                smallest=task.smallest,
+                largest=largest,
+                start=task.smallest,
+                threshold=0.05,
+                patience=50,
+                forward=0.1,
+                back=0.25,
+                overshoot=0.5,
             ),
-        )
+            objective=NRAMLoss(per_cell=False),
+            gradient_noise=0.3**0.5,
+            search=Search(learning_rate=(1e-4, 1e-2), entropy_bonus=(1e-3, 1.0)),
+            solved=SolvedConfig(sequences=128, bits=None, test=SolvedTest()),
+            validate_every=100 * BATCH,
+            checkpoint_every=500 * BATCH,
+        ),
+    )
 
-    recipe.__doc__ = f"NRAM as in the paper of Kurach et al. 2016: {name}."
-    return recipe
+
+def paper_nram_access() -> Experiment:
+    """NRAM as in the paper of Kurach et al. 2016: access."""
+    return _experiment("paper-nram-access", Access(), largest=20, rounds=1)
 
 
-RECIPES = {f"paper-nram-{name}": _recipe(name) for name in TASKS}
+def paper_nram_increment() -> Experiment:
+    """NRAM as in the paper of Kurach et al. 2016: increment."""
+    return _experiment("paper-nram-increment", Increment(), largest=15, rounds=1)
+
+
+def paper_nram_copy() -> Experiment:
+    """NRAM as in the paper of Kurach et al. 2016: copy."""
+    return _experiment("paper-nram-copy", MemoryCopy(), largest=15, rounds=1)
+
+
+def paper_nram_reverse() -> Experiment:
+    """NRAM as in the paper of Kurach et al. 2016: reverse."""
+    return _experiment("paper-nram-reverse", Reverse(), largest=15, rounds=1)
+
+
+def paper_nram_swap() -> Experiment:
+    """NRAM as in the paper of Kurach et al. 2016: swap."""
+    return _experiment("paper-nram-swap", Swap(), largest=20, rounds=2)
+
+
+def paper_nram_permutation() -> Experiment:
+    """NRAM as in the paper of Kurach et al. 2016: permutation."""
+    return _experiment("paper-nram-permutation", Permutation(), largest=6, rounds=2)
+
+
+def paper_nram_list_k() -> Experiment:
+    """NRAM as in the paper of Kurach et al. 2016: list-k."""
+    return _experiment("paper-nram-list-k", ListK(), largest=10, rounds=2)
+
+
+def paper_nram_list_search() -> Experiment:
+    """NRAM as in the paper of Kurach et al. 2016: list-search."""
+    return _experiment("paper-nram-list-search", ListSearch(), largest=6, rounds=2)
+
+
+def paper_nram_merge() -> Experiment:
+    """NRAM as in the paper of Kurach et al. 2016: merge."""
+    return _experiment("paper-nram-merge", Merge(), largest=10, rounds=2)
+
+
+def paper_nram_walk_bst() -> Experiment:
+    """NRAM as in the paper of Kurach et al. 2016: walk-bst."""
+    return _experiment("paper-nram-walk-bst", WalkBST(), largest=10, rounds=2)

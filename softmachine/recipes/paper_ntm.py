@@ -9,7 +9,7 @@ machine was trained at most; here these are 1, learned, and as far as its curves
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from typing import NamedTuple
 
 from softmachine.experiments.curricula import Uniform
 from softmachine.experiments.experiment import (
@@ -29,13 +29,44 @@ from softmachine.tasks.sequences.priority_sort import PrioritySort
 from softmachine.tasks.sequences.repeat_copy import RepeatCopy
 from softmachine.tasks.task import Task
 
-TASKS: dict[str, tuple[Task, Uniform, SolvedConfig | None]] = {
-    "copy": (Copy(), Uniform(smallest=1, largest=20), SolvedConfig()),
-    "repeat-copy": (RepeatCopy(), Uniform(smallest=1, largest=10), SolvedConfig()),
-    "recall": (AssociativeRecall(), Uniform(smallest=2, largest=6), SolvedConfig()),
-    "ngrams": (NGrams(), Uniform(smallest=200, largest=200), None),
-    "sort": (PrioritySort(), Uniform(smallest=16, largest=16), None),
-}
+
+class _Row(NamedTuple):
+    """What the rows of one task have in common."""
+
+    task: Task
+    curriculum: Uniform
+    solved: SolvedConfig | None
+
+
+COPY = _Row(Copy(), Uniform(smallest=1, largest=20), SolvedConfig())
+REPEAT_COPY = _Row(RepeatCopy(), Uniform(smallest=1, largest=10), SolvedConfig())
+RECALL = _Row(AssociativeRecall(), Uniform(smallest=2, largest=6), SolvedConfig())
+NGRAMS = _Row(NGrams(), Uniform(smallest=200, largest=200), None)
+SORT = _Row(PrioritySort(), Uniform(smallest=16, largest=16), None)
+
+
+def _experiment(
+    recipe: str, row: _Row, machine: MachineConfig, learning_rate: float
+) -> Experiment:
+    return Experiment(
+        recipe=recipe,
+        task=row.task,
+        machine=machine,
+        training=TrainingConfig(
+            batch=1,
+            max_sequences=1_000_000,
+            optimizer=OptimizerConfig(
+                kind="graves-rmsprop",
+                learning_rate=learning_rate,
+                clip_value=10.0,
+                clip_norm=None,
+            ),
+            curriculum=row.curriculum,
+            solved=row.solved,
+            validate_every=20_000,
+            checkpoint_every=20_000,
+        ),
+    )
 
 
 def _ntm(heads: int, controller: ControllerConfig) -> NTMConfig:
@@ -56,60 +87,78 @@ def _baseline(hidden: int) -> RecurrentConfig:
     return RecurrentConfig(controller=_lstm(hidden, layers=3))
 
 
-MACHINES: dict[str, tuple[MachineConfig, float]] = {
-    "ntm-ff-copy": (_ntm(1, _feedforward(100)), 1e-4),
-    "ntm-ff-repeat-copy": (_ntm(1, _feedforward(100)), 1e-4),
-    "ntm-ff-recall": (_ntm(4, _feedforward(256)), 1e-4),
-    "ntm-ff-ngrams": (_ntm(1, _feedforward(100)), 3e-5),
-    "ntm-ff-sort": (_ntm(8, _feedforward(512)), 3e-5),
-    "ntm-copy": (_ntm(1, _lstm(100)), 1e-4),
-    "ntm-repeat-copy": (_ntm(1, _lstm(100)), 1e-4),
-    "ntm-recall": (_ntm(1, _lstm(100)), 1e-4),
-    "ntm-ngrams": (_ntm(1, _lstm(100)), 3e-5),
-    "ntm-sort": (_ntm(5, _lstm(100, layers=2)), 3e-5),
-    "lstm-copy": (_baseline(256), 3e-5),
-    "lstm-repeat-copy": (_baseline(512), 3e-5),
-    "lstm-recall": (_baseline(256), 1e-4),
-    "lstm-ngrams": (_baseline(128), 1e-4),
-    "lstm-sort": (_baseline(128), 3e-5),
-}
-"""Machine and learning rate of each row of each table."""
-
-KINDS = {
-    "ntm-ff": "NTM with a feed-forward controller",
-    "ntm": "NTM with an LSTM controller",
-    "lstm": "Three LSTM layers without a memory",
-}
+def paper_ntm_ff_copy() -> Experiment:
+    """NTM with a feed-forward controller, as in the tables of Graves et al. 2014."""
+    return _experiment("paper-ntm-ff-copy", COPY, _ntm(1, _feedforward(100)), 1e-4)
 
 
-def _recipe(name: str) -> Callable[[], Experiment]:
-    kind = next(kind for kind in KINDS if name.startswith(f"{kind}-"))
-    task, curriculum, solved = TASKS[name.removeprefix(f"{kind}-")]
-    machine, learning_rate = MACHINES[name]
-
-    def recipe() -> Experiment:
-        return Experiment(
-            recipe=f"paper-{name}",
-            task=task,
-            machine=machine,
-            training=TrainingConfig(
-                batch=1,
-                max_sequences=1_000_000,
-                optimizer=OptimizerConfig(
-                    kind="graves-rmsprop",
-                    learning_rate=learning_rate,
-                    clip_value=10.0,
-                    clip_norm=None,
-                ),
-                curriculum=curriculum,
-                solved=solved,
-                validate_every=20_000,
-                checkpoint_every=20_000,
-            ),
-        )
-
-    recipe.__doc__ = f"{KINDS[kind]}, as in the tables of Graves et al. 2014."
-    return recipe
+def paper_ntm_ff_repeat_copy() -> Experiment:
+    """NTM with a feed-forward controller, as in the tables of Graves et al. 2014."""
+    return _experiment(
+        "paper-ntm-ff-repeat-copy", REPEAT_COPY, _ntm(1, _feedforward(100)), 1e-4
+    )
 
 
-RECIPES = {f"paper-{name}": _recipe(name) for name in MACHINES}
+def paper_ntm_ff_recall() -> Experiment:
+    """NTM with a feed-forward controller, as in the tables of Graves et al. 2014."""
+    return _experiment("paper-ntm-ff-recall", RECALL, _ntm(4, _feedforward(256)), 1e-4)
+
+
+def paper_ntm_ff_ngrams() -> Experiment:
+    """NTM with a feed-forward controller, as in the tables of Graves et al. 2014."""
+    return _experiment("paper-ntm-ff-ngrams", NGRAMS, _ntm(1, _feedforward(100)), 3e-5)
+
+
+def paper_ntm_ff_sort() -> Experiment:
+    """NTM with a feed-forward controller, as in the tables of Graves et al. 2014."""
+    return _experiment("paper-ntm-ff-sort", SORT, _ntm(8, _feedforward(512)), 3e-5)
+
+
+def paper_ntm_copy() -> Experiment:
+    """NTM with an LSTM controller, as in the tables of Graves et al. 2014."""
+    return _experiment("paper-ntm-copy", COPY, _ntm(1, _lstm(100)), 1e-4)
+
+
+def paper_ntm_repeat_copy() -> Experiment:
+    """NTM with an LSTM controller, as in the tables of Graves et al. 2014."""
+    return _experiment("paper-ntm-repeat-copy", REPEAT_COPY, _ntm(1, _lstm(100)), 1e-4)
+
+
+def paper_ntm_recall() -> Experiment:
+    """NTM with an LSTM controller, as in the tables of Graves et al. 2014."""
+    return _experiment("paper-ntm-recall", RECALL, _ntm(1, _lstm(100)), 1e-4)
+
+
+def paper_ntm_ngrams() -> Experiment:
+    """NTM with an LSTM controller, as in the tables of Graves et al. 2014."""
+    return _experiment("paper-ntm-ngrams", NGRAMS, _ntm(1, _lstm(100)), 3e-5)
+
+
+def paper_ntm_sort() -> Experiment:
+    """NTM with an LSTM controller, as in the tables of Graves et al. 2014."""
+    return _experiment("paper-ntm-sort", SORT, _ntm(5, _lstm(100, layers=2)), 3e-5)
+
+
+def paper_lstm_copy() -> Experiment:
+    """Three LSTM layers without a memory, as in the tables of Graves et al. 2014."""
+    return _experiment("paper-lstm-copy", COPY, _baseline(256), 3e-5)
+
+
+def paper_lstm_repeat_copy() -> Experiment:
+    """Three LSTM layers without a memory, as in the tables of Graves et al. 2014."""
+    return _experiment("paper-lstm-repeat-copy", REPEAT_COPY, _baseline(512), 3e-5)
+
+
+def paper_lstm_recall() -> Experiment:
+    """Three LSTM layers without a memory, as in the tables of Graves et al. 2014."""
+    return _experiment("paper-lstm-recall", RECALL, _baseline(256), 1e-4)
+
+
+def paper_lstm_ngrams() -> Experiment:
+    """Three LSTM layers without a memory, as in the tables of Graves et al. 2014."""
+    return _experiment("paper-lstm-ngrams", NGRAMS, _baseline(128), 1e-4)
+
+
+def paper_lstm_sort() -> Experiment:
+    """Three LSTM layers without a memory, as in the tables of Graves et al. 2014."""
+    return _experiment("paper-lstm-sort", SORT, _baseline(128), 3e-5)

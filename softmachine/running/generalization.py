@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from softmachine.core.capabilities import HardForm
+from softmachine.core.capabilities import Adjustable, HardForm
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.specs.spec import mean
 from softmachine.machines.machine import Machine
 from softmachine.running.room import check_memory_rows, check_running
 from softmachine.running.scoring import BATCH, build_scorer
 from softmachine.tasks.task import Task
+
+M = TypeVar("M", bound=Machine)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -97,35 +100,53 @@ def evaluate(
 
 
 def with_test_options(
-    machine: Machine,
+    machine: M,
     *,
     memory_rows: int | None = None,
-    hard: bool | None = None,
-    wrap: bool | None = None,
-    sharpening_factor: float | None = None,
-) -> Machine:
-    """Return a trained machine as it is to be tested; None leaves a choice as it is.
+    **changes: Any,
+) -> M:
+    """Return a trained machine as it is to be tested; what is not named stays as it is.
 
     Arguments:
         machine: the machine.
         memory_rows: number of memory rows.
-        hard: whether heads attend to their most likely row alone.
-        wrap: whether shifts go around the ends of the memory.
-        sharpening_factor: multiplies how strongly weightings are sharpened.
+        changes: fields of the machine's own test options, such as ``hard=True``.
 
     Raises:
-        SoftmachineError: the machine has no such choice.
+        SoftmachineError: the machine has no such option, or not with that value.
+
+    >>> import jax
+    >>> from softmachine.machines.ntm.ntm import NTMConfig
+    >>> machine = NTMConfig(memory_rows=4).build(2, 2, key=jax.random.key(0))
+    >>> with_test_options(machine, hard=True).test_options
+    NTMTestOptions(hard=True, wrap=True, sharpening_factor=1.0)
+    >>> with_test_options(machine, soft=True)
+    Traceback (most recent call last):
+    softmachine.core.errors.SoftmachineError: NTM has no test option 'soft': it has hard, wrap,
+    sharpening_factor
     """
-    addressing = {"hard": hard, "wrap": wrap, "sharpening_factor": sharpening_factor}
+    options = machine.test_options if isinstance(machine, Adjustable) else None
+    check_test_options(type(machine).__name__, options, changes)
     try:
         if memory_rows is not None:
             check_memory_rows(machine, memory_rows)
-            machine = machine.with_memory_rows(memory_rows)
-        if any(choice is not None for choice in addressing.values()):
-            machine = machine.with_addressing(**addressing)
+            machine = cast("M", machine.with_memory_rows(memory_rows))
+        if changes:
+            assert isinstance(machine, Adjustable)
+            options = dataclasses.replace(machine.test_options, **changes)
+            machine = machine.with_test_options(options)
     except ValueError as error:
         raise SoftmachineError(str(error)) from error
     return machine
+
+
+def check_test_options(machine: str, options: Any, names: Iterable[str]) -> None:
+    """Raise SoftmachineError, naming those there are, for names of no field of the options."""
+    known = [] if options is None else [field.name for field in dataclasses.fields(options)]
+    for name in names:
+        if name not in known:
+            has = f": it has {', '.join(known)}" if known else ", nor any other"
+            raise SoftmachineError(f"{machine} has no test option {name!r}{has}")
 
 
 def _shortest(value: Float[Array, ""]) -> float:

@@ -9,8 +9,9 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int, Key, PyTree
+from jaxtyping import Array, Int, Key
 
+from softmachine.core.pytrees import PyTree
 from softmachine.machines.machine import Machine, check_shape, split_trainable
 from softmachine.machines.packed import Packed, packed_form
 from softmachine.machines.parts.linear import (

@@ -11,10 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Float, Int, Key, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 
 from softmachine.core import compiling
 from softmachine.core.capabilities import HardForm
+from softmachine.core.pytrees import PyTree
 from softmachine.core.specs.cells import Cells
 from softmachine.core.specs.spec import Metrics
 from softmachine.machines.machine import Machine

@@ -1,1 +1,63 @@
 """Tasks: one family a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from softmachine.core.lazy import lazy_names
+from softmachine.tasks.registry import TASKS as TASKS
+
+_HOMES = TASKS.homes() | {
+    "Bits": "softmachine.core.specs.bits",
+    "Cells": "softmachine.core.specs.cells",
+    "Example": "softmachine.core.example",
+    "Last": "softmachine.core.specs.spec",
+    "MemoryTask": "softmachine.tasks.memory",
+    "PaperTest": "softmachine.tasks.published",
+    "SequenceTask": "softmachine.tasks.task",
+    "Spec": "softmachine.core.specs.spec",
+    "Stream": "softmachine.core.specs.spec",
+    "StringTask": "softmachine.tasks.languages.strings",
+    "Sum": "softmachine.core.specs.spec",
+    "Symbols": "softmachine.core.specs.symbols",
+    "Task": "softmachine.tasks.task",
+    "Whole": "softmachine.core.specs.spec",
+}
+"""Public names, and the modules that have them."""
+
+if TYPE_CHECKING:
+    from softmachine.core.example import Example as Example
+    from softmachine.core.specs.bits import Bits as Bits
+    from softmachine.core.specs.cells import Cells as Cells
+    from softmachine.core.specs.spec import Last as Last
+    from softmachine.core.specs.spec import Spec as Spec
+    from softmachine.core.specs.spec import Stream as Stream
+    from softmachine.core.specs.spec import Sum as Sum
+    from softmachine.core.specs.spec import Whole as Whole
+    from softmachine.core.specs.symbols import Symbols as Symbols
+    from softmachine.tasks.languages.reverse_string import ReverseString as ReverseString
+    from softmachine.tasks.languages.strings import StringTask as StringTask
+    from softmachine.tasks.memories.arrays import Access as Access
+    from softmachine.tasks.memories.arrays import Increment as Increment
+    from softmachine.tasks.memories.arrays import MemoryCopy as MemoryCopy
+    from softmachine.tasks.memories.arrays import Merge as Merge
+    from softmachine.tasks.memories.arrays import Permutation as Permutation
+    from softmachine.tasks.memories.arrays import Reverse as Reverse
+    from softmachine.tasks.memories.arrays import Swap as Swap
+    from softmachine.tasks.memories.given import Given as Given
+    from softmachine.tasks.memories.lists import ListK as ListK
+    from softmachine.tasks.memories.lists import ListSearch as ListSearch
+    from softmachine.tasks.memories.trees import WalkBST as WalkBST
+    from softmachine.tasks.memory import MemoryTask as MemoryTask
+    from softmachine.tasks.published import PaperTest as PaperTest
+    from softmachine.tasks.sequences.associative_recall import (
+        AssociativeRecall as AssociativeRecall,
+    )
+    from softmachine.tasks.sequences.copy import Copy as Copy
+    from softmachine.tasks.sequences.ngrams import NGrams as NGrams
+    from softmachine.tasks.sequences.priority_sort import PrioritySort as PrioritySort
+    from softmachine.tasks.sequences.repeat_copy import RepeatCopy as RepeatCopy
+    from softmachine.tasks.task import SequenceTask as SequenceTask
+    from softmachine.tasks.task import Task as Task
+else:
+    __getattr__, __dir__ = lazy_names(__name__, _HOMES)

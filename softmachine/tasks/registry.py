@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from softmachine.core.registry import Registry
-from softmachine.tasks.task import Task
+
+if TYPE_CHECKING:
+    # The names are to be had without JAX.
+    from softmachine.tasks.task import Task
 
 TASKS: Registry[type[Task]] = Registry(
     "task",

@@ -10,10 +10,11 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key, PRNGKeyArray, PyTree, Shaped
+from jaxtyping import Array, Float, Int, Key, PRNGKeyArray, Shaped
 
 from softmachine.core import compiling
 from softmachine.core.example import Example as Example
+from softmachine.core.pytrees import PyTree
 from softmachine.core.specs.spec import Metrics, Spec, Stream, Whole
 from softmachine.tasks.published import PaperTest
 

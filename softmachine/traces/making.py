@@ -174,8 +174,9 @@ def _hard_run(
     fields: Sequence[str] | None,
 ) -> tuple[Hard, Arrays]:
     """Return what the machine did with every choice its most likely one, on integers."""
+    options = dataclasses.replace(machine.test_options, hard=True)
     hard = record(
-        machine.with_addressing(hard=True), example, key=key, every=every, fields=fields
+        machine.with_test_options(options), example, key=key, every=every, fields=fields
     )
     willing = np.flatnonzero(np.asarray(hard.outputs.stop) > 0)
     stopped_after = int(willing[0]) + 1 if len(willing) else int(example.steps)

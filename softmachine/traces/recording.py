@@ -11,11 +11,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, PRNGKeyArray, PyTree, Shaped
+from jaxtyping import Array, Int, PRNGKeyArray, Shaped
 
 from softmachine.core import compiling
 from softmachine.core.compiling import bucket
 from softmachine.core.errors import TraceError
+from softmachine.core.pytrees import PyTree
 from softmachine.machines.machine import Machine
 from softmachine.tasks.task import Example
 

@@ -58,16 +58,7 @@ def open_model(name: str, directory: Path = HOME) -> ZooModel:
         SoftmachineError: there is no such model, or its JSON cannot be read.
         CheckpointError: its weights are missing, damaged, or not those of its card.
     """
-    known = names(directory)
-    if name not in known:
-        where = "'softmachine zoo' lists them"
-        if directory != HOME:
-            where = f"there are {', '.join(known)} in {directory}"
-        if not known:
-            where = f"there is none in {directory}"
-        raise SoftmachineError(f"unknown model {name!r}: {where}{close_names(name, known)}")
-    value = read_model(directory / f"{name}.json")
-    experiment = experiment_from_json(value["experiment"], str(directory / f"{name}.json"))
+    value, experiment = _described(name, directory)
     weights = directory / f"{name}.safetensors"
     machine, _ = load_machine(weights, experiment, digest(value["experiment"]))
     found, expected = sha256(weights), value["card"].get("sha256")
@@ -77,6 +68,27 @@ def open_model(name: str, directory: Path = HOME) -> ZooModel:
             f"card says {expected}"
         )
     return ZooModel(name, experiment, machine, value["card"])
+
+
+def experiment_of(name: str, directory: Path = HOME) -> Experiment:
+    """Return what a model was trained with, without its weights.
+
+    Raises SoftmachineError as `open_model` does.
+    """
+    return _described(name, directory)[1]
+
+
+def _described(name: str, directory: Path) -> tuple[dict[str, Any], Experiment]:
+    known = names(directory)
+    if name not in known:
+        where = "'softmachine zoo' lists them"
+        if directory != HOME:
+            where = f"there are {', '.join(known)} in {directory}"
+        if not known:
+            where = f"there is none in {directory}"
+        raise SoftmachineError(f"unknown model {name!r}: {where}{close_names(name, known)}")
+    value = read_model(directory / f"{name}.json")
+    return value, experiment_from_json(value["experiment"], str(directory / f"{name}.json"))
 
 
 def read_model(path: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from softmachine.experiments.population import is_population, open_population
 from softmachine.experiments.runs import Run, save_machine
 from softmachine.experiments.serialization import experiment_to_json
 from softmachine.machines.machine import Machine, parameter_count, split_trainable
-from softmachine.recipes import RECIPES
+from softmachine.recipes.registry import RECIPES
 from softmachine.zoo.card import render_card
 from softmachine.zoo.models import HOME, SCHEMA, names, open_model, sha256
 

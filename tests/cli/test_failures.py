@@ -64,13 +64,20 @@ PARSER = [
         "or zoo:NAME. (required)",
     ),
     (
-        ["evaluate", "x", "--size", "3"],
-        "Unrecognized options: --size, 3. Perhaps you meant: --sizes",
+        ["evaluate", "zoo:ntm-copy", "--size", "3"],
+        "Unrecognized options: --size, 3. Perhaps you meant: --sizes. The machine of "
+        "zoo:ntm-copy has --hard, --wrap, --sharpening-factor of its own",
     ),
     (
-        ["plot", "x", "--no-wrapp"],
-        "Unrecognized options: --no-wrapp. Perhaps you meant: --wrap, --no-wrap",
+        ["plot", "zoo:ntm-copy", "--no-wrapp"],
+        "Unrecognized options: --no-wrapp. Perhaps you meant: --wrap, --no-wrap. The machine "
+        "of zoo:ntm-copy has --hard, --wrap, --sharpening-factor of its own",
     ),
+    (
+        ["trace", "zoo:nram-copy", "--no-wrap", "--out", "x"],
+        "Unrecognized options: --no-wrap. The machine of zoo:nram-copy has --hard of its own",
+    ),
+    (["evaluate", "x", "--hard"], "x does not exist: it is no run directory"),
     (
         ["train", "ntm-copy", "--machine.memory-row", "5"],
         "Unrecognized options: --machine.memory-row, 5. Perhaps you meant: "
@@ -94,7 +101,7 @@ def test_the_parser_s_message_is_one_line_with_its_suggestions(arguments, messag
     assert refused(capsys, *arguments).startswith(f"softmachine: {message}")
 
 
-@pytest.mark.parametrize("case", [1, 4, 6])
+@pytest.mark.parametrize("case", [1, 6, 8])
 def test_in_a_terminal_it_is_the_same_line(case):
     arguments, message = PARSER[case]
     assert in_terminal(*arguments) == f"softmachine: {message}\n"

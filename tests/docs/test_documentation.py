@@ -12,7 +12,9 @@ from softmachine.cli.main import main
 from softmachine.machines.nram.gates import GATES
 from softmachine.machines.nram.nram import NRAMConfig
 from softmachine.machines.ntm.ntm import NTMConfig
-from softmachine.recipes import get_recipe
+from softmachine.machines.registry import MACHINES
+from softmachine.recipes import RECIPES, get_recipe
+from softmachine.tasks.registry import TASKS
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -33,12 +35,14 @@ GUIDES = [
 
 
 @pytest.fixture(autouse=True)
-def _gates_as_they_were():
-    """A guide defines a gate of its own."""
-    before = dict(GATES)
+def _names_as_they_were():
+    """Guides define gates, machines, tasks and recipes of their own."""
+    tables = [GATES, *(registry._registered for registry in (MACHINES, TASKS, RECIPES))]
+    before = [dict(table) for table in tables]
     yield
-    GATES.clear()
-    GATES.update(before)
+    for table, entries in zip(tables, before, strict=True):
+        table.clear()
+        table.update(entries)
 
 
 SMALL = shlex.split(
@@ -92,6 +96,12 @@ def test_python_blocks_run(path, tmp_path, monkeypatch):
     for line, block in found:
         code = compile("\n" * line + block, str(path), "exec", dont_inherit=True)
         exec(code, module.__dict__)
+
+
+@pytest.mark.parametrize("name", ["add-a-machine", "add-a-task"])
+def test_guides_to_extending_are_short(name):
+    lines = (ROOT / "docs" / f"{name}.md").read_text().splitlines()
+    assert len(lines) < 200
 
 
 def test_make_targets_of_the_readme_exist():

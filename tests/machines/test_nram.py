@@ -20,6 +20,7 @@ from softmachine.machines.nram.nram import (
 from softmachine.machines.nram.packed import PackedNRAM
 from softmachine.machines.packed import packed_form
 from softmachine.running import loop
+from softmachine.running.generalization import with_test_options
 
 STEPS, BATCH = 3, 2
 run_batch = partial(loop.run_batch, batch_axis=-1)
@@ -467,7 +468,7 @@ def test_soft_and_hard_machine_decide_alike(clip):
     soft, hard = wired(machine, hidden)
     there = machine.rows.inside.any(axis=1)
     np.testing.assert_array_equal(np.argmax(soft, axis=1)[there], hard[there])
-    alone, same = wired(machine.with_addressing(hard=True), hidden)
+    alone, same = wired(with_test_options(machine, hard=True), hidden)
     np.testing.assert_array_equal(np.argmax(alone, axis=1)[there], same[there])
     np.testing.assert_array_equal(same, hard)
     ties = np.sum(soft == soft.max(axis=1, keepdims=True), axis=1)[there]

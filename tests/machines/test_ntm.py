@@ -8,9 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from softmachine.core.errors import SoftmachineError
 from softmachine.machines.machine import Buffer, parameter_count, split_trainable
 from softmachine.machines.ntm.ntm import NTM_PRESETS, NTMConfig, NTMState
 from softmachine.machines.parts.controllers import ControllerConfig
+from softmachine.running.generalization import with_test_options
 from softmachine.running.loop import run_batch
 
 ORDERS = ["write-read", "read-write", "address-write-read", "alternate"]
@@ -541,7 +543,7 @@ def test_hard_is_the_argmax_of_soft(order):
         SMALL, order=order, read_heads=2, write_heads=2, initial_weightings="learned"
     )
     machine = with_noise(build(config), 1)
-    soft, hard = first_step(machine), first_step(machine.with_addressing(hard=True))
+    soft, hard = first_step(machine), first_step(with_test_options(machine, hard=True))
     heads = heads_that_see_the_first_memory(config)
     expected = np.eye(7)[np.argmax(soft.weightings, axis=-1)]
     np.testing.assert_array_equal(hard.weightings[heads], expected[heads])
@@ -551,15 +553,16 @@ def test_hard_is_the_argmax_of_soft(order):
 
 def test_other_addressing_keeps_parameters_and_what_is_not_named():
     machine = build(SMALL)
-    assert eqx.tree_equal(machine.with_addressing(), machine)
-    changed = machine.with_addressing(wrap=False).with_addressing(sharpening_factor=2.0)
+    assert eqx.tree_equal(with_test_options(machine), machine)
+    changed = with_test_options(machine, wrap=False)
+    changed = with_test_options(changed, sharpening_factor=2.0)
     assert changed.config == dataclasses.replace(SMALL, wrap=False, sharpening_factor=2.0)
-    assert changed.with_addressing(hard=True, wrap=True).config == dataclasses.replace(
+    assert with_test_options(changed, hard=True, wrap=True).config == dataclasses.replace(
         SMALL, sharpening_factor=2.0, hard=True
     )
     assert eqx.tree_equal(dataclasses.replace(changed, config=SMALL), machine)
-    with pytest.raises(ValueError, match=r"sharpening_factor must be positive, not -1\.0"):
-        machine.with_addressing(sharpening_factor=-1.0)
+    with pytest.raises(SoftmachineError, match=r"sharpening_factor must be positive, not -1"):
+        with_test_options(machine, sharpening_factor=-1.0)
 
 
 def test_sharpening_factor_multiplies_and_stops_at_one():
@@ -567,7 +570,7 @@ def test_sharpening_factor_multiplies_and_stops_at_one():
     machine, hidden = with_noise(build(config), 0, scale=1.0), jnp.ones(6)
     plain = machine.head_parameters(hidden).sharpenings
     for factor in (0.4, 2.0):
-        other = machine.with_addressing(sharpening_factor=factor)
+        other = with_test_options(machine, sharpening_factor=factor)
         ours = other.head_parameters(hidden).sharpenings
         np.testing.assert_allclose(ours, np.maximum(factor * plain, 1), rtol=1e-6)
 
@@ -577,7 +580,7 @@ def test_a_grown_memory_with_hard_heads(order):
     """All options together, called and batched."""
     config = dataclasses.replace(SMALL, order=order, initial_weightings="learned")
     machine = with_noise(build(config), 3).with_memory_rows(13)
-    machine = machine.with_addressing(hard=True, wrap=False, sharpening_factor=2.0)
+    machine = with_test_options(machine, hard=True, wrap=False, sharpening_factor=2.0)
     assert machine.with_memory_rows(20).config.hard
     inputs = random_inputs(6, batch=(2,)).astype(jnp.float32)
     called = jax.jit(jax.vmap(lambda x: machine(x)))(inputs)

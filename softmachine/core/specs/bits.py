@@ -11,9 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float
 
 from softmachine.core.example import Example
+from softmachine.core.pytrees import PyTree
 from softmachine.core.rendering import Rows, render_rows
 from softmachine.core.specs.spec import Fields, Metrics, Spec, channels, tape
 

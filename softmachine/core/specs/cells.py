@@ -14,11 +14,12 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PyTree, Real
+from jaxtyping import Array, Float, Int, Real
 
 from softmachine.core import compiling
 from softmachine.core.example import Example
 from softmachine.core.fields import Field
+from softmachine.core.pytrees import PyTree
 from softmachine.core.rendering import render_columns
 from softmachine.core.specs.spec import Fields, Metrics, Spec, numbers
 from softmachine.core.sums import weighted_sum

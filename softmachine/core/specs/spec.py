@@ -14,10 +14,11 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float
 
 from softmachine.core.example import Example
 from softmachine.core.fields import Field
+from softmachine.core.pytrees import PyTree
 
 
 @jax.tree_util.register_dataclass

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, PyTree
+from jaxtyping import Array, Bool, Float, Int
 
+from softmachine.core.pytrees import PyTree
 from softmachine.machines.nram.controller import MLP
 from softmachine.machines.nram.gates import Gate
 from softmachine.machines.nram.rows import RowTable

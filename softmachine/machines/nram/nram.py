@@ -18,10 +18,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.core.choices import Few, Positive, check_fields
 from softmachine.core.fields import Field
+from softmachine.core.pytrees import PyTree
 from softmachine.machines.machine import Machine, MachineConfig
 from softmachine.machines.nram.controller import (
     MLP,
@@ -251,20 +252,14 @@ class NRAM(Machine):
         """Return the rows with something to choose from."""
         return np.flatnonzero(self.rows.sources)
 
-    def with_addressing(
-        self,
-        *,
-        hard: bool | None = None,
-        wrap: bool | None = None,
-        sharpening_factor: float | None = None,
-    ) -> NRAM:
-        """Return the same parameters with every choice its most likely one alone, or not.
+    @property
+    def test_options(self) -> NRAMTestOptions:
+        """How the choices are made now."""
+        return self.config.test_options
 
-        Raises ValueError for the other two, which are an NTM's.
-        """
-        if wrap is not None or sharpening_factor is not None:
-            raise ValueError("an NRAM has no shifts that could wrap, and no sharpening")
-        config = self.config if hard is None else dataclasses.replace(self.config, hard=hard)
+    def with_test_options(self, options: NRAMTestOptions) -> NRAM:
+        """Return the same parameters with every choice its most likely one alone, or not."""
+        config = dataclasses.replace(self.config, hard=options.hard)
         return dataclasses.replace(self, config=config)
 
     def run_hard(
@@ -310,6 +305,14 @@ _clipping.defvjp(
 )
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NRAMTestOptions:
+    """How a trained NRAM chooses."""
+
+    hard: bool = False
+    """Take the most likely of each choice alone."""
+
+
 @machine("nram")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NRAMConfig(MachineConfig):
@@ -336,6 +339,11 @@ class NRAMConfig(MachineConfig):
         if not self.gates:
             raise ValueError("nram gates must name at least one gate")
         find_gates(self.gates)
+
+    @property
+    def test_options(self) -> NRAMTestOptions:
+        """How the choices are made."""
+        return NRAMTestOptions(hard=self.hard)
 
     def build(self, input_size: int = 0, output_size: int = 0, *, key: PRNGKeyArray) -> NRAM:
         """Return a machine; it works with any number of cells, whose sizes nobody looks at."""

@@ -14,10 +14,11 @@ from typing import Annotated, Literal, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray, PyTree, Shaped
+from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
 from softmachine.core.choices import Bounds, Count, Few, NonNegative, Positive, check_fields
 from softmachine.core.fields import Field
+from softmachine.core.pytrees import PyTree
 from softmachine.machines.machine import Buffer, Machine, MachineConfig
 from softmachine.machines.ntm.addressing import (
     NORM_SMOOTHING,
@@ -54,6 +55,18 @@ class HeadParameters(NamedTuple):
     sharpenings: Float[Array, " heads"]
     erases: Float[Array, "write_heads columns"]
     adds: Float[Array, "write_heads columns"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NTMTestOptions:
+    """How the heads of a trained NTM attend."""
+
+    hard: bool = False
+    """Attend to the most likely row alone."""
+    wrap: bool = True
+    """Whether shifts go around the ends of the memory."""
+    sharpening_factor: Positive = 1.0
+    """Multiplies how strongly weightings are sharpened."""
 
 
 @machine("ntm")
@@ -145,6 +158,13 @@ class NTMConfig(MachineConfig):
     def published_as(self) -> str:
         """What the NTM paper would call the machine: ``ntm-lstm``, ``ntm-ff``, ..."""
         return f"ntm-{self.controller.kind.replace('feedforward', 'ff')}"
+
+    @property
+    def test_options(self) -> NTMTestOptions:
+        """How the heads attend."""
+        return NTMTestOptions(
+            hard=self.hard, wrap=self.wrap, sharpening_factor=self.sharpening_factor
+        )
 
     def build(self, input_size: int, output_size: int, *, key: PRNGKeyArray) -> NTM:
         """Return a machine for inputs and outputs of the given widths."""
@@ -421,24 +441,20 @@ class NTM(Machine):
             weightings = jnp.pad(weightings, ((0, 0), (0, extra)), constant_values=-1e4)
         return dataclasses.replace(self, initial_weightings=weightings, config=config)
 
-    def with_addressing(
-        self,
-        *,
-        hard: bool | None = None,
-        wrap: bool | None = None,
-        sharpening_factor: float | None = None,
-    ) -> NTM:
-        """Return the same parameters under other addressing; None leaves a choice as is.
+    @property
+    def test_options(self) -> NTMTestOptions:
+        """How the heads attend now."""
+        return self.config.test_options
 
-        The three are fields of `NTMConfig`, described there. They are meant for a trained
-        machine: to see whether it works with hard heads, without going around the ends of
-        its memory, or sharpened more.
+    def with_test_options(self, options: NTMTestOptions) -> NTM:
+        """Return the same parameters with heads that attend otherwise.
+
+        To see whether a trained machine works with hard heads, without going around the ends
+        of its memory, or sharpened more: the three are fields of `NTMConfig`, described there.
 
         Raises ValueError if ``sharpening_factor`` is not positive.
         """
-        choices = dict(hard=hard, wrap=wrap, sharpening_factor=sharpening_factor)
-        changed = {name: value for name, value in choices.items() if value is not None}
-        config = dataclasses.replace(self.config, **changed)
+        config = dataclasses.replace(self.config, **dataclasses.asdict(options))
         return dataclasses.replace(self, config=config)
 
     @property

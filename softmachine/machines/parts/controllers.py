@@ -15,9 +15,10 @@ from typing import Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from softmachine.core.choices import Count, Few, check_fields
+from softmachine.core.pytrees import PyTree
 from softmachine.machines.parts.linear import Linear, LoopLinear, glorot
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {

@@ -19,7 +19,9 @@ from typing import Any, TypeVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from softmachine.core.pytrees import PyTree
 
 Layers = TypeVar("Layers")
 Taps = list[tuple[Array, Array]]

@@ -1,0 +1,104 @@
+"""The names of recipes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from softmachine.core.errors import SoftmachineError, close_names
+from softmachine.core.registry import Registry
+from softmachine.experiments.experiment import Experiment
+
+RECIPES: Registry[Callable[[], Experiment]] = Registry(
+    "recipe",
+    "softmachine.recipes",
+    {
+        "ntm-copy": "copy:ntm_copy",
+        "ntm-ff-copy": "copy:ntm_ff_copy",
+        "lstm-copy": "copy:lstm_copy",
+        "ntm-repeat-copy": "repeat_copy:ntm_repeat_copy",
+        "ntm-lstm-repeat-copy": "repeat_copy:ntm_lstm_repeat_copy",
+        "ntm-ff-repeat-copy": "repeat_copy:ntm_ff_repeat_copy",
+        "lstm-repeat-copy": "repeat_copy:lstm_repeat_copy",
+        "ntm-recall": "associative_recall:ntm_recall",
+        "ntm-ff-recall": "associative_recall:ntm_ff_recall",
+        "lstm-recall": "associative_recall:lstm_recall",
+        "ntm-ngrams": "ngrams:ntm_ngrams",
+        "ntm-ff-ngrams": "ngrams:ntm_ff_ngrams",
+        "lstm-ngrams": "ngrams:lstm_ngrams",
+        "ntm-sort": "priority_sort:ntm_sort",
+        "ntm-ff-sort": "priority_sort:ntm_ff_sort",
+        "lstm-sort": "priority_sort:lstm_sort",
+        "ntm-reverse-string": "reverse_string:ntm_reverse_string",
+        "lstm-reverse-string": "reverse_string:lstm_reverse_string",
+        "nram-access": "nram:nram_access",
+        "nram-increment": "nram:nram_increment",
+        "nram-copy": "nram:nram_copy",
+        "nram-reverse": "nram:nram_reverse",
+        "nram-swap": "nram:nram_swap",
+        "nram-permutation": "nram:nram_permutation",
+        "nram-list-k": "nram:nram_list_k",
+        "nram-list-search": "nram:nram_list_search",
+        "nram-merge": "nram:nram_merge",
+        "nram-walk-bst": "nram:nram_walk_bst",
+        "nram-noise": "nram:nram_noise",
+        "paper-ntm-ff-copy": "paper_ntm:paper_ntm_ff_copy",
+        "paper-ntm-ff-repeat-copy": "paper_ntm:paper_ntm_ff_repeat_copy",
+        "paper-ntm-ff-recall": "paper_ntm:paper_ntm_ff_recall",
+        "paper-ntm-ff-ngrams": "paper_ntm:paper_ntm_ff_ngrams",
+        "paper-ntm-ff-sort": "paper_ntm:paper_ntm_ff_sort",
+        "paper-ntm-copy": "paper_ntm:paper_ntm_copy",
+        "paper-ntm-repeat-copy": "paper_ntm:paper_ntm_repeat_copy",
+        "paper-ntm-recall": "paper_ntm:paper_ntm_recall",
+        "paper-ntm-ngrams": "paper_ntm:paper_ntm_ngrams",
+        "paper-ntm-sort": "paper_ntm:paper_ntm_sort",
+        "paper-lstm-copy": "paper_ntm:paper_lstm_copy",
+        "paper-lstm-repeat-copy": "paper_ntm:paper_lstm_repeat_copy",
+        "paper-lstm-recall": "paper_ntm:paper_lstm_recall",
+        "paper-lstm-ngrams": "paper_ntm:paper_lstm_ngrams",
+        "paper-lstm-sort": "paper_ntm:paper_lstm_sort",
+        "paper-nram-access": "paper_nram:paper_nram_access",
+        "paper-nram-increment": "paper_nram:paper_nram_increment",
+        "paper-nram-copy": "paper_nram:paper_nram_copy",
+        "paper-nram-reverse": "paper_nram:paper_nram_reverse",
+        "paper-nram-swap": "paper_nram:paper_nram_swap",
+        "paper-nram-permutation": "paper_nram:paper_nram_permutation",
+        "paper-nram-list-k": "paper_nram:paper_nram_list_k",
+        "paper-nram-list-search": "paper_nram:paper_nram_list_search",
+        "paper-nram-merge": "paper_nram:paper_nram_merge",
+        "paper-nram-walk-bst": "paper_nram:paper_nram_walk_bst",
+    },
+)
+"""Recipes by name; a line for each that comes with the package."""
+
+recipe = RECIPES.register
+"""Decorator: ``@recipe("queue-copy")`` gives a function that returns an experiment the name
+that the command line knows it by."""
+
+
+def get_recipe(name: str) -> Experiment:
+    """Return the experiment of a recipe.
+
+    Raises SoftmachineError if there is none of that name, or if it makes no experiment.
+    """
+    if name not in RECIPES:
+        raise SoftmachineError(
+            f"unknown recipe {name!r}: 'softmachine recipes --all' lists them"
+            f"{close_names(name, RECIPES)}"
+        )
+    try:
+        experiment = RECIPES[name]()
+    except (TypeError, ValueError) as error:
+        raise SoftmachineError(f"the recipe {name!r} makes no experiment: {error}") from error
+    if not isinstance(experiment, Experiment):
+        raise SoftmachineError(
+            f"the recipe {name!r} makes no experiment, but {type(experiment).__name__}"
+        )
+    # A recipe derived from another brings the other's name along.
+    return dataclasses.replace(experiment, recipe=name)
+
+
+def describe_recipe(name: str) -> str:
+    """Return the first line of a recipe's docstring: the machine, a colon, what it shall do."""
+    text = (RECIPES[name].__doc__ or "").strip()
+    return text.splitlines()[0].rstrip(".") if text else name

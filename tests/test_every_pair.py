@@ -1,0 +1,187 @@
+"""What holds for every registered machine with every registered task that it fits.
+
+A machine or a task that is registered is tested here without an edit. One that is large by
+default may be given a small form below, to be quick.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from softmachine.experiments.checkpoints import load_checkpoint, save_checkpoint
+from softmachine.experiments.curricula import Uniform
+from softmachine.experiments.experiment import Experiment, TrainingConfig
+from softmachine.experiments.state import first_state
+from softmachine.machines.machine import split_trainable
+from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
+from softmachine.machines.ntm.ntm import NTMConfig
+from softmachine.machines.parts.controllers import ControllerConfig
+from softmachine.machines.recurrent import RecurrentConfig
+from softmachine.machines.registry import MACHINES
+from softmachine.running.devices import Layout
+from softmachine.running.loop import run_batch
+from softmachine.tasks.memories.given import Given
+from softmachine.tasks.registry import TASKS
+from softmachine.tasks.sequences.associative_recall import AssociativeRecall
+from softmachine.tasks.sequences.copy import Copy
+from softmachine.tasks.sequences.ngrams import NGrams
+from softmachine.tasks.sequences.priority_sort import PrioritySort
+from softmachine.tasks.sequences.repeat_copy import RepeatCopy
+from softmachine.training.update import build_train_chunk
+
+SMALL_MACHINES = {
+    "ntm": NTMConfig(controller=ControllerConfig(hidden=4), memory_rows=8, memory_columns=3),
+    "nram": NRAMConfig(
+        controller=NRAMControllerConfig(hidden=4), registers=1, gates=("READ", "INC", "WRITE")
+    ),
+    "recurrent": RecurrentConfig(controller=ControllerConfig(kind="lstm", hidden=4)),
+}
+SMALL_TASKS = {
+    "copy": Copy(width=2),
+    "repeat-copy": RepeatCopy(width=2, repeats=(1, 2)),
+    "associative-recall": AssociativeRecall(width=2, item_length=1),
+    "ngrams": NGrams(context=2),
+    "priority-sort": PrioritySort(width=2, surplus=(0, 1)),
+    "given": Given(
+        examples="\n".join(f'{{"input": [{a}, 0], "output": [{a + 1}, 0]}}' for a in (1, 2, 3))
+    ),
+}
+BATCH = 2
+
+
+def task_of(name):
+    return SMALL_TASKS.get(name) or TASKS[name]()
+
+
+def experiment_of(machine, task):
+    """Return a training of a few updates; ValueError if the two do not fit."""
+    task = task_of(task)
+    return Experiment(
+        recipe="pair",
+        task=task,
+        machine=SMALL_MACHINES.get(machine) or MACHINES[machine](),
+        training=TrainingConfig(
+            batch=BATCH, curriculum=Uniform(smallest=task.smallest, largest=task.smallest + 1)
+        ),
+    )
+
+
+def pairs():
+    for machine in MACHINES:
+        for task in TASKS:
+            try:
+                experiment_of(machine, task)
+            except ValueError as error:
+                assert "needs" in str(error)  # noqa: PT017
+            else:
+                yield machine, task
+
+
+PAIRS = list(pairs())
+ONE_OF_A_KIND = {
+    (machine, type(task_of(task).inputs.spec), type(task_of(task).output)): (machine, task)
+    for machine, task in reversed(PAIRS)
+}.values()
+
+
+@pytest.fixture(params=PAIRS, ids="-".join)
+def experiment(request):
+    return experiment_of(*request.param)
+
+
+def test_every_machine_has_a_task_and_every_task_a_machine():
+    assert {machine for machine, _ in PAIRS} == set(MACHINES)
+    assert {task for _, task in PAIRS} == set(TASKS)
+
+
+def test_updates_are_finite_and_resumed_they_are_the_same(experiment, tmp_path):
+    chunk = build_train_chunk(experiment, Layout(jax.devices()[:1], 1, 1))
+    first = jax.jit(lambda: first_state(experiment))
+
+    def update(state, end):
+        after, sums = chunk(jax.tree.map(lambda x: x[None], state), jnp.array([end]))
+        return jax.tree.map(lambda x: x[0], after), sums
+
+    straight, sums = update(first(), 2)
+    assert int(straight.step) == 2
+    assert int(straight.fault.step) == -1
+    assert np.isfinite(sums["gradient_norm"]).all()
+    assert np.all(sums["gradient_norm"] > 0)
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves(straight.parameters))
+
+    halfway, _ = update(first(), 1)
+    save_checkpoint(tmp_path / "half", halfway, {}, "pair")
+    loaded, _ = load_checkpoint(tmp_path / "half", first(), "pair")
+    resumed, _ = update(loaded, 2)
+    for ours, theirs in zip(jax.tree.leaves(resumed), jax.tree.leaves(straight), strict=True):
+        np.testing.assert_array_equal(
+            *(jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x
+              for x in (ours, theirs))
+        )  # fmt: skip
+
+
+def drawn(experiment):
+    """Return a batch of examples, and a key for the machine of each."""
+    task, size = experiment.task, experiment.training.curriculum.largest
+    keys = jax.random.split(jax.random.key(1), BATCH)
+    sample = jax.vmap(lambda key: task.sample(key, size, max_size=size))
+    return jax.jit(sample)(keys), keys
+
+
+def runs(experiment, inputs, keys):
+    """Return the two ways to run a batch: the driver, and one example at a time."""
+    steps = experiment.task.steps(experiment.training.curriculum.largest)
+    alone = None if experiment.task.inputs.per_step else steps
+
+    def fast(machine):
+        return run_batch(machine, inputs, steps=steps, max_steps=steps, keys=keys)
+
+    def plain(machine):
+        return jax.vmap(lambda x, key: machine(x, steps=alone, key=key))(inputs, keys)
+
+    return fast, plain
+
+
+def assert_close(ours, theirs):
+    for (path, x), y in zip(
+        jax.tree.leaves_with_path(ours), jax.tree.leaves(theirs), strict=True
+    ):
+        name = jax.tree_util.keystr(path)
+        np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-5, err_msg=name)
+        assert np.isfinite(x).all(), name
+
+
+def test_the_driver_is_vmap_and_a_run_is_its_steps(experiment):
+    examples, keys = drawn(experiment)
+    fast, plain = runs(experiment, examples.inputs, keys)
+    machine = jax.jit(experiment.build_machine)()
+    ours, theirs = eqx.filter_jit(lambda machine: (fast(machine), plain(machine)))(machine)
+    assert_close(ours, theirs)
+    if not hasattr(machine, "step"):
+        return
+    per_step = experiment.task.inputs.per_step
+    step = eqx.filter_jit(lambda machine, state, x: machine.step(state, x))
+    state = machine.init_state(examples.inputs[0], key=keys[0])
+    for i in range(len(jax.tree.leaves(theirs)[0][0])):
+        state, output = step(machine, state, examples.inputs[0, i] if per_step else None)
+        assert_close(output, jax.tree.map(lambda x, i=i: x[0, i], theirs))
+
+
+@pytest.mark.parametrize("pair", ONE_OF_A_KIND, ids="-".join)
+def test_the_driver_s_gradients_are_vmap_s(pair):
+    """Of each machine with one task of each kind of inputs and outputs."""
+    experiment = experiment_of(*pair)
+    examples, keys = drawn(experiment)
+    parameters, static = split_trainable(jax.jit(experiment.build_machine)())
+
+    def gradients(run):
+        def loss(parameters):
+            outputs = run(eqx.combine(parameters, static))
+            return jnp.sum(jax.vmap(experiment.task.output.loss)(outputs, examples))
+
+        return jax.grad(loss)
+
+    fast, plain = map(gradients, runs(experiment, examples.inputs, keys))
+    assert_close(*jax.jit(lambda x: (fast(x), plain(x)))(parameters))
