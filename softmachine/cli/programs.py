@@ -21,7 +21,7 @@ from softmachine.programs.notes import Provenance, notes, summary, verified
 from softmachine.programs.program import Program
 from softmachine.programs.python_code import python_code
 from softmachine.programs.verify import Report, verify
-from softmachine.synthesis.held_out import SUMMARY, tell
+from softmachine.synthesis.held_out import SUMMARY, describe
 from softmachine.synthesis.verify_lines import verify_lines
 from softmachine.tasks.memories.given import Given
 from softmachine.tasks.memory import MemoryTask
@@ -88,7 +88,7 @@ def _of_examples(
     program: Program, task: Given, origin: str, to: str, report: Report | None
 ) -> str:
     """Return the text of a program that learned from examples."""
-    told = tell(program, task, origin, to=to)
+    told = describe(program, task, origin, to=to)
     told.notes.append(verified(report, program.observed))
     if to == "python":
         return python_code(program, SUMMARY, told.notes, told.call)

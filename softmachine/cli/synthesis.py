@@ -28,8 +28,8 @@ from softmachine.programs.running import load_c, load_python
 from softmachine.running.devices import use_all_cores
 from softmachine.synthesis.experiment import begin_or_continue, synthesis
 from softmachine.synthesis.held_out import (
-    Found,
     LinesReport,
+    SynthesizedProgram,
     check_lines,
     mend_program,
     write_program,
@@ -130,7 +130,7 @@ def _summary(task: Given, repeated: int) -> str:
     )
     sizes, cells = task.sizes, task.cells(task.sizes[-1])
     numbers = max(
-        max(*x.before, *x.wanted)
+        max(*x.before, *x.target)
         for part in ("training", "validation")
         for x in task.part_examples(part)
     )
@@ -209,7 +209,7 @@ class Programs:
 
     def __init__(self, runs: list[Run], task: Given, enough: int) -> None:
         self._runs, self._task, self._enough = runs, task, enough
-        self._found: dict[int, Found | None] = {}
+        self._found: dict[int, SynthesizedProgram | None] = {}
         self._states: dict[int, int] = {}
 
     def enough(self, solved: list[int]) -> bool:
@@ -217,12 +217,12 @@ class Programs:
         right = [found for found in self.of(solved) if found.report.mistake is None]
         return len(right) >= self._enough
 
-    def of(self, solved: list[int]) -> list[Found]:
+    def of(self, solved: list[int]) -> list[SynthesizedProgram]:
         """Return the programs of some members, until enough make no mistake on any example.
 
         Those with few states come first: their programs are short, and soon written.
         """
-        programs: list[Found] = []
+        programs: list[SynthesizedProgram] = []
         right = 0
         for i in sorted(solved, key=lambda i: (self._count_states(i), i)):
             if right == self._enough:
@@ -249,7 +249,9 @@ class Programs:
         return self._states[member]
 
 
-def _make(make: Callable[[NRAM, Given, str], Found], run: Run, task: Given) -> Found | None:
+def _make(
+    make: Callable[[NRAM, Given, str], SynthesizedProgram], run: Run, task: Given
+) -> SynthesizedProgram | None:
     """Return a member's program; say if it has none that can be written."""
     machine = run.load_machine()
     assert isinstance(machine, NRAM)
@@ -260,7 +262,7 @@ def _make(make: Callable[[NRAM, Given, str], Found], run: Run, task: Given) -> F
         return None
 
 
-def _present(directory: Path, task: Given, programs: list[Found]) -> None:
+def _present(directory: Path, task: Given, programs: list[SynthesizedProgram]) -> None:
     """Print the shortest of the programs that are right most often, and its test.
 
     The files are written first; what is told is what came of running these files.
@@ -282,7 +284,7 @@ def _write(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _in_c(path: Path, task: Given, found: Found) -> str:
+def _in_c(path: Path, task: Given, found: SynthesizedProgram) -> str:
     """Write the program in C, run what was written, and return what came of it."""
     try:
         _write(path, found.in_c(task))

@@ -1,1 +1,1 @@
-"""What everything else rests on, and what knows no machine and no task."""
+"""Foundations of all other parts: specs, registry, files, errors; no machine and no task."""

@@ -1,4 +1,4 @@
-"""What some machines can do and others cannot: asked for by what they offer, never by class."""
+"""Capabilities: protocols for what only some machines can do; nothing asks for a class."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from softmachine.core.fields import Field
 
 @runtime_checkable
 class HardForm(Protocol):
-    """A machine of memories that also works on integers, every choice its most likely one."""
+    """A memory machine with a hard form: integers for values, argmax for every softmax."""
 
     def run_hard(
         self,
@@ -19,43 +19,46 @@ class HardForm(Protocol):
         steps: Int[Array, " batch"],
         cells: Int[Array, " batch"] | None = None,
     ) -> Int[Array, "batch cells"]:
-        """Return what each memory holds when the machine stops, or after its number of steps.
+        """Return the memories after the machine has stopped, or after ``steps`` steps.
 
-        ``cells``: how many cells each memory has, if not all.
+        Arguments:
+            memories: initial memories, padded to the same number of cells.
+            steps: the largest number of steps for each memory.
+            cells: the number of cells of each memory without padding; by default all.
         """
         ...
 
 
 @runtime_checkable
 class Adjustable(Protocol):
-    """A machine that, once trained, can be tested otherwise: with harder attention, say."""
+    """A machine with options for tests of trained parameters, such as hard attention."""
 
     @property
     def test_options(self) -> Any:
-        """What can be changed, as it is now: a small frozen dataclass of the machine's own."""
+        """The current options: a small frozen dataclass that the machine defines."""
         ...
 
     def with_test_options(self, options: Any) -> Any:
-        """Return the same parameters under such options; ValueError if they cannot be."""
+        """Return the same parameters with other options; ValueError if these do not fit."""
         ...
 
 
 @runtime_checkable
 class Wired(Adjustable, Protocol):
-    """A machine whose steps are circuits of gates: there is a wiring to show."""
+    """A machine whose step is a circuit of gates with learned wires, such as an NRAM."""
 
     config: Any
-    """Says how many ``registers`` and which ``gates`` there are."""
+    """The configuration, with the number of ``registers`` and the names of the ``gates``."""
 
     @property
     def rows(self) -> Any:
-        """Which sources each choice has."""
+        """The choices of one step, each with the sources that it chooses from."""
         ...
 
     def trace_fields(self) -> tuple[Field, ...]:
-        """Declare what can be seen of it."""
+        """Return the declarations of the arrays that a trace of this machine holds."""
         ...
 
     def shown_choice_names(self) -> list[str]:
-        """Return what the choices are for of which there is more than none to choose."""
+        """Return the names of the choices that have at least one source, in order."""
         ...

@@ -1,7 +1,8 @@
-"""Checking fields and options that admit only some values.
+"""Checks that fields and options hold an allowed value: a literal, or a number within bounds.
 
-Bounds are declared where the type is, as in ``batch: Count``. A number without any has to be
-finite, and small enough for counters of 32 bits and for products of a few in float32.
+Bounds are declared with the type, as in ``batch: Count``. A number without declared bounds must
+be finite and within `LARGEST_INT` or `LARGEST_FLOAT`: small enough for 32-bit counters, and for
+products of a few such numbers in float32.
 """
 
 from __future__ import annotations
@@ -15,40 +16,45 @@ from functools import lru_cache
 from typing import Annotated, Any, NamedTuple
 
 LARGEST_INT = 2**31 - 1
+"""The largest absolute value of an integer field."""
 LARGEST_FLOAT = 1e9
+"""The largest absolute value of a real field."""
 
 
 class Bounds(NamedTuple):
-    """What a number has to lie between; None: nothing beyond what holds for all numbers."""
+    """The interval that a number must lie in; None stands for the limit of all numbers."""
 
     least: float | None = None
     most: float | None = None
     above: float | None = None
-    """Like ``least``, but not this number itself."""
+    """An exclusive lower bound."""
     below: float | None = None
+    """An exclusive upper bound."""
 
 
 Count = Annotated[int, Bounds(least=1)]
-"""At least one."""
+"""An integer from 1 on."""
 Few = Annotated[int, Bounds(least=1, most=1000)]
-"""Of what a program spells out one by one."""
+"""An integer from 1 to 1000: a number of parts that a compiled program unrolls."""
 Natural = Annotated[int, Bounds(least=0)]
-"""None, or some."""
+"""An integer from 0 on."""
 Port = Annotated[int, Bounds(least=0, most=65_535)]
-"""Of a server; 0 is any that is free."""
+"""A TCP port; 0 stands for any free one."""
 Positive = Annotated[float, Bounds(above=0)]
+"""A real number above 0."""
 NonNegative = Annotated[float, Bounds(least=0)]
+"""A real number from 0 on."""
 Share = Annotated[float, Bounds(least=0, most=1)]
-"""Of a whole."""
+"""A real number between 0 and 1, both included."""
 Decay = Annotated[float, Bounds(least=0, below=1)]
-"""The share of a running mean that is kept."""
+"""The decay rate of an exponential moving average: from 0 to below 1."""
 
 
 def check_fields(config: object) -> None:
-    """Raise ValueError if a field of a dataclass is not of its choices or in its bounds.
+    """Raise ValueError if a field of a dataclass holds a value that its type does not allow.
 
-    Those are fields with a ``Literal`` type and fields that hold numbers, alone, in tuples or
-    not at all.
+    Checked are fields with a ``Literal`` type, and fields of numbers, tuples of numbers, and
+    optional numbers.
     """
     kind = type(config)
     for name, hint in _hints(kind).items():
@@ -56,7 +62,7 @@ def check_fields(config: object) -> None:
 
 
 def check_value(hint: Any, value: Any, name: str) -> None:
-    """Raise ValueError, with the name, if a value is not of the choices or in the bounds."""
+    """Raise ValueError, which says ``name``, if the type ``hint`` does not allow a value."""
     if typing.get_origin(hint) is typing.Literal:
         allowed = typing.get_args(hint)
         if value not in allowed:
@@ -77,7 +83,7 @@ def _hints(kind: type) -> dict[str, Any]:
 
 
 def _numbers(hint: Any, value: Any, bounds: Bounds) -> Iterator[tuple[type, Bounds, Any]]:
-    """Give each number that a value of a type holds, with its type and bounds."""
+    """Yield the numbers in a value, each with its type (int or float) and its bounds."""
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if hint in (int, float):
         yield hint, bounds, value
@@ -95,7 +101,7 @@ def _numbers(hint: Any, value: Any, bounds: Bounds) -> Iterator[tuple[type, Boun
 
 
 def _check_number(kind: type, bounds: Bounds, number: Any, name: str) -> None:
-    """Raise ValueError if a value is no number of a type within bounds."""
+    """Raise ValueError unless a value is a number of type ``kind`` within ``bounds``."""
     whole = kind is int
     accepted = numbers.Integral if whole else numbers.Real
     if isinstance(number, bool) or not isinstance(number, accepted):

@@ -1,8 +1,8 @@
-"""Compiled programs kept between processes: XLA compiles each of them once.
+"""The compilation cache on disk: each program is compiled once, not once per process.
 
-Most of a short command's time is compiling what the last one compiled already. JAX can keep
-compiled programs in a directory, under keys of its own that hold all they depend on; this says
-which directory, how large it may become, and when it is left alone.
+A short command would spend most of its time compiling what an earlier one compiled already. JAX
+can keep compiled programs in a directory, under keys that cover everything they depend on. This
+module chooses the directory, limits its size, and decides when not to use it.
 """
 
 from __future__ import annotations
@@ -20,42 +20,45 @@ import filelock
 import jax
 
 VARIABLE = "SOFTMACHINE_CACHE"
-"""Environment variable: another directory for the cache, or ``off``."""
+"""Name of the environment variable that holds another directory for the cache, or ``off``."""
 MOST_BYTES = 256 * 10**6
-"""Above this, JAX removes what was not used for longest."""
+"""The size of the cache at which JAX evicts the least recently used programs."""
 LEAST_SECONDS = 0.1
-"""What compiles faster is not worth a file."""
+"""The shortest compilation, in seconds, that is worth a file in the cache."""
 
 
 class CacheUse(NamedTuple):
-    """Whether compiled programs are kept, and where."""
+    """The state of the compilation cache: its directory, or why there is none."""
 
     directory: Path | None
-    """None: they are not kept."""
+    """The directory in use; None if compiled programs are not kept."""
     why_not: str = ""
+    """The reason, if there is no directory."""
 
 
 class CacheSize(NamedTuple):
-    """How much a cache holds."""
+    """The number of programs in a cache, and their size on disk."""
 
     programs: int
     bytes: int
 
 
 def use_compilation_cache(directory: str | Path | None = None) -> CacheUse:
-    """Keep compiled programs in a directory for later processes; never raises or warns.
+    """Turn on the compilation cache on disk; never raises or warns.
 
     Changes JAX's global configuration, so it is never called on import; the command line
-    calls it. A cache that JAX's own settings name (``JAX_COMPILATION_CACHE_DIR``) is left in
-    charge. Several processes may use one directory at once. Results are the same bit for bit.
+    calls it. A cache that JAX's own settings name (``JAX_COMPILATION_CACHE_DIR``) takes
+    precedence. Several processes may use one directory at once. Results are bit-identical
+    with and without a cache.
 
     Arguments:
-        directory: where; by default what the environment variable ``SOFTMACHINE_CACHE`` says
-            (``off`` for nowhere), else ``softmachine`` in the user's directory of caches.
+        directory: the directory; by default that of the environment variable
+            ``SOFTMACHINE_CACHE`` (``off`` for none), else ``softmachine`` in `user_caches`.
 
     Returns:
-        The directory in use, or the reason why there is none: it cannot be written, or others
-        can write to it, who could then run their programs as this user's.
+        The directory in use, or the reason why there is none: the cache is turned off, the
+        directory cannot be written, or other users can write to it. Programs that another user
+        put there would run with this user's rights.
     """
     chosen: str | None = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
     if not jax.config.jax_enable_compilation_cache:  # pyright: ignore[reportAttributeAccessIssue]
@@ -82,7 +85,7 @@ def use_compilation_cache(directory: str | Path | None = None) -> CacheUse:
 
 
 def cache_size(directory: Path) -> CacheSize:
-    """Return how much JAX keeps in a directory."""
+    """Return the number and the size of the compiled programs in a cache directory."""
     sizes = []
     for entry in directory.glob("*-cache"):
         with contextlib.suppress(OSError):  # another process may have removed it
@@ -91,31 +94,33 @@ def cache_size(directory: Path) -> CacheSize:
 
 
 def user_caches() -> Path:
-    """Return the directory that the operating system has for a user's caches.
+    """Return the directory where the operating system expects a user's caches.
 
-    Raises RuntimeError if the user has no home.
+    Raises RuntimeError if the user has no home directory.
     """
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches"
-    # The XDG base directory specification has relative paths ignored.
+    # By the XDG base directory specification, relative paths are ignored.
     given = Path(os.environ.get("XDG_CACHE_HOME") or "")
     return given if given.is_absolute() else Path.home() / ".cache"
 
 
 def _make_ready(path: Path) -> None:
-    """Make the directory, for this user alone; raise OSError if it is not fit for use.
+    """Create the directory, for this user alone, and remove broken entries.
 
-    A process that was killed while it wrote may have left an entry without its time, which
-    is written last. JAX could neither read nor replace nor evict such an entry.
+    A process that was killed while writing may have left an entry without its time stamp,
+    which is written last. JAX can neither read nor replace nor evict such an entry.
+
+    Raises OSError if the directory cannot be written, or if other users can write to it.
     """
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if hasattr(os, "getuid"):
         status = path.stat()
         if status.st_uid != os.getuid() or status.st_mode & 0o022:
             raise PermissionError(f"others can write to {path}")
-    lock = filelock.FileLock(path / ".lockfile")  # the one that JAX takes
+    lock = filelock.FileLock(path / ".lockfile")  # the lock that JAX takes
     with contextlib.suppress(filelock.Timeout), lock.acquire(timeout=0):
         probe = path / ".probe"
         probe.write_bytes(b"")
@@ -126,10 +131,11 @@ def _make_ready(path: Path) -> None:
 
 
 def _processor() -> str:
-    """Return what tells this kind of processor from others.
+    """Return a short hash that identifies the model and features of this processor.
 
-    Programs use the instructions of the processor that they were compiled on. A home
-    directory may be shared by computers that differ, and JAX's keys do not tell them apart.
+    Programs use the instruction set of the processor that they were compiled on. Different
+    computers may share a home directory, and JAX's cache keys do not tell their processors
+    apart.
     """
     known = [platform.machine(), platform.processor()]
     with contextlib.suppress(OSError):

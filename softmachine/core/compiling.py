@@ -1,10 +1,10 @@
-"""How the programs that run machines are compiled, and how many of them are kept.
+"""Just-in-time compilation with a bound on how many compiled programs are kept in memory.
 
-A compiled program takes some hundred memory maps, of which Linux gives a process 65,530, and
-some ten megabytes. JAX keeps every program that it has compiled for a function, and every size
-of an input is a program of its own: a process that meets many sizes would die. So the package
-compiles with `filter_jit`, which keeps the programs that were used last, and those that take
-a length of inputs take it rounded up to a `bucket`.
+A compiled program takes some hundred memory maps, of which Linux allows a process 65,530, and
+some ten megabytes. JAX compiles one program per input shape and keeps all of them, so a process
+that meets many sizes would run out of maps and crash. The package therefore compiles with
+`filter_jit`, which keeps only the most recently used programs, and rounds lengths of inputs up
+to a `bucket`, so that several lengths share one program.
 """
 
 from __future__ import annotations
@@ -22,29 +22,32 @@ from jax.core import Tracer
 from jaxtyping import PyTree
 
 ON_CPU: dict[str, str | bool | int] = {
-    # Keeps optimization barriers. XLA drops them on CPU before it decides what to fuse, and
-    # fuses sums into all that use them, each computed again for every element.
+    # Keeps optimization barriers. On CPU, XLA drops them before it decides what to fuse. It
+    # would then fuse a sum into each of its consumers and recompute it for every element.
     "xla_disable_hlo_passes": "cse_barrier_expander",
-    # Every core is a device and has its own work: nothing is to be gained from threads.
+    # Every core is a JAX device with work of its own: threads would gain nothing.
     "xla_cpu_enable_concurrency_optimized_scheduler": False,
     "xla_cpu_multi_thread_eigen": False,
-    # Devices that compute together wait for each other; after 40 seconds XLA would end the
-    # process, and on a busy machine a core can be kept waiting for longer.
+    # Devices wait for each other in collective operations. By default XLA ends the process
+    # after 40 seconds, and on a busy computer a core may have to wait for longer.
     "xla_cpu_collective_call_terminate_timeout_seconds": 3600,
 }
 MOST_PROGRAMS = 32
-"""So many are kept, of all functions together: a population can be scored at as many sizes."""
+"""How many compiled programs are kept, of all functions together."""
 MOST_MAPS = 20_000
-"""With more memory maps than that, everything that JAX has compiled is dropped: what it keeps
-by itself is small, one operation on one shape, but nothing bounds it well enough."""
+"""The number of memory maps above which everything that JAX has compiled is dropped.
+
+JAX also caches programs of single operations on single shapes. They are small, but nothing else
+bounds their number."""
 SMALLEST_BUCKET = 16
+"""The smallest length that `bucket` returns."""
 
 
 @functools.cache
 def options() -> dict[str, str | bool | int]:
-    """Return ``compiler_options`` for `jax.jit` on the devices at hand: some on CPU.
+    """Return the ``compiler_options`` for `jax.jit`: those of `ON_CPU` on CPU, else none.
 
-    None that this version of XLA does not know.
+    Options that the installed version of XLA does not know are left out.
     """
     if jax.default_backend() != "cpu":
         return {}
@@ -52,7 +55,7 @@ def options() -> dict[str, str | bool | int]:
 
 
 def bucket(length: int) -> int:
-    """Return a length rounded up, so that there are few of them: to a power of two.
+    """Return a length rounded up to a power of two, at least 16, so that few are compiled.
 
     >>> [bucket(length) for length in (1, 16, 17, 100, 128)]
     [16, 16, 32, 128, 128]
@@ -61,15 +64,18 @@ def bucket(length: int) -> int:
 
 
 def filter_jit(function: Callable[..., Any], *, tuned: bool = True) -> Callable[..., Any]:
-    """Return a function, compiled: arrays are traced, everything else is known beforehand.
+    """Compile a function: arrays among its arguments are traced, everything else is static.
 
-    As `equinox.filter_jit`, but all functions together keep no more than `MOST_PROGRAMS`
-    programs, those that were used last. One in use elsewhere is dropped when its user is done.
+    Like `equinox.filter_jit`, except that all functions together keep only the `MOST_PROGRAMS`
+    most recently used programs. A program that is running when it is evicted runs to its end.
 
     Arguments:
-        function: the function; what is no array among its arguments must be hashable. Made
-            once: another function that does the same has programs of its own.
-        tuned: compile with `options`, as loops over the steps of a machine are.
+        function: the function; its static arguments must be hashable. Define it once, at the
+            top level of a module: a function object made anew is compiled anew.
+        tuned: whether to compile with `options`, which loops over machine steps need.
+
+    Returns:
+        A function with the same signature.
     """
 
     @functools.wraps(function)
@@ -83,12 +89,12 @@ def filter_jit(function: Callable[..., Any], *, tuned: bool = True) -> Callable[
 
 
 class _Program:
-    """One function, compiled for arguments of one make."""
+    """One function, compiled for one set of static arguments and one set of array shapes."""
 
     def __init__(self, function: Callable[..., Any], static: PyTree, tuned: bool) -> None:
         others: list[PyTree] = [None]
 
-        # It must not refer to this object: nothing in a circle is dropped at once.
+        # Must not refer to self: a reference cycle would delay freeing the program.
         def run(arrays):
             args, kwargs = eqx.combine(arrays, static)
             results, others[0] = eqx.partition(function(*args, **kwargs), eqx.is_array)
@@ -99,9 +105,9 @@ class _Program:
         self._others = others
 
     def __call__(self, arrays: PyTree) -> Any:
-        """Return what the function gives."""
+        """Return the function's results."""
         results = self.run(arrays)
-        return eqx.combine(results, self._others[0])  # which are known once it was traced
+        return eqx.combine(results, self._others[0])  # known once the function was traced
 
 
 _programs: OrderedDict[Hashable, _Program] = OrderedDict()
@@ -111,7 +117,7 @@ _lock = threading.Lock()
 def _program(
     function: Callable[..., Any], arrays: PyTree, static: PyTree, tuned: bool
 ) -> _Program:
-    """Return the program for arguments; it is now the one that was used last."""
+    """Return the program for these arguments and mark it as the most recently used."""
     leaves, structure = jax.tree.flatten(static)
     shapes = tuple((x.shape, x.dtype) for x in jax.tree.leaves(arrays))
     key = (function, structure, tuple(leaves), shapes)
@@ -126,10 +132,10 @@ def _program(
 
 
 def make_room() -> None:
-    """Drop everything that was compiled if there are more than `MOST_MAPS` memory maps.
+    """Drop all compiled programs if the process has more than `MOST_MAPS` memory maps.
 
-    What is dropped is compiled again when it is needed. `filter_jit` calls this itself;
-    whoever compiles much in other ways should call it now and then.
+    A dropped program is compiled again when it is needed. `filter_jit` calls this itself; code
+    that compiles a lot in other ways should call it now and then.
     """
     with _lock:
         _make_room()
@@ -142,7 +148,7 @@ def _make_room() -> None:
 
 
 def memory_maps() -> int:
-    """Return how many memory maps this process has; 0 where that is not to be found out."""
+    """Return the number of memory maps of this process; 0 where the system does not tell."""
     try:
         return Path("/proc/self/maps").read_bytes().count(b"\n")
     except OSError:
@@ -150,7 +156,7 @@ def memory_maps() -> int:
 
 
 def _is_known(name: str, value: str | bool | int) -> bool:
-    """Whether XLA compiles anything with an option."""
+    """Whether the installed version of XLA accepts a compiler option."""
     try:
         jax.jit(lambda: 0, compiler_options={name: value}).lower().compile()
     except jax.errors.JaxRuntimeError:

@@ -1,4 +1,4 @@
-"""Errors that are the user's to mend; the command line prints them as one line."""
+"""Errors that a user can fix; the command line prints each as one line, without a traceback."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from collections.abc import Iterable
 
 
 class SoftmachineError(Exception):
-    """Something was asked for that cannot be done; the message says what would be right."""
+    """A request that cannot be carried out; the message says what would be right."""
 
 
 class CheckpointError(SoftmachineError):
-    """A checkpoint cannot be read, or belongs to something else."""
+    """A checkpoint cannot be read, or belongs to another experiment."""
 
 
 class RunError(SoftmachineError):
-    """A run directory is missing, taken, damaged or cannot be written."""
+    """A run directory is missing, in use, damaged, or cannot be written."""
 
 
 class NonFiniteError(SoftmachineError):
-    """Training met a loss or gradient that is not finite."""
+    """A loss or a gradient was NaN or infinite during training."""
 
 
 class ExamplesError(SoftmachineError, ValueError):
-    """Examples that were brought along cannot be used."""
+    """A file of a user's own examples cannot be used."""
 
 
 class TraceError(SoftmachineError):
-    """A trace cannot be made as asked, or a file is no trace that can be read."""
+    """A trace cannot be recorded as requested, or a trace file cannot be read."""
 
 
 class SoftmachineWarning(UserWarning):
-    """Something is not as it should be, and the message says what was done about it."""
+    """A problem that was worked around; the message says what it was and what was done."""
 
 
 def close_names(name: str, names: Iterable[str]) -> str:
-    """Return ``; did you mean ...?`` with the names that are most like one, or nothing."""
+    """Return ``; did you mean ...?`` with the most similar names; empty if none is similar."""
     close = difflib.get_close_matches(name, list(names), n=3, cutoff=0.6)
     return f"; did you mean {' or '.join(close)}?" if close else ""

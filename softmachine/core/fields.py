@@ -1,4 +1,4 @@
-"""What can be seen of a machine: declarations of the arrays that a trace holds."""
+"""Declarations of the arrays in a trace: name, kind of numbers, axes, description."""
 
 from __future__ import annotations
 
@@ -25,34 +25,34 @@ Kind = Literal[
     "integer",
     "pointer",
 ]
-"""What the numbers of an array mean; docs/traces.md says what each kind is."""
+"""What the numbers of an array mean; docs/traces.md defines each kind."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Field:
-    """The declaration of one array: what it is called, what its numbers and axes are.
+    """The declaration of one array of a trace: its name, kind, axes and labels.
 
-    Axes of the same name, in whatever fields, are of one size and belong together.
+    Axes with the same name are the same axis, of the same size, in all fields of a trace.
     """
 
     name: str
     kind: Kind
     axes: tuple[str, ...] = ()
-    """Names of the array's axes; the steps come before them and have none."""
+    """Names of the array's axes, without the leading axis of steps."""
     group: str = ""
-    """Fields of one group are shown together."""
+    """The heading under which the viewer shows this field with others."""
     description: str = ""
     labels: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
-    """For some of the axes, what each entry is called."""
+    """For an axis, the names of its entries; axes may be left out."""
     over: str | None = None
-    """For pointers: the axis along which they count."""
+    """For kind ``pointer``: the axis that the numbers are indices into; else None."""
 
     def __post_init__(self) -> None:
-        """Check the kind, and that there are as many axes as it takes."""
+        """Check the kind and the number of axes."""
         check_fields(self)
         if (self.over is None) != (self.kind != "pointer"):
             raise ValueError(
-                f"field {self.name}: pointers, and nothing else, are over an axis; this is "
+                f"field {self.name}: pointers, and no other kind, are over an axis; this is "
                 f"{self.kind} over {self.over}"
             )
         least = {"matrix": 2, "vector": 1, "weighting": 1, "distribution": 1}
@@ -64,7 +64,7 @@ class Field:
 
 
 def default_field(name: str, array: Any) -> Field:
-    """Return a declaration for an array that nobody declared, from its shape and type."""
+    """Return a declaration for an undeclared array, guessed from its shape and type."""
     dimensions = len(array.shape)
     kind: Kind = "integer"
     if array.dtype == bool:
@@ -77,7 +77,7 @@ def default_field(name: str, array: Any) -> Field:
 
 
 def named_leaves(tree: PyTree) -> dict[str, Array]:
-    """Return the arrays of a pytree that hold numbers, by their paths."""
+    """Return the arrays of a pytree by their paths, such as ``memory.rows``; no random keys."""
     return {
         jax.tree_util.keystr(path, simple=True, separator=".") or "state": leaf
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree)

@@ -1,4 +1,4 @@
-"""Files that no reader sees half of, JSON that is checked, and what a kill leaves behind."""
+"""Atomic file writes, checked JSON, and removal of what killed processes left behind."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from pathlib import Path
 from typing import Any
 
 CHECKSUM = "checksum"
-"""Under this name `sealed` puts its sum."""
+"""The key under which `sealed` stores the checksum of a JSON object."""
 
 _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}")
-"""Names that `replacing` gives: ``.NAME.`` and eight characters of `tempfile`."""
+"""Temporary names made by `replacing`: ``.NAME.`` and eight characters of `tempfile`."""
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path``; on success it takes its place, synced.
+    """Yield a temporary path beside ``path``; on success it replaces ``path`` atomically.
 
-    The temporary file is locked as long as its writer lives, so that `sweep` can tell one that
-    a killed process left behind.
+    The file is flushed to disk before it is renamed; after an exception it is removed. It stays
+    locked while its writer lives, so that `sweep` can recognise one that a killed process left.
     """
     descriptor, temporary = _locked_temporary(path)
     try:
@@ -51,7 +51,7 @@ def _locked_temporary(path: Path) -> tuple[int, Path]:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         if _try_lock(descriptor) and os.path.exists(name):
             return descriptor, Path(name)
-        os.close(descriptor)  # swept in the moment before it was locked
+        os.close(descriptor)  # another process swept it before it was locked
 
 
 def sweep(directory: Path) -> None:
@@ -78,22 +78,22 @@ def _try_lock(descriptor: int) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:  # a file system without locks: then nothing is swept, or held
+    except OSError:  # a file system without locks: every attempt succeeds
         return True
     return True
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` as JSON, whole or not at all."""
+    """Write a value as JSON, atomically: a reader finds the old file or the new one."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2) + "\n")
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Return what JSON text holds.
+    """Return the value that a JSON text holds.
 
-    Raises ValueError for anything else, for numbers that are none (NaN, Infinity, which Python
-    would take) and for what is nested too deep.
+    Raises ValueError if the text is not JSON, if it holds NaN or Infinity (which Python's own
+    reader would accept), or if it is nested too deep.
     """
     try:
         return json.loads(text, parse_constant=_refuse)
@@ -102,17 +102,17 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no number")
+    raise ValueError(f"{constant} is not a number")
 
 
 def digest(value: Any) -> str:
-    """Return the SHA-256 of a JSON-compatible value, however its text is laid out."""
+    """Return the SHA-256 of a JSON value, independent of white space and key order."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def stable_safetensors(data: bytes) -> bytes:
-    """Return a safetensors file with its metadata in order: the library's order is random."""
+    """Return a safetensors file with sorted metadata: the library's own order is random."""
     length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + length])
     metadata = dict(sorted(header.pop("__metadata__", {}).items()))
@@ -130,11 +130,11 @@ def sealed(value: dict[str, Any]) -> dict[str, Any]:
 def unsealed(value: Any) -> dict[str, Any]:
     """Return a JSON object without its checksum.
 
-    An object without one, from before there were any, is taken as it is. Raises ValueError if
-    the checksum is another's, or if the value is no object.
+    An object without a checksum is accepted, since early files have none. Raises ValueError if
+    the checksum does not match, or if the value is not an object.
     """
     if not isinstance(value, dict):
-        raise ValueError("it holds no JSON object")
+        raise ValueError("it is not a JSON object")
     rest = {name: part for name, part in value.items() if name != CHECKSUM}
     if CHECKSUM in value and value[CHECKSUM] != digest(rest):
         raise ValueError("it was changed or damaged: its content does not match its checksum")

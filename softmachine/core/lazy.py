@@ -1,4 +1,4 @@
-"""Public names of a package that are imported when they are first asked for."""
+"""Public names of a package that are imported on first use."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any
 def lazy_names(
     package: str, homes: Mapping[str, str]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Return what a package calls ``__getattr__`` and ``__dir__``.
+    """Return the functions that a package assigns to ``__getattr__`` and ``__dir__``.
 
-    Importing the package then costs nothing, and completion finds its names all the same. Type
-    checkers read none of this: beside it the same names stand as imports under
+    Importing the package is then instant, and completion still finds its names. Type checkers
+    do not understand this: for them the package has the same names as imports under
     ``if TYPE_CHECKING``, which ``python tests/test_public_names.py`` writes.
 
     Arguments:
         package: the package's name.
-        homes: for each public name the module that has it; a submodule is its own home.
+        homes: for each public name the module that defines it; for a submodule, itself.
     """
 
     def get(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Examples as text: lines over time or over cells."""
+"""Text renderings of examples: rows over time, or columns over memory cells."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Any, NamedTuple
 
 
 class Rows(NamedTuple):
-    """Lines of one name, time running to the right."""
+    """A named block of rows, one per channel, with time running to the right."""
 
     name: str
     values: Any
-    """Shape (steps, channels)."""
+    """Integers, shape (steps, channels)."""
     shown: Any
-    """Shape (steps,): where there is something to show; elsewhere stands a dot."""
+    """Booleans, shape (steps,): the steps to show; other steps show a dot."""
     wrong: Any = None
-    """Shape (steps, channels): where an ``x`` stands instead of the value."""
+    """Booleans, shape (steps, channels): values to show as ``x``; None for none."""
     marker: str | None = None
-    """What to show instead of the value."""
+    """A character to show instead of the values, such as ``#`` for a delimiter."""
     letters: str = "0123456789"
-    """What stands for each value."""
+    """The character for each value, by index."""
 
 
 def render_rows(blocks: Sequence[Rows]) -> str:
-    """Return blocks of rows as text, every name beside its first line."""
+    """Return blocks of rows as text, each name in front of the first row of its block."""
     return "\n".join(line for block in blocks for line in _lines(block))
 
 
@@ -45,9 +45,10 @@ def _cell(block: Rows, time: int, channel: int) -> str:
 
 
 def render_columns(rows: dict[str, list[str]], width: int = 80) -> str:
-    """Return rows of equally wide columns, broken into blocks that fit the width.
+    """Return a table with named rows and equally wide columns, as text.
 
-    A row that would be blank in a block is left out there: a blank line ends the block.
+    Columns that do not fit into ``width`` characters continue in further blocks, with a blank
+    line between blocks. So a row that is blank in a block is left out of it.
     """
     widest = max(len(text) for texts in rows.values() for text in texts) + 1
     head = max(map(len, rows)) + 1

@@ -1,4 +1,4 @@
-"""Whether there is memory for something, by arithmetic, before anything is made of it."""
+"""Checks that a computation fits into memory, by arithmetic, before any array is allocated."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from softmachine.core.errors import SoftmachineError
 
 
 def size_of(make: Callable[[], Any]) -> int:
-    """Return the bytes of all arrays that a function returns, without making them.
+    """Return the bytes of all arrays that a function returns, without allocating them.
 
-    Raises OverflowError if an array is larger than JAX can tell.
+    Raises OverflowError if an array is larger than JAX can represent.
     """
     try:
         leaves = jax.tree.leaves(jax.eval_shape(make))
     except (OverflowError, TypeError, ValueError) as error:
-        # What JAX makes of a dimension beyond its integers depends on the function.
+        # Which error a dimension that is too large raises depends on the JAX function.
         raise OverflowError(str(error)) from error
     return sum(leaf.dtype.itemsize * int(np.prod(leaf.shape, dtype=object)) for leaf in leaves)
 
 
 def check_room(needed: Callable[[], int], steps: int, what: str) -> None:
-    """Raise SoftmachineError if something needs more memory or steps than there can be.
+    """Raise SoftmachineError if a computation needs more memory or steps than are possible.
 
     Arguments:
-        needed: returns the bytes that it takes at the least; may raise OverflowError.
-        steps: how many steps of a machine it takes.
-        what: what it is, for the message.
+        needed: returns a lower bound on the bytes it needs; may raise OverflowError.
+        steps: the number of machine steps it takes.
+        what: the computation, as the subject of the error message.
     """
     if steps > LARGEST_INT:
         raise SoftmachineError(
-            f"{what} takes {steps:,} steps, and no more than {LARGEST_INT:,} can be counted"
+            f"{what} takes {steps:,} steps; at most {LARGEST_INT:,} are possible"
         )
     there = available()
     try:
@@ -47,24 +47,24 @@ def check_room(needed: Callable[[], int], steps: int, what: str) -> None:
         raise SoftmachineError(f"{what} is too large for any memory") from error
     if least > there:
         raise SoftmachineError(
-            f"{what} needs {_show(least)} of memory or more, and there are {_show(there)}"
+            f"{what} needs at least {_show(least)} of memory; {_show(there)} are available"
         )
 
 
 def available() -> int:
-    """Return the bytes that computations of this process can take at most."""
+    """Return an upper bound on the bytes that this process can allocate for arrays."""
     device = jax.local_devices()[0]
     limits = []
     if device.platform == "cpu":
         limits += [_of_system(), _of_process()]
     else:
-        with contextlib.suppress(Exception):  # few backends tell
+        with contextlib.suppress(Exception):  # few backends report it
             limits.append((device.memory_stats() or {}).get("bytes_limit"))
     return min((limit for limit in limits if limit is not None), default=2**63)
 
 
 def _of_system() -> int | None:
-    """Return free memory and swap; None where the system does not tell."""
+    """Return the bytes of free memory and swap; None if the system does not report them."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         values = {
@@ -76,7 +76,7 @@ def _of_system() -> int | None:
 
 
 def _of_process() -> int | None:
-    """Return what is left of the address space that the process may use; None for no limit."""
+    """Return the bytes left of the process's address space; None without a limit."""
     most, _ = resource.getrlimit(resource.RLIMIT_AS)
     if most == resource.RLIM_INFINITY:
         return None

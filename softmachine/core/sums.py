@@ -11,19 +11,16 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 UNROLLED = 32
-"""Sums of up to 32 terms are written out, which is faster; longer ones are loops."""
+"""The largest number of terms that is unrolled, which is faster; longer sums are loops."""
 
 
 def split(x: Float[Array, "n ..."]) -> list[Float[Array, "1 ..."]]:
-    """Return the slices along the first axis; their gradients are joined, not added up."""
+    """Return the slices along the first axis; their gradients are concatenated, not added."""
     return list(jax.lax.split(x, [1] * len(x)))
 
 
 def weighted_sum(weights: Float[Array, "n ..."], arrays: Float[Array, "n ..."]) -> Array:
-    """Return the sum over i of ``weights[i] * arrays[i]``.
-
-    Written out or looped, see `UNROLLED`.
-    """
+    """Return the sum over i of ``weights[i] * arrays[i]``, unrolled up to `UNROLLED` terms."""
     if len(weights) <= UNROLLED:
         return add_up(w * x for w, x in zip(split(weights), split(arrays), strict=True))[0]
 
@@ -35,7 +32,7 @@ def weighted_sum(weights: Float[Array, "n ..."], arrays: Float[Array, "n ..."]) 
 
 
 def add_up(terms: Iterable[Array]) -> Array:
-    """Return the sum of arrays, added from the first on."""
+    """Return the sum of arrays, added in their order."""
     return reduce(operator.add, terms)
 
 

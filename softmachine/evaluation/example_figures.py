@@ -89,9 +89,9 @@ def example_figure(machine: Machine, task: Task, size: int, seed: int) -> Figure
 def _over_time(task: Task, recording: Recording, example: Example) -> list[Any]:
     """Return inputs, targets and outputs as shades, each of shape (steps, channels)."""
     labels = task.layout(np.asarray(example.inputs))
-    said = task.output.said(recording.outputs, example, labels.outputs)
+    said = task.output.output_fields(recording.outputs, example, labels.outputs)
     targets = next(array for field, array in said if field.name == "targets")
-    return [example.inputs, targets, task.output.shades(recording.outputs, example)]
+    return [example.inputs, targets, task.output.probabilities(recording.outputs, example)]
 
 
 def _channels(labels: Sequence[str]) -> dict[int, str]:

@@ -1,4 +1,4 @@
-"""What determines a training, and the directories that hold what came of it."""
+"""Experiments as data, and the directories that hold their runs and populations."""
 
 from __future__ import annotations
 

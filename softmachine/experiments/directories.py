@@ -1,4 +1,4 @@
-"""Directories that one process at a time writes to, and that are whole or can be begun anew."""
+"""Directories with one writer at a time, created completely or cleared and created again."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from softmachine.core.errors import RunError
 from softmachine.core.files import is_temporary, sweep
 
 LOCK = ".lock"
+"""The file whose lock the writing process holds."""
 BEGUN = ".creating"
-"""Marks a directory that is being made; it is of no account once the directory's index is
-there."""
+"""The file that marks a directory under creation; without meaning once there is an index."""
 INDEXES = ("config.json", "population.json")
-"""Written last, of a run and of a population: where one is, the directory is whole."""
+"""The index files of a run and of a population; one is written last, when all else is there."""
 OF_CREATION = {LOCK, BEGUN, "environment.json", *INDEXES}
-"""All files that a directory holds before anything has been trained in it."""
+"""The files that creation writes, before any training."""
 
 
 def is_begun(path: Path) -> bool:
-    """Whether a directory was left, or still is, in the middle of being made."""
+    """Return whether a directory's creation has begun and may not have ended."""
     return (path / BEGUN).is_file()
 
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a directory for writing; RunError if another process holds it.
+    """Lock a directory for writing; RunError if another process has locked it.
 
-    The operating system drops the lock with the process, however that ends; what a killed one
-    was writing is removed by the next to hold it.
+    The operating system releases the lock when the process ends, in whatever way. Temporary
+    files of a killed process are removed by the next one that takes the lock.
     """
     lock = filelock.FileLock(path / LOCK, timeout=0)
     try:
@@ -43,7 +43,7 @@ def locked(path: Path) -> Iterator[None]:
         raise RunError(f"cannot write to {path}: {error.strerror}") from error
     try:
         tidy(path)
-        if (path.parent / INDEXES[1]).is_file():  # whose own files nobody else tidies
+        if (path.parent / INDEXES[1]).is_file():  # a member: nothing else tidies its population
             tidy(path.parent)
         yield
     finally:
@@ -51,7 +51,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def tidy(path: Path) -> None:
-    """Remove what killed processes have left in a run or a population."""
+    """Remove files that killed processes left in the directory of a run or a population."""
     for directory in (path, *(path / name for name in ("checkpoints", "results", "figures"))):
         sweep(directory)
     if any((path / index).is_file() for index in INDEXES):
@@ -61,14 +61,15 @@ def tidy(path: Path) -> None:
 
 @contextlib.contextmanager
 def creating(path: Path, index: str) -> Iterator[None]:
-    """Hold a new or empty directory while it is filled, its ``index`` last.
+    """Lock a new or empty directory while the caller fills it and writes its ``index`` last.
 
-    Killed before that, it is begun anew by whoever creates it next. Raises RunError for a
-    directory that holds anything else, that another process holds or that cannot be written.
+    If the process is killed before, the next call for this path clears the directory and
+    creates it again. Raises RunError if the directory holds anything else, if another process
+    has locked it, or if it cannot be written.
     """
     _check_name(path)
     try:
-        # Looked at before it is touched: a directory in use is not given so much as a lock.
+        # Checked before anything is written: a directory in use does not even get a lock file.
         _check_free(path, index)
         path.mkdir(parents=True, exist_ok=True)
         with locked(path):
@@ -86,11 +87,11 @@ def creating(path: Path, index: str) -> Iterator[None]:
 
 
 def _check_free(path: Path, index: str) -> None:
-    """Raise RunError if there is anything at a path that did not come from creating it."""
+    """Raise RunError if a path holds anything but the remains of its own creation."""
     if not path.exists() and not path.is_symlink():
         return
     if not path.is_dir():
-        raise RunError(f"{path} already exists and is no directory: choose another one")
+        raise RunError(f"{path} already exists and is not a directory: choose another one")
     found = {entry.name for entry in path.iterdir()} - {LOCK}
     if not found or (BEGUN in found and index not in found and _holds_no_work(path)):
         return
@@ -103,7 +104,7 @@ def _check_free(path: Path, index: str) -> None:
 
 
 def _holds_no_work(path: Path) -> bool:
-    """Whether all files in a directory are of those that its creation writes."""
+    """Return whether all files in a directory are ones that its creation writes."""
     return all(
         entry.name in OF_CREATION or is_temporary(entry.name)
         for entry in path.rglob("*")
@@ -114,5 +115,5 @@ def _holds_no_work(path: Path) -> bool:
 def _check_name(path: Path) -> None:
     if not str(path).isprintable():  # control characters, or bytes that are not UTF-8
         raise RunError(
-            f"{str(path)!r} is no name for a directory: it holds what cannot be shown"
+            f"{str(path)!r} is not a name for a directory: it has unprintable characters"
         )

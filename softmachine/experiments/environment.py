@@ -1,4 +1,4 @@
-"""Where and with what something was computed."""
+"""The software versions and the hardware of a computation, for its records."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import softmachine
 
 
 def describe_environment() -> dict[str, Any]:
-    """Return date, versions, commit and hardware, JSON-compatible."""
+    """Return date, versions, commit and hardware, as a JSON value."""
     devices = jax.devices()
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
@@ -32,7 +32,10 @@ def describe_environment() -> dict[str, Any]:
 
 
 def commit() -> str | None:
-    """Return the commit of a development checkout, marked if it has been changed since."""
+    """Return the commit of a development checkout; None for an installed package.
+
+    It ends with ``-dirty`` if the working tree has been changed since.
+    """
     package = Path(softmachine.__file__).parent
     if not (package.parent / ".git").exists():
         return None
@@ -49,7 +52,7 @@ def commit() -> str | None:
 
 
 def cpu_model() -> str:
-    """Return the name of the processor."""
+    """Return the model name of the CPU."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

@@ -1,4 +1,4 @@
-"""``metrics.jsonl``: a line per validation, tied to the checkpoint that they lead up to."""
+"""The metrics file of a run: one JSON line per validation, verified against the checkpoint."""
 
 from __future__ import annotations
 
@@ -17,23 +17,30 @@ from softmachine.core.files import replacing
 from softmachine.experiments.progress import Extent
 
 Line = dict[str, Any]
+"""The metrics of one validation: numbers by name."""
 
 
 class MetricsFile:
-    """The metrics of a run."""
+    """The file ``metrics.jsonl`` of a run: one line per validation."""
 
     def __init__(self, path: Path, names: Sequence[str] = ()) -> None:
-        """``names`` are the numbers that every line has, besides steps and sequences."""
+        """Open the file at ``path``, which need not exist yet.
+
+        ``names`` are the metrics that every line has, besides ``step`` and ``sequences``.
+        """
         self.path = path
         self.names = ("step", "sequences", *names)
 
     def append(self, line: Line) -> None:
-        """Add a line."""
+        """Append a line."""
         with open(self.path, "ab") as file:
             file.write(_encode(line))
 
     def extent(self, line: Line | None) -> Extent:
-        """Return what there is, less ``line`` if that is its end; it is on the disk then."""
+        """Return length and checksum of the file, without ``line`` if that is its last line.
+
+        The file is flushed to disk first.
+        """
         try:
             with open(self.path, "rb") as file:
                 data = file.read()
@@ -44,35 +51,36 @@ class MetricsFile:
         return Extent(bytes=len(data), sha256=_sha256(data))
 
     def line_at(self, step: int) -> Line | None:
-        """Return the line of an update, if there is one that can be read."""
+        """Return the line of update ``step``; None if there is no readable one."""
         lines, _ = _parse(self._read(), self.names)
         return next((line for line, _ in reversed(lines) if line["step"] == step), None)
 
     def lines(self, extent: Extent | None, line: Line | None = None) -> list[Line]:
         """Return the readable lines, oldest first.
 
-        Warns of lines that cannot be read, but for a last one that was cut off, and of a file
-        that does not begin as the last checkpoint says, with its ``extent`` and its ``line``,
-        or in which an update comes twice.
+        Warns of unreadable lines, except for a last line that was cut off. Warns also if the
+        beginning of the file does not match the last checkpoint, given by its ``extent`` and
+        its ``line``, or if an update occurs twice.
         """
         data = self._read()
         lines, unreadable = _parse(data, self.names)
         if unreadable:
             _warn(f"{_places(self.path, unreadable)} cannot be read: left out")
         elif not _begins(data, extent, line) or not _rises(line["step"] for line, _ in lines):
-            _warn(f"{self.path} was changed or damaged: it is not what the checkpoint knows")
+            _warn(f"{self.path} was changed or damaged: it does not match the checkpoint")
         return [line for line, _ in lines]
 
     def restore(self, step: int, extent: Extent | None, line: Line | None) -> bool:
-        """Bring the file to where a checkpoint was written; return whether it was damaged.
+        """Cut the file back to the state it had at a checkpoint; return if it was damaged.
 
-        What comes later will be done again. A damaged file is put aside whole, and a warning
-        says so; its readable lines go on.
+        Later lines are dropped: training will write them again. A damaged file is kept under
+        another name, with a warning, and its readable lines are carried over.
 
         Arguments:
-            step: the updates of the checkpoint.
-            extent: what came before ``line`` then; None for a checkpoint that does not know.
-            line: the last line then, or None to leave it out.
+            step: the number of updates at the checkpoint.
+            extent: length and checksum of the file before ``line``; None for an old
+                checkpoint, which does not hold them.
+            line: the last line at the checkpoint; None to leave it out.
         """
         data = self._read()
         lines, unreadable = _parse(data, self.names)
@@ -113,7 +121,7 @@ def _encode(line: Line) -> bytes:
 
 
 def is_line(value: Any, names: Sequence[str] = ()) -> bool:
-    """Whether something that was JSON is a line of metrics: numbers under names."""
+    """Return whether a JSON value is a line of metrics: numbers by name, with these names."""
     return (
         isinstance(value, dict)
         and all(name in value for name in names)
@@ -122,9 +130,9 @@ def is_line(value: Any, names: Sequence[str] = ()) -> bool:
 
 
 def _parse(data: bytes, names: Sequence[str]) -> tuple[list[tuple[Line, bytes]], list[int]]:
-    """Return lines with their text, and the numbers of those that cannot be read.
+    """Return the readable lines with their text, and the numbers of the unreadable ones.
 
-    A killed process may leave the beginning of a last line: that is neither.
+    A last line without its end, as a killed process may leave it, is in neither list.
     """
     *texts, _torn = data.split(b"\n")
     values = []
@@ -133,7 +141,7 @@ def _parse(data: bytes, names: Sequence[str]) -> tuple[list[tuple[Line, bytes]],
             values.append(json.loads(text))
         except (ValueError, RecursionError):
             values.append(None)
-    # All lines of a run tell of the same scores: a name that was damaged stands alone.
+    # All lines of a run have the same names: a line with other names is damaged.
     scores = Counter(_scores(value) for value in values if is_line(value, names))
     usual = scores.most_common(1)[0][0] if scores else None
     lines, unreadable = [], []

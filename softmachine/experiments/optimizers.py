@@ -1,4 +1,4 @@
-"""Optimisers: what Optax offers, and the RMSProp of Graves 2013."""
+"""Optimisers: Adam and AdamW of Optax, the RMSProp of Graves 2013, gradient noise."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from softmachine.core.choices import Count, Decay, Natural, NonNegative, Positiv
 
 
 class GravesState(NamedTuple):
-    """Running means of squared gradients, of gradients, and the last step."""
+    """The state of `graves_rmsprop`: pytrees of the shape of the parameters."""
 
     squares: PyTree
+    """n: the moving average of the squared gradient."""
     means: PyTree
+    """m: the moving average of the gradient."""
     steps: PyTree
+    """The last step, without the learning rate."""
 
 
 def graves_rmsprop(
@@ -28,17 +31,17 @@ def graves_rmsprop(
     momentum: float = 0.9,
     epsilon: float = 1e-4,
 ) -> optax.GradientTransformation:
-    """RMSProp with the variance under the root, as in Graves 2013 (Eq. 38 to 41).
+    """Return the RMSProp of Graves 2013: steps divided by the gradient's running deviation.
 
     With gradient g: ``n = decay n + (1 - decay) g²``, ``m = decay m + (1 - decay) g``,
-    ``step = momentum step - learning_rate g / sqrt(n - m² + epsilon)``. Unlike library
-    versions, ``epsilon`` stands inside the root. Under a schedule today's learning rate
-    multiplies the whole step, past gradients included, as with Optax's own momentum.
-    Source: arXiv 1308.0850, section 4.2.
+    ``step = momentum step - learning_rate g / sqrt(n - m² + epsilon)``. Unlike in most
+    libraries, m² is subtracted, and ``epsilon`` is inside the root. With a schedule, the
+    current learning rate multiplies the whole step, past gradients included, as in Optax's own
+    momentum. Source: Graves 2013 (arXiv 1308.0850), section 4.2, Eq. 38 to 41.
     """
 
     def init(params):
-        # Three arrays, not one thrice: a training loop donates them.
+        # Three separate arrays: training donates them, and a buffer can be donated only once.
         return GravesState(*(optax.tree.zeros_like(params) for _ in range(3)))
 
     def update(updates, state, params=None):
@@ -48,7 +51,7 @@ def graves_rmsprop(
             lambda n, g: decay * n + (1 - decay) * jnp.square(g), state.squares, gradients
         )
         means = jax.tree.map(lambda m, g: decay * m + (1 - decay) * g, state.means, gradients)
-        # No variance is negative, but in float32 the difference can be, by more than epsilon.
+        # A variance is never negative, but in float32 the difference may be below -epsilon.
         variances = jax.tree.map(lambda n, m: jnp.maximum(n - jnp.square(m), 0), squares, means)
         steps = jax.tree.map(
             lambda d, g, variance: momentum * d - g / jnp.sqrt(variance + epsilon),
@@ -62,7 +65,11 @@ def graves_rmsprop(
 
 
 def gradient_noise() -> optax.GradientTransformationExtraArgs:
-    """Add Gaussian noise; ``update`` takes a ``noise_key`` and the ``deviation``."""
+    """Return a transformation that adds Gaussian noise to the gradient.
+
+    Its ``update`` takes two more arguments: the random key ``noise_key``, and ``deviation``,
+    the standard deviation.
+    """
 
     def init(params):
         del params
@@ -70,10 +77,10 @@ def gradient_noise() -> optax.GradientTransformationExtraArgs:
 
     def update(updates, state, params=None, **extra):
         del params
-        # All in one: to draw for a bias alone takes almost as long as for everything.
+        # One draw for all: drawing for a single bias takes almost as long as for everything.
         flat, unravel = ravel_pytree(updates)
         noise = jax.random.normal(extra["noise_key"], flat.shape, flat.dtype)
-        # Behind barriers, or XLA would compute it again for everything it goes into.
+        # Without barriers, XLA would recompute the noise for each of its consumers.
         flat, noise = jax.lax.optimization_barrier((flat, noise))
         noisy = jax.lax.optimization_barrier(flat + extra["deviation"] * noise)
         return unravel(noisy), state
@@ -89,27 +96,30 @@ def _scale(learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformatio
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OptimizerConfig:
-    """Which optimiser, and how gradients are clipped before it."""
+    """The optimiser, its learning rate schedule, and gradient clipping."""
 
     kind: Literal["adam", "adamw", "graves-rmsprop"] = "adam"
+    """The optimiser."""
     learning_rate: Positive = 1e-3
+    """The learning rate, before the schedule."""
     schedule: Literal["constant", "cosine", "linear"] = "constant"
-    """Decay to zero over ``decay_steps`` updates after the warm-up, or none."""
+    """The decay of the learning rate to 0 over ``decay_steps`` updates, or none."""
     decay_steps: Count | None = None
+    """The number of updates after the warm-up until the learning rate is 0."""
     warmup_steps: Natural = 0
-    """Updates of linear rise from zero."""
+    """The number of updates over which the learning rate rises linearly from 0."""
     betas: tuple[Decay, Decay] = (0.9, 0.999)
-    """Adam and AdamW."""
+    """Decay rates of the two moments, for Adam and AdamW."""
     weight_decay: NonNegative = 0.0
-    """AdamW."""
+    """Decoupled weight decay, for AdamW."""
     decay: Decay = 0.95
-    """Graves's RMSProp."""
+    """Decay rate of the moving averages, for Graves's RMSProp."""
     momentum: Decay = 0.9
-    """Graves's RMSProp."""
+    """Momentum, for Graves's RMSProp."""
     clip_norm: Positive | None = 10.0
-    """Largest global norm of the gradient."""
+    """The largest global norm of the gradient; None for no clipping."""
     clip_value: Positive | None = None
-    """Largest absolute value of a gradient component; applied before ``clip_norm``."""
+    """The largest absolute value of a gradient component, applied before ``clip_norm``."""
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -118,7 +128,7 @@ class OptimizerConfig:
             raise ValueError(f"schedule {self.schedule!r} needs decay_steps, a positive number")
 
     def build(self, *, noise: bool = False) -> optax.GradientTransformationExtraArgs:
-        """Return the whole chain: clipping, with ``noise`` `gradient_noise`, steps."""
+        """Return the Optax chain: clipping, `gradient_noise` if ``noise``, the optimiser."""
         rate = self._rate()
         chain = []
         if self.clip_value is not None:

@@ -1,7 +1,7 @@
-"""Population directories: one run per member.
+"""Population directories: an index, and one run directory per member.
 
-population.json        the members' directories, one per seed
-seed-0/, seed-1/, ...  their runs
+population.json        the index: the names of the members' directories
+seed-0/, seed-1/, ...  the members' runs, named by their seeds
 """
 
 from __future__ import annotations
@@ -19,21 +19,24 @@ from softmachine.experiments.runs import Run
 from softmachine.experiments.serialization import experiment_to_json
 
 INDEX = "population.json"
+"""The file name of the index."""
 SCHEMA = 2
-"""Version of the index: 1 had no checksum."""
+"""The version of the index's layout; version 1 had no checksum."""
 
 
 def create_population(path: str | Path, experiment: Experiment, members: int) -> list[Run]:
-    """Make a directory with a run for each of so many seeds, counted from the experiment's.
+    """Create a directory with ``members`` runs, whose seeds count up from the experiment's.
 
-    Raises RunError if the directory exists and is not empty, or cannot be written, and
-    ValueError for a seed too large.
+    Returns the runs. Raises RunError if the directory exists and is not empty, or cannot be
+    written; ValueError if a seed would be too large.
     """
     path = Path(path)
     if members < 1:
         raise RunError(f"a population needs at least 1 member, not {members}")
     first = experiment.training.seed
-    experiment.with_seed(first + members - 1)  # refused before a million others are made
+    experiment.with_seed(
+        first + members - 1
+    )  # checks the largest seed before any run is created
     experiment_to_json(experiment)
     names = [f"seed-{seed}" for seed in range(first, first + members)]
     with creating(path, INDEX):
@@ -46,15 +49,15 @@ def create_population(path: str | Path, experiment: Experiment, members: int) ->
 
 
 def is_population(path: str | Path) -> bool:
-    """Whether a directory holds a population."""
+    """Return whether a directory holds a population: whether it has an index."""
     return os.path.isfile(Path(path) / INDEX)
 
 
 def open_population(path: str | Path) -> list[Run]:
-    """Return the members' runs; RunError if there is no whole population at the path."""
+    """Return the members' runs; RunError if there is no readable population at the path."""
     path = Path(path)
     if not is_population(path):
-        raise RunError(f"{path} is no population: it has no {INDEX}")
+        raise RunError(f"{path} is not a population: it has no {INDEX}")
     index = path / INDEX
     try:
         names = _member_names(unsealed(parse_json(index.read_bytes())))
@@ -66,7 +69,7 @@ def open_population(path: str | Path) -> list[Run]:
 
 
 def _member_names(value: dict[str, Any]) -> list[str]:
-    """Return the members' names; ValueError unless they are different names of directories."""
+    """Return the members' names; ValueError unless they are distinct directory names."""
     if value.get("schema") not in range(1, SCHEMA + 1):
         raise ValueError(
             f"it has schema {value.get('schema')!r}, this softmachine reads {SCHEMA}"
@@ -76,7 +79,7 @@ def _member_names(value: dict[str, Any]) -> list[str]:
         raise ValueError("it names no members")
     for name in names:
         if not isinstance(name, str) or not re.fullmatch(r"[\w-][\w.-]*", name):
-            raise ValueError(f"{name!r} is no name of a member")
+            raise ValueError(f"{name!r} is not a name of a member")
         if names.count(name) > 1:
             raise ValueError(f"it names {name} twice")
     return names

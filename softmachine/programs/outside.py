@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from softmachine.programs.running import Run
-from softmachine.tasks.memories.adversarial import Case, Room
+from softmachine.tasks.memories.adversarial import Case, Sampler
 from softmachine.tasks.memory import MemoryTask, fill
 
 SIZES = 6
@@ -46,7 +46,7 @@ def _memories(task: MemoryTask, case: Case) -> Iterator[Sequence[int]]:
     seen = set()
     for size in range(task.smallest, largest + 1):
         for cells in (task.cells(size), task.cells(size) + 1, task.cells(largest)):
-            memory = fill(case(Room(size, cells, rng)), cells)
+            memory = fill(case(Sampler(size, cells, rng)), cells)
             if tuple(memory) not in seen:
                 seen.add(tuple(memory))
                 yield memory

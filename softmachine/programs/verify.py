@@ -255,7 +255,7 @@ def _solves_exam(task: MemoryTask, run: Run, exam: Exam) -> Check:
         if first is None:
             how = _difference(trial.memory, expected, found, "the task")
             first = (
-                f"{trial.case}, size {trial.size:,}, {trial.room} ({len(trial.memory):,} "
+                f"{trial.case}, size {trial.size:,}, {trial.capacity} ({len(trial.memory):,} "
                 f"cells): {how}"
             )
     what = f"solves the exam of {type(task).__name__} ({exam})"

@@ -1,4 +1,4 @@
-"""Named experiments."""
+"""Named experiments, each a function that returns one."""
 
 from softmachine.recipes.registry import RECIPES, get_recipe, recipe
 

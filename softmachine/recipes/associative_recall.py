@@ -1,4 +1,4 @@
-"""Recipes of the associative recall task."""
+"""Recipes of the associative recall task: an NTM with two controllers, and an LSTM."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIZES = Uniform(smallest=2, largest=6)
 
 
 def ntm_recall() -> Experiment:
-    """NTM, LSTM controller: name the item after the one asked for, among 2 to 6."""
+    """NTM, LSTM controller: output the item after a queried one, out of 2 to 6."""
     return Experiment(
         recipe="ntm-recall",
         task=AssociativeRecall(),
@@ -23,7 +23,7 @@ def ntm_recall() -> Experiment:
 
 
 def ntm_ff_recall() -> Experiment:
-    """NTM, feed-forward controller: name the item after the one asked for, among 2 to 6."""
+    """NTM, feed-forward controller: output the item after a queried one, out of 2 to 6."""
     return Experiment(
         recipe="ntm-ff-recall",
         task=AssociativeRecall(),
@@ -33,7 +33,7 @@ def ntm_ff_recall() -> Experiment:
 
 
 def lstm_recall() -> Experiment:
-    """Baseline, 3 LSTM layers of 128: name the item after the one asked for."""
+    """Baseline, 3 LSTM layers of 128: output the item after a queried one, out of 2 to 6."""
     return Experiment(
         recipe="lstm-recall",
         task=AssociativeRecall(),

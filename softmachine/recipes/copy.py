@@ -1,4 +1,4 @@
-"""Recipes of the copy task."""
+"""Recipes of the copy task: an NTM with two controllers, and an LSTM."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SIZES = Uniform(smallest=1, largest=20)
 
 
 def ntm_copy() -> Experiment:
-    """NTM, LSTM controller: say 1 to 20 vectors again."""
+    """NTM, LSTM controller: reproduce a sequence of 1 to 20 vectors."""
     return Experiment(
         recipe="ntm-copy",
         task=Copy(),
@@ -23,7 +23,7 @@ def ntm_copy() -> Experiment:
 
 
 def ntm_ff_copy() -> Experiment:
-    """NTM, feed-forward controller: say 1 to 20 vectors again."""
+    """NTM, feed-forward controller: reproduce a sequence of 1 to 20 vectors."""
     return Experiment(
         recipe="ntm-ff-copy",
         task=Copy(),
@@ -40,7 +40,7 @@ def ntm_ff_copy() -> Experiment:
 
 
 def lstm_copy() -> Experiment:
-    """Baseline, 3 LSTM layers of 128: say 1 to 20 vectors again."""
+    """Baseline, 3 LSTM layers of 128: reproduce a sequence of 1 to 20 vectors."""
     return Experiment(
         recipe="lstm-copy",
         task=Copy(),

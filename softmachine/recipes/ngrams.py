@@ -1,4 +1,4 @@
-"""Recipes of the dynamic N-grams task."""
+"""Recipes of the dynamic N-grams task: an NTM with two controllers, and an LSTM."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Recipes of the Neural Random-Access Machine: the ten tasks of its paper.
 
-Trained as populations: a member that learns nothing begins again with fresh parameters, and
-a member is solved once it makes no mistake on sizes up to 50, soft and hard.
+They are trained as populations. A member that does not learn restarts with fresh parameters. A
+member is solved once it makes no mistake in the exam with sizes up to 50, soft and hard.
 """
 
 from __future__ import annotations
@@ -19,21 +19,16 @@ from softmachine.experiments.objectives import NRAMLoss
 from softmachine.experiments.optimizers import OptimizerConfig
 from softmachine.experiments.settings import Restart, Search
 from softmachine.machines.nram.nram import NRAMConfig
-from softmachine.tasks.memories.arrays import (
-    Access,
-    Increment,
-    MemoryCopy,
-    Merge,
-    Permutation,
-    Reverse,
-    Swap,
-)
+from softmachine.tasks.memories.arrays import Access, Increment, MemoryCopy, Reverse
 from softmachine.tasks.memories.lists import ListK, ListSearch
+from softmachine.tasks.memories.merge import Merge
+from softmachine.tasks.memories.permutations import Permutation, Swap
 from softmachine.tasks.memories.trees import WalkBST
 from softmachine.tasks.memory import MemoryTask
 from softmachine.wiring.search import WireSearch
 
 BATCH = 32
+"""Sequences per update."""
 STEP_GATES = (
     *("ZERO", "ONE", "TWO", "INC", "DEC"),
     *("READ", "READ"),
@@ -41,52 +36,56 @@ STEP_GATES = (
     *("INC", "DEC", "ADD", "ADD", "SUB"),
     "WRITE",
 )
-"""The paper's fourteen in the order in which a processor works: an address, loads,
-comparisons, arithmetic, a store. A step can follow a pointer that it has just read, and go on
-by the result of a comparison. In two rounds of the paper's order that takes more gates, and two
-WRITEs, each of which has to do no harm."""
+"""The paper's fourteen gates, some of them repeated, in the order in which a processor works:
+address arithmetic, loads, comparisons, arithmetic, a store.
+
+In one step a machine can then follow a pointer that it has just read, and use the result of a
+comparison. Two rounds of the paper's order allow that too, with more gates and with two WRITEs,
+of which the unused one must do no harm."""
 EASY = Search(entropy_bonus=(0.01, 0.2))
+"""Ranges of hyper-parameters, for tasks that most members learn."""
 DEEP = Search(
     learning_rate=(1e-3, 6e-3), entropy_bonus=(1e-3, 1.5e-2), gradient_noise=(1e-4, 1e-2)
 )
-"""Where several choices have to be right at once before the error falls, a large bonus keeps
-them all undecided."""
+"""Ranges for tasks in which several choices have to be right before the error falls: there a
+large entropy bonus would keep all of them undecided."""
 
 SEARCH = WireSearch(updates=100, error=1.0, tables=4_000_000)
+"""The search over hard wires for tasks that gradients alone rarely solve."""
 
 
 def nram_access() -> Experiment:
-    """NRAM: say what a pointer points to."""
+    """NRAM: output the value a pointer points to."""
     return _experiment("nram-access", Access(), Uniform(smallest=1, largest=6))
 
 
 def nram_increment() -> Experiment:
-    """NRAM: add one to every element of an array."""
+    """NRAM: add 1 to every value of an array."""
     return _experiment("nram-increment", Increment(), Uniform(smallest=1, largest=6))
 
 
 def nram_copy() -> Experiment:
-    """NRAM: copy an array to where a pointer points."""
+    """NRAM: copy an array to a given address."""
     return _experiment("nram-copy", MemoryCopy(), Uniform(smallest=1, largest=6))
 
 
 def nram_reverse() -> Experiment:
-    """NRAM: copy an array backwards."""
+    """NRAM: copy an array in reverse order."""
     return _experiment("nram-reverse", Reverse(), Uniform(smallest=1, largest=6))
 
 
 def nram_swap() -> Experiment:
-    """NRAM: swap two elements of an array."""
+    """NRAM: swap two values of an array."""
     return _deep("nram-swap", Swap(most_steps=4), Uniform(smallest=2, largest=6))
 
 
 def nram_permutation() -> Experiment:
-    """NRAM: permute an array."""
+    """NRAM: apply a permutation to an array."""
     return _deep("nram-permutation", Permutation(), Uniform(smallest=2, largest=6))
 
 
 def nram_list_k() -> Experiment:
-    """NRAM: say the k-th element of a linked list."""
+    """NRAM: output the k-th value of a linked list."""
     return _deep("nram-list-k", ListK(), Uniform(smallest=1, largest=6))
 
 
@@ -121,7 +120,7 @@ def _deep(
     curriculum: Curriculum,
     wire_search: WireSearch = SEARCH,
 ) -> Experiment:
-    """Return an experiment whose wires are searched."""
+    """Return an experiment with a search over hard wires, and with `STEP_GATES`."""
     return _experiment(
         name,
         task,

@@ -1,11 +1,12 @@
-"""The ten tasks of the NRAM paper, trained as it says.
+"""The ten tasks of the NRAM paper, with the training that the paper describes.
 
 Kurach, Andrychowicz and Sutskever 2016 (arXiv 1511.06392), sections 3 and 4, appendix B: Adam,
 the curriculum of Zaremba and Sutskever with overshoot, a decaying entropy bonus, gradients
-clipped inside and outside, gradient noise with η = 0.3 (Neelakantan et al. 2015, arXiv
-1511.06807, section 4.4), one attempt per member, no search for wires. Sizes are those of its
-Table 1. It gives no other number: registers, units, learning rate, weights, limits and the
-criterion of the curriculum are ours, and to be searched, as the authors did.
+clipped inside the network and as a whole, gradient noise with η = 0.3 (Neelakantan et al.
+2015, arXiv 1511.06807, section 4.4), one attempt per member, no search for wires. Sizes are
+those of its Table 1. The paper gives no other numbers: registers, units, learning rate,
+weights, limits and the criterion of the curriculum are ours. Some are searched, as by the
+authors.
 """
 
 from __future__ import annotations
@@ -22,25 +23,28 @@ from softmachine.experiments.optimizers import OptimizerConfig
 from softmachine.experiments.settings import Search
 from softmachine.machines.nram.gates import PAPER_GATES
 from softmachine.machines.nram.nram import NRAMConfig
-from softmachine.tasks.memories.arrays import (
-    Access,
-    Increment,
-    MemoryCopy,
-    Merge,
-    Permutation,
-    Reverse,
-    Swap,
-)
+from softmachine.tasks.memories.arrays import Access, Increment, MemoryCopy, Reverse
 from softmachine.tasks.memories.lists import ListK, ListSearch
+from softmachine.tasks.memories.merge import Merge
+from softmachine.tasks.memories.permutations import Permutation, Swap
 from softmachine.tasks.memories.trees import WalkBST
 from softmachine.tasks.memory import MemoryTask
 
 BATCH = 32
+"""Sequences per update."""
 MAX_UPDATES = 30_000
+"""The number of updates after which a member has failed."""
 
 
 def _experiment(recipe: str, task: MemoryTask, largest: int, rounds: int) -> Experiment:
-    """Return the training of a task up to a size, with rounds of the fourteen gates."""
+    """Return the experiment of one task.
+
+    Arguments:
+        recipe: the name of the recipe.
+        task: the task, with its settings.
+        largest: the largest training size.
+        rounds: how often the fourteen gates are repeated in one step.
+    """
     return Experiment(
         recipe=recipe,
         task=task,

@@ -1,9 +1,9 @@
-"""The experiments of the NTM paper as its tables 1 to 3 have them.
+"""The experiments of the NTM paper, with the settings of its tables 1 to 3.
 
 Graves et al. 2014 (arXiv 1410.5401), section 4: Graves's RMSProp with momentum 0.9 at the
 tabled learning rates, gradient components clipped to ±10, memory 128 x 20, LSTM baselines
-with three layers. The paper does not state batch size, initial weightings or how long a
-machine was trained at most; here these are 1, learned, and as far as its curves go.
+with three layers. The paper does not state the batch size, the initial weightings or the length
+of training; here these are 1, learned, and the length of its learning curves.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from softmachine.tasks.task import Task
 
 
 class _Row(NamedTuple):
-    """What the rows of one task have in common."""
+    """What all rows of a task share: its settings, its sizes, the test that ends training."""
 
     task: Task
     curriculum: Uniform

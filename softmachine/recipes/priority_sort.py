@@ -1,7 +1,8 @@
 """Recipes of the priority sort task.
 
-What is learned is a selection sort: find the highest by content, say it, take it away. It
-begins with the single highest of five vectors, and the number to say rises with time.
+Machines learn a selection sort: find the vector of highest priority by content, output it,
+remove it. Training begins with the single highest of five vectors; the number of outputs rises
+with time.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from softmachine.tasks.sequences.priority_sort import PrioritySort
 
 
 def ntm_sort() -> Experiment:
-    """NTM, LSTM controller: say the 16 highest of 20 vectors in the order of priority."""
+    """NTM, LSTM controller: output the 16 highest of 20 vectors in the order of priority."""
     return Experiment(
         recipe="ntm-sort",
         task=PrioritySort(),
@@ -25,7 +26,7 @@ def ntm_sort() -> Experiment:
 
 
 def ntm_ff_sort() -> Experiment:
-    """NTM, feed-forward controller: say the 16 highest of 20 vectors in order."""
+    """NTM, feed-forward controller: output the 16 highest of 20 vectors in order."""
     return Experiment(
         recipe="ntm-ff-sort",
         task=PrioritySort(),
@@ -35,7 +36,7 @@ def ntm_ff_sort() -> Experiment:
 
 
 def lstm_sort() -> Experiment:
-    """Baseline, 3 LSTM layers of 128: say the 16 highest of 20 vectors in order."""
+    """Baseline, 3 LSTM layers of 128: output the 16 highest of 20 vectors in order."""
     return Experiment(
         recipe="lstm-sort",
         task=PrioritySort(),
@@ -45,7 +46,7 @@ def lstm_sort() -> Experiment:
 
 
 def _machine(controller: ControllerConfig) -> NTMConfig:
-    # Smoothed, the similarity of a row that is nearly 0 has no gradients in the millions.
+    # Without smoothing, rows that are nearly 0 have similarity gradients in the millions.
     return ntm(
         controller,
         key_activation="tanh",

@@ -1,4 +1,4 @@
-"""The names of recipes."""
+"""The registry of recipes: the names by which the command line knows them."""
 
 from __future__ import annotations
 
@@ -69,17 +69,16 @@ RECIPES: Registry[Callable[[], Experiment]] = Registry(
         "paper-nram-walk-bst": "paper_nram:paper_nram_walk_bst",
     },
 )
-"""Recipes by name; a line for each that comes with the package."""
+"""Recipes by name; one line for each recipe of the package."""
 
 recipe = RECIPES.register
-"""Decorator: ``@recipe("queue-copy")`` gives a function that returns an experiment the name
-that the command line knows it by."""
+"""Decorator that registers a function that returns an experiment: ``@recipe("queue-copy")``."""
 
 
 def get_recipe(name: str) -> Experiment:
     """Return the experiment of a recipe.
 
-    Raises SoftmachineError if there is none of that name, or if it makes no experiment.
+    Raises SoftmachineError for an unknown name, or if the function returns no experiment.
     """
     if name not in RECIPES:
         raise SoftmachineError(
@@ -94,11 +93,11 @@ def get_recipe(name: str) -> Experiment:
         raise SoftmachineError(
             f"the recipe {name!r} makes no experiment, but {type(experiment).__name__}"
         )
-    # A recipe derived from another brings the other's name along.
+    # A recipe derived from another one would keep the name of that one.
     return dataclasses.replace(experiment, recipe=name)
 
 
 def describe_recipe(name: str) -> str:
-    """Return the first line of a recipe's docstring: the machine, a colon, what it shall do."""
+    """Return the first line of a recipe's docstring: the machine, a colon, what it learns."""
     text = (RECIPES[name].__doc__ or "").strip()
     return text.splitlines()[0].rstrip(".") if text else name

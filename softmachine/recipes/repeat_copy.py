@@ -1,4 +1,4 @@
-"""Recipes of the repeat copy task."""
+"""Recipes of the repeat copy task: an NTM with three controllers, and an LSTM."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ SIZES = Uniform(smallest=1, largest=10)
 
 
 def ntm_repeat_copy() -> Experiment:
-    """NTM, an LSTM that counts evenly: say 1 to 10 vectors 1 to 10 times.
+    """NTM, an LSTM that counts in equal steps: output 1 to 10 vectors 1 to 10 times.
 
-    Made for counting on: unlike the paper, the number of repeats comes with a standard
-    deviation of 5.7 instead of 1 and with noise of up to 0.4 repeats while training, and
-    the controller's cells count in equal steps. ``ntm-lstm-repeat-copy`` has the paper's
-    own task and controller.
+    For generalisation to more repeats than in training. Unlike the paper, the number of
+    repeats is an input with standard deviation 5.7 instead of 1, it has noise of up to 0.4
+    repeats in training, and the controller's cells count in equal steps.
+    ``ntm-lstm-repeat-copy`` has the paper's own task and controller.
     """
-    # The number of repeats on a larger scale and with noise, to make repeats far apart from
-    # each other in a cell, and equally far.
+    # The larger scale and the noise separate successive counts in a cell, and make them
+    # equally far apart.
     return Experiment(
         recipe="ntm-repeat-copy",
         task=RepeatCopy(normalized_over=(5, 6), noise=0.4),
@@ -30,7 +30,7 @@ def ntm_repeat_copy() -> Experiment:
 
 
 def ntm_lstm_repeat_copy() -> Experiment:
-    """NTM, LSTM controller, the task as the paper has it: say 1 to 10 vectors 1 to 10 times."""
+    """NTM, LSTM controller, the paper's task: output 1 to 10 vectors 1 to 10 times."""
     return Experiment(
         recipe="ntm-lstm-repeat-copy",
         task=RepeatCopy(),
@@ -40,7 +40,7 @@ def ntm_lstm_repeat_copy() -> Experiment:
 
 
 def ntm_ff_repeat_copy() -> Experiment:
-    """NTM, feed-forward controller: say 1 to 10 vectors 1 to 10 times."""
+    """NTM, feed-forward controller: output 1 to 10 vectors 1 to 10 times."""
     return Experiment(
         recipe="ntm-ff-repeat-copy",
         task=RepeatCopy(),
@@ -50,7 +50,7 @@ def ntm_ff_repeat_copy() -> Experiment:
 
 
 def lstm_repeat_copy() -> Experiment:
-    """Baseline, 3 LSTM layers of 128: say 1 to 10 vectors 1 to 10 times."""
+    """Baseline, 3 LSTM layers of 128: output 1 to 10 vectors 1 to 10 times."""
     return Experiment(
         recipe="lstm-repeat-copy",
         task=RepeatCopy(),

@@ -1,4 +1,4 @@
-"""Recipes of the reverse string task."""
+"""Recipes of the reverse string task: an NTM and an LSTM."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIZES = Uniform(smallest=1, largest=10)
 
 
 def ntm_reverse_string() -> Experiment:
-    """NTM, LSTM controller: say a string of 1 to 10 letters backwards."""
+    """NTM, LSTM controller: reverse a string of 1 to 10 letters."""
     return Experiment(
         recipe="ntm-reverse-string",
         task=ReverseString(),
@@ -22,7 +22,7 @@ def ntm_reverse_string() -> Experiment:
 
 
 def lstm_reverse_string() -> Experiment:
-    """Baseline, one LSTM layer of 128: say a string of 1 to 10 letters backwards."""
+    """Baseline, one LSTM layer of 128: reverse a string of 1 to 10 letters."""
     return Experiment(
         recipe="lstm-reverse-string",
         task=ReverseString(),

@@ -1,10 +1,10 @@
-"""What the tuned recipes share: settings found to converge soonest on two CPU cores.
+"""Shared settings of the tuned recipes: those that converged soonest on two CPU cores.
 
-Against the paper: Adam at a rate that falls to zero along a half cosine, in place of
-RMSProp; the norm of the whole gradient is clipped, not its components; constant first
-memory and one-hot first weightings, so that a machine works with any number of rows; updates
-with few rows and with many in turn, so that it has met a memory that is nearly full. What
-each of these is worth is in the lab log.
+Differences from the NTM paper: Adam with a cosine schedule to zero instead of RMSProp; the
+global norm of the gradient is clipped, not its components; the initial memory is constant and
+the initial weightings are one-hot, so that a machine works with any number of rows; updates
+alternate between few and many rows, so that it learns to work in a memory that is nearly full.
+The lab log says what each of these is worth.
 """
 
 from __future__ import annotations
@@ -20,10 +20,15 @@ from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import RecurrentConfig
 
 MEMORY_ROWS = (32, 128)
+"""The numbers of memory rows that updates take in turn."""
 
 
 def ntm(controller: ControllerConfig, **choices: Any) -> NTMConfig:
-    """Return an NTM whose memory can have any number of rows."""
+    """Return an NTM configuration; ``choices`` override its settings.
+
+    The initial state does not depend on the number of memory rows, which can be changed after
+    training.
+    """
     settings = {
         "controller": controller,
         "memory_rows": 128,
@@ -35,7 +40,7 @@ def ntm(controller: ControllerConfig, **choices: Any) -> NTMConfig:
 
 
 def lstm(layers: int, hidden: int) -> RecurrentConfig:
-    """Return a baseline without a memory."""
+    """Return the configuration of an LSTM baseline without an external memory."""
     return RecurrentConfig(
         controller=ControllerConfig(kind="lstm", layers=layers, hidden=hidden)
     )
@@ -55,11 +60,12 @@ def training(
     validate_every: int = 2_000,
     on_nonfinite: Literal["stop", "skip"] = "stop",
 ) -> TrainingConfig:
-    """Return a training of so many sequences at most, with the learning rate falling to zero.
+    """Return a training of at most ``sequences`` sequences, with a cosine schedule to zero.
 
-    It ends at the sixth validation from the first without a mistake on. With each the rate
-    falls, and where one finds mistakes training goes back: the machine that is right has small
-    gradients, by whose size Adam divides, so that a single large one undoes what was learned.
+    Unless ``solvable`` is false, it ends six validations after the first one without a mistake.
+    With each of them the learning rate falls; after one with mistakes, training goes back to
+    the best parameters. For a machine without mistakes has small gradients, by whose size Adam
+    divides, so that a single large gradient can undo what was learned.
     """
     return TrainingConfig(
         batch=batch,

@@ -49,7 +49,7 @@ def judge(
     hard = _mean(hard_mistakes(machine, batch))
     if hard:
         return Verdict(hard, 1.0)
-    roomy = task.length(largest)
+    roomy = task.input_length(largest)
     for cells in sorted({roomy, int(batch.cells.min(initial=roomy))}) if soft else []:
         part = batch.of_cells(cells)
         most = max(int(task.steps(largest)), int(part.steps.max(initial=0)))

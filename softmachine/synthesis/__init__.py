@@ -1,1 +1,1 @@
-"""From a person's examples to a program."""
+"""From a user's examples to an extracted program."""

@@ -1,4 +1,4 @@
-"""The experiment that looks for a program behind given examples."""
+"""The experiment of program synthesis: train NRAMs on given examples until one is right."""
 
 from __future__ import annotations
 
@@ -26,16 +26,23 @@ from softmachine.tasks.memories.given import Given
 from softmachine.wiring.search import WireSearch
 
 NAME = "synthesize"
+"""The recipe name of such experiments."""
 BATCH = 32
+"""Sequences per update."""
 
 
 def synthesis(
     task: Given, machine: NRAMConfig, *, seed: int = 0, enough: int = 1
 ) -> Experiment:
-    """Return an experiment whose members are solved once they are right when made hard.
+    """Return an experiment whose members are solved once their hard form is right.
 
-    What matters is the program, so that a machine that is right only when hard counts, too.
-    Training ends with ``enough`` solved members; a time limit is the caller's.
+    Only the hard form is tested, since only it becomes the program.
+
+    Arguments:
+        task: the examples.
+        machine: the configuration of the NRAM.
+        seed: the seed of the first member.
+        enough: the number of solved members at which training ends.
     """
     sizes = task.sizes
     return Experiment(
@@ -66,9 +73,9 @@ def synthesis(
 
 
 def begin_or_continue(path: Path, experiment: Experiment, members: int) -> list[Run]:
-    """Return the runs of a population, made anew unless it is there already.
+    """Return the runs of a population at ``path``, which is created if it does not exist.
 
-    Raises SoftmachineError if it is there, but of another experiment or number of members.
+    Raises SoftmachineError if there is one with another experiment or number of members.
     """
     if not is_population(path):
         return create_population(path, experiment, members)

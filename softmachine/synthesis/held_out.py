@@ -1,7 +1,7 @@
-"""Programs that learned from given examples: what they say of themselves, and whether it is so.
+"""Tests of programs learned from examples, on training and held-out examples, and their notes.
 
-All figures come from running a program's text on the lines of the person's own file, as they
-stand there; compared are the cells that a line scores.
+All figures come from running a program's text on the lines of the user's file, unpadded, and
+comparing the cells that the line scores.
 """
 
 from __future__ import annotations
@@ -29,31 +29,34 @@ from softmachine.wiring.search import draw_batch
 from softmachine.wiring.table import read_wiring
 
 MENDED = 40
-"""Examples of each size that guide a repair."""
-SUMMARY = "What a machine does that learned from examples."
-"""The first line of each program."""
+"""The number of examples of each size that guide a repair."""
+SUMMARY = "The program of a machine that learned from examples."
+"""The first line of the docstring of every program."""
 
 
 class SizeReport(NamedTuple):
-    """The examples of one size."""
+    """How many examples of one size a program answers correctly."""
 
     size: int
     trained: int
-    """How many were trained on."""
+    """The number of training examples."""
     trained_right: int
+    """The number of them answered correctly."""
     held_out: int
+    """The number of held-out examples."""
     held_out_right: int
+    """The number of them answered correctly."""
 
 
 class Mistake(NamedTuple):
-    """An example that came out wrong."""
+    """An example with a wrong answer."""
 
     example: GivenExample
     answer: list[int] | str
-    """What the program gave, or the error that it raised."""
+    """The program's answer, or the error that it raised."""
 
     def __str__(self) -> str:
-        """Return an account of it; unscored cells of what is wanted are dots."""
+        """Return a sentence with input, target and answer; cells not scored are dots."""
         example = self.example
         cells = zip(example.after, example.scored, strict=True)
         wanted = ", ".join(str(value) if counts else "." for value, counts in cells)
@@ -63,76 +66,80 @@ class Mistake(NamedTuple):
 
 
 class LinesReport(NamedTuple):
-    """The outcome by size, smallest first, and the first mistake."""
+    """The outcome of a test on all examples: counts by size, and the first mistake."""
 
     sizes: list[SizeReport]
+    """The counts of each size, smallest first."""
     mistake: Mistake | None
+    """The mistake on the shortest example, if there is any mistake."""
 
     @property
     def trained(self) -> tuple[int, int]:
-        """How many examples that were trained on are right, and how many there are."""
+        """The number of training examples answered correctly, and their total."""
         rows = self.sizes
         return sum(row.trained_right for row in rows), sum(row.trained for row in rows)
 
     @property
     def held_out(self) -> tuple[int, int]:
-        """How many examples that were held out are right, and how many there are."""
+        """The number of held-out examples answered correctly, and their total."""
         rows = self.sizes
         return sum(row.held_out_right for row in rows), sum(row.held_out for row in rows)
 
     @property
     def right(self) -> int:
-        """How many examples are right."""
+        """The number of examples answered correctly."""
         return self.trained[0] + self.held_out[0]
 
 
-class Told(NamedTuple):
-    """What a program's text says besides the program."""
+class Description(NamedTuple):
+    """What the docstring of a program says about it."""
 
     notes: list[str]
+    """Paragraphs."""
     call: Call | None
-    """An example that it does right, if there is one."""
+    """An example that the program answers correctly, if there is one."""
     report: LinesReport
+    """The test that the figures in the notes come from."""
 
 
-class Found(NamedTuple):
-    """A program and what became of its test."""
+class SynthesizedProgram(NamedTuple):
+    """A program learned from examples, with the outcome of its test."""
 
     name: str
-    """The member it comes from."""
+    """The name of the population member it comes from."""
     program: Program
     changes: int
-    """How many wires were changed after training."""
+    """The number of wires changed after training."""
     code: str
-    """In Python."""
+    """The program's text in Python."""
     report: LinesReport
 
     def in_c(self, task: Given) -> str:
-        """Return it in C; its figures are those of the C program."""
-        told = tell(self.program, task, self.name, changes=self.changes, to="c")
-        return c_code(self.program, SUMMARY, told.notes)
+        """Return the program's text in C; its notes hold the test of the C program."""
+        description = describe(self.program, task, self.name, changes=self.changes, to="c")
+        return c_code(self.program, SUMMARY, description.notes)
 
 
 def write_program(
     machine: NRAM, task: Given, name: str, changes: Sequence[Change] = ()
-) -> Found:
+) -> SynthesizedProgram:
     """Return a machine's program in Python, tested on all examples.
 
-    ``changes`` are made to its wires first. Raises SoftmachineError if no program can be made
-    of the machine.
+    ``changes`` are applied to the machine's wires first. Raises SoftmachineError if no program
+    can be extracted from the machine.
     """
     built = build_program(program_table(machine, changes), task.step_rule())
     program = built._replace(unbounded=task.unbounded)
-    told = tell(program, task, name, changes=len(changes))
-    code = python_code(program, SUMMARY, told.notes, told.call)
-    return Found(name, program, len(changes), code, told.report)
+    description = describe(program, task, name, changes=len(changes))
+    code = python_code(program, SUMMARY, description.notes, description.call)
+    return SynthesizedProgram(name, program, len(changes), code, description.report)
 
 
-def mend_program(machine: NRAM, task: Given, name: str) -> Found:
-    """Return the program of a machine some of whose wires are changed to fit the examples.
+def mend_program(machine: NRAM, task: Given, name: str) -> SynthesizedProgram:
+    """Return the program of a machine after a repair of its wires on the training examples.
 
-    Those held out and larger than what was trained on are not looked at for that. Raises
-    SoftmachineError if no program can be made of the machine.
+    Held-out examples play no part in the repair. Raises SoftmachineError if no program can be
+    extracted from the machine.
     """
     sizes = np.tile(task.sizes, MENDED)
     batch = draw_batch(task, jax.random.key(0), sizes, task.sizes[-1])
@@ -140,18 +147,18 @@ def mend_program(machine: NRAM, task: Given, name: str) -> Found:
     return write_program(machine, task, name, found.changes)
 
 
-def tell(
+def describe(
     program: Program, task: Given, origin: str, *, changes: int = 0, to: str = "python"
-) -> Told:
-    """Run a program on all examples and return what it is to say of itself.
+) -> Description:
+    """Test a program on all examples, and return the notes for its docstring.
 
     Arguments:
         program: the program.
         task: the examples it was learned from.
-        origin: what it comes from, for its notes.
-        changes: how many wires were changed after training.
-        to: the language whose text is run, ``python`` or ``c``; of others, and of C without a
-            compiler, it is the Python, and the notes say so.
+        origin: where the program comes from, for its notes.
+        changes: the number of wires changed after training.
+        to: the language of the text that is run. For languages other than ``python`` and
+            ``c``, and for C without a compiler, the Python text is run and the notes say so.
 
     Raises:
         SoftmachineError: the program cannot be written in that language.
@@ -181,11 +188,11 @@ def tell(
         notes.insert(2, f"For {list(call.cells)} it gives {list(call.answer)}.")
     if changes:
         notes.append(f"Wires changed after training: {changes}.")
-    return Told(notes, call, report)
+    return Description(notes, call, report)
 
 
 def check_lines(task: Given, run: Run) -> LinesReport:
-    """Run a program on all examples, each as it stands in the file."""
+    """Run a program on all examples, unpadded, and count the correct answers."""
     rows: dict[int, list[int]] = {}
     mistakes: list[Mistake] = []
     for held_out, example in _examples(task):
@@ -202,7 +209,7 @@ def check_lines(task: Given, run: Run) -> LinesReport:
 
 
 def _examples(task: Given) -> Iterator[tuple[bool, GivenExample]]:
-    """Yield all examples, and whether they were held out."""
+    """Yield all examples, each with whether it was held out of training."""
     for example in task.part_examples("training"):
         yield False, example
     for example in task.part_examples("test"):
@@ -210,10 +217,10 @@ def _examples(task: Given) -> Iterator[tuple[bool, GivenExample]]:
 
 
 def _answer(run: Run, example: GivenExample) -> list[int] | str:
-    """Return what a program gives, as long as the example, or why it gives nothing."""
+    """Return a program's answer to an example, or a message that says why there is none."""
     try:
         answer = run(list(example.before))
-    except Exception as error:  # whatever it is, it is a mistake
+    except Exception as error:  # any error counts as a mistake
         return f"{type(error).__name__}: {error}"
     if len(answer) != len(example.before):
         return f"{len(answer)} cells came back"
@@ -221,7 +228,11 @@ def _answer(run: Run, example: GivenExample) -> list[int] | str:
 
 
 def _shortest_right(task: Given, run: Run) -> Call | None:
-    """Return an example that comes out right: one held out, of several cells, and all right."""
+    """Return the most instructive example with a correct answer; None if there is none.
+
+    Preferred are answers right in all cells, also those not scored; held-out examples; inputs
+    with at least four distinct values; short ones.
+    """
     best, least = None, None
     for held_out, example in _examples(task):
         answer = _answer(run, example)

@@ -1,7 +1,7 @@
-"""Is a program right that learned from given examples? Tests on the lines of the file.
+"""Verification of a program learned from examples: tests on the lines of the user's file.
 
-The program's numbers are plain integers, those of its machine are modulo the number of cells:
-the two are compared in memories that are many times larger than the lines need.
+The program computes with unbounded integers, its machine modulo the number of cells. So the two
+are compared in memories many times larger than the lines need.
 """
 
 from __future__ import annotations
@@ -22,24 +22,25 @@ from softmachine.synthesis.held_out import SUMMARY, check_lines
 from softmachine.tasks.memories.given import Given
 
 ROOMY = 16
-"""How many times the cells that a line needs a memory has in which a machine is looked at."""
+"""The size of the memories in which program and machine are compared, as a multiple of the
+number of cells that a line needs."""
 MOST_CELLS = 4_096
-"""But no more than this, unless the line itself needs them."""
+"""The largest number of cells of these memories, unless the line itself needs more."""
 RANDOM = 1_000
-"""Lists made from the lines: other numbers in their places, up to the largest there is."""
+"""The number of random lists: lines with other numbers, up to one more than the largest."""
 
 
 def verify_lines(
     machine: NRAM, task: Given, program: Program, *, seed: int = 0, count: int = RANDOM
 ) -> Report:
-    """Return what holds of a program on the examples it was learned from.
+    """Test a program on the examples it was learned from, and on random lists like them.
 
     Arguments:
-        machine: the machine that the program comes from.
+        machine: the machine that the program was extracted from.
         task: the examples.
         program: the program.
-        seed: of the random lists.
-        count: how many random lists.
+        seed: the seed of the random lists.
+        count: the number of random lists.
     """
     run = load_python(python_code(program, SUMMARY, []))
     lines = [list(x.before) for x in task.part_examples("training")]
@@ -57,7 +58,7 @@ def verify_lines(
 
 
 def _right(task: Given, run: Run, language: str) -> Iterator[Check]:
-    """Yield whether all examples come out right, those trained on and the others."""
+    """Yield a check on the training examples, and one on the held-out examples."""
     report = check_lines(task, run)
     trained = {example.line for example in task.part_examples("training")}
     for name, (right, there), among in (
@@ -75,7 +76,7 @@ def _right(task: Given, run: Run, language: str) -> Iterator[Check]:
 def _random_lists(
     lines: Sequence[list[int]], rng: np.random.Generator, count: int
 ) -> list[list[int]]:
-    """Return lists as long as lines; half of them have their zeros where the lines have."""
+    """Return random lists, each as long as some line; half keep the zeros of that line."""
     found = []
     largest = max(map(max, lines)) + 1
     for i in range(count):
@@ -95,7 +96,7 @@ def _same_in_c(run: Run, native: Run, lists: Sequence[list[int]]) -> Check:
 
 
 def _same_as_machine(machine: NRAM, task: Given, run: Run, lists: Sequence[list[int]]) -> Check:
-    """Compare with the machine in memories that are large, of two sizes."""
+    """Compare program and hard machine in large memories of two sizes."""
     what = "equal to the hard machine in memories with room, on examples and other lists"
     compared = 0
     for more in (0, 1):
@@ -105,7 +106,7 @@ def _same_as_machine(machine: NRAM, task: Given, run: Run, lists: Sequence[list[
             room = max(len(laid_out.memory), max(map(abs, answer)))
             room = max(len(laid_out.memory), min(ROOMY * room, MOST_CELLS)) + more
             if 2 * max(map(abs, answer)) >= room:
-                continue  # modulo so few cells it would be another number
+                continue  # modulo the number of cells it would be another number
             answers.append((cells, answer))
             memories.append(cells + [0] * (room - len(cells)))
             steps.append(laid_out.steps)

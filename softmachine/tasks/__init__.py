@@ -1,4 +1,4 @@
-"""Tasks: one family a file."""
+"""Families of examples on which machines are trained and tested."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _HOMES = TASKS.homes() | {
     "Last": "softmachine.core.specs.spec",
     "MemoryTask": "softmachine.tasks.memory",
     "PaperTest": "softmachine.tasks.published",
+    "Ratio": "softmachine.core.specs.spec",
     "SequenceTask": "softmachine.tasks.task",
     "Spec": "softmachine.core.specs.spec",
     "Stream": "softmachine.core.specs.spec",
     "StringTask": "softmachine.tasks.languages.strings",
-    "Sum": "softmachine.core.specs.spec",
     "Symbols": "softmachine.core.specs.symbols",
     "Task": "softmachine.tasks.task",
     "Whole": "softmachine.core.specs.spec",
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from softmachine.core.specs.bits import Bits as Bits
     from softmachine.core.specs.cells import Cells as Cells
     from softmachine.core.specs.spec import Last as Last
+    from softmachine.core.specs.spec import Ratio as Ratio
     from softmachine.core.specs.spec import Spec as Spec
     from softmachine.core.specs.spec import Stream as Stream
-    from softmachine.core.specs.spec import Sum as Sum
     from softmachine.core.specs.spec import Whole as Whole
     from softmachine.core.specs.symbols import Symbols as Symbols
     from softmachine.tasks.languages.reverse_string import ReverseString as ReverseString
@@ -40,13 +40,13 @@ if TYPE_CHECKING:
     from softmachine.tasks.memories.arrays import Access as Access
     from softmachine.tasks.memories.arrays import Increment as Increment
     from softmachine.tasks.memories.arrays import MemoryCopy as MemoryCopy
-    from softmachine.tasks.memories.arrays import Merge as Merge
-    from softmachine.tasks.memories.arrays import Permutation as Permutation
     from softmachine.tasks.memories.arrays import Reverse as Reverse
-    from softmachine.tasks.memories.arrays import Swap as Swap
     from softmachine.tasks.memories.given import Given as Given
     from softmachine.tasks.memories.lists import ListK as ListK
     from softmachine.tasks.memories.lists import ListSearch as ListSearch
+    from softmachine.tasks.memories.merge import Merge as Merge
+    from softmachine.tasks.memories.permutations import Permutation as Permutation
+    from softmachine.tasks.memories.permutations import Swap as Swap
     from softmachine.tasks.memories.trees import WalkBST as WalkBST
     from softmachine.tasks.memory import MemoryTask as MemoryTask
     from softmachine.tasks.published import PaperTest as PaperTest

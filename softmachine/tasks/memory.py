@@ -1,4 +1,4 @@
-"""Tasks of random-access machines: a memory of integers is handed over, and handed back."""
+"""The base of memory tasks: an initial memory of integers in, a final memory out."""
 
 from __future__ import annotations
 
@@ -14,116 +14,122 @@ from jaxtyping import Array, Bool, Int, PRNGKeyArray
 
 from softmachine.core.specs.cells import Cells
 from softmachine.core.specs.spec import Last, Whole
-from softmachine.tasks.memories.adversarial import Cases, Room
+from softmachine.tasks.memories.adversarial import Cases, Sampler
 from softmachine.tasks.published import PaperTest, table_1_tests
 from softmachine.tasks.steps import StepRule
 from softmachine.tasks.task import Answer, Example, Layout, Task
 
-Drawn = tuple[Int[Array, " cells"], Int[Array, " cells"], Bool[Array, " cells"]]
-"""The memory before, the memory wanted (anything where it does not matter), and which cells
-are scored."""
+MemorySample = tuple[Int[Array, " cells"], Int[Array, " cells"], Bool[Array, " cells"]]
+"""Initial memory, target memory (anything in cells that are not scored), and scored cells."""
 
 
 class LaidOut(NamedTuple):
-    """A person's own list as a machine takes it."""
+    """A person's own list, prepared as the initial memory of a machine."""
 
     memory: list[int]
-    """The list, and zeros behind it as far as there has to be room."""
+    """The list, padded with zeros to the number of cells that the answer may need."""
     steps: int
-    """How many steps the machine takes at most."""
+    """The largest number of machine steps."""
     length: int
-    """How many cells are the person's own: so many of the machine's memory are the answer."""
+    """The length of the person's list: the first ``length`` cells of the final memory are the
+    answer."""
 
 
 class Trial(NamedTuple):
-    """An example of an adversarial case."""
+    """One example of an adversarial case."""
 
     case: str
-    room: str
-    """What kind of memory it stands in, in words."""
+    """The name of the case."""
+    capacity: str
+    """How large the memory is, in words, such as ``with one spare cell``."""
     size: int
     memory: list[int]
+    """The initial memory."""
     targets: list[int]
+    """The target memory."""
     scored: list[bool]
+    """Which cells are scored."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MemoryTask(Task):
-    """A memory of M cells with integers in 0..M-1; what some of the cells shall hold.
+    """A task on a memory of M cells that hold integers in 0..M-1; some cells are scored.
 
-    Examples hold the memory before (``inputs``, integers, shape (M,)), the memory wanted
-    (``targets``, the same; the input wherever it does not matter) and which cells are
-    scored (``mask``). M is ``cells(max_size)``, the same for all sizes of a bucket. NULL,
-    which ends arrays and marks missing pointers, is 0.
+    Examples hold the initial memory (``inputs``, int32, shape (M,)), the target memory
+    (``targets``, the same shape; equal to the initial memory in cells that are not scored) and
+    the scored cells (``mask``). M is ``cells(max_size)``, the same for all sizes of a bucket.
+    NULL, which ends arrays and marks missing pointers, is 0.
 
-    A subclass says how many `cells` and steps there are, what the cells are called
-    (`labels`), how one memory is drawn (`_draw`), which memory is wanted (`_solve`), and what
-    is hard (`adversarial_cases`).
+    A subclass gives the number of `cells` and `steps`, the `labels` of the cells, a random
+    example (`_draw`), the answer to any memory (`_solve`), and hard cases
+    (`adversarial_cases`).
     """
 
     examined = True
     table_1: ClassVar[tuple[int, str, str, str] | None] = None
-    """The task's row in the NRAM paper's Table 1: the largest size trained on, the error there,
-    generalisation, and what making the machine hard did."""
+    """The task's row in Table 1 of the NRAM paper: the largest size trained on, the error at
+    that size, and the verdicts on generalisation and on the hard machine."""
     largest: ClassVar[int | None] = None
-    """The largest size that can be drawn; None if there is no such limit."""
+    """The largest size that can be drawn; None for no limit."""
     unbounded: ClassVar[bool] = False
-    """Whether a list need not have room for what comes out of it: a machine is given zeros
-    behind it, and its program as many cells and numbers as large as it takes."""
+    """Whether an answer may hold larger numbers than its input has cells.
+
+    A machine is then given extra zeros after the input, and the extracted program works on
+    unbounded integers and a growing memory."""
     addresses: ClassVar[frozenset[str]] = frozenset()
-    """Labels of cells that hold the address of another cell, or 0 for none."""
+    """Labels of the cells that hold the address of another cell, or 0 (NULL)."""
 
     @abc.abstractmethod
     def steps(self, size: Any) -> Any:
-        """Return how many machine steps an example of a size takes; traced as the size is."""
+        """Return the largest number of machine steps for a size, which may be traced."""
 
     @abc.abstractmethod
     def cells(self, size: int) -> int:
-        """Return how many cells an example of a size needs: M, if it is the largest size.
+        """Return the number of cells M of a memory for examples up to a size.
 
-        All examples of sizes up to it fit, and hold nothing but integers in 0..M-1.
+        Examples of all smaller sizes fit too, with all their integers in 0..M-1.
         """
 
     @property
     def inputs(self) -> Whole[Cells]:
-        """The memory before."""
+        """The initial memory, given whole before the first step."""
         return Whole(Cells())
 
     @property
     def outputs(self) -> Last[Cells]:
-        """The memory afterwards."""
+        """The final memory, read after the last step."""
         return Last(self.output)
 
     @property
     def output(self) -> Cells:
-        """Integers in cells."""
+        """The spec of the final memory."""
         return Cells()
 
     def worst_errors(self, sizes: Sequence[int]) -> list[float]:
-        """Return ones: errors are shares."""
+        """Return a 1 for each size: the error is a fraction of the scored cells."""
         return [1.0 for _ in sizes]
 
-    def length(self, size: int) -> int:
-        """Return the cells of an example."""
+    def input_length(self, size: int) -> int:
+        """Return the number of cells for a size."""
         return self.cells(size)
 
     def bucket(self, size: int) -> int:
-        """Return the size: how many cells there are is part of an example."""
+        """Return the size itself: the number of cells is part of an example."""
         return size
 
     def layout(self, inputs: np.ndarray) -> Layout:
-        """Return what the cells are, before and afterwards, and which hold addresses."""
+        """Return the labels of the cells, and the cells that hold addresses."""
         memory = inputs.tolist()
         labels = self.labels(memory)
         return Layout(labels, labels, tuple(self.pointers(memory)))
 
     def own_example(self, value: Any, most: int) -> Example:
-        """Return the example for a list that can be laid out, mostly the memory itself."""
-        laid_out = self.lay_out(self.inputs.spec.read(value, most).tolist())
+        """Return an example made from a person's own list, which `lay_out` makes a memory."""
+        laid_out = self.lay_out(self.inputs.spec.parse(value, most).tolist())
         if len(laid_out.memory) > most:
             raise ValueError(
-                f"these inputs need {len(laid_out.memory):,} cells, for their numbers and what "
-                f"may come out; at most {most:,} are recorded"
+                f"these inputs need {len(laid_out.memory):,} cells, for their numbers and for "
+                f"those of the answer; at most {most:,} are recorded"
             )
         memory = np.asarray(laid_out.memory, np.int32)
         answer = self.answer(memory)
@@ -136,15 +142,15 @@ class MemoryTask(Task):
         )
 
     def published_tests(self) -> list[PaperTest]:
-        """Return the sizes of the paper; none of a task that is not in it."""
+        """Return the tests of Table 1 of the NRAM paper; none for a task without a row."""
         return [] if self.table_1 is None else table_1_tests(self, *self.table_1)
 
     def step_rule(self) -> StepRule:
-        """Return how a memory alone tells how many steps a machine takes on it.
+        """Return the rule that computes the number of steps from an initial memory alone.
 
-        For an example of the size that the memory tells, that is `steps`. Unless a task says
-        otherwise the size is the largest that fits. Raises ValueError if steps or cells do
-        not grow evenly with the size.
+        By default it takes the largest size that fits into the memory, and gives that size the
+        number of steps of `steps`. Raises ValueError if steps or cells are not affine in the
+        size.
         """
         factor, offset = self._grows(self.steps)
         if not factor:
@@ -153,11 +159,11 @@ class MemoryTask(Task):
         return StepRule("length", factor, offset, place, divisor)
 
     def lay_out(self, cells: Any) -> LaidOut:
-        """Return a list of a person's own as the memory that a machine is to be given.
+        """Return the initial memory, and the number of steps, for a person's own list.
 
-        Unless a task says otherwise it is that memory itself, with as many steps as `step_rule`
-        gives it. Raises ValueError unless it is one: integers from 0 on, each below their
-        number, in no fewer cells than the smallest example has.
+        By default the list is the memory, and `step_rule` gives the steps. Raises ValueError
+        unless the list is a valid memory: M integers in 0..M-1, with M at least that of the
+        smallest example.
         """
         memory = np.asarray(cells)
         least = self.cells(self.smallest)
@@ -174,39 +180,45 @@ class MemoryTask(Task):
         return LaidOut(own, self.step_rule().steps(own), len(own))
 
     def _step_rule(self, of: Literal["cell", "array"], place: int, more: int = 0) -> StepRule:
-        """Return the rule for a task whose memory holds its size, plus ``more``."""
+        """Return the step rule of a task whose memory holds the number ``size + more``."""
         factor, offset = self._grows(self.steps)
         return StepRule(of, factor, offset - factor * more, place)
 
     def _grows(self, count: Callable[[int], int]) -> tuple[int, int]:
-        """Return a and b of ``count(size) = a * size + b``."""
+        """Return a and b if ``count(size) == a * size + b``, else raise ValueError."""
         sizes = [self.smallest + i for i in (0, 1, 2, 9)]
         factor = count(sizes[1]) - count(sizes[0])
         offset = count(sizes[0]) - factor * sizes[0]
         if any(count(size) != factor * size + offset for size in sizes):
-            raise ValueError(f"{type(self).__name__} has steps or cells that grow unevenly")
+            raise ValueError(
+                f"{type(self).__name__} has steps or cells that do not grow linearly"
+            )
         return factor, offset
 
     @abc.abstractmethod
     def _draw(
         self, key: PRNGKeyArray, size: Int[Array, ""], max_size: int, cells: int
-    ) -> Drawn:
-        """Draw the memories of one example; ``cells`` is ``cells(max_size)``.
+    ) -> MemorySample:
+        """Draw one example: initial memory, target memory, and scored cells.
 
-        Integers are int32; the size may be traced, so that no shape may depend on it.
+        Arguments:
+            key: the random key.
+            size: the size, int32; may be traced, so that no shape may depend on it.
+            max_size: the largest size of the bucket.
+            cells: M, which is ``cells(max_size)``.
         """
 
     @abc.abstractmethod
     def labels(self, memory: Sequence[int]) -> list[str]:
-        """Return what each cell of an example's first memory is, in a few letters.
+        """Return a short label for each cell of an initial memory.
 
-        Such as ``p``, ``A3``, ``next``, ``left``; an empty string for a cell without a role.
+        Such as ``p``, ``A3``, ``next``, ``left``; an empty string for an unused cell.
         """
 
     def answer(self, inputs: Int[np.ndarray, " cells"]) -> Answer | None:
-        """Return the memory wanted and which cells are scored, for any memory of this task.
+        """Return target memory and mask for any initial memory of this task.
 
-        None if the memory is not laid out as this task has it.
+        None if the memory is not laid out as this task lays it out.
         """
         found = self._solve(inputs)
         if found is None:
@@ -221,45 +233,56 @@ class MemoryTask(Task):
     def _solve(
         self, memory: Int[np.ndarray, " cells"]
     ) -> tuple[int, Int[np.ndarray, " scored"]] | None:
-        """Return the first scored cell, and what it and those after it shall hold."""
+        """Return the first scored cell and the target values from that cell on, or None.
+
+        None if the memory is not laid out as this task lays it out.
+        """
         del memory
 
     @abc.abstractmethod
     def adversarial_cases(self) -> Cases:
-        """Return what a machine has to get right before it counts as an algorithm.
+        """Return, by name, the cases that a machine has to answer to count as an algorithm.
 
-        By name; one of them, ``random``, is what `_draw` draws.
+        One of them, ``random``, has the distribution of `_draw`.
         """
 
     def outside_cases(self) -> Cases:
-        """Return inputs that the task says nothing about, such as an empty list, by name.
+        """Return, by name, inputs outside the task's definition, such as an empty list.
 
-        Nobody has to get them right; what programs do with them is told to those who ask.
+        They have no right answer and are not scored; reports say what a program does on them.
         """
         return {}
 
     def trials(
         self, rng: np.random.Generator, sizes: Sequence[int], largest: int, repeats: int
     ) -> Iterator[Trial]:
-        """Yield examples of every adversarial case, each different, ``repeats`` of a kind.
+        """Yield distinct examples of every adversarial case.
 
-        Each size comes in the smallest memory that holds it, with one spare cell, and in the
-        memory for ``largest``. Raises ValueError if a case gives a memory that is not laid out
-        as the task has it.
+        Each size comes in memories of three capacities: the smallest that fits, one cell more,
+        and the one for ``largest``.
+
+        Arguments:
+            rng: the random generator.
+            sizes: the sizes to draw.
+            largest: the size that the largest memory is for.
+            repeats: the number of draws per case, size and capacity; duplicates are dropped.
+
+        Raises:
+            ValueError: a case gives a memory that is not laid out as this task lays it out.
         """
         seen = set()
         for size in sizes:
             tight = self.cells(size)
-            rooms = {
+            capacities = {
                 "in the smallest memory": tight,
                 "with one spare cell": tight + 1,
                 f"with room for {largest:,}": self.cells(largest),
             }
-            for (room, cells), (name, case) in itertools.product(
-                rooms.items(), self.adversarial_cases().items()
+            for (capacity, cells), (name, case) in itertools.product(
+                capacities.items(), self.adversarial_cases().items()
             ):
                 for _ in range(repeats):
-                    memory = fill(case(Room(size, cells, rng)), cells)
+                    memory = fill(case(Sampler(size, cells, rng)), cells)
                     if (size, *memory) in seen:
                         continue
                     seen.add((size, *memory))
@@ -270,19 +293,21 @@ class MemoryTask(Task):
                             f"size {size} in {cells} cells: {memory}"
                         )
                     targets, mask = found
-                    yield Trial(name, room, size, memory, targets.tolist(), (mask > 0).tolist())
+                    yield Trial(
+                        name, capacity, size, memory, targets.tolist(), (mask > 0).tolist()
+                    )
 
     def pointers(self, memory: Sequence[int]) -> list[int]:
-        """Return which cells of an example's first memory hold addresses of others."""
+        """Return the indices of the cells of an initial memory that hold addresses."""
         labels = self.labels(memory)
         return [cell for cell, label in enumerate(labels) if label in self.addresses]
 
     def sample(
         self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
     ) -> Example:
-        """Draw an example of a size in a memory for ``max_size``; pure JAX, jittable.
+        """Draw an example of a size in a memory for ``max_size``; works under `jax.jit`.
 
-        Returns the memories, int32, shape (M,); the mask, float32, shape (M,); and
+        Returns inputs and targets, int32, shape (M,); the mask, float32, shape (M,); and
         ``steps(size)``, int32. Raises ValueError if `check_size` does.
         """
         self.check_size(size, max_size)
@@ -296,17 +321,17 @@ class MemoryTask(Task):
         )
 
     def render(self, example: Example, outputs: Any = None) -> str:
-        """Return the cells, what they are, what they held and what they should hold.
+        """Return an example as text: a column per cell, with label, input and target.
 
         ``outputs`` is a memory of integers, shape (M,), or None. Cells that are not scored
-        have no target; wrong values are marked ``!``.
+        show a dot as their target; wrong values are marked ``!``.
         """
         labels = self.labels(np.asarray(example.inputs).tolist())
         return self.output.render(example, outputs, labels)
 
 
 def fill(memory: Sequence[int], cells: int) -> list[int]:
-    """Return a memory with zeros after it, so that it has so many cells."""
+    """Return a memory padded with zeros to ``cells`` cells; ValueError if it is longer."""
     if len(memory) > cells:
         raise ValueError(f"a memory of {cells} cells does not hold {list(memory)}")
     return [*memory, *[0] * (cells - len(memory))]

@@ -1,8 +1,9 @@
-"""Published tests of machines: what a paper tested, and what came out.
+"""Tests of trained machines published in papers, with the figures that the papers report.
 
 Sources: Graves, Wayne and Danihelka 2014 (arXiv 1410.5401), section 4; its costs are
-cross-entropies in bits per sequence, almost all given as curves only. Kurach, Andrychowicz and
-Sutskever 2016 (arXiv 1511.06392), Table 1: an error at the largest size trained on, and words.
+cross-entropies in bits per sequence, almost all of them read off curves. Kurach, Andrychowicz
+and Sutskever 2016 (arXiv 1511.06392), Table 1: the error at the largest size trained on, and
+verdicts in words.
 """
 
 from __future__ import annotations
@@ -11,19 +12,19 @@ import dataclasses
 from typing import Any
 
 NTM_KINDS = ("ntm-lstm", "ntm-ff", "lstm")
-"""The machines that the NTM paper compares."""
+"""The machines that the NTM paper compares: two controllers of an NTM, and an LSTM."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PaperFigure:
-    """One published number."""
+    """One number from a paper."""
 
     bits: float
     """Cross-entropy in bits per sequence."""
     approximate: bool = True
-    """Read off a curve."""
+    """Whether the number was read off a curve."""
     source: str
-    """Where it stands in the paper."""
+    """Where in the paper the number stands."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,17 +33,21 @@ class PaperTest:
 
     name: str
     task: Any
-    """The task as it is tested."""
+    """The task with the settings of the test."""
     size: int
+    """The size of the test examples."""
     published: dict[str, PaperFigure | None]
-    """For each kind of machine the paper's figure, or None where it has none, or where the task
-    is not as in the paper."""
+    """The paper's figure for each kind of machine; None where the paper has none, or where the
+    task differs from the paper's."""
     finding: str = ""
-    """What the paper says of it in words."""
+    """What the paper says of the outcome in words."""
 
 
 def figures(source: str = "", *bits: float) -> dict[str, PaperFigure | None]:
-    """Return approximate figures of all `NTM_KINDS`, in that order; none for no numbers."""
+    """Return approximate figures for all `NTM_KINDS`, in that order.
+
+    Without numbers, None for each of them.
+    """
     if not bits:
         return dict.fromkeys(NTM_KINDS)
     found = [PaperFigure(bits=number, source=source) for number in bits]
@@ -50,7 +55,7 @@ def figures(source: str = "", *bits: float) -> dict[str, PaperFigure | None]:
 
 
 def as_published(task: Any, tests: list[PaperTest]) -> list[PaperTest]:
-    """Return the tests, without figures if the task is not as in the paper: its defaults."""
+    """Return the tests; without figures if the task's settings differ from the paper's."""
     if task == type(task)():
         return tests
     return [dataclasses.replace(test, published=figures()) for test in tests]
@@ -59,7 +64,15 @@ def as_published(task: Any, tests: list[PaperTest]) -> list[PaperTest]:
 def table_1_tests(
     task: Any, trained: int, error: str, generalization: str, hard: str
 ) -> list[PaperTest]:
-    """Return the tests of a memory task by its row in the NRAM paper's Table 1."""
+    """Return the tests of a memory task, from its row in Table 1 of the NRAM paper.
+
+    Arguments:
+        task: the task.
+        trained: the largest size that the paper trained on.
+        error: the error at that size, as printed.
+        generalization: the verdict on larger sizes.
+        hard: the verdict on the machine with every softmax replaced by its argmax.
+    """
     finding = (
         f"error {error}; generalisation {generalization}; made hard: {hard} "
         f"(Table 1; perfect means no error up to size 50)"

@@ -1,4 +1,4 @@
-"""The names of tasks."""
+"""The registry of tasks: the names by which files and the command line know them."""
 
 from __future__ import annotations
 
@@ -24,17 +24,16 @@ TASKS: Registry[type[Task]] = Registry(
         "memory-increment": "memories.arrays:Increment",
         "memory-copy": "memories.arrays:MemoryCopy",
         "memory-reverse": "memories.arrays:Reverse",
-        "memory-swap": "memories.arrays:Swap",
-        "memory-permutation": "memories.arrays:Permutation",
-        "memory-merge": "memories.arrays:Merge",
+        "memory-swap": "memories.permutations:Swap",
+        "memory-permutation": "memories.permutations:Permutation",
+        "memory-merge": "memories.merge:Merge",
         "list-k": "memories.lists:ListK",
         "list-search": "memories.lists:ListSearch",
         "walk-bst": "memories.trees:WalkBST",
         "given": "memories.given:Given",
     },
 )
-"""Tasks by name; a line for each that comes with the package."""
+"""Task classes by name; one line for each task of the package."""
 
 task = TASKS.register
-"""Decorator: ``@task("addition")`` gives a task the name that files and the command line know
-it by."""
+"""Decorator that registers a task class under a name, as in ``@task("addition")``."""

@@ -1,4 +1,4 @@
-"""How many steps a memory asks for, as a rule that code can be written from."""
+"""Step rules: the number of machine steps as a formula of the initial memory."""
 
 from __future__ import annotations
 
@@ -7,19 +7,24 @@ from typing import Literal, NamedTuple
 
 
 class StepRule(NamedTuple):
-    """How many steps a machine is given: ``factor * quantity + offset``, at least 0."""
+    """The number of machine steps as ``max(factor * quantity + offset, 0)``.
+
+    The quantity is read from the memory, as ``of`` says. From a rule the code of an extracted
+    program is written, which is given a memory and no size.
+    """
 
     of: Literal["nothing", "cell", "array", "length"]
-    """What the quantity is. ``nothing``: 0. ``cell``: what cell ``place`` holds. ``array``:
-    how many cells from ``place`` on come before the first that holds 0. ``length``: how many
-    times ``divisor`` cells fit into the memory without ``place`` cells."""
+    """What the quantity is. ``nothing``: 0. ``cell``: the value of cell ``place``. ``array``:
+    the length of the array that begins at cell ``place`` and ends before the first 0.
+    ``length``: ``(number of cells - place) // divisor``."""
     factor: int
     offset: int
     place: int = 0
+    """The index of a cell."""
     divisor: int = 1
 
     def steps(self, memory: Sequence[int]) -> int:
-        """Return the number of steps for a memory."""
+        """Return the number of steps for an initial memory."""
         quantity = 0
         if self.of == "cell":
             quantity = int(memory[self.place])

@@ -1,4 +1,4 @@
-"""What every task is: a source of examples of a requested size, scored and rendered."""
+"""The task contract: draw examples of a requested size, score outputs, render them as text."""
 
 from __future__ import annotations
 
@@ -19,66 +19,66 @@ from softmachine.core.specs.spec import Metrics, Spec, Stream, Whole
 from softmachine.tasks.published import PaperTest
 
 Answer = tuple[np.ndarray, np.ndarray]
-"""Targets and mask."""
+"""Targets and mask of one example, as arrays."""
 
 
 class Layout(NamedTuple):
-    """What the places of one example are, for people."""
+    """Labels of the channels or cells of one example, for people to read."""
 
     inputs: list[str]
-    """What each input channel or cell is, in a word."""
+    """A short label for each input channel or cell."""
     outputs: list[str]
-    """What each output channel or cell is."""
+    """A short label for each output channel or cell."""
     pointers: tuple[int, ...] = ()
-    """Cells that hold the address of another cell."""
+    """Indices of the cells that hold the address of another cell."""
 
 
 class Task(abc.ABC):
-    """A family of examples, one size parameter, declared inputs and outputs.
+    """A family of examples with one size parameter and declared inputs and outputs.
 
-    Subclasses are frozen dataclasses: of `SequenceTask` or of
-    `softmachine.tasks.memory.MemoryTask`. A task knows no machine.
+    Subclasses are frozen dataclasses that derive from `SequenceTask` or from
+    `softmachine.tasks.memory.MemoryTask`. A task knows nothing of machines.
     """
 
     smallest: ClassVar[int] = 1
-    """The smallest size there is."""
+    """The smallest size of an example."""
     examined: ClassVar[bool] = False
-    """Whether there is an exam, `softmachine.tasks.memories.exams`, that decides
-    what is right."""
+    """Whether the task has an exam (`softmachine.tasks.memories.exams`), which decides
+    whether a machine counts as right."""
 
     @property
     @abc.abstractmethod
     def inputs(self) -> Stream[Spec] | Whole[Spec]:
-        """What a machine is given, and when."""
+        """The spec of what a machine is given, and when it is given."""
 
     @property
     @abc.abstractmethod
     def outputs(self) -> Stream[Spec] | Whole[Spec]:
-        """What a machine should say, and when."""
+        """The spec of what a machine should output, and when it is due."""
 
     @property
     def output(self) -> Spec:
-        """The kind of what a machine should say: it fixes loss, metrics and decisions."""
+        """The spec of the outputs, which fixes loss, metrics and decisions."""
         return self.outputs.spec
 
     @abc.abstractmethod
     def steps(self, size: int) -> int:
-        """Return how many machine steps an example of a size takes at most."""
+        """Return the largest number of machine steps for an example of a size."""
 
     @property
     def input_size(self) -> int:
-        """How many channels inputs have at each step; 0 if there are none per step."""
+        """The number of input channels per step; 0 for a task without an input per step."""
         return 0
 
     @property
     def output_size(self) -> int:
-        """How many channels outputs have at each step; 0 if there are none per step."""
+        """The number of output channels per step; 0 for a task without an output per step."""
         return 0
 
     def items(self, size: int) -> int:
-        """Return how many vectors a machine's own memory has to hold at once.
+        """Return the number of vectors that a machine's memory has to hold at once.
 
-        None, unless a kind of tasks says otherwise.
+        0 unless a subclass says otherwise.
         """
         del size
         return 0
@@ -87,66 +87,80 @@ class Task(abc.ABC):
     def sample(
         self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
     ) -> Example:
-        """Draw an example of a size, padded to ``max_size``; pure JAX, jittable.
+        """Draw an example of a size, padded to ``max_size``; pure JAX, works under `jax.jit`.
+
+        Arguments:
+            key: the random key that determines the example.
+            size: the size; may be traced.
+            max_size: the largest size of the bucket; static, it fixes all shapes.
 
         Raises ValueError if `check_size` does.
         """
 
     @abc.abstractmethod
-    def length(self, size: int) -> int:
-        """Return how many steps, or cells, the inputs of an example of a size have at most."""
+    def input_length(self, size: int) -> int:
+        """Return the largest number of steps, or of cells, in the inputs of an example."""
 
     @abc.abstractmethod
     def bucket(self, size: int) -> int:
-        """Return the ``max_size`` with which examples of a size are drawn to be scored."""
+        """Return the ``max_size`` that examples of a size are padded to for scoring."""
 
     @abc.abstractmethod
     def layout(self, inputs: np.ndarray) -> Layout:
-        """Return what the places of the example with these inputs are."""
+        """Return the labels of channels or cells of the example with these inputs."""
 
     @abc.abstractmethod
     def own_example(self, value: Any, most: int) -> Example:
-        """Return the example with inputs of a person's own, at most ``most`` steps or cells.
+        """Return an example made from a person's own inputs, given as a JSON value.
 
-        Targets are the task's `answer`; where it has none, nothing is scored. Raises
-        ValueError or SoftmachineError if these are no inputs of the task.
+        Targets and mask are the task's `answer`; where it has none, nothing is scored.
+
+        Arguments:
+            value: the inputs: lists of numbers, or a string for a task on symbols.
+            most: the largest number of steps, or cells, allowed.
+
+        Raises:
+            ValueError: these are not inputs of the task.
+            SoftmachineError: these are not inputs of the task.
         """
 
     def published_tests(self) -> list[PaperTest]:
-        """Return the tests in papers that machines of this task can be held against.
+        """Return tests from papers whose figures a trained machine can be compared with.
 
-        Smallest first; none, unless a task knows of some.
+        Smallest first; none unless a subclass has some.
         """
         return []
 
     def answer(self, inputs: Any) -> Answer | None:
         """Return targets and mask for the inputs of a whole example, given as a NumPy array.
 
-        None if the inputs are not laid out as those of this task, and unless a task can tell.
+        None if the inputs are not laid out as this task lays them out, or if the task does not
+        define an answer to arbitrary inputs (the default).
         """
         del inputs
 
     @abc.abstractmethod
     def render(self, example: Example, outputs: PyTree = None) -> str:
-        """Return an example, and a machine's outputs for it, as text for people."""
+        """Return an example, and a machine's outputs for it if given, as text for people."""
 
     def held_out(self, *, larger: bool = False) -> Task:
-        """Return the task from which tests draw: this one, where each example is new.
+        """Return the task that held-out examples for validation and tests are drawn from.
 
-        ``larger``: one that has larger examples than any to train on.
+        By default this task itself: its examples are random, so that each is new. With
+        ``larger``, the task that also has examples larger than all training examples.
         """
         del larger
         return self
 
     @property
     def error(self) -> str:
-        """The metric that training is after; zero (on average) at its best."""
+        """The name of the metric that training should bring to 0 (on average)."""
         return self.output.error
 
     def worst_errors(self, sizes: Sequence[int]) -> list[float] | None:
-        """Return the error of one example of each size in which everything is wrong.
+        """Return for each size the error of an example in which every output is wrong.
 
-        Their mean where it varies; None where there is no such bound.
+        The mean over examples where it varies; None if the error has no upper bound.
 
         >>> from softmachine.tasks.sequences.copy import Copy
         >>> Copy(width=8).worst_errors([1, 30])
@@ -155,15 +169,15 @@ class Task(abc.ABC):
         some, asked = 16, list(sizes)
         keys = jax.random.split(jax.random.key(0), some * len(asked))
         examples = sample_batch(self, keys, jnp.repeat(jnp.array(asked), some), max(asked))
-        worst = jax.vmap(self.output.worst)(examples)
+        worst = jax.vmap(self.output.worst_error)(examples)
         return worst.reshape(-1, some).mean(axis=1).tolist()
 
     def metrics(self, outputs: PyTree, example: Example) -> Metrics:
-        """Return what the kind of output gives: what people and stopping rules look at."""
+        """Return the metrics of one example, by default those of the output spec."""
         return self.output.metrics(outputs, example)
 
     def check_size(self, size: Int[Array, ""] | int, max_size: int) -> None:
-        """Raise ValueError for a size out of range; a traced one cannot be checked."""
+        """Raise ValueError for a size out of range; a traced size cannot be checked."""
         if not isinstance(size, int):
             size = max_size
         if size < self.smallest:
@@ -177,68 +191,74 @@ class Task(abc.ABC):
 
 
 class SequenceTask(Task):
-    """A task with an input vector and an output vector per step."""
+    """A task with one input vector and one output vector per step."""
 
     @property
     @abc.abstractmethod
     def inputs(self) -> Stream[Spec]:
-        """What one step's input is."""
+        """The spec of one step's input."""
 
     @property
     @abc.abstractmethod
     def outputs(self) -> Stream[Spec]:
-        """What one step's output is."""
+        """The spec of one step's output."""
 
     @property
     def input_size(self) -> int:
-        """Width of one step's input."""
+        """The number of input channels per step."""
         return self.inputs.spec.width
 
     @property
     def output_size(self) -> int:
-        """Width of one step's output."""
+        """The number of output channels per step."""
         return self.output.width
 
     @property
     def input_labels(self) -> list[str]:
-        """What each input channel is, in a word; bits, unless a task says otherwise."""
+        """A short label for each input channel; by default ``bit 1``, ``bit 2``, ..."""
         return [f"bit {i + 1}" for i in range(self.input_size)]
 
     @property
     def output_labels(self) -> list[str]:
-        """What each output channel is."""
+        """A short label for each output channel; by default ``bit 1``, ``bit 2``, ..."""
         return [f"bit {i + 1}" for i in range(self.output_size)]
 
     @abc.abstractmethod
     def items(self, size: int) -> int:
-        """Return how many vectors a machine has to hold at once for an example of a size."""
+        """Return the number of vectors a machine has to hold at once, for a size."""
 
-    def length(self, size: int) -> int:
-        """Return the steps of an example."""
+    def input_length(self, size: int) -> int:
+        """Return the largest number of steps of an example of a size."""
         return self.steps(size)
 
     def bucket(self, size: int) -> int:
-        """Round up to a power of two: all sizes of a bucket share one compiled program."""
+        """Return the size rounded up to a power of two, at least 32.
+
+        All sizes of a bucket share one compiled program.
+        """
         return max(32, 1 << (size - 1).bit_length())
 
     def layout(self, inputs: np.ndarray) -> Layout:
-        """Return what the channels are, the same in every example."""
+        """Return the labels of the channels, the same in every example."""
         del inputs
         return Layout(self.input_labels, self.output_labels)
 
     def own_example(self, value: Any, most: int) -> Example:
-        """Return the example whose inputs a person typed or sent, all steps of it."""
-        inputs = self.inputs.spec.read(value, most)
+        """Return an example made from a person's own inputs, which have to be complete."""
+        inputs = self.inputs.spec.parse(value, most)
         answer = self.answer(inputs)
         if answer is None:
-            answer = self.output.unknown(len(inputs))
+            answer = self.output.unscored(len(inputs))
         targets, mask = map(jnp.asarray, answer)
         return Example(jnp.asarray(inputs), targets, mask, jnp.asarray(len(inputs), jnp.int32))
 
 
 @partial(compiling.filter_jit, tuned=False)
 def sample_one(task: Task, key: PRNGKeyArray, size: int) -> Example:
-    """Return an example in room for its own size, compiled: one program instead of many."""
+    """Draw an example padded to its own size, in one compiled program.
+
+    Called directly, `Task.sample` would compile a hundred small programs, one per operation.
+    """
     return task.sample(key, size, max_size=size)
 
 
@@ -246,14 +266,15 @@ def sample_one(task: Task, key: PRNGKeyArray, size: int) -> Example:
 def sample_batch(
     task: Task, keys: Key[Array, " batch"], sizes: Int[Array, " batch"], max_size: int
 ) -> Example:
-    """Return an example for each key and size, on a leading axis, compiled."""
+    """Draw a batch: one example for each key and size, on a leading axis, compiled."""
     return jax.vmap(lambda key, size: task.sample(key, size, max_size=max_size))(keys, sizes)
 
 
-def due(
-    said: Shaped[np.ndarray, "due width"], first: int, steps: int
+def place_targets(
+    vectors: Shaped[np.ndarray, "scored width"], first: int, steps: int
 ) -> tuple[Float[np.ndarray, "steps width"], Float[np.ndarray, "steps width"]]:
-    """Return targets and mask of an example in which vectors are due from a step on."""
-    targets, mask = np.zeros((2, steps, said.shape[1]), np.float32)
-    targets[first : first + len(said)], mask[first : first + len(said)] = said, 1
+    """Return targets and mask that hold the vectors from step ``first`` on, else zeros."""
+    targets, mask = np.zeros((2, steps, vectors.shape[1]), np.float32)
+    scored = slice(first, first + len(vectors))
+    targets[scored], mask[scored] = vectors, 1
     return targets, mask

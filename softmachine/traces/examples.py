@@ -23,7 +23,7 @@ def check_size(task: Task, size: int) -> None:
     what = task.inputs.unit
     most = MOST_STEPS if task.inputs.per_step else MOST_CELLS
     try:
-        needed = task.length(size)
+        needed = task.input_length(size)
     except ValueError as error:  # examples that somebody gave are not of all sizes
         raise TraceError(str(error)) from error
     if needed > most:

@@ -103,8 +103,8 @@ def trace(
     parts: dict[str, Any] = {"fields": recording.fields, "initial": recording.initial}
     given = np.asarray(example.inputs)
     layout = task.layout(given)
-    shown = task.inputs.spec.seen(given, layout.inputs)
-    shown += task.output.said(recording.outputs, example, layout.outputs)
+    shown = task.inputs.spec.input_fields(given, layout.inputs)
+    shown += task.output.output_fields(recording.outputs, example, layout.outputs)
     parts["example"] = {field.name: array for field, array in shown}
     declared = tuple(field for field, _ in shown)
     header = dataclasses.replace(header, example=declared, pointers=layout.pointers)

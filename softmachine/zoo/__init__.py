@@ -1,8 +1,8 @@
 """The zoo: small trained machines that come with the package, each with a model card.
 
 A model is three files: ``NAME.safetensors``, the machine's arrays; ``NAME.json``, the whole
-experiment and what was measured; ``NAME.md``, the card for people, rendered from the JSON.
-New ones come from `softmachine.zoo.publish`.
+experiment and the measurements; ``NAME.md``, the card for people, rendered from the JSON.
+Models are added by `softmachine.zoo.publish`.
 """
 
 from softmachine.zoo.models import ZooModel, load, names, open_model

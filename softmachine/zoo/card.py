@@ -1,14 +1,15 @@
-"""The model card for people, rendered from a model's JSON and nothing else."""
+"""Model cards as Markdown, rendered from a model's JSON file alone."""
 
 from __future__ import annotations
 
 from typing import Any
 
 Rows = list[dict[str, Any]]
+"""Scores: a name under ``test``, and values by name."""
 
 
 def render_card(value: dict[str, Any]) -> str:
-    """Return the card as Markdown, given what a model's JSON file holds."""
+    """Return a model card as Markdown, from the content of the model's JSON file."""
     card, experiment = value["card"], value["experiment"]["experiment"]
     sections = [
         f"# {card['name']}",
@@ -164,7 +165,7 @@ def _facts(facts: dict[str, str | None]) -> str:
 
 
 def _table(rows: Rows) -> str:
-    """Return rows of scores as a table: every column that any of them has."""
+    """Return rows of scores as a table, with every column that occurs in a row."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     head = "| " + " | ".join(_words(name) for name in columns) + " |"
     rule = "|---" + "|---:" * (len(columns) - 1) + "|"
@@ -176,7 +177,7 @@ def _table(rows: Rows) -> str:
 
 
 def _whole_numbers(machine: dict[str, Any]) -> list[tuple[str, int]]:
-    """Return the machine's sizes, those of its parts included, by readable names."""
+    """Return the integer settings of a machine and its parts, by readable names."""
     found = []
     for name, value in machine.items():
         if isinstance(value, dict):

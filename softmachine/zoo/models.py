@@ -1,4 +1,4 @@
-"""Opening the models of the zoo."""
+"""Access to the models of the zoo: list names, open a model, load its machine."""
 
 from __future__ import annotations
 
@@ -14,49 +14,50 @@ from softmachine.experiments.serialization import experiment_from_json
 from softmachine.machines.machine import Machine
 
 HOME = Path(__file__).parent
-"""Where the models that come with the package are."""
+"""The directory of the models that come with the package."""
 
 SCHEMA = 1
-"""Version of the JSON around experiment and card."""
+"""The version of the layout of a model's JSON file."""
 
 
 class ZooModel(NamedTuple):
-    """A trained machine with all that is known about it."""
+    """A trained machine, with its experiment and its model card."""
 
     name: str
     experiment: Experiment
-    """What it was trained with; its recipe may have changed since."""
+    """The experiment that trained it; the recipe of that name may have changed since."""
     machine: Machine
+    """The trained machine."""
     card: dict[str, Any]
-    """How it was made and what it scored, JSON-compatible."""
+    """Provenance and scores, as a JSON value."""
 
     def __repr__(self) -> str:
-        """Return what it is in a line; its parts hold thousands of numbers."""
+        """Return a one-line summary, without the thousands of parameters."""
         task, machine = type(self.experiment.task).__name__, type(self.machine).__name__
         size = f"{self.card['parameters']:,} parameters"
         return f"<ZooModel {self.name!r}: {machine}, {task}, {size}>"
 
 
 def names(directory: Path = HOME) -> list[str]:
-    """Return the names of all models, sorted."""
+    """Return the names of all models in a directory, sorted."""
     return sorted(path.stem for path in directory.glob("*.json"))
 
 
 def load(name: str, directory: Path = HOME) -> Machine:
-    """Return a trained machine; raises what `open_model` raises."""
+    """Return the trained machine of a model; raises what `open_model` raises."""
     return open_model(name, directory).machine
 
 
 def open_model(name: str, directory: Path = HOME) -> ZooModel:
-    """Return a model.
+    """Return a model of the zoo.
 
     Arguments:
         name: one of `names`.
-        directory: where its files are, by default among those of the package.
+        directory: the directory of its files, by default that of the package.
 
     Raises:
         SoftmachineError: there is no such model, or its JSON cannot be read.
-        CheckpointError: its weights are missing, damaged, or not those of its card.
+        CheckpointError: its weights are missing, damaged, or do not match its card.
     """
     value, experiment = _described(name, directory)
     weights = directory / f"{name}.safetensors"
@@ -92,22 +93,22 @@ def _described(name: str, directory: Path) -> tuple[dict[str, Any], Experiment]:
 
 
 def read_model(path: Path) -> dict[str, Any]:
-    """Return what a model's JSON holds; SoftmachineError if it is not such a file."""
+    """Return the content of a model's JSON file; SoftmachineError if it is not one."""
     try:
         value = parse_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise SoftmachineError(f"{path} cannot be read: {error}") from error
     if not isinstance(value, dict) or not isinstance(value.get("card"), dict):
-        raise SoftmachineError(f"{path} is no model of the zoo: it holds no card")
+        raise SoftmachineError(f"{path} is not a model of the zoo: it holds no card")
     if value.get("schema") != SCHEMA:
         raise SoftmachineError(
             f"{path} has zoo schema {value.get('schema')!r}; this softmachine reads {SCHEMA}"
         )
     if "experiment" not in value:
-        raise SoftmachineError(f"{path} is no model of the zoo: it holds no experiment")
+        raise SoftmachineError(f"{path} is not a model of the zoo: it holds no experiment")
     return value
 
 
 def sha256(path: Path) -> str:
-    """Return a file's SHA-256, as ``sha256sum`` prints it."""
+    """Return the SHA-256 of a file, in hexadecimal as ``sha256sum`` prints it."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""Publishing: a finished run becomes a model of the zoo."""
+"""Publishing: write the machine of a finished run as a model of the zoo."""
 
 from __future__ import annotations
 
@@ -24,29 +24,30 @@ from softmachine.zoo.card import render_card
 from softmachine.zoo.models import HOME, SCHEMA, names, open_model, sha256
 
 MAX_BYTES = 1_000_000
-"""The largest file of a model."""
+"""The largest size of a model's weights, in bytes."""
 
 KINDS = ("json", "md", "safetensors")
-"""The files of a model."""
+"""The endings of a model's files."""
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+"""Valid names of models."""
 
 
 def publish(
     run: Run, name: str, tests: list[dict[str, Any]], directory: Path | None = None
 ) -> list[Path]:
-    """Write the machine of a run that validated best, with its card; return the files.
+    """Write a run's best machine, by validation, with its card; return the files.
 
-    A model that had the name before is replaced. A reader finds the old model or the new
-    one; after a crash in between it finds a checksum that does not match.
+    An older model of that name is replaced. A reader finds the old model or the new one; after
+    a crash between the files, `open_model` reports a checksum that does not match.
 
     Arguments:
         run: a finished run.
         name: the model's name, lower-case words joined by hyphens.
-        tests: rows of scores, each with its name under ``test``, and whatever was
-            measured: ``{"test": "size 120", "sequences": 1000, "wrong_bits": 0.25}``.
-            The card draws its limits from the task's own error among them.
-        directory: where to write, by default among the files of the package.
+        tests: rows of scores, each with a name under ``test`` and with measured values:
+            ``{"test": "size 120", "sequences": 1000, "wrong_bits": 0.25}``. The card states
+            limits by those that have the task's error metric.
+        directory: where to write, by default the directory of the package's models.
 
     Raises:
         SoftmachineError: the name or a row is not as above; the run is unfinished, was
@@ -56,7 +57,7 @@ def publish(
     """
     if not NAME.fullmatch(name):
         raise SoftmachineError(
-            f"{name!r} is no name for a model: take lower-case words joined by hyphens, "
+            f"{name!r} is not a name for a model: take lower-case words joined by hyphens, "
             "for instance ntm-copy"
         )
     for row in tests:
@@ -72,9 +73,9 @@ def publish(
 
 
 def rewrite(directory: Path = HOME) -> None:
-    """Write every model again as it would be written today; its numbers stay as they are.
+    """Write every model again in today's layout; parameters and scores do not change.
 
-    For after a change to how cards are rendered, or of the schema of experiments.
+    To be run after a change of the rendering of cards or of the schema of experiments.
 
     Raises SoftmachineError or CheckpointError if a model cannot be read.
     """
@@ -84,7 +85,7 @@ def rewrite(directory: Path = HOME) -> None:
 
 
 def _describe(run: Run, name: str) -> tuple[Machine, dict[str, Any]]:
-    """Return the machine to publish and its card, but for the tests and the file."""
+    """Return the machine to publish and its card, without tests, size and checksum."""
     experiment, progress, environment = run.experiment, run.load_progress(), run.environment()
     if progress is None or not progress.finished:
         raise SoftmachineError(
@@ -129,7 +130,7 @@ def _describe(run: Run, name: str) -> tuple[Machine, dict[str, Any]]:
 def _write(
     directory: Path, experiment: Experiment, machine: Machine, card: dict[str, Any]
 ) -> None:
-    """Write all files beside their places, then rename them, the JSON last."""
+    """Write all files under temporary names, then rename them, the JSON last."""
     parameters, rest = split_trainable(machine)
     with contextlib.ExitStack() as stack:
         description, text, weights = (
@@ -158,9 +159,11 @@ def _write(
 
 def _check_row(row: dict[str, Any]) -> None:
     if not isinstance(row.get("test"), str) or not row["test"]:
-        raise SoftmachineError(f"a row of scores has to say its name under 'test': {row}")
+        raise SoftmachineError(f"a row of scores must have a name under 'test': {row}")
     for name, value in row.items():
         if value is not None and not isinstance(value, (str, int, float)):
-            raise SoftmachineError(f"{name!r} of {row['test']} is no number or text: {value!r}")
+            raise SoftmachineError(
+                f"{name!r} of {row['test']} is neither a number nor text: {value!r}"
+            )
         if isinstance(value, float) and not math.isfinite(value):
             raise SoftmachineError(f"{name!r} of {row['test']} is not finite: {value}")

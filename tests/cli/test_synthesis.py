@@ -16,7 +16,7 @@ from softmachine.core.errors import ExamplesError
 from softmachine.experiments.runs import Run
 from softmachine.machines.nram.gates import PAPER_GATES
 from softmachine.programs.running import c_compiler, load_c, load_python
-from softmachine.synthesis.held_out import Found, LinesReport, Mistake, check_lines
+from softmachine.synthesis.held_out import LinesReport, Mistake, SynthesizedProgram, check_lines
 from softmachine.tasks.memories.examples import MOST_CELLS, GivenExample
 
 SMALL = ["--gates", "ONE", "WRITE", "--registers", "1", "--members", "2", "--memory", "9"]
@@ -187,7 +187,7 @@ def test_programs_are_written_until_there_are_enough_those_of_few_states_first(
         del task
         member = next(i for i, other in enumerate(runs) if other is run)
         written.append(member)
-        return Found(str(member), None, 0, "", report(right[member]))
+        return SynthesizedProgram(str(member), None, 0, "", report(right[member]))
 
     monkeypatch.setattr(synthesis, "_make", make)
     monkeypatch.setattr(synthesis.Programs, "_count_states", lambda _, member: states[member])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from softmachine.core.example import Example
-from softmachine.core.specs.spec import Sum, each, mean
+from softmachine.core.specs.spec import Ratio, each, mean
 from softmachine.core.specs.symbols import Symbols
 
 ABC = Symbols("abc")
@@ -23,7 +23,7 @@ EXAMPLE = Example(
 def test_guessing_costs_the_logarithm_of_the_alphabet():
     metrics = ABC.metrics(jnp.zeros((4, 3)), EXAMPLE)
     np.testing.assert_allclose(metrics["bits"], 3 * math.log2(3), rtol=1e-6)
-    assert float(ABC.worst(EXAMPLE)) == 3
+    assert float(ABC.worst_error(EXAMPLE)) == 3
 
 
 def test_the_loss_is_the_cross_entropy_written_out():
@@ -42,7 +42,7 @@ def test_wrong_symbols_are_counted_where_they_score():
 
 
 def test_a_mean_counts_positions_and_is_no_mean_of_means():
-    accuracy = Sum(jnp.array([1.0, 0.0]), jnp.array([1.0, 3.0]))
+    accuracy = Ratio(jnp.array([1.0, 0.0]), jnp.array([1.0, 3.0]))
     assert float(mean(accuracy)) == 0.25
     assert each(accuracy).tolist() == [1, 0]
     assert float(mean(jnp.array([1.0, 0.0]))) == 0.5
@@ -50,14 +50,14 @@ def test_a_mean_counts_positions_and_is_no_mean_of_means():
 
 def test_an_input_is_a_string_or_one_hot_rows():
     rows = [[0, 1, 0], [1, 0, 0]]
-    np.testing.assert_array_equal(ABC.read("ba", 5), rows)
-    np.testing.assert_array_equal(ABC.read(rows, 5), rows)
+    np.testing.assert_array_equal(ABC.parse("ba", 5), rows)
+    np.testing.assert_array_equal(ABC.parse(rows, 5), rows)
 
 
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("abd", "strings of a b c, without 'd'"),
+        ("abd", "a string of a b c; it has 'd'"),
         ("", "1 to 5 symbols, not 0"),
         ("aaaaaa", "1 to 5 symbols, not 6"),
         (7, "must be a string of a b c"),
@@ -68,20 +68,22 @@ def test_an_input_is_a_string_or_one_hot_rows():
 )
 def test_what_is_no_input_is_refused_in_a_sentence(value, message):
     with pytest.raises(ValueError, match=message):
-        ABC.read(value, 5)
+        ABC.parse(value, 5)
 
 
 def test_a_trace_shows_letters_as_channels():
     said = jnp.array([2, 2, 1, 2])
     shown = {
         field.name: array
-        for field, array in ABC.said(9 * jax.nn.one_hot(said, 3), EXAMPLE, ["a", "b", "c"])
+        for field, array in ABC.output_fields(
+            9 * jax.nn.one_hot(said, 3), EXAMPLE, ["a", "b", "c"]
+        )
     }
     assert shown["wrong"].any(axis=1).tolist() == [False, False, False, True]
     assert not shown["targets"][0].any()  # nothing is due there
     np.testing.assert_allclose(shown["outputs"].sum(axis=1), 1, rtol=1e-6)
 
 
-def test_an_alphabet_has_different_letters():
-    with pytest.raises(ValueError, match="different letters, not 'aa'"):
+def test_an_alphabet_has_distinct_letters():
+    with pytest.raises(ValueError, match="distinct letters, not 'aa'"):
         Symbols("aa")

@@ -12,17 +12,11 @@ from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.tasks.languages.reverse_string import ReverseString
-from softmachine.tasks.memories.arrays import (
-    Access,
-    Increment,
-    MemoryCopy,
-    Merge,
-    Permutation,
-    Reverse,
-    Swap,
-)
+from softmachine.tasks.memories.arrays import Access, Increment, MemoryCopy, Reverse
 from softmachine.tasks.memories.given import Given
 from softmachine.tasks.memories.lists import ListK, ListSearch
+from softmachine.tasks.memories.merge import Merge
+from softmachine.tasks.memories.permutations import Permutation, Swap
 from softmachine.tasks.memories.trees import WalkBST
 from softmachine.tasks.published import NTM_KINDS as KINDS
 from softmachine.tasks.published import PaperFigure
@@ -134,7 +128,7 @@ def test_figures_hold_for_the_task_of_the_paper_alone():
 def test_a_task_that_is_not_in_the_paper_has_no_tests():
     @dataclasses.dataclass(frozen=True, kw_only=True)
     class Other(Task):
-        inputs = outputs = length = bucket = layout = own_example = None
+        inputs = outputs = input_length = bucket = layout = own_example = None
         steps = sample = render = None
 
     assert Other().published_tests() == []

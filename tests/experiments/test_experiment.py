@@ -9,7 +9,7 @@ from softmachine.experiments.experiment import SolvedConfig, SolvedTest
 from softmachine.experiments.objectives import NRAMLoss, TaskLoss
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import RecurrentConfig
-from softmachine.tasks.memories.arrays import Swap
+from softmachine.tasks.memories.permutations import Swap
 
 
 def test_a_memory_task_needs_an_nram(experiment, nram_experiment):

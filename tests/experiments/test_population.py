@@ -281,7 +281,7 @@ def test_seeds_beyond_the_last_are_refused_before_anything_is_written(experiment
 @pytest.mark.parametrize(
     ("index", "message"),
     [
-        (None, r"is no population: it has no population\.json"),
+        (None, r"is not a population: it has no population\.json"),
         ("{", r"population\.json cannot be read"),
         ("[]", r"population\.json cannot be read"),
         ("{}", r"population\.json cannot be read: it has schema None"),

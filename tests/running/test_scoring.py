@@ -11,7 +11,8 @@ from softmachine.machines.nram.hard import run_hard
 from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
 from softmachine.running.generalization import evaluate
 from softmachine.running.scoring import build_scorer, score_together
-from softmachine.tasks.memories.arrays import Access, Increment, Swap
+from softmachine.tasks.memories.arrays import Access, Increment
+from softmachine.tasks.memories.permutations import Swap
 
 TASK, LARGEST = Increment(), 4
 """A task whose examples take different numbers of steps."""

@@ -9,7 +9,13 @@ import pytest
 
 from softmachine.programs.python_code import python_code
 from softmachine.programs.running import c_compiler, load_c, load_python
-from softmachine.synthesis.held_out import SUMMARY, Mistake, check_lines, tell, write_program
+from softmachine.synthesis.held_out import (
+    SUMMARY,
+    Mistake,
+    check_lines,
+    describe,
+    write_program,
+)
 from softmachine.synthesis.verify_lines import verify_lines
 from softmachine.tasks.memories.given import Given
 from softmachine.tasks.steps import StepRule
@@ -84,7 +90,7 @@ def test_the_call_in_the_docstring_is_true(found, task):
 
 def test_a_program_that_takes_the_list_for_the_whole_memory_is_found_out(found, task, lines):
     """As programs once did: sums modulo the length, so that most lines raise or are wrong."""
-    told = tell(found.program._replace(unbounded=False), task, "somebody")
+    told = describe(found.program._replace(unbounded=False), task, "somebody")
     run = load_python(python_code(found.program._replace(unbounded=False), SUMMARY, []))
     right = 0
     for line in {json.dumps(line): line for line in lines}.values():
@@ -109,9 +115,9 @@ def test_its_c_does_the_same_and_says_what_became_of_the_c(found, task, lines, t
 
 
 def test_what_is_not_run_as_written_says_so(found, task, monkeypatch):
-    assert "(run in Python)" in tell(found.program, task, "somebody", to="json").notes[0]
+    assert "(run in Python)" in describe(found.program, task, "somebody", to="json").notes[0]
     monkeypatch.setattr("softmachine.synthesis.held_out.load_c", lambda *_: None)
-    assert "(run in Python)" in tell(found.program, task, "somebody", to="c").notes[0]
+    assert "(run in Python)" in describe(found.program, task, "somebody", to="c").notes[0]
 
 
 def test_verify_compares_with_lines_machine_and_c(found, task, doubling_machine):

@@ -5,19 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from softmachine.tasks.memories.adversarial import Room
-from softmachine.tasks.memories.arrays import (
-    Access,
-    Increment,
-    MemoryCopy,
-    Merge,
-    Permutation,
-    Reverse,
-    Swap,
-)
+from softmachine.tasks.memories.adversarial import Sampler
+from softmachine.tasks.memories.arrays import Access, Increment, MemoryCopy, Reverse
 from softmachine.tasks.memories.exams import draw_exam
 from softmachine.tasks.memories.given import Given
 from softmachine.tasks.memories.lists import ListK, ListSearch
+from softmachine.tasks.memories.merge import Merge
+from softmachine.tasks.memories.permutations import Permutation, Swap
 from softmachine.tasks.memories.trees import WalkBST
 from softmachine.tasks.memory import fill
 
@@ -181,7 +175,7 @@ def test_inputs_outside_the_task_are_memories(task):
     for size in range(task.smallest, 6):
         for cells in (task.cells(size), task.cells(size) + 1, task.cells(6)):
             for case in cases.values():
-                memory = fill(case(Room(size, cells, np.random.default_rng(0))), cells)
+                memory = fill(case(Sampler(size, cells, np.random.default_rng(0))), cells)
                 assert 0 <= min(memory) <= max(memory) < cells
 
 
@@ -197,7 +191,7 @@ def test_a_case_that_is_no_example_is_refused():
     @dataclasses.dataclass(frozen=True, kw_only=True)
     class Wrong(MemoryCopy):
         def adversarial_cases(self):
-            return {"no room": lambda room: [room.most, *room.values(room.size)]}
+            return {"no room": lambda sampler: [sampler.largest, *sampler.values(sampler.size)]}
 
     with pytest.raises(ValueError, match="Wrong has no answer to its own case 'no room'"):
         draw_exam(Wrong(), 0, 3)
@@ -215,7 +209,7 @@ def test_given_examples_come_with_room():
     task = Given(examples="\n".join(lines)).held_out(larger=True)
     (trial,) = draw_exam(task, 0, 3).trials
     (example,) = task.part_examples("test")
-    assert len(trial.memory) == 2 * example.memory
+    assert len(trial.memory) == 2 * example.cells_needed
     assert trial.memory[:3] == [*example.before]
     assert trial.targets[:3] == [*example.after[:2], 0]
     assert trial.scored == [True, True, *[False] * (len(trial.memory) - 2)]

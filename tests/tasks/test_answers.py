@@ -5,16 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from softmachine.tasks.memories.arrays import (
-    Access,
-    Increment,
-    MemoryCopy,
-    Merge,
-    Permutation,
-    Reverse,
-    Swap,
-)
+from softmachine.tasks.memories.arrays import Access, Increment, MemoryCopy, Reverse
 from softmachine.tasks.memories.lists import ListK, ListSearch
+from softmachine.tasks.memories.merge import Merge
+from softmachine.tasks.memories.permutations import Permutation, Swap
 from softmachine.tasks.memories.trees import WalkBST
 from softmachine.tasks.sequences.associative_recall import AssociativeRecall
 from softmachine.tasks.sequences.copy import Copy

@@ -20,14 +20,14 @@ def line(**fields):
 def test_what_a_line_leaves_out_has_a_default():
     [example] = parse_examples(line())
     assert example.scored == (True, True, True)
-    assert (example.size, example.memory, example.line) == (3, 4, 1)
+    assert (example.size, example.cells_needed, example.line) == (3, 4, 1)
 
 
 def test_the_memory_needed_counts_cells_and_values_that_matter():
     full, masked = parse_examples(
         line(output=[2, 3, 9]) + "\n" + line(input=[1, 1, 0], output=[2, 3, 9], mask=[1, 1, 0])
     )
-    assert (full.memory, masked.memory) == (10, 4)
+    assert (full.cells_needed, masked.cells_needed) == (10, 4)
 
 
 def test_blank_lines_and_repetitions_are_left_out():
@@ -54,8 +54,8 @@ def test_examples_survive_being_written(drawn):
         ("{", "not JSON: .* at column 2"),
         ("[1, 2]", r"expected an object with input and output, not \[1, 2\]"),
         ('{"input": [1]}', "the key 'output' is missing"),
-        (line(otput=[1]), "unknown key 'otput'; there are input, output, mask, size"),
-        ('{"input": [1], "input": [1], "output": [1]}', "a key stands twice"),
+        (line(otput=[1]), "unknown key 'otput'; the keys are input, output, mask, size"),
+        ('{"input": [1], "input": [1], "output": [1]}', "a key is repeated"),
         (line(output=[1, 2]), "ragged: input has 3 cells, output has 2"),
         (line(mask=[1]), "ragged: input has 3 cells, mask has 1"),
         (line(input=[1, -2, 0]), r"input\[1\] is negative: -2"),
@@ -64,7 +64,7 @@ def test_examples_survive_being_written(drawn):
         (line(input=[1, "2", 0]), r"input\[1\] must be an integer, not '2'"),
         (line(input=7), "input must be an array of integers, not 7"),
         (line(input=[], output=[]), "input is empty"),
-        (line(mask=[1, 2, 0]), "mask must hold 0 and 1 alone"),
+        (line(mask=[1, 2, 0]), "mask must hold only 0 and 1"),
         (line(mask=[0, 0, 0]), "mask scores no cell"),
         (line(size=0), r"size must be an integer in 1\.\.4096, not 0"),
         (line(size=2.5), r"size must be an integer in 1\.\.4096, not 2.5"),
@@ -193,7 +193,7 @@ SHAPES = st.one_of(
 def test_what_a_refusal_proposes_can_be_read(said):
     text, _ = json.JSONDecoder().raw_decode(remedy(said))
     [example] = parse_examples(json.dumps(text))
-    assert example.memory <= MOST_CELLS
+    assert example.cells_needed <= MOST_CELLS
 
 
 @pytest.mark.parametrize("content", [b"", b"\n \n\n"])

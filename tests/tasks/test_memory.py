@@ -15,16 +15,10 @@ from hypothesis import given, settings
 from jax.test_util import check_grads
 
 from softmachine.core.specs.cells import Cells, MemoryOutputs, stop_probabilities
-from softmachine.tasks.memories.arrays import (
-    Access,
-    Increment,
-    MemoryCopy,
-    Merge,
-    Permutation,
-    Reverse,
-    Swap,
-)
+from softmachine.tasks.memories.arrays import Access, Increment, MemoryCopy, Reverse
 from softmachine.tasks.memories.lists import ListK, ListSearch
+from softmachine.tasks.memories.merge import Merge
+from softmachine.tasks.memories.permutations import Permutation, Swap
 from softmachine.tasks.memories.trees import WalkBST
 from softmachine.tasks.task import Example
 

@@ -5,15 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from softmachine.tasks.memories.arrays import (
-    Access,
-    Increment,
-    MemoryCopy,
-    Merge,
-    Permutation,
-    Reverse,
-    Swap,
-)
+from softmachine.tasks.memories.arrays import Access, Increment, MemoryCopy, Reverse
+from softmachine.tasks.memories.merge import Merge
+from softmachine.tasks.memories.permutations import Permutation, Swap
 
 MAX_SIZE = 7
 REPEATS = 60

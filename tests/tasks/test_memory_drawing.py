@@ -8,7 +8,7 @@ from hypothesis import given, settings
 
 from softmachine.tasks.memories.drawing import (
     cells_before_null,
-    draw_order,
+    draw_permutation,
     draw_values,
     label_cells,
     put,
@@ -24,7 +24,7 @@ def test_values_are_all_of_the_range_and_no_others():
 
 @jax.jit
 def orders(key, counts):
-    draw_one = jax.vmap(draw_order, in_axes=(0, 0, None))
+    draw_one = jax.vmap(draw_permutation, in_axes=(0, 0, None))
     return draw_one(jax.random.split(key, 16), counts, 8)
 
 

@@ -4,16 +4,10 @@ import jax
 import numpy as np
 import pytest
 
-from softmachine.tasks.memories.arrays import (
-    Access,
-    Increment,
-    MemoryCopy,
-    Merge,
-    Permutation,
-    Reverse,
-    Swap,
-)
+from softmachine.tasks.memories.arrays import Access, Increment, MemoryCopy, Reverse
 from softmachine.tasks.memories.lists import ListK, ListSearch
+from softmachine.tasks.memories.merge import Merge
+from softmachine.tasks.memories.permutations import Permutation, Swap
 from softmachine.tasks.memories.trees import WalkBST
 from softmachine.tasks.steps import StepRule
 

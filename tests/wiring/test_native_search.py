@@ -6,8 +6,9 @@ import pytest
 
 from softmachine.machines.nram.gates import GATES, Gate, define
 from softmachine.machines.nram.nram import NRAMConfig
-from softmachine.tasks.memories.arrays import Increment, Permutation
+from softmachine.tasks.memories.arrays import Increment
 from softmachine.tasks.memories.exams import draw_exam
+from softmachine.tasks.memories.permutations import Permutation
 from softmachine.wiring.native_search import (
     SLACK,
     _nothing_ran,

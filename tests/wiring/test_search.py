@@ -14,8 +14,9 @@ from softmachine.experiments.settings import Search
 from softmachine.machines.nram.hard import pattern_bits
 from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
 from softmachine.running.scoring import build_scorer
-from softmachine.tasks.memories.arrays import Access, Permutation
+from softmachine.tasks.memories.arrays import Access
 from softmachine.tasks.memories.exams import draw_exam
+from softmachine.tasks.memories.permutations import Permutation
 from softmachine.tasks.memories.trees import WalkBST
 from softmachine.training import trainer
 from softmachine.training.trainer import train, train_members

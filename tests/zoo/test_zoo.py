@@ -252,7 +252,10 @@ def test_weights_of_another_model_are_refused(experiment, published, tmp_path):
     ("change", "message"),
     [
         (lambda v: v.update(schema=99), "zoo schema 99; this softmachine reads 1"),
-        (lambda v: v.pop("card"), r"ntm-small\.json is no model of the zoo: it holds no card"),
+        (
+            lambda v: v.pop("card"),
+            r"ntm-small\.json is not a model of the zoo: it holds no card",
+        ),
         (lambda v: v.pop("experiment"), "it holds no experiment"),
         (
             lambda v: v["experiment"]["experiment"]["task"].update(width=0),
@@ -276,16 +279,16 @@ def test_a_damaged_description_is_explained(published):
     "name", ["NTM", "ntm_copy", "-ntm", "ntm--copy", "ntm copy", "../x", ""]
 )
 def test_names_are_words_with_hyphens(run, tmp_path, name):
-    with pytest.raises(SoftmachineError, match="is no name for a model"):
+    with pytest.raises(SoftmachineError, match="is not a name for a model"):
         publish(run, name, [], tmp_path)
 
 
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"sequences": 3}, "has to say its name under 'test'"),
+        ({"sequences": 3}, "must have a name under 'test'"),
         ({"test": "size 3", "bits": float("nan")}, "'bits' of size 3 is not finite"),
-        ({"test": "size 3", "bits": [1.0]}, "'bits' of size 3 is no number or text"),
+        ({"test": "size 3", "bits": [1.0]}, "'bits' of size 3 is neither a number nor text"),
     ],
 )
 def test_rows_of_scores_are_checked(run, tmp_path, row, message):

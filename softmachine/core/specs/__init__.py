@@ -1,1 +1,1 @@
-"""Specs: what travels between a task and a machine, one kind a file."""
+"""Specs: the kinds of inputs and outputs that a task and a machine exchange, one per file."""

@@ -1,4 +1,4 @@
-"""Bits: channels of zeros and ones; a machine's outputs are their logits."""
+"""Bits: binary channels; a machine outputs their logits."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from jaxtyping import Array, Float
 from softmachine.core.example import Example
 from softmachine.core.pytrees import PyTree
 from softmachine.core.rendering import Rows, render_rows
-from softmachine.core.specs.spec import Fields, Metrics, Spec, channels, tape
+from softmachine.core.specs.spec import Fields, Metrics, Spec, channel_field, channels
 
 
 @dataclasses.dataclass(frozen=True)
 class Bits(Spec):
-    """``channels`` bits; outputs are logits, positive for 1.
+    """Binary vectors with ``channels`` bits per step; outputs are logits.
 
-    Metrics, each a sum over one sequence: ``bits``, the cross-entropy in base 2 (the NTM
-    paper's "bits per sequence"); ``wrong_bits``, thresholded errors; ``perfect``, 1 for a
-    sequence without any. Inputs may have channels with other numbers among the bits.
+    Metrics of one sequence: ``bits``, the cross-entropy in base 2 (the NTM paper's "bits per
+    sequence"); ``wrong_bits``, the number of scored bits whose logit has the wrong sign;
+    ``perfect``, 1 if there is no wrong bit, else 0. As inputs, some channels may hold real
+    numbers instead of bits.
     """
 
     channels: int = 1
@@ -36,16 +37,16 @@ class Bits(Spec):
 
     @property
     def width(self) -> int:
-        """How many bits."""
+        """The number of channels."""
         return self.channels
 
     def loss(self, outputs: Float[Array, "steps width"], example: Example) -> Float[Array, ""]:
-        """Return the cross-entropy of the scored bits, in nats per sequence."""
+        """Return the cross-entropy of logits and targets, summed over scored bits, in nats."""
         losses = optax.sigmoid_binary_cross_entropy(outputs, example.targets)
         return jnp.sum(losses * example.mask)
 
     def metrics(self, outputs: Float[Array, "steps width"], example: Example) -> Metrics:
-        """Return the metrics of one sequence."""
+        """Return ``bits``, ``wrong_bits`` and ``perfect`` of one sequence."""
         wrong = ((outputs > 0) != (example.targets > 0.5)) * example.mask
         wrong_bits = jnp.sum(wrong)
         return {
@@ -55,43 +56,58 @@ class Bits(Spec):
         }
 
     def decide(self, outputs: PyTree) -> PyTree:
-        """Return outputs as hard 0 or 1."""
+        """Return 1 for a positive logit, else 0; int32, same shape."""
         return (outputs > 0).astype(jnp.int32)
 
-    def shades(
+    def probabilities(
         self, outputs: Float[Array, "steps width"], example: Example
     ) -> Float[np.ndarray, "steps width"]:
-        """Return how likely each bit is a 1."""
+        """Return the probability that each bit is 1; 0 where not scored."""
         return np.asarray(jax.nn.sigmoid(jnp.asarray(outputs))) * np.asarray(example.mask)
 
-    def worst(self, example: Example) -> Float[Array, ""]:
-        """Return how many bits are scored."""
+    def worst_error(self, example: Example) -> Float[Array, ""]:
+        """Return the number of scored bits."""
         return jnp.broadcast_to(example.mask, example.targets.shape).sum()
 
-    def read(self, value: Any, most: int) -> Float[np.ndarray, "steps width"]:
-        """Return rows of numbers, one for each step, one number for each channel."""
+    def parse(self, value: Any, most: int) -> Float[np.ndarray, "steps width"]:
+        """Return an array from one list of numbers per step, one number per channel."""
         return channels(value, self.width, most)
 
-    def seen(self, inputs: np.ndarray, labels: Sequence[str]) -> Fields:
-        """Return the inputs."""
+    def input_fields(self, inputs: np.ndarray, labels: Sequence[str]) -> Fields:
+        """Return the inputs as one field, of bits if they hold only 0 and 1."""
         kind = "bits" if np.isin(inputs, (0, 1)).all() else "matrix"
         return [
-            (tape("inputs", kind, "input channel", "What the machine saw.", labels), inputs)
+            (
+                channel_field(
+                    "inputs", kind, "input channel", "The inputs, one vector per step.", labels
+                ),
+                inputs,
+            )
         ]
 
-    def said(
+    def output_fields(
         self, outputs: Float[Array, "steps width"], example: Example, labels: Sequence[str]
     ) -> Fields:
-        """Return targets, where they count, logits, and where these are wrong."""
+        """Return the fields targets, mask, outputs (logits) and wrong."""
         targets = np.asarray(example.targets)
         mask = np.broadcast_to(np.asarray(example.mask) > 0, targets.shape)
         wrong = (np.asarray(self.decide(outputs)) != targets) & mask
         axis = "output channel"
         return [
-            (tape("targets", "bits", axis, "What it should have said.", labels), targets),
-            (tape("mask", "bits", axis, "Where that counts.", labels), mask),
-            (tape("outputs", "logits", axis, "What it said.", labels), np.asarray(outputs)),
-            (tape("wrong", "bits", axis, "Where it was wrong.", labels), wrong),
+            (channel_field("targets", "bits", axis, "The target bits.", labels), targets),
+            (channel_field("mask", "bits", axis, "Where targets are scored.", labels), mask),
+            (
+                channel_field(
+                    "outputs", "logits", axis, "The logits of the output bits.", labels
+                ),
+                np.asarray(outputs),
+            ),
+            (
+                channel_field(
+                    "wrong", "bits", axis, "Scored bits with a wrong output.", labels
+                ),
+                wrong,
+            ),
         ]
 
     def render(
@@ -101,10 +117,15 @@ class Bits(Spec):
         outputs: Float[Array, "steps width"] | None,
         groups: Sequence[tuple[str, int]],
     ) -> str:
-        """Return input rows, then the targets and, if any, the outputs decided, as text.
+        """Return an example as text: input rows, target rows, and rows of output bits.
 
-        ``groups`` gives, for each group of target channels, its name and its width. Wrong
-        output bits are marked ``x``; what is not scored is not shown.
+        Arguments:
+            inputs: the rows of the inputs.
+            example: the example.
+            outputs: the machine's logits, or None to show no outputs.
+            groups: for each group of target channels its name and its number of channels.
+
+        Wrong output bits are shown as ``x``, steps that are not scored as dots.
         """
         steps = int(example.steps)
         scored = np.asarray(example.mask)[:steps].max(axis=1) > 0

@@ -1,6 +1,7 @@
-"""Cells: a memory of integers, handed over whole and handed back.
+"""Cells: a memory of integers, given whole before the first step and read after the last.
 
-Outputs are a distribution for every cell after every step, and when to stop.
+A machine outputs a distribution over values for every cell after every step, and the logits of
+stopping there. Source: Kurach et al. 2016 (arXiv 1511.06392), section 3.3.
 """
 
 from __future__ import annotations
@@ -26,28 +27,31 @@ from softmachine.core.sums import weighted_sum
 
 
 class MemoryOutputs(NamedTuple):
-    """What is scored: the memory after every step, and when the machine would stop.
+    """The outputs of a memory machine: its memory and its stop logits after every step.
 
-    A machine's own outputs may have more fields.
+    The outputs of a machine may have more fields than these.
     """
 
     memory: Float[Array, "steps cells values *batch"]
+    """For each cell after each step, the distribution over its M possible values."""
     stop: Float[Array, "steps *batch"]
-    """Logits of stopping after the step."""
+    """The logit of stopping after each step, if the machine has not stopped before."""
 
 
 def stop_probabilities(
     stop: Float[Array, "steps *batch"], steps: Int[Array, "*batch"]
 ) -> Float[Array, "steps *batch"]:
-    """Return the probability that the machine stops after each step.
+    """Return the probability p_t that the machine stops after step t.
 
-    The willingness to stop is the sigmoid of ``stop``; after ``steps`` steps, if it did not
-    before, the machine is stopped. Sums to 1. Source: Kurach et al. 2016 (arXiv
-    1511.06392), section 3.3.
+    With f_t the sigmoid of ``stop`` at step t, ``p_t = f_t (1 - f_1) ... (1 - f_{t-1})``. At
+    the last step, T = ``steps``, the machine is stopped if it has not stopped before:
+    ``p_T = (1 - f_1) ... (1 - f_{T-1})``. The p_t sum to 1; steps after T have 0. Source:
+    Kurach et al. 2016 (arXiv 1511.06392), section 3.3.
     """
     time = jnp.arange(len(stop)).reshape(-1, *[1] * (stop.ndim - 1))
     go_on = jnp.where(time < steps - 1, jax.nn.log_sigmoid(-stop), 0.0)
-    # Shifted, not subtracted again: large sums would leave their rounding errors behind.
+    # An exclusive cumulative sum by shifting. Subtracting go_on from the inclusive sum would
+    # leave the rounding errors of large sums behind.
     reached = jnp.concatenate([jnp.zeros_like(go_on[:1]), jnp.cumsum(go_on, axis=0)[:-1]])
     willing = jnp.where(time < steps - 1, jax.nn.log_sigmoid(stop), 0.0)
     return jnp.where(time < steps, jnp.exp(reached + willing), 0.0)
@@ -55,20 +59,21 @@ def stop_probabilities(
 
 @dataclasses.dataclass(frozen=True)
 class Cells(Spec):
-    """Target integers for some cells of the memory; outputs have `MemoryOutputs`' fields.
+    """A memory of M cells that hold integers in 0..M-1; outputs are `MemoryOutputs`.
 
-    Outputs and examples may have one more axis, last, of a batch; so have results then.
+    Outputs and examples may have a batch as their last axis; results have that axis then, too.
 
-    Metrics of one example: ``wrong_cells``, the share of the scored cells whose most likely
-    value is wrong, in the memories after each step averaged by the probability of stopping
-    there; ``perfect``, 1 for none; ``bits``, the loss in base 2.
+    Metrics of one example: ``wrong_cells``, the fraction of the scored cells whose most likely
+    value is wrong in the final memory, which is the average of the memories after each step,
+    weighted by the probability of stopping there; ``perfect``, 1 if no scored cell is wrong,
+    else 0; ``bits``, the loss in base 2.
     """
 
     floor: float = 1e-6
-    """Probabilities count as at least this much in logarithms (section 4.1)."""
+    """The lower bound on probabilities inside logarithms (Kurach et al. 2016, section 4.1)."""
     mixture: bool = False
-    """The likelihood of the averaged memory (footnote 4) instead of the average, over the
-    steps at which the machine may stop, of the likelihoods."""
+    """Whether the loss is the negative log-likelihood of the average memory (footnote 4),
+    instead of the average over stopping steps of the negative log-likelihood (Eq. 4)."""
 
     error: ClassVar[str] = "wrong_cells"
     shares: ClassVar[tuple[str, ...]] = (
@@ -84,11 +89,11 @@ class Cells(Spec):
     def loss(self, outputs: PyTree, example: Example) -> Float[Array, "*batch"]:
         """Return the expected negative log-likelihood of the scored cells, in nats.
 
-        Source: Kurach et al. 2016, section 3.3, Eq. 4: the sum over the steps t of p_t times
-        the sum over scored cells of -log Mem[cell, target].
+        ``- sum_t p_t sum_i log M_t[i, y_i]``, over steps t and scored cells i with targets
+        y_i. Source: Kurach et al. 2016, section 3.3, Eq. 4.
         """
         stops = stop_probabilities(outputs.stop, example.steps)
-        correct = _probabilities(outputs.memory, example.targets)
+        correct = _target_probabilities(outputs.memory, example.targets)
         if self.mixture:
             correct = jnp.sum(stops[:, None] * correct, axis=0)
             return -jnp.sum(example.mask * jnp.log(jnp.maximum(correct, self.floor)), axis=0)
@@ -96,66 +101,88 @@ class Cells(Spec):
         return -jnp.sum(stops[:, None] * example.mask * logs, axis=(0, 1))
 
     def metrics(self, outputs: PyTree, example: Example) -> Metrics:
-        """Return the metrics."""
+        """Return ``wrong_cells``, ``perfect`` and ``bits`` of one example."""
         errors = self.score(self.answer(outputs, example), example)
         return {**errors, "bits": self.loss(outputs, example) / math.log(2)}
 
     def answer(self, outputs: PyTree, example: Example) -> Int[Array, "cells *batch"]:
-        """Return the most likely values of the memory as the machine leaves it."""
+        """Return the most likely value of each cell in the final memory.
+
+        The final memory is the average of the memories after each step, weighted by the
+        probability of stopping there.
+        """
         stops = stop_probabilities(outputs.stop, example.steps)
         average = weighted_sum(stops[:, None, None], outputs.memory)
-        # Behind a barrier, or XLA would compute it for every comparison.
+        # Without the barrier, XLA would recompute the average for every comparison.
         return jnp.argmax(jax.lax.optimization_barrier(average), axis=1)
 
     def score(
         self, memory: Int[Array, "cells *batch"], example: Example
     ) -> dict[str, Float[Array, "*batch"]]:
-        """Return the errors of a memory of integers."""
+        """Return ``wrong_cells`` and ``perfect`` of a memory of integers."""
         wrong = jnp.sum((memory != example.targets) * example.mask, axis=0)
         share = wrong / jnp.maximum(jnp.sum(example.mask, axis=0), 1)
         return {"wrong_cells": share, "perfect": (wrong == 0).astype(jnp.float32)}
 
     def decide(self, outputs: PyTree) -> PyTree:
-        """Return outputs as integers: the most likely value of each cell at each step."""
+        """Return the most likely value of each cell after each step: shape (steps, cells)."""
         return jnp.argmax(outputs.memory, axis=2)
 
-    def worst(self, example: Example) -> Float[Array, ""]:
-        """Return 1: errors are shares."""
+    def worst_error(self, example: Example) -> Float[Array, ""]:
+        """Return 1: the error is a fraction of the scored cells."""
         del example
         return jnp.ones(())
 
-    def read(self, value: Any, most: int) -> Real[np.ndarray, " cells"]:
-        """Return a list of numbers, each below ``most``; the task says what it can lay out."""
+    def parse(self, value: Any, most: int) -> Real[np.ndarray, " cells"]:
+        """Return an array from a list of numbers, integers below ``most``.
+
+        Raises ValueError for anything else. The task checks the rest: `MemoryTask.lay_out`.
+        """
         cells = numbers(value, 1, most)
-        if cells.dtype.kind == "i" and cells.max() >= most:  # before there is room for it
+        if (
+            cells.dtype.kind == "i" and cells.max() >= most
+        ):  # before a memory of that size is allocated
             raise ValueError(
-                f"cells hold numbers below {most:,}, the most cells that are recorded"
+                f"cells must hold numbers below {most:,}, the largest number of cells recorded"
             )
         return cells
 
-    def seen(self, inputs: np.ndarray, labels: Sequence[str]) -> Fields:
-        """Return the memory before."""
-        return [(_memory("inputs", "integer", "The memory before.", labels), inputs)]
+    def input_fields(self, inputs: np.ndarray, labels: Sequence[str]) -> Fields:
+        """Return the initial memory as one field."""
+        return [(_memory("inputs", "integer", "The initial memory.", labels), inputs)]
 
-    def said(self, outputs: PyTree, example: Example, labels: Sequence[str]) -> Fields:
-        """Return the memory wanted, which cells count, the answer, and when it was given."""
+    def output_fields(self, outputs: PyTree, example: Example, labels: Sequence[str]) -> Fields:
+        """Return the fields targets, mask, answer, wrong and stop (probabilities p_t)."""
         targets, mask = np.asarray(example.targets), np.asarray(example.mask) > 0
-        answer, stops = map(np.asarray, _left(self, outputs, example))
+        answer, stops = map(np.asarray, _final_memory(self, outputs, example))
         wrong = (answer != targets) & mask
-        end = "The memory when the machine stopped."
+        end = "The final memory, where the machine stopped."
         return [
-            (_memory("targets", "integer", "The memory wanted.", labels), targets),
+            (_memory("targets", "integer", "The target memory.", labels), targets),
             (_memory("mask", "bits", "Which cells are scored.", labels), mask),
             (_memory("answer", "integer", end, labels), answer),
             (_memory("wrong", "bits", "Scored cells with a wrong answer.", labels), wrong),
-            (Field("stop", "probability", ("step",), "stop", "Where it stopped."), stops),
+            (
+                Field(
+                    "stop",
+                    "probability",
+                    ("step",),
+                    "stop",
+                    "The probability of stopping after each step.",
+                ),
+                stops,
+            ),
         ]
 
     def render(self, example: Example, answer: Any, labels: Sequence[str]) -> str:
-        """Return the cells, what they are, what they held and what they should hold, as text.
+        """Return an example as text: a column per cell, with label, input and target.
 
-        ``answer`` is a memory of integers, shape (M,), or None. Cells that are not scored have
-        no target; wrong values are marked ``!``.
+        Arguments:
+            example: the example.
+            answer: the machine's memory of integers, shape (M,), or None to show no output.
+            labels: the label of each cell.
+
+        Cells that are not scored show a dot as their target; wrong values are marked ``!``.
         """
         before = np.asarray(example.inputs)
         scored = np.asarray(example.mask) > 0
@@ -180,30 +207,31 @@ def _memory(name: str, kind: Any, description: str, labels: Sequence[str]) -> Fi
 
 
 @partial(compiling.filter_jit, tuned=False)
-def _left(cells: Cells, outputs, example):
-    """Return the memory that a machine leaves, and the probabilities of stopping."""
+def _final_memory(cells: Cells, outputs, example):
+    """Return the most likely final memory, and the probability of stopping at each step."""
     return cells.answer(outputs, example), stop_probabilities(outputs.stop, example.steps)
 
 
 @jax.custom_vjp
-def _probabilities(
+def _target_probabilities(
     memory: Float[Array, "steps cells values *batch"], targets: Int[Array, "cells *batch"]
 ) -> Float[Array, "steps cells *batch"]:
-    """Return how likely each cell held its target after each step."""
+    """Return the probability that each cell holds its target after each step."""
     correct = jnp.take_along_axis(memory, targets[None, :, None], axis=2)[:, :, 0]
     return jax.lax.optimization_barrier(correct)  # as in `Cells.answer`
 
 
-def _probabilities_forward(memory, targets):
-    return _probabilities(memory, targets), (targets, jnp.arange(memory.shape[2]))
+def _target_probabilities_forward(memory, targets):
+    return _target_probabilities(memory, targets), (targets, jnp.arange(memory.shape[2]))
 
 
-def _probabilities_back(saved, bar):
-    # Written in one pass; the gather's own gradient is a scatter, one number at a time.
+def _target_probabilities_backward(saved, bar):
+    # One vectorised comparison per entry. JAX's own gradient of a gather is a scatter, which
+    # XLA on CPU performs one number at a time.
     targets, values = saved
     right = targets[:, None] == values.reshape(-1, *[1] * (targets.ndim - 1))
     bar, right = jax.lax.optimization_barrier((bar, right))
     return jnp.where(right, bar[:, :, None], 0), None
 
 
-_probabilities.defvjp(_probabilities_forward, _probabilities_back)
+_target_probabilities.defvjp(_target_probabilities_forward, _target_probabilities_backward)

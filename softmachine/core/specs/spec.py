@@ -1,7 +1,8 @@
-"""What a kind of inputs or outputs has to say for itself, and when its values come.
+"""The spec of a kind of inputs or outputs: its loss, metrics, decisions, parsing and display.
 
-Whoever trains, scores, draws or asks a person for an input asks the spec, and never which
-class a task is: a new kind is one file beside this one.
+Code that trains, scores, draws or reads a person's input asks the spec, and never checks which
+class a task is. A new kind is one file beside this one. `Stream`, `Whole` and `Last` say when
+values of a spec arrive.
 """
 
 from __future__ import annotations
@@ -23,109 +24,119 @@ from softmachine.core.pytrees import PyTree
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Sum:
-    """A metric of which examples may have more or less to count: positions, instances.
+class Ratio:
+    """A metric as totals and counts, for what varies in number: symbols, positions.
 
-    Its mean over examples is the sum of all totals over the sum of all counts, never a mean of
-    means.
+    Its mean over a batch is the sum of all totals divided by the sum of all counts, which is
+    not the mean of the examples' own ratios.
     """
 
     total: PyTree
-    """An array, one number for each example."""
+    """The numerator: an array with one number per example."""
     count: PyTree
-    """The same."""
+    """The denominator: an array of the same shape."""
 
 
-Metric = Float[Array | np.ndarray, "*batch"] | Sum
-"""An array is a sum, too, that counts every example once."""
+Metric = Float[Array | np.ndarray, "*batch"] | Ratio
+"""One metric of a batch; in an array every example counts once."""
 Metrics = dict[str, Metric]
+"""Metrics by name."""
 Fields = list[tuple[Field, np.ndarray]]
-"""Parts of a trace: declarations, each with its array."""
+"""Fields of a trace: declarations, each with its array."""
 
 
 def each(metric: Metric) -> Any:
-    """Return a metric of each example, an array; 0 where there is nothing to count."""
-    if isinstance(metric, Sum):
+    """Return the value of a metric for each example; 0 where the count is 0."""
+    if isinstance(metric, Ratio):
         return metric.total / jnp.where(metric.count > 0, metric.count, 1)
     return metric
 
 
 def mean(metric: Metric) -> Float[Array, ""]:
-    """Return a metric's mean over a batch: of what is counted, where that is not examples.
+    """Return the mean of a metric over a batch; of a `Ratio`, all totals over all counts.
 
-    >>> right, scored = jnp.array([1.0, 9.0]), jnp.array([1.0, 19.0])
-    >>> float(mean(Sum(right, scored)))
+    >>> correct, scored = jnp.array([1.0, 9.0]), jnp.array([1.0, 19.0])
+    >>> float(mean(Ratio(correct, scored)))
     0.5
     """
-    if isinstance(metric, Sum):
-        return each(Sum(jnp.sum(metric.total), jnp.sum(metric.count)))
+    if isinstance(metric, Ratio):
+        return each(Ratio(jnp.sum(metric.total), jnp.sum(metric.count)))
     return jnp.mean(metric)
 
 
 class Spec(abc.ABC):
-    """One kind of inputs or outputs. Subclasses are frozen dataclasses.
+    """One kind of inputs or outputs, such as bits. Subclasses are frozen dataclasses.
 
-    `loss`, `metrics` and `worst` are of one example: outputs of all its steps, and the example.
+    `loss` and `metrics` score one example, from the outputs of all its steps.
     """
 
     error: ClassVar[str]
-    """The metric that is zero when an example is answered without a mistake; one of
-    `metrics`, as is ``bits``, the cross-entropy of the example in base 2."""
+    """The name of the error metric: one of `metrics`, 0 for an example without a mistake.
+
+    `metrics` always holds ``bits`` too, the cross-entropy of the example in base 2."""
     shares: ClassVar[tuple[str, ...]] = ("perfect",)
-    """Metrics between 0 and 1, which people are shown in percent."""
+    """Names of the metrics that are fractions between 0 and 1, shown in percent."""
     editor: ClassVar[Literal["bits", "cells"]]
-    """How the viewer's page has inputs edited: a grid of bits, or a line of integers."""
+    """How inputs are edited on the viewer's page: a grid of bits, or a row of integers."""
     unit: ClassVar[str]
-    """What a value that comes whole has many of, for people."""
+    """What the parts of a value are called, in the plural, when it is handed over whole."""
 
     @property
     def width(self) -> int:
-        """How many numbers one step's value has; ValueError for a kind without steps."""
-        raise ValueError(f"{type(self).__name__} have no width: they come whole")
+        """The number of channels of one step; ValueError for a kind without steps."""
+        raise ValueError(
+            f"{type(self).__name__} have no width: they are given whole, not per step"
+        )
 
     @abc.abstractmethod
     def loss(self, outputs: PyTree, example: Example) -> Float[Array, "*batch"]:
-        """Return what training minimises, in nats."""
+        """Return the loss that training minimises, in nats per example."""
 
     @abc.abstractmethod
     def metrics(self, outputs: PyTree, example: Example) -> Metrics:
-        """Return what people and stopping rules look at.
+        """Return the metrics that are reported and that stopping rules use.
 
-        Cells take a batch, too, if it is the last axis of every array.
+        For `Cells`, every array may have a batch as its last axis.
         """
 
     @abc.abstractmethod
     def decide(self, outputs: PyTree) -> PyTree:
-        """Return outputs as hard decisions."""
+        """Return hard decisions: for each position the most likely value."""
 
-    def shades(self, outputs: PyTree, example: Example) -> Float[np.ndarray, "steps width"]:
-        """Return outputs between 0 and 1 for pictures, 0 where nothing is scored."""
+    def probabilities(
+        self, outputs: PyTree, example: Example
+    ) -> Float[np.ndarray, "steps width"]:
+        """Return output probabilities for figures, 0 where nothing is scored.
+
+        Raises ValueError for a kind without steps.
+        """
         del outputs, example
-        raise ValueError(f"{type(self).__name__} have no picture over time")
+        raise ValueError(f"{type(self).__name__} have no value per step to draw")
 
     @abc.abstractmethod
-    def worst(self, example: Example) -> Float[Array, ""]:
-        """Return the error of an example in which everything is wrong."""
+    def worst_error(self, example: Example) -> Float[Array, ""]:
+        """Return the value of the error metric when every scored position is wrong."""
 
     @abc.abstractmethod
-    def read(self, value: Any, most: int) -> np.ndarray:
-        """Return inputs that a person typed or sent, as JSON has them, as an array.
+    def parse(self, value: Any, most: int) -> np.ndarray:
+        """Return a person's own inputs, given as a JSON value, as an array.
 
-        At most ``most`` steps, or cells. Raises ValueError, which says what would be right.
+        At most ``most`` steps, or cells. Raises ValueError, which says what would be right,
+        for inputs of another kind.
         """
 
-    def unknown(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return targets and mask of so many steps of which nobody knows the answer."""
+    def unscored(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return targets and mask of ``steps`` steps that are not scored: zeros."""
         blank = np.zeros((steps, self.width), np.float32)
         return blank, blank
 
     @abc.abstractmethod
-    def seen(self, inputs: np.ndarray, labels: Sequence[str]) -> Fields:
-        """Return what a trace shows of an example's inputs; ``labels`` are the task's."""
+    def input_fields(self, inputs: np.ndarray, labels: Sequence[str]) -> Fields:
+        """Return the fields of a trace for the inputs; ``labels`` name channels or cells."""
 
     @abc.abstractmethod
-    def said(self, outputs: PyTree, example: Example, labels: Sequence[str]) -> Fields:
-        """Return what a trace shows of targets and outputs."""
+    def output_fields(self, outputs: PyTree, example: Example, labels: Sequence[str]) -> Fields:
+        """Return the fields of a trace for targets, mask, outputs and mistakes."""
 
 
 S = TypeVar("S", bound=Spec, covariant=True)
@@ -133,37 +144,45 @@ S = TypeVar("S", bound=Spec, covariant=True)
 
 @dataclasses.dataclass(frozen=True)
 class Stream(Generic[S]):
-    """A value per step."""
+    """Values that arrive one per step."""
 
     spec: S
+    """The kind of one step's value."""
     per_step: ClassVar[bool] = True
 
     @property
     def unit(self) -> str:
-        """What an example has many of, for people."""
+        """What the length of an example is counted in, in the plural."""
         return "steps"
 
 
 @dataclasses.dataclass(frozen=True)
 class Whole(Generic[S]):
-    """A value that is handed over before the first step."""
+    """A value that is handed over whole, before the first step."""
 
     spec: S
+    """The kind of the value."""
     per_step: ClassVar[bool] = False
 
     @property
     def unit(self) -> str:
-        """What an example has many of, for people."""
+        """What the length of an example is counted in, in the plural."""
         return self.spec.unit
 
 
 @dataclasses.dataclass(frozen=True)
 class Last(Whole[S]):
-    """A value that is what the last step leaves."""
+    """A value that is read after the last step."""
 
 
 def numbers(value: Any, dimensions: int, most: int) -> np.ndarray:
-    """Return an array of numbers from lists of them; ValueError for anything else."""
+    """Return an array from (nested) lists of numbers; ValueError for anything else.
+
+    Arguments:
+        value: a list for ``dimensions`` 1, a list of equally long lists for 2.
+        dimensions: the number of axes, 1 or 2.
+        most: the largest length of the first axis.
+    """
     what = "a list of integers" if dimensions == 1 else "a list of rows of numbers"
     if isinstance(value, (list, tuple)) and len(value) > most:
         raise ValueError(f"inputs must not be longer than {most:,}")
@@ -177,7 +196,10 @@ def numbers(value: Any, dimensions: int, most: int) -> np.ndarray:
 
 
 def channels(value: Any, width: int, most: int) -> Float[np.ndarray, "steps width"]:
-    """Return rows of finite numbers, one for each step; ValueError for anything else."""
+    """Return an array from one list of ``width`` finite numbers per step.
+
+    Raises ValueError for anything else, and for more than ``most`` steps.
+    """
     rows = np.asarray(numbers(value, 2, most), np.float32)
     if rows.shape[1] != width:
         raise ValueError(
@@ -188,6 +210,8 @@ def channels(value: Any, width: int, most: int) -> Float[np.ndarray, "steps widt
     return rows
 
 
-def tape(name: str, kind: Any, axis: str, description: str, labels: Sequence[str]) -> Field:
-    """Declare a part of a trace that has channels, ``axis``, in every step."""
+def channel_field(
+    name: str, kind: Any, axis: str, description: str, labels: Sequence[str]
+) -> Field:
+    """Return the declaration of an array with channels, along ``axis``, in every step."""
     return Field(name, kind, ("step", axis), "tapes", description, {axis: labels})

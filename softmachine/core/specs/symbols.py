@@ -1,4 +1,4 @@
-"""Symbols: one letter of an alphabet at a time; a machine's outputs are their logits."""
+"""Symbols: one letter of an alphabet per step; a machine outputs logits over the alphabet."""
 
 from __future__ import annotations
 
@@ -16,23 +16,24 @@ from jaxtyping import Array, Float, Int
 from softmachine.core.example import Example
 from softmachine.core.pytrees import PyTree
 from softmachine.core.rendering import Rows
-from softmachine.core.specs.spec import Fields, Metrics, Spec, Sum, channels, tape
+from softmachine.core.specs.spec import Fields, Metrics, Ratio, Spec, channel_field, channels
 
 
 @dataclasses.dataclass(frozen=True)
 class Symbols(Spec):
-    """A letter of ``alphabet`` in each step.
+    """Strings over ``alphabet``, one letter per step.
 
-    As inputs they are one-hot, shape (steps, letters). As outputs a machine gives logits of
-    the same shape; targets are letters' places in the alphabet, integers of shape (steps,),
-    and so is the mask.
+    Inputs are one-hot, shape (steps, letters); outputs are logits of the same shape. Targets
+    are indices into the alphabet, int32, shape (steps,); the mask has the same shape.
 
-    Metrics: ``bits``, the cross-entropy in base 2, and ``wrong_symbols``, each a sum over one
-    sequence; ``accuracy``, the share of right symbols among all that are scored, of all
-    sequences together; ``perfect``, 1 for a sequence without a mistake.
+    Metrics of one sequence: ``bits``, the cross-entropy in base 2; ``wrong_symbols``, the
+    number of scored symbols whose most likely letter is wrong; ``perfect``, 1 if there is no
+    wrong symbol, else 0; ``accuracy``, the fraction of correct symbols, whose mean is over all
+    scored symbols of all sequences.
     """
 
     alphabet: str
+    """The letters, each once; a letter's index is its position here."""
 
     error: ClassVar[str] = "wrong_symbols"
     shares: ClassVar[tuple[str, ...]] = ("perfect", "accuracy")
@@ -40,61 +41,67 @@ class Symbols(Spec):
     unit: ClassVar[str] = "symbols"
 
     def __post_init__(self) -> None:
-        """Check the alphabet."""
+        """Check that the alphabet has letters, each once."""
         if not self.alphabet or len(set(self.alphabet)) < len(self.alphabet):
-            raise ValueError(f"an alphabet has different letters, not {self.alphabet!r}")
+            raise ValueError(
+                f"an alphabet has one or more distinct letters, not {self.alphabet!r}"
+            )
 
     @property
     def width(self) -> int:
-        """How many letters there are."""
+        """The number of letters in the alphabet."""
         return len(self.alphabet)
 
     def one_hot(self, places: Int[Array, " steps"]) -> Float[Array, "steps letters"]:
-        """Return letters, given by their places, as a machine takes them."""
+        """Return the one-hot vectors of letters given by their indices, float32."""
         return jax.nn.one_hot(places, self.width, dtype=jnp.float32)
 
     def loss(
         self, outputs: Float[Array, "steps letters"], example: Example
     ) -> Float[Array, ""]:
-        """Return the cross-entropy of the scored symbols, in nats per sequence."""
+        """Return the cross-entropy of logits and targets, summed over scored steps, in nats."""
         losses = optax.softmax_cross_entropy_with_integer_labels(outputs, example.targets)
         return jnp.sum(losses * example.mask)
 
     def metrics(self, outputs: Float[Array, "steps letters"], example: Example) -> Metrics:
-        """Return the metrics of one sequence."""
+        """Return ``bits``, ``wrong_symbols``, ``accuracy`` and ``perfect`` of one sequence."""
         wrong = jnp.sum((self.decide(outputs) != example.targets) * example.mask)
         scored = jnp.sum(example.mask)
         return {
             "bits": self.loss(outputs, example) / math.log(2),
             "wrong_symbols": wrong,
-            "accuracy": Sum(scored - wrong, scored),
+            "accuracy": Ratio(scored - wrong, scored),
             "perfect": (wrong == 0).astype(outputs.dtype),
         }
 
     def decide(self, outputs: PyTree) -> Int[Array, "..."]:
-        """Return the place of the most likely letter of each step."""
+        """Return the index of the most likely letter at each step, int32."""
         return jnp.argmax(outputs, axis=-1).astype(jnp.int32)
 
-    def shades(
+    def probabilities(
         self, outputs: Float[Array, "steps letters"], example: Example
     ) -> Float[np.ndarray, "steps letters"]:
-        """Return how likely each letter is."""
+        """Return the probability of each letter (softmax); 0 where not scored."""
         likely = np.asarray(jax.nn.softmax(jnp.asarray(outputs)))
         return likely * np.asarray(example.mask)[:, None]
 
-    def worst(self, example: Example) -> Float[Array, ""]:
-        """Return how many symbols are scored."""
+    def worst_error(self, example: Example) -> Float[Array, ""]:
+        """Return the number of scored symbols."""
         return jnp.sum(example.mask)
 
-    def read(self, value: Any, most: int) -> Float[np.ndarray, "steps letters"]:
-        """Return a string, or rows with a single 1 in each, as one-hot rows."""
+    def parse(self, value: Any, most: int) -> Float[np.ndarray, "steps letters"]:
+        """Return one-hot vectors from a string, or from one-hot lists.
+
+        Raises ValueError for letters outside the alphabet, lists that are not one-hot, and
+        more than ``most`` symbols.
+        """
         if isinstance(value, str):
             if not 0 < len(value) <= most:
                 raise ValueError(f"inputs must have 1 to {most:,} symbols, not {len(value):,}")
             strange = sorted(set(value) - set(self.alphabet))
             if strange:
                 raise ValueError(
-                    f"inputs of this task are strings of {' '.join(self.alphabet)}, without "
+                    f"inputs must be a string of {' '.join(self.alphabet)}; it has "
                     f"{' '.join(map(repr, strange[:5]))}"
                 )
             places = [self.alphabet.index(letter) for letter in value]
@@ -106,22 +113,31 @@ class Symbols(Spec):
             raise ValueError("inputs must have a single 1 in each step: one symbol")
         return rows
 
-    def unknown(
+    def unscored(
         self, steps: int
     ) -> tuple[Int[np.ndarray, " steps"], Float[np.ndarray, " steps"]]:
-        """Return targets and mask of so many steps of which nobody knows the answer."""
+        """Return targets and mask of ``steps`` steps that are not scored: zeros."""
         return np.zeros(steps, np.int32), np.zeros(steps, np.float32)
 
-    def seen(self, inputs: np.ndarray, labels: Sequence[str]) -> Fields:
-        """Return the inputs, a channel for each letter."""
+    def input_fields(self, inputs: np.ndarray, labels: Sequence[str]) -> Fields:
+        """Return the inputs as one field, with a channel per letter."""
         return [
-            (tape("inputs", "bits", "input channel", "What the machine saw.", labels), inputs)
+            (
+                channel_field(
+                    "inputs",
+                    "bits",
+                    "input channel",
+                    "The input letter of each step, one-hot.",
+                    labels,
+                ),
+                inputs,
+            )
         ]
 
-    def said(
+    def output_fields(
         self, outputs: Float[Array, "steps letters"], example: Example, labels: Sequence[str]
     ) -> Fields:
-        """Return targets, where they count, how likely each letter was, and where it failed."""
+        """Return the fields targets, mask, outputs (probabilities) and wrong."""
         letters = np.eye(self.width, dtype=bool)
         wanted = letters[np.asarray(example.targets)]
         mask = np.broadcast_to(np.asarray(example.mask)[:, None] > 0, wanted.shape)
@@ -129,11 +145,21 @@ class Symbols(Spec):
         likely = np.asarray(jax.nn.softmax(jnp.asarray(outputs)))
         axis = "output channel"
         return [
-            (tape("targets", "bits", axis, "What it should have said.", labels), wanted & mask),
-            (tape("mask", "bits", axis, "Where that counts.", labels), mask),
-            (tape("outputs", "probability", axis, "What it said.", labels), likely),
             (
-                tape("wrong", "bits", axis, "Where it was wrong.", labels),
+                channel_field("targets", "bits", axis, "The target letters.", labels),
+                wanted & mask,
+            ),
+            (channel_field("mask", "bits", axis, "Where targets are scored.", labels), mask),
+            (
+                channel_field(
+                    "outputs", "probability", axis, "The probability of each letter.", labels
+                ),
+                likely,
+            ),
+            (
+                channel_field(
+                    "wrong", "bits", axis, "Where the most likely letter is wrong.", labels
+                ),
                 (said != wanted) & mask,
             ),
         ]
@@ -141,6 +167,10 @@ class Symbols(Spec):
     def rows(
         self, name: str, places: Int[np.ndarray, " steps"], shown: Any, wrong: Any = None
     ) -> Rows:
-        """Return symbols as a line of letters; ``wrong`` are shown as ``x``."""
+        """Return symbols, given by their indices, as a row of letters to render.
+
+        ``shown`` and ``wrong`` are booleans, shape (steps,): symbols to show, and to show as
+        ``x``.
+        """
         wrong = None if wrong is None else np.asarray(wrong)[:, None]
         return Rows(name, places[:, None], shown, wrong, letters=self.alphabet)

@@ -1,1 +1,1 @@
-"""Tasks of formal languages: strings in, strings out."""
+"""Tasks on formal languages: a string in, a string out."""

@@ -1,4 +1,4 @@
-"""The reverse string task: see a string, say it backwards."""
+"""The reverse string task: read a string, then output its letters in reverse order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from softmachine.tasks.registry import task
 @task("reverse-string")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ReverseString(StringTask):
-    """Say ``size`` random bits, as letters, backwards.
+    """Output ``size`` random binary letters in reverse order.
 
     A deterministic context-free task of the Chomsky hierarchy. Source: Delétang et al. 2023
     (arXiv 2207.02098), ``reverse_string``.
@@ -26,7 +26,7 @@ class ReverseString(StringTask):
     input   1011....
     target  ....1101
 
-    A string of a person's own:
+    With a given string instead of a random one:
 
     >>> print(task.render(task.own_example("011010", most=100)))
     input   011010......
@@ -42,12 +42,12 @@ class ReverseString(StringTask):
     def draw(
         self, key: PRNGKeyArray, size: Int[Array, ""] | int, max_size: int
     ) -> Int[Array, " max_size"]:
-        """Draw letters, each as likely."""
+        """Draw letters, all equally likely."""
         del size
         return jax.random.randint(key, (max_size,), 0, len(self.letters), jnp.int32)
 
     def solve(
         self, string: Int[Array, " max_size"], size: Int[Array, ""] | int, length: int
     ) -> Int[Array, " length"]:
-        """Return the letters, the last first."""
+        """Return the letters in reverse order."""
         return string[(size - 1 - jnp.arange(length)) % len(string)]

@@ -1,4 +1,4 @@
-"""What tasks on strings share: a string is read, then blanks while the answer is due."""
+"""The base of tasks on strings: read a string, then output an answer while reading blanks."""
 
 from __future__ import annotations
 
@@ -16,94 +16,99 @@ from softmachine.core.specs.symbols import Symbols
 from softmachine.tasks.task import Answer, Example, SequenceTask
 
 BLANK = "."
+"""The input letter while the answer is due."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StringTask(SequenceTask):
-    """A string of ``size`` letters, and another that is the answer to it.
+    """A task whose input is a string of ``size`` letters and whose answer is another string.
 
-    A machine reads the string, then as many blanks as the answer has letters, one of which is
-    due at each. Source: Delétang et al. 2023 (arXiv 2207.02098), section 4.
+    A machine reads the string, one letter per step, then one blank for each letter of the
+    answer, which it outputs at the same step. Source: Delétang et al. 2023 (arXiv 2207.02098),
+    section 4.
 
-    A subclass is its letters, how long answers are, what is drawn, and the answer. Both
-    `draw` and `solve` are given arrays of places in the alphabet.
+    A subclass gives its ``letters``, the `answer_length`, and how to `draw` and `solve` a
+    string. Strings are arrays of indices into the letters, int32.
     """
 
     letters: ClassVar[str]
-    """Of strings."""
+    """The alphabet of input strings, without the blank."""
     answers: ClassVar[str]
-    """Letters of answers."""
+    """The alphabet of answers."""
 
     @abc.abstractmethod
     def answer_length(self, size: Any) -> Any:
-        """Return how many letters an answer has; traced as the size is."""
+        """Return the length of the answer to a string of a size, which may be traced."""
 
     @abc.abstractmethod
     def draw(
         self, key: PRNGKeyArray, size: Int[Array, ""] | int, max_size: int
     ) -> Int[Array, " max_size"]:
-        """Draw a string; what stands after its ``size`` letters does not matter."""
+        """Draw a string of ``size`` letters; the padding after them may hold anything."""
 
     @abc.abstractmethod
     def solve(
         self, string: Int[Array, " max_size"], size: Int[Array, ""] | int, length: int
     ) -> Int[Array, " length"]:
-        """Return the answer; what stands after its own letters does not matter.
+        """Return the answer to a string; the padding after it may hold anything.
 
-        ``length``: that of the answer to a string of ``max_size`` letters.
+        Arguments:
+            string: the string, padded.
+            size: its number of letters; may be traced.
+            length: the length of the result: that of the answer to ``max_size`` letters.
         """
 
     @property
     def inputs(self) -> Stream[Symbols]:
-        """A letter, or a blank."""
+        """One-hot letters of the string, then blanks."""
         return Stream(Symbols(self.letters + BLANK))
 
     @property
     def outputs(self) -> Stream[Symbols]:
-        """A letter."""
+        """Logits of the letters of the answer."""
         return Stream(Symbols(self.answers))
 
     @property
     def input_labels(self) -> list[str]:
-        """The letters and the blank."""
+        """A label for each letter, and one for the blank."""
         return [*self.letters, "blank"]
 
     @property
     def output_labels(self) -> list[str]:
-        """The letters."""
+        """A label for each letter of answers."""
         return [*self.answers]
 
     def steps(self, size: Any) -> Any:
-        """Return a step for each letter of string and answer."""
+        """Return one step per letter of the string and of the answer."""
         return size + self.answer_length(size)
 
     def items(self, size: int) -> int:
-        """Return ``size``: one row per letter."""
+        """Return ``size``: one memory row per letter."""
         return size
 
     def sample(
         self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
     ) -> Example:
-        """Draw a string of ``size`` letters.
+        """Draw a string of ``size`` letters and its answer.
 
-        Inputs, float32, are of shape (steps, letters + 1); targets, int32, and mask, float32,
-        of shape (steps,).
+        Inputs are float32, shape (steps, letters + 1); targets are int32 and the mask is
+        float32, shape (steps,).
         """
         self.check_size(size, max_size)
         string = self.draw(key, size, max_size)
-        said = self.solve(string, size, self.answer_length(max_size))
+        answer = self.solve(string, size, self.answer_length(max_size))
         time, steps = jnp.arange(self.steps(max_size)), self.steps(size)
         places = jnp.where(time < size, string[time % max_size], len(self.letters))
         due = (time >= size) & (time < steps)
         return Example(
             inputs=self.inputs.spec.one_hot(places) * (time < steps)[:, None],
-            targets=jnp.where(due, said[(time - size) % len(said)], 0).astype(jnp.int32),
+            targets=jnp.where(due, answer[(time - size) % len(answer)], 0).astype(jnp.int32),
             mask=due.astype(jnp.float32),
             steps=jnp.asarray(steps, jnp.int32),
         )
 
     def own_example(self, value: Any, most: int) -> Example:
-        """Return the example whose string a person typed; blanks after it are put there."""
+        """Return an example made from a person's own string; blanks are appended."""
         if isinstance(value, str) and BLANK not in value and len(value) <= most:
             value += BLANK * self.answer_length(len(value))
         return super().own_example(value, most)
@@ -122,14 +127,14 @@ class StringTask(SequenceTask):
     def render(
         self, example: Example, outputs: Float[Array, "steps letters"] | None = None
     ) -> str:
-        """Return string, answer and, if any, outputs over time; wrong letters are ``x``."""
+        """Return string, answer and outputs (if given) over time; wrong letters are ``x``."""
         steps = int(example.steps)
-        given, said = self.inputs.spec, self.outputs.spec
+        given, wanted = self.inputs.spec, self.outputs.spec
         places = np.asarray(example.inputs)[:steps].argmax(axis=1)
         due = np.asarray(example.mask)[:steps] > 0
         targets = np.asarray(example.targets)[:steps]
-        rows = [given.rows("input", places, ~due), said.rows("target", targets, due)]
+        rows = [given.rows("input", places, ~due), wanted.rows("target", targets, due)]
         if outputs is not None:
-            decided = np.asarray(said.decide(jnp.asarray(outputs)))[:steps]
-            rows.append(said.rows("output", decided, due, decided != targets))
+            decided = np.asarray(wanted.decide(jnp.asarray(outputs)))[:steps]
+            rows.append(wanted.rows("output", decided, due, decided != targets))
         return render_rows(rows)

@@ -1,1 +1,1 @@
-"""Tasks that turn one memory into another."""
+"""Tasks on memories: an initial memory of integers in, a final memory out."""

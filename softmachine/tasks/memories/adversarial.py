@@ -1,9 +1,9 @@
-"""Adversarial cases of memory tasks: the examples that chance draws too rarely.
+"""Adversarial cases of memory tasks: hard examples that random sampling draws too rarely.
 
-A learned program that is right on random examples may still be no algorithm: it may rely on
-spare cells, or on paths that are seldom long. So a task names the cases that are hard in it,
-each a function from a `Room` to a memory; what the memory shall become, `MemoryTask.answer`
-says.
+A learned program that is right on random examples may still not be an algorithm: it may rely
+on unused cells, or fail on paths longer than random ones are. So each task names the cases that
+are hard for it. A case is a function from a `Sampler` to an initial memory; the target memory
+is computed by `MemoryTask.answer`.
 """
 
 from __future__ import annotations
@@ -14,63 +14,69 @@ from typing import NamedTuple
 import numpy as np
 
 
-class Room(NamedTuple):
-    """What a case is given: how large the example shall be, in how many cells."""
+class Sampler(NamedTuple):
+    """What a case draws from: a size, a number of cells, and a random generator."""
 
     size: int
+    """The size of the example, as the task counts it."""
     cells: int
+    """The number of memory cells, M."""
     rng: np.random.Generator
 
     @property
-    def most(self) -> int:
-        """The largest integer that a cell can hold."""
+    def largest(self) -> int:
+        """The largest integer that a cell can hold, M - 1."""
         return self.cells - 1
 
-    def pick(self, low: int, high: int) -> int:
+    def integer(self, low: int, high: int) -> int:
         """Draw an integer from ``low``..``high``, both included."""
         return int(self.rng.integers(low, high + 1))
 
     def values(
         self, count: int | None = None, *, low: int = 1, high: int | None = None
     ) -> list[int]:
-        """Draw integers, as many as the example's size unless said otherwise.
+        """Draw ``count`` integers, uniform in ``low``..``high``, both included.
 
-        From 1 to the largest there is, or from ``low`` to ``high``, both included.
+        By default as many as the example's size, from 1 to the largest value of a cell.
         """
         count = self.size if count is None else count
-        high = self.most if high is None else high
+        high = self.largest if high is None else high
         return self.rng.integers(low, high + 1, count).tolist()
 
-    def order(self, count: int | None = None) -> list[int]:
-        """Draw a permutation of 0..count-1, by default of the example's size."""
+    def permutation(self, count: int | None = None) -> list[int]:
+        """Draw a permutation of 0..count-1; by default ``count`` is the example's size."""
         return self.rng.permutation(self.size if count is None else count).tolist()
 
 
-Case = Callable[[Room], Sequence[int]]
-"""Returns a memory; cells that it leaves out at the end are 0."""
+Case = Callable[[Sampler], Sequence[int]]
+"""A function that returns an initial memory; cells left out at the end are 0."""
 Cases = dict[str, Case]
-"""Cases by their names: a few words, as a report prints them."""
+"""Cases by name; a name is a few words that reports print."""
 
 
-def arrays(lay_out: Callable[[Room, list[int]], Sequence[int]], *, less: int = 0) -> Cases:
-    """Return the cases of an array of values, for any task that lays one out in a memory.
+def array_cases(
+    lay_out: Callable[[Sampler, list[int]], Sequence[int]], *, less: int = 0
+) -> Cases:
+    """Return the adversarial cases of an array of values, for any task that has one in memory.
 
-    ``lay_out`` gives the memory for a room and an array; ``less`` is how much smaller than the
-    largest integer its values have to be.
+    Arguments:
+        lay_out: returns the initial memory for a sampler and an array of ``sampler.size``
+            values.
+        less: how far the values stay below the largest value of a cell.
     """
-    contents: dict[str, Callable[[Room, int], list[int]]] = {
-        "random": lambda room, most: room.values(high=most),
-        "all smallest": lambda room, most: [1] * room.size,
-        "all largest": lambda room, most: [most] * room.size,
-        "all equal": lambda room, most: [room.pick(1, most)] * room.size,
-        "rising": lambda room, most: sorted(room.values(high=most)),
-        "falling": lambda room, most: sorted(room.values(high=most), reverse=True),
-        "smallest and largest in turn": lambda room, most: [
-            1 if i % 2 else most for i in range(room.size)
+    contents: dict[str, Callable[[Sampler, int], list[int]]] = {
+        "random": lambda sampler, most: sampler.values(high=most),
+        "all smallest": lambda sampler, most: [1] * sampler.size,
+        "all largest": lambda sampler, most: [most] * sampler.size,
+        "all equal": lambda sampler, most: [sampler.integer(1, most)] * sampler.size,
+        "rising": lambda sampler, most: sorted(sampler.values(high=most)),
+        "falling": lambda sampler, most: sorted(sampler.values(high=most), reverse=True),
+        "smallest and largest in turn": lambda sampler, most: [
+            1 if i % 2 else most for i in range(sampler.size)
         ],
     }
 
-    def case(content: Callable[[Room, int], list[int]]) -> Case:
-        return lambda room: lay_out(room, content(room, room.most - less))
+    def case(content: Callable[[Sampler, int], list[int]]) -> Case:
+        return lambda sampler: lay_out(sampler, content(sampler, sampler.largest - less))
 
     return {name: case(content) for name, content in contents.items()}

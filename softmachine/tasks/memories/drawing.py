@@ -1,4 +1,4 @@
-"""What memory tasks share: values and orders drawn, arrays placed, cells labelled."""
+"""Helpers of memory tasks: draw values and permutations, place arrays, label cells."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ def draw_values(key: PRNGKeyArray, count: int, low: int, high: int) -> Int[Array
     return jax.random.randint(key, (count,), low, high + 1, jnp.int32)
 
 
-def draw_order(
-    key: PRNGKeyArray, count: Int[Array, ""] | int, room: int
-) -> Int[Array, " room"]:
-    """Draw a permutation of 0..count-1, int32; after it, count..room-1 in their order.
+def draw_permutation(
+    key: PRNGKeyArray, count: Int[Array, ""] | int, length: int
+) -> Int[Array, " length"]:
+    """Draw a permutation of 0..count-1, followed by count..length-1 in order; int32.
 
-    ``count`` may be traced, ``room`` may not.
+    ``count`` may be traced; ``length`` is static and at least ``count``.
     """
-    rank = jax.random.uniform(key, (room,), jnp.float32)
-    rank = jnp.where(jnp.arange(room) < count, rank, 1.0)
+    # The order of random ranks; elements from count on have a larger rank than all others.
+    rank = jax.random.uniform(key, (length,), jnp.float32)
+    rank = jnp.where(jnp.arange(length) < count, rank, 1.0)
     return jnp.argsort(rank, stable=True).astype(jnp.int32)
 
 
 def within(
     cells: int, first: Int[Array, ""] | int, count: Int[Array, ""] | int
 ) -> Bool[Array, " cells"]:
-    """Return which of so many cells are among the ``count`` from cell ``first`` on."""
+    """Return a mask of ``cells`` cells, true for the ``count`` cells from ``first`` on."""
     offset = jnp.arange(cells) - first
     return (offset >= 0) & (offset < count)
 
@@ -37,21 +38,22 @@ def within(
 def put(
     memory: Int[Array, " cells"],
     first: Int[Array, ""] | int,
-    values: Int[Array, " room"],
+    values: Int[Array, " max_size"],
     count: Int[Array, ""] | int,
 ) -> Int[Array, " cells"]:
     """Return the memory with the first ``count`` values written from cell ``first`` on.
 
-    ``first`` and ``count`` may be traced; what would lie outside the memory is left out.
+    ``first`` and ``count`` may be traced; values beyond the end of the memory are dropped.
     """
     offset = jnp.arange(len(memory)) - first
     return jnp.where(within(len(memory), first, count), values[offset], memory)
 
 
 def label_cells(cells: int, *spans: tuple[int, Iterable[str]]) -> list[str]:
-    """Return a label for each cell from (first cell, labels); what lies outside is left out.
+    """Return a label for each of ``cells`` cells, from spans (first cell, labels).
 
-    Later spans replace the labels of earlier ones; other cells have an empty label.
+    Later spans override earlier ones; labels beyond the memory are dropped, and cells in no
+    span have an empty label.
     """
     labels = [""] * cells
     for first, names in spans:
@@ -62,10 +64,10 @@ def label_cells(cells: int, *spans: tuple[int, Iterable[str]]) -> list[str]:
 
 
 def numbered(name: str, count: int) -> list[str]:
-    """Return the labels of an array of ``count`` values: ``A0``, ``A1``, ..."""
+    """Return the labels of an array of ``count`` values, such as ``A0``, ``A1``, ..."""
     return [f"{name}{i}" for i in range(count)]
 
 
 def cells_before_null(memory: Sequence[int], first: int) -> int:
-    """Return how many cells from ``first`` on come before the next 0, or before the end."""
+    """Return the number of cells from ``first`` on before the next 0, or before the end."""
     return [*memory[first:], 0].index(0)

@@ -1,4 +1,4 @@
-"""Examples that a user brings: lines of JSON, checked, each error with its line number."""
+"""A user's own examples: lines of JSON, checked; each error names its line."""
 
 from __future__ import annotations
 
@@ -13,42 +13,45 @@ from softmachine.core.errors import ExamplesError
 from softmachine.tasks.memories.remedies import remedy
 
 MOST_CELLS = 4096
-"""The largest memory that an example may need."""
+"""The largest number of cells that an example may need."""
 LEAST_CELLS = 3
-"""The smallest memory that there is: the constants 0, 1 and 2 fit."""
+"""The smallest number of cells of a memory: enough for the constants 0, 1 and 2."""
 KEYS = ("input", "output", "mask", "size")
+"""The keys that a line of a file may have."""
 
 
 @dataclasses.dataclass(frozen=True)
 class GivenExample:
-    """A memory before and after, as somebody wrote it down."""
+    """One example from a user's file: a memory before and after."""
 
     line: int
-    """Where it stands in the file, counted from 1."""
+    """The number of its line in the file, counted from 1."""
     before: tuple[int, ...]
+    """The initial memory, the line's ``input``."""
     after: tuple[int, ...]
+    """The target memory, the line's ``output``."""
     scored: tuple[bool, ...]
-    """Which cells of ``after`` matter."""
+    """Which cells of ``after`` are scored, the line's ``mask``."""
     size: int
-    """How difficult it is; the number of cells if the line does not say."""
+    """The size; the number of cells if the line has none."""
 
     @property
-    def wanted(self) -> tuple[int, ...]:
-        """The cells afterwards, 0 for those that do not matter."""
+    def target(self) -> tuple[int, ...]:
+        """The target memory with 0 in the cells that are not scored."""
         return tuple(v * counts for v, counts in zip(self.after, self.scored, strict=True))
 
     @property
-    def memory(self) -> int:
-        """The cells of the smallest memory that holds it, whose values are below that, too."""
-        return max(LEAST_CELLS, len(self.before), 1 + max(self.before), 1 + max(self.wanted))
+    def cells_needed(self) -> int:
+        """The smallest M for which the example has at most M cells and all values in 0..M-1."""
+        return max(LEAST_CELLS, len(self.before), 1 + max(self.before), 1 + max(self.target))
 
     def is_right(self, answer: Sequence[int]) -> bool:
-        """Return whether all cells that matter hold what they should."""
+        """Return whether an answer has the target value in every scored cell."""
         cells = zip(self.after, answer, self.scored, strict=True)
         return all(value == found for value, found, counts in cells if counts)
 
     def to_json(self) -> str:
-        """Return the line that says the same, in full."""
+        """Return the example as a line of JSON, with mask and size."""
         value = {
             "input": self.before,
             "output": self.after,
@@ -59,23 +62,24 @@ class GivenExample:
 
 
 class ReadExamples(NamedTuple):
-    """What a file holds."""
+    """The examples of a file."""
 
     examples: Sequence[GivenExample]
     repeated: int
-    """How many lines say what an earlier one says."""
+    """The number of lines that repeat an earlier one; they are left out."""
 
 
 def extent(cells: Sequence[int]) -> int:
-    """Return the largest number among these and their places, zeros at the end left out.
+    """Return the largest value or index among cells, trailing zeros left out; at least 1.
 
-    A memory of one cell more holds them. At least 1.
+    ``extent(cells) + 1`` is the smallest M for which the cells are a memory with values in
+    0..M-1.
     """
     return max(1, len(_without_zeros(tuple(cells))) - 1, *cells)
 
 
 def check_cells(cells: Any, name: str = "input") -> None:
-    """Raise ExamplesError unless this is a list of integers from 0 on, at least one."""
+    """Raise ExamplesError unless this is a non-empty list of integers from 0 on."""
     try:
         _integers({name: list(cells) if isinstance(cells, tuple) else cells}, name)
     except ValueError as error:
@@ -106,21 +110,21 @@ def read_examples(path: Path) -> ReadExamples:
 def parse_examples(text: str) -> Sequence[GivenExample]:
     """Return the examples of a text, one JSON object a line.
 
-    An object has ``input`` and ``output``, equally long arrays of integers from 0 on; it may
-    have ``mask``, as long, with 1 for the cells of the output that matter (all, without it),
-    and ``size``, an integer from 1 on (the number of cells, without it). Blank lines are left
-    out, and so are examples that say what an earlier one says.
+    An object has ``input`` and ``output``, equally long arrays of integers from 0 on. It may
+    have ``mask``, an array of the same length with 1 for the cells of the output that are
+    scored (by default all), and ``size``, an integer from 1 on (by default the number of
+    cells). Blank lines and repeated examples are left out.
 
     Raises:
-        ExamplesError: a line is malformed or contradicts an earlier one, or there is none.
+        ExamplesError: a line is malformed or contradicts an earlier one, or there are no lines.
 
     >>> [example] = parse_examples('{"input": [2, 0], "output": [3, 0], "mask": [1, 0]}')
-    >>> example.after, example.scored, example.size, example.memory
+    >>> example.after, example.scored, example.size, example.cells_needed
     ((3, 0), (True, False), 2, 4)
     """
     examples: list[GivenExample] = []
-    # Memories are filled up with zeros: two inputs that differ in these are one.
-    told: dict[tuple[int, ...], dict[int, tuple[int, int]]] = {}
+    # Memories are padded with zeros, so inputs that differ in trailing zeros are the same.
+    known: dict[tuple[int, ...], dict[int, tuple[int, int]]] = {}
     seen: set[tuple[Any, ...]] = set()
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
@@ -131,23 +135,23 @@ def parse_examples(text: str) -> Sequence[GivenExample]:
             if number == 1 and text.strip() != line.strip():
                 _refuse_document(text)
             raise ExamplesError(f"line {number}: {error}") from error
-        _note(example, told.setdefault(_without_zeros(example.before), {}))
+        _note(example, known.setdefault(_without_zeros(example.before), {}))
         says = (example.before, example.scored, example.size)
         if says not in seen:
             seen.add(says)
             examples.append(example)
     if not examples:
-        raise ExamplesError(f"line 1: there are no examples; a line is such as {remedy(None)}")
+        raise ExamplesError(f"line 1: there are no examples; a valid line is {remedy(None)}")
     return examples
 
 
 def _parse(line: str, number: int) -> GivenExample:
-    """Return the example of one line; ValueError if it holds none."""
+    """Return the example of one line; ValueError if the line is malformed."""
     try:
         value = json.loads(line, object_pairs_hook=_object, parse_constant=_refuse)
     except json.JSONDecodeError as error:
         what = f"not JSON: {error.msg} at column {error.colno}"
-        raise ValueError(f"{what}; a line is such as {remedy(None)}") from error
+        raise ValueError(f"{what}; a valid line is {remedy(None)}") from error
     except RecursionError:
         raise ValueError("not an example: nested too deep") from None
     try:
@@ -162,37 +166,37 @@ def _parse(line: str, number: int) -> GivenExample:
                 f"be equally long{such}"
             )
     if set(scored) - {0, 1}:
-        raise ValueError("mask must hold 0 and 1 alone")
+        raise ValueError("mask must hold only 0 and 1")
     if not any(scored):
         raise ValueError("mask scores no cell")
     example = GivenExample(
         number, tuple(before), tuple(after), tuple(map(bool, scored)), _size(value)
     )
-    if example.memory > MOST_CELLS:
+    if example.cells_needed > MOST_CELLS:
         raise ValueError(
-            f"too big: it needs a memory of {_show(example.memory)} cells, for its cells and "
-            f"with values below that number; the most is {MOST_CELLS}"
+            f"too big: it needs a memory of {_show(example.cells_needed)} cells, for its cells "
+            f"and with values below that number; at most {MOST_CELLS} are allowed"
         )
     return example
 
 
 def _memories(value: Any) -> tuple[list[int], list[int], list[int]]:
-    """Return input, output and mask of an object; ValueError if it is laid out otherwise."""
+    """Return input, output and mask of an object; ValueError if its keys are wrong."""
     if not isinstance(value, dict):
         raise ValueError(f"expected an object with {KEYS[0]} and {KEYS[1]}, not {_show(value)}")
     for key in KEYS[:2]:
         if key not in value:
-            there = f"; there are {_show(', '.join(value))}" if value else ""
+            there = f"; its keys are {_show(', '.join(value))}" if value else ""
             raise ValueError(f"the key {key!r} is missing{there}")
     unknown = [key for key in value if key not in KEYS]
     if unknown:
-        raise ValueError(f"unknown key {_show(unknown[0])}; there are {', '.join(KEYS)}")
+        raise ValueError(f"unknown key {_show(unknown[0])}; the keys are {', '.join(KEYS)}")
     before, after = _integers(value, "input"), _integers(value, "output")
     return before, after, _integers(value, "mask") if "mask" in value else [1] * len(after)
 
 
 def _refuse_document(text: str) -> None:
-    """Raise ExamplesError if all lines together are one JSON value."""
+    """Raise ExamplesError, with advice, if the whole text is a single JSON value."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -209,7 +213,7 @@ def _refuse_document(text: str) -> None:
 
 
 def _integers(value: dict[str, Any], key: str) -> list[int]:
-    """Return an array of integers from 0 on."""
+    """Return the value of a key; ValueError unless it is an array of integers from 0 on."""
     cells = value[key]
     if not isinstance(cells, list):
         raise ValueError(f"{key} must be an array of integers, not {_show(cells)}")
@@ -224,22 +228,22 @@ def _integers(value: dict[str, Any], key: str) -> list[int]:
 
 
 def _size(value: dict[str, Any]) -> int:
-    """Return the size."""
+    """Return the size of an object, by default its number of cells."""
     size = value.get("size", len(value["input"]))
     if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= MOST_CELLS:
         raise ValueError(f"size must be an integer in 1..{MOST_CELLS}, not {_show(size)}")
     return size
 
 
-def _note(example: GivenExample, told: dict[int, tuple[int, int]]) -> None:
-    """Note which cells an example tells; raise if another one of that input told otherwise.
+def _note(example: GivenExample, known: dict[int, tuple[int, int]]) -> None:
+    """Record an example's scored cells; ExamplesError if an earlier line contradicts them.
 
-    ``told`` has for each cell the value and the line that says so.
+    ``known`` holds, for one input, the target value of each cell and the line it is from.
     """
     for cell, (value, counts) in enumerate(zip(example.after, example.scored, strict=True)):
         if not counts:
             continue
-        earlier, line = told.setdefault(cell, (value, example.line))
+        earlier, line = known.setdefault(cell, (value, example.line))
         if value != earlier:
             raise ExamplesError(
                 f"line {example.line}: contradicts line {line}: the same input (zeros at the "
@@ -249,20 +253,20 @@ def _note(example: GivenExample, told: dict[int, tuple[int, int]]) -> None:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object; ValueError if a key stands twice."""
+    """Return a JSON object; ValueError if a key is repeated."""
     value = dict(pairs)
     if len(value) < len(pairs):
-        raise ValueError("a key stands twice in one object")
+        raise ValueError("a key is repeated in one object")
     return value
 
 
 def _refuse(name: str) -> None:
-    """Refuse what is no JSON, though Python's reader takes it."""
+    """Raise ValueError for NaN and Infinity, which Python's JSON reader accepts."""
     raise ValueError(f"not JSON: {name}")
 
 
 def _show(value: Any, most: int = 40) -> str:
-    """Return a value in a few letters."""
+    """Return a value as text, shortened to ``most`` letters."""
     if isinstance(value, int) and abs(value) > 10**18:
         return "a number of more than 18 digits"
     text = repr(value)
@@ -270,6 +274,6 @@ def _show(value: Any, most: int = 40) -> str:
 
 
 def _without_zeros(cells: tuple[int, ...]) -> tuple[int, ...]:
-    """Return cells without the zeros at their end."""
+    """Return cells without trailing zeros."""
     last = max((i for i, cell in enumerate(cells) if cell), default=-1)
     return cells[: last + 1]

@@ -1,4 +1,4 @@
-"""Exams: what a machine or a program has to get right to count as an algorithm.
+"""Exams: the examples that a machine or program has to answer to count as an algorithm.
 
 One definition for the whole package: training's solved test, the verification of programs,
 repair, the ledger and the tests of the zoo all draw their adversarial examples here.
@@ -18,35 +18,36 @@ from softmachine.tasks.steps import StepRule
 from softmachine.tasks.task import Task
 
 SMALL = 8
-"""So many sizes, the smallest ones, are all examined..."""
+"""The number of smallest sizes that an exam covers without a gap."""
 LARGER = (10, 15, 20, 30, 50)
-"""...and these of the larger ones, and the largest that is asked for."""
+"""The larger sizes that an exam covers, besides the largest one asked for."""
 REPEATS = 2
-"""How often each case is drawn for each size and memory."""
+"""The number of draws per adversarial case, size and memory capacity."""
 
 
 class Batch(NamedTuple):
-    """Examples in memories of any sizes, padded to the widest."""
+    """A batch of examples in memories of different sizes, padded to the widest memory."""
 
     memories: Int[np.ndarray, "examples widest"]
+    """Initial memories."""
     targets: Int[np.ndarray, "examples widest"]
     scored: Bool[np.ndarray, "examples widest"]
     steps: Int[np.ndarray, " examples"]
     cells: Int[np.ndarray, " examples"]
-    """How many cells each memory has."""
+    """The number of cells of each memory, without padding."""
 
     def take(self, which: Int[np.ndarray, " some"]) -> Batch:
-        """Return some of the examples."""
+        """Return the examples with these indices."""
         return Batch(*(array[which] for array in self))
 
     def of_cells(self, cells: int) -> Batch:
-        """Return the examples in memories of so many cells, without padding."""
+        """Return the examples whose memories have ``cells`` cells, without padding."""
         some = self.take(np.flatnonzero(self.cells == cells))
         memories, targets, scored = (x[:, :cells] for x in some[:3])
         return some._replace(memories=memories, targets=targets, scored=scored)
 
     def followed_by(self, other: Batch) -> Batch:
-        """Return these examples and others after them."""
+        """Return this batch concatenated with another one, padded to the wider of the two."""
         widest = max(len(self.memories[0]), len(other.memories[0]))
         pairs = []
         for mine, theirs in zip(self, other, strict=True):
@@ -60,34 +61,34 @@ class Batch(NamedTuple):
     def wrong(
         self, memories: Int[np.ndarray, "examples widest"]
     ) -> Float[np.ndarray, " examples"]:
-        """Return the share of the scored cells that are wrong in each of these memories."""
+        """Return, for each final memory, the fraction of its scored cells that are wrong."""
         wrong = ((memories != self.targets) & self.scored).sum(axis=1)
         return wrong / np.maximum(self.scored.sum(axis=1), 1)
 
 
 class Exam(NamedTuple):
-    """Examples of a task's adversarial cases, smallest memories first."""
+    """An exam of a task: examples of its adversarial cases, smallest memories first."""
 
     batch: Batch
     trials: list[Trial]
-    """Where each comes from."""
+    """The case, size and capacity that each example of the batch comes from."""
 
     def distinct(self) -> list[Trial]:
-        """Return each example once, whatever numbers of steps it comes with."""
+        """Return the trials without duplicates that differ in their number of steps only."""
         return [*{id(trial): trial for trial in self.trials}.values()]
 
     def __str__(self) -> str:
-        """Return what is tried: sizes, memories, cases."""
-        names, rooms = (
+        """Return a summary: sizes, memory capacities, cases."""
+        names, capacities = (
             ", ".join(dict.fromkeys(getattr(trial, name) for trial in self.trials))
-            for name in ("case", "room")
+            for name in ("case", "capacity")
         )
         sizes = _spans(sorted({trial.size for trial in self.trials}))
-        return f"sizes {sizes}, each {rooms}: {names}"
+        return f"sizes {sizes}, each {capacities}: {names}"
 
 
 def exam_sizes(smallest: int, largest: int) -> list[int]:
-    """Return the sizes that an exam up to a size has.
+    """Return the sizes that an exam up to size ``largest`` covers.
 
     >>> exam_sizes(1, 20)
     [1, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20]
@@ -104,18 +105,20 @@ def draw_exam(
     *,
     repeats: int = REPEATS,
 ) -> Exam:
-    """Return examples of all adversarial cases of a task, in memories tight and roomy.
+    """Draw an exam: examples of all adversarial cases of a task, in small and large memories.
 
-    Each has as many steps as `MemoryTask.steps` gives it; where the task's step rule, by which
-    programs go, gives that memory another number, the example comes again with that one.
+    An example has the number of steps that `MemoryTask.steps` gives its size. Extracted
+    programs go by the task's step rule instead; where that gives another number, the example
+    comes a second time with that number.
 
     Arguments:
         task: the task.
-        seed: decides what is drawn.
-        largest: the largest size; the roomy memory is the one for it.
-        repeats: how often each case is drawn for each size and memory.
+        seed: the seed of the random generator.
+        largest: the largest size, which also determines the largest memory.
+        repeats: the number of draws per case, size and memory capacity.
 
-    Raises SoftmachineError for a task that has no exam.
+    Raises:
+        SoftmachineError: the task has no exam.
     """
     if not isinstance(task, MemoryTask):
         raise SoftmachineError(f"{type(task).__name__} is a task without an exam")
@@ -146,8 +149,8 @@ def draw_exam(
 
 
 def _rule(task: MemoryTask) -> StepRule | None:
-    """Return by which rule programs of a task take steps on memories as examples have them."""
-    if task.unbounded:  # its programs are given what comes before the zeros alone
+    """Return the step rule that programs of a task follow; None if it adds no other steps."""
+    if task.unbounded:  # its programs are given lists without the padding
         return None
     try:
         return task.step_rule()
@@ -156,7 +159,7 @@ def _rule(task: MemoryTask) -> StepRule | None:
 
 
 def _spans(sizes: Sequence[int]) -> str:
-    """Return sizes with those that follow one another put together.
+    """Return sizes as text, with runs of consecutive sizes as ranges.
 
     >>> _spans([1, 2, 3, 10, 12, 13])
     '1 to 3, 10, 12 to 13'

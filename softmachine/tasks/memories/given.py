@@ -1,4 +1,4 @@
-"""A task known by examples alone."""
+"""A task defined by a user's own examples alone."""
 
 from __future__ import annotations
 
@@ -24,30 +24,31 @@ from softmachine.tasks.memories.examples import (
     extent,
     parse_examples,
 )
-from softmachine.tasks.memory import Drawn, LaidOut, MemoryTask, Trial, fill
+from softmachine.tasks.memory import LaidOut, MemorySample, MemoryTask, Trial, fill
 from softmachine.tasks.registry import task
 from softmachine.tasks.steps import StepRule
 from softmachine.tasks.task import Example
 
 Part = Literal["training", "validation", "test"]
+"""The parts that the examples are split into."""
 HELD_OUT = 0.2
-"""The share of the examples of each size that is not trained on."""
+"""The fraction of the examples of each size that is held out of training."""
 SEARCHED_CELLS = LEAST_CELLS
-"""In how many cells, or from how many on, a size is looked for: those of every memory."""
+"""The number of leading cells in which a step rule looks for the size, or for an array."""
 
 
 @task("given")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Given(MemoryTask):
-    r"""Examples that somebody wrote down.
+    r"""Reproduce a user's own examples of a memory before and after.
 
-    Examples that need a memory of at most ``memory`` cells are trained on, but for one in five
-    of each size, at least one if there are two; these are the validation. All others,
-    validation and larger ones together, are the test. A sample is one of the part's examples,
-    of the nearest size that there is; each of a size is as likely.
+    Examples that need a memory of at most ``memory`` cells are used for training, except for
+    one in five of each size (at least one if there are two), which are held out for
+    validation. The test has the validation examples and all that need a larger memory. A
+    sample is one of the examples of a part, uniform among those of the nearest existing size.
 
-    Memories are filled up with zeros to the largest of their part; in the test to twice that,
-    since what is learned shall not depend on how many free cells there are.
+    Memories are padded with zeros to the largest memory of their part; in the test to twice
+    that, since what is learned must not depend on the number of unused cells.
 
     >>> lines = [f'{{"input": [{a}, 0], "output": [{a + 1}, 0]}}' for a in (1, 2, 3)]
     >>> task = Given(examples="\n".join(lines))
@@ -56,7 +57,7 @@ class Given(MemoryTask):
     input   2 0 0 0
     target  3 0 . .
 
-    Which of them are held out is decided once:
+    Which examples are held out depends on the examples alone:
 
     >>> [example.before for example in task.part_examples("validation")]
     [(3, 0)]
@@ -67,61 +68,62 @@ class Given(MemoryTask):
     examples: str
     """Lines of JSON; see `softmachine.tasks.memories.examples.parse_examples`."""
     memory: Count = 16
-    """The largest memory that is trained on: M."""
+    """The largest number of cells, M, of an example for training."""
     steps_per_size: Count = 1
-    """How many steps a machine takes for each unit of size, besides one."""
+    """The number of machine steps per unit of size; there is one step more."""
     part: Part = "training"
+    """The part that `sample` draws from."""
 
     def __post_init__(self) -> None:
-        """Check the numbers, and that there are examples to train on."""
+        """Check the numbers, and that there are examples for training and validation."""
         check_fields(self)
         parts = split(self.examples, self.memory)
         if not parts["training"] or not parts["validation"]:
             raise ExamplesError(_what_is_missing(self))
 
     def held_out(self, *, larger: bool = False) -> Given:
-        """Return the examples for validation, or, with larger ones, those for the test."""
+        """Return the task that draws validation examples, or with ``larger`` test examples."""
         return dataclasses.replace(self, part="test" if larger else "validation")
 
     def part_examples(self, part: Part) -> Sequence[GivenExample]:
-        """Return the examples of a part, by size."""
+        """Return the examples of a part, ordered by size."""
         return split(self.examples, self.memory)[part]
 
     @property
     def sizes(self) -> list[int]:
-        """The sizes of this part's examples, each once, in order."""
+        """The distinct sizes of this part's examples, in increasing order."""
         return sorted({example.size for example in self.part_examples(self.part)})
 
     def steps(self, size: Any) -> Any:
-        """Return ``steps_per_size`` steps per unit of size and one."""
+        """Return ``steps_per_size * size + 1``."""
         return self.steps_per_size * size + 1
 
     def step_rule(self) -> StepRule:
-        """Return how the memory tells the size, if it does: by the rules tried in turn.
+        """Return a rule that computes the steps of all examples from their initial memory.
 
-        An array that ends with 0, a cell, or nothing, if all sizes are equal; always up to a
-        number that is the same for all examples. Otherwise it is the length of the example's
-        own list, before zeros are put behind it; see `lay_out` and `tells_size`.
+        Tried in turn: a constant, the length of an array that ends with 0, the value of a cell,
+        and the length of the list; each up to an offset that is the same for all examples. If
+        none fits, the length of the list before padding; see `lay_out` and `tells_size`.
         """
         return _step_rule(self)
 
     @property
     def tells_size(self) -> bool:
-        """Whether `step_rule` gives each example the steps that it has in training."""
+        """Whether `step_rule` gives every example the same number of steps as `steps`."""
         rule = self.step_rule()
         return all(
             rule.steps(x.before) == self.steps(x.size) for x in parse_examples(self.examples)
         )
 
     def lay_out(self, cells: Any) -> LaidOut:
-        r"""Return a list of a person's own as the memory that a machine is to be given.
+        r"""Return the initial memory, and the number of steps, for a person's own list.
 
-        The list as it stands in the file, with zeros behind it. The memory also has to hold
-        what comes out, which nobody knows beforehand: numbers as many times larger than those
-        of the list, and than its length, as there are in any example. There are at least as
-        many cells as in training: some machines need the room for other things.
+        The memory is the list, padded with zeros. It also has to hold the answer, whose largest
+        number is not known beforehand: it is assumed to exceed the list's own numbers, and its
+        length, by at most the largest factor among the examples. There are at least as many
+        cells as in training, since some machines use cells beyond the list.
 
-        Raises ExamplesError unless it is a list of integers from 0 on, at least one.
+        Raises ExamplesError unless this is a non-empty list of integers from 0 on.
 
         >>> lines = [f'{{"input": [{a}, 0], "output": [{2 * a}, 0]}}' for a in (3, 4, 5)]
         >>> memory, steps, length = Given(examples="\n".join(lines)).lay_out([7, 0])
@@ -132,12 +134,12 @@ class Given(MemoryTask):
         own = list(cells)
         needed = 1 + math.ceil(_growth(self.examples) * extent(own))
         trained = dataclasses.replace(self, part="training")
-        room = max(trained.cells(trained.sizes[-1]), len(own), needed)
-        memory, rule = own + [0] * (room - len(own)), self.step_rule()
+        length = max(trained.cells(trained.sizes[-1]), len(own), needed)
+        memory, rule = own + [0] * (length - len(own)), self.step_rule()
         return LaidOut(memory, rule.steps(own if rule.of == "length" else memory), len(own))
 
     def adversarial_cases(self) -> Cases:
-        """Return none: nobody said what is hard; see `trials`."""
+        """Return no cases: examples do not say what is hard; see `trials`."""
         return {}
 
     def trials(
@@ -145,16 +147,16 @@ class Given(MemoryTask):
     ) -> Iterator[Trial]:
         """Yield examples of this part: the first, the last and ``repeats`` more of each size.
 
-        Each in twice the memory that it needs: a program takes numbers as large as they come,
-        so that what is right need not be right where there is no room. ``sizes`` are those that
-        there are, up to ``largest``.
+        Each comes in twice the memory that it needs, since a program with unbounded integers
+        may be right and yet overflow in the smallest memory. ``sizes`` is not used: the
+        examples have sizes of their own, of which those up to ``largest`` are taken.
         """
         del sizes
         for size in [size for size in self.sizes if size <= largest]:
             group = [x for x in self.part_examples(self.part) if x.size == size]
             some = rng.permutation(len(group))[:repeats].tolist()
             for example in [group[i] for i in sorted({0, len(group) - 1, *some})]:
-                cells = 2 * example.memory
+                cells = 2 * example.cells_needed
                 memory = fill(example.before, cells)
                 scored = [bool(x) for x in fill([int(x) for x in example.scored], cells)]
                 after = fill(example.after, cells)
@@ -162,24 +164,23 @@ class Given(MemoryTask):
                     a if counts else b
                     for a, b, counts in zip(after, memory, scored, strict=True)
                 ]
-                room = "in twice the memory that it needs"
-                yield Trial("given", room, size, memory, targets, scored)
+                capacity = "in twice the memory that it needs"
+                yield Trial("given", capacity, size, memory, targets, scored)
 
     def cells(self, size: int) -> int:
-        """Return the cells of the largest memory of the part's examples up to a size."""
+        """Return the number of cells for the part's examples up to a size."""
         return _table(self, size).inputs.shape[1]
 
     def labels(self, memory: Sequence[int]) -> list[str]:
-        """Return no labels: nobody said what the cells are."""
+        """Return empty labels: examples do not say what the cells are."""
         return [""] * len(memory)
 
     def sample(
         self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
     ) -> Example:
-        """Draw an example of the size nearest to this one, in a memory for ``max_size``.
+        """Draw an example of the existing size nearest to ``size``; see `MemoryTask.sample`.
 
-        Otherwise as `MemoryTask.sample`. Raises ValueError if all are larger than
-        ``max_size``.
+        Raises ValueError if all examples of the part are larger than ``max_size``.
         """
         self.check_size(size, max_size)
         sizes = jnp.asarray(_table(self, max_size).sizes)
@@ -188,8 +189,8 @@ class Given(MemoryTask):
 
     def _draw(
         self, key: PRNGKeyArray, size: Int[Array, ""], max_size: int, cells: int
-    ) -> Drawn:
-        """Draw one of the examples of a size that there is."""
+    ) -> MemorySample:
+        """Draw one of the examples of an existing size."""
         del cells
         table = _table(self, max_size)
         group = jnp.argmax(jnp.asarray(table.sizes) == size)
@@ -203,27 +204,29 @@ class Given(MemoryTask):
 
 
 def _what_is_missing(task: Given) -> str:
-    """Return why there is nothing to train on."""
+    """Return the error message for examples that leave nothing to train on."""
     examples = parse_examples(task.examples)
-    smallest = min(examples, key=lambda x: x.memory)
+    smallest = min(examples, key=lambda x: x.cells_needed)
     needs = (
         f"line {smallest.line}: training needs two examples of one size that fit a memory of "
-        f"{task.memory} cells; this, the smallest, needs {smallest.memory}"
+        f"{task.memory} cells; this, the smallest, needs {smallest.cells_needed}"
     )
-    if smallest.memory <= task.memory:
-        fit = sum(x.memory <= task.memory for x in examples)
-        return f"{needs}, and of the {fit} that fit no two are of one size: add more of these"
-    largest = max(*smallest.before, *smallest.wanted)
-    which = f"(its largest number is {largest})" if largest + 1 == smallest.memory else ""
+    if smallest.cells_needed <= task.memory:
+        fit = sum(x.cells_needed <= task.memory for x in examples)
+        return (
+            f"{needs}, and no two of the {fit} that fit have the same size: add more of these"
+        )
+    largest = max(*smallest.before, *smallest.target)
+    which = f"(its largest number is {largest})" if largest + 1 == smallest.cells_needed else ""
     return (
-        f"{needs} {which}".rstrip() + f": add small examples, some dozens, with numbers below "
-        f"{task.memory} before and afterwards; what they teach is tested on the large ones"
+        f"{needs} {which}".rstrip() + f": add a few dozen small examples, with numbers below "
+        f"{task.memory} in input and output; the large ones then serve as the test"
     )
 
 
 @lru_cache(maxsize=4)
 def _step_rule(task: Given) -> StepRule:
-    """Return the first rule of those tried in turn that suits all examples."""
+    """Return the first step rule that fits all examples; see `Given.step_rule`."""
     examples, each = parse_examples(task.examples), task.steps_per_size
     rules = [StepRule("nothing", 1, 0)]
     rules += [StepRule("array", 1, 0, place) for place in range(SEARCHED_CELLS)]
@@ -240,9 +243,9 @@ def _step_rule(task: Given) -> StepRule:
 
 @lru_cache(maxsize=4)
 def _growth(text: str) -> Fraction:
-    """Return how many times larger than what goes in is what comes out, at most; at least 1."""
+    """Return the largest ratio of an example's output `extent` to its input's; at least 1."""
     return max(
-        Fraction(max(extent(x.before), extent(x.wanted)), extent(x.before))
+        Fraction(max(extent(x.before), extent(x.target)), extent(x.before))
         for x in parse_examples(text)
     )
 
@@ -251,12 +254,16 @@ def _growth(text: str) -> Fraction:
 def split(text: str, memory: int) -> dict[Part, Sequence[GivenExample]]:
     """Return the examples of each part, ordered by size.
 
-    Which are held out depends on the examples alone: they are shuffled, always alike.
+    Arguments:
+        text: lines of JSON; see `parse_examples`.
+        memory: the largest number of cells of a training example.
+
+    The split is deterministic: examples of a size are shuffled with the size as the seed.
     """
     parts: dict[Part, list[GivenExample]] = {"training": [], "validation": [], "test": []}
     fitting: dict[int, list[GivenExample]] = {}
     for example in parse_examples(text):
-        if example.memory <= memory:
+        if example.cells_needed <= memory:
             fitting.setdefault(example.size, []).append(example)
         else:
             parts["test"].append(example)
@@ -273,11 +280,14 @@ def split(text: str, memory: int) -> dict[Part, Sequence[GivenExample]]:
 
 
 class _Table(NamedTuple):
-    """The examples of a part up to a size, as arrays, by size."""
+    """The examples of a part up to a size as arrays, ordered by size, padded with zeros."""
 
     sizes: Int[np.ndarray, " sizes"]
+    """The distinct sizes."""
     firsts: Int[np.ndarray, " sizes"]
+    """The row of the first example of each size."""
     counts: Int[np.ndarray, " sizes"]
+    """The number of examples of each size."""
     inputs: Int[np.ndarray, "examples cells"]
     targets: Int[np.ndarray, "examples cells"]
     scored: Bool[np.ndarray, "examples cells"]
@@ -288,7 +298,7 @@ def _table(task: Given, max_size: int) -> _Table:
     examples = [x for x in task.part_examples(task.part) if x.size <= max_size]
     if not examples:
         raise ValueError(f"there is no {task.part} example of size {max_size} or smaller")
-    cells = max(x.memory for x in examples) * (2 if task.part == "test" else 1)
+    cells = max(x.cells_needed for x in examples) * (2 if task.part == "test" else 1)
     sizes, firsts, counts = np.unique(
         [x.size for x in examples], return_index=True, return_counts=True
     )

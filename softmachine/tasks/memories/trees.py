@@ -1,4 +1,4 @@
-"""The tree task of the Neural Random-Access Machine paper."""
+"""The binary-search-tree task of the Neural Random-Access Machine paper."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ import numpy as np
 from jaxtyping import Array, Bool, Int, PRNGKeyArray
 
 from softmachine.core.choices import Count, Natural, check_fields
-from softmachine.tasks.memories.adversarial import Cases, Room
+from softmachine.tasks.memories.adversarial import Cases, Sampler
 from softmachine.tasks.memories.drawing import (
     cells_before_null,
-    draw_order,
+    draw_permutation,
     label_cells,
     within,
 )
-from softmachine.tasks.memory import Drawn, MemoryTask
+from softmachine.tasks.memory import MemorySample, MemoryTask
 from softmachine.tasks.registry import task
 
 _ROOT, _OUT, _PATH = 0, 1, 2
-"""Cells of the pointer to the tree, of the answer, of the first direction."""
+"""Indices of cells: the pointer to the root, the answer, the first direction."""
 
 
 @task("walk-bst")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WalkBST(MemoryTask):
-    """Follow a path through a binary search tree; say the value at its end.
+    """Follow a path through a binary search tree; output the value at its end.
 
     Cells: ``root``, the address of the first node; ``out``; directions ``d1``, ``d2``, ...,
     then 0; then ``size`` nodes of three cells, in random order: the value, the addresses
-    of the left and of the right child, 0 for none. Scored: the out cell, number 1, which
-    shall hold the value of the node that the directions lead to. Source: Kurach,
+    of the left and of the right child, 0 for none. Scored: ``out``, cell 1, whose target is
+    the value of the node that the directions lead to. Source: Kurach,
     Andrychowicz and Sutskever 2016 (arXiv 1511.06392), section 4.2 and appendix A.
 
-    Decisions: the size is the number of nodes. The tree grows by inserting ``size``
-    different values out of 1..M-1, in random order; the path leads to a uniformly drawn
-    node, so that it may be empty. There are as many cells for directions as the largest
-    tree has nodes, M = 2 + 4 ``max_size``, and nodes fill the cells after them without
-    gaps. The paper's directions are 0 for left and 1 for right, which makes left look like
-    the end of the path; ours are 1 and 2 unless said otherwise.
+    Decisions: the size is the number of nodes. The tree is grown by inserting ``size``
+    distinct values from 1..M-1 in random order; the path leads to a uniformly drawn node, so
+    that it may be empty. There are ``max_size`` cells for directions, so M = 2 + 4
+    ``max_size``, and nodes fill the cells after them without gaps. The paper's directions are
+    0 for left and 1 for right, but a 0 for left looks like the end of the path; ours are 1 and
+    2 by default.
 
     >>> task = WalkBST()
     >>> example = task.sample(jax.random.key(4), 3, max_size=3)
@@ -58,7 +58,8 @@ class WalkBST(MemoryTask):
     input       0     0
     target      .     .
 
-    With the paper's directions, the same path is going left here and staying there:
+    With the paper's directions, the same path cells mean going left in one memory and staying
+    at the root in another:
 
     >>> task = WalkBST(directions=(0, 1))
     >>> print(task.render(task.sample(jax.random.key(1), 2, max_size=2)))
@@ -76,11 +77,11 @@ class WalkBST(MemoryTask):
     table_1 = (10, "0.3 %", "strong", "hurts performance")
 
     directions: tuple[Natural, Natural] = (1, 2)
-    """What stands for left and for right; with a 0 the end of a path is ambiguous."""
+    """The numbers for left and right; a 0 makes the end of a path ambiguous."""
     steps_per_item: Count = 1
-    """How many steps a machine takes for each node, besides five. A path may have a turn for
-    every node but one: with one step each, a turn must not take two."""
-    largest = 5_000  # every node is compared with every other one
+    """The number of machine steps per node; there are five steps more. A path has at most
+    ``size - 1`` turns, so that with 1 a machine has to take each turn in one step."""
+    largest = 5_000  # memory grows with the square: every node is compared with every other one
     addresses = frozenset({"root", "left", "right"})
 
     def __post_init__(self) -> None:
@@ -95,35 +96,35 @@ class WalkBST(MemoryTask):
             )
 
     def steps(self, size: Any) -> Any:
-        """Return ``steps_per_item`` steps per node and five."""
+        """Return ``steps_per_item * size + 5``."""
         return self.steps_per_item * size + 5
 
     def cells(self, size: int) -> int:
-        """Return the cells of the root, the answer, the path with its end, the nodes."""
+        """Return ``4 * size + 2``: root, out, a direction per node, three cells per node."""
         return _PATH + 4 * size
 
     def labels(self, memory: Sequence[int]) -> list[str]:
         """Return ``root``, ``out``, ``d1``, ``d2``, ..., ``end``; ``val``, ``left``, ``right``.
 
-        If a direction is 0 the memory does not tell where the path ends: all cells that are
-        there for directions get a ``d``.
+        If a direction is 0, the memory does not tell where the path ends: all cells for
+        directions get a ``d``.
         """
-        room = (len(memory) - _PATH) // 4
-        length = room if 0 in self.directions else cells_before_null(memory, _PATH)
+        most = (len(memory) - _PATH) // 4  # cells for directions
+        length = most if 0 in self.directions else cells_before_null(memory, _PATH)
         path = [f"d{i + 1}" for i in range(length)] + ["end"]
-        first = _PATH + room
+        first = _PATH + most
         nodes = [node for node in range(first, len(memory), 3) if memory[node]]
         return label_cells(
             len(memory),
             (0, ["root", "out"]),
-            (_PATH, path[:room]),
+            (_PATH, path[:most]),
             *((node, ["val", "left", "right"]) for node in nodes),
         )
 
     def _solve(
         self, memory: Int[np.ndarray, " cells"]
     ) -> tuple[int, Int[np.ndarray, " scored"]] | None:
-        """Return the value at the end of the path; None if a 0 may be part of the path."""
+        """Return the value at the end of the path; None if a 0 may be a direction."""
         if 0 in self.directions:
             return None
         cells, node = memory.tolist(), int(memory[_ROOT])
@@ -137,87 +138,98 @@ class WalkBST(MemoryTask):
         return _OUT, memory[node : node + 1]
 
     def adversarial_cases(self) -> Cases:
-        """Return those of the tree's shape and layout, and of the path's length.
+        """Return hard shapes and layouts of the tree, and long and short paths.
 
-        None if a 0 may be part of the path, which the memory alone does not tell then.
+        No cases if a 0 may be a direction: then the memory alone does not determine the path.
         """
         if 0 in self.directions:
             return {}
 
-        def chain(order: Callable[[list[int]], Sequence[int]]) -> Callable[[Room], list[int]]:
-            """Return a case: what order values are inserted in, the path to the last one."""
-            return lambda room: self._lay_out(room, order(_values(room)), -1)
+        def chain(
+            order: Callable[[list[int]], Sequence[int]],
+        ) -> Callable[[Sampler], list[int]]:
+            """Return a case that inserts values in an order; the path leads to the last one."""
+            return lambda sampler: self._lay_out(sampler, order(_values(sampler)), -1)
 
-        def shuffled(room: Room) -> list[int]:
-            values = _values(room)
-            return [values[i] for i in room.order()]
+        def shuffled(sampler: Sampler) -> list[int]:
+            values = _values(sampler)
+            return [values[i] for i in sampler.permutation()]
 
-        def deepest(room: Room, values: list[int]) -> list[int]:
-            return self._lay_out(room, values, np.argmax(_depths(values)))
+        def deepest(sampler: Sampler, values: list[int]) -> list[int]:
+            return self._lay_out(sampler, values, np.argmax(_depths(values)))
 
         return {
-            "random": lambda room: self._lay_out(
-                room, shuffled(room), room.pick(0, room.size - 1)
+            "random": lambda sampler: self._lay_out(
+                sampler, shuffled(sampler), sampler.integer(0, sampler.size - 1)
             ),
-            "the root": lambda room: self._lay_out(room, shuffled(room), 0),
-            "the deepest path of a random tree": lambda room: deepest(room, shuffled(room)),
+            "the root": lambda sampler: self._lay_out(sampler, shuffled(sampler), 0),
+            "the deepest path of a random tree": lambda sampler: deepest(
+                sampler, shuffled(sampler)
+            ),
             "a chain to the left": chain(lambda values: values[::-1]),
             "a chain to the right": chain(lambda values: values),
             "a zigzag chain that begins to the left": chain(
                 lambda values: _zigzag(values[::-1])
             ),
             "a zigzag chain that begins to the right": chain(_zigzag),
-            "a balanced tree": lambda room: deepest(room, _halves(_values(room))),
-            "a chain laid out in order": lambda room: self._lay_out(
-                room, _values(room), -1, range(room.size)
+            "a balanced tree": lambda sampler: deepest(sampler, _halves(_values(sampler))),
+            "a chain laid out in order": lambda sampler: self._lay_out(
+                sampler, _values(sampler), -1, range(sampler.size)
             ),
-            "a chain laid out backwards": lambda room: self._lay_out(
-                room, _values(room), -1, range(room.size)[::-1]
+            "a chain laid out backwards": lambda sampler: self._lay_out(
+                sampler, _values(sampler), -1, range(sampler.size)[::-1]
             ),
-            "the end of half a chain": lambda room: self._lay_out(
-                room, _values(room), room.size // 2
+            "the end of half a chain": lambda sampler: self._lay_out(
+                sampler, _values(sampler), sampler.size // 2
             ),
-            "the largest values": lambda room: self._lay_out(
-                room, range(room.cells - room.size, room.cells), -1
+            "the largest values": lambda sampler: self._lay_out(
+                sampler, range(sampler.cells - sampler.size, sampler.cells), -1
             ),
-            "the smallest values": lambda room: self._lay_out(
-                room, range(1, room.size + 1)[::-1], -1
+            "the smallest values": lambda sampler: self._lay_out(
+                sampler, range(1, sampler.size + 1)[::-1], -1
             ),
         }
 
     def outside_cases(self) -> Cases:
-        """Return paths that end nowhere."""
+        """Return paths that leave the tree or hold an invalid direction, and an empty tree."""
         if 0 in self.directions:
             return {}
 
-        def leaving(room: Room) -> list[int]:
-            memory = self._lay_out(room, _values(room), -1)
-            memory[_PATH + room.size - 1] = self.directions[1]
+        def leaving(sampler: Sampler) -> list[int]:
+            memory = self._lay_out(sampler, _values(sampler), -1)
+            memory[_PATH + sampler.size - 1] = self.directions[1]
             return memory
 
-        def unknown(room: Room) -> list[int]:
-            memory = self._lay_out(room, _values(room), 0)
+        def unknown(sampler: Sampler) -> list[int]:
+            memory = self._lay_out(sampler, _values(sampler), 0)
             others = {1, 2, 3} - {*self.directions}
             memory[_PATH] = min(others)
             return memory
 
         return {
             "a path that leaves the tree": leaving,
-            "an empty tree": lambda room: [0],
+            "an empty tree": lambda sampler: [0],
             "a direction that is none": unknown,
         }
 
     def _lay_out(
         self,
-        room: Room,
+        sampler: Sampler,
         values: Sequence[int],
         end: int | np.integer,
         slots: Sequence[int] | None = None,
     ) -> list[int]:
-        """Return the memory with a tree, by the order of insertion, and the path to a value."""
-        directions = (room.cells - _PATH) // 4
-        nodes = [_PATH + directions + 3 * slot for slot in slots or room.order()]
-        memory = [nodes[0], 0, *[0] * (room.cells - _PATH)]
+        """Return the initial memory with a tree and a path.
+
+        Arguments:
+            sampler: what is drawn from, for slots that are not given.
+            values: the values in the order of insertion.
+            end: the index of the value that the path leads to.
+            slots: the place of each node among the cells for nodes; by default random.
+        """
+        directions = (sampler.cells - _PATH) // 4
+        nodes = [_PATH + directions + 3 * slot for slot in slots or sampler.permutation()]
+        memory = [nodes[0], 0, *[0] * (sampler.cells - _PATH)]
         parents = _parents(values)
         for node, value, parent in zip(nodes, values, parents, strict=True):
             memory[node] = value
@@ -232,11 +244,11 @@ class WalkBST(MemoryTask):
 
     def _draw(
         self, key: PRNGKeyArray, size: Int[Array, ""], max_size: int, cells: int
-    ) -> Drawn:
-        """Draw a tree of ``size`` nodes and a path from its root."""
+    ) -> MemorySample:
+        """Draw a tree of ``size`` nodes, and a path from its root."""
         values_key, order_key, end_key = jax.random.split(key, 3)
-        values = 1 + draw_order(values_key, cells - 1, cells - 1)[:max_size]
-        nodes = _PATH + max_size + 3 * draw_order(order_key, size, max_size)
+        values = 1 + draw_permutation(values_key, cells - 1, cells - 1)[:max_size]
+        nodes = _PATH + max_size + 3 * draw_permutation(order_key, size, max_size)
         end = jax.random.randint(end_key, (), 0, size, jnp.int32)
         above = _ancestors(values)
         path = self._path(values, above[end], values[end])
@@ -248,7 +260,10 @@ class WalkBST(MemoryTask):
     def _path(
         self, values: Int[Array, " nodes"], above: Bool[Array, " nodes"], end: Int[Array, ""]
     ) -> Int[Array, " nodes"]:
-        """Return the directions through the nodes above a value, down to it, then zeros."""
+        """Return the directions from the root to the value ``end``, then zeros.
+
+        ``above`` marks the nodes on the way, as `_ancestors` gives them.
+        """
         left, right = self.directions
         place = jnp.where(above, jnp.cumsum(above) - 1, len(values))
         turn = jnp.where(values < end, right, left)
@@ -256,10 +271,10 @@ class WalkBST(MemoryTask):
 
 
 def _ancestors(values: Int[Array, " nodes"]) -> Bool[Array, "nodes nodes"]:
-    """Return, by rows, which nodes are above a node if values are inserted in turn.
+    """Return in each row the ancestors of a node, if values are inserted in their order.
 
-    They are those that, of all inserted so far, came closest to its value from below or
-    from above; from the root down they stand in the order of insertion.
+    An ancestor is a value that, when it was inserted, was the closest so far to the node's
+    value from below or from above. From the root down, ancestors are in order of insertion.
     """
     own, other = values[:, None], values[None, :]
     below = jnp.where(other < own, other, jnp.iinfo(jnp.int32).min)
@@ -272,24 +287,25 @@ def _ancestors(values: Int[Array, " nodes"]) -> Bool[Array, "nodes nodes"]:
 
 def _put_tree(
     memory: Int[Array, " cells"],
-    nodes: Int[Array, " room"],
-    values: Int[Array, " room"],
-    above: Bool[Array, "room room"],
+    nodes: Int[Array, " max_size"],
+    values: Int[Array, " max_size"],
+    above: Bool[Array, "max_size max_size"],
     size: Int[Array, ""],
 ) -> Int[Array, " cells"]:
-    """Return the memory with a tree of the first ``size`` nodes and its root."""
+    """Return the memory with a tree of the first ``size`` nodes, and its root in cell 0."""
     place = jnp.arange(len(nodes))
-    nowhere = len(memory)
+    nowhere = len(memory)  # out of bounds: mode "drop" leaves such writes out
     memory = memory.at[jnp.where(place < size, nodes, nowhere)].set(values, mode="drop")
+    # The ancestor inserted last is the parent.
     parent = jnp.max(jnp.where(above, place, 0), axis=1)
     link = nodes[parent] + jnp.where(values < values[parent], 1, 2)
     link = jnp.where((place > 0) & (place < size), link, nowhere)
     return memory.at[link].set(nodes, mode="drop").at[_ROOT].set(nodes[0])
 
 
-def _values(room: Room) -> list[int]:
-    """Draw different values, in rising order."""
-    return sorted(1 + value for value in room.order(room.most)[: room.size])
+def _values(sampler: Sampler) -> list[int]:
+    """Draw ``size`` distinct values, in increasing order."""
+    return sorted(1 + value for value in sampler.permutation(sampler.largest)[: sampler.size])
 
 
 def _zigzag(values: list[int]) -> list[int]:
@@ -298,9 +314,9 @@ def _zigzag(values: list[int]) -> list[int]:
 
 
 def _halves(values: list[int]) -> list[int]:
-    """Return the middle, then the middles of both halves, and so on."""
+    """Return the middle value, then the middles of both halves, and so on."""
     order, parts = [], [values]
-    for part in parts:  # grows meanwhile
+    for part in parts:  # the list grows during the loop
         if part:
             middle = len(part) // 2
             order.append(part[middle])
@@ -309,9 +325,9 @@ def _halves(values: list[int]) -> list[int]:
 
 
 def _parents(values: Sequence[int]) -> list[int | None]:
-    """Return the place of each value's parent, if values are inserted in turn.
+    """Return the index of each value's parent, if values are inserted in their order.
 
-    Of its neighbours among those inserted before, it is the one that came later.
+    Of the two neighbours among the values inserted before, the parent is the later one.
     """
     known: list[int] = []
     places = {value: place for place, value in enumerate(values)}
@@ -325,7 +341,7 @@ def _parents(values: Sequence[int]) -> list[int | None]:
 
 
 def _depths(values: Sequence[int]) -> list[int]:
-    """Return how deep each value stands in the tree."""
+    """Return the depth of each value in the tree; 0 for the root."""
     depths: list[int] = []
     for parent in _parents(values):
         depths.append(0 if parent is None else depths[parent] + 1)

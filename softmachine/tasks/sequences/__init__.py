@@ -1,1 +1,1 @@
-"""Tasks with an input and an output per step."""
+"""Tasks on sequences of bit vectors: one input and one output per step."""

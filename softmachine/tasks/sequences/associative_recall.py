@@ -1,4 +1,4 @@
-"""The associative recall task: shown one item of a list, name the next."""
+"""The associative recall task: given one item of a list, output the next item."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from softmachine.core.specs.bits import Bits
 from softmachine.core.specs.spec import Stream
 from softmachine.tasks.published import PaperTest, as_published, figures
 from softmachine.tasks.registry import task
-from softmachine.tasks.task import Answer, Example, SequenceTask, due
+from softmachine.tasks.task import Answer, Example, SequenceTask, place_targets
 
 
 @task("associative-recall")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AssociativeRecall(SequenceTask):
-    """Hear ``size`` items, then one of them again; answer with the item that followed it.
+    """Read ``size`` items, then one of them again; output the item that followed it.
 
     An item is ``item_length`` random vectors of ``width`` bits, with a delimiter before
     it on a channel of its own. The query, any item but the last, stands between two query
@@ -46,40 +46,42 @@ class AssociativeRecall(SequenceTask):
     """
 
     width: Count = 6
+    """The number of bits of a vector."""
     item_length: Count = 3
+    """The number of vectors of an item."""
     smallest = 2
 
     def __post_init__(self) -> None:
-        """Check the sizes."""
+        """Check width and length."""
         check_fields(self)
 
     @property
     def inputs(self) -> Stream[Bits]:
-        """The bits, the item delimiter, the query delimiter."""
+        """The bits, and channels for the item delimiter and the query delimiter."""
         return Stream(Bits(self.width + 2))
 
     @property
     def outputs(self) -> Stream[Bits]:
-        """The bits."""
+        """The bits of the item to recall."""
         return Stream(Bits(self.width))
 
     def steps(self, size: Any) -> Any:
-        """Return the steps of the items, the query between its delimiters, the answer."""
+        """Return the number of steps for the items, the delimited query, and the answer."""
         return (self.item_length + 1) * size + 2 * self.item_length + 2
 
     def items(self, size: int) -> int:
-        """Return the number of vectors of all items."""
+        """Return ``item_length * size``: one memory row per vector."""
         return self.item_length * size
 
     @property
     def input_labels(self) -> list[str]:
-        """The bits, the item delimiter, the query delimiter."""
+        """The bits, and channels for the item delimiter and the query delimiter."""
         return [*super().input_labels[:-2], "item", "query"]
 
     def answer(self, inputs: Float[np.ndarray, "steps inputs"]) -> Answer | None:
         """Return targets and mask for the inputs of a whole example.
 
-        Of several items like the query, the first is meant.
+        If several items equal the query, the answer follows the first of them.
         """
         block = self.item_length + 1
         count = len(inputs) // block - 2
@@ -95,12 +97,12 @@ class AssociativeRecall(SequenceTask):
         meant = np.flatnonzero((bits[:-2] == bits[-1]).all(axis=(1, 2)))
         if not len(meant) or not np.array_equal(inputs, expected):
             return None
-        return due(bits[meant[0] + 1, 1:], asked + block + 1, len(inputs))
+        return place_targets(bits[meant[0] + 1, 1:], asked + block + 1, len(inputs))
 
     def sample(
         self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
     ) -> Example:
-        """Draw ``size`` items, at least two, and which to ask for."""
+        """Draw ``size`` items, at least two, and the item to query."""
         self.check_size(size, max_size)
         bits_key, query_key = jax.random.split(key)
         shape = (max_size, self.item_length, self.width)
@@ -111,6 +113,7 @@ class AssociativeRecall(SequenceTask):
         listed = time < block * size
         asked = block * size  # the first query delimiter
         closed = asked + block  # the second
+        # A zero vector before each item, at the step of its delimiter.
         with_gap = jnp.pad(bits, ((0, 0), (1, 0), (0, 0))).reshape(-1, self.width)
         items = jnp.pad(with_gap, ((0, len(time) - len(with_gap)), (0, 0)))
         question = bits[query][(time - asked - 1) % place]
@@ -128,7 +131,7 @@ class AssociativeRecall(SequenceTask):
         )
 
     def published_tests(self) -> list[PaperTest]:
-        """Return the numbers of items of section 4.3."""
+        """Return the tests of section 4.3, by number of items."""
         published = {
             6: (0.0, 0.0, 2.0),
             10: (1.8, 0.0, 36.5),

@@ -1,4 +1,4 @@
-"""The copy task: see a sequence of random bits, then say it again."""
+"""The copy task: read a sequence of random bit vectors, then output it again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from softmachine.core.specs.bits import Bits
 from softmachine.core.specs.spec import Stream
 from softmachine.tasks.published import PaperTest, as_published, figures
 from softmachine.tasks.registry import task
-from softmachine.tasks.task import Answer, Example, SequenceTask, due
+from softmachine.tasks.task import Answer, Example, SequenceTask, place_targets
 
 
 @task("copy")
@@ -24,8 +24,8 @@ from softmachine.tasks.task import Answer, Example, SequenceTask, due
 class Copy(SequenceTask):
     """Copy ``size`` random vectors of ``width`` bits.
 
-    Inputs are the vectors, then a delimiter on a channel of its own, then blank steps
-    while the same vectors are due as targets. Source: Graves et al. 2014 (arXiv
+    Inputs are the vectors, then a delimiter on a channel of its own, then zeros for ``size``
+    steps, at which the same vectors are the targets. Source: Graves et al. 2014 (arXiv
     1410.5401), section 4.1.
 
     >>> example = Copy(width=3).sample(jax.random.key(0), 2, max_size=2)
@@ -38,7 +38,7 @@ class Copy(SequenceTask):
             ...00
             ...11
 
-    Shorter examples are padded, with nothing to score in the padding:
+    Shorter examples are padded; padding is not scored:
 
     >>> example = Copy(width=3).sample(jax.random.key(0), 1, max_size=2)
     >>> example.inputs.shape, int(example.steps), example.mask[:, 0].tolist()
@@ -46,6 +46,7 @@ class Copy(SequenceTask):
     """
 
     width: Count = 8
+    """The number of bits of a vector."""
 
     def __post_init__(self) -> None:
         """Check the width."""
@@ -53,25 +54,25 @@ class Copy(SequenceTask):
 
     @property
     def inputs(self) -> Stream[Bits]:
-        """The bits and the delimiter."""
+        """The bits, and a channel for the delimiter."""
         return Stream(Bits(self.width + 1))
 
     @property
     def outputs(self) -> Stream[Bits]:
-        """The bits."""
+        """The bits of the copy."""
         return Stream(Bits(self.width))
 
     def steps(self, size: Any) -> Any:
-        """Return 2 size + 1: the sequence, the delimiter, the sequence."""
+        """Return ``2 * size + 1``: the sequence, the delimiter, the copy."""
         return 2 * size + 1
 
     def items(self, size: int) -> int:
-        """Return ``size``: one row per vector."""
+        """Return ``size``: one memory row per vector."""
         return size
 
     @property
     def input_labels(self) -> list[str]:
-        """The bits and the delimiter."""
+        """The bits, and a channel for the delimiter."""
         return [*super().input_labels[:-1], "delimiter"]
 
     def answer(self, inputs: Float[np.ndarray, "steps inputs"]) -> Answer | None:
@@ -82,7 +83,7 @@ class Copy(SequenceTask):
         expected[size, -1] = 1
         if size < 1 or not np.array_equal(inputs, expected):
             return None
-        return due(expected[:size, :-1], size + 1, len(inputs))
+        return place_targets(expected[:size, :-1], size + 1, len(inputs))
 
     def sample(
         self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
@@ -94,6 +95,7 @@ class Copy(SequenceTask):
         padded = jnp.pad(bits, ((0, max_size + 1), (0, 0)))
         delimiter = (time == size).astype(jnp.float32)
         mask = ((time > size) & (time < self.steps(size))).astype(jnp.float32)
+        # Shapes do not depend on the size: targets are the padded inputs, size + 1 steps later.
         return Example(
             inputs=jnp.concatenate([padded * (time < size), delimiter], axis=1),
             targets=jnp.roll(padded, size + 1, axis=0) * mask,
@@ -102,9 +104,9 @@ class Copy(SequenceTask):
         )
 
     def published_tests(self) -> list[PaperTest]:
-        """Return the lengths of section 4.1."""
-        said = "a few local errors and one vector said twice (section 4.1); no number given"
-        findings = {120: f"NTM: {said}"}
+        """Return the tests of section 4.1, by sequence length."""
+        outcome = "a few local errors and one vector said twice (section 4.1); no number given"
+        findings = {120: f"NTM: {outcome}"}
         tests = [
             PaperTest(
                 name=f"length {size}",

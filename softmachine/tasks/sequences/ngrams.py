@@ -1,4 +1,4 @@
-"""The dynamic N-grams task: predict bits whose statistics are new in every sequence."""
+"""The dynamic N-grams task: predict bits whose distribution is new in every sequence."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from softmachine.tasks.task import Answer, Example, SequenceTask
 class NGrams(SequenceTask):
     """Predict each of ``size`` bits from those before it.
 
-    A sequence comes from a table with the probability of a 1 after each of the
-    2^``context`` possible last bits, every entry drawn from Beta(1/2, 1/2); the first
-    ``context`` bits are fair. The input at a step is the bit before the one to predict
-    (0 at the first step). The task has an optimal answer, `optimal_bits`. Source: Graves
+    For each sequence a table is drawn: the probability of a 1 after each of the 2^``context``
+    possible values of the last ``context`` bits, every entry from Beta(1/2, 1/2). The first
+    ``context`` bits are fair. The input at a step is the bit before the one to predict (0 at
+    the first step). The cost of the optimal predictor is `optimal_bits`. Source: Graves
     et al. 2014 (arXiv 1410.5401), section 4.4.
 
     >>> task = NGrams(context=2)
@@ -44,7 +44,7 @@ class NGrams(SequenceTask):
     """
 
     context: Annotated[int, Bounds(least=1, most=16)] = 5
-    """How many bits decide the probability of the next."""
+    """The number of preceding bits that determine the probability of the next bit."""
 
     def __post_init__(self) -> None:
         """Check the context."""
@@ -52,31 +52,31 @@ class NGrams(SequenceTask):
 
     @property
     def inputs(self) -> Stream[Bits]:
-        """One bit."""
+        """The bit before the one to predict."""
         return Stream(Bits(1))
 
     @property
     def outputs(self) -> Stream[Bits]:
-        """One bit."""
+        """The logit of the next bit."""
         return Stream(Bits(1))
 
     @property
     def error(self) -> str:
-        """Bits per sequence above those of the optimal predictor."""
+        """``excess_bits``: bits per sequence above those of the optimal predictor."""
         return "excess_bits"
 
     def steps(self, size: int) -> int:
-        """Return ``size``: one per bit."""
+        """Return ``size``: one step per bit."""
         return size
 
     def items(self, size: int) -> int:
-        """Return the number of contexts whose counts have to be kept."""
+        """Return the largest number of contexts that occur, whose counts have to be kept."""
         return min(2**self.context, size)
 
     def sample(
         self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
     ) -> Example:
-        """Draw a table and ``size`` bits from it."""
+        """Draw a table, and ``size`` bits from it."""
         self.check_size(size, max_size)
         table_key, bits_key = jax.random.split(key)
         bits = draw_bits(bits_key, self.draw_table(table_key), max_size)
@@ -90,13 +90,13 @@ class NGrams(SequenceTask):
         )
 
     def worst_errors(self, sizes: Sequence[int]) -> None:
-        """Return None: a prediction may be as bad as it likes."""
+        """Return None: the cross-entropy of a prediction has no upper bound."""
         del sizes
 
     def answer(self, inputs: Float[np.ndarray, "steps 1"]) -> Answer | None:
         """Return targets and mask for the inputs of a whole example.
 
-        What comes after the last input is not known, and not scored.
+        The bit after the last input is unknown, and not scored.
         """
         if not np.isin(inputs, (0, 1)).all() or inputs[0].any():
             return None
@@ -106,14 +106,14 @@ class NGrams(SequenceTask):
 
     def draw_table(self, key: PRNGKeyArray) -> Float[Array, " contexts"]:
         """Draw the probability of a 1 after each context, from Beta(1/2, 1/2)."""
-        # The arcsine distribution by another name.
+        # Beta(1/2, 1/2) is the arcsine distribution: sin^2 of a uniform angle.
         uniform = jax.random.uniform(key, (2**self.context,), jnp.float32)
         return jnp.square(jnp.sin(jnp.pi / 2 * uniform))
 
     def metrics(self, outputs: Float[Array, "steps 1"], example: Example) -> Metrics:
-        """Return ``bits``, the cross-entropy per sequence, and ``excess_bits``.
+        """Return ``bits``, the cross-entropy of a sequence in base 2, and ``excess_bits``.
 
-        The second is the difference to the optimal predictor on the same sequence.
+        The second is the difference from the optimal predictor on the same sequence.
         """
         bits = self.output.loss(outputs, example) / math.log(2)
         target = example.targets[:, 0].astype(jnp.int32)
@@ -132,16 +132,19 @@ class NGrams(SequenceTask):
         return as_published(self, [test])
 
     def render(self, example: Example, outputs: Float[Array, "steps 1"] | None = None) -> str:
-        """Return rows of bits over time; predictions that did not come true are ``x``."""
+        """Return rows of bits over time; wrong predictions are marked ``x``."""
         steps = int(example.steps)
-        seen = Rows("input", np.asarray(example.inputs)[:steps], np.arange(steps) > 0)
-        return self.outputs.spec.render([seen], example, outputs, [("target", 1)])
+        inputs = Rows("input", np.asarray(example.inputs)[:steps], np.arange(steps) > 0)
+        return self.outputs.spec.render([inputs], example, outputs, [("target", 1)])
 
 
 def draw_bits(
     key: PRNGKeyArray, table: Float[Array, " contexts"], steps: int
 ) -> Int[Array, " steps"]:
-    """Draw bits by a table: entry c is for the context that reads c, latest bit last."""
+    """Draw ``steps`` bits from a table of probabilities of a 1.
+
+    Entry c is for the context whose bits are the binary digits of c, the latest bit last.
+    """
     context = len(table).bit_length() - 1
 
     def draw(last, now):
@@ -164,7 +167,7 @@ def optimal_bits(
     (N1 + 1/2) / (N1 + N0 + 1); the first ``context`` bits cost 1 each. Source: Graves et
     al. 2014, Eq. 10.
     """
-    # Zeros and ones seen after each context, and the 1/2 that the formula adds.
+    # How often a 0 and a 1 followed each context, plus the 1/2 of the formula.
     counts = jnp.full((2**context, 2), 0.5, jnp.float32)
 
     def step(carry, now):

@@ -1,4 +1,4 @@
-"""The priority sort task: say vectors again, in the order of their priorities."""
+"""The priority sort task: output vectors in the order of their priorities."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from softmachine.core.specs.bits import Bits
 from softmachine.core.specs.spec import Stream
 from softmachine.tasks.published import PaperTest, as_published, figures
 from softmachine.tasks.registry import task
-from softmachine.tasks.task import Answer, Example, SequenceTask, due
+from softmachine.tasks.task import Answer, Example, SequenceTask, place_targets
 
 
 @task("priority-sort")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PrioritySort(SequenceTask):
-    """See vectors with priorities; say the ``size`` highest, in falling order.
+    """Read vectors with priorities; output the ``size`` highest, in decreasing order.
 
-    Shown are ``size`` and some more vectors of ``width`` random bits, their priorities,
-    uniform in [-1, 1], on a channel of their own. After a delimiter, on another channel, the
-    ``size`` highest are due. How many more is uniform in ``surplus`` for every example.
-    Source: Graves et al. 2014 (arXiv 1410.5401), section 4.5; the delimiter is ours.
+    Inputs are more than ``size`` vectors of ``width`` random bits, each with a priority,
+    uniform in [-1, 1], on a channel of its own. After a delimiter, on another channel, the
+    ``size`` vectors of highest priority are the targets. The number of further vectors is
+    uniform in ``surplus`` for every example. Source: Graves et al. 2014 (arXiv 1410.5401),
+    section 4.5; the delimiter is ours.
 
     >>> task = PrioritySort(width=2, surplus=(1, 1))
     >>> example = task.sample(jax.random.key(1), 2, max_size=2)
@@ -45,11 +46,12 @@ class PrioritySort(SequenceTask):
     """
 
     width: Count = 8
+    """The number of bits of a vector."""
     surplus: tuple[Natural, Natural] = (4, 4)
-    """Fewest and most vectors to show and not to say."""
+    """The fewest and the most vectors that are inputs but not targets."""
 
     def __post_init__(self) -> None:
-        """Check width and range."""
+        """Check the width and the range of the surplus."""
         check_fields(self)
         fewest, most = self.surplus
         if fewest > most:
@@ -59,25 +61,25 @@ class PrioritySort(SequenceTask):
 
     @property
     def inputs(self) -> Stream[Bits]:
-        """The bits, the priority, the delimiter."""
+        """The bits, and channels for the priority and the delimiter."""
         return Stream(Bits(self.width + 2))
 
     @property
     def outputs(self) -> Stream[Bits]:
-        """The bits."""
+        """The bits of the sorted vectors."""
         return Stream(Bits(self.width))
 
     def steps(self, size: int) -> int:
-        """Return the steps for most vectors: those shown, 1, those to say."""
+        """Return the largest number of steps: all vectors, the delimiter, the targets."""
         return self.items(size) + 1 + size
 
     def items(self, size: int) -> int:
-        """Return the most vectors shown, one row each."""
+        """Return the largest number of input vectors: one memory row each."""
         return size + self.surplus[1]
 
     @property
     def input_labels(self) -> list[str]:
-        """The bits, the priority, the delimiter."""
+        """The bits, and channels for the priority and the delimiter."""
         return [*super().input_labels[:-2], "priority", "delimiter"]
 
     def answer(self, inputs: Float[np.ndarray, "steps inputs"]) -> Answer | None:
@@ -93,12 +95,12 @@ class PrioritySort(SequenceTask):
         if not np.array_equal(inputs, expected):
             return None
         order = np.argsort(-inputs[:count, -2], kind="stable")[:size]
-        return due(expected[order, : self.width], count + 1, len(inputs))
+        return place_targets(expected[order, : self.width], count + 1, len(inputs))
 
     def sample(
         self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
     ) -> Example:
-        """Draw the vectors and their priorities."""
+        """Draw the vectors, their priorities, and their number."""
         self.check_size(size, max_size)
         most = self.items(max_size)
         bits_key, priority_key, surplus_key = jax.random.split(key, 3)
@@ -107,15 +109,15 @@ class PrioritySort(SequenceTask):
         bits = jax.random.bernoulli(bits_key, 0.5, (most, self.width)).astype(jnp.float32)
         priorities = jax.random.uniform(priority_key, (most,), jnp.float32, -1, 1)
         present = jnp.arange(most) < count
-        order = jnp.argsort(jnp.where(present, -priorities, jnp.inf))
+        order = jnp.argsort(jnp.where(present, -priorities, jnp.inf))  # padding last
         time = jnp.arange(self.steps(max_size))
         shown = jnp.column_stack([bits, priorities]) * present[:, None]
         shown = jnp.pad(shown, ((0, len(time) - most), (0, 0)))
-        due = time - count - 1
-        mask = ((due >= 0) & (due < size)).astype(jnp.float32)[:, None]
+        rank = time - count - 1  # of the target at each step
+        mask = ((rank >= 0) & (rank < size)).astype(jnp.float32)[:, None]
         return Example(
             inputs=jnp.column_stack([shown, (time == count).astype(jnp.float32)]),
-            targets=bits[order[due % most]] * mask,
+            targets=bits[order[rank % most]] * mask,
             mask=jnp.broadcast_to(mask, (len(time), self.width)),
             steps=jnp.asarray(count + 1 + size),
         )
@@ -135,7 +137,10 @@ class PrioritySort(SequenceTask):
     def render(
         self, example: Example, outputs: Float[Array, "steps width"] | None = None
     ) -> str:
-        """Return rows of bits over time; ranks by last digit, wrong output bits as ``x``."""
+        """Return rows of bits over time; wrong output bits are marked ``x``.
+
+        Priorities are shown as ranks, of which only the last digit.
+        """
         steps = int(example.steps)
         inputs = np.asarray(example.inputs)[:steps]
         count = int(np.argmax(inputs[:, -1]))

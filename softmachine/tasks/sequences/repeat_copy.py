@@ -1,4 +1,4 @@
-"""The repeat copy task: say a sequence again, as often as asked, then stop."""
+"""The repeat copy task: output a sequence a given number of times, then an end marker."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from softmachine.core.specs.bits import Bits
 from softmachine.core.specs.spec import Stream
 from softmachine.tasks.published import PaperTest, as_published, figures
 from softmachine.tasks.registry import task
-from softmachine.tasks.task import Answer, Example, SequenceTask, due
+from softmachine.tasks.task import Answer, Example, SequenceTask, place_targets
 
 
 @task("repeat-copy")
@@ -24,9 +24,9 @@ from softmachine.tasks.task import Answer, Example, SequenceTask, due
 class RepeatCopy(SequenceTask):
     """Copy ``size`` random vectors of ``width`` bits R times, then raise an end marker.
 
-    Inputs are the vectors, a delimiter on a channel of its own, then R on another,
-    normalised to mean 0 and variance 1 over ``normalized_over``. The end marker has an
-    output channel of its own. R is uniform in ``repeats`` for every example. Source:
+    Inputs are the vectors, a delimiter on a channel of its own, then R on another channel,
+    normalised to mean 0 and variance 1 over ``normalized_over``. The end marker has an output
+    channel of its own. R is uniform in ``repeats`` for every example. Source:
     Graves et al. 2014 (arXiv 1410.5401), section 4.2; widths from its parameter counts.
 
     >>> task = RepeatCopy(width=2, repeats=(2, 3))
@@ -40,25 +40,27 @@ class RepeatCopy(SequenceTask):
             ....11110
     end     ....00001
 
-    How often to repeat can be fixed, as in the paper's test of generalisation:
+    The number of repeats can be fixed, as in the paper's test of generalisation:
 
-    >>> often = RepeatCopy(repeats=(20, 20))
-    >>> int(often.sample(jax.random.key(0), 10, max_size=10).steps)
+    >>> fixed = RepeatCopy(repeats=(20, 20))
+    >>> int(fixed.sample(jax.random.key(0), 10, max_size=10).steps)
     213
     """
 
     width: Count = 6
+    """The number of bits of a vector."""
     repeats: tuple[Count, Count] = (1, 10)
-    """Fewest and most repeats."""
+    """The smallest and the largest R."""
     normalized_over: tuple[int, int] = (1, 10)
-    """The range whose mean and standard deviation normalise R: that of the training."""
+    """The range of R (uniform) whose mean and standard deviation normalise the input."""
     noise: Annotated[float, Bounds(least=0, below=0.5)] = 0.0
-    """How far R, as the machine sees it, is off in training: by a uniform draw from ± this.
-    A count that is to come out right all the same has to fall by as much for each repeat as
-    it rises with R. Tests do without."""
+    """The half-width of uniform noise that is added to R in the input during training.
+
+    It teaches a counter whose state moves by equal amounts for one repeat and for a change of R
+    by 1. Held-out examples have no noise."""
 
     def __post_init__(self) -> None:
-        """Check width and ranges."""
+        """Check the width and the ranges."""
         check_fields(self)
         fewest, most = self.repeats
         if fewest > most:
@@ -71,36 +73,39 @@ class RepeatCopy(SequenceTask):
             )
 
     def held_out(self, *, larger: bool = False) -> RepeatCopy:
-        """Return the task without noise."""
+        """Return the task without noise, for validation and tests."""
         del larger
         return dataclasses.replace(self, noise=0.0)
 
     @property
     def inputs(self) -> Stream[Bits]:
-        """The bits, the delimiter, the number of repeats."""
+        """The bits, and channels for the delimiter and the number of repeats."""
         return Stream(Bits(self.width + 2))
 
     @property
     def outputs(self) -> Stream[Bits]:
-        """The bits and the end marker."""
+        """The bits, and a channel for the end marker."""
         return Stream(Bits(self.width + 1))
 
     def steps(self, size: int) -> int:
-        """Return the steps for most repeats: size, 2, size for each repeat, 1."""
+        """Return the largest number of steps.
+
+        The sequence, the delimiter, R, the repeats, the end marker.
+        """
         return size + 2 + size * self.repeats[1] + 1
 
     def items(self, size: int) -> int:
-        """Return ``size``: one row per vector."""
+        """Return ``size``: one memory row per vector."""
         return size
 
     @property
     def input_labels(self) -> list[str]:
-        """The bits, the delimiter, the number of repeats."""
+        """The bits, and channels for the delimiter and the number of repeats."""
         return [*super().input_labels[:-2], "delimiter", "repeats"]
 
     @property
     def output_labels(self) -> list[str]:
-        """The bits and the end marker."""
+        """The bits, and a channel for the end marker."""
         return [*super().output_labels[:-1], "end"]
 
     def answer(self, inputs: Float[np.ndarray, "steps inputs"]) -> Answer | None:
@@ -114,50 +119,51 @@ class RepeatCopy(SequenceTask):
         expected[size, self.width] = 1
         expected[size + 1, -1] = inputs[size + 1, -1]
         lowest, highest = (self.normalize(repeats + x) for x in (-self.noise, self.noise))
-        heard = lowest - 1e-3 <= inputs[size + 1, -1] <= highest + 1e-3
-        if not heard or not np.allclose(inputs, expected, atol=1e-3):
+        in_range = lowest - 1e-3 <= inputs[size + 1, -1] <= highest + 1e-3
+        if not in_range or not np.allclose(inputs, expected, atol=1e-3):
             return None
-        said = np.tile(expected[:size, : self.width], (repeats, 1))
-        said = np.pad(said, ((0, 1), (0, 1)))
-        said[-1, -1] = 1
-        return due(said, size + 2, len(inputs))
+        copies = np.tile(expected[:size, : self.width], (repeats, 1))
+        copies = np.pad(copies, ((0, 1), (0, 1)))
+        copies[-1, -1] = 1
+        return place_targets(copies, size + 2, len(inputs))
 
     def normalize(self, repeats: Any) -> Any:
-        """Return a number of repeats as the machine sees it."""
+        """Return a number of repeats as it is put into the input, normalised."""
         low, high = self.normalized_over
         return (repeats - (low + high) / 2) / (((high - low + 1) ** 2 - 1) / 12) ** 0.5
 
     def sample(
         self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
     ) -> Example:
-        """Draw ``size`` vectors and how often to repeat them."""
+        """Draw ``size`` vectors, and the number of repeats R."""
         self.check_size(size, max_size)
         bits_key, repeats_key = jax.random.split(key)
         bits = jax.random.bernoulli(bits_key, 0.5, (max_size, self.width)).astype(jnp.float32)
         fewest, most = self.repeats
         repeats = jax.random.randint(repeats_key, (), fewest, most + 1)
         time = jnp.arange(self.steps(max_size))[:, None]
-        seen = jnp.pad(bits, ((0, len(time) - max_size), (0, 0))) * (time < size)
+        sequence = jnp.pad(bits, ((0, len(time) - max_size), (0, 0))) * (time < size)
         delimiter = (time == size).astype(jnp.float32)
-        heard = repeats + self._draw_noise(key) if self.noise else repeats
-        asked = self.normalize(heard).astype(jnp.float32) * (time == size + 1)
+        noisy = repeats + self._draw_noise(key) if self.noise else repeats
+        normalized = self.normalize(noisy).astype(jnp.float32) * (time == size + 1)
         begin, end = size + 2, size + 2 + size * repeats
-        said = bits[(time[:, 0] - begin) % size] * ((time >= begin) & (time < end))
+        copies = bits[(time[:, 0] - begin) % size] * ((time >= begin) & (time < end))
         marker = (time == end).astype(jnp.float32)
         mask = ((time >= begin) & (time <= end)).astype(jnp.float32)
         return Example(
-            inputs=jnp.concatenate([seen, delimiter, asked], axis=1),
-            targets=jnp.concatenate([said, marker], axis=1),
+            inputs=jnp.concatenate([sequence, delimiter, normalized], axis=1),
+            targets=jnp.concatenate([copies, marker], axis=1),
             mask=jnp.broadcast_to(mask, (len(time), self.output_size)),
             steps=jnp.asarray(end + 1),
         )
 
     def _draw_noise(self, key: PRNGKeyArray) -> Float[Array, ""]:
+        # A branch of its own, so that noise does not change the vectors and R that are drawn.
         key = jax.random.fold_in(key, 2)
         return jax.random.uniform(key, (), minval=-self.noise, maxval=self.noise)
 
     def published_tests(self) -> list[PaperTest]:
-        """Return the lengths and repeats of section 4.2."""
+        """Return the tests of section 4.2, by length and number of repeats."""
         findings = {
             (20, 10): "NTM: longer sequences are copied well (section 4.2); no number given",
             (10, 20): "NTM: goes on copying, but marks the end wrongly after the 11th repeat "
