@@ -1,4 +1,4 @@
-"""What some machines can do and others cannot: asked for by what they offer, never by class."""
+"""What some machines and tasks can do: asked for by what they offer, never by class."""
 
 from __future__ import annotations
 
@@ -41,6 +41,18 @@ class Adjustable(Protocol):
 
 
 @runtime_checkable
+class Headed(Protocol):
+    """A machine with heads on the rows of a memory: there are moves to tell."""
+
+    config: Any
+    """Says how many ``read_heads``, ``write_heads`` and ``memory_rows`` there are."""
+
+    def head_parameters(self, hidden: Any) -> Any:
+        """Return what the controller tells the heads in one step."""
+        ...
+
+
+@runtime_checkable
 class Wired(Adjustable, Protocol):
     """A machine whose steps are circuits of gates: there is a wiring to show."""
 
@@ -58,4 +70,16 @@ class Wired(Adjustable, Protocol):
 
     def shown_choice_names(self) -> list[str]:
         """Return what the choices are for of which there is more than none to choose."""
+        ...
+
+
+@runtime_checkable
+class KnownByExamples(Protocol):
+    """A task of which nobody knows more than some examples: other inputs have no answer."""
+
+    examples: str
+    """As the person wrote them."""
+
+    def part_examples(self, part: Any) -> Any:
+        """Return those to train on, to validate with or to test with."""
         ...
