@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from softmachine.cli.sources import open_one
 from softmachine.cli.waiting import working
+from softmachine.core.capabilities import Headed
 from softmachine.core.errors import SoftmachineError
 from softmachine.machines.ntm.ntm import NTM
 from softmachine.running.devices import use_all_cores
@@ -27,11 +30,11 @@ def tell_moves(
     with working(f"Loading {source}"):
         trained = open_one(source)
     machine, task = trained.machine, trained.experiment.task
-    if not isinstance(machine, NTM) or not isinstance(task, SequenceTask):
+    if not isinstance(machine, Headed):
         raise SoftmachineError(f"{source} is a {type(machine).__name__}; only NTMs have heads")
     if memory_rows is not None:
         machine = with_test_options(machine, memory_rows=memory_rows)
-        assert isinstance(machine, NTM)
+    machine, task = cast("NTM", machine), cast("SequenceTask", task)
     check_running(machine, task, size, sequences, BATCH)
     with working(f"Watching {source}"):
         account = give_account(machine, task, size, seed)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import cast
 
 from rich.console import Console
 from rich.syntax import Syntax
 
 from softmachine.cli.sources import ZOO, Trained, open_one
 from softmachine.cli.waiting import on_terminal, working
+from softmachine.core.capabilities import KnownByExamples, Wired
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import replacing
 from softmachine.machines.nram.nram import NRAM
@@ -42,21 +44,22 @@ def write_program(source: str, to: str, out: Path | None, check: bool, seed: int
     Raises SoftmachineError if there is a counter-example, the program written all the same.
     """
     trained = open_one(source)
-    task, machine = trained.experiment.task, trained.machine
-    if not isinstance(machine, NRAM) or not isinstance(task, MemoryTask):
+    if not isinstance(trained.machine, Wired):
         raise SoftmachineError(f"{source} is no NRAM: only these become programs")
+    task, machine = cast("MemoryTask", trained.experiment.task), cast("NRAM", trained.machine)
+    given = cast("Given", task) if isinstance(task, KnownByExamples) else None
     origin = provenance(source, trained)
     report = None
     with working(f"Extracting the program of {source}") as say:
         program = extract(machine, task)
         if check:
             say(f"Verifying the program of {source}")
-            if isinstance(task, Given):
-                report = verify_lines(machine, task, program, seed=seed)
+            if given is not None:
+                report = verify_lines(machine, given, program, seed=seed)
             else:
                 report = verify(machine, task, program, seed=seed)
-    if isinstance(task, Given):
-        text = _of_examples(program, task, str(origin), to, report)
+    if given is not None:
+        text = _of_examples(program, given, str(origin), to, report)
     else:
         text = WRITERS[to](program, summary(task), notes(program, task, origin, report))
     if out is None:

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from rich.console import Console
 from rich.table import Table
@@ -238,8 +238,7 @@ class Programs:
     def _count_states(self, member: int) -> int:
         """Return how many states a solved member can be in, before any are merged."""
         if member not in self._states:
-            machine = self._runs[member].load_machine()
-            assert isinstance(machine, NRAM)
+            machine = _machine(self._runs[member])
             try:
                 table = program_table(machine, ())
                 reached = explore(table, machine.config.registers, self._task.step_rule())
@@ -253,13 +252,16 @@ def _make(
     make: Callable[[NRAM, Given, str], SynthesizedProgram], run: Run, task: Given
 ) -> SynthesizedProgram | None:
     """Return a member's program; say if it has none that can be written."""
-    machine = run.load_machine()
-    assert isinstance(machine, NRAM)
     try:
-        return make(machine, task, run.path.name)
+        return make(_machine(run), task, run.path.name)
     except SoftmachineError as error:
         print(f"{run.path.name} has no program: {error}")
         return None
+
+
+def _machine(run: Run) -> NRAM:
+    """Return a member's machine: the search trains NRAMs, and nothing else."""
+    return cast("NRAM", run.load_machine())
 
 
 def _present(directory: Path, task: Given, programs: list[SynthesizedProgram]) -> None:

@@ -1,4 +1,4 @@
-"""Capabilities: protocols for what only some machines can do; nothing asks for a class."""
+"""Capabilities: what only some machines and tasks can do, as protocols, asked for by no class."""
 
 from __future__ import annotations
 
@@ -44,6 +44,18 @@ class Adjustable(Protocol):
 
 
 @runtime_checkable
+class Headed(Protocol):
+    """A machine with read and write heads on the rows of a memory, such as an NTM."""
+
+    config: Any
+    """The configuration: ``read_heads``, ``write_heads`` and ``memory_rows`` are numbers."""
+
+    def head_parameters(self, hidden: Any) -> Any:
+        """Return the parameters of all heads in one step, from the controller's output."""
+        ...
+
+
+@runtime_checkable
 class Wired(Adjustable, Protocol):
     """A machine whose step is a circuit of gates with learned wires, such as an NRAM."""
 
@@ -61,4 +73,16 @@ class Wired(Adjustable, Protocol):
 
     def shown_choice_names(self) -> list[str]:
         """Return the names of the choices that have at least one source, in order."""
+        ...
+
+
+@runtime_checkable
+class KnownByExamples(Protocol):
+    """A task defined by a file of examples alone: other inputs have no known answer."""
+
+    examples: str
+    """The text of the file."""
+
+    def part_examples(self, part: Any) -> Any:
+        """Return the examples of one part: training, validation or test."""
         ...

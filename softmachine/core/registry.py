@@ -27,16 +27,19 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
     among what is installed. A name of the package's own is never another package's.
     """
 
-    def __init__(self, what: str, group: str, table: Mapping[str, str]) -> None:
+    def __init__(
+        self, what: str, group: str, table: Mapping[str, str], package: str | None = None
+    ) -> None:
         """Make a registry.
 
         Arguments:
             what: what an entry is, in a word, for errors.
-            group: the group of entry points, and the package of the table's modules.
+            group: the group of entry points.
             table: for each name of the package's own ``module:attribute``.
+            package: where the table's modules are; by default it is called like the group.
         """
         self.what, self.group = what, group
-        self._table = {name: f"{group}.{place}" for name, place in table.items()}
+        self._table = {name: f"{package or group}.{place}" for name, place in table.items()}
         self._registered: dict[str, Entry] = {}
         self._others: dict[str, list[EntryPoint]] | None = None
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import jax
 import numpy as np
 
+from softmachine.core.capabilities import Wired
 from softmachine.core.errors import SoftmachineError
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.runs import Run
@@ -72,8 +73,8 @@ def mend_members(
     for name, value in {"updates": updates, "tables": tables, "examples": examples}.items():
         if value < 1:
             raise SoftmachineError(f"--{name} must be at least 1, not {value}")
-    guide, test = _batches(runs[0].experiment, examples, seed)
     loaded = [_load(run) for run in runs]
+    guide, test = _batches(runs[0].experiment, examples, seed)
     broken = [
         i
         for i, (machine, _) in enumerate(loaded)
@@ -117,10 +118,8 @@ def _batches(experiment: Experiment, examples: int, seed: int) -> tuple[Batch, B
     searched = min(2 * curriculum.largest, largest)
     sizes = rng.integers(curriculum.smallest, searched + 1, SEARCHED)
     tested = rng.integers(curriculum.smallest, largest + 1, examples)
-    task = experiment.task
-    held_out = task.held_out(larger=True)
-    assert isinstance(task, MemoryTask)
-    assert isinstance(held_out, MemoryTask)
+    task = cast("MemoryTask", experiment.task)
+    held_out = cast("MemoryTask", task.held_out(larger=True))
     guide = draw_batch(task, key, sizes, searched)
     test = draw_batch(held_out, test_key, tested, largest)
     return (
@@ -132,9 +131,9 @@ def _batches(experiment: Experiment, examples: int, seed: int) -> tuple[Batch, B
 def _load(run: Run) -> tuple[NRAM, float]:
     """Return a run's best machine and its error in validation."""
     machine, record = run.load_best()
-    if not isinstance(machine, NRAM):
+    if not isinstance(machine, Wired):
         raise SoftmachineError(f"{run.path} holds a {type(machine).__name__}, not an NRAM")
-    return machine, record[f"validation_{run.experiment.task.error}"]
+    return cast("NRAM", machine), record[f"validation_{run.experiment.task.error}"]
 
 
 def _mend(

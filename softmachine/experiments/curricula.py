@@ -238,12 +238,13 @@ class Rising(Curriculum):
 
 CURRICULA: Registry[type[Curriculum]] = Registry(
     "curriculum",
-    "softmachine.experiments",
+    "softmachine.curricula",
     {
         "uniform": "curricula:Uniform",
         "growing": "curricula:Growing",
         "rising": "curricula:Rising",
     },
+    package="softmachine.experiments",
 )
 """Curricula by the names that files have."""
 

@@ -42,8 +42,18 @@ from softmachine.tasks import Bits, Example, SequenceTask, Stream
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ElmanTestOptions:
+    damping: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ElmanConfig(MachineConfig):
     hidden: int = 8
+    damping: float = 1.0
+
+    @property
+    def test_options(self):
+        return ElmanTestOptions(damping=self.damping)
 
     def build(self, input_size, output_size, *, key):
         a, b, c = jax.random.split(key, 3)
@@ -51,6 +61,7 @@ class ElmanConfig(MachineConfig):
             Linear(glorot(input_size, self.hidden, key=a), jnp.zeros(self.hidden)),
             LoopLinear(glorot(self.hidden, self.hidden, key=b), None),
             Linear(glorot(self.hidden, output_size, key=c), jnp.zeros(output_size)),
+            self,
         )
 
 
@@ -58,6 +69,15 @@ class Elman(Machine):
     from_input: Linear
     recurrent: LoopLinear
     output: Linear
+    config: ElmanConfig = eqx.field(static=True)
+
+    @property
+    def test_options(self):
+        return self.config.test_options
+
+    def with_test_options(self, options):
+        config = dataclasses.replace(self.config, damping=options.damping)
+        return dataclasses.replace(self, config=config)
 
     def init_state(self, inputs=None, *, key=None):
         return jnp.zeros(self.from_input.weight.shape[0])
@@ -66,7 +86,7 @@ class Elman(Machine):
         return self.from_input(inputs)
 
     def advance(self, state, encoded):
-        state = jnp.tanh(encoded + self.recurrent(state))
+        state = self.config.damping * jnp.tanh(encoded + self.recurrent(state))
         return state, state
 
     def decode(self, features):
@@ -148,6 +168,7 @@ from softmachine.cli.main import main
 
 main(["resume", "run"])
 main(["evaluate", "run", "--sizes", "5", "--sequences", "8", "--task", "width=3"])
+main(["evaluate", "run", "--sizes", "5", "--sequences", "8", "--damping", "0", "--json"])
 main(["train", "elman-ecko"])
 """
 
@@ -185,12 +206,15 @@ def test_its_machine_is_trained_resumed_and_scored(site, tmp_path, capsys):
     assert "Interrupted. Continue with: softmachine resume run" in first.stdout
     assert first.returncode == 130
     written = json.loads((tmp_path / "run" / "config.json").read_text())["experiment"]
-    assert written["machine"] == {"kind_of": "elman", "hidden": 5}
+    assert written["machine"] == {"kind_of": "elman", "hidden": 5, "damping": 1.0}
     assert written["task"] == {"kind_of": "late-echo", "width": 3}
 
     second = python(CONTINUED)
     assert "in 128 sequences" in second.stdout, second.stderr
     assert "wrong bits" in second.stdout
+    scores = json.loads(second.stdout.splitlines()[-1])
+    assert scores["options"] == {"damping": 0.0}
+    assert scores["sizes"][0]["bits"] == pytest.approx(15, abs=0.1)  # nothing gets through
     assert second.returncode == 2
     assert "unknown recipe 'elman-ecko': " in second.stderr
     assert "did you mean elman-echo" in second.stderr

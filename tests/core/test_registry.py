@@ -7,6 +7,8 @@ import pytest
 
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.registry import Registry
+from softmachine.experiments.serialization import NAMED
+from softmachine.recipes import RECIPES
 
 GROUP = "softmachine_pieces"
 
@@ -81,3 +83,9 @@ def test_names_of_the_package_itself_are_nobody_elses(install):
         registry.find("own")
     with pytest.raises(SoftmachineError, match=r"cannot be the piece 'own': .*house:Own has"):
         registry.register("own")(type("Other", (), {}))
+
+
+def test_what_a_package_declares_is_of_one_kind():
+    """Or its curriculum would be an objective, too."""
+    groups = [registry.group for registry in (RECIPES, *(named for _, named in NAMED))]
+    assert len(set(groups)) == len(groups) == 5
