@@ -1,4 +1,4 @@
-"""Capabilities: what only some machines and tasks can do, as protocols, asked for by no class."""
+"""Capabilities: protocols for what only some machines and tasks can do; none asks for a class."""
 
 from __future__ import annotations
 

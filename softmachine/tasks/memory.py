@@ -305,7 +305,7 @@ class MemoryTask(Task):
     def sample(
         self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
     ) -> Example:
-        """Draw an example of a size in a memory for ``max_size``; works under `jax.jit`.
+        """Draw an example of a size in a memory for ``max_size``; jittable.
 
         Returns inputs and targets, int32, shape (M,); the mask, float32, shape (M,); and
         ``steps(size)``, int32. Raises ValueError if `check_size` does.

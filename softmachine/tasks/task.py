@@ -87,7 +87,7 @@ class Task(abc.ABC):
     def sample(
         self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
     ) -> Example:
-        """Draw an example of a size, padded to ``max_size``; pure JAX, works under `jax.jit`.
+        """Draw an example of a size, padded to ``max_size``; pure JAX, jittable.
 
         Arguments:
             key: the random key that determines the example.
