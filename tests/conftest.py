@@ -1,6 +1,7 @@
 """Shared set-up: two CPU devices, every annotated shape checked; small trainings."""
 
 import dataclasses
+import functools
 import gc
 import os
 import subprocess
@@ -63,6 +64,31 @@ def _room_for_programs():
     from softmachine.core import compiling
 
     compiling.make_room()
+
+
+@pytest.fixture(scope="session")
+def updates_of():
+    """`build_train_chunk`, which compiles the updates of one experiment once for all tests."""
+    from softmachine.training.update import build_train_chunk
+
+    kept = functools.lru_cache(maxsize=12)(
+        lambda experiment, layout: build_train_chunk(experiment, layout)
+    )
+
+    def build(experiment, layout):
+        return kept(experiment, layout._replace(devices=tuple(layout.devices)))
+
+    return build
+
+
+@pytest.fixture(autouse=True)
+def _trainings_share_programs(request, monkeypatch, updates_of):
+    """A run that is interrupted, resumed or repeated compiles no updates again.
+
+    Not where what is compiled is the subject.
+    """
+    if request.node.get_closest_marker("own_programs") is None:
+        monkeypatch.setattr("softmachine.training.members.build_train_chunk", updates_of)
 
 
 def _wired(config, wires):
