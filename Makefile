@@ -20,7 +20,15 @@ LEDGER := $(foreach task,copy recall, \
     $(foreach task,$(HARD),nram-$(task):nram-$(task):8:--training.enough=1) \
     nram-noise:nram-noise:64 nram-no-noise:nram-noise:64:--training.gradient-noise=0
 
-.PHONY: demo test lint format viewer capture benchmark results clean
+# Tests find again what they compiled at an earlier time; what is a month old goes.
+COMPILED := $(CURDIR)/.venv/compiled
+PYTEST := JAX_COMPILATION_CACHE_DIR=$(COMPILED) $(BIN)/python -m pytest -n auto --dist worksteal
+# Tests that train nothing, start no process and need no browser.
+QUICK := tests/test_architecture.py tests/core tests/tasks \
+    $(addprefix tests/machines/test_,addressing.py controllers.py gates.py recurrent.py) \
+    $(addprefix tests/experiments/test_,curricula.py experiment.py objectives.py optimizers.py settings.py)
+
+.PHONY: demo quick test lint format viewer capture benchmark results clean
 
 demo: .venv/installed
 	rm -rf $(DEMO)
@@ -40,8 +48,13 @@ demo: .venv/installed
 	@echo "  $(BIN)/softmachine train ntm-recall --members 5"
 	@echo "  $(BIN)/softmachine train ntm-copy --help"
 
+# The first thing to run after a change.
+quick: .venv/installed-dev
+	$(PYTEST) $(QUICK) --deselect tests/core/test_compilation_cache.py --deselect tests/core/test_compiling.py
+
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -n auto
+	@mkdir -p $(COMPILED) && find $(COMPILED) -type f -mtime +30 -delete
+	$(PYTEST)
 
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check .

@@ -1,6 +1,8 @@
 """Shared set-up: two CPU devices, every annotated shape checked; small trainings."""
 
 import dataclasses
+import functools
+import gc
 import os
 import subprocess
 import sys
@@ -11,8 +13,12 @@ os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")
 # The tests compile much and compute little.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 if "XLA_FLAGS" not in os.environ:
-    # Halves the time to compile. XLA aborts on a flag that it does not know: ask it first.
-    _flags = {"XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false"}
+    # A third of the time to compile. Parts of a small program compiled side by side each cost
+    # more than they save. XLA aborts on a flag that it does not know: ask it first.
+    _flags = {
+        "XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false"
+        " --xla_cpu_parallel_codegen_split_count=1"
+    }
     _asked = subprocess.run(
         [sys.executable, "-c", "import jax; jax.devices()"],
         env=os.environ | _flags,
@@ -21,10 +27,14 @@ if "XLA_FLAGS" not in os.environ:
     )
     os.environ |= _flags if _asked.returncode == 0 else {"XLA_FLAGS": ""}
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-    # One cache for all workers and for the processes that tests start.
+    # One cache for all workers and for the processes that tests start; `make test` has one that
+    # stays. A program's key there holds all that it depends on.
     _cache = tempfile.TemporaryDirectory(prefix="softmachine-tests-")
     os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache.name
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "0")
+# Tracing makes many objects, few of them in circles.
+gc.set_threshold(20_000, 20, 20)
 
 import pytest
 from jaxtyping import install_import_hook
@@ -54,6 +64,31 @@ def _room_for_programs():
     from softmachine.core import compiling
 
     compiling.make_room()
+
+
+@pytest.fixture(scope="session")
+def updates_of():
+    """`build_train_chunk`, which compiles the updates of one experiment once for all tests."""
+    from softmachine.training.update import build_train_chunk
+
+    kept = functools.lru_cache(maxsize=12)(
+        lambda experiment, layout: build_train_chunk(experiment, layout)
+    )
+
+    def build(experiment, layout):
+        return kept(experiment, layout._replace(devices=tuple(layout.devices)))
+
+    return build
+
+
+@pytest.fixture(autouse=True)
+def _trainings_share_programs(request, monkeypatch, updates_of):
+    """A run that is interrupted, resumed or repeated compiles no updates again.
+
+    Not where what is compiled is the subject.
+    """
+    if request.node.get_closest_marker("own_programs") is None:
+        monkeypatch.setattr("softmachine.training.members.build_train_chunk", updates_of)
 
 
 def _wired(config, wires):

@@ -18,10 +18,14 @@ from softmachine.core.choices import (
     check_fields,
     check_value,
 )
+from softmachine.experiments.curricula import CURRICULA
 from softmachine.experiments.experiment import Experiment
+from softmachine.experiments.objectives import OBJECTIVES
 from softmachine.experiments.settings import Restart
+from softmachine.machines.registry import MACHINES
 from softmachine.tasks.memories.given import Given
 from softmachine.tasks.memories.trees import WalkBST
+from softmachine.tasks.registry import TASKS
 from softmachine.tasks.sequences.repeat_copy import RepeatCopy
 from softmachine.wiring.search import WireSearch
 
@@ -45,7 +49,14 @@ def parts(hint) -> set[type]:
     return set().union(*map(parts, typing.get_args(hint)))
 
 
-CONFIGS = sorted(parts(Experiment) - {Experiment}, key=lambda kind: kind.__name__)
+NAMED = [
+    kind for registry in (TASKS, MACHINES, CURRICULA, OBJECTIVES) for kind in registry.values()
+]
+"""What an experiment names instead of being made of it."""
+CONFIGS = sorted(
+    set().union(*map(parts, [Experiment, *NAMED])) - {Experiment},
+    key=lambda kind: kind.__name__,
+)
 
 
 def numeric_fields():

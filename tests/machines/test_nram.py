@@ -207,7 +207,9 @@ MACHINES = {
         gates=("WRITE", "ADD", "ONE", "MAX", "READ", "LESS-THAN", "WRITE", "DEC"),
         write_returns="value",
     ),
-    "gru, all gates twice": config("gru", registers=5, gates=PAPER_GATES * 2),
+    "gru, all gates, and some of each kind again": config(
+        "gru", registers=5, gates=(*PAPER_GATES, "READ", "LESS-THAN", "INC", "WRITE")
+    ),
     "mlp, a write at the end and zero for it": config(
         registers=1, gates=("READ", "WRITE", "READ", "SUB", "WRITE")
     ),

@@ -20,9 +20,12 @@ def draw():
     """Return ``(task, sizes, max_size, seed) -> examples``, of different sizes at once."""
 
     def draw(task, sizes, max_size, seed=0):
-        keys = jax.random.split(jax.random.key(seed), len(sizes))
-        examples = sampler(task, max_size)(keys, jnp.asarray(sizes))
-        columns = [np.asarray(column) for column in examples]
+        # Few numbers of examples are compiled: the last size is drawn some times too often.
+        count = max(32, 1 << (len(sizes) - 1).bit_length())
+        padded = [*sizes, *[sizes[-1]] * (count - len(sizes))]
+        keys = jax.random.split(jax.random.key(seed), count)
+        examples = sampler(task, max_size)(keys, jnp.asarray(padded))
+        columns = [np.asarray(column)[: len(sizes)] for column in examples]
         return [Example(*row) for row in zip(*columns, strict=True)]
 
     return draw

@@ -12,20 +12,32 @@ from softmachine.running.devices import Layout
 from softmachine.training.update import build_train_chunk
 
 
-def updates(experiment, count, devices=1, state=None):
+@pytest.fixture
+def updates(updates_of):
     """Return the state after so many updates of one member, and the sums of its metrics."""
-    layout = Layout(jax.devices()[:devices], members=1, together=1)
-    states = jax.tree.map(lambda x: x[None], state or first_state(experiment))
-    results = build_train_chunk(experiment, layout)(states, jnp.array([count]))
-    return jax.tree.map(lambda x: x[0], results)
+
+    def run(experiment, count, devices=1, state=None):
+        layout = Layout(jax.devices()[:devices], members=1, together=1)
+        states = anew(jax.tree.map(lambda x: x[None], state or first_state(experiment)))
+        results = updates_of(experiment, layout)(states, jnp.array([count]))
+        return jax.tree.map(lambda x: x[0], results)
+
+    return run
 
 
-def test_the_number_of_devices_changes_nothing_but_rounding(experiment, assert_close):
+def anew(states):
+    """Return a copy that lies where first states lie: no other program is compiled for it."""
+    return jax.tree.map(lambda x: jnp.asarray(np.array(x)), states)
+
+
+def test_the_number_of_devices_changes_nothing_but_rounding(updates, experiment, assert_close):
     one, two = (updates(experiment, 5, devices)[0] for devices in (1, 2))
     assert_close(one, two)
 
 
-def test_updates_take_the_given_memories_in_turn(experiment, with_training, assert_close):
+def test_updates_take_the_given_memories_in_turn(
+    updates, experiment, with_training, assert_close
+):
     def difference(a, b):
         return max(
             float(abs(x - y).max()) for x, y in zip(*map(jax.tree.leaves, (a, b)), strict=True)
@@ -47,7 +59,9 @@ def test_updates_need_memory_for_the_largest_size(experiment, with_training):
 
 
 @pytest.mark.parametrize(("perfect", "share"), [(0, 1.0), (2, 0.5), (3, 0.1464), (4, 0.0)])
-def test_the_rate_falls_with_each_perfect_validation(experiment, with_training, perfect, share):
+def test_the_rate_falls_with_each_perfect_validation(
+    updates, experiment, with_training, perfect, share
+):
     """Along a half cosine, (1 + cos(pi t)) / 2, to zero at the fourth."""
     settling = with_training(experiment, settle=4)
     state = first_state(experiment, step=100)
@@ -61,7 +75,7 @@ def test_the_rate_falls_with_each_perfect_validation(experiment, with_training, 
         np.testing.assert_allclose(less - before, share * (full - before), rtol=0.02, atol=2e-6)
 
 
-def test_batch_must_divide_over_the_devices(experiment, with_training):
+def test_batch_must_divide_over_the_devices(updates, experiment, with_training):
     with pytest.raises(ValueError, match="batch 3 cannot be divided over 2 devices"):
         updates(with_training(experiment, batch=3), 1, devices=2)
 
@@ -106,7 +120,7 @@ def test_lockstep_and_in_turn_agree(four_seeds, stack, assert_same, assert_close
 
     # Members that have stopped stay as they are, bit for bit, while others go on.
     stopped = jax.tree.map(np.array, jax.tree.map(lambda x: x[2], states))
-    later, _ = chunks[layout](states, jnp.array([3, 0, 0, 2]))
+    later, _ = chunks[layout](anew(states), jnp.array([3, 0, 0, 2]))
     assert later.step.tolist() == [3, 0, 2, 2]
     assert_same(jax.tree.map(lambda x: x[2], later), stopped)
 
@@ -116,8 +130,7 @@ def test_members_that_are_ahead_do_not_matter(four_seeds, stack, assert_close, l
     """They lend the others neither their step nor their turn of the memories."""
     chunks, first = four_seeds
     ahead, _ = chunks["in turn"](stack(first), jnp.array([1, 0, 1, 0]))
-    ahead = jax.tree.map(np.array, ahead)
     caught_up = jnp.array([1, 1, 1, 1])
-    states, _ = chunks[layout](jax.tree.map(jnp.asarray, ahead), caught_up)
-    expected, _ = chunks["in turn"](jax.tree.map(jnp.asarray, ahead), caught_up)
+    states, _ = chunks[layout](anew(ahead), caught_up)
+    expected, _ = chunks["in turn"](anew(ahead), caught_up)
     assert_close(states, expected)
