@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from softmachine.cli.main import main
+from softmachine.experiments.serialization import SCHEMA
 from softmachine.recipes import RECIPES
 from softmachine.zoo import names
 
@@ -69,7 +70,7 @@ def refused(capsys, *arguments) -> str:
 
 
 def test_a_run_holds_what_the_guide_says(run):
-    assert json.loads((run / "config.json").read_text())["schema"] == 4
+    assert json.loads((run / "config.json").read_text())["schema"] == SCHEMA
     assert json.loads((run / "environment.json").read_text())["platform"] == "cpu"
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [line["sequences"] for line in lines] == list(range(20, 180, 20))

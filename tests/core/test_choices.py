@@ -174,7 +174,9 @@ OPTIONS = list(command_options())
 
 @pytest.mark.parametrize(("command", "option", "bounds", "whole"), OPTIONS)
 def test_no_option_takes_a_number_that_is_none(command, option, bounds, whole, capsys):
-    arguments = {"trace": ["run", "--out", "x"]}
+    # Whose options are the machine's, too, opens the machine first.
+    trained = "zoo:ntm-copy"
+    arguments = {"trace": [trained, "--out", "x"], "evaluate": [trained], "plot": [trained]}
     flag = f"--{option.replace('_', '-')}"
     for bad in bad_numbers(bounds, whole):
         if isinstance(bad, (int, float)) and not isinstance(bad, bool):
