@@ -1,4 +1,4 @@
-"""Capabilities: protocols for what only some machines and tasks can do; never a class."""
+"""Capabilities: protocols for what only some machines or tasks can do, instead of classes."""
 
 from __future__ import annotations
 
