@@ -19,7 +19,12 @@ from softmachine.core.errors import SoftmachineError
 from softmachine.machines.machine import Machine
 from softmachine.recipes.registry import RECIPES
 from softmachine.running.devices import use_all_cores
-from softmachine.running.generalization import SizeScore, evaluate, with_test_options
+from softmachine.running.generalization import (
+    SizeScore,
+    evaluate,
+    with_room_for,
+    with_test_options,
+)
 from softmachine.running.room import check_running
 from softmachine.running.statistics import Quantiles, quantiles
 from softmachine.tasks.task import Task
@@ -206,8 +211,7 @@ def _figures_of_one(
         raise SoftmachineError(f"size must be at least {task.smallest}, not {size}")
     check_running(machine, task, size)
     scores = curve(trained, options, seed)
-    if machine.memory_rows is not None and task.items(size) > machine.memory_rows:
-        machine = with_test_options(machine, memory_rows=task.items(size))
+    machine = with_room_for(machine, task, size)
     drawn = {
         "generalization": figures.generalization_curve(
             scores,

@@ -15,7 +15,7 @@ from softmachine.cli.waiting import working
 from softmachine.core.errors import SoftmachineError, TraceError
 from softmachine.core.files import parse_json, replacing
 from softmachine.running.devices import use_all_cores
-from softmachine.running.generalization import with_test_options
+from softmachine.running.generalization import with_room_for
 from softmachine.traces.examples import check_size
 from softmachine.traces.file import load_trace
 from softmachine.traces.making import trace
@@ -44,9 +44,8 @@ def write_trace(
         size = trained.experiment.training.curriculum.largest
     if size is not None:
         check_size(task, size)  # before a memory grows to hold it
-    rows = machine.memory_rows
-    if options.memory_rows is None and size is not None and rows is not None:
-        machine = with_test_options(machine, memory_rows=max(rows, task.items(size)))
+    if options.memory_rows is None and size is not None:
+        machine = with_room_for(machine, task, size)
     with working(f"Running {source}"):
         made = trace(
             machine,

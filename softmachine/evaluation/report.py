@@ -31,7 +31,7 @@ from softmachine.programs.extract import extract
 from softmachine.programs.notes import Provenance, summary
 from softmachine.programs.notes import notes as program_notes
 from softmachine.programs.python_code import python_code
-from softmachine.running.generalization import SizeScore, with_test_options
+from softmachine.running.generalization import SizeScore, with_room_for
 from softmachine.running.scoring import score_batch
 from softmachine.tasks.task import Task
 from softmachine.traces.file import Trace
@@ -185,7 +185,7 @@ def example_traces(
     label = task.error.replace("_", " ")
     for size, rank, number, errors in chosen:
         made = trace(
-            _with_room(subject.machine, task, size),
+            with_room_for(subject.machine, task, size),
             task,
             size,
             seed + number,
@@ -220,7 +220,7 @@ def _failing(
 
 def _errors(machine: Machine, task: Task, size: int, seed: int) -> np.ndarray:
     """Return the errors of the examples that traces of this size would be of, by seed."""
-    machine = _with_room(machine, task, size)
+    machine = with_room_for(machine, task, size)
     keys = jnp.stack(
         [jax.random.fold_in(jax.random.key(seed + i), size) for i in range(EXAMPLES)]
     )
@@ -231,13 +231,6 @@ def _errors(machine: Machine, task: Task, size: int, seed: int) -> np.ndarray:
 @partial(compiling.filter_jit, tuned=False)
 def _score(machine, task, keys, sizes, max_size):
     return score_batch(machine, task, keys, sizes, max_size).metrics
-
-
-def _with_room(machine: Machine, task: Task, size: int) -> Machine:
-    rows = machine.memory_rows
-    if rows is None or task.items(size) <= rows:
-        return machine
-    return with_test_options(machine, memory_rows=task.items(size))
 
 
 def _summary(subject: Subject, scores: Sequence[SizeScore]) -> str:

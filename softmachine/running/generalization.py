@@ -140,6 +140,17 @@ def with_test_options(
     return machine
 
 
+def with_room_for(machine: M, task: Task, size: int) -> M:
+    """Return the machine with enough memory rows for an example of a size.
+
+    Raises SoftmachineError if they are too few and cannot be changed.
+    """
+    rows, needed = machine.memory_rows, task.items(size)
+    if rows is None or needed <= rows:
+        return machine
+    return with_test_options(machine, memory_rows=needed)
+
+
 def check_test_options(machine: str, options: Any, names: Iterable[str]) -> None:
     """Raise SoftmachineError, naming those there are, for names of no field of the options."""
     known = [] if options is None else [field.name for field in dataclasses.fields(options)]

@@ -10,6 +10,7 @@ from typing import Any
 from softmachine.core.errors import SoftmachineError
 from softmachine.experiments.experiment import Experiment
 from softmachine.machines.machine import Machine
+from softmachine.running.generalization import with_room_for
 from softmachine.tasks.task import Task
 from softmachine.traces.making import trace
 
@@ -92,7 +93,7 @@ class Served:
             raise SoftmachineError(
                 f"size must be from {self.task.smallest} to {self.largest}, not {size}"
             )
-        machine = self._with_room(self.machine(checkpoint), size)
+        machine = with_room_for(self.machine(checkpoint), self.task, size)
         return trace(machine, self.task, size, seed, wanted=wanted, **self._origin).to_bytes()
 
     def own(
@@ -110,7 +111,7 @@ class Served:
             size = self.experiment.training.curriculum.largest
             while size < self.largest and self.task.steps(size) < len(inputs):
                 size += 1
-            machine = self._with_room(machine, size)
+            machine = with_room_for(machine, self.task, size)
         return trace(
             machine,
             self.task,
@@ -126,14 +127,7 @@ class Served:
 
     def _fits(self, machine: Machine, size: int) -> bool:
         try:
-            self._with_room(machine, size)
-        except ValueError:
+            with_room_for(machine, self.task, size)
+        except SoftmachineError:
             return False
         return True
-
-    def _with_room(self, machine: Machine, size: int) -> Machine:
-        """Return the machine with a memory that an example of a size fits into."""
-        rows, needed = machine.memory_rows, self.task.items(size)
-        if rows is None or needed <= rows:
-            return machine
-        return machine.with_memory_rows(needed)
