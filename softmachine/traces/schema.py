@@ -15,6 +15,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 
 from softmachine.core.errors import TraceError
 from softmachine.core.fields import Field, Kind
+from softmachine.core.strict_json import explain, strict_converter
 
 VERSION = "1"
 """Version of the file format, which docs/traces.md describes."""
@@ -135,7 +136,7 @@ def header_from_json(text: str) -> Header:
     try:
         header = _converter().structure(value, Header)
     except Exception as error:
-        reasons = cattrs.transform_error(error, path="trace", format_exception=_explain)
+        reasons = cattrs.transform_error(error, path="trace", format_exception=explain)
         raise TraceError(f"its description is not that of a trace: {reasons[0]}") from error
     _check(header)
     return header
@@ -219,24 +220,8 @@ def finite(scores: Mapping[str, Any]) -> dict[str, float | None]:
     return {name: x if math.isfinite(x) else None for name, x in numbers.items()}
 
 
-def _explain(error: BaseException, expected: Any) -> str:
-    if isinstance(error, ValueError):
-        return str(error)
-    return cattrs.v.format_exception(error, expected)
-
-
-def _exact(value: Any, kind: type) -> Any:
-    """Return a value of the type; ValueError rather than 3 for 3.7, "3" or True."""
-    accepted = (int, float) if kind is float else kind
-    if isinstance(value, bool) or not isinstance(value, accepted):
-        raise ValueError(f"expected {kind.__name__}, not {type(value).__name__}")
-    return kind(value)
-
-
 def _converter() -> cattrs.Converter:
-    converter = cattrs.Converter(forbid_extra_keys=True)
-    for kind in (int, float, str):
-        converter.register_structure_hook(kind, _exact)
+    converter = strict_converter()
     # Labels are given once for each axis of a trace, not field by field.
     hidden = override(omit=True)
     converter.register_unstructure_hook(
