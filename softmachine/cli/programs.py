@@ -22,7 +22,7 @@ from softmachine.programs.json_code import json_code
 from softmachine.programs.notes import Provenance, notes, summary, verified
 from softmachine.programs.program import Program
 from softmachine.programs.python_code import python_code
-from softmachine.programs.verify import Report, verify
+from softmachine.programs.verify import Verification, verify
 from softmachine.synthesis.held_out import SUMMARY, describe
 from softmachine.synthesis.verify_lines import verify_lines
 from softmachine.tasks.memories.given import Given
@@ -88,7 +88,7 @@ def _show(text: str, language: str) -> None:
 
 
 def _of_examples(
-    program: Program, task: Given, origin: str, to: str, report: Report | None
+    program: Program, task: Given, origin: str, to: str, report: Verification | None
 ) -> str:
     """Return the text of a program that learned from examples."""
     told = describe(program, task, origin, to=to)

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from softmachine.cli.sources import open_runs
 from softmachine.cli.waiting import working
-from softmachine.evaluation.mending import Outcome, mend_members, rates
+from softmachine.evaluation.repair_rates import Outcome, rates, repair_members
 from softmachine.running.devices import use_all_cores
 
 COLUMNS = {
@@ -27,7 +27,7 @@ def repair_source(source: str, updates: int, tables: int, examples: int, seed: i
     use_all_cores()
     with working(f"Mending {source}"):
         runs = open_runs(source)
-        outcomes = mend_members(
+        outcomes = repair_members(
             runs, updates=updates, tables=tables, examples=examples, seed=seed
         )
     broken = {

@@ -1,1 +1,1 @@
-"""How good a machine is."""
+"""How good a machine is: figures, reports, tests of the papers, the ledger of results."""

@@ -1,4 +1,4 @@
-"""How runs ended, and what became of them after they were solved; also in words."""
+"""What happened to runs after they were solved: whether later training spoilt them."""
 
 from __future__ import annotations
 
@@ -12,25 +12,27 @@ from softmachine.experiments.progress import Progress
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Aftermath:
-    """The validations after the one that solved a run, and its end."""
+    """The validations of a run after the one that solved it."""
 
     mistaken: int
-    """How many of them found more mistakes than are allowed."""
+    """How many of them exceeded the error that the criterion allows."""
     worst: float
-    """The most that one of them found, per sequence; 0 if there were none."""
+    """The largest of these errors, per sequence; 0 if there was none."""
     end: float
-    """The error, in validation, of the parameters at the end of training."""
+    """The validation error of the parameters at the end of training."""
 
 
 def aftermath(
     experiment: Experiment, progress: Progress, metrics: Sequence[Mapping[str, Any]]
 ) -> Aftermath | None:
-    """Return how a run ended, and what became of it if it was solved; None without metrics.
+    """Return what happened to a run after it was solved; None if it has no metrics.
+
+    A run that was never solved has no mistaken validations, only an end.
 
     Arguments:
         experiment: what was trained.
-        progress: how its training ended.
-        metrics: the lines of the run's metrics.
+        progress: how far its training came.
+        metrics: the lines of the run's metrics, one for each validation.
     """
     if not metrics:
         return None
@@ -47,13 +49,15 @@ def aftermath(
 def describe_aftermath(
     experiment: Experiment, progress: Progress, metrics: Sequence[Mapping[str, Any]]
 ) -> str | None:
-    """Say what is to be known of a run after it was solved.
+    """Describe in words whether later training spoilt a run that was solved.
+
+    Arguments are those of `aftermath`.
 
     Returns:
         That the last parameters are worse than those kept, as in "the last parameters are
         worse (28 wrong bits after 40,000 sequences); kept: those of 18,000 sequences, 0 wrong
         bits"; or that training went back, as in "2 later validations found mistakes (at worst
-        28 wrong bits); training went back to what was right". None if there is neither.
+        28 wrong bits); training went back to what was right". None if neither happened.
     """
     found = aftermath(experiment, progress, metrics)
     if found is None or not found.mistaken:

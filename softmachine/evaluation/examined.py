@@ -1,4 +1,4 @@
-"""Runs of NRAMs put through the exam of their task, each once."""
+"""The exam of a trained run: hard cases of its task, with the verdict cached in the run."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from softmachine.experiments.runs import Run
 from softmachine.running.judging import Verdict, judge
 from softmachine.tasks.memories.exams import draw_exam
 
-RESULT = "exam"
-"""Name of the result under which a run keeps its verdict."""
-LARGEST = 50
-"""The largest size, unless the run's own criterion says otherwise."""
+EXAM_RESULT = "exam"
+"""Name of the result in which a run keeps its verdict."""
+LARGEST_EXAM_SIZE = 50
+"""The largest size of an exam, unless the run's own criterion names another."""
 
 
 def largest_size(run: Run) -> int:
-    """Return the largest size of a run's exam."""
+    """Return the largest size in the exam of a run."""
     solved = run.experiment.training.solved
-    return LARGEST if solved is None or solved.test is None else solved.test.largest
+    return LARGEST_EXAM_SIZE if solved is None or solved.test is None else solved.test.largest
 
 
 def examine(run: Run) -> Verdict:
-    """Return how the best machine of an NRAM's run does in the exam of its task.
+    """Return the verdict on a run's best machine, soft and hard, in the exam of its task.
 
-    The verdict stays among the run's results until its checkpoint or the exam changes, so that
-    a run that counted as solved by an older test is judged anew.
+    The verdict is cached among the run's results until the checkpoint or the exam changes. So a
+    run that counted as solved by an older exam is judged anew.
 
-    Raises SoftmachineError if the run has no such machine.
+    Raises:
+        SoftmachineError: the task has no exam, or the machine no hard form.
     """
     task, largest = run.experiment.task.held_out(larger=True), largest_size(run)
     if not task.examined:
@@ -39,7 +40,7 @@ def examine(run: Run) -> Verdict:
     digest = hashlib.sha256(b"".join(array.tobytes() for array in batch)).hexdigest()
     checkpoint = read_record(run.path / "checkpoints" / "best.safetensors", run.tie).value
     fingerprint = {"checkpoint": checkpoint, "exam": digest}
-    known = run.load_result(RESULT)
+    known = run.load_result(EXAM_RESULT)
     if isinstance(known, dict) and known.get("fingerprint") == fingerprint:
         return Verdict(**known["verdict"])
     machine = run.load_machine()
@@ -48,6 +49,6 @@ def examine(run: Run) -> Verdict:
             f"{run.path} holds a {type(machine).__name__}, which has no hard form to examine"
         )
     verdict = judge(machine, task, batch, largest)
-    with contextlib.suppress(SoftmachineError):  # a read-only run can be judged, too
-        run.save_result(RESULT, {"fingerprint": fingerprint, "verdict": verdict._asdict()})
+    with contextlib.suppress(SoftmachineError):  # a read-only run can be judged as well
+        run.save_result(EXAM_RESULT, {"fingerprint": fingerprint, "verdict": verdict._asdict()})
     return verdict

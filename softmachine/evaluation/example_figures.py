@@ -1,4 +1,4 @@
-"""Figures of one example, step by step."""
+"""Figures of a machine on one example: inputs, outputs and memory over time."""
 
 from __future__ import annotations
 
@@ -24,29 +24,41 @@ from softmachine.traces.recording import Recording, record
 
 
 class Image(NamedTuple):
-    """Values over time, shape (rows, steps), and the names of some rows."""
+    """A panel that shows values over time as colours."""
 
     name: str
     values: np.ndarray
+    """Shape (rows, steps)."""
     colours: str
+    """Name of a Matplotlib colour map."""
     ticks: dict[int, str]
+    """Labels of some of the rows, by index."""
     scale: str = ""
-    """What the colours mean, where that is to be shown."""
+    """Label of a colour bar; empty: there is none."""
 
 
 def draw_example_figure(machine: Machine, task: Task, size: int, seed: int) -> Figure | None:
-    """Draw one example in the way that suits it; None if there is none."""
+    """Draw a machine on one example, in the form that suits the task; None if there is none.
+
+    Arguments are those of `example_figure`.
+    """
     if task.inputs.per_step:
         return example_figure(machine, task, size, seed)
     return memory_figure(machine, task, size, seed) if isinstance(machine, Wired) else None
 
 
 def example_figure(machine: Machine, task: Task, size: int, seed: int) -> Figure:
-    """Draw one example over time: inputs, targets, outputs and, if it has heads, its memory.
+    """Draw inputs, targets, outputs and, if the machine has heads, weightings and memory.
 
-    Laid out like figures 4 and 6 of Graves et al. 2014: time runs to the right; weightings
-    have one line per memory row, cut to the rows that were used. Lines mark the steps at
-    which a channel other than the bits, such as the delimiter, says something.
+    Laid out like Figures 4 and 6 of Graves et al. 2014: time runs to the right, and weightings
+    have one line per memory row, cut to the rows in use. Vertical lines mark the steps at which
+    a control channel, such as the delimiter, is not 0.
+
+    Arguments:
+        machine: the machine.
+        task: draws the example; has an input per step.
+        size: of the example.
+        seed: of the example and of the machine's first state.
     """
     example, machine_key = draw_example(task, size, seed)
     recording = record(machine, example, key=machine_key)
@@ -87,7 +99,7 @@ def example_figure(machine: Machine, task: Task, size: int, seed: int) -> Figure
 
 
 def _over_time(task: Task, recording: Recording, example: Example) -> list[Any]:
-    """Return inputs, targets and outputs as shades, each of shape (steps, channels)."""
+    """Return inputs, targets and outputs as grey levels, each of shape (steps, channels)."""
     labels = task.layout(np.asarray(example.inputs))
     said = task.output.output_fields(recording.outputs, example, labels.outputs)
     targets = next(array for field, array in said if field.name == "targets")
@@ -95,14 +107,14 @@ def _over_time(task: Task, recording: Recording, example: Example) -> list[Any]:
 
 
 def _channels(labels: Sequence[str]) -> dict[int, str]:
-    """Return names for the first and the last of the bits, and for all other channels."""
+    """Return labels for the first and last bit, and for all other channels, by index."""
     bits = [i for i, label in enumerate(labels) if label.startswith("bit ")]
     ends = {*bits[:1], *bits[-1:]}
     return {i: label for i, label in enumerate(labels) if i in ends or i not in bits}
 
 
 def _mark(axes: Sequence[Axes], inputs: np.ndarray, labels: Sequence[str]) -> None:
-    """Mark the steps at which delimiters stand, which a channel of their own shows."""
+    """Mark the steps at which a control channel is not 0, if they are few."""
     for label, values in zip(labels, inputs, strict=True):
         steps = np.flatnonzero(values).tolist()
         if label.startswith("bit ") or len(steps) > inputs.shape[1] // 4:
@@ -118,6 +130,7 @@ def _mark(axes: Sequence[Axes], inputs: np.ndarray, labels: Sequence[str]) -> No
 
 
 def _memory_images(recording: Recording, heads: Sequence[str]) -> list[Image]:
+    """Return panels of each head's weighting and of the norms of memory rows."""
     weightings = np.asarray(recording.fields["weightings"])
     rows = _used_rows(weightings.max(axis=(0, 1)))
     shown = np.linspace(0, len(rows) - 1, min(len(rows), 5)).round().astype(int).tolist()
@@ -137,11 +150,12 @@ def _memory_images(recording: Recording, heads: Sequence[str]) -> list[Image]:
 
 
 def _used_rows(most: np.ndarray) -> np.ndarray:
-    """Return the rows of a memory without the longest stretch of rows without weight.
+    """Return the memory rows to show: all but the longest run of unused ones.
 
-    ``most``, shape (rows,), is the largest weight of each. A memory is a ring: what is left
-    begins after that stretch, so that 127 stands next to 0. Where the stretch is short, all
-    rows are returned in their order.
+    The memory is a ring, so that the rows returned begin after that run, and 127 may stand
+    next to 0. If the run is short, all rows are returned in their order.
+
+    ``most``, shape (rows,): the largest weight that each row ever had.
     """
     count = len(most)
     used = np.flatnonzero(most > 0.05)
@@ -156,7 +170,8 @@ def _used_rows(most: np.ndarray) -> np.ndarray:
 
 
 Panel = tuple[str, np.ndarray, np.ndarray | None, list[str]]
-"""A title, shades and perhaps numbers of shape (rows, steps), and the rows' names."""
+"""A panel of `memory_figure`: its name, shades (rows, steps), numbers of that shape to write
+into it or None, and the rows' labels."""
 
 
 SHADES = {
@@ -165,13 +180,15 @@ SHADES = {
     "choices": "how likely the likeliest source of each is",
     "stopping": "how likely it is that the machine stops after this step",
 }
+"""What the shades of each panel of `memory_figure` mean."""
 
 
 def memory_figure(machine: Wired, task: Task, size: int, seed: int) -> Figure:
     """Draw an NRAM on one example over time: memory, registers, choices, stopping.
 
-    Memory and registers show each distribution's most likely value as a number, its
-    probability as the shade. Choices show how likely the most likely source is.
+    Memory and registers show the most likely value of each distribution as a number and its
+    probability as a shade; choices show the probability of the most likely source. Arguments
+    are those of `example_figure`.
     """
     example, _ = draw_example(task, size, seed)
     recording = record(cast("Machine", machine), example)
@@ -227,7 +244,7 @@ def memory_figure(machine: Wired, task: Task, size: int, seed: int) -> Figure:
 
 
 def _title(task: Task, size: int, error: float) -> str:
-    """Return the size of an example, and its error with the largest that it could be."""
+    """Return a title: the example's size, its error, and the largest possible error."""
     name, worst = task.error.replace("_", " "), task.worst_errors([size])
     if worst is None:
         return f"size {size}: {error:.3g} {name}"

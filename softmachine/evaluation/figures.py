@@ -1,4 +1,4 @@
-"""Figures: learning and generalisation curves, of one machine or of many."""
+"""Figures: curves of learning and of generalisation, for one machine or a population."""
 
 from __future__ import annotations
 
@@ -29,30 +29,30 @@ BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#666666"
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, whole or not at all, and free it."""
+    """Write a figure as PNG, whole or not at all, and close it."""
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=120, format="png")
     plt.close(figure)
 
 
 class Scale(NamedTuple):
-    """The axis of errors: linear, and never so fine that next to nothing looks like a peak."""
+    """A linear axis of errors, never so short that a negligible error looks like a peak."""
 
     error: str
-    """The task's measure."""
+    """The metric that the task calls its error, such as ``wrong_bits``."""
     worst: float | None = None
-    """The error of an example in which everything is wrong: axes show the share of that.
-    None: there is no such bound, and axes show the error itself."""
+    """The largest possible error, of an example with everything wrong: the axis shows errors as
+    a percentage of it. None: there is no such bound, and the axis shows errors as they are."""
 
     @classmethod
     def of(cls, experiment: Experiment) -> Scale:
-        """Return the scale for its validations, whose sizes are uniform."""
+        """Return the scale for an experiment's validations, whose sizes are uniform."""
         task, sizes = experiment.task, experiment.training.curriculum
         worst = task.worst_errors(range(sizes.smallest, sizes.largest + 1))
         return cls(task.error, None if worst is None else float(np.mean(worst)))
 
     def label(self) -> str:
-        """Return what the axis shows."""
+        """Return the label of the axis, with its unit."""
         words = self.error.replace("_", " ")
         if self.worst is None:
             return f"{words} per sequence"
@@ -64,14 +64,14 @@ class Scale(NamedTuple):
         return errors if self.worst is None else 100 * errors / self.worst
 
     def set(self, axes: Axes, label: str | None = None) -> None:
-        """Label the axis, and let it reach from zero to at least `LEAST_TOP`."""
+        """Label the vertical axis, and make it reach from zero to at least `LEAST_TOP`."""
         top = max(1.05 * axes.dataLim.y1, LEAST_TOP)
         axes.set(ylabel=label or self.label(), ylim=(-0.02 * top, top))
         axes.grid(alpha=0.3)
 
 
 LEAST_TOP = 5.0
-"""An axis of errors reaches at least to 5 % of the worst there can be, or to 5 of its unit."""
+"""An axis of errors reaches at least to this value, in the unit it is labelled with."""
 
 
 def learning_curve(
@@ -82,10 +82,14 @@ def learning_curve(
     kept: int | None = None,
     note: str | None = None,
 ) -> Figure:
-    """Plot the task's error and the cross-entropy in validation over training sequences.
+    """Plot the error and the cross-entropy in validation over the number of training sequences.
 
-    ``kept`` marks after how many sequences the parameters are those that were kept, and
-    ``note`` stands below.
+    Arguments:
+        metrics: the lines of a run's metrics.
+        title: of the figure.
+        scale: of the error.
+        kept: the number of sequences at which the parameters kept were reached, to be marked.
+        note: a text below.
     """
     figure, (errors, bits) = plt.subplots(
         2, 1, figsize=(7, 5), sharex=True, layout="constrained", height_ratios=(3, 2)
@@ -121,7 +125,7 @@ def learning_curve_of(
     metrics: Sequence[dict[str, Any]],
     progress: Progress | None,
 ) -> Figure:
-    """Plot the learning curve of a run; say so if it was solved and then became worse."""
+    """Plot the learning curve of a run, with a note if it was solved and then became worse."""
     kept = note = None
     if progress is not None and progress.best_sequences:
         kept = progress.best_sequences
@@ -130,10 +134,12 @@ def learning_curve_of(
 
 
 def learning_bands(groups: dict[str, list[list[dict[str, Any]]]], scale: Scale) -> Figure:
-    """Plot the task's error over training, its quantiles over the members of each group.
+    """Plot quantiles of the error over training, over the members of each group.
 
-    ``groups`` holds, by name, the metrics of each member. A member that ended keeps the
-    value that it had.
+    Arguments:
+        groups: by name, the lines of metrics of each member. A member that has ended keeps its
+            last value.
+        scale: of the error.
     """
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     for (name, members), colour in zip(groups.items(), _colours(), strict=False):
@@ -148,10 +154,10 @@ def learning_bands(groups: dict[str, list[list[dict[str, Any]]]], scale: Scale) 
 
 
 def member_levels(groups: dict[str, list[list[dict[str, Any]]]]) -> Figure:
-    """Plot how many members of each group are at which level over training.
+    """Plot how many members of each group are at each level, over training.
 
-    The level is the curriculum's where it has one, else the largest size up to which validation
-    found no mistake. ``groups`` are those of `learning_bands`.
+    The level is that of the curriculum if it has levels, else the largest size up to which
+    validation found no mistake. ``groups``: see `learning_bands`.
     """
     rows = len(groups)
     figure, axes = plt.subplots(
@@ -181,7 +187,7 @@ def member_levels(groups: dict[str, list[list[dict[str, Any]]]]) -> Figure:
 def _levels(
     members: list[list[dict[str, Any]]],
 ) -> tuple[list[int], Int[np.ndarray, "members xs"]]:
-    """Return numbers of sequences, and the level of each member after so many."""
+    """Return numbers of training sequences, and the level of each member at each of them."""
     xs = sorted({line["sequences"] for metrics in members for line in metrics})
     name = _level_name(members)
     return xs, np.array([_held(metrics, xs, name) for metrics in members if name in metrics[0]])
@@ -198,15 +204,15 @@ def generalization_curve(
     error: str,
     worst: Sequence[float] | None = None,
 ) -> Figure:
-    """Plot error and perfect sequences over size.
+    """Plot the error, and the percentage of examples without a mistake, over size.
 
     Arguments:
         scores: one for each size.
-        trained: the largest size trained.
+        trained: the largest size trained on.
         title: of the figure.
-        error: the task's measure.
-        worst: for each size the error of an example in which everything is wrong, if there
-            is such a bound: the axis shows the share of that.
+        error: the metric that is the task's error.
+        worst: for each size, the largest possible error, of which the axis shows a percentage;
+            None: there is no such bound.
     """
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     sizes = [score.size for score in scores]
@@ -232,7 +238,7 @@ def generalization_curve(
 def _most(
     sizes: Sequence[int], values: np.ndarray, error: str, worst: Sequence[float] | None
 ) -> str:
-    """Return the label of a curve of errors: what it shows, and the largest in numbers."""
+    """Return the label of a curve of errors: the metric, its largest value, and the size."""
     label = error.replace("_", " ")
     if not np.any(values > 0):
         return f"{label} (none)"
@@ -249,9 +255,13 @@ def generalization_bands(
     error: str,
     worst: Mapping[int, float] | None = None,
 ) -> Figure:
-    """Plot the task's error over size, its quantiles over the members of each group.
+    """Plot quantiles of the error over size, over the members of each group.
 
-    ``worst`` gives, for each size, the error of an example in which everything is wrong.
+    Arguments:
+        groups: by name, the scores of each member, one for each size.
+        trained: the largest size trained on.
+        error: the metric that is the task's error.
+        worst: by size, the largest possible error; None: there is no such bound.
     """
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     for (name, members), colour in zip(groups.items(), _colours(), strict=False):
@@ -279,7 +289,7 @@ def _explain_bands(figure: Figure) -> None:
 
 
 def _band(axes: Axes, xs: Sequence[int], values: np.ndarray, name: str, colour: str) -> None:
-    """Draw the median, the quartiles and the extremes of ``values``, shape (xs, members)."""
+    """Draw median, quartiles and extremes over members of ``values``, shape (xs, members)."""
     spread = np.quantile(values, (0, 0.25, 0.5, 0.75, 1), axis=1)
     axes.fill_between(xs, spread[0], spread[4], color=colour, alpha=0.12, linewidth=0)
     axes.fill_between(xs, spread[1], spread[3], color=colour, alpha=0.3, linewidth=0)
@@ -287,7 +297,7 @@ def _band(axes: Axes, xs: Sequence[int], values: np.ndarray, name: str, colour: 
 
 
 def _held(metrics: Sequence[dict[str, Any]], xs: Sequence[int], name: str) -> list[Any]:
-    """Return a metric at each number of sequences, or its latest value before."""
+    """Return a metric at each number of sequences: its last value up to there."""
     sequences = [line["sequences"] for line in metrics]
     places = np.searchsorted(sequences, xs, side="right") - 1
     return [metrics[max(place, 0)][name] for place in places]
@@ -298,7 +308,7 @@ def _colours() -> Sequence[str]:
 
 
 def _plain_logarithmic(axes: Axes) -> None:
-    """Set a logarithmic scale with ticks enough, at numbers such as 0.05."""
+    """Set a logarithmic scale with enough ticks, written as plain numbers such as 0.05."""
     axes.set_yscale("log", nonpositive="clip")
     low, high = axes.get_ylim()
     subs = (1.0,) if high / low > 1000 else (1.0, 2.0, 5.0)

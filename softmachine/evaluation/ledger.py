@@ -1,6 +1,7 @@
-"""The results ledger: what every recipe's runs came to, from their directories alone.
+"""The results ledger: success rates, costs and test scores of every recipe's runs.
 
-`build` gathers the numbers; `softmachine.evaluation.ledger_page` renders them.
+Everything is read from run directories. `build` gathers the numbers, and
+`softmachine.evaluation.ledger_page` renders them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 import softmachine
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import replacing, write_json
-from softmachine.evaluation import mending
+from softmachine.evaluation import repair_rates
 from softmachine.evaluation.aftermath import aftermath
 from softmachine.evaluation.examined import examine, largest_size
 from softmachine.evaluation.ledger_page import to_markdown
@@ -38,9 +39,11 @@ from softmachine.tasks.published import PaperTest
 from softmachine.tasks.task import Task
 
 SCHEMA = 1
-RESULT = "paper-tests"
-"""Name of the result under which a run keeps its test scores."""
-Report = Callable[[str], None]
+"""Version of the ledger's JSON."""
+TESTS_RESULT = "paper-tests"
+"""Name of the result in which a run keeps its test scores."""
+Announce = Callable[[str], None]
+"""Called with a line of text before something that takes long."""
 Number = int | float
 
 
@@ -71,25 +74,26 @@ def build(
     *,
     recipes: Recipes,
     sequences: int = 1000,
-    report: Report | None = None,
+    report: Announce | None = None,
 ) -> dict[str, Any]:
-    """Gather the results of runs, grouped by experiment; test those that are not tested yet.
+    """Gather the results of runs, grouped by experiment, running the tests that are missing.
 
-    Runs belong to one group if they differ in their seed alone. A run's test scores stay in
-    its ``results`` folder until its best checkpoint, the tests or ``sequences`` change.
-    Unfinished runs are listed, not tested; neither are NRAMs that did not solve their task.
+    Runs belong to one group if they differ only in their seed. A run's test scores are cached
+    in its ``results`` folder until its best checkpoint, the tests or ``sequences`` change.
+    Unfinished runs are listed but not tested, like NRAMs that did not solve their task.
 
     Arguments:
         paths: run directories, population directories, or folders that contain them.
-        recipes: today's recipes by name, to say where a run differs from its own.
+        recipes: the current recipes by name, with which runs are compared.
         sequences: how many sequences per test.
-        report: told, in a line of text, which run is tested next.
+        report: called with a line of text that names the run to be tested next.
 
     Returns:
         The ledger, JSON-compatible.
 
     Raises:
-        SoftmachineError: no or unreadable runs, or two of a group with the same seed.
+        SoftmachineError: there is no run, one cannot be read, or two runs of a group have the
+            same seed.
     """
     groups: dict[Experiment, list[Run]] = {}
     for run in find_runs(paths):
@@ -114,9 +118,15 @@ def build(
 
 
 def with_others(ledger: dict[str, Any], out: str | Path, recipes: Recipes) -> dict[str, Any]:
-    """Return a ledger with what the JSON beside ``out`` says of other recipes.
+    """Return a ledger completed by the groups of other recipes from an earlier one.
 
-    Raises SoftmachineError if that cannot be read.
+    Arguments:
+        ledger: the new one.
+        out: the page of the earlier one, whose JSON is beside it.
+        recipes: the current recipes by name, for the order of groups.
+
+    Raises:
+        SoftmachineError: the JSON cannot be read.
     """
     path = Path(out).with_suffix(".json")
     try:
@@ -139,9 +149,9 @@ def with_others(ledger: dict[str, Any], out: str | Path, recipes: Recipes) -> di
 
 
 def write(out: str | Path, ledger: dict[str, Any]) -> Path:
-    """Write the page ``out`` and its JSON, beside it under the same name; return the latter.
+    """Write a ledger as a page of Markdown, and as JSON beside it; return the latter's path.
 
-    Raises SoftmachineError if they cannot be written, or ``out`` itself ends in ``.json``.
+    Raises SoftmachineError if they cannot be written, or if the page is named ``*.json``.
     """
     out = Path(out)
     data = out.with_suffix(".json")
@@ -165,9 +175,9 @@ def write(out: str | Path, ledger: dict[str, Any]) -> Path:
 
 
 def _group(
-    runs: Sequence[Run], recipes: Recipes, sequences: int, report: Report | None
+    runs: Sequence[Run], recipes: Recipes, sequences: int, report: Announce | None
 ) -> dict[str, Any]:
-    """Return everything about runs that differ in their seed alone."""
+    """Return everything about a group: runs that differ only in their seed."""
     experiment = runs[0].experiment
     tests = experiment.task.published_tests()
     rows = [_row(run, tests, sequences, report) for run in runs]
@@ -194,11 +204,11 @@ def _group(
 
 
 def _row(
-    run: Run, tests: Sequence[PaperTest], sequences: int, report: Report | None
+    run: Run, tests: Sequence[PaperTest], sequences: int, report: Announce | None
 ) -> dict[str, Any]:
-    """Return what one run came to.
+    """Return the results of one run.
 
-    An NRAM that training took for solved counts as that if it passes today's exam.
+    A run of a task with an exam counts as solved only if it passes the current exam, too.
     """
     progress = run.load_progress() or Progress()
     judged = run.experiment.training.solved is not None
@@ -209,7 +219,7 @@ def _row(
             report(f"examining {run.path}")
         verdict = examine(run)
         solved = verdict.right
-    # Most members of an NRAM's population fail: their scores would take hours and say nothing.
+    # Most members of an NRAM's population fail. Testing them takes hours and tells nothing.
     tested = progress.finished and (solved or not run.experiment.task.examined)
     found = aftermath(run.experiment, progress, run.metrics())
     return {
@@ -237,7 +247,11 @@ def _row(
 
 
 def paper_scores(run: Run, sequences: int = 1000) -> list[dict[str, Any]]:
-    """Return a run's scores in the paper's tests of its task, a row each."""
+    """Return a run's scores in the published tests of its task, a row each.
+
+    ``sequences``: how many per test. Tests that do not fit into the machine's memory are left
+    out.
+    """
     tests = run.experiment.task.published_tests()
     scores = _scores(run, tests, sequences, None)
     rows = [
@@ -249,7 +263,7 @@ def paper_scores(run: Run, sequences: int = 1000) -> list[dict[str, Any]]:
 
 
 def _exam_rows(run: Run) -> list[dict[str, Any]]:
-    """Return what a card says of the exam of an NRAM's task; of others, nothing."""
+    """Return a row with a run's scores in its task's exam; nothing if there is no exam."""
     task, largest = run.experiment.task.held_out(larger=True), largest_size(run)
     if not task.examined:
         return []
@@ -260,11 +274,11 @@ def _exam_rows(run: Run) -> list[dict[str, Any]]:
 
 
 def _scores(
-    run: Run, tests: Sequence[PaperTest], sequences: int, report: Report | None
+    run: Run, tests: Sequence[PaperTest], sequences: int, report: Announce | None
 ) -> list[dict[str, Number | None] | None]:
-    """Return a run's score in each test, from its results if they are there already.
+    """Return a run's metrics in each test, from its results if they are cached there.
 
-    None for what does not fit into the machine's memory.
+    None for a test that does not fit into the machine's memory.
     """
     checkpoint = run.path / "checkpoints" / "best.safetensors"
     if not tests or not checkpoint.exists():
@@ -274,7 +288,7 @@ def _scores(
         "sequences": sequences,
         "tests": [[repr(test.task), test.size] for test in tests],
     }
-    known = run.load_result(RESULT)
+    known = run.load_result(TESTS_RESULT)
     if isinstance(known, dict) and known.get("fingerprint") == fingerprint:
         return known["scores"]
     if report is not None:
@@ -291,20 +305,20 @@ def _scores(
         for score in evaluate(machine, task, sizes[task], sequences=sequences)
     }
     scores = [scored.get((test.task, test.size)) for test in tests]
-    with contextlib.suppress(SoftmachineError):  # read-only runs have a place in a ledger too
-        run.save_result(RESULT, {"fingerprint": fingerprint, "scores": scores})
+    with contextlib.suppress(SoftmachineError):  # read-only runs have a place in a ledger, too
+        run.save_result(TESTS_RESULT, {"fingerprint": fingerprint, "scores": scores})
     return scores
 
 
 def _repair(runs: Sequence[Run]) -> dict[str, int] | None:
-    """Return what `mend_members` came to, if all runs went through it."""
-    found = [run.load_result(mending.RESULT) for run in runs]
-    outcomes = [mending.Outcome(**outcome) for outcome in found if outcome is not None]
-    return mending.rates(outcomes) if len(outcomes) == len(runs) else None
+    """Return the success rates of `repair_members`, if it was run on all of these runs."""
+    found = [run.load_result(repair_rates.REPAIR_RESULT) for run in runs]
+    outcomes = [repair_rates.Outcome(**outcome) for outcome in found if outcome is not None]
+    return repair_rates.rates(outcomes) if len(outcomes) == len(runs) else None
 
 
 def _summary(rows: Sequence[dict[str, Any]], experiment: Experiment) -> dict[str, Any]:
-    """Return counts and spreads over the runs of a group."""
+    """Return counts and quantiles over the runs of a group."""
     finished = [row for row in rows if row["finished"]]
     solved = [row for row in rows if row["solved"]]
     judged = experiment.training.solved is not None
@@ -333,7 +347,7 @@ def _summary(rows: Sequence[dict[str, Any]], experiment: Experiment) -> dict[str
 
 
 def _afterwards(solved: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """Return what became of the solved runs: how many stumbled, and how many ended worse."""
+    """Return how many solved runs had later mistakes or ended worse; None if not known."""
     known = [(row["best_error"], row["afterwards"]) for row in solved if row["afterwards"]]
     if not known:
         return None
@@ -352,7 +366,7 @@ def _test(
     experiment: Experiment,
     best_seed: int | None,
 ) -> dict[str, Any]:
-    """Return the spread over the tested runs in one test, with the paper's figure."""
+    """Return quantiles of one test's scores over the tested runs, and the paper's score."""
     tested = [score for score, row in zip(scores, rows, strict=True) if row["tested"]]
     best = next(
         (s for s, row in zip(scores, rows, strict=True) if row["seed"] == best_seed), None
@@ -379,7 +393,7 @@ def _test(
 
 
 def _best_seed(rows: Sequence[dict[str, Any]]) -> int | None:
-    """Return the seed that validated best among the finished; the tests have no say."""
+    """Return the seed of the finished run that validated best, regardless of test scores."""
     scored = [row for row in rows if row["finished"] and row["best_error"] is not None]
     if not scored:
         return None
@@ -387,15 +401,15 @@ def _best_seed(rows: Sequence[dict[str, Any]]) -> int | None:
 
 
 def merit(record: dict[str, Any]) -> tuple[bool, float, float]:
-    """Return what is smallest for the best member: solved, then error, then bits.
+    """Return a key that is smallest for the best run: solved, then error, then cross-entropy.
 
-    ``record`` is a row of the ledger, or a run's progress.
+    ``record``: a row of the ledger, or a run's progress.
     """
     return record["solved_sequences"] is None, record["best_error"], record["best_bits"]
 
 
 def _spread(values: Sequence[Number | None]) -> dict[str, Number] | None:
-    """Return quantiles; None if there are no values, or if one is not known or not finite."""
+    """Return quantiles; None if there are no values or one of them is missing."""
     known = [value for value in values if value is not None]
     if not known or len(known) < len(values):
         return None
@@ -411,7 +425,7 @@ def _seed_of(run: Run) -> int:
 
 
 def _check_seeds(runs: Sequence[Run]) -> None:
-    """Refuse to count a seed twice."""
+    """Raise SoftmachineError if two of a group's runs have the same seed."""
     for first, second in itertools.pairwise(runs):
         if _seed_of(first) == _seed_of(second):
             raise SoftmachineError(
@@ -421,7 +435,7 @@ def _check_seeds(runs: Sequence[Run]) -> None:
 
 
 def _place(experiment: Experiment, recipes: Recipes) -> tuple[Any, ...]:
-    """Return where a group stands: as its recipe does in the list; unchanged ones first."""
+    """Return a sorting key for groups: by recipe, as in the list; unchanged ones first."""
     names = list(recipes)
     known = experiment.recipe in names
     drift = differences(experiment, recipes) or []
@@ -434,6 +448,7 @@ def _place(experiment: Experiment, recipes: Recipes) -> tuple[Any, ...]:
 
 
 def _criterion(experiment: Experiment) -> dict[str, Any] | None:
+    """Return when an experiment's runs count as solved; None if it does not say."""
     solved = experiment.training.solved
     if solved is None:
         return None
@@ -449,7 +464,7 @@ def _criterion(experiment: Experiment) -> dict[str, Any] | None:
 
 
 def _environments(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """Return the distinct environments of runs, each with the seeds it had."""
+    """Return the distinct environments of runs, each with the seeds that ran in it."""
     distinct: list[dict[str, Any]] = []
     for run in runs:
         environment = run.environment()

@@ -1,4 +1,4 @@
-"""The ledger as a page of Markdown."""
+"""The results ledger as a page of Markdown."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 from softmachine.experiments.commands import ABSENT, unbroken_ranges
 
-NIGHT = 12.0
-"""Hours."""
+NIGHT_HOURS = 12.0
+"""Reruns that take longer are marked as longer than a night."""
 
 Number = int | float
 
 
 def to_markdown(ledger: dict[str, Any]) -> str:
-    """Render a ledger as a page of Markdown, from nothing but its own numbers."""
+    """Render a ledger as a page of Markdown, from its JSON alone."""
     data = f"; all numbers are in `{ledger['data']}`" if "data" in ledger else ""
     groups = ledger["groups"]
     blocks = [
@@ -85,7 +85,7 @@ def _summary_cells(group: dict[str, Any]) -> list[str]:
 
 
 def _section(group: dict[str, Any]) -> list[str]:
-    """Return the blocks of one group's section."""
+    """Return the section of one group as blocks, which blank lines separate."""
     blocks = [f"## {_title(group)}", _facts(group), *_how_to(group)]
     if group["summary"]["solved"]:
         blocks.append(_to_solve_table(group["summary"]["to_solve"]))
@@ -107,7 +107,7 @@ def _section(group: dict[str, Any]) -> list[str]:
 
 
 def _facts(group: dict[str, Any]) -> str:
-    """Say what ran, how it ended, what it cost, and on what."""
+    """Return a list of facts: what ran, how it ended, what it cost, and on which hardware."""
     summary, criterion = group["summary"], group["criterion"]
     lines = [f"- {group['task']}, machine {group['machine']}; {_outcome(summary)}"]
     if criterion is not None:
@@ -154,7 +154,7 @@ def _outcome(summary: dict[str, Any]) -> str:
 
 
 def _validation(group: dict[str, Any]) -> str:
-    """Say how well the kept parameters validated, in the middle and at best."""
+    """Return a sentence on the validation scores of the kept parameters: median and best."""
     spread, seed = group["summary"]["validation"], group["summary"]["best_seed"]
     best = next(row for row in group["runs"] if row["seed"] == seed)
     return (
@@ -165,7 +165,7 @@ def _validation(group: dict[str, Any]) -> str:
 
 
 def _afterwards(group: dict[str, Any]) -> str:
-    """Say whether training went on to spoil what it had learned."""
+    """Return a sentence on whether later training spoilt solved runs."""
     solved, found = group["summary"]["solved"], group["summary"]["afterwards"]
     error = _words(group["error"])
     mistaken = (
@@ -184,7 +184,7 @@ def _afterwards(group: dict[str, Any]) -> str:
 
 
 def _repair(right: dict[str, int]) -> str:
-    """Say how many members make no mistake when made hard, before and after repair."""
+    """Return a sentence on how many members are right when hard, before and after repair."""
     return (
         f"Made hard, {right['hard']} of {right['members']} make no mistake at the sizes of the "
         f"solved test ({right['soft']} validate without one while soft). After "
@@ -194,7 +194,7 @@ def _repair(right: dict[str, int]) -> str:
 
 
 def _cost(group: dict[str, Any]) -> str:
-    """Say what a rerun costs, and whether it fits into a night."""
+    """Return a sentence on what a rerun costs, and whether it fits into a night."""
     summary = group["summary"]
     hours = summary["device_hours"]
     text = (
@@ -206,7 +206,7 @@ def _cost(group: dict[str, Any]) -> str:
         return f"{text}."
     most = max(devices)
     text += f"; {_duration(3600 * hours / most)} on {_count(most, 'such device')}"
-    return text + (", longer than a night." if hours / most > NIGHT else ".")
+    return text + (", longer than a night." if hours / most > NIGHT_HOURS else ".")
 
 
 def _environment(known: dict[str, Any]) -> str:
@@ -225,7 +225,7 @@ def _environment(known: dict[str, Any]) -> str:
 
 
 def _how_to(group: dict[str, Any]) -> list[str]:
-    """Return the commands, after a warning if today's recipe alone would not do it."""
+    """Return the commands that repeat the runs, after how they differ from today's recipe."""
     drift, commands = group["drift"], group["commands"]
     blocks = []
     if drift is None:
@@ -313,7 +313,7 @@ def _seed_cells(row: dict[str, Any], error: str) -> list[str]:
 
 
 def _title(group: dict[str, Any]) -> str:
-    """Name a group; two of one recipe differ in what has been changed."""
+    """Return the title of a group: its recipe, and where it differs from today's."""
     recipe, drift = group["recipe"], group["drift"]
     if not drift:
         return recipe
@@ -326,13 +326,13 @@ def _title(group: dict[str, Any]) -> str:
 
 
 def _anchor(title: str) -> str:
-    """Return the name that GitHub gives a heading."""
+    """Return the anchor that GitHub gives a heading."""
     kept = "".join(c for c in title.lower() if c.isalnum() or c in " -_")
     return kept.replace(" ", "-")
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table; numbers stand to the right, names to the left."""
+    """Return a Markdown table, its first column aligned left, all others right."""
     lines = [header, ["---", *["--:"] * (len(header) - 1)], *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
@@ -340,7 +340,7 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _middle(
     spread: dict[str, Number] | None, shown: Callable[[Number | None], str] | None = None
 ) -> str:
-    """Return median and quartiles."""
+    """Return median and quartiles as text."""
     if spread is None:
         return "-"
     shown = shown or _number
@@ -366,7 +366,7 @@ def _interval(interval: Sequence[Number] | None) -> str:
 
 
 def _number(value: Number | None) -> str:
-    """Return a number with three digits that count, or all of a larger one's."""
+    """Return a number with three significant digits, or all digits of a larger integer."""
     if value is None:
         return "-"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,4 +1,4 @@
-"""What papers would call a machine, whose figures `Task.published_tests` gives."""
+"""Names of machines in the papers, by which published results are looked up."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import Any
 
 
 def machine_kind(config: Any) -> str:
-    """Return what the papers would call a machine: ``ntm-lstm``, ``ntm-gru``, ``lstm``, ...
+    """Return the name of a kind of machine, such as ``ntm-lstm``, ``ntm-gru`` or ``lstm``.
 
-    What its configuration says, ``published_as``, or the name of that.
+    It is the configuration's ``published_as``, else its class name without ``Config``. Keys of
+    `softmachine.tasks.published.PaperTest.published` are such names.
     """
     name = type(config).__name__.removesuffix("Config").lower()
     return getattr(config, "published_as", name)

@@ -1,4 +1,4 @@
-"""A run as one HTML file that needs nothing else: settings, curves, examples that play."""
+"""Report of a run as one self-contained HTML file: curves, traces, program, settings."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ from softmachine.traces.file import Trace
 from softmachine.traces.making import trace
 from softmachine.traces.page import framed
 
-EXAMPLES = 32
-"""Among so many examples of a size the best and the worst are looked for."""
+CANDIDATES = 32
+"""The best and the worst example of a size are chosen among this many."""
 ROUNDS = 8
-"""So many times as many, where errors are known to be rare."""
-MOST_STEPS = 400
-"""Longer traces keep every second step, every third, ..."""
+"""Where errors are rare, up to this many times `CANDIDATES` are drawn until one is wrong."""
+MOST_SHOWN_STEPS = 400
+"""Traces of more steps keep only every k-th one, for the smallest k that is enough."""
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -70,30 +70,30 @@ summary { cursor: pointer; }
 
 
 class Subject(NamedTuple):
-    """What a report is about."""
+    """A machine and its training, as a report shows them."""
 
     name: str
     experiment: Experiment
     machine: Machine
     metrics: Sequence[Mapping[str, Any]]
-    """Lines of the run's metrics; none: it is not known how it was trained."""
+    """Lines of the run's metrics; empty if they are not known."""
     progress: Progress | None
-    """How far the training came; may be empty."""
+    """How far the training came; None if it is not known."""
     environment: Mapping[str, Any]
-    """Where and with what it was trained; may be empty."""
+    """The hardware and software it was trained with; may be empty."""
     provenance: Provenance
-    """Where its weights come from."""
+    """Where its parameters come from."""
     commands: Sequence[str]
-    """What repeats it."""
+    """Shell commands that repeat the training."""
 
 
 def build_report(subject: Subject, scores: Sequence[SizeScore], seed: int = 0) -> str:
-    """Return the HTML.
+    """Return a report as HTML.
 
     Arguments:
         subject: the machine and its training.
-        scores: how it does at rising sizes.
-        seed: random seed of the examples to play.
+        scores: its scores at increasing sizes.
+        seed: random seed of the examples that are traced.
     """
     experiment, task = subject.experiment, subject.experiment.task
     largest = experiment.training.curriculum.largest
@@ -142,9 +142,14 @@ def build_report(subject: Subject, scores: Sequence[SizeScore], seed: int = 0) -
 
 
 def program_section(machine: Any, task: Any, provenance: Provenance) -> str:
-    """Return the algorithm that was found, as code and as a drawing, or why there is none.
+    """Return a section with the extracted program, as code and as a drawing.
 
-    ``machine`` is `Wired`, and ``task`` one of memories.
+    If none can be extracted, the section says why.
+
+    Arguments:
+        machine: the machine, `Wired`.
+        task: its task, a memory task.
+        provenance: where the machine comes from.
     """
     try:
         program = extract(machine, task)
@@ -166,11 +171,19 @@ def program_section(machine: Any, task: Any, provenance: Provenance) -> str:
 def example_traces(
     subject: Subject, scores: Sequence[SizeScore], seed: int
 ) -> tuple[list[Trace], list[str]]:
-    """Return an example that goes well and one, larger, that goes wrong, with a note on each.
+    """Return the trace of an example that is right and of a larger one that is wrong.
 
-    The first is the best of some examples of the largest size trained. The second is the
-    worst at the smallest larger size at which an error is found, or at the largest if there
-    is none.
+    The first is the best of some examples of the largest size trained on. The second is the
+    worst of some examples of the smallest larger size that has errors, or of the largest size
+    if none has.
+
+    Arguments:
+        subject: the machine and its training.
+        scores: its scores at increasing sizes.
+        seed: of the first of the examples to choose from.
+
+    Returns:
+        The traces, and a note on each.
     """
     task = subject.experiment.task
     trained = subject.experiment.training.curriculum.largest
@@ -189,7 +202,7 @@ def example_traces(
             task,
             size,
             seed + number,
-            every=-(-task.steps(size) // MOST_STEPS),
+            every=-(-task.steps(size) // MOST_SHOWN_STEPS),
             source=subject.provenance.source if zoo else subject.experiment.recipe,
             recipe=subject.experiment.recipe,
         )
@@ -204,7 +217,7 @@ def example_traces(
 def _failing(
     machine: Machine, task: Task, scores: Sequence[SizeScore], seed: int
 ) -> tuple[int, np.ndarray]:
-    """Return a size and the errors of examples of it, some of them wrong if that can be."""
+    """Return a size and the errors of its examples, one of them wrong if that can be found."""
     for score in scores:
         if score.metrics[task.error] <= 0:  # it may be NaN
             continue
@@ -219,12 +232,12 @@ def _failing(
 
 
 def _errors(machine: Machine, task: Task, size: int, seed: int) -> np.ndarray:
-    """Return the errors of the examples that traces of this size would be of, by seed."""
+    """Return the errors of the examples that traces with the seeds from ``seed`` on show."""
     machine = with_room_for(machine, task, size)
     keys = jnp.stack(
-        [jax.random.fold_in(jax.random.key(seed + i), size) for i in range(EXAMPLES)]
+        [jax.random.fold_in(jax.random.key(seed + i), size) for i in range(CANDIDATES)]
     )
-    scores = _score(machine, task, keys, jnp.full(EXAMPLES, size), size)
+    scores = _score(machine, task, keys, jnp.full(CANDIDATES, size), size)
     return np.asarray(each(scores[task.error]))
 
 
@@ -234,7 +247,7 @@ def _score(machine, task, keys, sizes, max_size):
 
 
 def _summary(subject: Subject, scores: Sequence[SizeScore]) -> str:
-    """Return in a sentence or two what it is and how good it is."""
+    """Return in a sentence or two what the machine is and how good it is."""
     experiment, task = subject.experiment, subject.experiment.task
     sizes = experiment.training.curriculum
     label = task.error.replace("_", " ")
@@ -254,7 +267,7 @@ def _summary(subject: Subject, scores: Sequence[SizeScore]) -> str:
 
 
 def _making(subject: Subject) -> str:
-    """Return how its training went, where that was, and what repeats it."""
+    """Return sections on the training: what repeats it, how it went, and on what hardware."""
     experiment, progress = subject.experiment, subject.progress
     training = experiment.training
     facts = {
@@ -288,6 +301,7 @@ def _making(subject: Subject) -> str:
 
 
 def _settings(subject: Subject) -> str:
+    """Return a section with all settings of the experiment."""
     settings = dict(_flat(experiment_to_json(subject.experiment)["experiment"]))
     return (
         "<h2>Settings</h2>\n<details><summary>All of them, as they were resolved</summary>"
@@ -325,7 +339,7 @@ def _table(rows: Sequence[Mapping[str, int | float]], shares: Sequence[str]) -> 
 
 
 def _number(name: str, value: int | float, shares: Sequence[str]) -> str:
-    """Return a number of a column for people: shares in percent, nothing with an exponent."""
+    """Return a number as text: fractions in per cent, nothing with an exponent."""
     if isinstance(value, int):
         return f"{value:,}"
     if name in shares:
@@ -334,9 +348,9 @@ def _number(name: str, value: int | float, shares: Sequence[str]) -> str:
 
 
 def _picture(figure: Figure, description: str) -> str:
-    """Return a figure as an image within the page."""
+    """Return a figure as an SVG image embedded in the page."""
     buffer = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "softmachine"}):  # or names are drawn anew
+    with matplotlib.rc_context({"svg.hashsalt": "softmachine"}):  # otherwise ids are random
         figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     plt.close(figure)
     return _image(buffer.getvalue(), description)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import reprlib
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ import cattrs
 
 from softmachine.core.errors import RunError, SoftmachineError
 from softmachine.core.registry import Registry
+from softmachine.core.strict_json import explain, strict_converter
 from softmachine.experiments.curricula import CURRICULA, Curriculum
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.objectives import OBJECTIVES, Objective
@@ -183,23 +183,11 @@ def structure(
 def _explain(error: BaseException, expected: Any) -> str:
     if isinstance(error, KeyError):
         return f"missing field or unknown kind {error}"
-    if isinstance(error, ValueError):
-        return str(error)
-    return cattrs.v.format_exception(error, expected)
-
-
-def _exact(value: Any, kind: type) -> Any:
-    """Return a value of the type; ValueError rather than 3 for 3.7, "3" or True."""
-    accepted = (int, float) if kind is float else kind
-    if isinstance(value, bool) != (kind is bool) or not isinstance(value, accepted):
-        raise ValueError(f"expected {kind.__name__}, not {reprlib.repr(value)}")
-    return kind(value)
+    return explain(error, expected)
 
 
 def _converter() -> cattrs.Converter:
-    converter = cattrs.Converter(forbid_extra_keys=True)
-    for kind in (bool, int, float, str):
-        converter.register_structure_hook(kind, _exact)
+    converter = strict_converter()
     for base, registry in NAMED:
         _by_name(converter, base, registry)
     return converter

@@ -1,4 +1,19 @@
-"""From a trained machine to a program: circuits, extraction, code, verification."""
+"""From a trained machine to a program: circuits, extraction, code, verification.
+
+The stages of the pipeline, in order; `extract` runs 1 to 6:
+
+1. `extract`: read off the wires of the hard machine, one step for each pattern of zeros.
+2. `observed`: if the controller is recurrent, learn it as an automaton from examples instead.
+3. `circuits`, `values`: execute each step symbolically; dead gates go, constants fold.
+4. `reachable`: find all states that a memory may lead to, by abstract interpretation.
+5. `merging`: merge states with the same effect into the blocks of a control-flow graph.
+6. `build`, `naming`, `program`: live registers become variables; all get readable names.
+7. `assignments`, `expressions`, `statements`, `syntax_tree`: structured code for any language.
+8. `python_code`, `c_code`, `json_code`, `drawing`: the program's text; `notes`: its comment.
+9. `running`, `verify`, `outside`: load it, and compare it with the machine and the task.
+
+Before all that, `repair` may change single wires of a machine whose hard form makes mistakes.
+"""
 
 from __future__ import annotations
 

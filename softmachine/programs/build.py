@@ -1,56 +1,68 @@
-"""The program of a machine, from what its controller does in every situation."""
+"""Building a program from the controller's transition table: the pipeline of extraction.
+
+``explore`` finds the reachable states, ``merge`` makes blocks of them; here blocks become
+states, live registers become variables, and both get names.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from softmachine.programs.merging import (
-    Node,
-    Nodes,
-    flow_of,
+    Block,
+    FlowGraph,
+    control_flow,
     merge,
     outcomes_of,
     register_after,
     registers_tested,
 )
 from softmachine.programs.naming import choose_offsets, name_states, name_variables
-from softmachine.programs.program import Program, State, Test
-from softmachine.programs.reachable import Table, explore, used
+from softmachine.programs.program import Branch, Program, State, Successor
+from softmachine.programs.reachable import TransitionTable, explore, registers_used
 from softmachine.programs.values import Load, Register, Value, difference, of, shifted
 from softmachine.tasks.steps import StepRule
 
 
-def build_program(table: Table, steps: StepRule) -> Program:
-    """Return the program of a machine, given what its controller does in every situation."""
+def build_program(table: TransitionTable, steps: StepRule) -> Program:
+    """Return the program of a machine.
+
+    Arguments:
+        table: what the controller does in every situation.
+        steps: how many steps the machine takes.
+
+    Raises:
+        SoftmachineError: there are too many reachable states.
+    """
     registers = len(next(iter(table.values())).wires.registers)
     reached = explore(table, registers, steps)
     return _finish(merge(reached, table), steps, registers)
 
 
-def _finish(machine: Nodes, steps: StepRule, registers: int) -> Program:
-    """Return the program: registers become variables with names, nodes become states."""
-    flow = flow_of(machine)
+def _finish(machine: FlowGraph, steps: StepRule, registers: int) -> Program:
+    """Return the program: live registers become named variables, blocks become states."""
+    flow = control_flow(machine)
     states = []
-    for i, node in enumerate(machine.nodes):
-        outcomes = [known for known, _ in outcomes_of(machine, node)]
-        follow = _express(flow.follow[i], node, outcomes, flow.passed[i])
-        assigned = flow.passed[i] | used(_values_tested(follow))
-        gates = dict(enumerate(node.circuit.gates)) | {registers: ""}
+    for i, block in enumerate(machine.blocks):
+        outcomes = [known for known, _ in outcomes_of(machine, block)]
+        successor = _in_variables(flow.successors[i], block, outcomes, flow.live_out[i])
+        assigned = flow.live_out[i] | registers_used(_values_tested(successor))
+        gates = dict(enumerate(block.circuit.gates)) | {registers: ""}
         states.append(
             State(
                 name="",
-                stores=node.circuit.stores,
+                stores=block.circuit.stores,
                 updates={
                     j: value
                     for j in sorted(assigned)
-                    if (value := register_after(node, j)) != of(Register(j))
+                    if (value := register_after(block, j)) != of(Register(j))
                 },
-                follow=follow,
-                facts=node.facts,
-                known=node.known[:registers],
+                successor=successor,
+                facts=block.facts,
+                known=block.known[:registers],
                 gates={j: gates[j] for j in assigned},
-                wires=node.wires,
-                patterns=tuple(sorted({_bits(s.pattern) for s in node.states}, reverse=True)),
+                wires=block.wires,
+                patterns=tuple(sorted({_bits(s.pattern) for s in block.states}, reverse=True)),
             )
         )
     program = Program(tuple(states), {}, {}, steps, registers)
@@ -58,41 +70,54 @@ def _finish(machine: Nodes, steps: StepRule, registers: int) -> Program:
 
 
 def _bits(pattern: Sequence[bool]) -> str:
+    """Return a pattern of zeros as digits, 1 for a register that is 0."""
     return "".join("01"[zero] for zero in pattern)
 
 
-def _express(
-    decision: Test | int | None,
-    node: Node,
+def _in_variables(
+    decision: Successor,
+    block: Block,
     outcomes: list[tuple[Value, ...]],
-    known: set[int],
-) -> Test | int | None:
-    """Return tests in terms of variables that are needed anyway, where there are such."""
-    if not isinstance(decision, Test):
+    live: set[int],
+) -> Successor:
+    """Return a decision tree of registers as one of variables, adding few variables.
+
+    A register that is needed for its test alone need not become a variable if it always
+    differs by the same number from a live one, or if it holds what a cell holds.
+
+    Arguments:
+        decision: the tree, with tests of single registers.
+        block: after which it is evaluated.
+        outcomes: what is known of the registers after the block, case by case.
+        live: registers that are live after the tests, and so become variables in any case.
+    """
+    if not isinstance(decision, Branch):
         return decision
-    (register,) = registers_tested(decision._replace(zero=None, other=None))
+    (register,) = registers_tested(decision._replace(zero=None, nonzero=None))
     value = of(Register(register))
-    for j in [] if register in known else sorted(known):
+    for j in [] if register in live else sorted(live):
         apart = {difference(after[register], after[j]) for after in outcomes}
         if len(apart) == 1 and None not in apart:
             value = shifted(of(Register(j)), apart.pop() or 0)
             break
-    if value.constant or register not in known:
-        value = _in_memory(register_after(node, register), len(node.circuit.stores)) or value
-    zero, other = (
-        _express(part, node, outcomes, known) for part in (decision.zero, decision.other)
+    if value.constant or register not in live:
+        value = _in_memory(register_after(block, register), len(block.circuit.stores)) or value
+    zero, nonzero = (
+        _in_variables(part, block, outcomes, live) for part in (decision.zero, decision.nonzero)
     )
-    return Test(value, zero, other)
+    return Branch(value, zero, nonzero)
 
 
 def _in_memory(value: Value, stores: int) -> Value | None:
-    """Return a value that is a cell, after all stores, at an address that never changes."""
+    """Return the value if it is one cell, after all stores, at a fixed address; else None."""
     (atom, factor), *others = value.terms or ((None, 0),)
-    plain = isinstance(atom, Load) and atom.after == stores and not used([atom.address])
+    plain = (
+        isinstance(atom, Load) and atom.after == stores and not registers_used([atom.address])
+    )
     return value if plain and factor == 1 and not others and not value.constant else None
 
 
-def _values_tested(decision: Test | int | None) -> list[Value]:
-    if not isinstance(decision, Test):
+def _values_tested(decision: Successor) -> list[Value]:
+    if not isinstance(decision, Branch):
         return []
-    return [decision.value, *_values_tested(decision.zero), *_values_tested(decision.other)]
+    return [decision.value, *_values_tested(decision.zero), *_values_tested(decision.nonzero)]

@@ -1,4 +1,4 @@
-"""A program as C99."""
+"""A program written in C99."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from collections.abc import Iterator, Sequence
 
 from softmachine.programs.c_unbounded import GROW, MEMORY, RUN, unbounded
 from softmachine.programs.c_unbounded import HELPERS as UNBOUNDED_HELPERS
+from softmachine.programs.expressions import Syntax, steps_formula
 from softmachine.programs.naming import first_values
 from softmachine.programs.program import Program
 from softmachine.programs.python_code import WIDTH, assignment
-from softmachine.programs.statements import (
+from softmachine.programs.statements import statements
+from softmachine.programs.syntax_tree import (
     Assign,
-    Choose,
+    AssignCell,
     If,
-    Put,
+    Jump,
     Repeat,
     Statement,
-    Syntax,
+    Switch,
     While,
-    Word,
-    statements,
-    steps_formula,
 )
 from softmachine.programs.values import LEAST_CELLS, Value
 from softmachine.tasks.steps import StepRule
 
 
 def _wrap(text: str, value: Value) -> str:
+    """Return a sum reduced to 0..n-1, by one comparison if it cannot be far outside."""
     plus = sum(factor for _, factor in value.terms if factor > 0)
     minus = -sum(factor for _, factor in value.terms if factor < 0)
     number = value.constant
-    # Between -n and 2n - 1 for every n from 3 on?
+    # Is the sum in -n..2n-1 for every n from LEAST_CELLS on? Atoms are in 0..n-1.
     low = number >= -LEAST_CELLS if minus == 0 else minus == 1 and number >= -1
     high = number <= LEAST_CELLS if plus <= 1 else plus == 2 and number <= 1
     return f"{'wrap' if low and high else 'modulo'}({text}, n)"
@@ -50,8 +50,8 @@ SYNTAX = Syntax(
     both=" && ",
 )
 
-GOES_WELL = "!memory->status"
-"""Whether numbers are small enough so far, in a memory that is as large as it has to be."""
+NO_FAILURE = "!memory->status"
+"""The condition that an unbounded program has not failed: no number was too large so far."""
 
 HELPERS = {
     "wrap": """\
@@ -76,15 +76,16 @@ static inline int64_t larger(int64_t a, int64_t b) {
 
 
 def c_code(program: Program, summary: str, notes: Sequence[str]) -> str:
-    """Return a C99 file with ``int run(int64_t *cells, size_t length)``.
+    """Return the text of a C99 file with ``int run(int64_t *cells, size_t length)``.
 
     Arguments:
         program: what the function does.
-        summary: the first line of the comment.
-        notes: its paragraphs.
+        summary: the first line of the comment at the top.
+        notes: the paragraphs after it.
 
     Raises:
-        SoftmachineError: the program has a gate that C does not have, or too long a sum.
+        SoftmachineError: the program has a gate that cannot be written as code, or a sum that
+            could overflow 64 bits.
     """
     head = [f"/* {_plain(summary)}"]
     for note in notes:
@@ -98,7 +99,7 @@ def c_code(program: Program, summary: str, notes: Sequence[str]) -> str:
 
 
 def _bounded(program: Program) -> list[str]:
-    """Return the functions for lists that are whole memories."""
+    """Return the functions of a program whose list is the whole memory."""
     found = statements(program, SYNTAX)
     body = _lines(found, 1, program)
     code = "\n".join(body)
@@ -126,7 +127,7 @@ def _bounded(program: Program) -> list[str]:
 
 
 def _unbounded(program: Program) -> list[str]:
-    """Return the functions for lists with zeros behind them."""
+    """Return the functions of a program whose list is followed by zeros."""
     syntax = unbounded(SYNTAX)
     found = statements(program, syntax)
     body = _lines(found, 1, program)
@@ -151,7 +152,7 @@ def _unbounded(program: Program) -> list[str]:
 
 
 def _declarations(program: Program, found: Sequence[Statement], code: str) -> list[str]:
-    """Return the lines that count the steps and declare the variables."""
+    """Return the lines that compute the number of steps and declare the variables."""
     lines = []
     if program.counts_steps and re.search(r"\bsteps\b", code):
         lines += _steps(program.steps, program.unbounded)
@@ -159,32 +160,34 @@ def _declarations(program: Program, found: Sequence[Statement], code: str) -> li
     first = first_values(program)
     held = list(dict.fromkeys([*first, *names]))
     lines += [f"    int64_t {name} = {first.get(name, 0)};" for name in held]
-    if any(isinstance(s, Choose) for s in _walk(found)):
+    if any(isinstance(s, Switch) for s in _walk(found)):
         states = ", ".join(_state(state.name) for state in program.states)
         lines += [f"    enum {{ {states} }} state;"]
     return lines
 
 
 def _plain(text: str) -> str:
+    """Return text that cannot begin or end a comment."""
     return text.replace("*/", "* /").replace("/*", "/ *")
 
 
 def _state(name: str) -> str:
+    """Return the enumeration constant of a state."""
     return name.upper()
 
 
-def _steps(steps: StepRule, endless: bool) -> list[str]:
-    """Return the lines that compute how many steps there are.
+def _steps(steps: StepRule, unbounded: bool) -> list[str]:
+    """Return the lines that compute the number of steps.
 
-    ``endless``: whether there are zeros behind the list, so that an array always ends.
+    ``unbounded``: the list is followed by zeros, so that the search for a 0 always ends.
     """
     formula, negative = steps_formula(steps)
-    n = "memory->length" if endless else "n"
+    n = "memory->length" if unbounded else "n"
     lines = []
     if steps.factor and steps.of == "array":
         address = f"quantity + {steps.place}" if steps.place else "quantity"
-        cell = f"load(memory, {address})" if endless else f"memory[{address}]"
-        inside = "" if endless else f"{address} < n && "
+        cell = f"load(memory, {address})" if unbounded else f"memory[{address}]"
+        inside = "" if unbounded else f"{address} < n && "
         lines += [
             "    int64_t quantity = 0;",
             f"    while ({inside}{cell} != 0) {{",
@@ -194,7 +197,7 @@ def _steps(steps: StepRule, endless: bool) -> list[str]:
     elif steps.factor:
         items = f"({n} < {steps.place} ? 0 : {n} - {steps.place})" if steps.place else n
         quantity = {
-            "cell": f"load(memory, {steps.place})" if endless else f"memory[{steps.place}]",
+            "cell": f"load(memory, {steps.place})" if unbounded else f"memory[{steps.place}]",
             "length": f"{items} / {steps.divisor}" if steps.divisor > 1 else items,
         }[steps.of]
         lines += [f"    const int64_t quantity = {quantity};"]
@@ -203,18 +206,20 @@ def _steps(steps: StepRule, endless: bool) -> list[str]:
 
 
 def _walk(found: Sequence[Statement]) -> Iterator[Statement]:
+    """Yield all statements, nested ones too."""
     for statement in found:
         yield statement
         if isinstance(statement, If):
             yield from _walk([*statement.body, *statement.otherwise])
         elif isinstance(statement, While | Repeat):
             yield from _walk(statement.body)
-        elif isinstance(statement, Choose):
+        elif isinstance(statement, Switch):
             for _, body in statement.cases:
                 yield from _walk(body)
 
 
 def _lines(found: Sequence[Statement], depth: int, program: Program) -> list[str]:
+    """Return the lines of statements, indented by a depth."""
     indent, lines = "    " * depth, []
 
     def block(head: str, body: Sequence[Statement]) -> list[str]:
@@ -223,9 +228,9 @@ def _lines(found: Sequence[Statement], depth: int, program: Program) -> list[str
     for statement in found:
         if isinstance(statement, Assign):
             lines += _noted(f"{indent}{assignment(statement)};", statement.comment)
-        elif isinstance(statement, Put):
+        elif isinstance(statement, AssignCell):
             put = "store(memory, {}, {});" if program.unbounded else "memory[{}] = {};"
-            text = indent + put.format(statement.address, statement.formula)
+            text = indent + put.format(statement.address, statement.expression)
             lines += _noted(text, statement.comment)
         elif isinstance(statement, If):
             condition = statement.condition
@@ -236,29 +241,29 @@ def _lines(found: Sequence[Statement], depth: int, program: Program) -> list[str
         elif isinstance(statement, While):
             condition = statement.condition
             if program.unbounded:
-                condition = f"{GOES_WELL} && {condition}" if condition else GOES_WELL
+                condition = f"{NO_FAILURE} && {condition}" if condition else NO_FAILURE
             head = f"while ({condition})" if condition else "for (;;)"
             lines += block(head, statement.body)
         elif isinstance(statement, Repeat):
-            condition = "step < steps" + (f" && {GOES_WELL}" if program.unbounded else "")
+            condition = "step < steps" + (f" && {NO_FAILURE}" if program.unbounded else "")
             head = f"for (int64_t step = {statement.taken}; {condition}; step++)"
             lines += block(head, statement.body)
-        elif isinstance(statement, Choose):
+        elif isinstance(statement, Switch):
             for j, (name, body) in enumerate(statement.cases):
                 last = j == len(statement.cases) - 1
                 head = "" if last else f"if (state == {_state(name)}) "
                 lines += [f"{indent}{head}{{" if not j else f"{lines.pop()} else {head}{{"]
                 lines += [f"{indent}    /* {name} */"] if last else []
                 lines += [*_lines(body, depth + 1, program), f"{indent}}}"]
-        elif isinstance(statement, Word):
+        elif isinstance(statement, Jump):
             back = "return;" if program.unbounded else "return 0;"
             text = {"return": back, "goto": f"state = {_state(statement.state)};"}
-            lines += [indent + text.get(statement.word, f"{statement.word};")]
+            lines += [indent + text.get(statement.kind, f"{statement.kind};")]
     return lines
 
 
 def _noted(line: str, comment: str) -> list[str]:
-    """Return a line with its comment, behind it or above."""
+    """Return a line with its comment, behind it if there is room, else above."""
     if not comment:
         return [line]
     if len(line) + 7 + len(comment) <= WIDTH:

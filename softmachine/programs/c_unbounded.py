@@ -1,27 +1,27 @@
-"""What a C program needs whose memory is as large as it has to be."""
+"""C code for unbounded programs: a memory in a hash table, and checks against overflow."""
 
 from __future__ import annotations
 
 import dataclasses
 
 from softmachine.core.errors import SoftmachineError
-from softmachine.programs.statements import Syntax
+from softmachine.programs.expressions import Syntax
 from softmachine.programs.values import Value
 
-LARGEST = 40
-"""Numbers are below 2 to this in absolute value, so that no sum overflows 64 bits."""
+NUMBER_BITS = 40
+"""Numbers have at most this many bits, so that a sum of `MOST_SUMMANDS` fits into 64."""
 MOST_SUMMANDS = 2**20
 
 
 def _bounded(text: str, value: Value) -> str:
-    """Return a sum that is looked at before it is used."""
+    """Return a call of ``bounded``, which checks that a sum is not too large."""
     if sum(abs(factor) for _, factor in value.terms) > MOST_SUMMANDS:
         raise SoftmachineError("a sum has too many summands to be written in C")
     return text if value.is_constant else f"bounded(memory, {text})"
 
 
 def unbounded(syntax: Syntax) -> Syntax:
-    """Return the syntax for programs whose numbers become as large as they need to."""
+    """Return the C syntax for unbounded programs; see `Syntax.unbounded`."""
     return dataclasses.replace(
         syntax,
         wrap=_bounded,
@@ -75,7 +75,7 @@ static inline int64_t larger_rank(int64_t a, int64_t b) {
 }
 
 MEMORY = f"""\
-#define LARGEST ((int64_t)1 << {LARGEST})
+#define LARGEST ((int64_t)1 << {NUMBER_BITS})
 
 /* A cell that is not one of the list. No other one has the address 0: that is a free place. */
 struct cell {{

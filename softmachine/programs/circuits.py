@@ -1,8 +1,8 @@
-"""One step of a hard machine as a circuit: what it stores where, what it keeps.
+"""One step of a hard machine, executed symbolically: its stores and its new registers.
 
-A circuit is built from the choices of the controller. Gates that reach neither a store nor a
-register vanish, since stores and registers are written in terms of what they depend on;
-constants fold, and stores that change nothing are left out.
+The controller's choices say how gates are wired. Running the gates on symbolic values removes
+dead gates, since only stores and registers are kept; folds constants; and drops stores that
+write what the cell holds already.
 """
 
 from __future__ import annotations
@@ -31,62 +31,70 @@ class Store(NamedTuple):
     address: Value
     value: Value
     gates: str
-    """The wiring it comes from, such as ``WRITE(ADD(r3, r2), READ(r4))``."""
+    """The gates that it comes from, such as ``WRITE(ADD(r3, r2), READ(r4))``."""
     slot: int
-    """The slot of the WRITE."""
+    """The slot of the WRITE gate; see `GateUse.inputs`."""
 
 
 class Circuit(NamedTuple):
-    """What one step does, in terms of the registers and the memory before it."""
+    """The effect of one step, in terms of the registers and the memory before it."""
 
     stores: tuple[Store, ...]
     """In the order in which they happen."""
     registers: tuple[Value, ...]
-    """What each register becomes; loads refer to `stores`."""
+    """The new value of each register; `Load.after` counts `stores`."""
     stop: bool
     """Whether the machine stops after this step."""
     gates: tuple[str, ...]
-    """For each register, the wiring that its value comes from."""
+    """For each register, the gates that its new value comes from."""
 
     def effect(self, live: set[int]) -> tuple:
-        """Return what distinguishes circuits if only these registers matter afterwards."""
+        """Return the observable effect: stores, and new values of the live registers.
+
+        Circuits with the same effect are interchangeable.
+        """
         stores = tuple((store.address, store.value) for store in self.stores)
         kept = tuple(value if i in live else None for i, value in enumerate(self.registers))
         return stores, kept
 
 
 class GateUse(NamedTuple):
-    """One gate of a step and where its inputs come from."""
+    """One gate of a step and the sources of its inputs."""
 
     gate: str
     name: str
-    """The gate's name, with a number for the second of that name in the machine: ``READ 2``."""
+    """`gate`, with a number if the machine has several of this kind: ``READ 2``."""
     inputs: tuple[int, ...]
-    """Slots: registers first, then gates in their order."""
+    """For each argument, the slot it is read from. Slots are registers, then gates."""
     memory: str
-    """``read``, ``write``, or nothing."""
+    """``read``, ``write``, or empty for a gate that does not touch the memory."""
 
 
 class Wires(NamedTuple):
-    """The choices of one step, gate by gate; everything, used or not."""
+    """All choices of the controller in one step, used or not."""
 
     gates: tuple[GateUse, ...]
     registers: tuple[int, ...]
     """For each register, the slot that it takes its next value from."""
     returns_written: bool
-    """Whether WRITE gives what it writes; otherwise 0."""
+    """Whether the output of WRITE is the value written; otherwise it is 0."""
     stop: bool
+    """Whether the machine stops after this step."""
 
     def names(self) -> list[str]:
-        """Return what the slots are called: registers, then gates."""
+        """Return the names of the slots: registers, then gates."""
         registers = [f"r{i + 1}" for i in range(len(self.registers))]
         return registers + [use.name for use in self.gates]
 
 
 def build_circuit(wired: Wires, registers: Sequence[Value], facts: Facts) -> Circuit:
-    """Return the circuit of a step that begins with these values in the registers.
+    """Execute one step symbolically and return its effect.
 
-    Values after those of the machine's registers are left alone.
+    Arguments:
+        wired: how the gates are wired.
+        registers: the values in the registers before the step; more than there are registers
+            are ignored.
+        facts: what is known of these values.
     """
     known = list(registers[: len(wired.registers)])
     texts = [f"r{i + 1}" for i in range(len(known))]
@@ -110,7 +118,7 @@ def build_circuit(wired: Wires, registers: Sequence[Value], facts: Facts) -> Cir
 
 
 def load(stores: Sequence[Store], address: Value, facts: Facts) -> Value:
-    """Return what a cell holds after some stores."""
+    """Return the content of a cell after some stores, forwarded from a store if possible."""
     for count in range(len(stores), 0, -1):
         store = stores[count - 1]
         if difference(store.address, address) == 0:
@@ -121,7 +129,7 @@ def load(stores: Sequence[Store], address: Value, facts: Facts) -> Value:
 
 
 def loads_in(value: Value) -> list[Load]:
-    """Return the loads in a value, inner ones first, each once."""
+    """Return all loads in a value, nested ones first, each once."""
     found: dict[Load, None] = {}
     for atom, _ in value.terms:
         inner = (
@@ -139,9 +147,9 @@ def loads_in(value: Value) -> list[Load]:
 
 
 def replace_registers(value: Value, known: dict[int, Value]) -> Value:
-    """Return a value with other values in place of some registers.
+    """Return a value with other values substituted for some registers.
 
-    For changes of variables: nothing is simplified but sums.
+    Meant for changes of variables: gates are not simplified anew, only sums.
     """
     parts = [(constant(value.constant), 1)]
     for atom, factor in value.terms:

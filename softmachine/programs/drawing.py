@@ -1,4 +1,4 @@
-"""Drawings of a program: its states, and the circuit of one step in each of them."""
+"""Drawings of a program: its control-flow graph, and the circuit of each state."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import graphviz
 
+from softmachine.programs.assignments import assignments
+from softmachine.programs.expressions import Expressions
 from softmachine.programs.layout import Edge, Node, Picture, svg
 from softmachine.programs.naming import targets
-from softmachine.programs.program import Program, State, Test
+from softmachine.programs.program import Branch, Program, State, Successor
 from softmachine.programs.python_code import assignment, syntax_of
-from softmachine.programs.statements import Assign, Formulas, Put, body_of
+from softmachine.programs.syntax_tree import Assign, AssignCell
 from softmachine.programs.values import Facts
 
 SHAPES = {
@@ -20,11 +22,13 @@ SHAPES = {
     "memory": {"shape": "cylinder"},
     "end": {"shape": "doublecircle"},
 }
+"""Attributes of Graphviz for each shape of a node."""
 ARGUMENTS = {"WRITE": ("address", "value")}
+"""Names of a gate's arguments; those of other gates are ``a`` and ``b``."""
 
 
 def pictures(program: Program) -> list[Picture]:
-    """Return the states, and for each state the gates that matter there."""
+    """Return the control-flow graph, and for each state the circuit of its step."""
     return [
         states_picture(program),
         *(circuit_picture(program, state) for state in program.states),
@@ -32,15 +36,15 @@ def pictures(program: Program) -> list[Picture]:
 
 
 def states_picture(program: Program) -> Picture:
-    """Return what follows what, and what each state does."""
-    formulas = Formulas(program, syntax_of(program))
+    """Return the control-flow graph: states with their assignments, arrows with conditions."""
+    expressions = Expressions(program, syntax_of(program))
     nodes, edges = [], []
     for state in program.states:
         lines = [state.name, *_texts(program, state)]
         nodes.append(Node(state.name, tuple(lines), "box"))
-        for target in targets(state.follow):
+        for target in targets(state.successor):
             name = "end" if target is None else program.states[target].name
-            label = _condition(formulas, state.follow, target)
+            label = _condition(expressions, state.successor, target)
             edges.append(Edge(state.name, name, "" if label is True else str(label)))
     steps = "until its steps are over" if program.counts_steps else ""
     if any(edge.target == "end" for edge in edges) or not program.states:
@@ -50,17 +54,17 @@ def states_picture(program: Program) -> Picture:
 
 
 def circuit_picture(program: Program, state: State) -> Picture:
-    """Return one step: registers and memory before, the gates that matter, what changes."""
-    formulas = Formulas(program, syntax_of(program))
+    """Return the circuit of a state: registers and memory before, live gates, what changes."""
+    expressions = Expressions(program, syntax_of(program))
     wires, registers = state.wires, program.registers
     names = wires.names()
     kept = [j for j in state.updates if j < registers]
     roots = [wires.registers[j] for j in kept] + [store.slot for store in state.stores]
-    used = _reached(program, state, roots)
+    used = _live_slots(program, state, roots)
     nodes, edges = [], []
     for slot in sorted(used):
         if slot < registers:
-            known = formulas.value(state.known[slot], state.facts, {})
+            known = expressions.value(state.known[slot], state.facts, {})
             nodes.append(Node(f"slot {slot}", (f"r{slot + 1}: {known}",), "register", "first"))
             continue
         use = wires.gates[slot - registers]
@@ -84,13 +88,16 @@ def circuit_picture(program: Program, state: State) -> Picture:
 
 
 def svg_code(program: Program, summary: str, notes: Sequence[str]) -> str:
-    """Return the drawings as one SVG file, laid out here."""
+    """Return the drawings as one SVG file, which needs no other program to make or view.
+
+    The last two arguments are those of all code writers, and not used.
+    """
     del summary, notes
     return svg(pictures(program))
 
 
 def dot_code(program: Program, summary: str, notes: Sequence[str]) -> str:
-    """Return the drawings for Graphviz, a cluster each."""
+    """Return the drawings as Graphviz source (DOT), each a cluster; ``notes`` is not used."""
     del notes
     whole = graphviz.Digraph("program", graph_attr={"label": graphviz.escape(summary)})
     for i, picture in enumerate(pictures(program)):
@@ -107,21 +114,25 @@ def dot_code(program: Program, summary: str, notes: Sequence[str]) -> str:
 
 
 def _texts(program: Program, state: State) -> list[str]:
-    """Return what a state does, as code."""
+    """Return the assignments of a state as lines of Python."""
     return [
-        f"memory[{s.address}] = {s.formula}" if isinstance(s, Put) else assignment(s)
-        for s in body_of(program, syntax_of(program), state)
-        if isinstance(s, Put | Assign)
+        f"memory[{s.address}] = {s.expression}" if isinstance(s, AssignCell) else assignment(s)
+        for s in assignments(Expressions(program, syntax_of(program)), state)
+        if isinstance(s, AssignCell | Assign)
     ]
 
 
-def _condition(formulas: Formulas, follow: Test | int | None, target: int | None) -> str | bool:
-    """Return the condition under which a state comes next; a truth value if it has none."""
-    if not isinstance(follow, Test):
-        return follow == target
-    zero, other = (_condition(formulas, part, target) for part in (follow.zero, follow.other))
+def _condition(
+    expressions: Expressions, successor: Successor, target: int | None
+) -> str | bool:
+    """Return the condition under which a state comes next; True if always, False if never."""
+    if not isinstance(successor, Branch):
+        return successor == target
+    zero, other = (
+        _condition(expressions, part, target) for part in (successor.zero, successor.nonzero)
+    )
     is_zero, is_not = (
-        formulas.condition(follow.value, way, Facts(), {}) for way in (True, False)
+        expressions.condition(successor.value, way, Facts(), {}) for way in (True, False)
     )
     for test, first, second in ((is_zero, zero, other), (is_not, other, zero)):
         if first is True:
@@ -138,7 +149,8 @@ def _condition(formulas: Formulas, follow: Test | int | None, target: int | None
     return " or ".join(parts)
 
 
-def _reached(program: Program, state: State, roots: Sequence[int]) -> set[int]:
+def _live_slots(program: Program, state: State, roots: Sequence[int]) -> set[int]:
+    """Return the slots that some slots depend on, through gates, with these themselves."""
     used, waiting = set(), list(roots)
     while waiting:
         slot = waiting.pop()
@@ -150,6 +162,7 @@ def _reached(program: Program, state: State, roots: Sequence[int]) -> set[int]:
 
 
 def _register(program: Program, register: int) -> str:
+    """Return the label of a register: its number, and its value in terms of a variable."""
     offset = program.offsets.get(register, 0)
     name = program.names[register]
     plain = f"{name} {'-' if offset > 0 else '+'} {abs(offset)}" if offset else name
@@ -157,5 +170,6 @@ def _register(program: Program, register: int) -> str:
 
 
 def _patterns(state: State) -> str:
+    """Return the patterns of zeros that a state stands for, the first four of them."""
     shown = state.patterns if len(state.patterns) <= 4 else (*state.patterns[:4], "...")
     return ", ".join(shown)

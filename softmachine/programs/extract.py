@@ -1,4 +1,4 @@
-"""From a trained Neural Random-Access Machine to its program."""
+"""Extraction: from a trained Neural Random-Access Machine to its program."""
 
 from __future__ import annotations
 
@@ -12,21 +12,26 @@ from softmachine.machines.nram.gates import find_gates
 from softmachine.machines.nram.nram import NRAM, NRAMConfig
 from softmachine.programs.build import build_program
 from softmachine.programs.circuits import GateUse, Wires
-from softmachine.programs.observed import EXAMPLES, LARGEST, observed_table
+from softmachine.programs.observed import EXAMPLES_EACH, LARGEST_SIZES, observed_table
 from softmachine.programs.program import Program
-from softmachine.programs.reachable import Entry, Table
+from softmachine.programs.reachable import Transition, TransitionTable
 from softmachine.tasks.memory import MemoryTask
 from softmachine.wiring.table import read_wiring
 
 
 def extract(machine: NRAM, task: MemoryTask) -> Program:
-    """Return the program of a machine that is given as many steps as the task says.
+    """Return the program that a machine runs when every choice is its most likely one.
 
-    That of a recurrent controller does what was seen on examples of the task; see
-    `softmachine.programs.observed`.
+    With a feed-forward controller it holds for all memories. With a recurrent one it reproduces
+    what was observed on examples of the task; see `softmachine.programs.observed`.
 
-    Raises SoftmachineError if the machine does not fold into a program, or the task cannot
-    say how many steps a memory asks for.
+    Arguments:
+        machine: the trained machine.
+        task: its task, which says how many steps a memory asks for.
+
+    Raises:
+        SoftmachineError: the machine has too many states for a program, or the task has no
+            rule for the number of steps.
     """
     try:
         rule = task.step_rule()
@@ -36,28 +41,34 @@ def extract(machine: NRAM, task: MemoryTask) -> Program:
         table, observed = controller_table(machine), 0
     else:
         table = observed_table(machine, task, partial(wires, machine.config))
-        observed = EXAMPLES * len(LARGEST)
+        observed = EXAMPLES_EACH * len(LARGEST_SIZES)
     program = build_program(table, rule)
     return program._replace(observed=observed, unbounded=task.unbounded)
 
 
-def controller_table(machine: NRAM) -> Table:
-    """Return what a controller without a state does for every pattern of zeros.
+def controller_table(machine: NRAM) -> TransitionTable:
+    """Return the transition table of a feed-forward controller: all patterns of zeros.
 
-    Raises SoftmachineError for a controller with a state, or too many registers.
+    Raises SoftmachineError for a recurrent controller, or too many registers to list patterns.
     """
     wiring = read_wiring(machine)
     sources, stops = wiring.sources.tolist(), wiring.stop.tolist()
     patterns = itertools.product((False, True), repeat=machine.config.registers)
-    # In a pattern's number it is the first register that changes fastest.
+    # Patterns are numbered with the first register as the lowest bit: the reverse of product.
     return {
-        (0, pattern[::-1]): Entry(wires(machine.config, sources[i], stops[i]), 0)
+        (0, pattern[::-1]): Transition(wires(machine.config, sources[i], stops[i]), 0)
         for i, pattern in enumerate(patterns)
     }
 
 
 def wires(config: NRAMConfig, sources: Sequence[int], stop: bool) -> Wires:
-    """Return the choices of one step, given the slot that each row of choices takes."""
+    """Return the wires of one step.
+
+    Arguments:
+        config: the machine's configuration.
+        sources: the slot chosen in each row of choices; see `NRAMConfig.rows`.
+        stop: whether the machine stops after the step.
+    """
     table = config.rows
     uses = tuple(
         GateUse(gate.name, name, tuple(sources[row] for row in rows), gate.memory)

@@ -1,4 +1,4 @@
-"""A program as JSON: states, variables, circuits, tests, for other tools to read."""
+"""A program written as JSON, for other tools: states, variables, stores, branches."""
 
 from __future__ import annotations
 
@@ -6,25 +6,27 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from softmachine.programs.program import Program, State, Test
+from softmachine.programs.program import Branch, Program, State, Successor
 from softmachine.programs.values import Apply, Load, Register, Value
 
 SCHEMA = 2
+"""Version of the format."""
 
 
 def json_code(program: Program, summary: str, notes: Sequence[str]) -> str:
     """Return the program as JSON.
 
-    A value is ``{"constant": k, "terms": [[factor, atom], ...]}``, a sum modulo the number of
-    cells; if ``unbounded``, a sum without more: there are zeros behind the list and in all
-    cells with addresses below 0, and what is below 0 counts as larger than all other numbers
-    in MIN, MAX and comparisons. A variable is its ``offset`` at first. The steps that a
-    program counts, if it ``counts_steps``, are ``factor * quantity + offset``; see
-    `softmachine.tasks.steps.StepRule`.
+    A value is ``{"constant": k, "terms": [[factor, atom], ...]}``: a linear combination modulo
+    the number of cells. If the program is ``unbounded`` it is not reduced: cells behind the
+    list, and at addresses below 0, hold 0, and numbers below 0 count as larger than all others
+    in MIN, MAX and comparisons. An atom is ``{"variable": name}``, ``{"gate": name,
+    "arguments": [values]}`` or ``{"cell": value, "after": stores}``, the cell after that many
+    stores of the state.
 
-    An atom is ``{"variable": name}``, ``{"cell": value, "after": stores}`` or ``{"gate": name,
-    "arguments": [values]}``. A state's ``next`` is a state's name, null for the end, or
-    ``{"if_zero": value, "then": ..., "else": ...}``, in terms of the variables after the step.
+    A variable begins with the value of its ``offset``. A state's ``next`` is a state's name,
+    null for the end, or ``{"if_zero": value, "then": ..., "else": ...}``, in terms of the
+    variables after the step. A program that ``counts_steps`` takes ``factor * quantity +
+    offset`` of them; see `softmachine.tasks.steps.StepRule`.
     """
     whole = {
         "schema": SCHEMA,
@@ -58,18 +60,18 @@ def _state(program: Program, state: State) -> dict[str, Any]:
             program.names[j]: {"value": _value(program, value), "gates": state.gates[j]}
             for j, value in state.updates.items()
         },
-        "next": _follow(program, state.follow),
+        "next": _successor(program, state.successor),
     }
 
 
-def _follow(program: Program, follow: Test | int | None) -> Any:
-    if isinstance(follow, Test):
+def _successor(program: Program, successor: Successor) -> Any:
+    if isinstance(successor, Branch):
         return {
-            "if_zero": _value(program, follow.value),
-            "then": _follow(program, follow.zero),
-            "else": _follow(program, follow.other),
+            "if_zero": _value(program, successor.value),
+            "then": _successor(program, successor.zero),
+            "else": _successor(program, successor.nonzero),
         }
-    return None if follow is None else program.states[follow].name
+    return None if successor is None else program.states[successor].name
 
 
 def _value(program: Program, value: Value) -> dict[str, Any]:

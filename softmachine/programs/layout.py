@@ -1,7 +1,7 @@
-"""Layered drawings of small graphs as SVG, without any other program.
+"""Layered drawings of small graphs as SVG (Sugiyama, Tagawa and Toda 1981), in pure Python.
 
-Nodes are put into layers, those of one layer ordered so that few edges cross; an edge over
-several layers passes between the nodes of those it crosses (Sugiyama, Tagawa and Toda 1981).
+Nodes are put into layers, and those of one layer are ordered so that few edges cross. An edge
+that spans several layers is routed between the nodes of the layers it crosses.
 """
 
 from __future__ import annotations
@@ -14,17 +14,19 @@ Shape = Literal["box", "gate", "register", "memory", "end"]
 
 
 class Node(NamedTuple):
-    """Something with a label."""
+    """A node of a graph."""
 
     name: str
+    """Unique within the graph."""
     lines: tuple[str, ...]
+    """The lines of its label."""
     shape: Shape
     column: Literal["", "first", "last"] = ""
-    """Whether it has to be in the first or the last layer."""
+    """The layer it has to be in; empty: any."""
 
 
 class Edge(NamedTuple):
-    """An arrow."""
+    """An arrow between nodes, which are given by name."""
 
     source: str
     target: str
@@ -32,19 +34,20 @@ class Edge(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """A graph to draw."""
+    """A graph to draw, and its title."""
 
     title: str
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
     across: bool
-    """Layers from left to right, otherwise from top to bottom."""
+    """Whether layers run from left to right; otherwise they run from top to bottom."""
 
 
 class Drawn(NamedTuple):
-    """Part of an SVG."""
+    """A drawing as SVG elements, its upper left corner at the origin."""
 
     width: float
+    """In pixels, as `height`."""
     height: float
     parts: list[str]
 
@@ -52,9 +55,13 @@ class Drawn(NamedTuple):
 Point = tuple[float, float]
 
 LETTER, LINE, PADDING = 7.3, 17.0, 9.0
+"""Width of a letter, height of a line, and space around a label, in pixels."""
 LAYER_GAP, NODE_GAP, MARGIN = 58.0, 22.0, 14.0
+"""Space between layers, between nodes of a layer, and around all, in pixels."""
 LABEL_GAP = 16.0
+"""Height of the label of an edge, in pixels."""
 SWEEPS = 8
+"""How often all layers are reordered."""
 FILLS = {
     "box": "#f4f6fa",
     "gate": "#fff4d6",
@@ -65,7 +72,7 @@ FILLS = {
 
 
 def svg(pictures: list[Picture]) -> str:
-    """Return pictures one below the other, as one SVG file."""
+    """Return the text of an SVG file with these pictures, one below the other."""
     y, width, parts = MARGIN, 0.0, []
     for picture in pictures:
         drawn = draw(picture)
@@ -98,13 +105,16 @@ def svg(pictures: list[Picture]) -> str:
 
 
 def draw(picture: Picture) -> Drawn:
-    """Return one picture, its corner at the origin."""
+    """Lay out one picture and return it as SVG elements."""
     layout = _Layout(picture)
     return Drawn(*layout.extent(), [*layout.edges(), *layout.nodes()])
 
 
 def layers_of(picture: Picture) -> dict[str, int]:
-    """Return the layer of every node: after all that lead to it, loops cut where they close."""
+    """Return the layer of every node: one after the last of its predecessors.
+
+    Edges that close a cycle, in depth-first order, are left out of account.
+    """
     following: dict[str, list[str]] = {node.name: [] for node in picture.nodes}
     for edge in picture.edges:
         following[edge.source].append(edge.target)
@@ -136,6 +146,11 @@ def layers_of(picture: Picture) -> dict[str, int]:
 
 
 class _Layout:
+    """The layers, order and coordinates of one picture's nodes.
+
+    ``rows`` are the layers, whatever their direction; ``places`` the centres, in pixels.
+    """
+
     def __init__(self, picture: Picture) -> None:
         self.picture = picture
         self.boxes = {node.name: _size(node) for node in picture.nodes}
@@ -145,7 +160,7 @@ class _Layout:
         self.places = self._places()
 
     def _path(self, number: int, edge: Edge) -> list[str]:
-        """Return the nodes that an edge passes, those on its way made for it."""
+        """Return the nodes that an edge passes; adds a dummy node in each layer it crosses."""
         a, b = self.layer[edge.source], self.layer[edge.target]
         path = [edge.source]
         for layer in range(a + 1, b):
@@ -156,6 +171,7 @@ class _Layout:
         return [*path, edge.target]
 
     def _ordered(self) -> list[list[str]]:
+        """Return the layers, each sorted by the mean place of its neighbours (barycentres)."""
         rows: list[list[str]] = [[] for _ in range(max(self.layer.values(), default=0) + 1)]
         for name, layer in self.layer.items():
             rows[layer].append(name)
@@ -194,13 +210,15 @@ class _Layout:
         return places
 
     def _thick(self, name: str) -> float:
+        """Return a node's extent across its layer."""
         return self.boxes[name][0 if self.picture.across else 1]
 
     def _long(self, name: str) -> float:
+        """Return a node's extent along its layer."""
         return self.boxes[name][1 if self.picture.across else 0]
 
     def extent(self) -> tuple[float, float]:
-        """Return width and height, with room for loops at the right."""
+        """Return width and height, with room for backward edges at the right."""
         right = max(
             (x + self.boxes[n][0] / 2 for n, (x, _) in self.places.items()), default=0.0
         )
@@ -250,7 +268,7 @@ class _Layout:
         return [_curve(line), *_label(edge.label, (x + (u - x) * share, y + down), "start")]
 
     def _rank(self, edge: Edge) -> int:
-        """Return how many edges leave the same node before this one, on the way down."""
+        """Return how many forward edges of the same node come before this one."""
         here = [
             other
             for other in self.picture.edges
@@ -260,7 +278,10 @@ class _Layout:
         return here.index(edge) if edge in here else 0
 
     def _port(self, name: str, side: int, toward: Point) -> Point:
-        """Return where an edge leaves or reaches a node; spread out along its side."""
+        """Return where an edge meets a node: ``side`` is 1 if it leaves, -1 if it arrives.
+
+        Edges are spread along the node's side, by the direction ``toward`` their next point.
+        """
         (x, y), (width, height) = self.places[name], self.boxes[name]
         if self.picture.across:
             slack = max(0.0, height / 2 - 10)
@@ -269,7 +290,7 @@ class _Layout:
         return x + max(-slack, min(slack, (toward[0] - x) / 3)), y + side * height / 2
 
     def _back(self, edge: Edge) -> list[str]:
-        """Return an edge to the same node or one before, around the right side."""
+        """Return an edge to the same or an earlier node, around the right side, as SVG."""
         (x, y), (width, height) = self.places[edge.source], self.boxes[edge.source]
         (u, v), (other, _) = self.places[edge.target], self.boxes[edge.target]
         shift = height / 4 if edge.source == edge.target else 0
@@ -283,6 +304,7 @@ class _Layout:
 
 
 def _size(node: Node) -> tuple[float, float]:
+    """Return width and height of a node, in pixels."""
     width = max((len(line) for line in node.lines), default=0) * LETTER + 2 * PADDING
     return max(width, 30.0), len(node.lines) * LINE + 2 * PADDING - 4
 
@@ -323,7 +345,10 @@ def _label(text: str, at: Point, anchor: str) -> list[str]:
 
 
 def _smooth(share: float) -> float:
-    """Return how far to the side an edge is after a share of its way down."""
+    """Return how far to the side a curve is after a share of its way down, both from 0 to 1.
+
+    The curve is the cubic Bézier of `_edge`; its parameter is found by bisection.
+    """
     low, high = 0.0, 1.0
     for _ in range(20):
         middle = (low + high) / 2

@@ -1,8 +1,10 @@
-"""Which situations of a machine may be one state of its program.
+"""State merging: the abstract states of a machine become the few blocks of a program.
 
-A state of a program stands for all situations in which the machine takes steps that make the
-same difference. A pair is joined only if one circuit does for both what their own circuits do,
-as far as anything that is needed later goes.
+A block is a basic block of the program's control-flow graph: one step of the machine, straight
+code without branches. At first there is one for each situation (`AbstractState.situation`).
+Two blocks are merged if one circuit has the same observable effect as both of theirs: the same
+stores, and the same values in all registers that are live afterwards. Liveness is computed
+anew after every merge, since fewer tests may need fewer registers.
 """
 
 from __future__ import annotations
@@ -13,81 +15,90 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from softmachine.programs.circuits import Circuit, Wires, build_circuit
-from softmachine.programs.program import End, Test
+from softmachine.programs.program import END, Branch, Successor
 from softmachine.programs.reachable import (
-    Known,
-    Reached,
-    Table,
+    AbstractState,
+    StateGraph,
+    TransitionTable,
     join,
     joined_facts,
     registers_after,
-    used,
+    registers_used,
 )
 from softmachine.programs.values import Facts, Register, Value, of, shifted
 
 
-class Node(NamedTuple):
-    """Situations that one circuit serves."""
+class Block(NamedTuple):
+    """A basic block: the situations that one circuit serves."""
 
-    idents: frozenset
-    states: tuple[Known, ...]
+    situations: frozenset
+    states: tuple[AbstractState, ...]
+    """The abstract states of these situations."""
     wires: Wires
     known: tuple[Value, ...]
+    """The registers before the step, as far as they are known in all of `states`."""
     facts: Facts
+    """What is known not to be 0 in all of `states`."""
     circuit: Circuit
 
 
-class Flow(NamedTuple):
-    """What follows what, and what is needed."""
+class ControlFlow(NamedTuple):
+    """The edges of a control-flow graph, and the live registers along them; block by block."""
 
-    follow: list[Test | int | None]
-    """Tests have registers here, not yet variables."""
-    needed: list[set[int]]
-    """Registers that matter after each node, tests included."""
-    passed: list[set[int]]
-    """Those that matter to the nodes that follow."""
-
-
-class Nodes(NamedTuple):
-    """What a machine does, as nodes; and what they come from."""
-
-    reached: Reached
-    table: Table
-    nodes: list[Node]
+    successors: list[Successor]
+    """Which block comes next, by tests of registers (variables have no names yet)."""
+    live_after_step: list[set[int]]
+    """Registers that are live after the block's step, before its tests."""
+    live_out: list[set[int]]
+    """Registers that are live after its tests: some block that may come next needs them."""
 
 
-def merge(reached: Reached, table: Table) -> Nodes:
-    """Return as few nodes as do what the machine does in the situations that it reaches."""
-    return _absorb(_merge(_first_nodes(reached, table)))
+class FlowGraph(NamedTuple):
+    """The blocks of a program, the first one first, and what they were made from."""
+
+    reached: StateGraph
+    table: TransitionTable
+    blocks: list[Block]
 
 
-def _first_nodes(reached: Reached, table: Table) -> Nodes:
-    by_ident: dict[tuple, list[Known]] = {}
+def merge(reached: StateGraph, table: TransitionTable) -> FlowGraph:
+    """Merge the situations that a machine can reach into blocks, greedily.
+
+    Arguments:
+        reached: the abstract states, and what follows each.
+        table: the controller's choices in each of them.
+    """
+    return _absorb(_merge(_first_blocks(reached, table)))
+
+
+def _first_blocks(reached: StateGraph, table: TransitionTable) -> FlowGraph:
+    by_situation: dict[tuple, list[AbstractState]] = {}
     for state in [s for s in reached.circuits if s not in reached.idle]:
-        by_ident.setdefault(state.situation, []).append(state)
-    nodes = [
-        _node(frozenset([ident]), states, table[states[0].key].wires)
-        for ident, states in by_ident.items()
+        by_situation.setdefault(state.situation, []).append(state)
+    blocks = [
+        _block(frozenset([situation]), states, table[states[0].key].wires)
+        for situation, states in by_situation.items()
     ]
-    first = next((i for i, n in enumerate(nodes) if reached.start in n.states), 0)
-    if nodes:
-        nodes.insert(0, nodes.pop(first))
-    return Nodes(reached, table, nodes)
+    first = next((i for i, n in enumerate(blocks) if reached.start in n.states), 0)
+    if blocks:
+        blocks.insert(0, blocks.pop(first))
+    return FlowGraph(reached, table, blocks)
 
 
-def _node(idents: frozenset, states: Sequence[Known], wires: Wires) -> Node:
+def _block(situations: frozenset, states: Sequence[AbstractState], wires: Wires) -> Block:
+    """Return a block with these wires, and with what is known in all of its states."""
     known = join([state.registers for state in states])
     facts = joined_facts(known, states)
     circuit = build_circuit(wires, known, facts)
-    return Node(idents, tuple(states), wires, known, facts, circuit)
+    return Block(situations, tuple(states), wires, known, facts, circuit)
 
 
-def _merge(machine: Nodes) -> Nodes:
-    """Join nodes until no two can be joined."""
+def _merge(machine: FlowGraph) -> FlowGraph:
+    """Merge blocks until no two can be merged."""
     joined = True
     while joined:
         joined = False
-        for a, b in itertools.combinations(machine.nodes, 2):
+        for a, b in itertools.combinations(machine.blocks, 2):
             after = _joined(machine, a, b)
             if after is not None:
                 machine, joined = after, True
@@ -95,155 +106,176 @@ def _merge(machine: Nodes) -> Nodes:
     return machine
 
 
-def _joined(machine: Nodes, a: Node, b: Node) -> Nodes | None:
-    """Return the machine with two nodes as one, None if no circuit serves both.
+def _joined(machine: FlowGraph, a: Block, b: Block) -> FlowGraph | None:
+    """Return the graph with two blocks merged, None if neither's wires serve both.
 
-    The second need not be one of the machine's.
+    The second block need not be one of the graph's.
     """
     if {state.certain for state in a.states} != {state.certain for state in b.states}:
         return None
-    if any(in_cell for node in (a, b) for _, _, in_cell in node.idents):
-        return None  # the first state knows what is left as the content of a cell
+    if any(in_cell for block in (a, b) for _, _, in_cell in block.situations):
+        return (
+            None  # the first state holds the steps left as a cell's content, others as a value
+        )
     states = a.states + b.states
     for wires in dict.fromkeys([a.wires, b.wires]):
-        node = _node(a.idents | b.idents, states, wires)
-        nodes = [node if n is a else n for n in machine.nodes if n is not b]
-        after = machine._replace(nodes=nodes)
-        if not _serves(after, node, set()):
-            continue  # what they store differs: no need to look at what is needed later
+        block = _block(a.situations | b.situations, states, wires)
+        blocks = [block if n is a else n for n in machine.blocks if n is not b]
+        after = machine._replace(blocks=blocks)
+        if not _serves(after, block, set()):
+            continue  # their stores differ: no need to compute liveness
         try:
-            flow = flow_of(after)
-        except _AlikeError:
+            flow = control_flow(after)
+        except _IndistinguishableError:
             continue
+        # The merge may have changed what is live after any block, not only after this one.
         if all(
-            _serves(after, n, flow.needed[i]) for i, n in enumerate(nodes) if len(n.idents) > 1
+            _serves(after, other, flow.live_after_step[i])
+            for i, other in enumerate(blocks)
+            if len(other.situations) > 1
         ):
             return after
     return None
 
 
-def _absorb(machine: Nodes) -> Nodes:
-    """Let nodes stand for states that are idle, too, where that saves tests for them."""
-    situations: dict[tuple, list[Known]] = {}
+def _absorb(machine: FlowGraph) -> FlowGraph:
+    """Let blocks stand for idle states as well, where that saves tests.
+
+    A program may end in an idle state, but then has to test for it. If running a block there
+    has no effect either, that test can go.
+    """
+    situations: dict[tuple, list[AbstractState]] = {}
     for state in machine.reached.idle & machine.reached.circuits.keys():
         situations.setdefault(state.situation, []).append(state)
     idle = [
-        _node(
+        _block(
             frozenset([situation]),
             sorted(states, key=repr),
             machine.table[states[0].key].wires,
         )
         for situation, states in sorted(situations.items(), key=repr)
     ]
-    for place in range(len(machine.nodes)):
+    for place in range(len(machine.blocks)):
         with_idle = machine
         for extra in idle:
-            with_idle = _joined(with_idle, with_idle.nodes[place], extra) or with_idle
+            with_idle = _joined(with_idle, with_idle.blocks[place], extra) or with_idle
         if _tests(with_idle) < _tests(machine):
             machine = with_idle
-            taken = machine.nodes[place].idents
-            idle = [extra for extra in idle if not extra.idents <= taken]
+            taken = machine.blocks[place].situations
+            idle = [extra for extra in idle if not extra.situations <= taken]
     return machine
 
 
-def _tests(machine: Nodes) -> int:
-    return sum(len(list(registers_tested(follow))) for follow in flow_of(machine).follow)
+def _tests(machine: FlowGraph) -> int:
+    """Return how many tests there are between blocks."""
+    return sum(
+        len(list(registers_tested(follow))) for follow in control_flow(machine).successors
+    )
 
 
-def _serves(machine: Nodes, node: Node, needed: set[int]) -> bool:
-    """Return whether a node's circuit does what each situation's own circuit does.
+def _serves(machine: FlowGraph, block: Block, needed: set[int]) -> bool:
+    """Return whether a block's circuit has the effect of each situation's own circuit.
 
-    Where the program ends after the step whatever happens, only what is stored matters.
+    ``needed``: the registers that are live after the step. Where the program ends after the
+    step in any case, none is.
     """
-    by_kind: dict[tuple, list[Known]] = {}
-    for state in node.states:
+    by_kind: dict[tuple, list[AbstractState]] = {}
+    for state in block.states:
         by_kind.setdefault((state.situation, _ends(machine, state)), []).append(state)
     for (_, ends), states in by_kind.items():
         known = join([state.registers for state in states])
         facts = joined_facts(known, states)
         own, shared = (
             build_circuit(wires, known, facts).effect(set() if ends else needed)
-            for wires in (machine.table[states[0].key].wires, node.wires)
+            for wires in (machine.table[states[0].key].wires, block.wires)
         )
         if own != shared:
             return False
     return True
 
 
-def _ends(machine: Nodes, state: Known) -> bool:
+def _ends(machine: FlowGraph, state: AbstractState) -> bool:
     """Return whether the program ends after a state's step in all cases."""
-    return not any(goes_on for _, goes_on in machine.reached.follows[state])
+    return not any(goes_on for _, goes_on in machine.reached.successors[state])
 
 
-# What follows, and what is needed for it
+# Control flow and liveness
 
 
-def outcomes_of(machine: Nodes, node: Node) -> list[tuple[tuple[Value, ...], int | None]]:
-    """Return what is known of the registers after a node, and which node comes next."""
-    places = {ident: i for i, n in enumerate(machine.nodes) for ident in n.idents}
+def outcomes_of(machine: FlowGraph, block: Block) -> list[tuple[tuple[Value, ...], int | None]]:
+    """Return every case after a block: what is known of the registers, and the next block."""
+    places = {s: i for i, other in enumerate(machine.blocks) for s in other.situations}
     reached, outcomes = machine.reached, []
-    for state in node.states:
+    for state in block.states:
         if _ends(machine, state):
-            circuit = build_circuit(node.wires, state.registers, state.facts())
-            outcomes += [(known, End) for known in registers_after(state, circuit)]
+            circuit = build_circuit(block.wires, state.registers, state.facts())
+            outcomes += [(known, END) for known in registers_after(state, circuit)]
             continue
         outcomes += [
             (
                 after.registers,
-                places.get(after.situation, End) if goes_on or after in reached.idle else End,
+                places.get(after.situation, END) if goes_on or after in reached.idle else END,
             )
-            for after, goes_on in reached.follows[state]
+            for after, goes_on in reached.successors[state]
         ]
     return outcomes
 
 
-class _AlikeError(Exception):
-    """Situations that have to be told apart have zeros in the same registers."""
+class _IndistinguishableError(Exception):
+    """No test tells apart two cases that need different successors.
+
+    Tests only see which registers are 0.
+    """
 
 
-def flow_of(machine: Nodes) -> Flow:
-    """Return which node follows which, by what tests, and what is needed after each."""
-    nodes = machine.nodes
-    outcomes = [outcomes_of(machine, node) for node in nodes]
-    rare = _tested(outcomes)
-    follow = [
+def control_flow(machine: FlowGraph) -> ControlFlow:
+    """Return the edges between blocks as decision trees, and live registers along them.
+
+    Raises `_IndistinguishableError` if zero tests cannot decide which block comes next.
+    """
+    blocks = machine.blocks
+    outcomes = [outcomes_of(machine, block) for block in blocks]
+    late = _tested_in_loops(outcomes)
+    successors = [
         _decide(
             frozenset(
                 (tuple(v.is_constant and v.constant == 0 for v in known), target)
                 for known, target in outcome
             ),
-            rare,
+            late,
         )
         for outcome in outcomes
     ]
-    tests = [set(registers_tested(decision)) for decision in follow]
-    live: list[set[int]] = [set() for _ in nodes]
-    passed = [set() for _ in nodes]
+    tests = [set(registers_tested(decision)) for decision in successors]
+    # Liveness as in compilers: backwards through each block, again and again to a fixed point.
+    live_in: list[set[int]] = [set() for _ in blocks]
+    live_out = [set() for _ in blocks]
     changed = True
     while changed:
         changed = False
-        for i, node in enumerate(nodes):
-            passed[i] = set().union(*(live[j] for j in _targets(follow[i])))
-            after = [register_after(node, j) for j in passed[i] | tests[i]]
-            before = used(after) | used(
-                [v for store in node.circuit.stores for v in (store.address, store.value)]
+        for i, block in enumerate(blocks):
+            live_out[i] = set().union(*(live_in[j] for j in _targets(successors[i])))
+            after = [register_after(block, j) for j in live_out[i] | tests[i]]
+            before = registers_used(after) | registers_used(
+                [v for store in block.circuit.stores for v in (store.address, store.value)]
             )
-            if before != live[i]:
-                live[i], changed = before, True
-    return Flow(follow, [p | t for p, t in zip(passed, tests, strict=True)], passed)
+            if before != live_in[i]:
+                live_in[i], changed = before, True
+    live_after_step = [out | test for out, test in zip(live_out, tests, strict=True)]
+    return ControlFlow(successors, live_after_step, live_out)
 
 
-def register_after(node: Node, register: int) -> Value:
-    """Return what a register becomes; the last one is the steps that are left."""
-    if register < len(node.circuit.registers):
-        return node.circuit.registers[register]
-    left = node.known[-1]
-    certain = node.states[0].certain
+def register_after(block: Block, register: int) -> Value:
+    """Return what a register holds after a block; the last one is the number of steps left."""
+    if register < len(block.circuit.registers):
+        return block.circuit.registers[register]
+    left = block.known[-1]
+    certain = block.states[0].certain
     return left if certain or left.is_constant else shifted(left, -1)
 
 
-def _tested(outcomes) -> tuple[int, ...]:
-    """Return registers, those tested in loops last: the others are then tested first."""
+def _tested_in_loops(outcomes) -> tuple[int, ...]:
+    """Return the registers that decide whether a block is repeated."""
     loops = set()
     for i, outcome in enumerate(outcomes):
         if any(target == i for _, target in outcome):
@@ -256,45 +288,55 @@ def _tested(outcomes) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=4096)
-def _decide(outcomes: frozenset, last: tuple[int, ...]) -> Test | int | None:
-    """Return the fewest tests that tell what follows; ``last`` are tested after others."""
+def _decide(outcomes: frozenset, last: tuple[int, ...]) -> Successor:
+    """Return the smallest decision tree for which block comes next.
+
+    Arguments:
+        outcomes: pairs of a pattern, which registers are 0, and the block that comes next.
+        last: registers to test last, if that costs no test: as the condition of a loop.
+
+    Raises `_IndistinguishableError` if one pattern has two different blocks.
+    """
     targets = {target for _, target in outcomes}
     if len(targets) <= 1:
-        return targets.pop() if targets else End
+        return targets.pop() if targets else END
     width = len(next(iter(outcomes))[0])
     best, least = None, None
     for register in range(width):
         zero = frozenset(o for o in outcomes if o[0][register])
         if not zero or zero == outcomes:
             continue
-        test = Test(of(Register(register)), _decide(zero, last), _decide(outcomes - zero, last))
+        test = Branch(
+            of(Register(register)), _decide(zero, last), _decide(outcomes - zero, last)
+        )
         cost = _cost(test, last)
         if least is None or cost < least:
             best, least = test, cost
     if best is None:
-        raise _AlikeError
+        raise _IndistinguishableError
     return best
 
 
-def _cost(test: Test | int | None, last: tuple[int, ...]) -> tuple[int, int]:
-    """Return how many tests there are, and how many stand too early or too late."""
-    if not isinstance(test, Test):
+def _cost(test: Successor, last: tuple[int, ...]) -> tuple[int, int]:
+    """Return how many tests a tree has, and how many stand too early or too late in it."""
+    if not isinstance(test, Branch):
         return 0, 0
-    (count, misplaced), (more, others) = (_cost(t, last) for t in (test.zero, test.other))
-    (register,) = registers_tested(test._replace(zero=None, other=None))
+    (count, misplaced), (more, others) = (_cost(t, last) for t in (test.zero, test.nonzero))
+    (register,) = registers_tested(test._replace(zero=None, nonzero=None))
     early = (register in last) == (count + more > 0)
     return 1 + count + more, early + misplaced + others
 
 
-def registers_tested(decision: Test | int | None) -> Iterable[int]:
-    """Yield the registers that tests look at."""
-    if isinstance(decision, Test):
+def registers_tested(decision: Successor) -> Iterable[int]:
+    """Yield the registers that a decision tree tests."""
+    if isinstance(decision, Branch):
         yield decision.value.terms[0][0].number  # pyright: ignore
         yield from registers_tested(decision.zero)
-        yield from registers_tested(decision.other)
+        yield from registers_tested(decision.nonzero)
 
 
-def _targets(decision: Test | int | None) -> set[int]:
-    if isinstance(decision, Test):
-        return _targets(decision.zero) | _targets(decision.other)
+def _targets(decision: Successor) -> set[int]:
+    """Return the blocks that may come next, without the end."""
+    if isinstance(decision, Branch):
+        return _targets(decision.zero) | _targets(decision.nonzero)
     return set() if decision is None else {decision}

@@ -1,4 +1,4 @@
-"""What a program says about itself: task, layout, where it comes from, what was verified."""
+"""The comment at the top of a program: task, memory layout, provenance, verification."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from softmachine.programs.outside import outside
 from softmachine.programs.program import Program
 from softmachine.programs.python_code import python_code
 from softmachine.programs.running import load_python
-from softmachine.programs.verify import Report
+from softmachine.programs.verify import Verification
 from softmachine.tasks.memories.given import Given
 from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.steps import StepRule
 
 
 class Provenance(NamedTuple):
-    """Where the weights come from."""
+    """Where a machine's parameters come from."""
 
     source: str
-    """What was asked for, such as ``zoo:nram-copy``."""
+    """The machine as it was named, such as ``zoo:nram-copy``."""
     recipe: str
     seed: int
     commit: str | None
+    """The commit of softmachine that trained it; None: unknown."""
 
     def __str__(self) -> str:
         commit = f"commit {self.commit}" if self.commit else "an unknown commit"
@@ -30,14 +31,21 @@ class Provenance(NamedTuple):
 
 
 def summary(task: MemoryTask) -> str:
-    """Return the task in one line."""
+    """Return what the task is, in one line."""
     return (inspect.getdoc(task) or type(task).__name__).splitlines()[0]
 
 
 def notes(
-    program: Program, task: MemoryTask, provenance: Provenance, report: Report | None
+    program: Program, task: MemoryTask, provenance: Provenance, report: Verification | None
 ) -> list[str]:
-    """Return what the program says about itself, a paragraph each."""
+    """Return the paragraphs of the comment at the top of a program.
+
+    Arguments:
+        program: the program.
+        task: what its machine was trained for.
+        provenance: where its machine comes from.
+        report: what was verified; None: nothing.
+    """
     return [
         layout(task),
         "All sums are modulo n, the number of cells; values are 0 to n - 1. "
@@ -50,7 +58,10 @@ def notes(
 
 
 def outside_note(program: Program, task: MemoryTask) -> list[str]:
-    """Return what the program does with inputs that the task says nothing about."""
+    """Return what the program does with invalid inputs: one paragraph, or none.
+
+    The program is run to find out.
+    """
     if not task.outside_cases():
         return []
     run = load_python(python_code(program, "A program.", []))
@@ -58,7 +69,7 @@ def outside_note(program: Program, task: MemoryTask) -> list[str]:
 
 
 def layout(task: MemoryTask) -> str:
-    """Return what the cells of a memory mean, in the words of the task."""
+    """Return what the cells of a memory mean, as the task's docstring says under ``Cells:``."""
     paragraphs = (inspect.getdoc(task) or "").split("\n\n")
     found = next((p for p in paragraphs if p.startswith("Cells:")), "")
     text, _, _ = " ".join(found.split()).partition(" Source:")
@@ -66,7 +77,10 @@ def layout(task: MemoryTask) -> str:
 
 
 def steps_note(steps: StepRule, counted: bool) -> str:
-    """Return how the program ends."""
+    """Return how many steps the machine takes, and how the program ends.
+
+    ``counted``: the program counts its steps.
+    """
     if steps.of == "nothing":
         return f"The machine takes {steps.offset} steps."
     from_there = f" from {steps.place} on" if steps.place else ""
@@ -93,14 +107,14 @@ def steps_note(steps: StepRule, counted: bool) -> str:
 def examples_note(
     origin: str, task: Given, trained: tuple[int, int], held_out: tuple[int, int], what: str
 ) -> str:
-    """Return what a program was learned from and tested on.
+    """Return which examples a program was learned from, and how many come out right.
 
     Arguments:
-        origin: which machine learned it.
+        origin: which machine learned it, as a phrase.
         task: the examples.
-        trained: how many of the examples trained on are right, of how many.
-        held_out: the same for the others.
-        what: how that was found, in brackets, or nothing.
+        trained: of the examples trained on, how many are right, and how many there are.
+        held_out: the same for the examples held out.
+        what: how that was found, in brackets; may be empty.
     """
     sizes, others = task.sizes, task.held_out(larger=True).sizes
     return (
@@ -111,17 +125,17 @@ def examples_note(
 
 
 def share(counts: tuple[int, int]) -> str:
-    """Return how many of how many, and that in per cent."""
+    """Return a count out of a whole, with the percentage: ``3 of 4 (75.0 %)``."""
     return f"{counts[0]:,} of {counts[1]:,} ({per_cent(*counts)} %)"
 
 
 def per_cent(some: int, whole: int) -> str:
-    """Return a share in per cent with one decimal; 100 is said of all alone."""
+    """Return a percentage with one decimal, rounded down to 99.9 if it is not all."""
     return "100" if some == whole else f"{min(100 * some / whole, 99.9):.1f}"
 
 
 def variables_note(program: Program) -> str:
-    """Return which register each variable is."""
+    """Return which register each variable stands for."""
     texts = []
     for j, name in program.names.items():
         if j == program.registers:
@@ -136,10 +150,12 @@ def variables_note(program: Program) -> str:
     return f"Variables and the machine's registers: {', '.join(texts)}."
 
 
-def verified(report: Report | None, observed: int = 0) -> str:
+def verified(report: Verification | None, observed: int = 0) -> str:
     """Return what is known of the program's correctness.
 
-    ``observed``: on how many examples the states were observed, if they do not follow.
+    Arguments:
+        report: what was verified; None: nothing.
+        observed: on how many examples its states were observed; see `Program.observed`.
     """
     states = (
         f"The controller has a state of its own: what it does was observed on {observed:,} "

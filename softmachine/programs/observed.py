@@ -1,10 +1,10 @@
-"""What a controller with a state of its own does, by watching it on examples.
+"""A recurrent controller as a finite automaton, learned from its behaviour on examples.
 
-Such a controller begins in one state and sees nothing but which registers are 0, so that its
-choices depend on the patterns that it has seen so far alone. What it chose on many examples is
-a tree of such histories; histories after which it was never seen to differ are put together,
-as in learning a finite automaton from its behaviour (Lang, Pearlmutter and Price 1998: red and
-blue states). That is observation, not proof.
+A controller sees nothing but which registers are 0, so that its choices are a function of the
+patterns of zeros seen so far: a Mealy machine, perhaps with infinitely many states. Running it
+on examples gives a prefix tree of pattern histories and choices. States of the tree are merged
+wherever no observation contradicts it, by the blue-fringe algorithm (Lang, Pearlmutter and
+Price 1998). The result reproduces all observations; it is not proven to hold beyond them.
 """
 
 from __future__ import annotations
@@ -29,46 +29,54 @@ from softmachine.machines.nram.hard import (
 )
 from softmachine.machines.nram.nram import NRAM
 from softmachine.programs.circuits import Wires
-from softmachine.programs.reachable import Entry, Table
+from softmachine.programs.reachable import Transition, TransitionTable
 from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.task import sample_batch
 from softmachine.wiring.table import live_rows
 
-EXAMPLES = 500
-"""So many are watched for each of `LARGEST`."""
-LARGEST = (10, 30)
-"""Their sizes are uniform up to these, in memories for the largest."""
-MOST_STATES = 100
-"""Of the controller."""
+EXAMPLES_EACH = 500
+"""How many examples are run for each of `LARGEST_SIZES`."""
+LARGEST_SIZES = (10, 30)
+"""Sizes of examples are uniform up to each of these; memories have room for the largest."""
+MOST_CONTROLLER_STATES = 100
+"""The search is given up beyond this number of states."""
 
 Choice = tuple[tuple[int, ...], bool]
-"""The slot that each row of choices takes, 0 where it makes no difference; whether it stops."""
+"""The slot that each row of choices takes, 0 for dead rows, and whether the machine stops."""
 
 
 class Edge(NamedTuple):
-    """What was seen after a history and a pattern."""
+    """A transition of the prefix tree."""
 
     choice: Choice
+    """What the controller chose."""
     after: int
-    """The history that is one longer."""
+    """The state it leads to."""
 
 
 Tree = list[dict[int, Edge]]
-"""For each history, what followed it, by the number of the pattern; the first is empty."""
+"""A prefix tree, or the automaton it was folded into: for each state, its transitions by the
+number of the pattern. The first state is the initial one."""
 
 
 def observe(machine: NRAM, task: MemoryTask, *, seed: int = 0) -> Tree:
-    """Return what a machine chose on examples of a task."""
+    """Run a machine on examples of a task; return the prefix tree of its choices.
+
+    Arguments:
+        machine: the machine, run with every choice its most likely one.
+        task: draws the examples.
+        seed: of the examples.
+    """
     tree: Tree = [{}]
-    for number, largest in enumerate(LARGEST):
+    for number, largest in enumerate(LARGEST_SIZES):
         key = jax.random.fold_in(jax.random.key(seed), number)
-        sizes = jax.random.randint(key, (EXAMPLES,), task.smallest, largest + 1)
-        keys = jax.random.split(key, EXAMPLES)
+        sizes = jax.random.randint(key, (EXAMPLES_EACH,), task.smallest, largest + 1)
+        keys = jax.random.split(key, EXAMPLES_EACH)
         examples = sample_batch(task, keys, sizes, largest)
         patterns, wirings, running = jax.device_get(
             _watch(machine, examples.inputs, examples.steps, task.steps(largest))
         )
-        for i in range(EXAMPLES):
+        for i in range(EXAMPLES_EACH):
             place = 0
             for t in np.flatnonzero(running[:, i]):
                 choice = _choice(machine, wirings.sources[t, i], bool(wirings.stop[t, i]))
@@ -77,10 +85,12 @@ def observe(machine: NRAM, task: MemoryTask, *, seed: int = 0) -> Tree:
 
 
 def fold(tree: Tree) -> Tree:
-    """Return as few states as a greedy search finds, which do what every history did.
+    """Return a small automaton that reproduces a prefix tree, by greedy merging of states.
 
-    Raises SoftmachineError if there are more than `MOST_STATES`.
+    Raises SoftmachineError if it has more than `MOST_CONTROLLER_STATES`.
     """
+    # Red states are those of the automaton. A blue one, a successor of a red one, is merged
+    # with the first red one that it does not contradict; if there is none, it becomes red.
     leaders = list(range(len(tree)))
     red = [0]
     while (blue := next(_followers(tree, leaders, red), None)) is not None:
@@ -91,10 +101,10 @@ def fold(tree: Tree) -> Tree:
                 break
         else:
             red.append(blue)
-            if len(red) > MOST_STATES:
+            if len(red) > MOST_CONTROLLER_STATES:
                 raise SoftmachineError(
-                    f"the controller was seen in more than {MOST_STATES} states: it does not "
-                    "fold into a program"
+                    f"the controller was seen in more than {MOST_CONTROLLER_STATES} states: "
+                    "it does not fold into a program"
                 )
     place = {state: i for i, state in enumerate(red)}
     return [
@@ -108,14 +118,20 @@ def fold(tree: Tree) -> Tree:
 
 def observed_table(
     machine: NRAM, task: MemoryTask, wires_of: Callable[[Sequence[int], bool], Wires]
-) -> Table:
-    """Return what a controller does in all situations in which it was seen.
+) -> TransitionTable:
+    """Return the transition table of a recurrent controller, as far as it was observed.
 
-    ``wires_of`` gives the wires of a choice. Raises SoftmachineError as `fold` does.
+    Arguments:
+        machine: the machine.
+        task: draws the examples it is observed on.
+        wires_of: returns the wires of a `Choice`, given its two parts.
+
+    Raises:
+        SoftmachineError: see `fold`.
     """
     registers = machine.config.registers
     return {
-        (state, tuple(bool(pattern >> i & 1) for i in range(registers))): Entry(
+        (state, tuple(bool(pattern >> i & 1) for i in range(registers))): Transition(
             wires_of(*edge.choice), edge.after
         )
         for state, edges in enumerate(fold(observe(machine, task)))
@@ -130,7 +146,14 @@ def _watch(
     steps: Int[Array, " batch"],
     most: int,
 ) -> tuple[Int[Array, "most batch"], HardWiring, Array]:
-    """Return patterns and wirings at every step, and which examples were still running."""
+    """Return patterns, wirings, and which examples are still running, at every step.
+
+    Arguments:
+        machine: the machine.
+        memories: the examples.
+        steps: how many steps each takes.
+        most: how many steps are run.
+    """
 
     def step(state, limit):
         zeros = (state.registers == 0).astype(jnp.float32)
@@ -144,6 +167,7 @@ def _watch(
 
 
 def _choice(machine: NRAM, sources: Int[np.ndarray, " rows"], stop: bool) -> Choice:
+    """Return a choice with its dead rows set to 0: those that no store or register needs."""
     live = live_rows(machine.config, sources)
     kept = np.zeros_like(sources)
     kept[live] = sources[live]
@@ -151,7 +175,7 @@ def _choice(machine: NRAM, sources: Int[np.ndarray, " rows"], stop: bool) -> Cho
 
 
 def _follow(tree: Tree, place: int, pattern: int, choice: Choice) -> int:
-    """Return where a pattern leads to; it grows there if that was not seen before."""
+    """Return the state that a pattern leads to, adding it to the tree if it is new."""
     if pattern not in tree[place]:
         tree[place][pattern] = Edge(choice, len(tree))
         tree.append({})
@@ -159,7 +183,7 @@ def _follow(tree: Tree, place: int, pattern: int, choice: Choice) -> int:
 
 
 def _followers(tree: Tree, leaders: list[int], red: list[int]) -> Iterator[int]:
-    """Yield states that follow red ones and are none of them, in the order of discovery."""
+    """Yield the blue states: successors of red ones that are not red, in order of discovery."""
     for state in red:
         for edge in tree[state].values():
             after = _leader(leaders, edge.after)
@@ -170,7 +194,10 @@ def _followers(tree: Tree, leaders: list[int], red: list[int]) -> Iterator[int]:
 def _join(
     tree: Tree, leaders: list[int], state: int, other: int
 ) -> tuple[Tree, list[int]] | None:
-    """Return tree and leaders with two states as one; None if they were seen to differ."""
+    """Merge two states, and then those they lead to; None if observations contradict it.
+
+    Works on copies. ``leaders`` are the parents of a union-find structure over the states.
+    """
     tree, leaders = [dict(edges) for edges in tree], list(leaders)
     pairs = [(state, other)]
     while pairs:
@@ -187,7 +214,7 @@ def _join(
 
 
 def _leader(leaders: list[int], state: int) -> int:
-    """Return the state that stands for this one and those it was joined with."""
+    """Return the representative of a state's class (union-find)."""
     while leaders[state] != state:
         state = leaders[state]
     return state

@@ -1,4 +1,4 @@
-"""What a program does with inputs that its task says nothing about."""
+"""What a program does with invalid inputs, about which its task says nothing."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from softmachine.programs.running import Run
+from softmachine.programs.running import ProgramFunction
 from softmachine.tasks.memories.adversarial import Case, Sampler
 from softmachine.tasks.memory import MemoryTask, fill
 
-SIZES = 6
-"""So many sizes are tried, the smallest ones, in memories tight and roomy."""
+SIZES_TRIED = 6
+"""How many sizes are tried, from the smallest one on, each in small and in large memories."""
 
 
-def outside(task: MemoryTask, run: Run) -> list[str]:
-    """Return a sentence on each kind of input outside the task, from running the program."""
+def outside(task: MemoryTask, run: ProgramFunction) -> list[str]:
+    """Run a program on invalid inputs; return a clause on each kind, such as what it raises."""
     return [f"{name}: {_tell(task, case, run)}" for name, case in task.outside_cases().items()]
 
 
-def _tell(task: MemoryTask, case: Case, run: Run) -> str:
+def _tell(task: MemoryTask, case: Case, run: ProgramFunction) -> str:
+    """Return what a program does with one kind of invalid input."""
     memories = list(_memories(task, case))
     outcomes = [_outcome(run, memory) for memory in memories]
     changed = [
@@ -40,9 +41,9 @@ def _tell(task: MemoryTask, case: Case, run: Run) -> str:
 
 
 def _memories(task: MemoryTask, case: Case) -> Iterator[Sequence[int]]:
-    """Yield memories of a case, each once, of the smallest sizes."""
+    """Yield different memories of one kind, of the smallest sizes."""
     rng = np.random.default_rng(0)
-    largest = task.smallest + SIZES - 1
+    largest = task.smallest + SIZES_TRIED - 1
     seen = set()
     for size in range(task.smallest, largest + 1):
         for cells in (task.cells(size), task.cells(size) + 1, task.cells(largest)):
@@ -52,7 +53,7 @@ def _memories(task: MemoryTask, case: Case) -> Iterator[Sequence[int]]:
                 yield memory
 
 
-def _outcome(run: Run, memory: Sequence[int]) -> list[int] | str:
+def _outcome(run: ProgramFunction, memory: Sequence[int]) -> list[int] | str:
     """Return the memory afterwards, or the error that the program raises."""
     try:
         return run(list(memory))

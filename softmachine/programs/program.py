@@ -1,68 +1,83 @@
-"""A whole program: few states, few variables, what each step does."""
+"""The extracted program as data: a control-flow graph over few variables.
+
+Its nodes are states, each one step of the machine: stores and assignments that happen at once.
+Its edges are decision trees that test variables for 0.
+"""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from softmachine.programs.circuits import Store, Wires
-from softmachine.programs.reachable import counted
+from softmachine.programs.reachable import tracks_steps_left
 from softmachine.programs.values import Facts, Value
 from softmachine.tasks.steps import StepRule
 
-End = None
+END = None
+"""The successor of a state after which the program ends."""
 
 
-class Test(NamedTuple):
-    """Which state comes next, by whether a variable is 0."""
+class Branch(NamedTuple):
+    """A conditional branch: which state comes next, by whether a value is 0."""
 
     value: Value
-    """In terms of the variables after the step."""
-    zero: Test | int | None
-    """The state if it is 0, as an index or by another test; None for the end."""
-    other: Test | int | None
+    """What is tested, in terms of the variables after the step."""
+    zero: Successor
+    """Where to go if it is 0."""
+    nonzero: Successor
+    """Where to go otherwise."""
+
+
+Successor = Branch | int | None
+"""Which state comes next: a decision tree, the index of a state, or `END`."""
 
 
 class State(NamedTuple):
-    """One state of a program."""
+    """One state of a program: a step of the machine, and which state comes next.
+
+    Variables are numbered like the registers they come from.
+    """
 
     name: str
     stores: tuple[Store, ...]
+    """The cells it overwrites, in this order."""
     updates: dict[int, Value]
-    """What variables become, in terms of those before the step."""
-    follow: Test | int | None
-    """Which state comes next; None for the end."""
+    """New values of the variables that change, in terms of the variables before the step."""
+    successor: Successor
     facts: Facts
     """What is known not to be 0 whenever the program is in this state."""
     known: tuple[Value, ...]
-    """What each register of the machine holds there, in terms of variables."""
+    """What each register of the machine holds before the step, in terms of variables."""
     gates: dict[int, str]
-    """For the updates, the wiring they come from."""
+    """For each variable, the gates that its new value comes from, such as ``INC(r1)``."""
     wires: Wires
     patterns: tuple[str, ...]
-    """Which registers are 0, for all situations it stands for: 1 for a register that is."""
+    """The situations it stands for, as patterns of zeros: a digit for each register, 1 if it
+    is 0."""
 
 
 class Program(NamedTuple):
-    """An algorithm: states, and variables that are registers, or registers plus constants."""
+    """An algorithm: states and variables, each variable a register plus a constant."""
 
     states: tuple[State, ...]
-    """The first one is where it starts; none for a machine that never changes a cell."""
+    """It starts in the first one. Empty for a machine that never changes a cell."""
     names: dict[int, str]
-    """What the variables are called."""
+    """The names of the variables."""
     offsets: dict[int, int]
-    """How much larger a variable is than its register."""
+    """By how much a variable is larger than its register; 0 if it is not there."""
     steps: StepRule
-    """How many steps there are."""
+    """How many steps the machine takes."""
     registers: int
-    """How many the machine has; the variable of this number is the steps that are left."""
+    """How many registers the machine has. The variable with this number is the steps left."""
     unbounded: bool = False
-    """Whether it takes lists as they are: with zeros behind them without end, and numbers that
-    become as large as they need to, as in a machine whose memory is large enough. Otherwise a
-    list is the whole memory, and sums are modulo its length."""
+    """True: numbers are integers of any size, and the memory is a list followed by zeros
+    without end, as in a machine whose memory is large enough. False: the list is the whole
+    memory, and numbers are modulo its length."""
     observed: int = 0
-    """On how many examples its states were observed; 0 if they follow from the circuits."""
+    """On how many examples its states were observed; 0 if they were derived from the wires, for
+    all memories."""
 
     @property
     def counts_steps(self) -> bool:
-        """Whether the program ends by counting its steps, and in no other way."""
-        return not counted(self.steps)
+        """Whether the program counts its steps up to `steps`, and ends in no other way."""
+        return not tracks_steps_left(self.steps)

@@ -1,4 +1,4 @@
-"""A program as Python."""
+"""A program written in Python."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from softmachine.programs.expressions import Syntax, steps_formula
 from softmachine.programs.naming import first_values
 from softmachine.programs.program import Program
-from softmachine.programs.statements import (
+from softmachine.programs.statements import statements
+from softmachine.programs.syntax_tree import (
     Assign,
-    Choose,
+    AssignCell,
     If,
-    Put,
+    Jump,
     Repeat,
     Statement,
-    Syntax,
+    Switch,
     While,
-    Word,
-    statements,
-    steps_formula,
 )
 from softmachine.programs.values import LEAST_CELLS, Value
 from softmachine.tasks.steps import StepRule
 
 WIDTH = 79
+"""Characters in a line of generated code, if it can be wrapped."""
 
 
 class Call(NamedTuple):
-    """What a program was seen to do with one list."""
+    """A call of a program that was seen: a list and what became of it."""
 
     cells: Sequence[int]
     answer: Sequence[int]
@@ -56,7 +56,7 @@ UNBOUNDED = dataclasses.replace(
     rank="rank({})",
     ranked={"MIN": "min({}, {}, key=rank)", "MAX": "max({}, {}, key=rank)"},
 )
-"""How formulas read where numbers become as large as they need to."""
+"""The syntax where numbers are integers of any size; see `Syntax.unbounded`."""
 
 RANK = '''\
 def rank(value: int) -> tuple[bool, int]:
@@ -65,24 +65,28 @@ def rank(value: int) -> tuple[bool, int]:
 
 
 def syntax_of(program: Program) -> Syntax:
-    """Return how a program's formulas read in Python."""
+    """Return the Python syntax for the expressions of a program."""
     return UNBOUNDED if program.unbounded else SYNTAX
 
 
 def _single(value: Value) -> bool:
+    """Return whether a value is written as a single number."""
     return value.is_constant and value.constant >= 0
 
 
 def python_code(
     program: Program, summary: str, notes: Sequence[str], call: Call | None = None
 ) -> str:
-    """Return a module with a function ``run(cells: list[int]) -> list[int]``.
+    """Return the text of a module with a function ``run(cells: list[int]) -> list[int]``.
 
     Arguments:
         program: what the function does.
-        summary: the first line of the docstring.
-        notes: its paragraphs.
-        call: an example for the function's docstring, which has to be true.
+        summary: the first line of the module's docstring.
+        notes: the paragraphs after it.
+        call: shown in the function's docstring as a doctest, and so has to be true.
+
+    Raises:
+        SoftmachineError: the program has a gate that cannot be written as code.
     """
     body = _lines(statements(program, syntax_of(program)), 1)
     lines = [f'"""{_plain(summary)}', ""]
@@ -112,7 +116,7 @@ def _docstring(summary: str, call: Call | None) -> list[str]:
 
 
 def _bounded(program: Program, body: list[str], call: Call | None) -> list[str]:
-    """Return ``run`` for lists that are whole memories."""
+    """Return the lines of ``run`` for a list that is the whole memory."""
     lines = [
         "def run(memory: list[int]) -> list[int]:",
         *_docstring("Return the memory afterwards; the one given is left as it is.", call),
@@ -127,7 +131,7 @@ def _bounded(program: Program, body: list[str], call: Call | None) -> list[str]:
 
 
 def _unbounded(program: Program, body: list[str], call: Call | None) -> list[list[str]]:
-    """Return ``run`` for lists with zeros behind them, and the function that it calls."""
+    """Return the lines of ``run`` and of the function it calls, for lists followed by zeros."""
     counts = program.counts_steps and re.search(r"\bsteps\b", "\n".join(body))
     by_length = bool(counts) and program.steps.of == "length"
     head = [
@@ -153,12 +157,12 @@ def _unbounded(program: Program, body: list[str], call: Call | None) -> list[lis
 
 
 def _plain(text: str) -> str:
-    """Return text that cannot end the docstring: paths and commits come from outside."""
+    """Return text escaped so that it cannot end a docstring; paths come from outside."""
     return text.replace("\\", "\\\\").replace('"""', "'" * 3)
 
 
 def _steps(steps: StepRule) -> list[str]:
-    """Return the lines that compute how many steps there are."""
+    """Return the lines that compute the number of steps."""
     start = f"{steps.place}, " if steps.place else ""
     quantity = {
         "cell": f"memory[{steps.place}]",
@@ -172,7 +176,7 @@ def _steps(steps: StepRule) -> list[str]:
 
 
 def _steps_unbounded(steps: StepRule) -> list[str]:
-    """Return the lines that compute how many steps there are, of a list with zeros behind."""
+    """Return the lines that compute the number of steps, for a list followed by zeros."""
     start = f"{steps.place}" if steps.place else ""
     first_zero = f"next(i for i in itertools.count({start}) if memory[i] == 0)"
     quantity = {
@@ -185,24 +189,26 @@ def _steps_unbounded(steps: StepRule) -> list[str]:
 
 
 def _items(steps: StepRule) -> str:
-    """Return how many items fit into n cells."""
+    """Return the expression for how many items fit into n cells."""
     cells = f"max(n - {steps.place}, 0)" if steps.place else "n"
     return f"{cells} // {steps.divisor}" if steps.divisor > 1 else cells
 
 
 def _counted(steps: StepRule, quantity: str) -> list[str]:
+    """Return the lines that compute the number of steps from a quantity."""
     formula, negative = steps_formula(steps)
     lines = [f"    quantity = {quantity}"] if steps.factor else []
     return [*lines, f"    steps = max({formula}, 0)" if negative else f"    steps = {formula}"]
 
 
 def _lines(found: Sequence[Statement], depth: int) -> list[str]:
+    """Return the lines of statements, indented by a depth."""
     indent, lines = "    " * depth, []
     for i, statement in enumerate(found):
         if isinstance(statement, Assign):
             lines += _noted(f"{indent}{assignment(statement)}", statement.comment)
-        elif isinstance(statement, Put):
-            text = f"{indent}memory[{statement.address}] = {statement.formula}"
+        elif isinstance(statement, AssignCell):
+            text = f"{indent}memory[{statement.address}] = {statement.expression}"
             lines += _noted(text, statement.comment)
         elif isinstance(statement, If):
             lines += _if(statement, depth)
@@ -212,13 +218,13 @@ def _lines(found: Sequence[Statement], depth: int) -> list[str]:
         elif isinstance(statement, Repeat):
             count = f"steps - {statement.taken}" if statement.taken else "steps"
             lines += [f"{indent}for _ in range({count}):", *_lines(statement.body, depth + 1)]
-        elif isinstance(statement, Choose):
+        elif isinstance(statement, Switch):
             lines += [f"{indent}match state:"]
             for name, body in statement.cases:
                 lines += [f'{indent}    case "{name}":', *_lines(body, depth + 2)]
                 lines += [] if body else [f"{indent}        pass"]
-        elif isinstance(statement, Word):
-            word = statement.word
+        elif isinstance(statement, Jump):
+            word = statement.kind
             endless = word == "return" and i and _endless(found[i - 1])
             text = {"return": "return memory", "goto": f'state = "{statement.state}"'}
             lines += [] if endless else [indent + text.get(word, word)]
@@ -226,14 +232,14 @@ def _lines(found: Sequence[Statement], depth: int) -> list[str]:
 
 
 def _if(statement: If, depth: int, *, short: bool = True) -> list[str]:
-    """Return an if-statement; ``short``: a choice between two states in one line."""
+    """Return an if-statement; with ``short`` a choice between two states takes one line."""
     indent, body, otherwise = "    " * depth, statement.body, statement.otherwise
     if (
         short
         and len(body) == len(otherwise) == 1
-        and all(isinstance(s, Word) and s.word == "goto" for s in (body[0], otherwise[0]))
+        and all(isinstance(s, Jump) and s.kind == "goto" for s in (body[0], otherwise[0]))
     ):
-        names = [s.state for s in (body[0], otherwise[0]) if isinstance(s, Word)]
+        names = [s.state for s in (body[0], otherwise[0]) if isinstance(s, Jump)]
         line = f'{indent}state = "{names[0]}" if {statement.condition} else "{names[1]}"'
         if len(line) <= WIDTH:
             return [line]
@@ -245,27 +251,15 @@ def _if(statement: If, depth: int, *, short: bool = True) -> list[str]:
     return lines + ([f"{indent}else:", *_lines(otherwise, depth + 1)] if otherwise else [])
 
 
-def _next(found: Sequence[Statement]) -> str:
-    """Return which state comes next as an expression, if that is all that is decided."""
-    if len(found) == 1 and isinstance(found[0], Word) and found[0].word == "goto":
-        return f'"{found[0].state}"'
-    if len(found) == 1 and isinstance(found[0], If):
-        one, other = _next(found[0].body), _next(found[0].otherwise)
-        if one and other:
-            one = f"({one})" if " if " in one else one
-            return f"{one} if {found[0].condition} else {other}"
-    return ""
-
-
 def assignment(statement: Assign) -> str:
-    """Return ``x = ...``, or ``x += 1``, without what ends a line."""
-    name, formula = statement.name, statement.formula
+    """Return an assignment, ``x = ...`` or ``x += 1``, without a semicolon or comment."""
+    name, formula = statement.name, statement.expression
     changed = re.fullmatch(rf"{name} ([+-]) (\w+)", formula)
     return f"{name} {changed[1]}= {changed[2]}" if changed else f"{name} = {formula}"
 
 
 def _endless(statement: Statement) -> bool:
-    """Return whether nothing after a statement is ever reached."""
+    """Return whether a statement is a loop that is never left by ``break``."""
     return (
         isinstance(statement, While) and not statement.condition and not _breaks(statement.body)
     )
@@ -273,14 +267,14 @@ def _endless(statement: Statement) -> bool:
 
 def _breaks(body: Sequence[Statement]) -> bool:
     return any(
-        (isinstance(s, Word) and s.word == "break")
+        (isinstance(s, Jump) and s.kind == "break")
         or (isinstance(s, If) and (_breaks(s.body) or _breaks(s.otherwise)))
         for s in body
     )
 
 
 def _noted(line: str, comment: str) -> list[str]:
-    """Return a line with its comment, behind it or above."""
+    """Return a line with its comment, behind it if there is room, else above."""
     if not comment:
         return [line]
     if len(line) + 4 + len(comment) <= WIDTH:

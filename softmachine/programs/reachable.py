@@ -1,10 +1,11 @@
-"""Which states a hard machine can be in, whatever the memory holds.
+"""Reachable states of a hard machine, for all memories, by abstract interpretation.
 
-A controller without a state sees only which registers are 0, so that one circuit belongs to
-each such pattern. Which patterns can occur is found by following all circuits at once, with
-what is known of the registers instead of their values: this one is 0, that one is 2 more than
-another. Whatever a cell may hold is taken to be possible, so that no state that a memory can
-lead to is missed; some may be listed that no memory leads to.
+The controller sees nothing but which registers are 0 (a *pattern*), so that its wires are a
+function of that pattern and of its own state. A step is executed symbolically on an abstract
+state, which says of each register that it is a constant, equal to another one plus a constant,
+or unknown; where a register may or may not be 0 afterwards, both cases are followed. Cells may
+hold anything. This over-approximates: no reachable state is missed, and some may be listed
+that no memory leads to.
 """
 
 from __future__ import annotations
@@ -30,35 +31,37 @@ from softmachine.programs.values import (
 from softmachine.tasks.steps import StepRule
 
 MOST_STATES = 3_000
+"""The search is given up beyond this number of abstract states."""
 FARTHEST = 2
-"""How far apart registers may be to be known by their difference, and which constants are."""
+"""Differences between registers, and constants, are tracked up to this absolute value."""
 
 Key = tuple[int, tuple[bool, ...]]
-"""The controller's own state, and which registers are 0."""
+"""What a controller's choices depend on: its own state, and which registers are 0."""
 
 
-class Entry(NamedTuple):
-    """What a controller does in one situation."""
+class Transition(NamedTuple):
+    """What a controller does in one step: its wires, and its own next state."""
 
     wires: Wires
     controller: int
-    """Its own state afterwards."""
+    """The controller's state afterwards; 0 if it has none."""
 
 
-Table = Mapping[Key, Entry]
-"""Complete for a controller without a state; for others it holds what was observed."""
+TransitionTable = Mapping[Key, Transition]
+"""A controller as a Mealy machine: its inputs are patterns of zeros, its outputs are wires.
+Complete for a controller without a state; otherwise it holds what was observed."""
 
 
-class Known(NamedTuple):
-    """What is known of the machine before a step."""
+class AbstractState(NamedTuple):
+    """What is known of the machine before a step, in all the runs that it stands for."""
 
     controller: int
     registers: tuple[Value, ...]
-    """Each a constant, a register as such, or an earlier one plus a constant. The last is no
-    register of the machine: the steps that are left without the ``certain`` ones; where
-    that is not followed it is 0."""
+    """Each a constant, the register itself (nothing is known), or an earlier register plus a
+    constant. One more than the machine has: the last is the number of steps left beyond
+    `certain`, or 0 if that is not tracked."""
     certain: int
-    """How many more steps are left at least."""
+    """A number of steps that are left in any case."""
 
     @property
     def pattern(self) -> tuple[bool, ...]:
@@ -67,36 +70,48 @@ class Known(NamedTuple):
 
     @property
     def key(self) -> Key:
-        """What the controller sees, and its own state."""
+        """What the controller's choices depend on."""
         return self.controller, self.pattern
 
     @property
     def situation(self) -> tuple[Key, int, bool]:
-        """What circuits and what follows them are told apart by."""
+        """What a block of the program belongs to: states of one situation share a circuit.
+
+        The key, the number of certain steps, and whether the steps left are still held as the
+        content of a cell (only so in the first state).
+        """
         return self.key, self.certain, not _plain(self.registers[-1])
 
     def facts(self) -> Facts:
-        """Return what is known not to be 0."""
+        """Return which registers are known not to be 0: all that are not constants."""
         return Facts(v for v in self.registers if not v.is_constant and _plain(v))
 
 
-class Reached(NamedTuple):
-    """The states that were found, and what follows each."""
+class StateGraph(NamedTuple):
+    """The reachable abstract states and the transitions between them."""
 
-    start: Known
-    follows: dict[Known, list[tuple[Known, bool]]]
-    """For each state those that may follow, and whether the machine goes on from there."""
-    circuits: dict[Known, Circuit]
-    idle: set[Known]
-    """States from which on nothing changes any more: the program need not go there."""
+    start: AbstractState
+    successors: dict[AbstractState, list[tuple[AbstractState, bool]]]
+    """For each state, the states that may come next, each with whether the machine takes
+    another step there."""
+    circuits: dict[AbstractState, Circuit]
+    """For each state, the step that is taken in it."""
+    idle: set[AbstractState]
+    """States after which no cell can change any more. A program may end in them."""
 
 
-def explore(table: Table, registers: int, steps: StepRule) -> Reached:
-    """Return all states that can be reached from the first.
+def explore(table: TransitionTable, registers: int, steps: StepRule) -> StateGraph:
+    """Return all abstract states that can be reached from the initial one.
 
-    Raises SoftmachineError if there are too many.
+    Arguments:
+        table: the controller.
+        registers: how many the machine has.
+        steps: how many steps it takes.
+
+    Raises:
+        SoftmachineError: there are more than `MOST_STATES`.
     """
-    for farthest in (FARTHEST, 0):
+    for farthest in (FARTHEST, 0):  # coarser states if there are too many
         found = _explore(table, registers, steps, farthest)
         if found is not None:
             return _without_idle(found)
@@ -106,11 +121,12 @@ def explore(table: Table, registers: int, steps: StepRule) -> Reached:
     )
 
 
-def counted(steps: StepRule) -> bool:
-    """Return whether the steps that are left are followed like a register.
+def tracks_steps_left(steps: StepRule) -> bool:
+    """Return whether the number of steps left is tracked like one more register.
 
-    Where not, the program counts them. Values are below the number of cells; so must be
-    what is left, once no step is certain.
+    Otherwise the program counts its steps. It is tracked if it is small, or the content of a
+    cell plus a small number: register values are below the number of cells, and so must be the
+    number left once those that are certain have been taken.
     """
     if steps.of == "nothing":
         return steps.offset <= MOST_CERTAIN
@@ -118,52 +134,58 @@ def counted(steps: StepRule) -> bool:
 
 
 MOST_CERTAIN = 6
-"""A machine with so many steps at most is unrolled."""
+"""Up to this number of steps that every run takes are unrolled."""
 
 
-def first(registers: int, steps: StepRule) -> Known:
-    """Return what is known before the first step: all registers are 0."""
+def initial_state(registers: int, steps: StepRule) -> AbstractState:
+    """Return the abstract state before the first step: all registers are 0."""
     left, certain = ZERO, 0
-    if counted(steps):
+    if tracks_steps_left(steps):
         certain = steps.offset
         if steps.of == "cell":
             left = of(Load(constant(steps.place), 0))
-    return Known(0, (ZERO,) * registers + (left,), certain)
+    return AbstractState(0, (ZERO,) * registers + (left,), certain)
 
 
-def _explore(table: Table, registers: int, steps: StepRule, farthest: int) -> Reached | None:
-    start = first(registers, steps)
-    follows, circuits = {}, {}
-    waiting, endless = [start], not counted(steps)
-    if counted(steps) and start.certain == 0:
-        return Reached(start, {}, {}, set())
+def _explore(
+    table: TransitionTable, registers: int, steps: StepRule, farthest: int
+) -> StateGraph | None:
+    """Return the reachable states, differences tracked up to ``farthest``; None if too many."""
+    start = initial_state(registers, steps)
+    successors, circuits = {}, {}
+    waiting, endless = [start], not tracks_steps_left(steps)
+    if tracks_steps_left(steps) and start.certain == 0:
+        return StateGraph(start, {}, {}, set())
     while waiting:
         state = waiting.pop()
-        if state in follows:
+        if state in successors:
             continue
-        if len(follows) == MOST_STATES:
+        if len(successors) == MOST_STATES:
             return None
-        follows[state] = []
+        successors[state] = []
         entry = table[state.key]
         circuit = build_circuit(entry.wires, state.registers, state.facts())
         circuits[state] = circuit
         for known in registers_after(state, circuit, farthest):
             certain = max(state.certain - 1, 0)
             goes_on = endless or certain > 0 or known[-1] != ZERO
-            after = Known(entry.controller, known, certain)
+            after = AbstractState(entry.controller, known, certain)
             goes_on = goes_on and not circuit.stop
             if goes_on and after.key not in table:
-                continue  # a controller with a state was never seen there
-            follows[state].append((after, goes_on))
+                continue  # not observed on any example
+            successors[state].append((after, goes_on))
             if goes_on:
                 waiting.append(after)
-    return Reached(start, follows, circuits, set())
+    return StateGraph(start, successors, circuits, set())
 
 
 def registers_after(
-    state: Known, circuit: Circuit, farthest: int = FARTHEST
+    state: AbstractState, circuit: Circuit, farthest: int = FARTHEST
 ) -> Iterator[tuple[Value, ...]]:
-    """Yield what can be known of the registers after a step, in all cases."""
+    """Yield what is known of the registers after a step, in each case.
+
+    There is a case for every combination of registers that may be 0 afterwards.
+    """
     left = state.registers[-1]
     left = left if state.certain or left == ZERO else shifted(left, -1)
     values = [*circuit.registers, left]
@@ -178,7 +200,10 @@ def registers_after(
 def _cases(
     values: Sequence[Value], facts: Facts, decided: int
 ) -> Iterator[tuple[Sequence[Value], Facts]]:
-    """Yield the values under every combination of which of them are 0."""
+    """Yield the values, and what is known, for every combination of values that may be 0.
+
+    The first ``decided`` values have been split into cases already.
+    """
     for i in range(decided, len(values)):
         zero = facts.is_zero(values[i])
         if zero is not None:
@@ -194,7 +219,10 @@ def _cases(
 def _zeroed(
     values: Sequence[Value], i: int, facts: Facts
 ) -> tuple[Sequence[Value], Facts] | None:
-    """Return the values if value i is 0; None if one before it, known not to be, would be."""
+    """Return the values given that value i is 0; None if that contradicts what is known.
+
+    Solves "value i = 0" for one of its atoms and substitutes it in all values.
+    """
     zero = values[i]
     pivot = next(((a, f) for a, f in zero.terms if abs(f) == 1), None)
     after = []
@@ -212,7 +240,7 @@ def _zeroed(
 
 
 def canonical(values: Sequence[Value], facts: Facts, farthest: int) -> tuple[Value, ...]:
-    """Return values as constants, registers, and sums of an earlier one and a constant."""
+    """Return what an abstract state keeps of values; see `AbstractState.registers`."""
     own: list[int] = []
     known: list[Value] = []
     for i, value in enumerate(values):
@@ -231,7 +259,7 @@ def canonical(values: Sequence[Value], facts: Facts, farthest: int) -> tuple[Val
 
 
 def join(states: Sequence[Sequence[Value]]) -> tuple[Value, ...]:
-    """Return what is known of the registers in every one of these states."""
+    """Return what is known of the registers in all of these states: their join."""
     if len(states) == 1:
         return tuple(states[0])
     known: list[Value] = []
@@ -251,8 +279,8 @@ def join(states: Sequence[Sequence[Value]]) -> tuple[Value, ...]:
     return tuple(known)
 
 
-def joined_facts(known: Sequence[Value], states: Sequence[Known]) -> Facts:
-    """Return which of the joined values are 0 in none of the states."""
+def joined_facts(known: Sequence[Value], states: Sequence[AbstractState]) -> Facts:
+    """Return which of the joined values are nonzero in all of the states."""
     return Facts(
         value
         for i, value in enumerate(known)
@@ -263,23 +291,23 @@ def joined_facts(known: Sequence[Value], states: Sequence[Known]) -> Facts:
 
 
 def _plain(value: Value) -> bool:
-    """Return whether a value is made of registers alone: not so for the first state's."""
+    """Return whether a value depends on registers alone, and not on a cell."""
     return all(isinstance(atom, Register) for atom, _ in value.terms)
 
 
-def _without_idle(found: Reached) -> Reached:
-    """Let the machine end where nothing that it could still do changes a cell.
+def _without_idle(found: StateGraph) -> StateGraph:
+    """Return the graph without what lies behind idle states.
 
-    A situation is judged as a whole: states that look the same to the controller are kept
-    or left out together.
+    A state is idle if no state that can be reached from it stores. Judged by situation: states
+    that look the same to the controller are kept or left out together.
     """
-    follows = found.follows
+    successors = found.successors
     busy = {s.situation for s, circuit in found.circuits.items() if circuit.stores}
     grown = True
     while grown:
         more = {
             state.situation
-            for state, after in follows.items()
+            for state, after in successors.items()
             if any(on and next_.situation in busy for next_, on in after)
         }
         grown = not more <= busy
@@ -287,16 +315,16 @@ def _without_idle(found: Reached) -> Reached:
     kept, idle, waiting = {}, set(), [found.start]
     while waiting:
         state = waiting.pop()
-        if state in kept or state not in follows:
+        if state in kept or state not in successors:
             continue
         if state.situation not in busy:
             idle.add(state)
-        kept[state] = [(s, on and s.situation in busy) for s, on in follows[state]]
-        waiting += [s for s, on in follows[state] if on and state not in idle]
+        kept[state] = [(s, on and s.situation in busy) for s, on in successors[state]]
+        waiting += [s for s, on in successors[state] if on and state not in idle]
     circuits = {state: c for state, c in found.circuits.items() if state in kept}
-    return Reached(found.start, kept, circuits, idle)
+    return StateGraph(found.start, kept, circuits, idle)
 
 
-def used(values: Sequence[Value]) -> set[int]:
-    """Return all registers in some values."""
+def registers_used(values: Sequence[Value]) -> set[int]:
+    """Return all registers that some values depend on."""
     return set().union(*(registers_in(value) for value in values)) if values else set()

@@ -1,9 +1,9 @@
-"""Mending hard machines by changing single wires.
+"""Repair of hard machines by changing single wires: a greedy local search.
 
-A soft machine may be right where its hard form is not: a choice that was nearly even, or two
-that only work mixed. Often one wire is wrong. The search here tries every other source for
-every wire that matters, on examples that go wrong and some that do not, keeps the best
-change, and goes on from there.
+A soft machine may be right where its hard form is not: because a choice was nearly a tie, or
+two sources only work when mixed. Often a single wire is wrong. The search tries every other
+source of every live wire, on failing examples and a few that pass, keeps the best change, and
+repeats from there.
 """
 
 from __future__ import annotations
@@ -18,43 +18,51 @@ from softmachine.machines.nram.nram import NRAM, NRAMConfig
 from softmachine.machines.nram.rows import Row
 from softmachine.programs.circuits import Wires
 from softmachine.programs.extract import controller_table
-from softmachine.programs.reachable import Table
+from softmachine.programs.reachable import TransitionTable
 from softmachine.tasks.memories.exams import Batch
 from softmachine.wiring.table import WiringTable, live_rows, run_wiring
 
 TRIED_AT_ONCE = 64
-"""Changes that are run together."""
+"""How many changes are run as one batch."""
 CONFIRMED = 16
-"""How many of the best changes are run on all examples."""
+"""How many of the best changes are run again, on all examples."""
 
 
 class Change(NamedTuple):
-    """One wire of one pattern's circuit, or whether the machine stops there."""
+    """A change of one wire, or of whether the machine stops, in the circuit of one pattern."""
 
     pattern: int
-    """See `WiringTable`."""
+    """The number of the pattern of zeros; see `WiringTable`."""
     row: int | None
-    """The row of choices; None for stopping."""
+    """The row of choices that changes; None: whether the machine stops."""
     source: int
-    """The slot it takes from now on; for stopping 0 or 1."""
+    """The slot that the row takes now; for stopping 1 or 0."""
 
 
 class Repair(NamedTuple):
-    """What came of a search."""
+    """The result of a search."""
 
     table: WiringTable
+    """The wires after all changes."""
     changes: tuple[Change, ...]
-    """Those made, in their order; none if nothing helped."""
+    """The changes in the order they were made; empty if none helped."""
     before: float
-    """Mean share of wrong cells."""
+    """Mean share of wrong cells over the examples, from 0 to 1."""
     after: float
+    """The same after the changes."""
 
 
 def repair(machine: NRAM, table: WiringTable, batch: Batch, *, most_changes: int = 4) -> Repair:
-    """Return a table that is right on more of the examples, if single changes lead to one.
+    """Search for changes of single wires after which fewer cells are wrong.
 
-    Each change is the one after which fewest cells are wrong; the search ends when none is,
-    when no change makes it better, or after ``most_changes``.
+    Each change is the one that leaves the fewest wrong cells. The search ends when none is
+    wrong, when no change improves on that, or after ``most_changes``.
+
+    Arguments:
+        machine: the machine that the wires belong to.
+        table: its wires.
+        batch: examples with their targets.
+        most_changes: how many changes may be made.
     """
     config = machine.config
     errors, patterns = _errors(config, table, batch)
@@ -90,8 +98,8 @@ def apply_changes(table: WiringTable, changes: Sequence[Change]) -> WiringTable:
     return WiringTable(sources, stop)
 
 
-def program_table(machine: NRAM, changes: Sequence[Change]) -> Table:
-    """Return what programs are built from, with some wires changed."""
+def program_table(machine: NRAM, changes: Sequence[Change]) -> TransitionTable:
+    """Return a machine's transition table with some wires changed, to build a program from."""
     registers, table = machine.config.registers, dict(controller_table(machine))
     for change in changes:
         key = 0, tuple(bool(change.pattern >> i & 1) for i in range(registers))
@@ -117,14 +125,14 @@ def _rewired(wires: Wires, row: Row, source: int) -> Wires:
 
 
 def wrong_cells(config: NRAMConfig, table: WiringTable, batch: Batch) -> float:
-    """Return the mean share of wrong cells."""
+    """Return the mean share of wrong cells over examples, from 0 to 1."""
     return float(_errors(config, table, batch)[0].mean())
 
 
 def _errors(
     config: NRAMConfig, table: WiringTable, batch: Batch
 ) -> tuple[Float[np.ndarray, " examples"], Bool[np.ndarray, "examples patterns"]]:
-    """Return each example's share of wrong cells, and the patterns it met."""
+    """Return each example's share of wrong cells, and which patterns occurred in its run."""
     ran = run_wiring(config, table, batch.memories, batch.steps, values=batch.cells)
     return batch.wrong(ran.memories), ran.patterns
 
@@ -132,7 +140,7 @@ def _errors(
 def _candidates(
     machine: NRAM, table: WiringTable, patterns: Bool[np.ndarray, " patterns"]
 ) -> list[Change]:
-    """Return every change of a wire that matters, in patterns that were met."""
+    """Return every change of a live wire, in those of the patterns that are marked."""
     rows = machine.rows.rows
     changes = []
     for pattern in np.flatnonzero(patterns).tolist():
@@ -147,7 +155,7 @@ def _candidates(
 def _try_all(
     config: NRAMConfig, table: WiringTable, candidates: list[Change], batch: Batch
 ) -> Float[np.ndarray, " candidates"]:
-    """Return the mean share of wrong cells after each change alone."""
+    """Return the mean share of wrong cells after each of the changes by itself."""
     scores = []
     for first in range(0, len(candidates), TRIED_AT_ONCE):
         some = candidates[first : first + TRIED_AT_ONCE]

@@ -1,4 +1,4 @@
-"""Running programs from their text."""
+"""Loading and running generated programs."""
 
 from __future__ import annotations
 
@@ -14,31 +14,37 @@ import numpy as np
 
 from softmachine.core.errors import SoftmachineError
 
-Run = Callable[[list[int]], list[int]]
+ProgramFunction = Callable[[list[int]], list[int]]
+"""A loaded program: takes a memory, and returns what it becomes."""
 
 
-def load_python(code: str) -> Run:
-    """Return the function ``run`` of a Python program."""
+def load_python(code: str) -> ProgramFunction:
+    """Execute the text of a Python program and return its function ``run``."""
     namespace: dict[str, Any] = {}
     exec(compile(code, "<program>", "exec"), namespace)
     return namespace["run"]
 
 
 def c_compiler() -> str | None:
-    """Return the C compiler: what ``CC`` names, cc, gcc or clang; None without any."""
+    """Return the first C compiler on the path of ``$CC``, cc, gcc, clang; None if none is."""
     for name in (os.environ.get("CC"), "cc", "gcc", "clang"):
         if name and shutil.which(name):
             return name
     return None
 
 
-def load_c(code: str, directory: Path) -> Run | None:
-    """Compile a C program in a directory; return its ``run``, None without a compiler.
+def load_c(code: str, directory: Path) -> ProgramFunction | None:
+    """Compile the text of a C program and return its ``run``; None if there is no compiler.
 
-    The function takes and returns lists, as the Python program does; it raises ValueError if
-    the program refuses a memory.
+    The function takes and returns lists, as that of the Python program does. It raises
+    ValueError if the program returns an error status.
 
-    Raises SoftmachineError if the compiler refuses the program.
+    Arguments:
+        code: the text.
+        directory: where the source and the compiled library are written.
+
+    Raises:
+        SoftmachineError: the compiler reports an error or a warning.
     """
     compiler = c_compiler()
     if compiler is None:

@@ -1,8 +1,8 @@
-"""Which numbers of an unbounded program are never below 0.
+"""Sign analysis: which values of an unbounded program are never negative.
 
-In a memory of n cells n - 1 is the largest number. Where n is as large as it has to be, that is
-written -1, and so on: a number below 0 counts as larger than all others. Comparisons need to
-know of that only where such numbers may occur.
+In a memory of n cells the largest number is n - 1. An unbounded program has no n and writes
+that as -1: negative numbers count as larger than all others. Comparisons have to allow for it,
+but only where negative numbers may occur.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from softmachine.programs.program import Program
 from softmachine.programs.values import Apply, Facts, Register, Value, shifted
 
 Never = Callable[[Value, Facts], bool]
+"""``(value, facts) -> whether the value is never negative``."""
 
 
 def never_below_zero(program: Program) -> Never:
     """Return a function that says whether a value, given facts, is known to be 0 or more.
 
-    Found by taking all variables and the memory to be so, and dropping what the program's
-    states do not keep so, until nothing is dropped any more. The memory that a program is
-    given holds no number below 0.
+    The greatest fixed point of a forward analysis: all variables and cells are assumed to be
+    nonnegative, and those that some state may make negative are dropped, until no more are. A
+    program's input holds no negative numbers.
     """
     first = first_values(program)
     held = {j for j, name in program.names.items() if first.get(name, 0) >= 0}
@@ -29,7 +30,7 @@ def never_below_zero(program: Program) -> Never:
 
     def is_kept(value: Value, facts: Facts) -> bool:
         if all(factor > 0 and atom_is_kept(atom, facts) for atom, factor in value.terms):
-            # One less than what is not 0, too.
+            # One less than a positive number is not negative either.
             return value.constant >= 0 or (
                 value.constant == -1
                 and len(value.terms) > 0
@@ -65,7 +66,7 @@ def never_below_zero(program: Program) -> Never:
 
 
 def goes_below_zero(program: Program) -> bool:
-    """Return whether numbers below 0 may turn up in an unbounded program."""
+    """Return whether negative numbers may occur in an unbounded program."""
     never = never_below_zero(program)
     values = [
         (value, state.facts)

@@ -1,8 +1,8 @@
-"""What a wire carries: integers modulo the number of cells, written in one normal form.
+"""Symbolic values in a normal form, and the algebra that simplifies them.
 
-A value is a sum of multiples of atoms and a constant, modulo n, the number of cells. An atom
-is a register, a cell that was read, or what a gate other than a sum gives. Everything said
-here holds for every memory of at least `LEAST_CELLS` cells.
+A value is a linear combination of atoms plus a constant, modulo n, the number of memory cells.
+An atom is a register, a cell that was loaded, or the output of a gate that is not linear (MIN,
+MAX, comparisons). Simplifications hold for every n from `LEAST_CELLS` on.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 LEAST_CELLS = 3
-"""Below that the constant 2 is no value; programs take no fewer cells."""
+"""The smallest memory: with fewer cells the constant 2 would not be a value."""
 
 
 class Register(NamedTuple):
-    """What a register holds before the step."""
+    """The content of a register before the step."""
 
     number: int
 
 
 class Load(NamedTuple):
-    """What a cell holds after some of the step's stores."""
+    """The content of a cell, after some of the step's own stores."""
 
     address: Value
     after: int
-    """How many stores of the step came before."""
+    """The number of stores of this step that come before the load."""
 
 
 class Apply(NamedTuple):
-    """What a gate gives that is no sum."""
+    """The output of a gate that is not linear."""
 
     gate: str
     arguments: tuple[Value, ...]
@@ -40,20 +40,23 @@ Atom = Register | Load | Apply
 
 
 class Value(NamedTuple):
-    """A sum of multiples of atoms and a constant, modulo the number of cells."""
+    """A linear combination of atoms plus a constant, modulo the number of cells.
+
+    Equal values are equal as Python objects: this is a normal form.
+    """
 
     terms: tuple[tuple[Atom, int], ...]
-    """Each atom once, in a fixed order, with a factor that is not 0."""
+    """Atoms with their factors: each atom once, in a fixed order, no factor 0."""
     constant: int
 
     @property
     def is_constant(self) -> bool:
-        """Whether there is no atom in it."""
+        """Whether it has no terms."""
         return not self.terms
 
 
 def constant(number: int) -> Value:
-    """Return a constant."""
+    """Return a constant as a value."""
     return Value((), number)
 
 
@@ -66,7 +69,7 @@ ZERO, ONE = constant(0), constant(1)
 
 
 def total(*scaled: tuple[Value, int]) -> Value:
-    """Return the sum of multiples of values."""
+    """Return a linear combination of values, given as pairs of a value and its factor."""
     factors: dict[Atom, int] = {}
     number = 0
     for value, factor in scaled:
@@ -83,12 +86,12 @@ def shifted(value: Value, number: int) -> Value:
 
 
 def difference(a: Value, b: Value) -> int | None:
-    """Return ``a - b`` where that is the same number whatever the atoms hold, else None."""
+    """Return ``a - b`` if that is a constant, else None."""
     return a.constant - b.constant if a.terms == b.terms else None
 
 
 def atoms(value: Value) -> Iterable[Atom]:
-    """Return all atoms in a value, those inside of others after the ones they are in."""
+    """Yield all atoms of a value, each before those nested in it."""
     for atom, _ in value.terms:
         yield atom
         if isinstance(atom, Load):
@@ -104,17 +107,17 @@ def registers_in(value: Value) -> set[int]:
 
 
 class Facts:
-    """What is known not to be 0."""
+    """Values that are known not to be 0, and what follows from that."""
 
     def __init__(self, nonzero: Iterable[Value] = ()) -> None:
         self.nonzero = frozenset(map(_unsigned, nonzero))
 
     def with_nonzero(self, value: Value) -> Facts:
-        """Return the facts and one more."""
+        """Return these facts and that one more value is not 0."""
         return Facts([*self.nonzero, value])
 
     def is_zero(self, value: Value) -> bool | None:
-        """Return whether a value is 0; None if that is not known."""
+        """Return whether a value is 0; None if it is not known."""
         if value == ZERO or _unsigned(value) in self.nonzero:
             return value == ZERO
         if value.is_constant:
@@ -135,7 +138,7 @@ class Facts:
 
 
 def _unsigned(value: Value) -> Value:
-    """Return the value or its negative, the same for both."""
+    """Return one of the value and its negative, the same one for both."""
     return min(value, total((value, -1)), key=repr)
 
 
@@ -144,20 +147,26 @@ TRUTHS = ("LESS-THAN", "LESS-OR-EQUAL-THAN", "EQUALITY-TEST")
 
 
 def apply(gate: str, arguments: tuple[Value, ...], facts: Facts) -> Value:
-    """Return what a gate gives for values, simplified."""
+    """Return the output of a gate, simplified as far as the facts allow.
+
+    Arguments:
+        gate: the gate's name.
+        arguments: its inputs.
+        facts: what is known of the values.
+    """
     if gate in ("ZERO", "ONE", "TWO"):
         return constant({"ZERO": 0, "ONE": 1, "TWO": 2}[gate])
     if gate in ("INC", "DEC"):
         return shifted(arguments[0], 1 if gate == "INC" else -1)
     if gate in ("ADD", "SUB"):
         return total((arguments[0], 1), (arguments[1], 1 if gate == "ADD" else -1))
-    simpler = _SIMPLER.get(gate)
+    simpler = _SIMPLIFIED.get(gate)
     found = simpler(*arguments, facts) if simpler else None  # pyright: ignore
     return of(Apply(gate, arguments)) if found is None else found
 
 
 def _order(a: Value, b: Value, facts: Facts) -> int | None:
-    """Return -1 for a < b, 0 for a = b, 1 for a > b; None if that is not known."""
+    """Return -1 for a < b, 0 for a = b, 1 for a > b; None if it is not known."""
     if a == b:
         return 0
     if not facts.differ(a, b):
@@ -171,14 +180,17 @@ def _order(a: Value, b: Value, facts: Facts) -> int | None:
 
 
 def _rank(value: Value) -> int | None:
-    """Return 0, 1, 2 for these constants, the largest number for the largest value."""
+    """Return the place in the order 0, 1, 2, ..., n - 1 of a value that has a fixed one.
+
+    That is 0, 1 or 2 for these constants, and `LEAST_CELLS` for n - 1, the largest value.
+    """
     if not value.is_constant or not -1 <= value.constant < LEAST_CELLS:
         return None
     return LEAST_CELLS if value.constant == -1 else value.constant
 
 
 def _bounds(value: Value) -> tuple[int, int | float] | None:
-    """Return the least and the largest number that a value can be, where that is known."""
+    """Return lower and upper bounds of a value; None if it may be anything in 0..n-1."""
     if value.is_constant and 0 <= value.constant < LEAST_CELLS:
         return value.constant, value.constant
     if value == constant(-1):
@@ -188,8 +200,8 @@ def _bounds(value: Value) -> tuple[int, int | float] | None:
     return (0, 1) if truth and factor == 1 and not others and not value.constant else None
 
 
-def _apart(a: Value, b: Value, *, equal: bool) -> bool | None:
-    """Return whether a < b, or a <= b if ``equal``, where bounds tell."""
+def _less_by_bounds(a: Value, b: Value, *, equal: bool) -> bool | None:
+    """Return whether a < b, or a <= b if ``equal``; None if bounds do not decide it."""
     one, other = _bounds(a), _bounds(b)
     if one is None or other is None:
         return None
@@ -204,7 +216,7 @@ def _less(a: Value, b: Value, facts: Facts) -> Value | None:
     if b == ZERO or a == constant(-1):
         return ZERO
     order = _order(a, b, facts)
-    sure = _apart(a, b, equal=False) if order is None else order < 0
+    sure = _less_by_bounds(a, b, equal=False) if order is None else order < 0
     return None if sure is None else constant(int(sure))
 
 
@@ -212,14 +224,14 @@ def _less_or_equal(a: Value, b: Value, facts: Facts) -> Value | None:
     if a == ZERO or b == constant(-1):
         return ONE
     order = _order(a, b, facts)
-    sure = _apart(a, b, equal=True) if order is None else order <= 0
+    sure = _less_by_bounds(a, b, equal=True) if order is None else order <= 0
     return None if sure is None else constant(int(sure))
 
 
 def _equal(a: Value, b: Value, facts: Facts) -> Value | None:
     if a == b:
         return ONE
-    apart = (_apart(a, b, equal=False), _apart(b, a, equal=False))
+    apart = (_less_by_bounds(a, b, equal=False), _less_by_bounds(b, a, equal=False))
     if facts.differ(a, b) or True in apart:
         return ZERO
     ordered = tuple(sorted((a, b), key=repr))
@@ -242,7 +254,7 @@ def _extreme(gate: str, a: Value, b: Value, facts: Facts) -> Value | None:
     if neutral in (a, b):
         return a if b == neutral else b
     order = _order(a, b, facts)
-    sure = _apart(a, b, equal=True) if order is None else order <= 0
+    sure = _less_by_bounds(a, b, equal=True) if order is None else order <= 0
     if sure is not None:
         return a if sure == (gate == "MIN") else b
     for one, other in ((a, b), (b, a)):
@@ -252,10 +264,11 @@ def _extreme(gate: str, a: Value, b: Value, facts: Facts) -> Value | None:
     return of(Apply(gate, ordered))
 
 
-_SIMPLER = {
+_SIMPLIFIED = {
     "LESS-THAN": _less,
     "LESS-OR-EQUAL-THAN": _less_or_equal,
     "EQUALITY-TEST": _equal,
     "MIN": _minimum,
     "MAX": _maximum,
 }
+"""Of each gate that is not linear, its output if it simplifies, else None."""

@@ -1,10 +1,11 @@
-"""Is the program right? Proof by exhaustion where that is feasible, tests beyond it.
+"""Verification of programs: bounded verification of small memories, tests beyond them.
 
-Five questions: does the program do what the hard machine does, for all small memories and for
-many larger ones; is the C the same as the Python; does it solve the task on random examples;
-on the hard ones of its exam; up to a million items? A program that is right only as long as
-numbers are small fails the last; one that relies on spare cells, or on paths that are short,
-fails the exam (`softmachine.tasks.memories.exams`), which is that of the machine's training.
+Five questions. Is the program equivalent to the hard machine: on all small memories
+(exhaustively, up to a bound on their number) and on many larger ones? Is the C program
+equivalent to the Python one? Does it solve the task: on random examples, on the adversarial
+ones of the task's exam, and on up to a million items? A program that is right only while
+numbers are small fails the last; one that relies on spare cells or short paths fails the exam
+(`softmachine.tasks.memories.exams`), the same one that the machine's training has to pass.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from softmachine.programs.c_code import c_code
 from softmachine.programs.outside import outside
 from softmachine.programs.program import Program
 from softmachine.programs.python_code import python_code
-from softmachine.programs.running import Run, load_c, load_python
+from softmachine.programs.running import ProgramFunction, load_c, load_python
 from softmachine.programs.values import LEAST_CELLS
 from softmachine.tasks.memories.exams import Exam, draw_exam
 from softmachine.tasks.memory import MemoryTask
@@ -35,27 +36,33 @@ from softmachine.tasks.steps import StepRule
 from softmachine.tasks.task import Example, sample_batch
 
 EXHAUSTIVE = 50_000
-"""All memories of a size are tried if there are at most so many."""
+"""All memories with a given number of cells are tried if there are at most this many."""
 INPUTS = 10_000
-SIZES = (10, 100, 10_000, 1_000_000)
+"""How many random inputs each question is tested on."""
+LARGE_SIZES = (10, 100, 10_000, 1_000_000)
+"""Sizes of random examples beyond the small ones."""
 BOUNDS = (6, 50)
-"""Random examples are of sizes up to these, as many for each."""
-EXAMINED = 200
+"""Sizes of small random examples are uniform up to each of these, half of them for each."""
+LARGEST_EXAM_SIZE = 200
 """The largest size of the exam."""
 BLOCK = 4096
-"""Memories that the hard machine works on at once."""
+"""How many memories the hard machine is run on at once."""
 MOST_SHOWN = 24
-"""A counter-example is shown in full if it has at most so many cells."""
+"""A counter-example with more cells than this is not written out."""
 
 
 class Check(NamedTuple):
-    """One thing that was looked at."""
+    """The answer to one question about a program."""
 
     how: str
-    """``proven``, ``tested``, ``skipped``, or ``outside``: neither right nor wrong."""
+    """``proven``, ``tested``, ``skipped``, or ``outside``: about invalid inputs, for which
+    there is no right and wrong."""
     what: str
+    """The property that was checked, as a phrase."""
     inputs: int
+    """On how many inputs."""
     counterexample: str | None = None
+    """An input for which the property fails, and how; None if none was found."""
 
     def __str__(self) -> str:
         if self.how in ("skipped", "outside"):
@@ -66,8 +73,8 @@ class Check(NamedTuple):
         return f"{self.how}: {self.what} ({count})"
 
 
-class Report(NamedTuple):
-    """All that was looked at."""
+class Verification(NamedTuple):
+    """The result of verifying a program: all checks, in order."""
 
     checks: tuple[Check, ...]
 
@@ -87,28 +94,30 @@ def verify(
     *,
     seed: int = 0,
     inputs: int = INPUTS,
-    sizes: Sequence[int] = SIZES,
+    sizes: Sequence[int] = LARGE_SIZES,
     exhaustive: int = EXHAUSTIVE,
-) -> Report:
-    """Return what holds of a program.
+) -> Verification:
+    """Verify a program: against the hard machine, in C, and on its task.
 
-    One whose states were observed on examples is compared with the machine on examples alone.
+    A program whose states were observed on examples is compared with the machine on examples
+    alone, and not on arbitrary memories.
 
     Arguments:
         machine: the machine that the program comes from.
         task: what it was trained for.
         program: the program.
         seed: of all random inputs.
-        inputs: how many random inputs to compare on, for each question.
+        inputs: how many random inputs each question is tested on.
         sizes: sizes of examples of the task, beyond the small ones.
-        exhaustive: up to how many memories of one number of cells all are tried.
+        exhaustive: all memories with a given number of cells are tried if there are at most
+            this many.
     """
     run = load_python(python_code(program, "A program.", []))
     examples = [
         _draw(task, jax.random.key(seed + i), -(-inputs // len(BOUNDS)), task.smallest, bound)
         for i, bound in enumerate(BOUNDS)
     ]
-    exam = draw_exam(task, seed, EXAMINED)
+    exam = draw_exam(task, seed, LARGEST_EXAM_SIZE)
     small = [] if program.observed else list(_all_memories(exhaustive))
     random = _random_memories(
         examples, np.random.default_rng(seed), inputs, anything=not program.observed
@@ -134,7 +143,7 @@ def verify(
             checks.append(_solves_exam(task, run, exam))
         checks += _solves_large(task, run, native, seed, sizes)
     checks += [Check("outside", sentence, 0) for sentence in outside(task, run)]
-    return Report(tuple(checks))
+    return Verification(tuple(checks))
 
 
 # Running the machine
@@ -143,7 +152,10 @@ def verify(
 def run_machine(
     machine: NRAM, memories: Sequence[list[int]], steps: Sequence[int]
 ) -> Iterator[list[int]]:
-    """Yield the memories that the hard machine leaves, of memories of any sizes."""
+    """Run the hard machine on memories of any sizes; yield what each becomes.
+
+    ``steps``: how many steps each takes.
+    """
     widest = max(map(len, memories))
     for first in range(0, len(memories), BLOCK):
         some = memories[first : first + BLOCK]
@@ -168,7 +180,7 @@ def _run_machine(machine, memories, steps, cells):
 
 
 def _all_memories(most: int) -> Iterable[list[int]]:
-    """Yield all memories of so few cells that there are at most ``most`` of each size."""
+    """Yield all memories with n cells, for every n for which there are at most ``most``."""
     cells = LEAST_CELLS
     while cells**cells <= most:
         yield from map(list, itertools.product(range(cells), repeat=cells))
@@ -178,7 +190,7 @@ def _all_memories(most: int) -> Iterable[list[int]]:
 def _random_memories(
     examples: Sequence[Example], rng: np.random.Generator, count: int, *, anything: bool
 ) -> list[list[int]]:
-    """Return memories that are examples; if wanted half of them, the others anything."""
+    """Return memories of examples; with ``anything``, half of them are arbitrary instead."""
     kinds = 2 if anything else 1
     memories, each = [], -(-count // (kinds * len(examples)))
     for drawn in examples:
@@ -199,13 +211,13 @@ def _draw(task, key, count, smallest, largest):
 def _same_as_machine(
     machine: NRAM,
     rule: StepRule,
-    run: Run,
+    run: ProgramFunction,
     memories: Sequence[list[int]],
     *,
     how: str,
     what: str,
 ) -> Check:
-    """Compare a program and the hard machine."""
+    """Compare a program with the hard machine, up to the first difference."""
     steps = [rule.steps(memory) for memory in memories]
     after = run_machine(machine, memories, steps)
     for memory, expected in zip(memories, after, strict=True):
@@ -215,8 +227,10 @@ def _same_as_machine(
     return Check(how, what, len(memories))
 
 
-def _same(run: Run, native: Run, memories: Iterable[list[int]]) -> Check:
-    """Compare the two programs."""
+def _same(
+    run: ProgramFunction, native: ProgramFunction, memories: Iterable[list[int]]
+) -> Check:
+    """Compare the C program with the Python program, up to the first difference."""
     what, count = "the C program is equal to the Python program", 0
     for memory in memories:
         expected, found = _attempt(run, memory), _attempt(native, memory)
@@ -226,8 +240,10 @@ def _same(run: Run, native: Run, memories: Iterable[list[int]]) -> Check:
     return Check("tested", what, count)
 
 
-def _solves_examples(task: MemoryTask, run: Run, examples: Sequence[Example]) -> Check:
-    """Compare with the task's own answers, small examples first."""
+def _solves_examples(
+    task: MemoryTask, run: ProgramFunction, examples: Sequence[Example]
+) -> Check:
+    """Compare a program with the task's targets, small examples first."""
     wrong, count = None, 0
     for drawn in examples:
         rows = np.argsort(np.asarray(drawn.steps), kind="stable").tolist()
@@ -238,8 +254,8 @@ def _solves_examples(task: MemoryTask, run: Run, examples: Sequence[Example]) ->
     return Check("tested", what + "for the largest", count, wrong)
 
 
-def _solves_exam(task: MemoryTask, run: Run, exam: Exam) -> Check:
-    """Compare with the task's answers to its adversarial cases, smallest memories first."""
+def _solves_exam(task: MemoryTask, run: ProgramFunction, exam: Exam) -> Check:
+    """Compare a program with the targets of the task's exam, smallest memories first."""
     trials, wrong, first = exam.distinct(), 0, None
     for trial in trials:
         found = _attempt(run, trial.memory)
@@ -265,7 +281,11 @@ def _solves_exam(task: MemoryTask, run: Run, exam: Exam) -> Check:
 
 
 def _solves_large(
-    task: MemoryTask, run: Run, native: Run | None, seed: int, sizes: Sequence[int]
+    task: MemoryTask,
+    run: ProgramFunction,
+    native: ProgramFunction | None,
+    seed: int,
+    sizes: Sequence[int],
 ) -> Iterator[Check]:
     for size in sizes:
         count = max(1, min(100, 100_000 // size))
@@ -279,9 +299,13 @@ def _solves_large(
 
 
 def _first_wrong(
-    run: Run, examples: Any, *, rows: Iterable[int], native: Run | None = None
+    run: ProgramFunction,
+    examples: Any,
+    *,
+    rows: Iterable[int],
+    native: ProgramFunction | None = None,
 ) -> str | None:
-    """Return an account of the first example that is answered wrongly."""
+    """Describe the first example that a program gets wrong; None if there is none."""
     inputs, targets, mask = (
         np.asarray(x) for x in (examples.inputs, examples.targets, examples.mask > 0)
     )
@@ -300,8 +324,8 @@ def _first_wrong(
     return None
 
 
-def _attempt(run: Run, memory: list[int]) -> list[int] | str:
-    """Return what a program gives, or the error that it raises."""
+def _attempt(run: ProgramFunction, memory: list[int]) -> list[int] | str:
+    """Return what a program returns, or the error that it raises as a text."""
     try:
         return run(memory)
     except Exception as error:  # whatever it is, it is a counter-example
@@ -311,7 +335,14 @@ def _attempt(run: Run, memory: list[int]) -> list[int] | str:
 def _difference(
     memory: list[int], expected: list[int] | str, found: list[int] | str, who: str
 ) -> str:
-    """Return an account of a difference; -1 is expected where anything is right."""
+    """Describe a difference as a counter-example.
+
+    Arguments:
+        memory: the input.
+        expected: the right cells, -1 where any value is right; or an error.
+        found: what the program returned; or an error.
+        who: where ``expected`` comes from, as a noun.
+    """
     shown = str(memory) if len(memory) <= MOST_SHOWN else f"a memory of {len(memory):,} cells"
     if isinstance(found, str) or isinstance(expected, str):
         return f"for {shown} the program gives {found}, {who} {expected}"

@@ -21,7 +21,7 @@ from softmachine.programs.notes import examples_note, steps_note, variables_note
 from softmachine.programs.program import Program
 from softmachine.programs.python_code import Call, python_code
 from softmachine.programs.repair import Change, program_table, repair
-from softmachine.programs.running import Run, load_c, load_python
+from softmachine.programs.running import ProgramFunction, load_c, load_python
 from softmachine.programs.signs import goes_below_zero
 from softmachine.tasks.memories.examples import GivenExample
 from softmachine.tasks.memories.given import Given
@@ -191,7 +191,7 @@ def describe(
     return Description(notes, call, report)
 
 
-def check_lines(task: Given, run: Run) -> LinesReport:
+def check_lines(task: Given, run: ProgramFunction) -> LinesReport:
     """Run a program on all examples, unpadded, and count the correct answers."""
     rows: dict[int, list[int]] = {}
     mistakes: list[Mistake] = []
@@ -216,7 +216,7 @@ def _examples(task: Given) -> Iterator[tuple[bool, GivenExample]]:
         yield True, example
 
 
-def _answer(run: Run, example: GivenExample) -> list[int] | str:
+def _answer(run: ProgramFunction, example: GivenExample) -> list[int] | str:
     """Return a program's answer to an example, or a message that says why there is none."""
     try:
         answer = run(list(example.before))
@@ -227,7 +227,7 @@ def _answer(run: Run, example: GivenExample) -> list[int] | str:
     return answer
 
 
-def _shortest_right(task: Given, run: Run) -> Call | None:
+def _shortest_right(task: Given, run: ProgramFunction) -> Call | None:
     """Return the most instructive example with a correct answer; None if there is none.
 
     Preferred are answers right in all cells, also those not scored; held-out examples; inputs

@@ -16,8 +16,8 @@ from softmachine.machines.nram.nram import NRAM
 from softmachine.programs.c_code import c_code
 from softmachine.programs.program import Program
 from softmachine.programs.python_code import python_code
-from softmachine.programs.running import Run, load_c, load_python
-from softmachine.programs.verify import Check, Report, run_machine
+from softmachine.programs.running import ProgramFunction, load_c, load_python
+from softmachine.programs.verify import Check, Verification, run_machine
 from softmachine.synthesis.held_out import SUMMARY, check_lines
 from softmachine.tasks.memories.given import Given
 
@@ -32,7 +32,7 @@ RANDOM = 1_000
 
 def verify_lines(
     machine: NRAM, task: Given, program: Program, *, seed: int = 0, count: int = RANDOM
-) -> Report:
+) -> Verification:
     """Test a program on the examples it was learned from, and on random lists like them.
 
     Arguments:
@@ -54,10 +54,10 @@ def verify_lines(
         else:
             checks += [*_right(task, native, "C"), _same_in_c(run, native, lists)]
     checks.append(_same_as_machine(machine, task, run, lists))
-    return Report(tuple(checks))
+    return Verification(tuple(checks))
 
 
-def _right(task: Given, run: Run, language: str) -> Iterator[Check]:
+def _right(task: Given, run: ProgramFunction, language: str) -> Iterator[Check]:
     """Yield a check on the training examples, and one on the held-out examples."""
     report = check_lines(task, run)
     trained = {example.line for example in task.part_examples("training")}
@@ -86,7 +86,9 @@ def _random_lists(
     return found
 
 
-def _same_in_c(run: Run, native: Run, lists: Sequence[list[int]]) -> Check:
+def _same_in_c(
+    run: ProgramFunction, native: ProgramFunction, lists: Sequence[list[int]]
+) -> Check:
     what = "the C program is equal to the Python program on examples and other lists"
     for cells in lists:
         expected, found = run(cells), _attempt(native, cells)
@@ -95,7 +97,9 @@ def _same_in_c(run: Run, native: Run, lists: Sequence[list[int]]) -> Check:
     return Check("tested", what, len(lists))
 
 
-def _same_as_machine(machine: NRAM, task: Given, run: Run, lists: Sequence[list[int]]) -> Check:
+def _same_as_machine(
+    machine: NRAM, task: Given, run: ProgramFunction, lists: Sequence[list[int]]
+) -> Check:
     """Compare program and hard machine in large memories of two sizes."""
     what = "equal to the hard machine in memories with room, on examples and other lists"
     compared = 0
@@ -120,7 +124,7 @@ def _same_as_machine(machine: NRAM, task: Given, run: Run, lists: Sequence[list[
     return Check("tested", what, compared)
 
 
-def _attempt(run: Run, cells: list[int]) -> list[int] | str:
+def _attempt(run: ProgramFunction, cells: list[int]) -> list[int] | str:
     try:
         return run(cells)
     except ValueError as error:

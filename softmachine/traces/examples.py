@@ -1,4 +1,4 @@
-"""The examples that traces are of: drawn, or a person's own."""
+"""Examples to trace a machine on: drawn from the task, or a user's own input."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from softmachine.core.errors import SoftmachineError, TraceError
 from softmachine.tasks.task import Example, Task, sample_one
 
 MOST_STEPS = 100_000
+"""The most steps of an example, for tasks with an input per step."""
 MOST_CELLS = 2_000
-"""Of an example. Each cell holds a distribution over as many values as there are cells, so that
-a step of an NRAM on M cells takes 256 M**2 bytes or so: 1 GiB at most."""
+"""The most memory cells of an example. A step of an NRAM on M cells, each a distribution over M
+values, takes some 256 M**2 bytes: 1 GiB at this size."""
 
 
 def check_size(task: Task, size: int) -> None:
-    """Raise TraceError for a size that the task does not have or that is too large to trace."""
+    """Raise TraceError if the task has no examples of a size, or too large ones to trace."""
     if size < task.smallest:
         raise TraceError(f"size must be at least {task.smallest}, not {size}")
     what = task.inputs.unit
     most = MOST_STEPS if task.inputs.per_step else MOST_CELLS
     try:
         needed = task.input_length(size)
-    except ValueError as error:  # examples that somebody gave are not of all sizes
+    except ValueError as error:  # given examples do not come in all sizes
         raise TraceError(str(error)) from error
     if needed > most:
         raise TraceError(
@@ -34,9 +35,15 @@ def check_size(task: Task, size: int) -> None:
 
 
 def draw_example(task: Task, size: int, seed: int) -> tuple[Example, PRNGKeyArray]:
-    """Return an example of a size, without padding, and a key for the machine's own draws.
+    """Return an example without padding, and a random key for the machine's first state.
 
-    Raises TraceError for a size that `check_size` refuses.
+    Arguments:
+        task: draws the example.
+        size: its size.
+        seed: of both.
+
+    Raises:
+        TraceError: see `check_size`.
     """
     check_size(task, size)
     key, machine_key = jax.random.split(jax.random.fold_in(jax.random.key(seed), size))
@@ -45,19 +52,19 @@ def draw_example(task: Task, size: int, seed: int) -> tuple[Example, PRNGKeyArra
 
 
 def own_example(task: Task, inputs: Any, most_cells: int = MOST_CELLS) -> Example:
-    """Return the example with inputs of a person's own.
+    """Return an example with a user's own inputs.
 
-    Targets are the task's answer; where it has none, nothing is scored.
+    Its targets are computed by the task. Where the task cannot, nothing is scored.
 
     Arguments:
         task: the task.
-        inputs: for a memory task a list that it can lay out, mostly M integers in 0..M-1, the
-            cells; for symbols a string; else rows of numbers, one for each step, one number for
-            each input channel.
-        most_cells: how many cells a memory may have.
+        inputs: for a memory task, a list that it can lay out in cells (for most tasks the M
+            cells themselves, integers in 0..M-1); for a task of symbols, a string; otherwise
+            nested lists of numbers of shape (steps, channels).
+        most_cells: the most cells that a memory may have.
 
     Raises:
-        TraceError: the inputs are something else.
+        TraceError: the inputs are not of this form.
     """
     try:
         return task.own_example(inputs, MOST_STEPS if task.inputs.per_step else most_cells)

@@ -1,4 +1,4 @@
-"""Traces as values and as files."""
+"""The trace of a run, and its file: safetensors with a JSON header."""
 
 from __future__ import annotations
 
@@ -24,39 +24,39 @@ from softmachine.traces.schema import (
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Trace:
-    """What one machine did on one example; docs/traces.md says what is in it."""
+    """The trace of one machine on one example; docs/traces.md describes its content."""
 
     header: Header
     arrays: dict[str, np.ndarray]
-    """By full name, such as ``fields/memory``."""
+    """By part and name, such as ``fields/memory``."""
 
     @property
     def steps(self) -> list[int]:
-        """The numbers of the steps that were kept, counted from 1."""
+        """The numbers of the recorded steps, counted from 1."""
         return list(self.header.steps)
 
     @property
     def fields(self) -> dict[str, np.ndarray]:
-        """What was seen after each kept step, by name."""
+        """Arrays recorded after each of `steps`, by name; the leading axis is `steps`."""
         return self._part("fields")
 
     @property
     def initial(self) -> dict[str, np.ndarray]:
-        """What was seen before the first step."""
+        """Arrays recorded before the first step, by name; without an axis of steps."""
         return self._part("initial")
 
     @property
     def hard(self) -> dict[str, np.ndarray]:
-        """What the machine did with every choice made hard; empty if there is no such run."""
+        """Arrays of the same run with every choice made hard; empty if the machine has none."""
         return self._part("hard")
 
     @property
     def example(self) -> dict[str, np.ndarray]:
-        """Inputs, targets, mask, outputs, ... of the whole example."""
+        """Arrays of the whole example, by name: inputs, targets, mask, outputs, ..."""
         return self._part("example")
 
     def to_bytes(self) -> bytes:
-        """Return the trace as a file has it."""
+        """Return the content of the trace's file."""
         text = header_to_json(self.header)
         metadata = {
             "softmachine_trace": VERSION,
@@ -66,7 +66,7 @@ class Trace:
         return stable_safetensors(save(self.arrays, metadata))
 
     def save(self, path: str | Path) -> None:
-        """Write a file, whole or not at all; TraceError if that cannot be."""
+        """Write the file, whole or not at all; TraceError if it cannot be written."""
         path = Path(path)
         try:
             with replacing(path) as temporary:
@@ -75,8 +75,8 @@ class Trace:
             raise TraceError(f"cannot write to {path}: {error.strerror}") from error
 
     def _repr_html_(self) -> str:
-        """Return the viewer with this trace in it, for notebooks."""
-        # The page is an asset of the package; whoever only records never needs it.
+        """Return an element with the viewer and this trace in it, for notebooks."""
+        # Imported late: recording alone does not need the viewer's page.
         from softmachine.traces.page import framed
 
         return framed([(self.header.title, self.to_bytes())])
@@ -91,12 +91,12 @@ class Trace:
 
 
 def trace_from_bytes(data: bytes) -> Trace:
-    """Return the trace that a file holds; TraceError if it is damaged or something else."""
+    """Return a trace from a file's content; TraceError if it is damaged or no trace."""
     try:
         arrays = load(data)
     except (SafetensorError, ValueError, KeyError) as error:
         raise TraceError(f"it is damaged or no trace: {error}") from error
-    # The library has checked the header; it gives its metadata for files alone.
+    # `load` has checked the header, but returns no metadata: only files on disk offer that.
     length = int.from_bytes(data[:8], "little")
     metadata = json.loads(data[8 : 8 + length]).get("__metadata__") or {}
     version = metadata.get("softmachine_trace")
@@ -107,7 +107,7 @@ def trace_from_bytes(data: bytes) -> Trace:
             f"it has version {version[:20]!r} of the format; this softmachine reads {VERSION}"
         )
     text = metadata["trace"]
-    # Before there was one, files had no checksum; other programs need not write it.
+    # A checksum is optional: early files have none, and other programs need not write one.
     if metadata.get("checksum", found := _checksum(text, arrays)) != found:
         raise TraceError("it is damaged: its content does not match its checksum")
     header = header_from_json(text)
@@ -128,7 +128,7 @@ def load_trace(path: str | Path) -> Trace:
 
 
 def _checksum(text: str, arrays: dict[str, np.ndarray]) -> str:
-    """Return the SHA-256 of a description and of arrays, in the order of their names."""
+    """Return the SHA-256 of a header's text and of arrays, in the order of their names."""
     digest = hashlib.sha256(text.encode())
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])

@@ -1,10 +1,9 @@
-"""A Neural Turing Machine told as moves of its heads, and run that way.
+"""The head moves of a Neural Turing Machine: a readable account of a run, and a test of it.
 
-The account of a run says for every step on which row each head is: the one with most of its
-weighting. `run_by_moves` then does what the account says: heads are on those rows alone, read
-them, write them; the controller gets what they read. What a trained machine does beyond it,
-reading and writing in several places at once, is thereby left out, and `check_moves` says
-whether it mattered.
+The account of a run names, for every step, the memory row that each head is on: the argmax of
+its weighting. `run_by_moves` runs the machine again with every weighting replaced by one-hot on
+that row. This leaves out whatever the machine does by reading and writing several rows at once;
+`check_moves` tells whether that changes the outputs.
 """
 
 from __future__ import annotations
@@ -23,45 +22,51 @@ from softmachine.machines.ntm.ntm import NTM, NTMConfig
 from softmachine.tasks.task import Example, SequenceTask, sample_one
 
 BLURRED = 0.5
-"""A head whose row has less of its weighting than this is between places."""
+"""A head is between rows if no row has at least this weight."""
 WRITTEN = 0.1
-"""A write counts if it changes its row by this share of the largest change of a run."""
+"""A write counts if it changes its row by this fraction of the run's largest change or more."""
 
 
 class Account(NamedTuple):
-    """Where the heads of a soft machine were in each step; read heads first."""
+    """Where the heads were in each step of a soft run; read heads come first."""
 
     rows: Int[Array, "steps heads"]
-    """The row with most of the weighting."""
+    """The row with the largest weight."""
     weights: Float[Array, "steps heads"]
-    """How much of the weighting it has."""
+    """Its weight."""
     outputs: Float[Array, "steps outputs"]
+    """The machine's outputs, as logits."""
 
 
-class Done(NamedTuple):
-    """What a machine made of an account."""
+class MovesRun(NamedTuple):
+    """A run of a machine whose heads are on one row each."""
 
     changes: Float[Array, "steps write_heads"]
-    """How far each write head's row is from what it held before."""
+    """The Euclidean distance by which each write head changed its row."""
     outputs: Float[Array, "steps outputs"]
+    """The machine's outputs, as logits."""
 
 
 class Agreement(NamedTuple):
-    """How a machine that does nothing but its moves compares with the soft one."""
+    """How the run by moves compares with the soft run, over many sequences."""
 
     sequences: int
     different_bits: float
-    """Share of the scored bits in which the two differ."""
+    """Fraction of the scored bits in which the two differ."""
     wrong_soft: float
-    """Share of the scored bits that the soft machine gets wrong."""
+    """Fraction of the scored bits that the soft run gets wrong."""
     wrong_moves: float
+    """Fraction of the scored bits that the run by moves gets wrong."""
     decided: tuple[float, ...]
-    """For each head, the share of the steps in which it is not between places."""
+    """For each head, the fraction of steps in which it is on one row, not between rows."""
 
 
 @partial(compiling.filter_jit, tuned=False)
 def take_account(machine: NTM, example: Example, key: PRNGKeyArray) -> Account:
-    """Run an example as the machine is and note where its heads are."""
+    """Run a machine softly on an example and note which row each head is on.
+
+    ``key`` is for the machine's first state.
+    """
 
     def step(state, encoded):
         state, features = machine.advance(state, encoded)
@@ -76,8 +81,8 @@ def take_account(machine: NTM, example: Example, key: PRNGKeyArray) -> Account:
 @partial(compiling.filter_jit, tuned=False)
 def run_by_moves(
     machine: NTM, example: Example, rows: Int[Array, "steps heads"], key: PRNGKeyArray
-) -> Done:
-    """Run an example with heads that are on one row each, at every step on the given ones."""
+) -> MovesRun:
+    """Run a machine on an example with its heads on the given rows: one-hot weightings."""
     written = machine.config.read_heads
 
     def step(state, given):
@@ -94,15 +99,23 @@ def run_by_moves(
     start = machine.init_state(example.inputs, key=key)
     given = machine.encode(example.inputs), rows
     _, (changes, features) = jax.lax.scan(step, start, given)
-    return Done(changes, machine.decode(features))
+    return MovesRun(changes, machine.decode(features))
 
 
 def check_moves(
     machine: NTM, task: SequenceTask, size: int, *, sequences: int = 1000, seed: int = 0
 ) -> Agreement:
-    """Run fresh sequences of a size softly and by moves alone, and compare.
+    """Run new sequences both softly and by moves alone, and compare the outputs.
 
-    Raises SoftmachineError if the sequences do not fit the memory.
+    Arguments:
+        machine: the machine.
+        task: draws the sequences.
+        size: their size.
+        sequences: how many.
+        seed: of the sequences and the machine's first states.
+
+    Raises:
+        SoftmachineError: the size is too small for the task or too large for the memory.
     """
     _check_size(machine, task, size)
     keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), size), sequences)
@@ -115,7 +128,11 @@ def check_moves(
 
 @partial(compiling.filter_jit, tuned=False)
 def _compare(machine, task, size, keys):
-    """Return counts of bits that differ, of scored bits, and where heads are decided."""
+    """Return, for each key's sequence, counts of bits and how often each head is decided.
+
+    The counts are of scored bits in which the runs differ, which the soft run gets wrong, and
+    which the run by moves gets wrong; then of all scored bits.
+    """
 
     def one(key):
         example_key, machine_key = jax.random.split(key)
@@ -146,10 +163,19 @@ def _check_size(machine: NTM, task: SequenceTask, size: int) -> None:
 
 
 def give_account(machine: NTM, task: SequenceTask, size: int, seed: int = 0) -> str:
-    """Return a table of what the heads do with one example, a line per step.
+    """Return a table of the head moves on one example, a line per step.
 
     Each read names the step in which its row was last written; ``~`` marks a head that is
-    between places. Raises SoftmachineError if the example does not fit the memory.
+    between rows.
+
+    Arguments:
+        machine: the machine.
+        task: draws the example.
+        size: its size.
+        seed: of the example and the machine's first state.
+
+    Raises:
+        SoftmachineError: the size is too small for the task or too large for the memory.
     """
     _check_size(machine, task, size)
     key, machine_key = jax.random.split(jax.random.key(seed))
@@ -160,8 +186,11 @@ def give_account(machine: NTM, task: SequenceTask, size: int, seed: int = 0) -> 
     return format_account(machine, example, account, done)
 
 
-def format_account(machine: NTM, example: Example, account: Account, done: Done) -> str:
-    """Return an account as a table."""
+def format_account(machine: NTM, example: Example, account: Account, done: MovesRun) -> str:
+    """Return the account of a run as a table; see `give_account`.
+
+    ``done``: the run by the account's moves, which tells what was written.
+    """
     config = machine.config
     lines = [["step", "input", *head_names(config), "output"]]
     writes = done.changes >= WRITTEN * max(float(np.max(done.changes)), 1e-9)
@@ -207,13 +236,20 @@ def _before_reading(
     writes: Bool[Array, " write_heads"] | Bool[np.ndarray, " write_heads"],
     config: NTMConfig,
 ) -> set[int]:
-    """Return the rows that are written before a head reads, in the same step."""
+    """Return the rows that are written in the same step before a head reads.
+
+    Arguments:
+        head: the number of the read head.
+        rows: where the write heads are.
+        writes: which of them write.
+        config: says in which order heads read and write.
+    """
     writers = {"read-write": 0, "alternate": head}.get(config.order, config.write_heads)
     return {int(row) for row in rows[:writers][writes[:writers]]}
 
 
 def head_names(config: NTMConfig) -> list[str]:
-    """Return what the heads are called, counted where there are several of a kind."""
+    """Return names for the heads, read heads first, with numbers if there are several."""
     return [
         f"{kind} head" + (f" {i + 1}" if count > 1 else "")
         for kind, count in (("read", config.read_heads), ("write", config.write_heads))
@@ -222,7 +258,7 @@ def head_names(config: NTMConfig) -> list[str]:
 
 
 def _move(before: int | None, row: int, config: NTMConfig) -> str:
-    """Return a move in a word, and where it led: ``stay``, ``+1``, ``-1``, ``jump``."""
+    """Return a move, ``stay``, ``+1``, ``-1`` or ``jump``, and the row it led to."""
     if before is None:
         return f"{'':4} {row:>4}"
     most, rows = config.shifts // 2, config.memory_rows
@@ -234,5 +270,5 @@ def _move(before: int | None, row: int, config: NTMConfig) -> str:
 
 
 def _show_input(x: float) -> str:
-    """Return a channel's value: 1, a dot for 0, other numbers as they are."""
+    """Return the value of an input channel as text: 1, a dot for 0, or the number."""
     return {0.0: ".", 1.0: "1"}.get(x, f" {x:.2g} ")

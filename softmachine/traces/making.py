@@ -1,4 +1,4 @@
-"""Making the trace of a machine on one example."""
+"""Making a trace: run a machine on one example and keep its arrays and their description."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ from softmachine.traces.schema import (
 )
 
 Arrays = dict[str, np.ndarray]
+"""By name."""
 
 
 def trace(
@@ -51,24 +52,24 @@ def trace(
     most_cells: int = MOST_CELLS,
     wanted: Callable[[], bool] = lambda: True,
 ) -> Trace:
-    """Run a machine on one example and return what it did.
+    """Run a machine on one example and return the trace of the run.
 
     Arguments:
         machine: the machine.
-        task: where the example comes from.
+        task: draws the example, and scores the outputs.
         size: size of the example.
-        seed: random seed of the example, and of what the machine draws.
-        inputs: an input of a person's own instead of ``size``; see `own_example`.
-        every: keep each so many-th step, and the last.
+        seed: random seed of the example and of the machine's first state.
+        inputs: the user's own input, instead of ``size``; see `own_example`.
+        every: keep every k-th step, and the last.
         fields: names of the fields to keep; all by default.
-        source: where the machine came from, for people.
+        source: where the machine came from, for the title.
         recipe: the recipe it was trained with.
-        most_cells: how many cells there may be in a memory for ``inputs``.
-        wanted: asked between the parts of the work, whether to go on.
+        most_cells: the most cells that a memory of ``inputs`` may have.
+        wanted: called between parts of the work; if it returns False, the trace is given up.
 
     Raises:
-        TraceError: there is no such example, or no such field; or the trace would be too
-            large; or it is not wanted any more.
+        TraceError: there is no such example or field, the trace would be too large, or it is
+            no longer wanted.
     """
     if (size is None) == (inputs is None):
         raise TraceError("a trace is of an example of a size, or of inputs: give one of them")
@@ -115,12 +116,16 @@ def trace(
 
 
 def _go_on(wanted: Callable[[], bool]) -> None:
+    """Raise TraceError if the trace is no longer wanted."""
     if not wanted():
-        raise TraceError("this trace is not wanted any more")
+        raise TraceError("this trace is no longer wanted")
 
 
 def _assemble(header: Header, parts: Mapping[str, Mapping[str, Any]]) -> Trace:
-    """Return a trace with the axes that its arrays have, every array in its type."""
+    """Return a trace: the header completed by the sizes of the axes, arrays in their types.
+
+    ``parts`` are arrays by part (``fields``, ``initial``, ``hard``, ``example``) and name.
+    """
     given = {
         f"{part}/{name}": x for part, arrays in parts.items() for name, x in arrays.items()
     }
@@ -145,7 +150,7 @@ def _assemble(header: Header, parts: Mapping[str, Mapping[str, Any]]) -> Trace:
 
 
 def _declare(machine: Machine, arrays: Mapping[str, Any]) -> tuple[Field, ...]:
-    """Return declarations of what was recorded: the machine's own, then others."""
+    """Return declarations of the recorded arrays: the machine's own, then default ones."""
     own = {field.name: field for field in machine.trace_fields()}
     names = [name for name in own if name in arrays]
     names += [name for name in arrays if name not in own]
@@ -155,6 +160,7 @@ def _declare(machine: Machine, arrays: Mapping[str, Any]) -> tuple[Field, ...]:
 
 
 def _scores(task: Task, recording: Recording, example: Example) -> dict[str, float | None]:
+    """Return the task's metrics of the outputs; none if the example has no targets."""
     if not np.asarray(example.mask).any():
         return {}
     return finite(_metrics(task, recording.outputs, example))
@@ -173,14 +179,17 @@ def _hard_run(
     every: int,
     fields: Sequence[str] | None,
 ) -> tuple[Hard, Arrays]:
-    """Return what the machine did with every choice its most likely one, on integers."""
+    """Run the machine with every choice its most likely one; return the run as integers.
+
+    Distributions are one-hot there, and become the index of their 1.
+    """
     options = dataclasses.replace(machine.test_options, hard=True)
     hard = record(
         machine.with_test_options(options), example, key=key, every=every, fields=fields
     )
     willing = np.flatnonzero(np.asarray(hard.outputs.stop) > 0)
     stopped_after = int(willing[0]) + 1 if len(willing) else int(example.steps)
-    # Steps after the one that stopped it repeat that one, if it was kept, else the one before.
+    # Steps after the machine has stopped repeat the last recorded step up to then.
     kept = np.asarray(soft.steps)
     last = max(0, int(np.searchsorted(kept, stopped_after, side="right")) - 1)
     places = np.minimum(np.arange(len(kept)), last)
@@ -196,7 +205,7 @@ def _hard_run(
 
 
 def _circuit(machine: Wired) -> Circuit:
-    """Return what may be wired to what."""
+    """Return the gates of a machine, and which sources each choice may take."""
     gates = find_gates(machine.config.gates)
     registers = machine.config.registers
     choices = [

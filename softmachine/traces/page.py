@@ -1,6 +1,6 @@
-"""The built page, with traces put into it.
+"""The viewer's page as one HTML file, with traces embedded in it.
 
-``page.html`` beside this module is built from ``viewer-ui``; it needs nothing else.
+``page.html`` beside this module is built from ``viewer-ui`` and loads nothing else.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from softmachine.core.errors import SoftmachineError
 
 TRACES = "<!--softmachine:traces-->"
 LIVE = "<!--softmachine:live-->"
-"""Where in the page traces and the server's token go."""
+"""Placeholders in the page for embedded traces and for the server's token."""
 
 HEIGHT = 760
-"""Of a page inside another one, in pixels."""
+"""Height of the page when it is embedded in another one, in pixels."""
 
 
 @cache
 def page() -> str:
-    """Return the page as it was built; SoftmachineError if it is not there."""
+    """Return the page without traces; SoftmachineError if it is missing or was not built."""
     path = Path(__file__).with_name("page.html")
     try:
         text = path.read_text(encoding="utf-8")
@@ -38,9 +38,10 @@ def page() -> str:
 
 @cache
 def policy() -> str:
-    """Return the Content-Security-Policy that the page itself names.
+    """Return the page's Content-Security-Policy.
 
-    It is a part of the page because a file has no headers; a server says it as well.
+    The page names it in a meta element, since a file has no headers. A server sends it as a
+    header as well.
     """
     found = re.search(
         r'http-equiv="Content-Security-Policy"\s+content="([^"]+)"', page(), re.IGNORECASE
@@ -51,7 +52,7 @@ def policy() -> str:
 
 
 def page_with(traces: Iterable[tuple[str, bytes]]) -> str:
-    """Return a page that holds traces, each a name and what its file holds."""
+    """Return the page with embedded traces, each given as a name and its file's content."""
     tags = [
         f'<script type="application/octet-stream" id="trace-{i}" '
         f'data-name="{html.escape(name)}">{base64.b64encode(data).decode()}</script>'
@@ -61,13 +62,21 @@ def page_with(traces: Iterable[tuple[str, bytes]]) -> str:
 
 
 def live_page(token: str) -> str:
-    """Return a page that asks its server for traces."""
+    """Return the page of a live viewer, which fetches traces from its server.
+
+    ``token``: authenticates the page's requests.
+    """
     tag = f'<meta name="softmachine-live" content="{html.escape(token)}">'
     return page().replace(LIVE, tag)
 
 
 def framed(traces: Iterable[tuple[str, bytes]], *, height: int = HEIGHT) -> str:
-    """Return the page with traces as an element of another page, apart from its scripts."""
+    """Return an HTML element that shows the page with traces inside another page, sandboxed.
+
+    Arguments:
+        traces: each a name and its file's content.
+        height: of the element, in pixels.
+    """
     return (
         f'<iframe srcdoc="{html.escape(page_with(traces))}" title="softmachine traces" '
         'sandbox="allow-scripts allow-downloads" loading="lazy" '

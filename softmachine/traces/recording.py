@@ -1,4 +1,4 @@
-"""Recording a machine on one example."""
+"""Recording: run a machine on one example and keep what can be observed of it."""
 
 from __future__ import annotations
 
@@ -20,21 +20,22 @@ from softmachine.core.pytrees import PyTree
 from softmachine.machines.machine import Machine
 from softmachine.tasks.task import Example
 
-LARGEST = 2**30
-"""Bytes that a recording may have."""
+MOST_BYTES = 2**30
+"""The most memory that a recording may take, in bytes."""
 
 
 class Recording(NamedTuple):
-    """What could be seen of a machine, on a leading axis over the steps that were kept."""
+    """What was observed of a machine on one example."""
 
     fields: dict[str, Array]
-    """What the machine's `observe_state` and `observe_step` gave, by name."""
+    """What the machine's `observe_state` and `observe_step` returned, by name; the leading axis
+    is `steps`."""
     initial: dict[str, Array]
-    """What `observe_state` gave before the first step; without an axis of steps."""
+    """What `observe_state` returned before the first step; without an axis of steps."""
     steps: list[int]
-    """Numbers of the steps in ``fields``, counted from 1."""
+    """The numbers of the recorded steps, counted from 1."""
     outputs: PyTree
-    """Outputs of all steps."""
+    """The machine's outputs in all steps, recorded or not."""
 
 
 def record(
@@ -46,25 +47,24 @@ def record(
     every: int = 1,
     fields: Sequence[str] | None = None,
 ) -> Recording:
-    """Run a machine on one example and keep what can be seen of it.
+    """Run a machine on one example and keep what can be observed of it.
 
-    Padding after the example's own steps is left out. The outputs are those of the machine
-    when nobody watches it, but for the last bit: a compiler may round another program's sums
-    in another way.
+    Padding after the example's own steps is left out. The outputs are those of an unobserved
+    run up to rounding: XLA may order sums differently in another program.
 
     Arguments:
         machine: the machine.
         example: the example, or its inputs alone: an array of shape (steps, inputs), or for an
             NRAM its memory, integers of shape (cells,).
-        steps: how many steps to take; all of the example's by default. A machine that is given
-            a memory alone needs it.
-        key: needed by machines whose first state is drawn at random.
-        every: keep each so many-th step, and the last.
+        steps: how many steps to take; all of the example's by default. Required if the example
+            is a memory alone.
+        key: required by machines whose first state is random.
+        every: keep every k-th step, and the last.
         fields: names of the fields to keep; all by default.
 
     Raises:
-        TraceError: there is no such field, or there is too much to keep; or the inputs are not
-            those of one example.
+        TraceError: there is no such field, the recording would be too large, or the inputs are
+            not those of one example.
     """
     inputs, length = _take(machine, example, steps)
     if every < 1:
@@ -73,13 +73,13 @@ def record(
         raise TraceError("this example takes no steps: there is nothing to record")
     asked = (every, None if fields is None else tuple(fields))
     size = _size(machine, _padded(machine, inputs, length), key, length, *asked)
-    if size > LARGEST:
+    if size > MOST_BYTES:
         raise TraceError(
             f"this recording would take {size / 2**30:.1f} GiB: keep fewer steps or fields, or "
             "take a smaller size"
         )
     room = bucket(length)
-    if 2 * size > LARGEST:  # what is kept in vain would be too much
+    if 2 * size > MOST_BYTES:  # room for steps that are not taken would be too much
         room = length
     inputs = _padded(machine, inputs, room, length)
     kept, initial, outputs = _compiled(machine, inputs, key, jnp.int32(length), room, *asked)
@@ -88,12 +88,12 @@ def record(
 
 
 def _first(tree: PyTree, count: int) -> PyTree:
-    """Return the first so many of all arrays; by NumPy, for which nothing is compiled."""
+    """Return the first ``count`` entries of all arrays; in NumPy, to compile nothing."""
     return jax.tree.map(lambda x: jnp.asarray(np.asarray(x)[:count]), tree)
 
 
 def _take(machine: Machine, example: Any, steps: int | None) -> tuple[PyTree, int]:
-    """Return inputs and their steps; TraceError if they are not those of one example."""
+    """Return inputs and how many steps to take; TraceError if they are not one example's."""
     if isinstance(example, Example):
         inputs, all_steps = example.inputs, int(example.steps)
     else:
@@ -122,12 +122,12 @@ def _take(machine: Machine, example: Any, steps: int | None) -> tuple[PyTree, in
 
 
 def _reads_steps(machine: Machine, inputs: PyTree) -> bool:
-    """Whether a machine has an input per step; others read all of it before the first."""
+    """Return whether a machine has an input per step, not all of its input at the start."""
     return bool(jax.tree.leaves(eqx.filter_eval_shape(machine.encode, inputs)))
 
 
 def _padded(machine: Machine, inputs: PyTree, room: int, length: int | None = None) -> PyTree:
-    """Return the inputs of ``length`` steps, filled up with zeros to ``room``."""
+    """Return the inputs of ``length`` steps, padded with zeros to ``room`` steps."""
     if not _reads_steps(machine, inputs):
         return inputs
     length = room if length is None else length
@@ -148,9 +148,9 @@ def _record(
     every: int,
     fields: tuple[str, ...] | None,
 ) -> tuple[dict[str, Array], dict[str, Array], PyTree]:
-    """Return kept fields, those of the first state, and outputs.
+    """Return fields after the steps that are kept, fields before the first, and all outputs.
 
-    The first two and the last have room for ``room`` steps; ``length`` are taken.
+    ``length`` steps are taken, in arrays with room for ``room``; the rest of these is padding.
     """
 
     def step(state, encoded):
@@ -161,7 +161,7 @@ def _record(
     def turn(time, carry):
         state, kept, features = carry
         after, seen, feature = step(state, at(encoded, time))
-        # Several steps go to one place, so that the last of them stays.
+        # Every step of a group of ``every`` overwrites the same entry: the last one stays.
         return after, put(kept, seen, time // every), put(features, feature, time)
 
     def at(tree, time):
@@ -189,7 +189,7 @@ _compiled = compiling.filter_jit(_record, tuned=False)
 
 
 def _size(machine, inputs, key, length, every, fields) -> int:
-    """Return how many bytes `_record` would give for so many steps."""
+    """Return the size of what `_record` would return for ``length`` steps, in bytes."""
     shapes = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype) if eqx.is_array(x) else x,
         (machine, inputs, key, length, length, every, fields),

@@ -1,4 +1,4 @@
-"""The part of a trace that is not arrays: what it is of, and what its arrays mean."""
+"""The header of a trace: what was run, and what each array means; checked when read."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 
 from softmachine.core.errors import TraceError
 from softmachine.core.fields import Field, Kind
+from softmachine.core.strict_json import explain, strict_converter
 
 VERSION = "1"
-"""Version of the format, described in docs/traces.md."""
+"""Version of the file format, which docs/traces.md describes."""
 
 TYPES: dict[Kind, type[np.generic]] = {
     "bits": np.uint8,
@@ -31,21 +32,21 @@ TYPES: dict[Kind, type[np.generic]] = {
     "integer": np.int32,
     "pointer": np.int32,
 }
-"""The type of the arrays of each kind."""
+"""The dtype of arrays of each kind."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Axis:
-    """How many entries an axis has, and what they are called."""
+    """An axis of arrays: its size, and names for its entries."""
 
     size: int
     labels: tuple[str, ...] | None = None
-    """None: they are counted from 0."""
+    """One for each entry; None: entries are numbered from 0."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Gate:
-    """A gate of a circuit."""
+    """A gate of an NRAM's circuit."""
 
     name: str
     symbol: str
@@ -55,10 +56,10 @@ class Gate:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Choice:
-    """What one row of choices is for: an argument of a gate, or a register."""
+    """What one row of choices is for: an argument of a gate, or a register's next value."""
 
     sources: int
-    """It chooses from the first so many sources."""
+    """How many sources it chooses from: the first ones, registers before gates."""
     gate: int | None = None
     argument: int | None = None
     register: int | None = None
@@ -66,7 +67,7 @@ class Choice:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Circuit:
-    """What may be wired to what in one step."""
+    """The possible wirings of one step of an NRAM."""
 
     registers: int
     gates: tuple[Gate, ...]
@@ -75,15 +76,16 @@ class Circuit:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Hard:
-    """The same machine with every choice its most likely one."""
+    """The same run with every choice its most likely one."""
 
     stopped_after: int
+    """After which step the machine stopped; the last one if it did not."""
     fields: tuple[Field, ...]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Header:
-    """Everything that is not an array; docs/traces.md describes each key."""
+    """Everything in a trace that is not an array; docs/traces.md describes each key."""
 
     title: str
     machine: str
@@ -102,11 +104,14 @@ class Header:
     circuit: Circuit | None
     pointers: tuple[int, ...]
     scores: Mapping[str, float | None]
-    """None: not a finite number."""
+    """The task's metrics on this example; None: not a finite number."""
     error: str
 
     def declarations(self) -> dict[str, tuple[Field, bool]]:
-        """Return all arrays by name, and whether they have an axis of steps."""
+        """Return all arrays by full name: the declaration, and whether the first axis is steps.
+
+        Full names are a part and a name, such as ``fields/memory``.
+        """
         fields = {field.name: field for field in self.fields}
         hard = () if self.hard is None else self.hard.fields
         return (
@@ -118,12 +123,12 @@ class Header:
 
 
 def header_to_json(header: Header) -> str:
-    """Return a header as one JSON string."""
+    """Return a header as JSON."""
     return json.dumps(_converter().unstructure(header), ensure_ascii=False, allow_nan=False)
 
 
 def header_from_json(text: str) -> Header:
-    """Return the header; TraceError if it is none, or does not fit together."""
+    """Return a header from JSON; TraceError if it is not one, or contradicts itself."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -131,7 +136,7 @@ def header_from_json(text: str) -> Header:
     try:
         header = _converter().structure(value, Header)
     except Exception as error:
-        reasons = cattrs.transform_error(error, path="trace", format_exception=_explain)
+        reasons = cattrs.transform_error(error, path="trace", format_exception=explain)
         raise TraceError(f"its description is not that of a trace: {reasons[0]}") from error
     _check(header)
     return header
@@ -210,29 +215,13 @@ def _check_circuit(circuit: Circuit, header: Header) -> None:
 
 
 def finite(scores: Mapping[str, Any]) -> dict[str, float | None]:
-    """Return metrics as numbers, None for those that are not finite."""
+    """Return metrics as floats, with None for those that are not finite."""
     numbers = {name: float(value) for name, value in scores.items()}
     return {name: x if math.isfinite(x) else None for name, x in numbers.items()}
 
 
-def _explain(error: BaseException, expected: Any) -> str:
-    if isinstance(error, ValueError):
-        return str(error)
-    return cattrs.v.format_exception(error, expected)
-
-
-def _exact(value: Any, kind: type) -> Any:
-    """Return a value of the type; ValueError rather than 3 for 3.7, "3" or True."""
-    accepted = (int, float) if kind is float else kind
-    if isinstance(value, bool) or not isinstance(value, accepted):
-        raise ValueError(f"expected {kind.__name__}, not {type(value).__name__}")
-    return kind(value)
-
-
 def _converter() -> cattrs.Converter:
-    converter = cattrs.Converter(forbid_extra_keys=True)
-    for kind in (int, float, str):
-        converter.register_structure_hook(kind, _exact)
+    converter = strict_converter()
     # Labels are given once for each axis of a trace, not field by field.
     hidden = override(omit=True)
     converter.register_unstructure_hook(

@@ -1,9 +1,9 @@
-"""One computation after the other, while the server goes on answering.
+"""A queue of computations, run one at a time in threads while the server keeps answering.
 
-XLA cannot be interrupted: neither a compilation nor a run. So whoever asked may stop waiting,
-because nobody wants the result any more, it takes too long, or the server ends; the thread
-then goes on until it is done, and the next computation begins after it. A computation asks
-between its parts whether its result is still wanted.
+XLA cannot be interrupted, neither while it compiles nor while it runs. A caller may stop
+waiting, because its client has left, the computation takes too long, or the server shuts down;
+but the thread runs on. Therefore a computation is given a function to ask, between its parts,
+whether its result is still wanted.
 """
 
 from __future__ import annotations
@@ -17,42 +17,48 @@ import anyio
 
 from softmachine.core.errors import SoftmachineError
 
-SECONDS = 300.0
-"""How long a computation may take. What was given up does not hold up others any more."""
+MOST_SECONDS = 300.0
+"""How long a computation may take. Then it is given up, and the next one starts beside it."""
 THREAD = "softmachine-viewer-computing"
+"""The name of the threads that compute."""
 
 Wanted = Callable[[], bool]
+"""Returns whether the result of a computation is still wanted."""
 Work = Callable[[Wanted], bytes]
+"""A computation."""
 
 
 class TookTooLongError(SoftmachineError):
-    """A computation was given up."""
+    """A computation took too long and was given up."""
 
 
 class EndedError(SoftmachineError):
-    """The server ends."""
+    """The server is shutting down."""
 
 
 class Computer:
-    """Runs computations in the order in which they are asked for, one at a time.
+    """Runs computations one at a time, in the order in which they were requested.
 
-    Its threads are daemons. Python cannot end while one of them is within XLA; see
+    Its threads are daemons, but Python cannot exit while one of them is inside XLA; see
     `is_computing`.
+
+    Arguments:
+        seconds: how long a computation may take.
     """
 
-    def __init__(self, seconds: float = SECONDS) -> None:
+    def __init__(self, seconds: float = MOST_SECONDS) -> None:
         self.seconds = seconds
         self._turns = anyio.CapacityLimiter(1)
         self._waiting: set[anyio.CancelScope] = set()
         self._ended = False
 
     async def run(self, work: Work) -> bytes:
-        """Return what ``work`` returns; raise what it raises.
+        """Run a computation in its turn; return what it returns, or raise what it raises.
 
-        If the caller is cancelled, so is the work as soon as it asks.
+        If the caller is cancelled, the computation is told that it is no longer wanted.
 
         Raises:
-            TookTooLongError: it took more than ``seconds``, from its begin on.
+            TookTooLongError: it took more than ``seconds``, not counting the wait for its turn.
             EndedError: `end` was called.
         """
         with anyio.CancelScope() as scope:
@@ -65,7 +71,7 @@ class Computer:
         raise EndedError("softmachine view has ended")
 
     def end(self) -> None:
-        """Let nobody wait any more."""
+        """Make all callers that wait, and all later ones, raise EndedError."""
         self._ended = True
         for scope in self._waiting:
             scope.cancel()
@@ -76,7 +82,7 @@ class Computer:
         result: asyncio.Future[bytes] = loop.create_future()
 
         def give_back() -> None:
-            with contextlib.suppress(RuntimeError):  # unless it was given back before
+            with contextlib.suppress(RuntimeError):  # it was given back after a timeout
                 self._turns.release_on_behalf_of(turn)
 
         def finish(error: BaseException | None, made: bytes) -> None:
@@ -90,7 +96,7 @@ class Computer:
                 made = work(lambda: not given_up.is_set())
             except BaseException as raised:
                 error = raised
-            with contextlib.suppress(RuntimeError):  # the server has ended
+            with contextlib.suppress(RuntimeError):  # the event loop is closed
                 loop.call_soon_threadsafe(finish, error, made)
 
         await self._turns.acquire_on_behalf_of(turn)
@@ -108,5 +114,5 @@ class Computer:
 
 
 def is_computing() -> bool:
-    """Return whether a computation is under way, perhaps one that nobody waits for."""
+    """Return whether any computation is running, including ones that were given up."""
     return any(thread.name == THREAD for thread in threading.enumerate())

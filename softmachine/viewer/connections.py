@@ -1,4 +1,4 @@
-"""Connections that do not wait for ever for a request."""
+"""HTTP connections with a time limit for the head of a request."""
 
 from __future__ import annotations
 
@@ -8,39 +8,39 @@ from typing import Any, ClassVar
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-SECONDS = 10.0
-"""How long a connection may take until it has said what it asks for."""
+HEAD_SECONDS = 10.0
+"""How long a connection may take to send the head of its request."""
 MOST_WAITING = 500
-"""So many may take that time at once; for one more, the one that waits longest is closed. A
-process has often no more than 1,024 files and connections."""
+"""The most connections that may be waited for at once. One more, and the oldest is closed: a
+process often may not have more than 1,024 open files and connections."""
 
 
 class Connection(H11Protocol):
-    """Uvicorn's, which has no limits for the head of a request.
+    """Uvicorn's connection, with a limit on the time until the head of a request is complete.
 
-    Without them whoever opens connections and says nothing, or half of it, shuts others out.
+    Without it, clients that open connections and send nothing would shut all others out.
     """
 
     _waiting: ClassVar[dict[Connection, asyncio.TimerHandle]] = {}
-    """Those that have not yet said what they ask for, the oldest first."""
+    """Connections whose request has no complete head yet, the oldest first."""
 
     def connection_made(self, transport: Any) -> None:
-        """Begin to wait."""
+        """Start the timer."""
         super().connection_made(transport)
         self._watch()
 
     def data_received(self, data: bytes) -> None:
-        """Take up what was said."""
+        """Process data; stop the timer once the head of a request is complete."""
         super().data_received(data)
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no more."""
+        """Stop the timer."""
         super().connection_lost(exc)
         self._forget()
 
     def _watch(self) -> None:
-        """Wait for the head of a request if it has not come."""
+        """Run the timer while the head of a request is incomplete, and only then."""
         if self.conn.their_state is not h11.IDLE or self.transport.is_closing():
             self._forget()
         elif self not in self._waiting:
@@ -48,7 +48,7 @@ class Connection(H11Protocol):
                 longest = next(iter(self._waiting))
                 longest._forget()
                 longest.transport.abort()
-            self._waiting[self] = self.loop.call_later(SECONDS, self.transport.abort)
+            self._waiting[self] = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
 
     def _forget(self) -> None:
         timer = self._waiting.pop(self, None)

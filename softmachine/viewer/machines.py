@@ -1,4 +1,4 @@
-"""The machines that the live viewer runs."""
+"""Machines served by the live viewer: which sizes and inputs, at which checkpoints."""
 
 from __future__ import annotations
 
@@ -15,21 +15,23 @@ from softmachine.tasks.task import Task
 from softmachine.traces.making import trace
 
 LARGEST_FACTOR = 6
+"""Tasks with an input per step are served up to this multiple of the largest size trained."""
 LARGEST_MEMORY = 50
-"""Sizes served: so many times the largest trained; of memory tasks, up to the second."""
-MOST_STEPS = 2_000
-MOST_CELLS = 256
-"""Of inputs of a person's own: their steps, or the cells of the memory for them."""
+"""Memory tasks are served up to this size."""
+MOST_OWN_STEPS = 2_000
+"""The most steps of a user's own input."""
+MOST_OWN_CELLS = 256
+"""The most memory cells for a user's own input."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Served:
-    """A machine at several points of its training."""
+    """A machine at one or more checkpoints of its training."""
 
     name: str
     experiment: Experiment
     checkpoints: Mapping[str, tuple[str, Callable[[], Machine]]]
-    """By id: what to call it, and how to load it; oldest first."""
+    """By id, the oldest first: a label, and a function that loads the machine."""
 
     @property
     def task(self) -> Task:
@@ -37,7 +39,10 @@ class Served:
         return self.experiment.task
 
     def describe(self, number: int) -> dict[str, Any]:
-        """Return what the page is told, JSON-compatible."""
+        """Return the description of this machine that the page gets, JSON-compatible.
+
+        ``number``: its id.
+        """
         return {
             "id": number,
             "name": self.name,
@@ -54,7 +59,7 @@ class Served:
 
     @cached_property
     def largest(self) -> int:
-        """The largest size served: as far as a memory that cannot grow goes."""
+        """The largest size served; less than otherwise if the memory cannot grow that far."""
         trained = self.experiment.training.curriculum.largest
         if not self.task.inputs.per_step:
             return max(trained, LARGEST_MEMORY)
@@ -64,7 +69,7 @@ class Served:
         return size
 
     def machine(self, checkpoint: str) -> Machine:
-        """Return the machine of a checkpoint; SoftmachineError if there is none."""
+        """Return the machine of a checkpoint, by its id; SoftmachineError if there is none."""
         if checkpoint not in self.checkpoints:
             raise SoftmachineError(f"there is no checkpoint {checkpoint[:40]!r}")
         if checkpoint not in self._machines:
@@ -86,7 +91,17 @@ class Served:
         seed: int,
         wanted: Callable[[], bool] = lambda: True,
     ) -> bytes:
-        """Return the trace of an example of a size, as long as it is ``wanted``."""
+        """Return the trace file of an example drawn from the task.
+
+        Arguments:
+            checkpoint: its id; None: the last one.
+            size: of the example; None: the largest size trained.
+            seed: of the example.
+            wanted: see `trace`.
+
+        Raises:
+            SoftmachineError: the checkpoint does not exist, or the size is not served.
+        """
         checkpoint = self._last if checkpoint is None else checkpoint
         size = self.experiment.training.curriculum.largest if size is None else size
         if not self.task.smallest <= size <= self.largest:
@@ -99,15 +114,25 @@ class Served:
     def own(
         self, checkpoint: str | None, inputs: Any, wanted: Callable[[], bool] = lambda: True
     ) -> bytes:
-        """Return the trace of an input of the person's own, as long as it is ``wanted``."""
+        """Return the trace file of a user's own input.
+
+        Arguments:
+            checkpoint: its id; None: the last one.
+            inputs: see `softmachine.traces.examples.own_example`.
+            wanted: see `trace`.
+
+        Raises:
+            SoftmachineError: the checkpoint does not exist, or the inputs are too long or not
+                of the task's form.
+        """
         form = self.task.inputs
-        most = MOST_STEPS if form.per_step else MOST_CELLS
+        most = MOST_OWN_STEPS if form.per_step else MOST_OWN_CELLS
         counted = isinstance(inputs, list | str)
         if counted and len(inputs) > most:
             raise SoftmachineError(f"inputs must not have more than {most:,} {form.unit}")
         machine = self.machine(self._last if checkpoint is None else checkpoint)
         if form.per_step and counted:
-            # As much room as the example of that many steps would need, if there is one.
+            # As many memory rows as a drawn example with this number of steps would need.
             size = self.experiment.training.curriculum.largest
             while size < self.largest and self.task.steps(size) < len(inputs):
                 size += 1
@@ -116,7 +141,7 @@ class Served:
             machine,
             self.task,
             inputs=inputs,
-            most_cells=MOST_CELLS,
+            most_cells=MOST_OWN_CELLS,
             wanted=wanted,
             **self._origin,
         ).to_bytes()

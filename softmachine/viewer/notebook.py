@@ -1,4 +1,7 @@
-"""Traces in notebooks as a widget; `Trace` shows itself without one, too."""
+"""A notebook widget that shows traces and can be given new ones.
+
+A single `Trace` needs no widget: it displays itself.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +29,11 @@ export default { render };
 
 
 class TraceWidget(AnyWidget):
-    """Traces in a notebook; set ``traces`` and the page shows the new ones.
+    """The viewer with traces, as a widget. Set ``traces`` to replace those shown.
 
     Arguments:
-        traces: what to show.
-        height: in pixels.
+        traces: the traces to show.
+        height: of the widget, in pixels.
     """
 
     _esm = _SCRIPT
@@ -43,7 +46,7 @@ class TraceWidget(AnyWidget):
 
     @property
     def traces(self) -> tuple[Trace, ...]:
-        """What is shown."""
+        """The traces that are shown."""
         return self._traces
 
     @traces.setter

@@ -1,15 +1,14 @@
-"""The live viewer: one page and a small API, for this computer alone.
+"""The live viewer's server: one page and a small HTTP API, for this computer alone.
 
-Starlette and Uvicorn do the HTTP. They are the smallest well-kept pair: pure Python, five
+Starlette and Uvicorn do the HTTP. They are the smallest well-maintained pair: pure Python, five
 packages in all, and Uvicorn's parser (h11) answers malformed requests itself.
 
-A page from elsewhere must not be able to run anything here or read what it gives: every
-request needs a token that only the person's own browser was given, and must name this server
-as its host (which a foreign name that was made to point here does not) and, if any, as its
-origin.
+Web pages from other origins must not be able to run anything here or to read results. So every
+request needs a token that only the user's browser has, and its Host and Origin headers must
+name this server; a foreign name that resolves to this address (DNS rebinding) fails there.
 
-Other people on this computer see the command lines of its processes, the browser's too. So the
-browser is not started with the token but with a ticket, which is exchanged for it once.
+Other users of this computer can see the command lines of processes, the browser's included. So
+the browser is not started with the token but with a ticket that is exchanged for it once.
 """
 
 from __future__ import annotations
@@ -38,8 +37,9 @@ from softmachine.viewer.connections import Connection
 from softmachine.viewer.machines import Served
 
 ADDRESS = "127.0.0.1"
+"""The only address that is served: the loopback interface."""
 LARGEST_BODY = 2**20
-"""Bytes that a request may carry."""
+"""The largest body of a request, in bytes."""
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -48,10 +48,12 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+"""Headers of all responses that do not set them themselves."""
 ENTRANCE = "/enter"
+"""Where a ticket is exchanged for the token."""
 USED = "this link has been used: open the address that softmachine view printed"
 CLOSED = 499
-"""The status for a client that has gone, which nobody sees."""
+"""Status of a response to a client that has disconnected; nobody receives it."""
 
 
 def build_app(
@@ -63,21 +65,21 @@ def build_app(
     ticket: str | None = None,
     computer: Computer | None = None,
 ) -> ASGIApp:
-    """Return the application; docs/traces.md describes its API.
+    """Return the web application; docs/traces.md describes its API.
 
     Arguments:
-        machines: what can be run.
-        traces: traces to show besides, each a name and what its file holds.
-        token: what every request has to know.
-        port: where it will be served; part of the hosts and origins that are let in.
-        ticket: what the first visitor may know instead of the token; none: nobody may.
-        computer: runs the machines.
+        machines: the machines that can be run.
+        traces: further traces to show, each a name and its file's content.
+        token: required of every request.
+        port: the port it will be served on, which allowed hosts and origins have to name.
+        ticket: accepted once, instead of the token, from the first visitor; None: no ticket.
+        computer: runs the machines; a new one by default.
     """
     tickets = [] if ticket is None else [ticket]
     computer = computer or Computer()
 
     async def run(request: Request, work: Work) -> Response:
-        """Run a machine, as long as whoever asked is there."""
+        """Run a machine and return its trace, unless the client disconnects."""
         made = Response(status_code=CLOSED)
 
         async def until_gone(scope: anyio.CancelScope) -> None:
@@ -89,7 +91,7 @@ def build_app(
             group.start_soon(until_gone, group.cancel_scope)
             try:
                 made = _trace_file(await computer.run(work))
-            except (SoftmachineError, ValueError) as error:  # a group would wrap it
+            except (SoftmachineError, ValueError) as error:  # a task group would wrap it
                 made = _explain(request, error)
             except Exception as error:
                 made = _apologise(request, error)
@@ -112,7 +114,7 @@ def build_app(
         return JSONResponse({"machines": described, "traces": given})
 
     async def drawn(request: Request) -> Response:
-        await _body(request)  # what comes after it is heard: that nobody waits any more
+        await _body(request)  # only after the body can a disconnection be received
         machine = _pick(machines, request)
         size = _integer(request, "size", None)
         seed = _integer(request, "seed", 0)
@@ -149,7 +151,7 @@ def build_app(
 
 
 class _Guard:
-    """Lets requests in that know the token and mean this server."""
+    """Middleware that rejects requests without the token or for another host or origin."""
 
     def __init__(self, app: ASGIApp, token: str, port: int) -> None:
         self.app, self.token = app, token
@@ -161,7 +163,7 @@ class _Guard:
             return
 
         refusal = self._refuse(Request(scope))
-        # Whoever is not let in shall not keep a connection either.
+        # A rejected client does not keep its connection either.
         headers = HEADERS if refusal is None else {**HEADERS, "Connection": "close"}
 
         async def send_guarded(message):
@@ -176,7 +178,7 @@ class _Guard:
         await app(scope, receive, send_guarded)
 
     def _refuse(self, request: Request) -> str | None:
-        """Return why a request is not let in, if it is not."""
+        """Return why a request is rejected; None if it is accepted."""
         headers = request.headers
         if headers.get("host", "").lower() not in self.hosts:
             return "this server answers for this computer alone"
@@ -202,16 +204,17 @@ def serve(
     open_browser: bool = True,
     announce: Callable[[str], None] = print,
 ) -> None:
-    """Serve on a port of the loopback interface until interrupted.
+    """Serve the live viewer on the loopback interface until interrupted.
 
     Arguments:
-        machines: what can be run.
-        traces: traces to show besides.
+        machines: the machines that can be run.
+        traces: further traces to show, each a name and its file's content.
         port: the port; 0: any that is free.
-        open_browser: whether to open the address.
-        announce: is told the address.
+        open_browser: whether to open the page in a browser.
+        announce: called with the page's address.
 
-    Raises SoftmachineError if the port cannot be had.
+    Raises:
+        SoftmachineError: the port cannot be used.
     """
     token, ticket = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
     with socket.socket() as listening:
@@ -234,47 +237,47 @@ def serve(
         root = f"http://{ADDRESS}:{port}"
         announce(f"{root}/?token={token}")
         if open_browser:
-            # Some browsers run until they are closed; the server answers meanwhile.
+            # In a thread: some browsers block until they are closed.
             address = f"{root}{ENTRANCE}?ticket={ticket}"
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         Server(config, computer).run(sockets=[listening])
 
 
 class Server(uvicorn.Server):
-    """Uvicorn's, which at the end would wait for what is computed."""
+    """Uvicorn's server, which does not wait for computations when it shuts down."""
 
     def __init__(self, config: uvicorn.Config, computer: Computer) -> None:
         super().__init__(config)
         self.computer = computer
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Answer those who wait that it is over, then shut down."""
+        """End all waiting requests with an error, then shut down."""
         self.computer.end()
         await super().shutdown(sockets)
 
 
 def _bind(listening: socket.socket, port: int) -> None:
-    """Listen on a port; SoftmachineError if that cannot be."""
+    """Listen on a port; SoftmachineError if it cannot be used."""
     if not 0 <= port < 2**16:
         raise SoftmachineError(f"a port is a number from 0 (any) to {2**16 - 1}, not {port}")
-    # A port that was served until a moment ago can be had again.
+    # So that a port that was served until a moment ago can be used again.
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((ADDRESS, port))
         listening.listen()
     except OSError as error:
         raise SoftmachineError(
-            f"port {port} cannot be had: {error.strerror}; --port 0 takes any that is free"
+            f"port {port} cannot be used: {error.strerror}; --port 0 takes any that is free"
         ) from error
 
 
 def _same(said: str, *known: str) -> bool:
-    """Return whether something is known, in a time that does not tell what is."""
+    """Return whether a text equals one of the secrets, in a time that reveals none of them."""
     return any(secrets.compare_digest(said.encode(), secret.encode()) for secret in known)
 
 
 def _pick(things: Sequence[Any], request: Request) -> Any:
-    """Return what the path's number stands for; 404 if there is none."""
+    """Return the item whose number is in the path; 404 if there is none."""
     try:
         number = int(request.path_params["id"])
     except ValueError:
@@ -285,7 +288,7 @@ def _pick(things: Sequence[Any], request: Request) -> Any:
 
 
 def _integer(request: Request, name: str, default: int | None) -> int | None:
-    """Return a number of the query; SoftmachineError if it is none."""
+    """Return an integer parameter of the query; SoftmachineError if it is not one."""
     text = request.query_params.get(name)
     if text is None:
         return default
@@ -295,7 +298,7 @@ def _integer(request: Request, name: str, default: int | None) -> int | None:
 
 
 async def _body(request: Request) -> bytes:
-    """Return what a request carries; 413 as soon as it is too much."""
+    """Return the body of a request; 413 as soon as it is too large."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -305,7 +308,7 @@ async def _body(request: Request) -> bytes:
 
 
 def _inputs(body: bytes) -> Any:
-    """Return the inputs of a request's JSON; SoftmachineError if it has none."""
+    """Return the inputs from a request's JSON; SoftmachineError if it is malformed."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError) as error:

@@ -8,7 +8,7 @@ import pytest
 from softmachine.cli import programs
 from softmachine.cli.main import main
 from softmachine.programs.running import load_python
-from softmachine.programs.verify import Check, Report
+from softmachine.programs.verify import Check, Verification
 
 
 @pytest.mark.parametrize("to", ["python", "c", "json", "svg", "dot"])
@@ -30,7 +30,7 @@ def test_every_form(to, tmp_path, capsys):
 
 @pytest.mark.parametrize("counterexample", [None, "for [2, 1, 0] cell 2 becomes 0"])
 def test_verified(counterexample, monkeypatch, capsys):
-    report = Report((Check("tested", "solves it", 7, counterexample),))
+    report = Verification((Check("tested", "solves it", 7, counterexample),))
     monkeypatch.setattr(programs, "verify", lambda *_, **__: report)
     arguments = ["program", "zoo:nram-copy", "--to", "json", "--verify"]
     if counterexample is None:

@@ -157,7 +157,7 @@ def test_view_serves_the_zoo_and_files(serving, run, tmp_path, capsys):
 
 def test_a_report_holds_everything(run, monkeypatch, capsys):
     monkeypatch.setattr("softmachine.cli.scoring.CURVE_SEQUENCES", 8)
-    monkeypatch.setattr("softmachine.evaluation.report.EXAMPLES", 4)
+    monkeypatch.setattr("softmachine.evaluation.report.CANDIDATES", 4)
     main(["report", str(run)])
     printed = capsys.readouterr().out
     assert printed.startswith(f"{run / 'report.html'}\n")

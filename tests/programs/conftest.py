@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from softmachine.programs.circuits import GateUse, Wires
-from softmachine.programs.reachable import Entry
+from softmachine.programs.reachable import Transition
 
 # ruff: noqa: ARG005
 GATES = {
@@ -51,7 +51,7 @@ def wires_by_name(gates, registers, circuit, *, stop=False):
 def full_table(registers, choose):
     """Return a table of ``choose(pattern)`` for all patterns of zeros."""
     patterns = itertools.product((False, True), repeat=registers)
-    return {(0, pattern): Entry(choose(pattern), 0) for pattern in patterns}
+    return {(0, pattern): Transition(choose(pattern), 0) for pattern in patterns}
 
 
 def interpret(table, registers, memory, steps):

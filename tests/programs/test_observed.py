@@ -11,7 +11,7 @@ from softmachine.machines.nram.controller import Dense
 from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
 from softmachine.programs.extract import extract
 from softmachine.programs.notes import Provenance, notes
-from softmachine.programs.observed import MOST_STATES, Edge, fold, observe
+from softmachine.programs.observed import MOST_CONTROLLER_STATES, Edge, fold, observe
 from softmachine.programs.verify import verify
 from softmachine.tasks.memories.arrays import Increment
 
@@ -111,5 +111,5 @@ def test_folded_histories_do_what_they_did(seed):
 def test_without_a_pattern_in_it_a_controller_is_refused():
     rng = np.random.default_rng(0)
     tree = [{0: Edge(((int(rng.integers(1000)),), False), i + 1)} for i in range(500)]
-    with pytest.raises(SoftmachineError, match=f"more than {MOST_STATES} states"):
+    with pytest.raises(SoftmachineError, match=f"more than {MOST_CONTROLLER_STATES} states"):
         fold([*tree, {}])

@@ -223,7 +223,7 @@ def test_a_size_that_the_examples_do_not_have_is_refused(doubling_machine):
 
 def test_what_is_not_wanted_any_more_ends(ntm):
     answers = iter([True, False])
-    with pytest.raises(TraceError, match="not wanted any more"):
+    with pytest.raises(TraceError, match="no longer wanted"):
         trace(ntm, COPY, 2, wanted=lambda: next(answers))
 
 

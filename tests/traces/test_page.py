@@ -3,12 +3,16 @@
 import base64
 import html
 import re
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from softmachine.core.errors import SoftmachineError
+from softmachine.core.fields import Kind
 from softmachine.traces import page as module
 from softmachine.traces.page import framed, live_page, page, page_with
+from softmachine.traces.schema import TYPES
 
 EVIL = '"></script><script>alert(1)</script>&<!--softmachine:live-->'
 
@@ -85,3 +89,11 @@ def test_a_widget_shows_the_traces_it_is_given(ntm_trace):
     widget.traces = (ntm_trace, ntm_trace)
     assert len(changes) == 1
     assert widget.page.count('id="trace-') == page().count('id="trace-') + 2
+
+
+def test_the_page_knows_the_kinds_of_fields_that_traces_have():
+    """The list is written twice: for Python and for TypeScript."""
+    source = Path(__file__).parents[2] / "viewer-ui" / "src" / "trace.ts"
+    listed = re.search(r"const KINDS = \[(.*?)\]", source.read_text(), re.DOTALL)
+    assert listed is not None
+    assert tuple(re.findall(r'"(\w+)"', listed[1])) == get_args(Kind) == tuple(TYPES)

@@ -149,7 +149,7 @@ def test_what_cannot_be_recorded_is_refused(machine, example, monkeypatch):
         record(machine, example, fields=["registers"])
     with pytest.raises(TraceError, match="not every 0-th"):
         record(machine, example, every=0)
-    monkeypatch.setattr("softmachine.traces.recording.LARGEST", 100)
+    monkeypatch.setattr("softmachine.traces.recording.MOST_BYTES", 100)
     with pytest.raises(TraceError, match="keep fewer"):
         record(machine, example)
 

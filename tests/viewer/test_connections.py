@@ -57,7 +57,7 @@ def closed(connection):
 
 
 def test_half_a_request_is_not_waited_for(address, monkeypatch):
-    monkeypatch.setattr(connections, "SECONDS", 0.05)
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.05)
     for said in (b"", HALF):
         with dial(address, said) as connection:
             assert closed(connection)
@@ -179,7 +179,7 @@ def test_a_port_can_be_asked_for(served, monkeypatch):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(SoftmachineError, match=f"port {port} cannot be had: "):
+        with pytest.raises(SoftmachineError, match=f"port {port} cannot be used: "):
             server.serve(served, [], port=port, open_browser=False)
     server.serve(served, [], port=port, open_browser=False, announce=told.put)
     assert told.get_nowait().startswith(f"http://127.0.0.1:{port}/")

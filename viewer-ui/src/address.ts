@@ -1,4 +1,4 @@
-// The address says what is shown, so that a link leads back to it.
+// The state of the page in the address's fragment, so that links lead back to it.
 
 export interface Address {
   trace: number;
@@ -7,7 +7,7 @@ export interface Address {
   hard: boolean;
 }
 
-/** Return what an address asks for; what it does not say well is left out. */
+/** Parse the state from a fragment; malformed parts are ignored. */
 export function readAddress(hash: string): Address {
   const said = new URLSearchParams(hash.replace(/^#/, ""));
   const whole = (name: string) => {
@@ -22,7 +22,7 @@ export function readAddress(hash: string): Address {
   };
 }
 
-/** Say in the address what is shown. */
+/** Write the state into the address. */
 export function writeAddress({ trace, compared, step, hard }: Address): void {
   const said = new URLSearchParams({ step: `${step ?? 0}` });
   if (trace) said.set("trace", `${trace}`);
@@ -31,6 +31,6 @@ export function writeAddress({ trace, compared, step, hard }: Address): void {
   try {
     history.replaceState(null, "", `#${said}`);
   } catch {
-    // A page inside another one (a notebook's output) has no address of its own.
+    // A page inside an iframe (a notebook's output) may not have an address of its own.
   }
 }

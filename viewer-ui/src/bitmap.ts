@@ -1,6 +1,6 @@
-// Small pictures, one pixel a number.
+// Bitmaps with one pixel for each number.
 
-/** A picture that is filled anew for every drawing without allocating again. */
+/** A bitmap that can be filled again and again without allocating memory. */
 export class Bitmap {
   readonly canvas = document.createElement("canvas");
   private context = this.canvas.getContext("2d", { willReadFrequently: true })!;
@@ -8,8 +8,8 @@ export class Bitmap {
   private data: ImageData | null = null;
   private pixels = new Uint32Array(0);
 
-  /** Fill the picture with `color(column, row)`, unless it was filled under the same key;
-   * return it. */
+  /** Fill the bitmap with `color(column, row)`, unless it was last filled under the same key.
+   * Return it as a canvas. */
   fill(
     columns: number,
     rows: number,
@@ -31,7 +31,7 @@ export class Bitmap {
   }
 }
 
-/** Return a CSS colour #rrggbb as ImageData has it. */
+/** Return a CSS colour #rrggbb as a pixel of ImageData. */
 export function pixelOf(color: string): number {
   const [r, g, b] = [1, 3, 5].map((i) => parseInt(color.slice(i, i + 2), 16));
   return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;

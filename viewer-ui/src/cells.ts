@@ -1,4 +1,4 @@
-// A memory whose cells hold values: what is in each cell, how sure that is, what it should be.
+// A memory of cells: the value in each, its probability, and the target.
 
 import { wrongCells } from "./events";
 import { likely, percent, things } from "./fields";
@@ -34,7 +34,7 @@ function gridOf(moment: Moment, field: Field, width: number): Grid {
   };
 }
 
-/** The memory's cells with their most likely values. */
+/** A panel of memory cells with their most likely values. */
 export function cellsPanel(name: string): Panel {
   const memory = (moment: Moment) => moment.fields.get(name)!;
   return {

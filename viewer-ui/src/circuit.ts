@@ -1,5 +1,5 @@
 // One step's circuit of a Neural Random-Access Machine: registers before the step on the
-// left, gates in the order in which they need each other, registers after it on the right.
+// left, gates in topological order, registers after the step on the right.
 
 import { entry, likely, percent } from "./fields";
 import { type Drawing, figures, type Moment, type Panel, small, type Tip } from "./panel";
@@ -21,7 +21,7 @@ import {
 const BOX = 32;
 const FOOT = 26;
 
-/** The circuit of the present step. */
+/** A panel with the circuit of the current step. */
 export function circuitPanel(): Panel {
   const sizes = new WeakMap<Fields, ReturnType<typeof largest>>();
   const size = ({ trace, fields }: Moment) => {
@@ -93,7 +93,7 @@ function endOf(circuit: Circuit, places: Places, choice: Choice): [number, numbe
 }
 
 function drawWires(d: Drawing, circuit: Circuit, layout: Layout, places: Places): void {
-  // What several wires of a source share is drawn once, as strong as the strongest of them.
+  // A segment shared by several wires of a source is drawn once, as strong as the strongest.
   const shared = layout.column.map(() => 0);
   circuit.choices.forEach((choice, i) => {
     if (!taken(circuit, choice)) return;
@@ -161,7 +161,7 @@ function drawRegisters(d: Drawing, circuit: Circuit, places: Places): void {
   d.pen.text(places.sources[0]![0], 8, "before", text);
   d.pen.text(places.after[0][0], 8, "after", text);
   for (let i = 0; i < circuit.registers; i++) {
-    // The step before may not have been kept.
+    // The previous step may not have been recorded.
     const known =
       d.trace.frames[d.step] - d.trace.frames[d.step - 1] === 1 && follows(d.trace, d.step);
     drawBox(
@@ -244,7 +244,7 @@ function drawBox(
   });
 }
 
-/** Let the ends of wires tell where they may come from. */
+/** Give the ends of wires tooltips with the probabilities of their sources. */
 function addPorts(d: Drawing, circuit: Circuit, layout: Layout, places: Places): void {
   const choices = d.fields.get("choices")!;
   circuit.choices.forEach((choice, i) => {

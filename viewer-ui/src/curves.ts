@@ -1,4 +1,4 @@
-// A few numbers as curves over time.
+// Line charts: a few numbers over time.
 
 import { entry, placeName, rangeOf, short } from "./fields";
 import { type Drawing, type Panel, small } from "./panel";
@@ -21,10 +21,10 @@ import type { Field } from "./trace";
 const LINE_HEIGHT = 46;
 const LEGEND = 16;
 const DOT = 2.5;
-/** How the curves of several heads differ. */
+/** Dash patterns that tell apart the curves of several heads. */
 const DASHES = [[], [5, 3], [1.5, 2.5], [9, 3, 2, 3]];
 
-/** Fields of few numbers as curves over time, all in one panel. */
+/** A panel with line charts of fields with few numbers per step. */
 export function curvesPanel(title: string, note: string, fields: Field[]): Panel {
   const several = fields.find((field) => field.stride > 1);
   const top = several ? LEGEND : EDGE;
@@ -104,7 +104,7 @@ function drawCurves(d: Drawing, axis: TimeAxis, field: Field, y: number): void {
   });
 }
 
-/** Mark the numbers of the present step. */
+/** Mark the values at the current step. */
 function markNumbers(
   d: Drawing,
   axis: TimeAxis,

@@ -3,7 +3,7 @@
 type Child = Node | string | null;
 type Handlers = { [name: string]: (event: Event) => void };
 
-/** Return an element; `attributes` that are true stand without a value, false ones not at all. */
+/** Return an element; of its `attributes`, true ones have no value and false ones are left out. */
 export function element<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   attributes: { [name: string]: string | number | boolean } = {},
@@ -20,7 +20,7 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
-/** Return a button with a name for those who do not see its sign. */
+/** Return a button with an accessible name. */
 export function button(text: string, name: string, press: () => void): HTMLButtonElement {
   return element("button", { type: "button", title: name, "aria-label": name }, [text], {
     click: press,
@@ -38,7 +38,7 @@ export function labelled(text: string, control: HTMLElement): HTMLElement {
   ]);
 }
 
-/** Return a selection of one of some names; `change` is told the index. */
+/** Return a drop-down list of names; `change` is called with the index chosen. */
 export function choice(
   names: string[],
   chosen: number,

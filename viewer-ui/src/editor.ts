@@ -1,4 +1,4 @@
-// An input that is edited by pressing its bits.
+// An editor for input bits, which are toggled by clicking.
 
 import { label } from "./fields";
 import { type Drawing, type Panel, small } from "./panel";
@@ -9,7 +9,7 @@ import type { Input } from "./server";
 const ROW = 15;
 const SMALLEST = 13;
 
-/** A panel of bits, a row for each input channel; `toggle` is told which one was pressed. */
+/** A panel of bits, a row for each input channel; `toggle` is called with the bit clicked. */
 export function editorPanel(
   input: () => number[][],
   toggle: (step: number, channel: number) => void,
@@ -78,7 +78,7 @@ export function toText(input: Input): string {
     .join(Array.isArray(input[0]) ? "\n" : " ");
 }
 
-/** Return the input that a text says; throws an Error if it is none. */
+/** Parse an input from its text; throws an Error if it is malformed. */
 export function fromText(text: string, kind: "bits" | "cells"): Input {
   const numbers = (line: string) =>
     line

@@ -8,13 +8,14 @@ export interface Events {
   errors: number[];
 }
 
-/** A change counts as a write from this share of the largest change in the trace on: a soft
- * machine writes a little at every step. */
+/** A change counts as a write if it is at least this fraction of the largest one in the trace:
+ * a soft machine writes a little at every step. */
 const NOTABLE = 0.1;
-/** The memory is the machine's answer where it stops with at least this probability. */
+/** The memory after a step counts as the answer if the machine stops there with at least this
+ * probability. */
 const MAY_STOP = 0.01;
 
-/** Return the kept steps at which the memory changed notably. */
+/** Return the recorded steps at which the memory was written. */
 export function writes(trace: Trace, memory: Field | undefined): number[] {
   if (!memory) return [];
   const changes = trace.steps.map((step, i) => {
@@ -32,7 +33,7 @@ function change(trace: Trace, memory: Field, before: number, after: number): num
     const difference = Math.abs(b.data[b.first + i] - a.data[a.first + i]);
     if (difference > largest && difference < Infinity) largest = difference;
   }
-  // Integers differ or not; by how much says nothing.
+  // For integers the size of a difference has no meaning.
   return memory.kind === "integer" ? Math.min(1, largest) : largest;
 }
 
@@ -64,7 +65,7 @@ function wrongMemories(trace: Trace, hard: boolean): number[] {
   });
 }
 
-/** Return for each cell whether it is scored and does not hold what it should. */
+/** Return for each cell whether it is scored and differs from its target. */
 export function wrongCells(trace: Trace, memory: Field, step: number): boolean[] {
   const [targets, mask] = [trace.example.get("targets"), trace.example.get("mask")];
   const cells = targets?.stride ?? 0;
@@ -74,7 +75,7 @@ export function wrongCells(trace: Trace, memory: Field, step: number): boolean[]
   });
 }
 
-/** Return the first of some rising steps after another, or the last before it. */
+/** Return the next of some steps after a given one, or the previous one; steps ascend. */
 export function nextOf(steps: number[], from: number, direction: 1 | -1): number | null {
   const found = direction > 0 ? steps.find((s) => s > from) : steps.findLast((s) => s < from);
   return found ?? null;

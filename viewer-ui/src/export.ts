@@ -1,4 +1,4 @@
-// The view as a picture: all panels that are open, drawn once more with another pen.
+// Export of the view as an image: all open panels, drawn again with another pen.
 
 import { element } from "./dom";
 import type { Host } from "./panel";
@@ -111,7 +111,7 @@ export function toPng(views: View[], heading: string, theme: Theme): Promise<Blo
   });
 }
 
-/** Give the person a file. */
+/** Offer a file for download. */
 export function download(name: string, content: Blob): void {
   const link = element("a", { href: URL.createObjectURL(content), download: name });
   link.click();

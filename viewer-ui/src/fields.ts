@@ -1,9 +1,9 @@
-// What the arrays of a trace say: entries, ranges, colours, words.
+// Access to the fields of a trace: entries, ranges, colours, descriptions.
 
 import { type Axis, type Field, type Fields, type Numbers, type Trace, argmax } from "./trace";
 import { position, type Theme } from "./theme";
 
-/** Return the entry of a field that is at hand at a step: an array and where to begin in it. */
+/** Return the latest entry of a field at a step: an array and an offset into it. */
 export function entry(
   trace: Trace,
   field: Field,
@@ -19,7 +19,7 @@ export function fieldsOf(trace: Trace, hard: boolean): Fields {
   return hard && trace.hard ? trace.hard.fields : trace.fields;
 }
 
-/** Return what an axis calls one of its entries. */
+/** Return the label of an entry of an axis. */
 export function label(trace: Trace, axis: string, index: number): string {
   return trace.axes.get(axis)?.labels?.[index] || `${index}`;
 }
@@ -38,7 +38,7 @@ interface Range {
 
 const ranges = new WeakMap<Field, Range>();
 
-/** Return the smallest and the largest finite number of a field; at least 0 is in between. */
+/** Return the range of the finite numbers of a field, extended to include 0. */
 export function rangeOf(field: Field): Range {
   const known = ranges.get(field);
   if (known) return known;
@@ -60,16 +60,16 @@ export function rangeOf(field: Field): Range {
   return range;
 }
 
-/** Colours of a field's numbers: amounts from 0 up, or, where some are negative, values about 0. */
+/** The colour map of a field: sequential from 0, or diverging if there are negative numbers. */
 export interface Colors {
   table: Uint32Array;
-  /** Where in the table a number stands, in 0..1. */
+  /** The place of a number in the colour map, in 0..1. */
   at(x: number): number;
   low: number;
   high: number;
 }
 
-/** Return the colours of a field. */
+/** Return the colour map of a field. */
 export function colorsOf(field: Field, theme: Theme): Colors {
   if (field.kind === "logits") {
     return { table: theme.amount, at: (x) => 1 / (1 + Math.exp(-x)), low: 0, high: 1 };
@@ -82,12 +82,12 @@ export function colorsOf(field: Field, theme: Theme): Colors {
   return { table: theme.amount, at: (x) => x / high, low, high };
 }
 
-/** Return the colour of a number, as in ImageData. */
+/** Return the colour of a number as a pixel of ImageData. */
 export function pixel(colors: Colors, x: number, broken: number): number {
   return Number.isFinite(x) ? colors.table[position(colors.at(x))] : broken;
 }
 
-/** Return a number in few letters. */
+/** Return a number in few characters. */
 export function short(x: number): string {
   if (!Number.isFinite(x)) return Number.isNaN(x) ? "NaN" : x > 0 ? "∞" : "−∞";
   if (Number.isInteger(x) && Math.abs(x) < 1e6) return minus(`${x}`);
@@ -96,7 +96,7 @@ export function short(x: number): string {
   return minus(x.toFixed(size < 1 ? 3 : size < 100 ? 2 : 0));
 }
 
-/** Return a probability in few letters. */
+/** Return a probability in few characters. */
 export function percent(p: number): string {
   if (!Number.isFinite(p)) return "NaN";
   if (p > 0.9995 && p < 1.0005) return "100 %";
@@ -113,7 +113,7 @@ export interface Likely {
   probability: number;
 }
 
-/** Return how many things a field says a value of: registers, cells, choices. */
+/** Return how many values (of registers, cells, choices) a field has at each step. */
 export function things(field: Field): number {
   return field.kind === "distribution" ? field.stride / lastOf(field) : field.stride;
 }
@@ -123,7 +123,7 @@ export function lastOf(field: Field): number {
   return field.shape[field.shape.length - 1] || 1;
 }
 
-/** Return the most likely value of one of a field's things at a step. */
+/** Return the most likely value of one register, cell or choice at a step. */
 export function likely(trace: Trace, field: Field, step: number, thing: number): Likely | null {
   const at = entry(trace, field, step);
   if (!at) return null;
@@ -135,7 +135,7 @@ export function likely(trace: Trace, field: Field, step: number, thing: number):
   return { value, probability: at.data[at.first + thing * values + value] };
 }
 
-/** Return the most likely values of one thing, the likeliest first. */
+/** Return the most likely values of one register, cell or choice, the likeliest first. */
 export function distribution(
   trace: Trace,
   field: Field,
@@ -158,7 +158,7 @@ export function distribution(
     .slice(0, count);
 }
 
-/** Return the axis that a field's values count along, if they have names there. */
+/** Return the axis that a field's values are indices into, if it has labels. */
 export function valueAxis(field: Field): string | null {
   return field.kind === "distribution" ? field.axes[field.axes.length - 1] : field.over;
 }
@@ -169,7 +169,7 @@ export function valueName(trace: Trace, field: Field, value: number): string {
   return axis ? label(trace, axis, value) : short(value);
 }
 
-/** Return the number in one place of an entry: axes by axis, as `row 5, column 3`. */
+/** Return a description of a position in an entry, such as `row 5, column 3`. */
 export function placeName(
   trace: Trace,
   field: Field,

@@ -1,4 +1,4 @@
-// What one place held at all steps.
+// The history of one position of a field over all steps.
 
 import { entry, likely, placeName, short, valueName } from "./fields";
 import { type Drawing, type Panel, type Place, small } from "./panel";
@@ -9,7 +9,7 @@ const HEIGHT = 76;
 const LEFT = 52;
 const BOTTOM = 18;
 
-/** Return a name for a place. */
+/** Return a key that identifies a position. */
 export function nameOf(trace: Trace, { field, index, valued }: Place): string {
   const axes = valued && field.kind === "distribution" ? field.axes.slice(0, -1) : field.axes;
   return [field.name.replaceAll("_", " "), placeName(trace, field, index, axes)]
@@ -17,7 +17,7 @@ export function nameOf(trace: Trace, { field, index, valued }: Place): string {
     .join(", ");
 }
 
-/** The history of a place, all steps side by side. */
+/** A panel with the history of a position, all steps side by side. */
 export function historyPanel(trace: Trace, place: Place): Panel {
   const { field, index, valued } = place;
   const at = (step: number): number => {
@@ -82,7 +82,7 @@ function drawHistory(
   const points: number[] = [];
   numbers.forEach((x, i) => {
     if (!Number.isFinite(x)) return;
-    // A value holds for its whole step.
+    // A value is drawn for the whole width of its step.
     points.push(LEFT + i * width, toY(x), LEFT + (i + 1) * width, toY(x));
   });
   d.pen.line(points, { stroke: d.theme.ink, width: 1.25 });

@@ -1,4 +1,4 @@
-// Running machines from the page: which one, on what.
+// Controls for running a machine of the server, on a drawn example or an own input.
 
 import { choice, element, labelled } from "./dom";
 import { editorPanel, fromText, toText } from "./editor";
@@ -51,7 +51,7 @@ export class Live {
     this.choose(0);
   }
 
-  /** Run the machine now on what is chosen; a run under way is cancelled. */
+  /** Run the machine with the current settings, cancelling a run in progress. */
   async run(): Promise<void> {
     clearTimeout(this.timer);
     const before = this.running;
@@ -79,7 +79,7 @@ export class Live {
     }
   }
 
-  /** Cancel the run under way. */
+  /** Cancel the run in progress. */
   private stop(): void {
     this.running?.abort();
     this.rest();
@@ -190,13 +190,13 @@ export class Live {
     );
   }
 
-  /** Draw an example anew instead of the person's input. */
+  /** Go back to drawn examples from the user's own input. */
   private fresh(): void {
     this.edited = false;
     void this.run();
   }
 
-  /** Take an example's input to edit. */
+  /** Start editing the input of the example shown. */
   private take(trace: Trace): void {
     const field = trace.example.get("inputs");
     if (!field) return;

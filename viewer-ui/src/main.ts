@@ -1,4 +1,4 @@
-// The page: which traces there are, which are shown, and at which step.
+// The page: the list of traces, those that are shown, and the current step.
 
 import { type Address, readAddress, writeAddress } from "./address";
 import { button, choice, element, labelled } from "./dom";
@@ -8,14 +8,12 @@ import { Live } from "./live";
 import type { Listener, Tip } from "./panel";
 import { Player } from "./player";
 import { Server } from "./server";
-import { embedded, fromFile, type Source, sourceOf } from "./sources";
+import { embedded, fromFile, type Source, traceSource } from "./sources";
 import "./style.css";
 import { currentTheme } from "./theme";
 import { type Trace, TraceError } from "./trace";
 import { Transport } from "./transport";
 import { View } from "./view";
-
-const LIVE = "live";
 
 class Page {
   private sources: Source[] = [];
@@ -97,7 +95,7 @@ class Page {
       this.theme = currentTheme();
       this.changed();
     });
-    // What is shown above the bar has to know how high the bar is.
+    // The layout above the bar needs the height of the bar.
     new ResizeObserver(() => {
       document.documentElement.style.setProperty(
         "--dock",
@@ -127,10 +125,10 @@ class Page {
     }
   }
 
-  /** Show what a machine has just done; it replaces what it did before. */
+  /** Show the trace of a live run, in place of that of the previous run. */
   private async ran(trace: Trace): Promise<void> {
-    const source: Source = { name: `${LIVE}: ${trace.title}`, open: async () => trace };
-    const at = this.sources.findIndex((known) => known.name.startsWith(`${LIVE}:`));
+    const source = traceSource("live", trace);
+    const at = this.sources.findIndex(({ kind }) => kind === "live");
     if (at < 0) this.sources.push(source);
     else this.sources[at] = source;
     const index = at < 0 ? this.sources.length - 1 : at;
@@ -156,11 +154,10 @@ class Page {
     await this.open();
   }
 
-  /** Keep what is shown under a name of its own, so that later runs can be compared with it. */
+  /** Keep the live trace, so that later runs can be compared with it. */
   private async keep(): Promise<void> {
     const { trace } = this.views[0];
-    this.sources.push(sourceOf(`kept: ${trace.title}`, async () => new Uint8Array()));
-    this.sources[this.sources.length - 1].open = async () => trace;
+    this.sources.push(traceSource("kept", trace));
     this.address.compared = this.sources.length - 1;
     await this.open();
   }
@@ -197,7 +194,7 @@ class Page {
     document.title = `${traces[0].title} · softmachine`;
     this.transport.root.hidden = false;
     this.pick();
-    // A step that was asked for is gone to once; from then on the player says where one is.
+    // The step in the address counts once; from then on the player has the current step.
     this.player.step = this.address.step ?? this.player.step;
     this.address.step = null;
     this.player.setRange(
@@ -217,7 +214,7 @@ class Page {
     const compare = choice(others, compared === null ? 0 : compared + 1, (i) =>
       show({ compared: i ? i - 1 : null }),
     );
-    const shown = this.views[0] && names[trace]?.startsWith(`${LIVE}:`);
+    const live = this.views[0] && this.sources[trace]?.kind === "live";
     this.picks.replaceChildren(
       ...(names.length > 1
         ? [
@@ -228,7 +225,7 @@ class Page {
             labelled("compare with", compare),
           ]
         : []),
-      ...(shown
+      ...(live
         ? [
             button(
               "Keep to compare",
@@ -257,7 +254,7 @@ class Page {
     this.changed();
   }
 
-  /** Draw at the next frame; several changes are one drawing. */
+  /** Draw at the next animation frame, once for any number of changes. */
   private changed(): void {
     this.drawing ||= requestAnimationFrame(() => {
       this.drawing = 0;
@@ -284,7 +281,7 @@ class Page {
     if (!playing) writeAddress({ ...this.address, step });
   }
 
-  /** Return the steps to jump to, of all views. */
+  /** Return the steps of all views that one can jump to. */
   private jumps(): Events {
     const found = this.views.map((view) => view.events(this.address.hard));
     const all = (kind: keyof Events) =>
@@ -292,7 +289,7 @@ class Page {
     return (this.events ??= { writes: all("writes"), errors: all("errors") });
   }
 
-  /** Go to the next step, or the one before, at which something happened. */
+  /** Go to the next or the previous step with an event of a kind. */
   private jump(kind: keyof Events, direction: 1 | -1): void {
     const step = nextOf(this.jumps()[kind], this.player.step, direction);
     if (step !== null) this.player.go(step);
@@ -314,7 +311,7 @@ class Page {
       E: () => this.jump("errors", -1),
       Escape: () => this.views.forEach((view) => view.select(null)),
     };
-    // Space presses what is in focus, if that can be pressed.
+    // On a focused button the space bar presses that.
     if (!at.closest("button, summary")) actions[" "] = () => player.toggle();
     const act = actions[event.key];
     if (!act) return;

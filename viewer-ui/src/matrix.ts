@@ -1,6 +1,6 @@
-// A matrix at one moment, and beside it and below it what is aligned with its axes: of a
-// Neural Turing Machine the memory, the heads' weightings over its rows, and what they read,
-// erase and add over its columns.
+// A matrix at one step, with fields along its rows beside it and fields along its columns below:
+// for a Neural Turing Machine the memory, the weightings of the heads over its rows, and the
+// vectors that they read, erase and add.
 
 import { Bitmap, pixelOf } from "./bitmap";
 import {
@@ -197,7 +197,7 @@ function drawVector(d: Drawing, line: Line, y: number, wide: number, columns: nu
   });
 }
 
-/** Draw which colours stand for which numbers. */
+/** Draw the colour bar. */
 function drawLegend(d: Drawing, colors: Colors, x: number, y: number, wide: number): void {
   const bar = Math.min(96, wide / 2);
   const from = x + wide - bar - 34;

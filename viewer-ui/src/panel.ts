@@ -1,15 +1,15 @@
-// A panel is a drawing of one moment of a trace. Its host gives it a canvas on the page, and
-// makes what it drew answer to the pointer and to the keyboard.
+// A panel draws one moment of a trace. Its host gives it a canvas on the page, and makes the
+// drawing respond to the pointer and the keyboard.
 
 import { element } from "./dom";
 import { CanvasPen, type Lettering, type Pen } from "./pen";
 import type { Theme } from "./theme";
 import type { Field, Fields, Trace } from "./trace";
 
-/** What there is to draw. */
+/** What a panel is asked to draw. */
 export interface Moment {
   trace: Trace;
-  /** Of the soft or of the hard machine. */
+  /** The fields of the soft or of the hard run. */
   fields: Fields;
   hard: boolean;
   step: number;
@@ -20,7 +20,7 @@ export interface Moment {
 export interface Place {
   field: Field;
   index: number;
-  /** Whether the index counts things with a most likely value, not single numbers. */
+  /** Whether the index is that of a distribution, not of a single number. */
   valued: boolean;
 }
 
@@ -30,7 +30,7 @@ export interface Tip {
   lines: { text: string; share?: number }[];
 }
 
-/** A grid of places in a drawing that can be asked about. */
+/** A grid of positions in a drawing that have tooltips and can be selected. */
 export interface Spot {
   x: number;
   y: number;
@@ -40,17 +40,17 @@ export interface Spot {
   rows: number;
   tip(column: number, row: number): Tip | null;
   place?(column: number, row: number): Place | null;
-  /** The step to go to, where time runs along a drawing. */
+  /** In a drawing along time, the step that a click goes to. */
   step?(column: number): number;
-  /** What else pressing it does. */
+  /** A further action of a click. */
   press?(column: number, row: number): void;
 }
 
-/** What shows the present in a drawing along time. */
+/** A mark for the current step in a drawing along time. */
 export interface Mark {
   /** A frame, or a dot in the middle of the box. */
   shape: "frame" | "dot";
-  /** Return the box that it takes at a step; null where it is out of sight. */
+  /** Return its box at a step; null if that is out of sight. */
   at(step: number): Box | null;
 }
 
@@ -70,22 +70,22 @@ export interface Drawing extends Moment {
 
 export interface Panel {
   title: string;
-  /** One line that says what is seen. */
+  /** A line that describes what the panel shows. */
   note: string;
-  /** Whether it may stand beside another one. */
+  /** Whether the panel may be put beside another one. */
   narrow?: boolean;
-  /** Return the width that the drawing needs at least: it is scrolled where there is less. */
+  /** Return the least width of the drawing; in a narrower place it scrolls. */
   leastWidth?(moment: Moment): number;
   /** Return the height that the drawing needs at a width. */
   height(moment: Moment, width: number): number;
   draw(drawing: Drawing): void;
-  /** Return a name for all that is drawn but marks: while it is the same, these alone move. */
+  /** Return a key of everything drawn except marks: if it stays the same, only these move. */
   still?(moment: Moment, width: number): string;
-  /** Return in words what is seen, for those who do not see it. */
+  /** Return a description of what is drawn, for screen readers. */
   describe(moment: Moment): string;
 }
 
-/** What a host tells the page. */
+/** What the page does when a host reports an event. */
 export interface Listener {
   point(tip: Tip | null, x: number, y: number): void;
   select(place: Place): void;
@@ -139,12 +139,12 @@ export class Host {
     this.listen();
   }
 
-  /** Stop watching whether the panel is seen. */
+  /** Stop observing whether the panel is visible. */
   remove(): void {
     this.seeing.disconnect();
   }
 
-  /** Draw a moment; in words too, unless it is gone at once. */
+  /** Draw a moment; describe it in words as well, except while playing. */
   show(moment: Moment, inWords: boolean): void {
     this.moment = moment;
     if (this.seen && this.still !== null && this.still === this.stillness()) this.placeMarks();
@@ -152,7 +152,7 @@ export class Host {
     if (inWords) this.describe();
   }
 
-  /** Measure the place for the drawing anew. */
+  /** Measure the available space again. */
   fit(): void {
     this.width = 0;
   }
@@ -212,7 +212,7 @@ export class Host {
     return { ...this.moment!, pen, width, spots: [], marks: [] };
   }
 
-  /** Show the present, which lies over the canvas so that it moves without drawing. */
+  /** Show the marks of the current step, which lie over the canvas and move without drawing. */
   private placeMarks(): void {
     while (this.marked.childElementCount > this.marks.length) this.marked.lastChild!.remove();
     this.marks.forEach(({ shape, at }, i) => {
@@ -271,7 +271,7 @@ export class Host {
   private find(event: MouseEvent): Cursor | null {
     const box = this.canvas.getBoundingClientRect();
     const [x, y] = [event.clientX - box.left, event.clientY - box.top];
-    // The last drawn lies on top.
+    // What was drawn last lies on top.
     for (let i = this.spots.length - 1; i >= 0; i--) {
       const s = this.spots[i];
       if (x < s.x || y < s.y || x >= s.x + s.width || y >= s.y + s.height) continue;
@@ -324,12 +324,12 @@ export class Host {
   }
 }
 
-/** Lettering of small labels. */
+/** The font of small labels. */
 export function small(theme: Theme, align: "left" | "center" | "right" = "left"): Lettering {
   return { size: 11, fill: theme.muted, font: theme.sans, align };
 }
 
-/** Lettering of numbers. */
+/** The font of numbers. */
 export function figures(theme: Theme, align: "left" | "center" | "right" = "left"): Lettering {
   return { size: 12, fill: theme.ink, font: theme.mono, align };
 }

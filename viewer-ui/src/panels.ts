@@ -1,5 +1,5 @@
-// Which panels a trace is shown in. What its fields are and along which axes they lie decides;
-// only an NRAM's circuit has a drawing of its own.
+// The choice of panels for a trace, by the kinds and axes of its fields. Only the circuit of an
+// NRAM has a panel of its own.
 
 import { cellsPanel } from "./cells";
 import { circuitPanel } from "./circuit";
@@ -14,18 +14,18 @@ import { tapesPanel } from "./tapes";
 import type { Field, Trace } from "./trace";
 
 export interface Panels {
-  /** One moment of something large, beside the rest. */
+  /** A panel of one step of something large, beside the others. */
   side: Panel[];
   main: Panel[];
-  /** Folded away at first. */
+  /** Panels that are closed at first. */
   more: Panel[];
 }
 
-const FEW = 6; // so many curves can be told apart
+const FEW = 6; // curves of at most this many numbers can be told apart
 const BESIDE = 6;
 const SHORT = 24; // steps whose values fit into half a page
 
-/** Return the panels of a trace; `hard` chooses between the two machines of an NRAM. */
+/** Return the panels of a trace, of its soft or its `hard` run. */
 export function panelsOf(trace: Trace, hard: boolean): Panels {
   const fields = [...(hard && trace.hard ? trace.hard : trace).fields.values()].filter(
     (f) => f.stride > 0,
@@ -105,7 +105,7 @@ function placeMatrix(trace: Trace, field: Field, others: Field[]): Panel[] {
   const below =
     columns === rows ? [] : along(columns).filter((f) => f.stride / lastOf(f) <= BESIDE);
   const panels = [matrixPanel(trace, field, capital(words(field)), beside, below)];
-  // What there is to say of the same heads in a number or a few.
+  // Fields with a number, or a few, for each of the same heads.
   const heads = beside.find((f) => f.axes.length === 2)?.axes[0];
   const said = others.filter(
     (f) =>
@@ -126,7 +126,7 @@ function isCurve(field: Field): boolean {
   return ["scalar", "probability"].includes(field.kind) && field.stride <= FEW;
 }
 
-/** What is large and seldom looked at. */
+/** Whether a field is large and of little interest. */
 function isAside(field: Field): boolean {
   return field.group === "controller" || field.name === "keys";
 }

@@ -1,4 +1,4 @@
-// One drawing, two media: a canvas for the screen and PNG, SVG for documents.
+// An interface for drawing, with two implementations: canvas (screen, PNG) and SVG.
 
 export interface Stroke {
   fill?: string;
@@ -27,7 +27,7 @@ export interface Pen {
   circle(x: number, y: number, radius: number, style: Stroke): void;
   /** Text whose middle line is at y; shortened to fit `room`. */
   text(x: number, y: number, text: string, style: Lettering, room?: number): void;
-  /** A part (x, y, width, height) of a picture, enlarged without smoothing. */
+  /** A part (x, y, width, height) of a bitmap, enlarged without smoothing. */
   image(
     picture: HTMLCanvasElement,
     part: [number, number, number, number],
@@ -36,7 +36,7 @@ export interface Pen {
     width: number,
     height: number,
   ): void;
-  /** What is drawn now stays inside a rectangle. */
+  /** Clip what `draw` draws to a rectangle. */
   clipped(x: number, y: number, width: number, height: number, draw: () => void): void;
 }
 

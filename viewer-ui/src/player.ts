@@ -1,4 +1,4 @@
-// Which step is shown, and going on by itself.
+// The current step, and playback.
 
 export const SPEEDS = [1, 2, 5, 10, 20, 60];
 
@@ -18,7 +18,7 @@ export class Player {
     return this.since !== null;
   }
 
-  /** Set the range of steps; stay where one is if that can be. */
+  /** Set the range of steps; keep the current step if it is in the range. */
   setRange(first: number, last: number): void {
     [this.first, this.last] = [first, last];
     this.go(this.step);
@@ -29,7 +29,7 @@ export class Player {
     this.changed();
   }
 
-  /** Begin or end going on; at the end it begins from the start. */
+  /** Start or stop playback; at the last step it starts from the first. */
   toggle(): void {
     if (this.playing) this.pause();
     else this.play();

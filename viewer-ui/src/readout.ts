@@ -1,4 +1,4 @@
-// The numbers of the present step, head by head.
+// A table of the numbers of the current step, head by head.
 
 import { colorsOf, entry, label, lastOf, placeName, rangeOf, short } from "./fields";
 import { type Drawing, figures, type Panel, small } from "./panel";
@@ -77,7 +77,7 @@ function drawNumber(
   });
 }
 
-/** Draw the shares of a few possibilities, such as shifts, as shaded boxes. */
+/** Draw a distribution over a few values, such as shifts, as shaded boxes. */
 function drawShares(
   d: Drawing,
   field: Field,

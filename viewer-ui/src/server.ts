@@ -1,6 +1,6 @@
 // The server of `softmachine view`, which runs machines (docs/traces.md, "Live API").
 
-import { type Source, sourceOf } from "./sources";
+import { fileSource, type Source } from "./sources";
 import { readTrace, type Trace } from "./trace";
 
 export interface Machine {
@@ -21,7 +21,7 @@ export interface Request {
   size: number;
   seed: number;
   checkpoint: string;
-  /** The person's own input instead of a drawn example. */
+  /** The user's own input instead of a drawn example. */
   input: Input | null;
 }
 
@@ -35,12 +35,14 @@ export class Server {
   async machines(): Promise<{ machines: Machine[]; traces: Source[] }> {
     const answer = await (await this.ask("/api/machines")).json();
     const traces = answer.traces.map((trace: { id: number; name: string }) =>
-      sourceOf(trace.name, async () => this.bytes(await this.ask(`/api/traces/${trace.id}`))),
+      fileSource("served", trace.name, async () =>
+        this.bytes(await this.ask(`/api/traces/${trace.id}`)),
+      ),
     );
     return { machines: answer.machines, traces };
   }
 
-  /** Run a machine; throws an error with the server's own words if it refuses. */
+  /** Run a machine and return the trace; throws the server's error message if it fails. */
   async run(machine: Machine, request: Request, signal: AbortSignal): Promise<Trace> {
     const path = `/api/machines/${machine.id}/trace?`;
     const { size, seed, checkpoint, input } = request;

@@ -1,29 +1,45 @@
-// Where traces come from: the page itself, files, a server.
+// Where traces come from: embedded in the page, a server, files, runs of a live machine.
 
 import { readTrace, type Trace } from "./trace";
 
-/** A trace by name, read when it is looked at. */
+/** A live trace is that of the last run; kept ones are earlier runs, to compare it with. */
+type SourceKind = "embedded" | "served" | "file" | "live" | "kept";
+
+/** A trace that can be chosen by its name; it is read when it is first shown. */
 export interface Source {
+  kind: SourceKind;
   name: string;
   open(): Promise<Trace>;
 }
 
-/** Return a source that reads its bytes once. */
-export function sourceOf(name: string, bytes: () => Promise<Uint8Array>): Source {
+/** Return a source of a trace file, which is read once. */
+export function fileSource(
+  kind: SourceKind,
+  name: string,
+  bytes: () => Promise<Uint8Array>,
+): Source {
   let opened: Promise<Trace> | null = null;
   return {
+    kind,
     name,
     open: () => (opened ??= bytes().then(readTrace)),
   };
 }
 
-/** Return the traces that the page holds. */
+/** Return a source of a trace that has been read already. */
+export function traceSource(kind: SourceKind, trace: Trace): Source {
+  return { kind, name: `${kind}: ${trace.title}`, open: async () => trace };
+}
+
+/** Return the traces that are embedded in the page. */
 export function embedded(): Source[] {
   const tags = document.querySelectorAll<HTMLScriptElement>(
     'script[type="application/octet-stream"][id^="trace-"]',
   );
   return Array.from(tags, (tag) =>
-    sourceOf(tag.dataset.name || tag.id, async () => decode(tag.textContent ?? "")),
+    fileSource("embedded", tag.dataset.name || tag.id, async () =>
+      decode(tag.textContent ?? ""),
+    ),
   );
 }
 
@@ -36,7 +52,7 @@ function decode(base64: string): Uint8Array {
   return bytes;
 }
 
-/** Return a file of the person's as a source. */
+/** Return a file that the user opened as a source. */
 export function fromFile(file: File): Source {
-  return sourceOf(file.name, async () => new Uint8Array(await file.arrayBuffer()));
+  return fileSource("file", file.name, async () => new Uint8Array(await file.arrayBuffer()));
 }

@@ -1,4 +1,4 @@
-// Numbers as colours over time.
+// Heat maps: numbers as colours over time.
 
 import { Bitmap, pixelOf } from "./bitmap";
 import { colorsOf, entry, label, lastOf, pixel, placeName, short } from "./fields";
@@ -24,7 +24,7 @@ interface Strip {
   rows: number;
   rowHeight: number;
   field: Field;
-  /** Which of the field's numbers the first row is; the others follow. */
+  /** The index of the field's number in the first row; the next rows have the next ones. */
   offset: number;
 }
 
@@ -41,7 +41,7 @@ function stripsOf(trace: Trace, field: Field): Strip[] {
   }));
 }
 
-/** A field's numbers as colours over time. */
+/** A panel with a heat map of a field over time. */
 export function stripPanel(trace: Trace, field: Field, title: string): Panel {
   const strips = stripsOf(trace, field);
   const bitmaps = strips.map(() => new Bitmap());

@@ -1,4 +1,4 @@
-// Values over time as a table.
+// Tables of values over time.
 
 import { likely, placeName, things, valueName } from "./fields";
 import { type Drawing, figures, type Panel, small } from "./panel";
@@ -20,7 +20,7 @@ import type { Field, Trace } from "./trace";
 
 const ROW = 19;
 
-/** Values over time as a table: what changed is set off. */
+/** A panel with a table of values over time; changes are highlighted. */
 export function tablePanel(trace: Trace, field: Field, title: string, note: string): Panel {
   const rows = Math.min(things(field), 128);
   const axes = field.kind === "distribution" ? field.axes.slice(0, -1) : field.axes;

@@ -24,7 +24,7 @@ const TAPES: [string, string][] = [
   ["outputs", "output"],
 ];
 
-/** Inputs, targets and outputs over time; wrong bits are crossed. */
+/** A panel with inputs, targets and outputs over time; wrong bits are crossed out. */
 export function tapesPanel(trace: Trace): Panel | null {
   const tapes = TAPES.flatMap(([name, shown]) => {
     const field = trace.example.get(name);
@@ -42,7 +42,7 @@ export function tapesPanel(trace: Trace): Panel | null {
   );
   const scored = (step: number, channel: number) =>
     !mask || mask.data[(step - 1) * widthOf(mask) + Math.min(channel, widthOf(mask) - 1)] > 0;
-  // Where no answer is known, all that the machine said is shown.
+  // Without targets, all outputs are shown.
   const known = !mask || mask.data.some((x) => x > 0);
   const visible = (shown: string, step: number, channel: number) =>
     shown === "input" || scored(step, channel) || (shown === "output" && !known);

@@ -1,4 +1,4 @@
-// Colours: of the page, as style.css sets them, and of values.
+// Colours: those of the page, set in style.css, and colour maps for values.
 
 export interface Theme {
   ink: string;
@@ -8,13 +8,13 @@ export interface Theme {
   accent: string;
   sans: string;
   mono: string;
-  /** From nothing to all of it: 256 colours from the surface to the ink. */
+  /** Sequential: 256 colours from the surface to the ink. */
   amount: Uint32Array;
-  /** From negative over nothing to positive: blue to yellow, which the colour-blind tell apart. */
+  /** Diverging: from blue (negative) to yellow (positive), distinct to the colour-blind. */
   value: Uint32Array;
 }
 
-/** Return the colours in use now. */
+/** Return the current colours. */
 export function currentTheme(): Theme {
   const style = getComputedStyle(document.documentElement);
   const get = (name: string) => style.getPropertyValue(name).trim();
@@ -35,13 +35,13 @@ export function currentTheme(): Theme {
   };
 }
 
-/** Return a colour of a ramp as CSS. */
+/** Return a colour of a colour map as CSS. */
 export function css(colors: Uint32Array, at: number): string {
   const c = colors[position(at)];
   return `rgb(${c & 255},${(c >> 8) & 255},${(c >> 16) & 255})`;
 }
 
-/** Return the number of the colour for a value in 0..1; what is not a number counts as 0. */
+/** Return the index of the colour for a value in 0..1; NaN counts as 0. */
 export function position(at: number): number {
   return at > 0 ? Math.min(255, Math.round(at * 255)) : 0;
 }

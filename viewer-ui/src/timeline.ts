@@ -1,4 +1,4 @@
-// Drawings along time. All of one width show the same stretch of time at the same places.
+// Shared time axis: all drawings of the same width show the same steps at the same places.
 
 import { type Drawing, type Moment, small } from "./panel";
 import { textWidth } from "./pen";
@@ -15,7 +15,7 @@ export interface TimeAxis {
 
 const LARGEST_CELL = 22;
 
-/** Return where steps are drawn; long traces are seen in part, around the present step. */
+/** Return the time axis of a drawing; of long traces it shows a part around the current step. */
 export function timeAxis(
   trace: Pick<Trace, "length" | "circuit">,
   width: number,
@@ -31,7 +31,7 @@ export function timeAxis(
   return { left, first, count, cell: Math.min(LARGEST_CELL, room / count) };
 }
 
-/** Mark the present by a frame. */
+/** Return a mark that frames the current step. */
 export function markPresent(d: Drawing, axis: TimeAxis, y: number, height: number): void {
   d.marks.push({
     shape: "frame",
@@ -47,27 +47,27 @@ export function stepToX(axis: TimeAxis, step: number): number {
   return axis.left + (step - axis.first) * axis.cell;
 }
 
-/** Return whether a step is in the stretch of time that is drawn. */
+/** Return whether a step is in the part that is drawn. */
 export function isInSight(axis: TimeAxis, step: number): boolean {
   return step >= Math.max(1, axis.first) && step < axis.first + axis.count;
 }
 
-/** Return a name for a stretch of time in some colours: pictures of it look alike. */
+/** Return a key for a part of time in some theme, under which bitmaps can be reused. */
 export function timeKey({ first, count }: TimeAxis, theme: Theme): string {
   return `${first} ${count} ${theme.surface} ${theme.accent}`;
 }
 
-/** Return a name for what `timeAxis` gives: drawings along the same time are still. */
+/** Return a key for a time axis: as long as it is the same, drawings need not be redrawn. */
 export function timeStill({ trace, step, theme }: Moment, width: number): string {
   return `${width} ${timeKey(timeAxis(trace, width, step), theme)}`;
 }
 
-/** Return the width of the stretch of time. */
+/** Return the width of the part that is drawn, in pixels. */
 export function frameWidth(axis: TimeAxis): number {
   return axis.count * axis.cell;
 }
 
-/** Draw the numbers of steps below. */
+/** Draw the numbers of steps below a drawing. */
 export function drawTicks(d: Drawing, axis: TimeAxis, y: number): void {
   const room = Math.ceil(30 / axis.cell);
   const every = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((n) => n >= room) ?? 5000;

@@ -1,10 +1,10 @@
-// What is told of a place that is pointed at.
+// Tooltips of positions.
 
 import { distribution, entry, percent, placeName, short, valueName } from "./fields";
 import type { Moment, Tip } from "./panel";
 import type { Field } from "./trace";
 
-/** Return what is known of one number at one step. */
+/** Return the tooltip of a number at a step. */
 export function numberTip(
   moment: Moment,
   field: Field,
@@ -23,7 +23,7 @@ export function numberTip(
   return { title: where || field.name, lines };
 }
 
-/** Return what is known of the value of one thing at one step: how likely each value is. */
+/** Return the tooltip of a distribution at a step: its most likely values. */
 export function likelyTip(
   moment: Moment,
   field: Field,

@@ -1,7 +1,7 @@
 // Reading a trace file: a safetensors file whose metadata describe a run (docs/traces.md).
 //
-// Nothing in a file is believed: all sizes are checked against the bytes that are there
-// before anything is allocated, and everything else against the format.
+// Files are not trusted: sizes are checked against the bytes that are there before anything is
+// allocated, and everything else against the format.
 
 export type Numbers = Float32Array | Int32Array | Uint8Array;
 
@@ -24,7 +24,7 @@ export interface Axis {
   labels: string[] | null;
 }
 
-/** An array: one entry per kept step, or, in an example, a single one. */
+/** An array with its declaration: one entry per recorded step, or, in an example, a single one. */
 export interface Field {
   name: string;
   kind: Kind;
@@ -72,7 +72,7 @@ export interface Trace {
   seed: number | null;
   length: number;
   steps: number[];
-  /** For each step 0..length the entry of `steps` that is at hand: the last one so far. */
+  /** For each step 0..length, the index in `steps` of the latest recorded step. */
   frames: Int32Array;
   axes: Map<string, Axis>;
   fields: Fields;
@@ -84,7 +84,7 @@ export interface Trace {
   error: string;
 }
 
-/** A file that is no trace, in words for people. */
+/** Why a file cannot be read as a trace. */
 export class TraceError extends Error {}
 
 const VERSION = "1";
@@ -92,7 +92,7 @@ const LARGEST_HEADER = 1 << 25;
 const LARGEST_AXIS = 1 << 20;
 const TYPES = { F32: Float32Array, I32: Int32Array, U8: Uint8Array };
 
-/** Return the trace that a file holds; throws TraceError if it holds none. */
+/** Parse a trace file; throws TraceError if it is not one. */
 export function readTrace(file: Uint8Array): Trace {
   const { header, start } = readHeader(file);
   const metadata = record(header.__metadata__, "its metadata");
@@ -265,7 +265,7 @@ function readCircuit(d: { [name: string]: unknown }): Circuit {
   return { registers, gates, choices };
 }
 
-/** Refuse a circuit that the arrays do not fit. */
+/** Throw TraceError for a circuit that contradicts itself or the arrays. */
 function checkCircuit(trace: Trace): void {
   if (!trace.circuit) return;
   const { registers, gates, choices } = trace.circuit;
@@ -283,7 +283,7 @@ function checkCircuit(trace: Trace): void {
       );
     }
   }
-  // A gate takes what stands before it: nothing here may run in a circle.
+  // Gates take their inputs from earlier gates, so that there are no cycles.
   for (const choice of choices) {
     if (choice.gate !== null && choice.sources > registers + choice.gate) {
       throw new TraceError("The circuit wires a gate to itself or to a later one.");
@@ -291,7 +291,7 @@ function checkCircuit(trace: Trace): void {
   }
 }
 
-/** The hard machine starts where the soft one does: where a distribution is most likely. */
+/** Return the first entry of a hard field: the argmax of the soft one. */
 function giveHardItsStart(trace: Trace): void {
   for (const field of trace.hard?.fields.values() ?? []) {
     const soft = trace.fields.get(field.name);
@@ -324,7 +324,7 @@ function byName(fields: Field[]): Fields {
   return new Map(fields.map((field) => [field.name, field]));
 }
 
-/** Return the place of the largest of some numbers, counted from the first of them. */
+/** Return the index of the largest of `count` numbers from `first` on, relative to it. */
 export function argmax(data: Numbers, first: number, count: number): number {
   let best = 0;
   for (let i = 1; i < count; i++) if (data[first + i] > data[first + best]) best = i;

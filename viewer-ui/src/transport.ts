@@ -1,4 +1,4 @@
-// The bar below: play, step, scrub, jump.
+// The bar at the bottom: play, step, seek, jump.
 
 import { choice, element, labelled } from "./dom";
 import { type Events, nextOf } from "./events";
@@ -6,7 +6,7 @@ import { svgElement } from "./pen";
 import { type Player, SPEEDS } from "./player";
 import type { Theme } from "./theme";
 
-/** What the bar asks of the page. */
+/** What the page does for the bar. */
 export interface Wishes {
   setHard(hard: boolean): void;
   jump(kind: keyof Events, direction: 1 | -1): void;
@@ -98,7 +98,7 @@ export class Transport {
 
   show(events: Events, hard: boolean | null, theme: Theme): void {
     const { player } = this;
-    // While it plays, the step alone changes.
+    // During playback only the step changes.
     const same = events === this.events && hard === this.hard && theme === this.theme;
     const onlyStep = same && player.playing && this.playing;
     [this.events, this.hard, this.theme] = [events, hard, theme];

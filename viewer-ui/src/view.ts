@@ -1,4 +1,4 @@
-// One trace on the page: what it is, and its panels.
+// One trace on the page: its heading and its panels.
 
 import { element } from "./dom";
 import { errors, type Events, writes } from "./events";
@@ -43,12 +43,12 @@ export class View {
     this.resizing.observe(this.root);
   }
 
-  /** The first step: 0 where the trace knows what was before the first step. */
+  /** The first step: 0 if the trace has the state before step 1, else 1. */
   get firstStep(): number {
     return [...this.trace.fields.values()].some((field) => field.initial) ? 0 : 1;
   }
 
-  /** Return the steps to jump to, of the soft or of the hard machine. */
+  /** Return the steps to jump to, of the soft or of the hard run. */
   events(wanted: boolean): Events {
     const hard = wanted && this.trace.hard !== null;
     let found = this.jumps.get(hard);
@@ -69,7 +69,7 @@ export class View {
     this.history?.show(moment, !shown.playing);
   }
 
-  /** All panels that are seen, from top to bottom. */
+  /** All visible panels, from top to bottom. */
   get visible(): Host[] {
     return this.hosts.filter((host) => host.figure.offsetParent !== null);
   }

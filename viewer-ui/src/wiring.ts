@@ -1,4 +1,4 @@
-// How one step's circuit is laid out: what is wired, in which column it stands, and where.
+// Layout of one step's circuit: wires, columns, positions.
 
 import { entry } from "./fields";
 import { argmax, type Choice, type Circuit, type Field, type Trace } from "./trace";
@@ -16,23 +16,23 @@ export interface Wire {
   weight: number;
 }
 
-/** A gate, or room for a wire that passes: by the number of its source. */
+/** A gate, or a lane for a wire that passes, by the number of its source. */
 export interface Slot {
   source: number;
   passes: boolean;
 }
 
-/** What one step's circuit consists of. */
+/** One step's circuit as a layered graph. */
 export interface Layout {
-  /** From left to right; gates stand as late as what they need lets them be early. */
+  /** From left to right; each gate is in the first column after all of its sources. */
   columns: Slot[][];
-  /** For each source the column it stands in: -1 for registers, null for unused gates. */
+  /** For each source its column: -1 for registers, null for unused gates. */
   column: (number | null)[];
   unused: number[];
   wires: Wire[][];
 }
 
-/** Return where the wires of a choice come from, the strongest first. */
+/** Return the wires of a choice, the strongest first. */
 function wiresOf(
   trace: Trace,
   choices: Field,
@@ -49,7 +49,7 @@ function wiresOf(
   }
   const all = circuit.registers + circuit.gates.length;
   const weights = at.data.subarray(at.first + choice * all, at.first + choice * all + sources);
-  // A choice among many that is quite open has no strong wire at all.
+  // A choice that is nearly uniform over many sources has no strong wire at all.
   const least = Math.min(SHOWN, weights[argmax(weights, 0, sources)] / 2);
   const wires: Wire[] = [];
   for (let source = 0; source < sources; source++) {
@@ -103,7 +103,7 @@ function arrange(trace: Trace, circuit: Circuit, choices: Field, step: number): 
   return { columns: fill(circuit, wires, column), column, unused, wires };
 }
 
-/** Return what stands in each column: its gates, and wires that go on to a later one. */
+/** Return the content of each column: gates, and wires that pass to a later one. */
 function fill(circuit: Circuit, wires: Wire[][], column: (number | null)[]): Slot[][] {
   const count = 1 + column.reduce<number>((a, b) => Math.max(a, b ?? -1), -1);
   const reach = column.map((at) => at ?? -1); // the last column that a source's wires pass
@@ -121,7 +121,7 @@ function fill(circuit: Circuit, wires: Wire[][], column: (number | null)[]): Slo
   );
 }
 
-/** Return whether a choice matters: gates of one argument do not look at the second. */
+/** Return whether a choice matters: gates with one argument ignore the second. */
 export function taken(circuit: Circuit, choice: Choice): boolean {
   return choice.gate === null || choice.argument < circuit.gates[choice.gate].arity;
 }
@@ -145,11 +145,11 @@ export function largest(
   };
 }
 
-/** Where everything is drawn. */
+/** The coordinates of a circuit. */
 export interface Places {
-  /** Middles of what gives values: registers before the step, then gates. */
+  /** Centres of the sources: registers before the step, then gates. */
   sources: ([number, number] | null)[];
-  /** For each source the middles of the lanes in which its wires pass columns. */
+  /** For each source the centres of the lanes in which its wires pass columns. */
   lanes: Map<number, [number, number]>[];
   after: [number, number][];
   box: number;
@@ -200,7 +200,7 @@ export function placesOf(
   };
 }
 
-/** Return the mean height of what a gate takes; gates that take nothing stand below. */
+/** Return the mean height of the inputs of a gate; gates without inputs go to the bottom. */
 function meanHeight(circuit: Circuit, layout: Layout, source: number, ys: number[]): number {
   const gate = source - circuit.registers;
   const from = circuit.choices.flatMap((choice, i) =>

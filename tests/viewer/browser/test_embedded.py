@@ -60,7 +60,7 @@ def test_a_widget_shows_the_traces_that_it_has_now(new_page, served, ntm_trace):
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_a_report_s_traces_play(new_page, served, tmp_path, monkeypatch, number):
-    monkeypatch.setattr(report, "EXAMPLES", 4)
+    monkeypatch.setattr(report, "CANDIDATES", 4)
     machine = served[number].machine("best")
     experiment = served[number].experiment
     subject = report.Subject(

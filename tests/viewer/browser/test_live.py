@@ -13,7 +13,7 @@ from softmachine.machines.ntm.ntm import NTM
 from softmachine.tasks.sequences.copy import Copy
 from softmachine.viewer.machines import Served
 
-from .conftest import shows
+from .conftest import file_of, shows
 
 
 @pytest.fixture
@@ -144,6 +144,14 @@ def test_runs_are_kept_to_compare(page):
     assert page.get_by_role("heading", level=2).all_inner_texts() == [
         "small ntm, size 3, seed 5", "small ntm, size 3, seed 0",
     ]  # fmt: skip
+
+
+def test_a_file_is_not_live_whatever_its_name(page, strange, tmp_path):
+    path = tmp_path / "live: mine.trace"
+    path.write_bytes(file_of(*strange))
+    page.get_by_label("Trace files", exact=True).set_input_files(path)
+    page.get_by_role("heading", name="a strange machine").wait_for()
+    expect(page.get_by_role("button", name="Keep this trace")).to_have_count(0)
 
 
 def test_the_token_stays_in_the_address(page, live):

@@ -1,4 +1,8 @@
-"""How often members whose hard form makes mistakes can be mended, and in which way."""
+"""How often hard machines that make mistakes can be corrected, and in which way.
+
+Three ways are compared: repair, which changes single wires; fine-tuning, which trains on; and
+annealing, which searches all wires anew.
+"""
 
 from __future__ import annotations
 
@@ -22,53 +26,55 @@ from softmachine.training.fine_tuning import fine_tune
 from softmachine.wiring.search import HOT, draw_batch, search_wires
 from softmachine.wiring.table import WiringTable, read_wiring
 
-RESULT = "repair"
-"""Name of the result under which a run keeps its outcome."""
+REPAIR_RESULT = "repair"
+"""Name of the result in which a run keeps its outcome."""
 SEARCHED = 200
-"""Examples that guide the searches; up to twice the sizes trained on."""
-LARGEST = 50
-"""The largest size of the test, unless the experiment says otherwise."""
+"""How many random examples guide the searches; their sizes go up to twice those trained on."""
+LARGEST_TEST_SIZE = 50
+"""The largest size of the test, unless the experiment names another."""
 
 
 class Outcome(NamedTuple):
-    """Shares of wrong cells of one member in a test, made hard, after each way to mend it.
+    """Shares of wrong cells, from 0 to 1, of one member made hard, before and after each way.
 
-    The test is that of training: random examples and the exam of the task's hard cases.
+    All but `soft` are of one test, that of training: random examples and the task's exam.
     """
 
     soft: float
-    """Of the soft machine, in validation: at the sizes trained on."""
+    """Of the soft machine, in validation, at the sizes trained on."""
     hard: float
-    """Before anything is done."""
+    """Of the machine made hard as it is."""
     wires: float
-    """After changing single wires; see `repair`."""
+    """After repair; see `repair`."""
     changes: int
-    """How many wires that were."""
+    """How many wires repair changed."""
     tuned: float
     """After fine-tuning; see `fine_tune`."""
     both: float
-    """After fine-tuning, and then changing single wires."""
+    """After fine-tuning and then repair."""
     annealed: float
-    """After annealing all wires, from its own and from ones drawn at random."""
+    """After annealing all wires, from the machine's own and from random ones."""
 
 
-def mend_members(
+def repair_members(
     runs: Sequence[Run], *, updates: int, tables: int, examples: int, seed: int
 ) -> list[Outcome]:
-    """Try to mend every member of a population whose hard form makes mistakes.
+    """Correct every member of a population whose hard form makes mistakes, in several ways.
 
-    What came of it is kept among each run's results, where these can be written.
+    The outcome is kept among each run's results, if these can be written.
 
     Arguments:
         runs: the members, NRAMs.
-        updates: how long to fine-tune.
-        tables: how many tables of wires are tried by annealing, for each member.
-        examples: how many random examples, up to size `LARGEST`, tell whether it helped,
-            besides the exam of the task's adversarial cases.
+        updates: how many updates fine-tuning takes.
+        tables: how many tables of wires annealing tries for each member.
+        examples: how many random examples the outcomes are tested on, besides the task's exam.
         seed: of the examples.
 
+    Returns:
+        The outcome of each member; if it makes no mistake, with 0 for every way.
+
     Raises:
-        SoftmachineError: a number is below 1, or a run's machine is no NRAM.
+        SoftmachineError: a number is below 1, or a run's machine is not an NRAM.
     """
     for name, value in {"updates": updates, "tables": tables, "examples": examples}.items():
         if value < 1:
@@ -95,26 +101,28 @@ def mend_members(
         with ThreadPoolExecutor(len(jax.devices())) as pool:
             annealed = list(pool.map(anneal, broken, rngs))
         for i, after, table in zip(broken, tuned, annealed, strict=True):
-            outcomes[i] = _mend(*loaded[i], after, table, guide, test)
+            outcomes[i] = _outcome(*loaded[i], after, table, guide, test)
     for run, outcome in zip(runs, outcomes, strict=True):
-        with contextlib.suppress(SoftmachineError):  # a read-only run can be looked at
-            run.save_result(RESULT, outcome._asdict())
+        with contextlib.suppress(SoftmachineError):  # read-only runs can be tested as well
+            run.save_result(REPAIR_RESULT, outcome._asdict())
     return outcomes
 
 
 def rates(outcomes: Sequence[Outcome]) -> dict[str, int]:
-    """Return how many members there are, and how many make no mistake after each way."""
+    """Return the number of members, and of those that make no mistake, by way."""
     ways = ("soft", "hard", "wires", "tuned", "both", "annealed")
     right = {way: sum(getattr(outcome, way) == 0 for outcome in outcomes) for way in ways}
     return {"members": len(outcomes), **right}
 
 
 def _batches(experiment: Experiment, examples: int, seed: int) -> tuple[Batch, Batch]:
-    """Return examples for the search and for the test: random ones, and exams."""
+    """Return the examples that guide searches, and those of the test; exams included."""
     curriculum, solved = experiment.training.curriculum, experiment.training.solved
     key, test_key = jax.random.split(jax.random.key(seed))
     rng = np.random.default_rng(seed)
-    largest = LARGEST if solved is None or solved.test is None else solved.test.largest
+    largest = (
+        LARGEST_TEST_SIZE if solved is None or solved.test is None else solved.test.largest
+    )
     searched = min(2 * curriculum.largest, largest)
     sizes = rng.integers(curriculum.smallest, searched + 1, SEARCHED)
     tested = rng.integers(curriculum.smallest, largest + 1, examples)
@@ -136,9 +144,10 @@ def _load(run: Run) -> tuple[NRAM, float]:
     return cast("NRAM", machine), record[f"validation_{run.experiment.task.error}"]
 
 
-def _mend(
+def _outcome(
     machine: NRAM, soft: float, tuned: NRAM, annealed: WiringTable, guide: Batch, test: Batch
 ) -> Outcome:
+    """Return the outcome of one member, given its tuned machine and its annealed wires."""
     config, own, after = machine.config, read_wiring(machine), read_wiring(tuned)
     changed = repair(machine, own, guide)
     tables = (own, changed.table, after, repair(machine, after, guide).table, annealed)

@@ -8,7 +8,7 @@ import pytest
 import softmachine as sm
 from softmachine.cli.main import main
 from softmachine.core.errors import SoftmachineError
-from softmachine.evaluation.mending import Outcome, mend_members, rates
+from softmachine.evaluation.repair_rates import Outcome, rates, repair_members
 from softmachine.experiments.population import create_population
 from softmachine.experiments.state import first_state
 from softmachine.machines.machine import split_trainable
@@ -44,7 +44,7 @@ def runs(access_machine, tmp_path):
 
 
 def test_each_way_is_tried_on_who_is_wrong(runs):
-    right, broken = mend_members(runs, updates=1, tables=20_000, examples=100, seed=0)
+    right, broken = repair_members(runs, updates=1, tables=20_000, examples=100, seed=0)
     assert right == Outcome(0.25, *[0] * 6)
     assert broken.hard > 0.5
     assert (broken.wires, broken.changes) == (0, 1)
@@ -78,4 +78,4 @@ def test_numbers_below_one_are_refused(runs):
     for name in ("updates", "tables", "examples"):
         numbers = {"updates": 1, "tables": 1, "examples": 1, "seed": 0} | {name: 0}
         with pytest.raises(SoftmachineError, match=f"--{name} must be at least 1, not 0"):
-            mend_members(runs, **numbers)
+            repair_members(runs, **numbers)

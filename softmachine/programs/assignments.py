@@ -1,0 +1,158 @@
+"""One state of a program as a sequence of assignments.
+
+A step of the machine reads everything before it writes: its assignments happen at once. Code
+assigns one after the other. So values are computed in an order in which nothing is overwritten
+that is still needed, and kept in temporary variables where there is no such order.
+"""
+
+from __future__ import annotations
+
+from softmachine.programs.expressions import Expressions
+from softmachine.programs.naming import variables
+from softmachine.programs.program import State
+from softmachine.programs.syntax_tree import Assign, AssignCell, Statement
+from softmachine.programs.values import Apply, Atom, Load, Register, Value, atoms, of
+
+LONGEST_ATOM = 40
+"""A subexpression with more characters is computed first, into a temporary variable."""
+
+
+def assignments(expressions: Expressions, state: State) -> list[Statement]:
+    """Return the stores and variable updates of a state, in an order that may be executed.
+
+    Arguments:
+        expressions: writes values of the state's program in some language.
+        state: the state.
+
+    Raises:
+        SoftmachineError: the state has a gate that cannot be written as code.
+    """
+    found: list[Statement] = []
+    known: dict[Atom, str] = {}
+    last = len(state.stores)
+    early = _temporaries(expressions, state)
+    used = {expressions.names[j] for j in variables(state)}
+    for when in range(last + 1):
+        for atom in early:
+            if _ready(atom) == when:
+                text = expressions.atom(atom, state.facts, known)
+                known[atom] = _fresh("value", used)
+                found.append(Assign(known[atom], text))
+        if when < last:
+            store = state.stores[when]
+            address = expressions.value(store.address, state.facts, known)
+            value = expressions.value(store.value, state.facts, known)
+            found.append(AssignCell(address, value, store.gates))
+    return found + _updates(expressions, state, known, used)
+
+
+def _temporaries(expressions: Expressions, state: State) -> list[Atom]:
+    """Return the atoms that need a temporary variable, nested ones first.
+
+    These are loads whose cell is overwritten before their last use, gates used more than once
+    (common subexpressions), and atoms with long expressions.
+    """
+    uses: dict[Atom, list[int]] = {}
+    places = [
+        (i, value)
+        for i, store in enumerate(state.stores)
+        for value in (store.address, store.value)
+    ]
+    places += [(len(state.stores), value) for value in dict.fromkeys(state.updates.values())]
+    for when, value in places:
+        for atom in atoms(value):
+            if not isinstance(atom, Register):
+                uses.setdefault(atom, []).append(when)
+    named = []
+    for atom, whens in uses.items():
+        text = expressions.atom(atom, state.facts, {})
+        late = isinstance(atom, Load) and not _lasts(atom, state, max(whens))
+        again = isinstance(atom, Apply) and len(whens) > 1
+        if late or again or len(text) > LONGEST_ATOM:
+            named.append(atom)
+    return sorted(named, key=_depth)
+
+
+def _updates(
+    expressions: Expressions, state: State, known: dict[Atom, str], used: set[str]
+) -> list[Statement]:
+    """Return the variable updates one after another, as in the parallel move problem.
+
+    A variable is assigned once no other update reads it any more. Where updates wait for each
+    other in a circle, one variable's old value is saved first.
+
+    Arguments:
+        expressions: writes values.
+        state: whose updates these are.
+        known: names of atoms that were computed before; saved values are added.
+        used: names that are taken; new ones are added.
+    """
+    names, waiting, found = expressions.names, dict(state.updates), []
+    done: dict[Value, str] = {}
+    while waiting:
+        ready = [
+            j
+            for j in waiting
+            if not any(
+                j in _needs(value, known)
+                for k, value in waiting.items()
+                if k != j and value not in done
+            )
+        ]
+        if not ready:
+            j = next(iter(waiting))
+            saved = _fresh("before", used)
+            found.append(Assign(saved, names[j]))
+            known[Register(j)] = saved
+            continue
+        j = ready[0]
+        value = waiting.pop(j)
+        text = done.get(value) or expressions.value(value, state.facts, known)
+        note = f"r{j + 1} = {state.gates[j]}" if state.gates[j] else "steps left"
+        found.append(Assign(names[j], text, note))
+        done[value] = names[j]
+    return found
+
+
+def _needs(value: Value, known: dict[Atom, str]) -> set[int]:
+    """Return the registers that are read when a value is computed."""
+    found: set[int] = set()
+    for atom, _ in value.terms:
+        if atom in known:
+            continue
+        if isinstance(atom, Register):
+            found.add(atom.number)
+        elif isinstance(atom, Load):
+            found |= _needs(atom.address, known)
+        else:
+            found = found.union(*(_needs(argument, known) for argument in atom.arguments))
+    return found
+
+
+def _lasts(atom: Load, state: State, when: int) -> bool:
+    """Return whether a cell still holds what was loaded from it, after ``when`` stores."""
+    return all(
+        store.value == of(atom) or state.facts.differ(store.address, atom.address)
+        for store in state.stores[atom.after : when]
+    )
+
+
+def _ready(atom: Atom) -> int:
+    """Return after how many of the state's stores an atom can be computed."""
+    loads = [a.after for a in atoms(of(atom)) if isinstance(a, Load)]
+    return max(loads, default=0)
+
+
+def _depth(atom: Atom) -> int:
+    """Return how deeply atoms are nested in an atom, itself included."""
+    inner = [a for a in atoms(of(atom)) if a != atom]
+    return 1 + max((_depth(a) for a in inner), default=0)
+
+
+def _fresh(name: str, used: set[str]) -> str:
+    """Return a name that is not used yet, the given one or with a number, and mark it used."""
+    number = 1
+    while (text := f"{name}{number}" if number > 1 else name) in used:
+        number += 1
+    used.add(text)
+    return text
