@@ -183,6 +183,7 @@ class _Updates:
                 self.experiment.training.curriculum.largest,
                 loss=self._objective,
                 context=context,
+                training=True,
                 in_step="member" if self.lockstep else None,
             )
 
@@ -247,6 +248,7 @@ class _Updates:
             self.experiment.training.curriculum.largest,
             loss=self._objective,
             context=context,
+            training=True,
         )
         losses, metrics = jax.tree.map(
             lambda x: x.reshape(members, batch), (scores.losses, scores.metrics)
