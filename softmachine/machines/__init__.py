@@ -9,6 +9,8 @@ from softmachine.machines.registry import MACHINES as MACHINES
 
 _HOMES = MACHINES.homes() | {
     "Buffer": "softmachine.machines.machine",
+    "Cell": "softmachine.machines.machine",
+    "Clock": "softmachine.machines.machine",
     "Controller": "softmachine.machines.parts.controllers",
     "ControllerConfig": "softmachine.machines.parts.controllers",
     "Field": "softmachine.core.fields",
@@ -23,7 +25,9 @@ _HOMES = MACHINES.homes() | {
     "NTMTestOptions": "softmachine.machines.ntm.ntm",
     "NTM": "softmachine.machines.ntm.ntm",
     "NTM_PRESETS": "softmachine.machines.ntm.ntm",
+    "Outcome": "softmachine.machines.machine",
     "Recurrent": "softmachine.machines.recurrent",
+    "Transformer": "softmachine.machines.transformer",
     "from_pytorch_ntm": "softmachine.machines.ntm.pytorch_ntm",
     "glorot": "softmachine.machines.parts.linear",
     "parameter_count": "softmachine.machines.machine",

@@ -80,7 +80,8 @@ def record(
             "take a smaller size"
         )
     room = bucket(length)
-    if 2 * size > LARGEST:  # what is kept in vain would be too much
+    # What is kept in vain would be too much, or be shown among what each step attends to.
+    if 2 * size > LARGEST or not isinstance(machine, Cell):
         room = length
     inputs = _padded(machine, inputs, room, length)
     kept, initial, outputs = _compiled(machine, inputs, key, jnp.int32(length), room, *asked)
