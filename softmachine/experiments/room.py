@@ -17,7 +17,7 @@ def check_training(experiment: Experiment, members: int = 1) -> None:
 
     The estimate is low: what no training can do without. That is the state of each member,
     once more for its next one, and for one batch the examples and the states of a machine
-    before every step, which the way back needs.
+    that are kept for the way back.
     """
     training, task = experiment.training, experiment.task
     largest = training.curriculum.largest
@@ -27,7 +27,7 @@ def check_training(experiment: Experiment, members: int = 1) -> None:
         state = size_of(lambda: first_state(experiment))
         example = size_of(lambda: task.sample(jax.random.key(0), largest, max_size=largest))
         machine = eqx.filter_eval_shape(experiment.build_machine)
-        kept = steps if isinstance(machine, Cell) else 1
+        kept = training.keep.states(steps) if isinstance(machine, Cell) else 1
         kept *= size_of(lambda: held(experiment.build_machine(), task, largest))
         return 2 * members * state + training.batch * (example + kept)
 

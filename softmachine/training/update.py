@@ -184,6 +184,7 @@ class _Updates:
                 loss=self._objective,
                 context=context,
                 training=True,
+                keep=self.experiment.training.keep,
                 in_step="member" if self.lockstep else None,
             )
 
@@ -249,6 +250,7 @@ class _Updates:
             loss=self._objective,
             context=context,
             training=True,
+            keep=self.experiment.training.keep,
         )
         losses, metrics = jax.tree.map(
             lambda x: x.reshape(members, batch), (scores.losses, scores.metrics)
