@@ -1,4 +1,4 @@
-"""Capabilities: protocols for what only some machines and tasks can do; none asks for a class."""
+"""Capabilities: protocols for what only some machines and tasks can do; no class is asked."""
 
 from __future__ import annotations
 
