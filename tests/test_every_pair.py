@@ -14,12 +14,13 @@ from softmachine.experiments.checkpoints import load_checkpoint, save_checkpoint
 from softmachine.experiments.curricula import Uniform
 from softmachine.experiments.experiment import Experiment, TrainingConfig
 from softmachine.experiments.state import first_state
-from softmachine.machines.machine import split_trainable
+from softmachine.machines.machine import Clock, split_trainable
 from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.machines.registry import MACHINES
+from softmachine.machines.transformer import TransformerConfig
 from softmachine.running.devices import Layout
 from softmachine.running.loop import run_batch
 from softmachine.tasks.memories.given import Given
@@ -37,6 +38,7 @@ SMALL_MACHINES = {
         controller=NRAMControllerConfig(hidden=4), registers=1, gates=("READ", "INC", "WRITE")
     ),
     "recurrent": RecurrentConfig(controller=ControllerConfig(kind="lstm", hidden=4)),
+    "transformer": TransformerConfig(layers=1, width=4, heads=2, feedforward=4),
 }
 SMALL_TASKS = {
     "copy": Copy(width=2),
@@ -162,10 +164,11 @@ def test_the_driver_is_vmap_and_a_run_is_its_steps(experiment):
     if not hasattr(machine, "step"):
         return
     per_step = experiment.task.inputs.per_step
-    step = eqx.filter_jit(lambda machine, state, x: machine.step(state, x))
+    step = eqx.filter_jit(lambda machine, state, x, clock: machine.step(state, x, clock=clock))
     state = machine.init_state(examples.inputs[0], key=keys[0])
     for i in range(len(jax.tree.leaves(theirs)[0][0])):
-        state, output = step(machine, state, examples.inputs[0, i] if per_step else None)
+        x = examples.inputs[0, i] if per_step else None
+        state, output = step(machine, state, x, Clock(jnp.asarray(i), keys[0]))
         assert_close(output, jax.tree.map(lambda x, i=i: x[0, i], theirs))
 
 

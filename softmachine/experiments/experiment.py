@@ -22,6 +22,7 @@ from softmachine.experiments.optimizers import OptimizerConfig
 from softmachine.experiments.settings import Restart, Search, Settings
 from softmachine.machines.machine import Machine, MachineConfig
 from softmachine.machines.nram.nram import NRAMConfig
+from softmachine.running.keeping import ALL_STATES, EveryKth, Keep, SquareRoot
 from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.task import Task
 from softmachine.wiring.search import WireSearch
@@ -79,6 +80,10 @@ class TrainingConfig:
     """Numbers of memory rows that the updates take in turn; none: the machine's own. With
     few rows among them a machine learns what to do when its memory is nearly
     full. Validation and everything after training use the machine's own rows."""
+    keep_every: Count | None = 1
+    """How many steps apart the states are that are kept for gradients. With more than 1 a long
+    run of a large memory takes less room, and each step is computed once more; None: as far
+    apart as takes least room."""
     solved: SolvedConfig | None = SolvedConfig()
     """None: train for ``max_sequences`` whatever happens."""
     validate_every: Count = 2_000
@@ -112,6 +117,13 @@ class TrainingConfig:
                 f"training max_sequences must be at most {LARGEST_INT:,} updates, not "
                 f"{self.last_update:,}"
             )
+
+    @property
+    def keep(self) -> Keep:
+        """What of a run is kept for gradients."""
+        if self.keep_every is None:
+            return SquareRoot()
+        return ALL_STATES if self.keep_every == 1 else EveryKth(self.keep_every)
 
     @property
     def noisy(self) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import equinox as eqx
 import jax
-import jax.numpy as jnp
 
 from softmachine.core.room import check_room, size_of
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.state import first_state
+from softmachine.machines.machine import Cell
+from softmachine.running.room import held
 
 
 def check_training(experiment: Experiment, members: int = 1) -> None:
@@ -15,7 +17,7 @@ def check_training(experiment: Experiment, members: int = 1) -> None:
 
     The estimate is low: what no training can do without. That is the state of each member,
     once more for its next one, and for one batch the examples and the states of a machine
-    before every step, which the way back needs.
+    that are kept for the way back.
     """
     training, task = experiment.training, experiment.task
     largest = training.curriculum.largest
@@ -24,19 +26,12 @@ def check_training(experiment: Experiment, members: int = 1) -> None:
     def needed() -> int:
         state = size_of(lambda: first_state(experiment))
         example = size_of(lambda: task.sample(jax.random.key(0), largest, max_size=largest))
-        machine = size_of(lambda: _state_before(experiment))
-        return 2 * members * state + training.batch * (example + steps * machine)
+        machine = eqx.filter_eval_shape(experiment.build_machine)
+        kept = training.keep.states(steps) if isinstance(machine, Cell) else 1
+        kept *= size_of(lambda: held(experiment.build_machine(), task, largest))
+        return 2 * members * state + training.batch * (example + kept)
 
     what = f"training {members:,} members" if members > 1 else "this training"
     check_room(
         needed, steps, f"{what}, with batches of {training.batch:,} up to size {largest:,},"
     )
-
-
-def _state_before(experiment: Experiment) -> object:
-    """Return a machine's state before the first step of the largest example."""
-    machine = experiment.build_machine()
-    largest = experiment.training.curriculum.largest
-    key = jax.random.key(0)
-    example = experiment.task.sample(key, jnp.asarray(largest), max_size=largest)
-    return machine.init_state(example.inputs, key=key)

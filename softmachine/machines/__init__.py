@@ -9,6 +9,8 @@ from softmachine.machines.registry import MACHINES as MACHINES
 
 _HOMES = MACHINES.homes() | {
     "Buffer": "softmachine.machines.machine",
+    "Cell": "softmachine.machines.machine",
+    "Clock": "softmachine.machines.machine",
     "Controller": "softmachine.machines.parts.controllers",
     "ControllerConfig": "softmachine.machines.parts.controllers",
     "Field": "softmachine.core.fields",
@@ -23,7 +25,9 @@ _HOMES = MACHINES.homes() | {
     "NTMTestOptions": "softmachine.machines.ntm.ntm",
     "NTM": "softmachine.machines.ntm.ntm",
     "NTM_PRESETS": "softmachine.machines.ntm.ntm",
+    "Outcome": "softmachine.machines.machine",
     "Recurrent": "softmachine.machines.recurrent",
+    "Transformer": "softmachine.machines.transformer",
     "from_pytorch_ntm": "softmachine.machines.ntm.pytorch_ntm",
     "glorot": "softmachine.machines.parts.linear",
     "parameter_count": "softmachine.machines.machine",
@@ -36,8 +40,11 @@ _HOMES = MACHINES.homes() | {
 if TYPE_CHECKING:
     from softmachine.core.fields import Field as Field
     from softmachine.machines.machine import Buffer as Buffer
+    from softmachine.machines.machine import Cell as Cell
+    from softmachine.machines.machine import Clock as Clock
     from softmachine.machines.machine import Machine as Machine
     from softmachine.machines.machine import MachineConfig as MachineConfig
+    from softmachine.machines.machine import Outcome as Outcome
     from softmachine.machines.machine import parameter_count as parameter_count
     from softmachine.machines.machine import split_trainable as split_trainable
     from softmachine.machines.nram.controller import (
@@ -61,5 +68,7 @@ if TYPE_CHECKING:
     from softmachine.machines.parts.linear import glorot as glorot
     from softmachine.machines.recurrent import Recurrent as Recurrent
     from softmachine.machines.recurrent import RecurrentConfig as RecurrentConfig
+    from softmachine.machines.transformer import Transformer as Transformer
+    from softmachine.machines.transformer import TransformerConfig as TransformerConfig
 else:
     __getattr__, __dir__ = lazy_names(__name__, _HOMES)

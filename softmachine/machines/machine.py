@@ -1,19 +1,25 @@
-"""What every machine is: parameters, a typed state, one step, a run over one example."""
+"""What every machine is: one example in, outputs out; and a cell, a machine that has steps."""
 
 from __future__ import annotations
 
 import abc
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
-from jaxtyping import Array, PRNGKeyArray
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.core.fields import Field, named_leaves
 from softmachine.core.pytrees import PyTree
 
 State = Any
-"""A machine's own pytree, one example's."""
+"""A cell's own pytree, one example's."""
+Penalties = dict[str, Float[Array, "..."]]
+"""Losses besides the task's, by name, weighted by whoever declares them."""
+CLOCK = 0x636C6F63
+"""The branch of an example's key that its clock has; far from the few that `jax.random.split`
+gives to first states, since ``split(key)[i]`` is ``fold_in(key, i)``."""
 
 
 class Buffer(eqx.Module):
@@ -98,19 +104,58 @@ class MachineConfig(abc.ABC):
         """
 
 
+class Clock(eqx.Module):
+    """What a step may know besides state and input: its number, a key, the mode.
+
+    >>> clock = Clock(3, jax.random.key(0))
+    >>> float(jax.random.uniform(clock.key)) == float(jax.random.uniform(clock.key))
+    True
+    """
+
+    time: Int[Array, ""] | int | None = None
+    example_key: PRNGKeyArray | None = None
+    training: bool = eqx.field(static=True, default=False)
+    """The mode: whether the outputs are for an update, or for a test, now or ever after."""
+
+    @property
+    def step(self) -> Int[Array, ""]:
+        """The number of the step, from 0; ValueError if nobody said."""
+        if self.time is None:
+            raise ValueError("this machine counts its steps: step it with clock=Clock(number)")
+        return jnp.asarray(self.time, jnp.int32)
+
+    @property
+    def key(self) -> PRNGKeyArray:
+        """A key for this step, which depends on the example's key and the step's number alone.
+
+        ValueError if the example has none.
+        """
+        if self.example_key is None:
+            raise ValueError(
+                "this machine draws at random in every step: give it a key, or step it with "
+                "clock=Clock(number, key)"
+            )
+        own = jax.random.fold_in(self.example_key, CLOCK)
+        return jax.random.fold_in(own, self.step)
+
+
+STOPPED = Clock()
+"""The clock of a step taken by hand without one: for machines that do not look at it."""
+
+
+class Outcome(NamedTuple):
+    """What a machine makes of an example."""
+
+    outputs: PyTree
+    """A pytree of arrays, leading axis time."""
+    penalties: Penalties
+    """A number for each; see `Cell.penalties`."""
+
+
 class Machine(eqx.Module):
-    """A differentiable computer that works on one example.
+    """A differentiable computer that works on one example: inputs in, outputs out.
 
-    A step has three parts, so that whoever runs many steps can take the first and the
-    last out of the loop:
-
-    - `encode`: what depends on the inputs alone;
-    - `advance`: what depends on the state;
-    - `decode`: what never comes back into the state.
-
-    `encode` and `decode` work over any leading axes (time, batch). A machine without an
-    input per step (one that is handed a memory, or a whole sequence) reads its inputs
-    in `init_state` and encodes them as None.
+    One that works step by step is a `Cell`.
     """
 
     @property
@@ -125,14 +170,6 @@ class Machine(eqx.Module):
         """
         raise ValueError(f"{type(self).__name__} has no memory whose rows could be {rows}")
 
-    @abc.abstractmethod
-    def init_state(self, inputs: PyTree, *, key: PRNGKeyArray | None = None) -> State:
-        """Return the state before the first step.
-
-        ``inputs`` are one example's. ``key`` is needed by machines whose first state is
-        drawn at random; they raise ValueError without one.
-        """
-
     def input_shape(self) -> tuple[str | int, ...] | None:
         """Return the shape of one example's inputs; names stand for what may be any number.
 
@@ -141,27 +178,118 @@ class Machine(eqx.Module):
         """
         return None
 
-    def encode(self, inputs: PyTree) -> PyTree:
-        """Map inputs, leading axes and all, to what `advance` takes."""
-        return inputs
-
     @abc.abstractmethod
-    def advance(self, state: State, encoded: PyTree) -> tuple[State, PyTree]:
-        """Take one step: return the next state and the features that `decode` needs."""
+    def run(
+        self,
+        inputs: PyTree,
+        *,
+        steps: Int[Array, ""] | int | None = None,
+        key: PRNGKeyArray | None = None,
+        training: bool = False,
+    ) -> Outcome:
+        """Run on one example.
 
-    def decode(self, features: PyTree) -> PyTree:
-        """Map features, leading axes and all, to outputs."""
-        return features
+        Arguments:
+            inputs: the example's inputs.
+            steps: how many steps the example has; may be traced. Inputs beyond it are padding,
+                which outputs before it do not depend on. All by default.
+            key: what is drawn at random is drawn from; ValueError if it is needed and missing.
+            training: whether the outputs are for an update.
+
+        Returns:
+            Outputs of all steps, padding included, on a leading axis; and penalties, a number
+            for each.
+        """
 
     def trace_fields(self) -> tuple[Field, ...]:
-        """Declare what `observe_state` and `observe_step` return.
+        """Declare what a trace shows of the machine.
 
         What is not declared is shown as what its shape and type suggest.
         """
         return ()
 
+    def observe_run(self, inputs: PyTree, *, steps: Int[Array, ""] | int) -> dict[str, Array]:
+        """Return what a trace shows of a whole run, each array on a leading axis time.
+
+        Arguments are those of `run`. A `Cell` is observed step by step instead.
+        """
+        del inputs, steps
+        return {}
+
+    def __call__(
+        self,
+        inputs: PyTree,
+        *,
+        steps: Int[Array, ""] | int | None = None,
+        key: PRNGKeyArray | None = None,
+    ) -> PyTree:
+        """Run on one example and return the outputs of all steps, stacked.
+
+        ``steps`` is needed by machines without an input per step; for others it says how many
+        of the inputs are not padding. For many examples at once
+        `softmachine.running.loop.run_batch` does the same faster.
+
+        Raises ValueError if the inputs have another shape than the machine takes.
+        """
+        check_shape(inputs, self.input_shape(), "one example", type(self).__name__)
+        return self.run(inputs, steps=steps, key=key).outputs
+
+
+class Cell(Machine):
+    """A machine that works step by step, on a state.
+
+    A step has three parts, so that whoever runs many steps can take the first and the
+    last out of the loop:
+
+    - `encode`: what depends on the inputs alone;
+    - `advance`: what depends on the state;
+    - `decode`: what never comes back into the state.
+
+    `encode` and `decode` work over any leading axes (time, batch). A machine without an
+    input per step (one that is handed a memory, or a whole sequence) reads its inputs
+    in `init_state` and encodes them as None. `decode` is called on the steps whose outputs the
+    task wants: all of them, or the last.
+    """
+
+    @abc.abstractmethod
+    def init_state(self, inputs: PyTree, *, key: PRNGKeyArray | None = None) -> State:
+        """Return the state before the first step.
+
+        ``inputs`` are one example's. ``key`` is needed by machines whose first state is
+        drawn at random; they raise ValueError without one.
+        """
+
+    def encode(self, inputs: PyTree) -> PyTree:
+        """Map inputs, leading axes and all, to what `advance` takes."""
+        return inputs
+
+    @abc.abstractmethod
+    def advance(
+        self, state: State, encoded: PyTree, clock: Clock = STOPPED
+    ) -> tuple[State, PyTree]:
+        """Take one step: return the next state and the features that `decode` needs.
+
+        What is drawn at random is drawn from ``clock.key``, and from nothing else.
+        """
+
+    def decode(self, features: PyTree) -> PyTree:
+        """Map features, leading axes and all, to outputs."""
+        return features
+
+    def penalties(self, features: PyTree) -> Penalties:
+        """Return what each step adds to the training loss, by name; features as in `decode`.
+
+        Such as the cost of pondering. A machine weights them itself: they are added up over
+        the steps of an example, and added to its loss, as they are. None by default.
+        """
+        del features
+        return {}
+
     def observe_state(self, state: State) -> dict[str, Array]:
-        """Return what a trace shows of a state; by default all its arrays, by their paths."""
+        """Return what a trace shows of a state; by default all its arrays, by their paths.
+
+        `trace_fields` declares them.
+        """
         return named_leaves(state)
 
     def observe_step(self, state: State, encoded: PyTree) -> dict[str, Array]:
@@ -172,33 +300,48 @@ class Machine(eqx.Module):
         del state, encoded
         return {}
 
-    def step(self, state: State, x: PyTree) -> tuple[State, PyTree]:
+    def step(self, state: State, x: PyTree, *, clock: Clock = STOPPED) -> tuple[State, PyTree]:
         """Take one whole step: return the next state and the output for input ``x``.
 
-        Raises ValueError if the input has another shape than the machine takes.
+        Raises ValueError if the input has another shape than the machine takes, or if the
+        machine looks at the clock and is not given one.
         """
         shape = self.input_shape()
         if shape is not None and shape[0] == "steps":
             check_shape(x, shape[1:], "one step of one example", type(self).__name__)
-        state, features = self.advance(state, self.encode(x))
+        state, features = self.advance(state, self.encode(x), clock)
         return state, self.decode(features)
 
-    def __call__(
-        self, inputs: PyTree, *, steps: int | None = None, key: PRNGKeyArray | None = None
-    ) -> PyTree:
-        """Run on one example and return the outputs of all steps, stacked.
+    def run(
+        self,
+        inputs: PyTree,
+        *,
+        steps: Int[Array, ""] | int | None = None,
+        key: PRNGKeyArray | None = None,
+        training: bool = False,
+    ) -> Outcome:
+        """Run on one example, as `Machine.run` has it.
 
-        ``steps`` is needed only by machines without an input per step. For many examples
-        at once `softmachine.running.loop.run_batch` does the same faster.
-
-        Raises ValueError if the inputs have another shape than the machine takes.
+        Without an input per step ``steps`` is needed, and not traced.
         """
-        check_shape(inputs, self.input_shape(), "one example", type(self).__name__)
+        encoded = self.encode(inputs)
+        per_step = jax.tree.leaves(encoded)
+        if not per_step and steps is None:
+            raise ValueError(
+                f"{type(self).__name__} has no input per step: say how many steps to take, "
+                "machine(inputs, steps=...)"
+            )
+        times = jnp.arange(len(per_step[0]) if per_step else steps)
 
-        def turn(state, encoded):
-            # Not `self.advance` itself: scan hashes its function, arrays have no hash.
-            return self.advance(state, encoded)
+        def turn(state, given):
+            time, encoded = given
+            return self.advance(state, encoded, Clock(time, key, training))
 
         state = self.init_state(inputs, key=key)
-        _, features = jax.lax.scan(turn, state, self.encode(inputs), length=steps)
-        return self.decode(features)
+        _, features = jax.lax.scan(turn, state, (times, encoded))
+        counted = times < (len(times) if steps is None else steps)
+        penalties = {
+            name: jnp.sum(jnp.where(counted, x, 0))
+            for name, x in self.penalties(features).items()
+        }
+        return Outcome(self.decode(features), penalties)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree, Shaped
 
 from softmachine.core.fields import Field
-from softmachine.machines.machine import Machine, MachineConfig
+from softmachine.machines.machine import STOPPED, Cell, Clock, MachineConfig
 from softmachine.machines.parts.controllers import LSTM, Controller, ControllerConfig
 from softmachine.machines.parts.linear import Linear, glorot
 from softmachine.machines.registry import machine
@@ -35,7 +35,7 @@ class RecurrentConfig(MachineConfig):
         return Recurrent(controller, Linear(weight, jnp.zeros(output_size)))
 
 
-class Recurrent(Machine):
+class Recurrent(Cell):
     """Input feeds every layer, every layer feeds the output.
 
     Source: the LSTM baseline of Graves et al. 2014 (arXiv 1410.5401), section 4.
@@ -58,9 +58,10 @@ class Recurrent(Machine):
         return self.controller.project(jnp.asarray(inputs, self.output.weight.dtype))
 
     def advance(
-        self, state: PyTree, encoded: Float[Array, "layers width"]
+        self, state: PyTree, encoded: Float[Array, "layers width"], clock: Clock = STOPPED
     ) -> tuple[PyTree, Float[Array, " features"]]:
         """Take one step of the controller."""
+        del clock
         return self.controller(state, encoded, jnp.zeros(0, encoded.dtype))
 
     def trace_fields(self) -> tuple[Field, ...]:

@@ -17,6 +17,7 @@ MACHINES: Registry[type[MachineConfig]] = Registry(
         "ntm": "ntm.ntm:NTMConfig",
         "nram": "nram.nram:NRAMConfig",
         "recurrent": "recurrent:RecurrentConfig",
+        "transformer": "transformer:TransformerConfig",
     },
 )
 """Configurations of machines by name; a line for each that comes with the package."""

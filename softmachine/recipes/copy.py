@@ -6,7 +6,7 @@ from softmachine.experiments.curricula import Uniform
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.settings import Restart
 from softmachine.machines.parts.controllers import ControllerConfig
-from softmachine.recipes.tuned import lstm, ntm, training
+from softmachine.recipes.tuned import lstm, ntm, training, transformer
 from softmachine.tasks.sequences.copy import Copy
 
 SIZES = Uniform(smallest=1, largest=20)
@@ -46,4 +46,16 @@ def lstm_copy() -> Experiment:
         task=Copy(),
         machine=lstm(layers=3, hidden=128),
         training=training(SIZES, 100_000, batch=16, memory_rows=(), validate_every=10_000),
+    )
+
+
+def transformer_copy() -> Experiment:
+    """Transformer encoder, relative positions: say 1 to 20 vectors again."""
+    return Experiment(
+        recipe="transformer-copy",
+        task=Copy(),
+        machine=transformer("relative"),
+        training=training(
+            SIZES, 400_000, batch=32, clip_norm=1.0, memory_rows=(), validate_every=16_000
+        ),
     )

@@ -31,6 +31,8 @@ RECIPES: Registry[Callable[[], Experiment]] = Registry(
         "lstm-sort": "priority_sort:lstm_sort",
         "ntm-reverse-string": "reverse_string:ntm_reverse_string",
         "lstm-reverse-string": "reverse_string:lstm_reverse_string",
+        "transformer-copy": "copy:transformer_copy",
+        "transformer-reverse-string": "reverse_string:transformer_reverse_string",
         "nram-access": "nram:nram_access",
         "nram-increment": "nram:nram_increment",
         "nram-copy": "nram:nram_copy",

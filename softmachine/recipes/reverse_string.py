@@ -5,7 +5,7 @@ from __future__ import annotations
 from softmachine.experiments.curricula import Uniform
 from softmachine.experiments.experiment import Experiment
 from softmachine.machines.parts.controllers import ControllerConfig
-from softmachine.recipes.tuned import lstm, ntm, training
+from softmachine.recipes.tuned import lstm, ntm, training, transformer
 from softmachine.tasks.languages.reverse_string import ReverseString
 
 SIZES = Uniform(smallest=1, largest=10)
@@ -28,4 +28,16 @@ def lstm_reverse_string() -> Experiment:
         task=ReverseString(),
         machine=lstm(layers=1, hidden=128),
         training=training(SIZES, 100_000, batch=16, memory_rows=(), validate_every=5_000),
+    )
+
+
+def transformer_reverse_string() -> Experiment:
+    """Transformer encoder, relative positions: say a string of 1 to 10 letters backwards."""
+    return Experiment(
+        recipe="transformer-reverse-string",
+        task=ReverseString(),
+        machine=transformer("relative"),
+        training=training(
+            SIZES, 400_000, batch=32, clip_norm=1.0, memory_rows=(), validate_every=16_000
+        ),
     )

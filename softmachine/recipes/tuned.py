@@ -18,6 +18,7 @@ from softmachine.experiments.settings import Restart
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import RecurrentConfig
+from softmachine.machines.transformer import Positions, TransformerConfig
 
 MEMORY_ROWS = (32, 128)
 """The numbers of memory rows that updates take in turn."""
@@ -43,6 +44,13 @@ def lstm(layers: int, hidden: int) -> RecurrentConfig:
     """Return the configuration of an LSTM baseline without an external memory."""
     return RecurrentConfig(
         controller=ControllerConfig(kind="lstm", layers=layers, hidden=hidden)
+    )
+
+
+def transformer(positions: Positions, layers: int = 3) -> TransformerConfig:
+    """Return an encoder that trains in minutes: no dropout, since every example is new."""
+    return TransformerConfig(
+        layers=layers, width=64, heads=4, positions=positions, norm="pre", dropout=0.0
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 
 from softmachine.core.room import check_room, size_of
-from softmachine.machines.machine import Machine
+from softmachine.machines.machine import Cell, Machine
 from softmachine.tasks.task import Task
 
 
@@ -20,7 +21,7 @@ def check_running(
 
     def needed() -> int:
         example = size_of(lambda: task.sample(jax.random.key(0), size, max_size=size))
-        state = size_of(lambda: _state_before(machine, task, size))
+        state = size_of(lambda: held(machine, task, size))
         return min(examples, together) * (example + state) + 16 * examples
 
     many = "an example" if examples == 1 else f"{examples:,} examples"
@@ -30,7 +31,7 @@ def check_running(
 def check_memory_rows(machine: Machine, rows: int) -> None:
     """Raise SoftmachineError if there is not memory enough for a machine with so many rows."""
     now = machine.memory_rows
-    if now is None:
+    if now is None or not isinstance(machine, Cell):
         return
 
     def needed() -> int:
@@ -44,7 +45,13 @@ def check_memory_rows(machine: Machine, rows: int) -> None:
     check_room(needed, 0, f"a memory of {rows:,} rows")
 
 
-def _state_before(machine: Machine, task: Task, size: int) -> object:
+def held(machine: Machine, task: Task, size: int) -> object:
+    """Return what a machine holds at once for the largest example of a size.
+
+    That is the state of one that works step by step; of another the outputs, at the least.
+    """
     key = jax.random.key(0)
-    example = task.sample(key, size, max_size=size)
-    return machine.init_state(example.inputs, key=key)
+    example = task.sample(key, jnp.asarray(size), max_size=size)
+    if isinstance(machine, Cell):
+        return machine.init_state(example.inputs, key=key)
+    return machine.run(example.inputs, key=key).outputs

@@ -20,7 +20,8 @@ from softmachine.core.specs.cells import Cells
 from softmachine.core.specs.spec import Metrics
 from softmachine.machines.machine import Machine
 from softmachine.machines.packed import packed_form
-from softmachine.running.loop import run_batch
+from softmachine.running.keeping import ALL_STATES, Keep
+from softmachine.running.loop import run_batch, run_examples
 from softmachine.tasks.task import Example, Task
 
 BATCH = 64
@@ -31,6 +32,7 @@ class Scores(NamedTuple):
     """What a machine made of a batch."""
 
     losses: Float[Array, " batch"]
+    """With the machine's penalties, if it has any."""
     metrics: Metrics
 
 
@@ -48,6 +50,8 @@ def score_batch(
     loss: Loss | None = None,
     context: PyTree = None,
     in_step: str | None = None,
+    training: bool = False,
+    keep: Keep = ALL_STATES,
 ) -> Scores:
     """Draw one example per key and size, run the machine, return losses and metrics.
 
@@ -57,17 +61,23 @@ def score_batch(
 
     ``in_step`` names a vmapped axis whose batches all take as many steps as the longest
     example among them: a loop of a different length for each would cost far more.
+
+    ``training`` is the machine's mode, ``keep`` what is kept for gradients; see `run_batch`.
     """
     examples, machine_keys = _draw(task, keys, sizes, max_size)
     longest = jnp.max(examples.steps)
     packed = packed_form(type(machine)) is not None
-    outputs = run_batch(
+    outputs, penalties = run_examples(
         machine,
         examples.inputs,
         steps=longest if in_step is None else jax.lax.pmax(longest, in_step),
         max_steps=task.steps(max_size),
+        lengths=examples.steps,
         keys=machine_keys,
         batch_axis=-1 if packed else 0,
+        last=task.outputs.last,
+        training=training,
+        keep=keep,
     )
     arguments = (outputs, examples) if loss is None else (outputs, examples, context)
     score, measure = loss or task.output.loss, task.metrics
@@ -76,7 +86,8 @@ def score_batch(
         arguments = (outputs, _batch_last(examples), *arguments[2:])
     else:
         score, measure = jax.vmap(score), jax.vmap(measure)
-    return Scores(score(*arguments), measure(*arguments[:2]))
+    losses = sum(penalties.values(), score(*arguments))
+    return Scores(losses, measure(*arguments[:2]))
 
 
 def _draw(

@@ -92,7 +92,7 @@ def run_by_moves(
         def address(_parameters, _memory, _previous, heads, _config):
             return on_rows[heads]
 
-        after, features = machine.advance(state, encoded, address)
+        after, features = machine.advance(state, encoded, address=address)
         changes = (after.memory - state.memory)[:, rows[written:]]
         return after, (jnp.linalg.norm(changes, axis=0), features)
 

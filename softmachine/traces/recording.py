@@ -17,7 +17,7 @@ from softmachine.core import compiling
 from softmachine.core.compiling import bucket
 from softmachine.core.errors import TraceError
 from softmachine.core.pytrees import PyTree
-from softmachine.machines.machine import Machine
+from softmachine.machines.machine import Cell, Clock, Machine
 from softmachine.tasks.task import Example
 
 MOST_BYTES = 2**30
@@ -28,8 +28,8 @@ class Recording(NamedTuple):
     """What was observed of a machine on one example."""
 
     fields: dict[str, Array]
-    """What the machine's `observe_state` and `observe_step` returned, by name; the leading axis
-    is `steps`."""
+    """What the machine's `observe_state` and `observe_step`, or its `observe_run`, returned, by
+    name; the leading axis is `steps`."""
     initial: dict[str, Array]
     """What `observe_state` returned before the first step; without an axis of steps."""
     steps: list[int]
@@ -79,7 +79,8 @@ def record(
             "take a smaller size"
         )
     room = bucket(length)
-    if 2 * size > MOST_BYTES:  # room for steps that are not taken would be too much
+    # Room for steps not taken would be too much, or be among what each step attends to.
+    if 2 * size > MOST_BYTES or not isinstance(machine, Cell):
         room = length
     inputs = _padded(machine, inputs, room, length)
     kept, initial, outputs = _compiled(machine, inputs, key, jnp.int32(length), room, *asked)
@@ -123,6 +124,8 @@ def _take(machine: Machine, example: Any, steps: int | None) -> tuple[PyTree, in
 
 def _reads_steps(machine: Machine, inputs: PyTree) -> bool:
     """Return whether a machine has an input per step, not all of its input at the start."""
+    if not isinstance(machine, Cell):
+        return (machine.input_shape() or ("",))[0] == "steps"
     return bool(jax.tree.leaves(eqx.filter_eval_shape(machine.encode, inputs)))
 
 
@@ -152,15 +155,33 @@ def _record(
 
     ``length`` steps are taken, in arrays with room for ``room``; the rest of these is padding.
     """
+    if isinstance(machine, Cell):
+        return _record_cell(machine, inputs, key, length, room, every, fields)
+    outputs = machine.run(inputs, steps=length, key=key).outputs
+    seen = _choose(machine.observe_run(inputs, steps=length), fields)
+    # As below: the last place is of the last step.
+    places = jnp.minimum(every * (1 + jnp.arange(-(-room // every))), length) - 1
+    return {name: x[places] for name, x in seen.items()}, {}, outputs
 
-    def step(state, encoded):
-        after, features = machine.advance(state, encoded)
+
+def _record_cell(
+    machine: Cell,
+    inputs: PyTree,
+    key: PRNGKeyArray | None,
+    length: Int[Array, ""] | int,
+    room: int,
+    every: int,
+    fields: tuple[str, ...] | None,
+) -> tuple[dict[str, Array], dict[str, Array], PyTree]:
+
+    def step(state, encoded, time):
+        after, features = machine.advance(state, encoded, Clock(time, key))
         seen = machine.observe_step(state, encoded) | machine.observe_state(after)
         return after, _choose(seen, fields), features
 
     def turn(time, carry):
         state, kept, features = carry
-        after, seen, feature = step(state, at(encoded, time))
+        after, seen, feature = step(state, at(encoded, time), time)
         # Every step of a group of ``every`` overwrites the same entry: the last one stays.
         return after, put(kept, seen, time // every), put(features, feature, time)
 
@@ -178,7 +199,9 @@ def _record(
     first = machine.init_state(inputs, key=key)
     initial = machine.observe_state(first)
     encoded = machine.encode(inputs)
-    _, seen, feature = eqx.filter_eval_shape(step, first, jax.tree.map(lambda x: x[0], encoded))
+    _, seen, feature = eqx.filter_eval_shape(
+        step, first, jax.tree.map(lambda x: x[0], encoded), jnp.int32(0)
+    )
     start = first, places(-(-room // every), seen), places(room, feature)
     _, kept, features = jax.lax.fori_loop(0, length, turn, start)
     names = initial.keys() & kept.keys()

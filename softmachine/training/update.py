@@ -183,6 +183,8 @@ class _Updates:
                 self.experiment.training.curriculum.largest,
                 loss=self._objective,
                 context=context,
+                training=True,
+                keep=self.experiment.training.keep,
                 in_step="member" if self.lockstep else None,
             )
 
@@ -247,6 +249,8 @@ class _Updates:
             self.experiment.training.curriculum.largest,
             loss=self._objective,
             context=context,
+            training=True,
+            keep=self.experiment.training.keep,
         )
         losses, metrics = jax.tree.map(
             lambda x: x.reshape(members, batch), (scores.losses, scores.metrics)

@@ -37,7 +37,7 @@ import jax.numpy as jnp
 
 import softmachine as sm
 from softmachine.experiments import SolvedConfig, Uniform
-from softmachine.machines import Linear, LoopLinear, Machine, MachineConfig, glorot
+from softmachine.machines import Cell, Linear, LoopLinear, MachineConfig, glorot
 from softmachine.tasks import Bits, Example, SequenceTask, Stream
 
 
@@ -65,7 +65,7 @@ class ElmanConfig(MachineConfig):
         )
 
 
-class Elman(Machine):
+class Elman(Cell):
     from_input: Linear
     recurrent: LoopLinear
     output: Linear
@@ -85,7 +85,7 @@ class Elman(Machine):
     def encode(self, inputs):
         return self.from_input(inputs)
 
-    def advance(self, state, encoded):
+    def advance(self, state, encoded, clock):
         state = self.config.damping * jnp.tanh(encoded + self.recurrent(state))
         return state, state
 

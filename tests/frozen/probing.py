@@ -25,6 +25,7 @@ from safetensors.numpy import load_file
 
 import softmachine
 from softmachine import zoo
+from softmachine.machines.machine import split_trainable
 
 Arrays = dict[str, np.ndarray]
 
@@ -55,7 +56,7 @@ def probe(machine: Any, scale: float) -> tuple[list[np.ndarray], Arrays]:
 
     Outputs have leading axes ``(batch, steps)``; gradients are named by their parameters.
     """
-    parameters, rest = softmachine.split_trainable(machine)
+    parameters, rest = split_trainable(machine)
     parameters = jax.tree.map(lambda x: (scale * x).astype(x.dtype), parameters)
     outputs, gradient = _outputs_and_gradient(parameters, rest, fixed_inputs(machine))
     named = {

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.machines.machine import Machine
+from softmachine.machines.machine import STOPPED, Cell
 from softmachine.machines.parts.linear import (
     Linear,
     LoopLinear,
@@ -152,7 +152,7 @@ USES = {
 }
 
 
-class Rows(Machine):
+class Rows(Cell):
     """A memory of rows, and a layer that is used on it somehow."""
 
     layer: LoopLinear
@@ -162,7 +162,8 @@ class Rows(Machine):
         del inputs, key
         return jnp.linspace(-1, 1, ROWS * WIDTH).reshape(ROWS, WIDTH)
 
-    def advance(self, state, x):
+    def advance(self, state, x, clock=STOPPED):
+        del clock
         state = jnp.tanh(USES[self.use][0](self.layer, state) + x)
         return state, state
 

@@ -11,6 +11,7 @@ from softmachine.experiments.state import first_state
 from softmachine.machines.nram.gates import PAPER_GATES
 from softmachine.machines.nram.nram import NRAMConfig
 from softmachine.machines.ntm.ntm import NTMConfig
+from softmachine.machines.transformer import TransformerConfig
 from softmachine.recipes import RECIPES, get_recipe
 from softmachine.running.devices import Layout
 from softmachine.running.scoring import score_batch
@@ -85,6 +86,9 @@ def test_name_says_machine(name):
     assert isinstance(machine, NRAMConfig) == (kind[0] == "nram")
     if kind[0] == "nram":
         assert machine.controller.kind == "mlp"
+        return
+    assert isinstance(machine, TransformerConfig) == (kind[0] == "transformer")
+    if kind[0] == "transformer":
         return
     assert isinstance(machine, NTMConfig) == (kind[0] == "ntm")
     recurrent = "counter" if name == "ntm-repeat-copy" else "lstm"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from softmachine.core.errors import SoftmachineError
-from softmachine.machines.machine import Machine
+from softmachine.machines.machine import Cell
 from softmachine.machines.ntm.ntm import NTM_PRESETS, NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import RecurrentConfig
@@ -18,7 +18,7 @@ from softmachine.tasks.sequences.copy import Copy
 TASK = Copy(width=3)
 
 
-class PerfectCopier(Machine):
+class PerfectCopier(Cell):
     """Keeps all it sees in a queue; wrong in one given channel, if any."""
 
     flaw: int | None = eqx.field(static=True, default=None)
@@ -27,7 +27,8 @@ class PerfectCopier(Machine):
         del inputs, key
         return jnp.zeros((64, 3)), jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32)
 
-    def advance(self, state, x):
+    def advance(self, state, x, clock):
+        del clock
         queue, written, read = state
         # `read` counts the steps since the delimiter.
         delimiter = x[-1] > 0

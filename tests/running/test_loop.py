@@ -1,6 +1,7 @@
 """The fast path gives what the plain path gives, gradients included."""
 
 import dataclasses
+from functools import lru_cache
 
 import equinox as eqx
 import jax
@@ -13,6 +14,7 @@ from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.parts.linear import called_once
 from softmachine.machines.recurrent import RecurrentConfig
+from softmachine.running.keeping import ALL_STATES, EveryKth, SquareRoot
 from softmachine.running.loop import run_batch, scan_steps
 
 INPUTS, OUTPUTS, BATCH, MAX_STEPS = 3, 2, 2, 6
@@ -127,9 +129,10 @@ def test_each_example_has_its_own_key():
 # --- the loop itself ----------------------------------------------------------------------
 
 
-def advance(constants, parameters, state, inputs):
+def advance(constants, parameters, state, inputs, time):
     """A step with a mixed pytree of floating-point and integer arrays."""
     drive, index = inputs
+    drive = drive + 0.1 * time
     value = jnp.tanh(parameters["weight"] @ state["value"] + constants * drive)
     return (
         {"value": value, "count": state["count"] + index},
@@ -147,11 +150,36 @@ def loop_arguments():
     )
 
 
-@pytest.mark.parametrize("steps", [0, 1, 4, MAX_STEPS])
-def test_scan_steps_is_scan(steps):
+PROBE = np.random.default_rng(1).normal(size=(MAX_STEPS, 3))
+
+
+@lru_cache
+def scanned(steps):
+    """Return what `jax.lax.scan` makes of the arguments, and gradients."""
+    constants, parameters, state, inputs = loop_arguments()
+
+    def plain(parameters, value, drive):
+        _, features = jax.lax.scan(
+            lambda state, x: advance(constants, parameters, state, x[:2], x[2]),
+            state | {"value": value},
+            (drive[:steps], inputs[1][:steps], jnp.arange(steps)),
+        )
+        features = jax.tree.map(
+            lambda x: jnp.zeros((MAX_STEPS, *x.shape[1:])).at[:steps].set(x), features
+        )
+        return jnp.sum(PROBE * features["value"]), features
+
+    gradient = jax.jit(jax.value_and_grad(plain, argnums=(0, 1, 2), has_aux=True))
+    return gradient(parameters, state["value"], inputs[0])
+
+
+@pytest.mark.parametrize(
+    "keep", [ALL_STATES, EveryKth(1), EveryKth(4), EveryKth(9), SquareRoot()], ids=str
+)
+def test_scan_steps_is_scan(keep):
+    """Whatever is kept for the way back, however many steps there are."""
     with jax.enable_x64(True):
         constants, parameters, state, inputs = loop_arguments()
-        probe = jnp.asarray(np.random.default_rng(1).normal(size=(MAX_STEPS, 3)))
 
         def ours(parameters, value, drive, steps):
             features = scan_steps(
@@ -162,32 +190,17 @@ def test_scan_steps_is_scan(steps):
                 state | {"value": value},
                 (drive, inputs[1]),
                 steps,
+                keep=keep,
             )
-            return jnp.sum(probe * features["value"]), features
+            return jnp.sum(PROBE * features["value"]), features
 
-        def plain(parameters, value, drive, steps):
-            _, features = jax.lax.scan(
-                lambda state, x: advance(constants, parameters, state, x),
-                state | {"value": value},
-                (drive[:steps], inputs[1][:steps]),
-            )
-            features = jax.tree.map(
-                lambda x: jnp.zeros((MAX_STEPS, *x.shape[1:])).at[:steps].set(x), features
-            )
-            return jnp.sum(probe * features["value"]), features
-
-        arguments = parameters, state["value"], inputs[0]
-        gradient = jax.value_and_grad(ours, argnums=(0, 1, 2), has_aux=True)
-        (_, features), gradients = jax.jit(gradient)(*arguments, steps)
-        (_, expected), expected_gradients = jax.jit(
-            jax.value_and_grad(plain, argnums=(0, 1, 2), has_aux=True), static_argnums=3
-        )(*arguments, steps)
-        for mine, theirs in zip(
-            jax.tree.leaves((features, gradients)),
-            jax.tree.leaves((expected, expected_gradients)),
-            strict=True,
-        ):
-            np.testing.assert_allclose(mine, theirs, rtol=1e-12, atol=1e-14)
+        gradient = jax.jit(jax.value_and_grad(ours, argnums=(0, 1, 2), has_aux=True))
+        for steps in (0, 1, 4, 5, MAX_STEPS):
+            found = gradient(parameters, state["value"], inputs[0], steps)
+            for mine, theirs in zip(
+                jax.tree.leaves(found), jax.tree.leaves(scanned(steps)), strict=True
+            ):
+                np.testing.assert_allclose(mine, theirs, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("config", MACHINES.values(), ids=MACHINES)

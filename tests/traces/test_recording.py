@@ -11,7 +11,7 @@ import pytest
 from softmachine.core import compiling
 from softmachine.core.errors import TraceError
 from softmachine.core.fields import Field, default_field
-from softmachine.machines.machine import Machine
+from softmachine.machines.machine import Cell
 from softmachine.machines.ntm.ntm import NTM_PRESETS, NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.tasks.memories.arrays import Access
@@ -190,14 +190,15 @@ class CounterState(NamedTuple):
     seen: jax.Array
 
 
-class Counter(Machine):
+class Counter(Cell):
     """Counts ones; keeps a key, as a machine that draws in every step does."""
 
     def init_state(self, inputs=None, *, key=None):
         del inputs, key
         return CounterState(jnp.zeros((), jnp.int32), jax.random.key(0), jnp.zeros(2))
 
-    def advance(self, state, encoded):
+    def advance(self, state, encoded, clock):
+        del clock
         count = state.count + (encoded[0] > 0)
         return CounterState(count, state.key, encoded[:2]), count[None] * jnp.ones(3)
 

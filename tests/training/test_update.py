@@ -1,14 +1,23 @@
 """Updates in one compiled program: what they draw, how they are spread over devices."""
 
 import dataclasses
+import math
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from softmachine.core.errors import SoftmachineError
+from softmachine.experiments.curricula import Uniform
+from softmachine.experiments.room import check_training
 from softmachine.experiments.state import first_state
+from softmachine.machines.machine import STOPPED
+from softmachine.machines.parts.controllers import ControllerConfig
+from softmachine.machines.recurrent import Recurrent, RecurrentConfig
 from softmachine.running.devices import Layout
+from softmachine.running.scoring import score_batch
 from softmachine.training.update import build_train_chunk
 
 
@@ -50,6 +59,65 @@ def test_updates_take_the_given_memories_in_turn(
     in_turn, _ = updates(with_training(experiment, memory_rows=(4, 8)), 2)
     assert difference(own_first.parameters, few_first.parameters) > 1e-4
     assert_close(in_turn, few_then_own)
+
+
+@pytest.mark.parametrize("every", [3, None])
+def test_what_is_kept_for_gradients_changes_no_number(
+    experiment, with_training, assert_close, every
+):
+    all_kept, some_kept = experiment, with_training(experiment, keep_every=every)
+    assert_close(updates(all_kept, 3)[0], updates(some_kept, 3)[0])
+
+
+def test_what_is_kept_for_gradients_decides_about_the_room(
+    experiment, with_training, monkeypatch
+):
+    """2,001 steps of 100,000 numbers, for each of 4 examples: 3.2 GB, or 91 of them: 145 MB."""
+    machine = dataclasses.replace(experiment.machine, memory_rows=20_000)
+    large = with_training(
+        dataclasses.replace(experiment, machine=machine),
+        curriculum=Uniform(smallest=1, largest=1000),
+    )
+    monkeypatch.setattr("softmachine.core.room.available", lambda: 10**9)
+    with pytest.raises(SoftmachineError, match=r"needs \d\.\d GB of memory or more"):
+        check_training(large)
+    check_training(with_training(large, keep_every=None))
+
+
+class Paying(Recurrent):
+    """Pays for each step, in tests much more."""
+
+    def advance(self, state, encoded, clock=STOPPED):
+        state, features = super().advance(state, encoded)
+        return state, (features, jnp.asarray(0.25 if clock.training else 100.0))
+
+    def decode(self, features):
+        return super().decode(features[0])
+
+    def penalties(self, features):
+        return {"cost": features[1]}
+
+
+class PayingConfig(RecurrentConfig):
+    def build(self, input_size, output_size, *, key):
+        machine = super().build(input_size, output_size, key=key)
+        return Paying(machine.controller, machine.output)
+
+
+def test_what_a_machine_adds_to_its_loss_reaches_training(experiment, with_training):
+    """Of the steps that an example has, and in the mode of training."""
+    paying = dataclasses.replace(
+        experiment, machine=PayingConfig(controller=ControllerConfig(hidden=3))
+    )
+    paying = with_training(paying, curriculum=Uniform(smallest=1, largest=1))
+    _, sums = updates(paying, 1)
+    own = sums["bits"] * math.log(2)
+    np.testing.assert_allclose(sums["loss"] - own, 0.25 * paying.task.steps(1), rtol=1e-5)
+    machine, keys = paying.build_machine(), jax.random.split(jax.random.key(0), 3)
+    sizes = jnp.array([1, 2, 3])
+    scores = eqx.filter_jit(score_batch)(machine, paying.task, keys, sizes, 5)
+    cost = scores.losses - scores.metrics["bits"] * math.log(2)
+    np.testing.assert_allclose(cost, [100 * paying.task.steps(n) for n in (1, 2, 3)], rtol=1e-5)
 
 
 def test_updates_need_memory_for_the_largest_size(experiment, with_training):

@@ -85,6 +85,7 @@ class Cells(Spec):
     )
     editor: ClassVar[Literal["bits", "cells"]] = "cells"
     unit: ClassVar[str] = "cells"
+    after_every_step: ClassVar[bool] = True
 
     def loss(self, outputs: PyTree, example: Example) -> Float[Array, "*batch"]:
         """Return the expected negative log-likelihood of the scored cells, in nats.

@@ -80,6 +80,9 @@ class Spec(abc.ABC):
     """How inputs are edited on the viewer's page: a grid of bits, or a row of integers."""
     unit: ClassVar[str]
     """What the parts of a value are called, in the plural, when it is handed over whole."""
+    after_every_step: ClassVar[bool] = False
+    """Whether outputs after all steps count even where the last is meant: for machines that
+    stop by themselves, each with a probability of having stopped there."""
 
     @property
     def width(self) -> int:
@@ -151,6 +154,11 @@ class Stream(Generic[S]):
     per_step: ClassVar[bool] = True
 
     @property
+    def last(self) -> bool:
+        """Whether a machine's output after its last step is all that counts."""
+        return False
+
+    @property
     def unit(self) -> str:
         """What the length of an example is counted in, in the plural."""
         return "steps"
@@ -165,6 +173,11 @@ class Whole(Generic[S]):
     per_step: ClassVar[bool] = False
 
     @property
+    def last(self) -> bool:
+        """Whether a machine's output after its last step is all that counts."""
+        return False
+
+    @property
     def unit(self) -> str:
         """What the length of an example is counted in, in the plural."""
         return self.spec.unit
@@ -173,6 +186,11 @@ class Whole(Generic[S]):
 @dataclasses.dataclass(frozen=True)
 class Last(Whole[S]):
     """A value that is read after the last step."""
+
+    @property
+    def last(self) -> bool:
+        """Whether a machine's output after its last step is all that counts."""
+        return not self.spec.after_every_step
 
 
 def numbers(value: Any, dimensions: int, most: int) -> np.ndarray:

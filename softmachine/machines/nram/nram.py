@@ -23,7 +23,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from softmachine.core.choices import Few, Positive, check_fields
 from softmachine.core.fields import Field
 from softmachine.core.pytrees import PyTree
-from softmachine.machines.machine import Machine, MachineConfig
+from softmachine.machines.machine import STOPPED, Cell, Clock, MachineConfig
 from softmachine.machines.nram.controller import (
     MLP,
     Dense,
@@ -71,7 +71,7 @@ class Wiring(NamedTuple):
     entropy: Float[Array, ""]
 
 
-class NRAM(Machine):
+class NRAM(Cell):
     """A Neural Random-Access Machine."""
 
     controller: MLP | Recurrent
@@ -93,7 +93,9 @@ class NRAM(Machine):
         memory = jax.nn.one_hot(inputs, values, dtype=dtype)
         return NRAMState(self.controller.init_state(), r, memory)
 
-    def advance(self, state: NRAMState, encoded: None = None) -> tuple[NRAMState, NRAMOutput]:
+    def advance(
+        self, state: NRAMState, encoded: None = None, clock: Clock = STOPPED
+    ) -> tuple[NRAMState, NRAMOutput]:
         """Take one step (sections 3 and 3.1).
 
         The controller chooses what the gates work on (`run_gates`), and then what goes back
@@ -101,7 +103,7 @@ class NRAM(Machine):
 
             Eq. 3:  r_i <- (r_1, ..., r_R, o_1, ..., o_Q) softmax(c_i)
         """
-        del encoded
+        del encoded, clock
         controller, wiring = self.control(state)
         values, memory = self.run_gates(wiring, state)
         r = jnp.stack([wiring.choices[c_i] @ values for c_i in self.rows.of_registers])

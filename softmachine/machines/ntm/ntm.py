@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 from softmachine.core.choices import Bounds, Count, Few, NonNegative, Positive, check_fields
 from softmachine.core.fields import Field
 from softmachine.core.pytrees import PyTree
-from softmachine.machines.machine import Buffer, Machine, MachineConfig
+from softmachine.machines.machine import STOPPED, Buffer, Cell, Clock, MachineConfig
 from softmachine.machines.ntm.addressing import (
     NORM_SMOOTHING,
     content_weighting,
@@ -270,7 +270,7 @@ Addressing = Callable[
 """What `address` is: ``(parameters, memory, previous, heads, config) -> weightings``."""
 
 
-class NTM(Machine):
+class NTM(Cell):
     """A Neural Turing Machine; `NTMConfig` says which."""
 
     controller: Controller
@@ -317,12 +317,14 @@ class NTM(Machine):
         self,
         state: NTMState,
         encoded: Float[Array, "layers width"],
+        clock: Clock = STOPPED,
         address: Addressing = address,
     ) -> tuple[NTMState, Float[Array, " features"]]:
         """Take one step: controller, then heads in the configured order.
 
         ``address`` says where heads go; for other accounts of them than the paper's.
         """
+        del clock
         controller_state, hidden = self._control(state, encoded)
         parameters = self.head_parameters(hidden)
         memory, weightings, reads = self._move_heads(parameters, state, address)
