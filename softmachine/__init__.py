@@ -30,6 +30,7 @@ _HOMES = {
     "tasks": "softmachine.tasks",
     "trace": "softmachine.traces.making",
     "traces": "softmachine.traces",
+    "training": "softmachine.training",
     "train": "softmachine.training.trainer",
     "train_members": "softmachine.training.trainer",
     "use_all_cores": "softmachine.running.devices",
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from softmachine import recipes as recipes
     from softmachine import tasks as tasks
     from softmachine import traces as traces
+    from softmachine import training as training
     from softmachine import zoo as zoo
     from softmachine.core.compilation_cache import (
         use_compilation_cache as use_compilation_cache,

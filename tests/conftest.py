@@ -47,7 +47,6 @@ import numpy as np
 
 from softmachine.experiments.curricula import Uniform
 from softmachine.experiments.experiment import Experiment, SolvedConfig, TrainingConfig
-from softmachine.experiments.objectives import NRAMLoss
 from softmachine.experiments.optimizers import OptimizerConfig
 from softmachine.experiments.settings import Search
 from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
@@ -55,6 +54,7 @@ from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.tasks.memories.arrays import Access
 from softmachine.tasks.sequences.copy import Copy
+from softmachine.training.nram.objective import NRAMLoss
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -244,13 +244,11 @@ def nram_experiment() -> Experiment:
             max_sequences=120,
             optimizer=OptimizerConfig(learning_rate=3e-3, clip_norm=1.0),
             curriculum=Uniform(smallest=1, largest=2),
-            objective=NRAMLoss(entropy_decay=0.9, late_entropy_penalty=0.01),
-            gradient_noise=0.01,
-            search=Search(
-                learning_rate=(1e-3, 1e-2),
-                gradient_noise=(1e-3, 1e-1),
-                entropy_bonus=(1e-2, 1e-1),
+            objective=NRAMLoss(
+                entropy_bonus_range=(1e-2, 1e-1), entropy_decay=0.9, late_entropy_penalty=0.01
             ),
+            gradient_noise=0.01,
+            search=Search(learning_rate=(1e-3, 1e-2), gradient_noise=(1e-3, 1e-1)),
             solved=SolvedConfig(sequences=20, bits=None),
             validate_every=20,
             checkpoint_every=40,
@@ -267,6 +265,30 @@ def with_training():
         return dataclasses.replace(experiment, training=training)
 
     return replace
+
+
+@pytest.fixture(scope="session")
+def as_before_6():
+    """Give the JSON of an experiment as schema 5 wrote it: what are phases now were fields."""
+    from softmachine.experiments.serialization import experiment_to_json
+
+    def older(experiment: Experiment, schema: int = 5) -> dict:
+        value = experiment_to_json(experiment) | {"schema": schema}
+        training = value["experiment"]["training"]
+        phases = {phase.pop("kind_of"): phase for phase in training.pop("phases")}
+        if training["solved"] is not None:
+            training["solved"]["test"] = phases.get("exam")
+        training["wire_search"] = phases.get("wire-search")
+        training["settle"] = phases.get("settle", {}).get("validations")
+        training["restarts"] = [
+            {"updates": updates, "error": error}
+            for updates, error in phases.get("restart", {}).get("rules", ())
+        ]
+        interval = training["objective"].pop("entropy_bonus_range", None)
+        training["search"]["entropy_bonus"] = interval
+        return value
+
+    return older
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@
 """
 
 import ast
+import re
 from pathlib import Path
 
 import softmachine
@@ -29,6 +30,10 @@ FLOORS = (
 FLOOR = {folder: number for number, floor in enumerate(FLOORS) for folder in floor}
 DOORS = {"softmachine", "softmachine.__main__"}
 """The package's face, which loads nothing by itself, and its entry."""
+
+
+TRAINING = r"softmachine\.training\.(?!exam$)\w+"
+"""The modules that train; the exam is of tasks that have one, each machine's own are deeper."""
 
 
 def modules():
@@ -78,6 +83,19 @@ def test_no_circle():
     while ends := {name for name, uses in left.items() if not uses & left.keys()}:
         left = {name: uses for name, uses in left.items() if name not in ends}
     assert sorted(left) == []
+
+
+def test_training_knows_phases_and_no_machine():
+    """What trains, and what an experiment is; a machine's own phases have a folder each."""
+    wrong = [
+        f"{name} -> {used}"
+        for name, uses in imports().items()
+        if name.startswith("softmachine.experiments.") or re.fullmatch(TRAINING, name)
+        for used in uses - {"softmachine"}
+        if folder(used) in ("machines", "tasks", "wiring", "programs")
+        and used.split(".", 2)[2] not in ("machine", "packed", "registry", "task")
+    ]
+    assert wrong == []
 
 
 def test_every_folder_has_a_floor():

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1] / "softmachine"
-PACKAGES = ["", "experiments", "machines", "programs", "tasks", "traces"]
+PACKAGES = ["", "experiments", "machines", "programs", "tasks", "traces", "training"]
 PARTS = {f"softmachine.{name}" for name in (*PACKAGES[1:], "recipes", "zoo")}
 BLOCK = re.compile(r"(?<=^if TYPE_CHECKING:\n).*(?=^else:\n)", re.MULTILINE | re.DOTALL)
 

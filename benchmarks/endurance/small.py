@@ -48,11 +48,11 @@ def nram():
     """Return the experiment of an NRAM whose wires are searched, and that begins again."""
     from softmachine.experiments.curricula import Uniform
     from softmachine.experiments.experiment import Experiment, TrainingConfig
-    from softmachine.experiments.objectives import NRAMLoss
-    from softmachine.experiments.settings import Restart, Search
     from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
     from softmachine.tasks.memories.arrays import Access
-    from softmachine.wiring.search import WireSearch
+    from softmachine.training.nram.objective import NRAMLoss
+    from softmachine.training.nram.wire_search import WireSearch
+    from softmachine.training.phases import Restart
 
     return Experiment(
         recipe="small",
@@ -62,13 +62,13 @@ def nram():
             batch=4,
             max_sequences=240,
             curriculum=Uniform(smallest=1, largest=3),
-            objective=NRAMLoss(late_entropy_penalty=0.01),
+            objective=NRAMLoss(entropy_bonus_range=(0.01, 0.1), late_entropy_penalty=0.01),
             gradient_noise=0.01,
-            search=Search(entropy_bonus=(0.01, 0.1)),
             solved=None,
-            settle=None,
-            restarts=(Restart(updates=25, error=0.2),),
-            wire_search=WireSearch(updates=10, error=1.0, tables=20_000, examples=32),
+            phases=(
+                WireSearch(updates=10, error=1.0, tables=20_000, examples=32),
+                Restart(rules=((25, 0.2),)),
+            ),
             validate_every=20,
             checkpoint_every=40,
         ),

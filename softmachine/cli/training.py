@@ -6,11 +6,17 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import tyro
 from rich.console import Console
 from rich.table import Table
+from tyro.constructors import (
+    ConstructorRegistry,
+    StructConstructorSpec,
+    StructFieldSpec,
+    StructTypeInfo,
+)
 
 from softmachine.cli.parsing import one_line_errors
 from softmachine.cli.progress import ProgressDisplay
@@ -22,6 +28,7 @@ from softmachine.experiments.experiment import (
     Experiment,
     TrainingConfig,
 )
+from softmachine.experiments.phases import PHASES, Phase
 from softmachine.experiments.population import create_population
 from softmachine.experiments.progress import Progress
 from softmachine.experiments.room import check_training
@@ -88,6 +95,7 @@ def _parse_train(experiment: Experiment, arguments: list[str]) -> Any:
             prog=f"softmachine train {experiment.recipe}",
             description=describe_recipe(experiment.recipe),
             config=(tyro.conf.AvoidSubcommands,),
+            registry=_by_phase(),
         )
         check_value(Natural | None, options.seed, "--seed")
         check_value(Count | None, options.members, "--members")
@@ -95,6 +103,29 @@ def _parse_train(experiment: Experiment, arguments: list[str]) -> Any:
             return options
         training = dataclasses.replace(options.training, seed=options.seed)
         return dataclasses.replace(options, training=training)
+
+
+def _by_phase() -> ConstructorRegistry:
+    """Let options name the phases of a recipe, and not their places in a tuple."""
+    registry = ConstructorRegistry()
+
+    @registry.struct_rule
+    def _phases(info: StructTypeInfo) -> StructConstructorSpec | None:
+        if get_args(info.type) != (Phase, ...):  # a typing.Tuple, if tyro likes
+            return None
+        return StructConstructorSpec(
+            instantiate=lambda **phases: tuple(phases.values()),
+            fields=tuple(
+                StructFieldSpec(
+                    name=PHASES.name_of(type(phase)).replace("-", "_"),
+                    type=type(phase),
+                    default=phase,
+                )
+                for phase in info.default
+            ),
+        )
+
+    return registry
 
 
 def _train(path: Path, runs: Sequence[Run]) -> None:
@@ -139,9 +170,9 @@ def _population_outcome(runs: Sequence[Run], members: Sequence[Progress]) -> str
     experiment = runs[0].experiment
     label = experiment.task.error.replace("_", " ")
     table = Table(title=f"{experiment.recipe}, {len(runs)} members")
-    restarts = bool(experiment.training.restarts)
+    several = experiment.training.several_attempts
     columns = ["seed", "solved after", "seconds", "trained", f"best {label}", "best bits"]
-    for name in [*columns, *(["attempts"] if restarts else [])]:
+    for name in [*columns, *(["attempts"] if several else [])]:
         table.add_column(name, justify="right")
     for run, progress in zip(runs, members, strict=True):
         solved = progress.solved_sequences
@@ -152,7 +183,7 @@ def _population_outcome(runs: Sequence[Run], members: Sequence[Progress]) -> str
             f"{progress.sequences:,}",
             f"{progress.best_error:.3g}",
             f"{progress.best_bits:.3g}",
-            *([str(progress.attempts)] if restarts else []),
+            *([str(progress.attempts)] if several else []),
         )
     Console().print(table)
     for run, progress in zip(runs, members, strict=True):

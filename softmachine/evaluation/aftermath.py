@@ -8,6 +8,7 @@ from typing import Any
 
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.progress import Progress
+from softmachine.training.phases import Settle
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,7 @@ def aftermath(
     if training.solved is not None and progress.solved_sequences is not None:
         after = [m[name] for m in metrics if m["sequences"] > progress.solved_sequences]
         mistaken = [error for error in after if error > training.solved.error]
-        if training.settle is not None and end > training.solved.error:
+        if training.phase(Settle) is not None and end > training.solved.error:
             end = progress.best_error  # training went back
     return Aftermath(mistaken=len(mistaken), worst=max(mistaken, default=0.0), end=end)
 
@@ -64,7 +65,7 @@ def describe_aftermath(
         return None
     assert experiment.training.solved is not None
     label = experiment.task.error.replace("_", " ")
-    if experiment.training.settle is not None:
+    if experiment.training.phase(Settle) is not None:
         validations = "validation" if found.mistaken == 1 else "validations"
         return (
             f"{found.mistaken} later {validations} found mistakes (at worst {found.worst:.3g} "

@@ -11,6 +11,7 @@ from softmachine.experiments.checkpoints import read_record
 from softmachine.experiments.runs import Run
 from softmachine.running.judging import Verdict, judge
 from softmachine.tasks.memories.exams import draw_exam
+from softmachine.training.exam import Exam
 
 EXAM_RESULT = "exam"
 """Name of the result in which a run keeps its verdict."""
@@ -20,8 +21,8 @@ LARGEST_EXAM_SIZE = 50
 
 def largest_size(run: Run) -> int:
     """Return the largest size in the exam of a run."""
-    solved = run.experiment.training.solved
-    return LARGEST_EXAM_SIZE if solved is None or solved.test is None else solved.test.largest
+    exam = run.experiment.training.phase(Exam)
+    return LARGEST_EXAM_SIZE if exam is None else exam.largest
 
 
 def examine(run: Run) -> Verdict:

@@ -37,6 +37,7 @@ from softmachine.running.statistics import quantiles, wilson_interval
 from softmachine.tasks.memories.exams import draw_exam
 from softmachine.tasks.published import PaperTest
 from softmachine.tasks.task import Task
+from softmachine.training.exam import Exam
 
 SCHEMA = 1
 """Version of the ledger's JSON."""
@@ -452,14 +453,14 @@ def _criterion(experiment: Experiment) -> dict[str, Any] | None:
     solved = experiment.training.solved
     if solved is None:
         return None
-    curriculum, test = experiment.training.curriculum, solved.test
+    curriculum, exam = experiment.training.curriculum, experiment.training.phase(Exam)
     return {
         "error": solved.error,
         "sequences": solved.sequences,
         "sizes": [curriculum.smallest, curriculum.largest],
         "test": None
-        if test is None
-        else {"largest": test.largest, "examples": test.examples, "exam": True},
+        if exam is None
+        else {"largest": exam.largest, "examples": exam.examples, "exam": True},
     }
 
 

@@ -20,10 +20,11 @@ from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.runs import Run
 from softmachine.machines.nram.nram import NRAM
 from softmachine.programs.repair import repair, wrong_cells
-from softmachine.tasks.memories.exams import Batch, draw_exam
-from softmachine.tasks.memory import MemoryTask
-from softmachine.training.fine_tuning import fine_tune
-from softmachine.wiring.search import HOT, draw_batch, search_wires
+from softmachine.tasks.memories.exams import Batch, draw_batch, draw_exam
+from softmachine.training.exam import Exam
+from softmachine.training.nram.fine_tuning import fine_tune
+from softmachine.training.nram.wire_search import WireSearch
+from softmachine.wiring.search import HOT, search_wires
 from softmachine.wiring.table import WiringTable, read_wiring
 
 REPAIR_RESULT = "repair"
@@ -90,7 +91,7 @@ def repair_members(
     if broken:
         tuned = fine_tune([runs[i] for i in broken], updates)
         rngs = np.random.default_rng(seed).spawn(len(broken))
-        search = runs[0].experiment.training.wire_search
+        search = runs[0].experiment.training.phase(WireSearch)
         hot = HOT if search is None else search.hot
 
         def anneal(i, rng):
@@ -117,17 +118,14 @@ def rates(outcomes: Sequence[Outcome]) -> dict[str, int]:
 
 def _batches(experiment: Experiment, examples: int, seed: int) -> tuple[Batch, Batch]:
     """Return the examples that guide searches, and those of the test; exams included."""
-    curriculum, solved = experiment.training.curriculum, experiment.training.solved
+    curriculum, exam = experiment.training.curriculum, experiment.training.phase(Exam)
     key, test_key = jax.random.split(jax.random.key(seed))
     rng = np.random.default_rng(seed)
-    largest = (
-        LARGEST_TEST_SIZE if solved is None or solved.test is None else solved.test.largest
-    )
+    largest = LARGEST_TEST_SIZE if exam is None else exam.largest
     searched = min(2 * curriculum.largest, largest)
     sizes = rng.integers(curriculum.smallest, searched + 1, SEARCHED)
     tested = rng.integers(curriculum.smallest, largest + 1, examples)
-    task = cast("MemoryTask", experiment.task)
-    held_out = cast("MemoryTask", task.held_out(larger=True))
+    task, held_out = experiment.task, experiment.task.held_out(larger=True)
     guide = draw_batch(task, key, sizes, searched)
     test = draw_batch(held_out, test_key, tested, largest)
     return (

@@ -24,7 +24,7 @@ from softmachine.evaluation import figures
 from softmachine.evaluation.aftermath import describe_aftermath
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.progress import Progress
-from softmachine.experiments.serialization import experiment_to_json
+from softmachine.experiments.serialization import KIND, experiment_to_json
 from softmachine.machines.machine import Machine, parameter_count
 from softmachine.programs.drawing import svg_code
 from softmachine.programs.extract import extract
@@ -310,6 +310,8 @@ def _settings(subject: Subject) -> str:
 
 
 def _flat(value: Any, path: str = "") -> Iterable[tuple[str, Any]]:
+    if isinstance(value, list) and value and isinstance(value[0], Mapping):
+        value = {part[KIND]: part for part in value}
     if isinstance(value, Mapping) and value:
         for name, inner in value.items():
             yield from _flat(inner, f"{path}.{name}" if path else str(name))

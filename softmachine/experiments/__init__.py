@@ -9,14 +9,13 @@ from softmachine.core.lazy import lazy_names
 _HOMES = {
     "Experiment": "softmachine.experiments.experiment",
     "Growing": "softmachine.experiments.curricula",
-    "NRAMLoss": "softmachine.experiments.objectives",
+    "Objective": "softmachine.experiments.objectives",
     "OptimizerConfig": "softmachine.experiments.optimizers",
-    "Restart": "softmachine.experiments.settings",
+    "Phase": "softmachine.experiments.phases",
     "Rising": "softmachine.experiments.curricula",
     "Run": "softmachine.experiments.runs",
     "Search": "softmachine.experiments.settings",
     "SolvedConfig": "softmachine.experiments.experiment",
-    "SolvedTest": "softmachine.experiments.experiment",
     "TaskLoss": "softmachine.experiments.objectives",
     "TrainingConfig": "softmachine.experiments.experiment",
     "Uniform": "softmachine.experiments.curricula",
@@ -31,15 +30,14 @@ if TYPE_CHECKING:
     from softmachine.experiments.curricula import Uniform as Uniform
     from softmachine.experiments.experiment import Experiment as Experiment
     from softmachine.experiments.experiment import SolvedConfig as SolvedConfig
-    from softmachine.experiments.experiment import SolvedTest as SolvedTest
     from softmachine.experiments.experiment import TrainingConfig as TrainingConfig
-    from softmachine.experiments.objectives import NRAMLoss as NRAMLoss
+    from softmachine.experiments.objectives import Objective as Objective
     from softmachine.experiments.objectives import TaskLoss as TaskLoss
     from softmachine.experiments.optimizers import OptimizerConfig as OptimizerConfig
+    from softmachine.experiments.phases import Phase as Phase
     from softmachine.experiments.population import create_population as create_population
     from softmachine.experiments.population import open_population as open_population
     from softmachine.experiments.runs import Run as Run
-    from softmachine.experiments.settings import Restart as Restart
     from softmachine.experiments.settings import Search as Search
 else:
     __getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -4,15 +4,16 @@ The tensors are the leaves of a pytree, named by their path. The file's metadata
 format mark, the schema, the digest of the experiment that the tensors belong to, the caller's
 own record as JSON, and a checksum of all of these and the tensors.
 
-Files of schema 1 are read, too. Their checksum is of the tensors alone: neither the record nor
-the experiment that they belong to is protected.
+Older files are read, too. The checksum of schema 1 is of the tensors alone: neither the record
+nor the experiment that they belong to is protected. In schema 2 a training state and its record
+have other names, which those who read them upgrade.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -26,13 +27,13 @@ from softmachine.core.errors import CheckpointError
 from softmachine.core.files import replacing, stable_safetensors
 
 FORMAT = "softmachine-checkpoint"
-SCHEMA = 2
+SCHEMA = 3
 WITHOUT_TIES = 1
 """The schema whose files are tied to no experiment."""
 
 Tree = TypeVar("Tree")
 Tensors = dict[str, np.ndarray]
-Upgrade = Callable[[Tensors], Tensors]
+Upgrade = Callable[[Tensors, Collection[str]], Tensors]
 
 
 class Record(NamedTuple):
@@ -66,14 +67,15 @@ def load_checkpoint(
 ) -> tuple[Tree, Record]:
     """Read a checkpoint into the structure of ``like``; return it and the record.
 
-    ``upgrade`` turns the tensors of older versions, by their names, into today's.
+    ``upgrade`` turns the tensors of older versions, by their names, into today's; it is given
+    the names that there are today, too.
 
     Raises CheckpointError if the file is missing, damaged, not a checkpoint of this
     project, or a checkpoint of another experiment or of something with other parameters.
     """
     tensors, record = _read(path, experiment)
-    tensors = tensors if upgrade is None else upgrade(tensors)
     named = _named_leaves(like)
+    tensors = tensors if upgrade is None else upgrade(tensors, named.keys())
     missing, extra = named.keys() - tensors.keys(), tensors.keys() - named.keys()
     if missing or extra:
         what = f"lacks {min(missing)!r}" if missing else f"holds an unknown {min(extra)!r}"
@@ -106,15 +108,15 @@ def _read(path: Path, experiment: str) -> tuple[Tensors, Record]:
     if metadata.get("format") != FORMAT:
         raise CheckpointError(f"{path} is a safetensors file but no softmachine checkpoint")
     schema = metadata.get("schema")
-    if schema not in (str(WITHOUT_TIES), str(SCHEMA)):
+    if schema is None or schema not in map(str, range(WITHOUT_TIES, SCHEMA + 1)):
         raise CheckpointError(
             f"{path} has checkpoint schema {schema}; this softmachine reads schema "
-            f"{WITHOUT_TIES} and {SCHEMA}"
+            f"{WITHOUT_TIES} to {SCHEMA}"
         )
     found = metadata.pop("checksum", None)
     if found != _checksum(tensors, {} if schema == str(WITHOUT_TIES) else metadata):
         raise CheckpointError(f"{path} is damaged: its content does not match its checksum")
-    if schema == str(SCHEMA) and metadata["experiment"] != experiment:
+    if schema != str(WITHOUT_TIES) and metadata["experiment"] != experiment:
         raise CheckpointError(
             f"{path} belongs to another experiment than the one beside it: one of the two was "
             "changed, damaged or exchanged"

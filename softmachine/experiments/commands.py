@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from softmachine.experiments.experiment import Experiment
-from softmachine.experiments.serialization import experiment_to_json
+from softmachine.experiments.serialization import KIND, experiment_to_json
 
 Recipes = Mapping[str, Callable[[], Experiment]]
 
@@ -46,14 +46,12 @@ def training_commands(
     """Return the commands that train these seeds, one for each unbroken range of them.
 
     They name every field in which the experiment differs from its recipe. None if there is
-    no such recipe, or if a part is of another kind, or one of many, which no option can
-    change.
+    no such recipe, or if a part is of another kind, or there are other phases, which no option
+    can change.
     """
     changes = differences(experiment, recipes)
     if changes is None or any(
-        ABSENT in (change.run, change.recipe)
-        or change.field.endswith("kind_of")
-        or (isinstance(change.run, list) and any(isinstance(x, dict) for x in change.run))
+        ABSENT in (change.run, change.recipe) or change.field.endswith(KIND)
         for change in changes
     ):
         return None
@@ -70,7 +68,13 @@ def training_commands(
 
 
 def _fields(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Return the leaves of nested dictionaries by their dotted names."""
+    """Return the leaves of nested dictionaries by their dotted names.
+
+    Parts that stand in a list, such as phases, are named by their kinds.
+    """
+    if isinstance(value, (list, tuple)) and any(isinstance(part, dict) for part in value):
+        kinds = [part[KIND] for part in value]
+        value = {**dict(zip(kinds, value, strict=True)), KIND: kinds}
     if not isinstance(value, dict):
         return {prefix: list(value) if isinstance(value, tuple) else value}
     return {
@@ -86,8 +90,14 @@ def _option(field: str, value: Any) -> list[str]:
     if isinstance(value, bool):
         name = name if value else f"no-{name}"
         return ["--" + ".".join([*parents, name])]
-    values = value if isinstance(value, list) else [value]
-    return ["--" + ".".join([*parents, name]), *map(str, values)]
+    return ["--" + ".".join([*parents, name]), *map(str, _flat(value))]
+
+
+def _flat(value: Any) -> list[Any]:
+    """Return what stands in nested lists, or the one value."""
+    if isinstance(value, (list, tuple)):
+        return [x for part in value for x in _flat(part)]
+    return [value]
 
 
 def unbroken_ranges(numbers: Sequence[int]) -> list[tuple[int, int]]:

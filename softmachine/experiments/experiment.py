@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -16,36 +16,25 @@ from softmachine.core.choices import (
     NonNegative,
     check_fields,
 )
+from softmachine.core.specs.spec import Spec, Stream, Whole
 from softmachine.experiments.curricula import Curriculum, Uniform
-from softmachine.experiments.objectives import NRAMLoss, Objective, TaskLoss
+from softmachine.experiments.objectives import Objective, TaskLoss
 from softmachine.experiments.optimizers import OptimizerConfig
-from softmachine.experiments.settings import Restart, Search, Settings
+from softmachine.experiments.phases import Phase
+from softmachine.experiments.settings import OF_OBJECTIVE, Search, Settings
 from softmachine.machines.machine import Machine, MachineConfig
-from softmachine.machines.nram.nram import NRAMConfig
 from softmachine.running.keeping import ALL_STATES, EveryKth, Keep, SquareRoot
-from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.task import Task
-from softmachine.wiring.search import WireSearch
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SolvedTest:
-    """No mistake on larger examples with every choice made hard, and soft."""
-
-    largest: Count = 50
-    """Sizes are uniform from the curriculum's smallest up to this."""
-    examples: Count = 1000
-    soft: bool = True
-    """Whether the machine as it is must make no mistake either."""
-
-    def __post_init__(self) -> None:
-        """Check the numbers."""
-        check_fields(self)
+AnyPhase = TypeVar("AnyPhase", bound=Phase)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SolvedConfig:
-    """When a run counts as solved; it ends early once its bits are that few as well."""
+    """When a run counts as solved; it ends early once its bits are that few as well.
+
+    Phases may ask for more, such as an exam.
+    """
 
     sequences: Count = 1000
     """Fresh sequences, sizes uniform over the curriculum's whole range."""
@@ -53,8 +42,6 @@ class SolvedConfig:
     """Largest mean error per sequence, in the task's own measure (wrong bits, ...)."""
     bits: NonNegative | None = 0.05
     """Largest mean cross-entropy per sequence, in bits; None: any."""
-    test: SolvedTest | None = None
-    """What a run that meets all this has to pass before it counts as solved."""
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -69,11 +56,6 @@ class TrainingConfig:
     batch: Count = 4
     """Sequences per update."""
     max_sequences: Annotated[int, Bounds(least=1, most=10**15)] = 250_000
-    settle: Count | None = None
-    """How many validations there are, from the first that finds no mistake, until training
-    ends. With each of them the learning rate falls, along a half cosine on top of the
-    optimiser's schedule, and where one finds mistakes training goes back to the parameters
-    that validated best: what was right stays right. None: the schedule alone decides."""
     optimizer: OptimizerConfig = OptimizerConfig()
     curriculum: Curriculum = Uniform()
     memory_rows: tuple[Count, ...] = ()
@@ -97,10 +79,8 @@ class TrainingConfig:
     al. 2015 (arXiv 1511.06807), Eq. 1."""
     search: Search = Search()
     """Settings that each member draws for itself."""
-    restarts: tuple[Restart, ...] = ()
-    """When a member starts anew."""
-    wire_search: WireSearch | None = None
-    """When wires of an NRAM's hard form are searched, and written into its parameters."""
+    phases: tuple[Phase, ...] = ()
+    """What happens to members besides their updates, in the order in which it is asked for."""
     enough: Count | None = None
     """A population ends once so many members are solved; None: when all have ended."""
     on_nonfinite: Literal["stop", "skip"] = "stop"
@@ -110,13 +90,26 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         """Check the numbers."""
         check_fields(self)
-        if self.settle is not None and self.solved is None:
-            raise ValueError("training settle needs solved, which says what a mistake is")
+        kinds = [type(phase) for phase in self.phases]
+        for kind in kinds:
+            if kinds.count(kind) > 1:
+                raise ValueError(
+                    f"training phases must differ in kind: two are {kind.__name__}"
+                )
         if self.last_update > LARGEST_INT:
             raise ValueError(
                 f"training max_sequences must be at most {LARGEST_INT:,} updates, not "
                 f"{self.last_update:,}"
             )
+
+    def phase(self, kind: type[AnyPhase]) -> AnyPhase | None:
+        """Return the phase of a kind; None if there is none."""
+        return next((phase for phase in self.phases if isinstance(phase, kind)), None)
+
+    @property
+    def several_attempts(self) -> bool:
+        """Whether members may begin again."""
+        return any(phase.gives_up for phase in self.phases)
 
     @property
     def keep(self) -> Keep:
@@ -151,30 +144,15 @@ class Experiment:
         return dataclasses.replace(self, training=dataclasses.replace(self.training, seed=seed))
 
     def __post_init__(self) -> None:
-        """Check that machine, task and objective belong together."""
-        machine = self.machine
-        memory, nram = isinstance(self.task, MemoryTask), isinstance(machine, NRAMConfig)
-        if memory != nram:
+        """Check that machine, task, objective and phases belong together."""
+        task, machine = self.task, self.machine
+        if not machine.fits(task.inputs, task.outputs):
             raise ValueError(
-                f"task {type(self.task).__name__} needs "
-                + ("an NRAM" if memory else "a machine with an input per step")
-                + f", not {type(self.machine).__name__}"
+                f"task {type(task).__name__} gives {_told(task.inputs)} and wants "
+                f"{_told(task.outputs)}; {type(machine).__name__} works {machine.works}"
             )
-        if isinstance(self.training.objective, NRAMLoss) and not nram:
-            raise ValueError("objective NRAMLoss needs an NRAM")
-        without_state = isinstance(machine, NRAMConfig) and machine.controller.kind == "mlp"
-        if self.training.wire_search is not None and not without_state:
-            raise ValueError("training wire_search needs an NRAM with an mlp controller")
-        solved, curriculum = self.training.solved, self.training.curriculum
-        if solved is None or solved.test is None:
-            return
-        if not nram:
-            raise ValueError("solved test, of a machine made hard, needs an NRAM")
-        if solved.test.largest < curriculum.smallest:
-            raise ValueError(
-                f"solved test largest must be at least {curriculum.smallest}, the smallest "
-                f"size trained on; not {solved.test.largest}"
-            )
+        for part in (self.training.objective, *self.training.phases):
+            part.check(self)
 
     def build_machine(self, attempt: int = 0) -> Machine:
         """Return the machine with its first parameters, drawn from the seed."""
@@ -186,14 +164,15 @@ class Experiment:
     def settings(self, attempt: int = 0) -> Settings:
         """Return what an attempt trains with, drawn from the seed."""
         training = self.training
+        key = jax.random.fold_in(jax.random.key(training.seed), 3)
+        key = jax.random.fold_in(key, attempt)
         own = Settings(
             jnp.asarray(training.optimizer.learning_rate, jnp.float32),
             jnp.asarray(training.gradient_noise, jnp.float32),
-            jnp.asarray(training.objective.entropy_bonus, jnp.float32),
             jnp.zeros((), jnp.int32),
+            training.objective.draw(jax.random.fold_in(key, OF_OBJECTIVE)),
         )
-        key = jax.random.fold_in(jax.random.key(training.seed), 3)
-        return training.search.draw(jax.random.fold_in(key, attempt), own)
+        return training.search.draw(key, own)
 
     def machines_for_updates(self, machine: Machine) -> list[Machine]:
         """Return the machine with each of the memories that it has during updates.
@@ -216,3 +195,9 @@ class Experiment:
                     f"size {largest} needs {needed} memory rows, training has {rows}"
                 )
         return machines
+
+
+def _told(values: Stream[Spec] | Whole[Spec]) -> str:
+    """Return what kind of values there are, and when."""
+    when = "step by step" if values.per_step else "as a whole"
+    return f"{type(values.spec).__name__.lower()} {when}"

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from typing import Annotated, Any
+from typing import Any
 
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from softmachine.core.choices import Bounds, NonNegative, check_fields
 from softmachine.core.registry import Registry
-from softmachine.core.specs.cells import Cells
 from softmachine.experiments.settings import Settings
 from softmachine.tasks.task import Example, Task
 
 
 class Objective(abc.ABC):
-    """What training minimises; a frozen keyword-only dataclass."""
+    """What training minimises; a frozen keyword-only dataclass, registered in `OBJECTIVES`."""
 
-    entropy_bonus: float = 0.0
-    """Weight of a bonus for undecided choices at an attempt's first update."""
+    def check(self, experiment: Any) -> None:
+        """Raise ValueError if an `Experiment`'s task or machine cannot be trained so."""
+        del experiment
+
+    def draw(self, key: PRNGKeyArray) -> dict[str, Float[Array, ""]]:
+        """Return the numbers that a member has in ``settings.objective``; none by default.
+
+        Drawn at the beginning of each of its attempts.
+        """
+        del key
+        return {}
 
     @abc.abstractmethod
     def loss(
@@ -55,63 +60,13 @@ class TaskLoss(Objective):
         return task.output.loss(outputs, example)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class NRAMLoss(Objective):
-    """Negative log-likelihood of the scored cells, less a bonus for undecided choices.
-
-    The bonus keeps choices open until it is known which are right: a weight, falling
-    exponentially, times the sum of the entropies of all choices of a step, averaged over
-    the steps. Source: Kurach et al. 2016 (arXiv 1511.06392), sections 3.3 and 4.1.
-    """
-
-    entropy_bonus: NonNegative = 0.02
-    """Weight of the bonus at an attempt's first update."""
-    entropy_decay: Annotated[float, Bounds(above=0, most=1)] = 0.999
-    """The weight's factor per update."""
-    per_cell: bool = True
-    """Divide the likelihood by the number of scored cells."""
-    late_entropy_penalty: NonNegative = 0.0
-    """Takes the place of the bonus, with the opposite sign, once validation finds no
-    mistake, and counts the entropy of stopping, too: a machine that stops one time in fifty
-    is right on short inputs and stops too early on long ones."""
-    mixture: bool = False
-    """See `Cells`."""
-
-    def __post_init__(self) -> None:
-        """Check the numbers."""
-        check_fields(self)
-
-    def loss(
-        self,
-        task: Task,
-        outputs: Any,
-        example: Example,
-        settings: Settings,
-        age: Int[Array, "*batch"],
-    ) -> Float[Array, "*batch"]:
-        """Return the loss, ``age`` updates into an attempt.
-
-        Of one example, or, if all arguments have one more axis, last, of a batch.
-        """
-        del task
-        likelihood = Cells(mixture=self.mixture).loss(outputs, example)
-        if self.per_cell:
-            likelihood = likelihood / jnp.maximum(jnp.sum(example.mask, axis=0), 1)
-        time = jnp.arange(len(outputs.entropy))
-        during = time.reshape(-1, *[1] * example.steps.ndim) < example.steps
-        entropy = jnp.sum(outputs.entropy * during, axis=0) / example.steps
-        bonus = settings.entropy_bonus * self.entropy_decay ** age.astype(jnp.float32)
-        stop = jax.nn.sigmoid(outputs.stop)
-        undecided = -stop * jax.nn.log_sigmoid(outputs.stop)
-        undecided -= (1 - stop) * jax.nn.log_sigmoid(-outputs.stop)
-        stopping = jnp.sum(undecided * during, axis=0) / example.steps
-        penalty = self.late_entropy_penalty * (entropy + stopping)
-        return likelihood + jnp.where(settings.late > 0, penalty, -bonus * entropy)
-
-
 OBJECTIVES: Registry[type[Objective]] = Registry(
     "objective",
-    "softmachine.experiments",
-    {"task": "objectives:TaskLoss", "nram": "objectives:NRAMLoss"},
+    "softmachine.objectives",
+    {
+        "task": "experiments.objectives:TaskLoss",
+        "nram": "training.nram.objective:NRAMLoss",
+    },
+    package="softmachine",
 )
 """Objectives by the names that files have."""

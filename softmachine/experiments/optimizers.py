@@ -102,14 +102,12 @@ class OptimizerConfig:
     """The optimiser."""
     learning_rate: Positive = 1e-3
     """The learning rate, before the schedule."""
-    schedule: Literal["constant", "cosine", "linear"] = "constant"
+    schedule: Literal["constant", "cosine"] = "constant"
     """The decay of the learning rate to 0 over ``decay_steps`` updates, or none."""
     decay_steps: Count | None = None
     """The number of updates after the warm-up until the learning rate is 0."""
     warmup_steps: Natural = 0
     """The number of updates over which the learning rate rises linearly from 0."""
-    betas: tuple[Decay, Decay] = (0.9, 0.999)
-    """Decay rates of the two moments, for Adam and AdamW."""
     weight_decay: NonNegative = 0.0
     """Decoupled weight decay, for AdamW."""
     decay: Decay = 0.95
@@ -138,9 +136,9 @@ class OptimizerConfig:
         if noise:
             chain.append(gradient_noise())
         if self.kind == "adam":
-            chain.append(optax.adam(rate, *self.betas))
+            chain.append(optax.adam(rate))
         elif self.kind == "adamw":
-            chain.append(optax.adamw(rate, *self.betas, weight_decay=self.weight_decay))
+            chain.append(optax.adamw(rate, weight_decay=self.weight_decay))
         else:
             chain.append(graves_rmsprop(rate, self.decay, self.momentum))
         return optax.chain(*chain)
@@ -150,9 +148,7 @@ class OptimizerConfig:
             return self.learning_rate
         if self.decay_steps is None or self.schedule == "constant":
             after = optax.constant_schedule(self.learning_rate)
-        elif self.schedule == "cosine":
-            after = optax.cosine_decay_schedule(self.learning_rate, self.decay_steps)
         else:
-            after = optax.linear_schedule(self.learning_rate, 0.0, self.decay_steps)
+            after = optax.cosine_decay_schedule(self.learning_rate, self.decay_steps)
         warmup = optax.linear_schedule(0.0, self.learning_rate, max(self.warmup_steps, 1))
         return optax.join_schedules([warmup, after], [self.warmup_steps])

@@ -34,17 +34,15 @@ class Progress:
     solved_seconds: float | None = None
     solved_device_seconds: float | None = None
     attempts: int = 1
-    """How often this member has begun; see ``TrainingConfig.restarts``."""
+    """How often this member has begun."""
     attempt_error: float = math.inf
     """The best error of the attempt under way."""
     failed_tests: int = 0
-    """Of the attempt under way: how often the solved test found a mistake."""
-    searched: bool = False
-    """Of the attempt under way: whether its wires were searched."""
-    rewired: bool = False
-    """Of the attempt under way: whether wires that were found are in its parameters."""
+    """Of the attempt under way: how often an exam found a mistake and validation none."""
     waits: int = 0
-    """How many more validations there are to be before the next test."""
+    """How many more validations there are to be before the next exam."""
+    phases: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
+    """Of the attempt under way: what each phase, by its name, has noted."""
     finished: bool = False
     """Solved, out of sequences, or failed: nothing left to do."""
     failed: str | None = None
@@ -73,9 +71,16 @@ class LastRecord:
 def last_record(value: dict[str, Any], schema: int, path: Path) -> LastRecord:
     """Return a checkpoint's record, typed.
 
-    Before schema 2 the record was the progress alone: nothing ties the metrics to it. Raises
-    CheckpointError if it is no such record.
+    Before schema 2 the record was the progress alone: nothing ties the metrics to it. Before
+    schema 3 progress itself told of one phase, the search for wires. Raises CheckpointError if
+    it is no such record.
     """
-    whole = {"progress": value} if schema < 2 else value
+    whole = {"progress": value} if schema < 2 else dict(value)
+    progress = whole.get("progress")
+    if schema < 3 and isinstance(progress, dict):
+        progress = dict(progress)
+        names = {"searched": "searched", "rewired": "written"}
+        notes = {new: 1 for old, new in names.items() if progress.pop(old, False)}
+        whole["progress"] = progress | ({"phases": {"wire-search": notes}} if notes else {})
     message = f"{path} is damaged: its record is none"
     return structure(whole, LastRecord, message, CheckpointError)

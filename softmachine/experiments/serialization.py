@@ -14,12 +14,13 @@ from softmachine.core.strict_json import explain, strict_converter
 from softmachine.experiments.curricula import CURRICULA, Curriculum
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.objectives import OBJECTIVES, Objective
+from softmachine.experiments.phases import PHASES, Phase
 from softmachine.machines.machine import MachineConfig
 from softmachine.machines.registry import MACHINES
 from softmachine.tasks.registry import TASKS
 from softmachine.tasks.task import Task
 
-SCHEMA = 5
+SCHEMA = 6
 """Version of the JSON; raised when a field changes its meaning, its name or its default."""
 
 
@@ -102,10 +103,42 @@ def _from_4(experiment: dict[str, Any]) -> dict[str, Any]:
     return experiment
 
 
+def _from_5(experiment: dict[str, Any]) -> dict[str, Any]:
+    """Make phases of what were fields of training, and the bonus's interval the objective's.
+
+    ValueError if an option is used that is gone.
+    """
+    training = experiment["training"]
+    optimizer = training.get("optimizer", {})
+    _without(optimizer, "betas", [0.9, 0.999])
+    if optimizer.get("schedule") == "linear":
+        raise ValueError("schedule 'linear' is no option any more")
+    solved = training.get("solved")
+    exam = solved.pop("test", None) if solved else None
+    search = training.pop("wire_search", None)
+    validations, rules = training.pop("settle", None), training.pop("restarts", [])
+    parts = {
+        "exam": exam,
+        "wire-search": search,
+        "settle": None if validations is None else {"validations": validations},
+        "restart": {"rules": [[rule["updates"], rule["error"]] for rule in rules]}
+        if rules
+        else None,
+    }
+    training["phases"] = [
+        {**fields, KIND: name} for name, fields in parts.items() if fields is not None
+    ]
+    interval = training.get("search", {}).pop("entropy_bonus", None)
+    if training.get("objective", {}).get(KIND) == "nram":
+        training["objective"]["entropy_bonus_range"] = interval
+    return experiment
+
+
 UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     2: _from_2,
     3: _from_3,
     4: _from_4,
+    5: _from_5,
 }
 """For each older schema that can still be read, what turns its experiment into one of the next.
 
@@ -119,6 +152,7 @@ NAMED: list[tuple[type, Registry[Any]]] = [
     (MachineConfig, MACHINES),
     (Curriculum, CURRICULA),
     (Objective, OBJECTIVES),
+    (Phase, PHASES),
 ]
 """Types of fields that may be of several kinds, and where their names are looked up."""
 

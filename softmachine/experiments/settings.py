@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from softmachine.core.choices import Count, NonNegative, Positive, check_fields
+from softmachine.core.choices import Positive, check_fields
 
 Interval = tuple[Positive, Positive]
 
@@ -20,9 +20,10 @@ class Settings(NamedTuple):
 
     learning_rate: Float[Array, ""]
     gradient_noise: Float[Array, ""]
-    entropy_bonus: Float[Array, ""]
     settling: Int[Array, ""]
     """Validations of this attempt from the first without a mistake on."""
+    objective: dict[str, Float[Array, ""]]
+    """What the objective has drawn; see `Objective.draw`."""
 
     @property
     def late(self) -> Float[Array, "..."]:
@@ -39,41 +40,34 @@ class Search:
 
     learning_rate: Interval | None = None
     gradient_noise: Interval | None = None
-    entropy_bonus: Interval | None = None
 
     def __post_init__(self) -> None:
         """Check the intervals."""
         check_fields(self)
         for field in dataclasses.fields(self):
-            interval = getattr(self, field.name)
-            if interval is not None and interval[0] > interval[1]:
-                raise ValueError(f"search {field.name} must be (low, high), not {interval}")
+            check_interval(getattr(self, field.name), f"search {field.name}")
 
     def draw(self, key: PRNGKeyArray, own: Settings) -> Settings:
         """Return settings drawn for one attempt; ``own`` where there is no interval."""
-        drawn = {}
-        for i, field in enumerate(dataclasses.fields(self)):
-            interval = getattr(self, field.name)
-            if interval is not None:
-                low, high = map(math.log, interval)
-                share = jax.random.uniform(jax.random.fold_in(key, i))
-                drawn[field.name] = jnp.exp(low + (high - low) * share)
+        drawn = {
+            field.name: draw_between(jax.random.fold_in(key, i), interval)
+            for i, field in enumerate(dataclasses.fields(self))
+            if (interval := getattr(self, field.name)) is not None
+        }
         return own._replace(**drawn)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Restart:
-    """When a member that learns nothing starts anew, with fresh parameters and settings.
+OF_OBJECTIVE = 2
+"""The branch of an attempt's key that its objective draws from; `Search` has those before."""
 
-    A rule for each member alone, so that a member of a population still does what it would
-    do by itself: an attempt ends when its best validation error so far is above ``error``
-    after ``updates`` updates. Several such rules narrow down on the promising ones, as
-    successive halving does.
-    """
 
-    updates: Count
-    error: NonNegative
+def check_interval(interval: Interval | None, name: str) -> None:
+    """Raise ValueError, with the name, unless an interval's ends are in their order."""
+    if interval is not None and interval[0] > interval[1]:
+        raise ValueError(f"{name} must be (low, high), not {interval}")
 
-    def __post_init__(self) -> None:
-        """Check the numbers."""
-        check_fields(self)
+
+def draw_between(key: PRNGKeyArray, interval: Interval) -> Float[Array, ""]:
+    """Return a number from an interval, its logarithm uniform."""
+    low, high = map(math.log, interval)
+    return jnp.exp(low + (high - low) * jax.random.uniform(key))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import equinox as eqx
@@ -57,17 +58,23 @@ class TrainState(NamedTuple):
     """Where training goes back to, if it does; never on the devices that train."""
 
 
-def upgrade_state(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def upgrade_state(
+    tensors: dict[str, np.ndarray], names: Collection[str]
+) -> dict[str, np.ndarray]:
     """Return a state's tensors, by their names, as this version has them.
 
     Until it counted validations, a state told only whether there had been one without a
-    mistake.
+    mistake. Until objectives had settings of their own, all members had a bonus. ``names`` are
+    those that the state has today.
     """
-    late = tensors.get("settings.late")
-    if late is None:
-        return tensors
-    rest = {name: tensor for name, tensor in tensors.items() if name != "settings.late"}
-    return rest | {"settings.settling": (late > 0).astype(np.int32)}
+    tensors, bonus = dict(tensors), "settings.objective.entropy_bonus"
+    late = tensors.pop("settings.late", None)
+    if late is not None:
+        tensors["settings.settling"] = (late > 0).astype(np.int32)
+    weight = tensors.pop("settings.entropy_bonus", None)
+    if weight is not None and bonus in names:
+        tensors[bonus] = weight
+    return tensors
 
 
 def first_state(experiment: Experiment, attempt: int = 0, step: int = 0) -> TrainState:
@@ -88,7 +95,9 @@ def first_state(experiment: Experiment, attempt: int = 0, step: int = 0) -> Trai
         step=jnp.asarray(step, jnp.int32),
         skipped=jnp.zeros((), jnp.int32),
         fault=Fault(jnp.full((), -1, jnp.int32), jnp.zeros(()), jnp.zeros(leaves)),
-        kept=None if training.settle is None else Weights(parameters, optimizer),
+        kept=Weights(parameters, optimizer)
+        if any(phase.keeps for phase in training.phases)
+        else None,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.core.fields import Field, named_leaves
 from softmachine.core.pytrees import PyTree
+from softmachine.core.specs.spec import Stream, Whole
 
 State = Any
 """A cell's own pytree, one example's."""
@@ -81,6 +82,16 @@ class MachineConfig(abc.ABC):
     Configurations are frozen keyword-only dataclasses, registered with
     `softmachine.machines.registry.machine`.
     """
+
+    works: ClassVar[str] = "step by step"
+    """On what it does, in words: what `fits` tells."""
+
+    def fits(self, inputs: Stream[Any] | Whole[Any], outputs: Stream[Any] | Whole[Any]) -> bool:
+        """Return whether a machine can do tasks that have such inputs and outputs.
+
+        By default: those with both of them in every step.
+        """
+        return inputs.per_step and outputs.per_step
 
     @property
     def test_options(self) -> Any:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from softmachine.experiments.curricula import Uniform
 from softmachine.experiments.experiment import Experiment
-from softmachine.experiments.settings import Restart
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.recipes.tuned import lstm, ntm, training, transformer
 from softmachine.tasks.sequences.copy import Copy
+from softmachine.training.phases import Restart
 
 SIZES = Uniform(smallest=1, largest=20)
 
@@ -18,7 +18,7 @@ def ntm_copy() -> Experiment:
         recipe="ntm-copy",
         task=Copy(),
         machine=ntm(ControllerConfig(kind="lstm", hidden=100)),
-        training=training(SIZES, 40_000, restarts=(Restart(updates=14_000, error=5.0),)),
+        training=training(SIZES, 40_000, restart=Restart(rules=((14_000, 5.0),))),
     )
 
 
@@ -34,7 +34,7 @@ def ntm_ff_copy() -> Experiment:
         ),
         # Half of the seeds are right after 4,000 updates; the others would stay at a plateau.
         training=training(
-            SIZES, 60_000, learning_rate=2e-3, restarts=(Restart(updates=6_000, error=0.5),)
+            SIZES, 60_000, learning_rate=2e-3, restart=Restart(rules=((6_000, 0.5),))
         ),
     )
 

@@ -9,15 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from softmachine.experiments.curricula import Curriculum, Uniform
-from softmachine.experiments.experiment import (
-    Experiment,
-    SolvedConfig,
-    SolvedTest,
-    TrainingConfig,
-)
-from softmachine.experiments.objectives import NRAMLoss
+from softmachine.experiments.experiment import Experiment, SolvedConfig, TrainingConfig
 from softmachine.experiments.optimizers import OptimizerConfig
-from softmachine.experiments.settings import Restart, Search
+from softmachine.experiments.phases import Phase
+from softmachine.experiments.settings import Search
 from softmachine.machines.nram.nram import NRAMConfig
 from softmachine.tasks.memories.arrays import Access, Increment, MemoryCopy, Reverse
 from softmachine.tasks.memories.lists import ListK, ListSearch
@@ -25,7 +20,10 @@ from softmachine.tasks.memories.merge import Merge
 from softmachine.tasks.memories.permutations import Permutation, Swap
 from softmachine.tasks.memories.trees import WalkBST
 from softmachine.tasks.memory import MemoryTask
-from softmachine.wiring.search import WireSearch
+from softmachine.training.exam import Exam
+from softmachine.training.nram.objective import NRAMLoss
+from softmachine.training.nram.wire_search import WireSearch
+from softmachine.training.phases import Restart
 
 BATCH = 32
 """Sequences per update."""
@@ -42,15 +40,13 @@ address arithmetic, loads, comparisons, arithmetic, a store.
 In one step a machine can then follow a pointer that it has just read, and use the result of a
 comparison. Two rounds of the paper's order allow that too, with more gates and with two WRITEs,
 of which the unused one must do no harm."""
-EASY = Search(entropy_bonus=(0.01, 0.2))
-"""Ranges of hyper-parameters, for tasks that most members learn."""
-DEEP = Search(
-    learning_rate=(1e-3, 6e-3), entropy_bonus=(1e-3, 1.5e-2), gradient_noise=(1e-4, 1e-2)
-)
-"""Ranges for tasks in which several choices have to be right before the error falls: there a
+EASY_BONUS = (0.01, 0.2)
+"""The range of the entropy bonus, for tasks that most members learn."""
+DEEP_BONUS = (1e-3, 1.5e-2)
+"""The range for tasks in which several choices have to be right before the error falls: there a
 large entropy bonus would keep all of them undecided."""
 
-SEARCH = WireSearch(updates=100, error=1.0, tables=4_000_000)
+WIRES = WireSearch(updates=100, error=1.0, tables=4_000_000)
 """The search over hard wires for tasks that gradients alone rarely solve."""
 
 
@@ -111,24 +107,24 @@ def nram_walk_bst() -> Experiment:
 
 def nram_noise() -> Experiment:
     """NRAM: the effect of gradient noise on copy; 0 with --training.gradient-noise 0."""
-    return _experiment("nram-noise", MemoryCopy(), Uniform(smallest=1, largest=6), restarts=())
+    return _experiment("nram-noise", MemoryCopy(), Uniform(smallest=1, largest=6), phases=())
 
 
 def _deep(
     name: str,
     task: MemoryTask,
     curriculum: Curriculum,
-    wire_search: WireSearch = SEARCH,
+    wire_search: WireSearch = WIRES,
 ) -> Experiment:
     """Return an experiment with a search over hard wires, and with `STEP_GATES`."""
     return _experiment(
         name,
         task,
         curriculum,
-        search=DEEP,
+        bonus=DEEP_BONUS,
+        search=Search(learning_rate=(1e-3, 6e-3), gradient_noise=(1e-4, 1e-2)),
         updates=6_000,
-        restarts=(Restart(updates=300, error=0.3), Restart(updates=600, error=0.1)),
-        wire_search=wire_search,
+        phases=(wire_search, Restart(rules=((300, 0.3), (600, 0.1)))),
         registers=4,
         gates=STEP_GATES,
     )
@@ -139,10 +135,10 @@ def _experiment(
     task: MemoryTask,
     curriculum: Curriculum,
     *,
-    search: Search = EASY,
+    bonus: tuple[float, float] = EASY_BONUS,
+    search: Search = Search(),
     updates: int = 1_500,
-    restarts: tuple[Restart, ...] = (Restart(updates=500, error=0.3),),
-    wire_search: WireSearch | None = None,
+    phases: tuple[Phase, ...] = (Restart(rules=((500, 0.3),)),),
     **machine: Any,
 ) -> Experiment:
     return Experiment(
@@ -154,12 +150,13 @@ def _experiment(
             max_sequences=updates * BATCH,
             optimizer=OptimizerConfig(learning_rate=3e-3, clip_norm=1.0),
             curriculum=curriculum,
-            objective=NRAMLoss(entropy_decay=0.998, late_entropy_penalty=0.01),
+            objective=NRAMLoss(
+                entropy_bonus_range=bonus, entropy_decay=0.998, late_entropy_penalty=0.01
+            ),
             gradient_noise=0.005,
             search=search,
-            restarts=restarts,
-            wire_search=wire_search,
-            solved=SolvedConfig(sequences=128, bits=None, test=SolvedTest()),
+            solved=SolvedConfig(sequences=128, bits=None),
+            phases=(Exam(), *phases),
             validate_every=100 * BATCH,
             checkpoint_every=500 * BATCH,
         ),

@@ -12,13 +12,7 @@ authors.
 from __future__ import annotations
 
 from softmachine.experiments.curricula import Growing
-from softmachine.experiments.experiment import (
-    Experiment,
-    SolvedConfig,
-    SolvedTest,
-    TrainingConfig,
-)
-from softmachine.experiments.objectives import NRAMLoss
+from softmachine.experiments.experiment import Experiment, SolvedConfig, TrainingConfig
 from softmachine.experiments.optimizers import OptimizerConfig
 from softmachine.experiments.settings import Search
 from softmachine.machines.nram.gates import PAPER_GATES
@@ -29,6 +23,8 @@ from softmachine.tasks.memories.merge import Merge
 from softmachine.tasks.memories.permutations import Permutation, Swap
 from softmachine.tasks.memories.trees import WalkBST
 from softmachine.tasks.memory import MemoryTask
+from softmachine.training.exam import Exam
+from softmachine.training.nram.objective import NRAMLoss
 
 BATCH = 32
 """Sequences per update."""
@@ -63,10 +59,11 @@ def _experiment(recipe: str, task: MemoryTask, largest: int, rounds: int) -> Exp
                 back=0.25,
                 overshoot=0.5,
             ),
-            objective=NRAMLoss(per_cell=False),
+            objective=NRAMLoss(entropy_bonus_range=(1e-3, 1.0), per_cell=False),
             gradient_noise=0.3**0.5,
-            search=Search(learning_rate=(1e-4, 1e-2), entropy_bonus=(1e-3, 1.0)),
-            solved=SolvedConfig(sequences=128, bits=None, test=SolvedTest()),
+            search=Search(learning_rate=(1e-4, 1e-2)),
+            solved=SolvedConfig(sequences=128, bits=None),
+            phases=(Exam(),),
             validate_every=100 * BATCH,
             checkpoint_every=500 * BATCH,
         ),

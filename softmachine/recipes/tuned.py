@@ -14,11 +14,11 @@ from typing import Any, Literal
 from softmachine.experiments.curricula import Curriculum
 from softmachine.experiments.experiment import SolvedConfig, TrainingConfig
 from softmachine.experiments.optimizers import OptimizerConfig
-from softmachine.experiments.settings import Restart
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.machines.transformer import Positions, TransformerConfig
+from softmachine.training.phases import Restart, Settle
 
 MEMORY_ROWS = (32, 128)
 """The numbers of memory rows that updates take in turn."""
@@ -64,7 +64,7 @@ def training(
     batch: int = 1,
     memory_rows: tuple[int, ...] = MEMORY_ROWS,
     solvable: bool = True,
-    restarts: tuple[Restart, ...] = (),
+    restart: Restart | None = None,
     validate_every: int = 2_000,
     on_nonfinite: Literal["stop", "skip"] = "stop",
 ) -> TrainingConfig:
@@ -89,8 +89,10 @@ def training(
         curriculum=curriculum,
         memory_rows=memory_rows,
         solved=SolvedConfig(bits=0.0) if solvable else None,
-        settle=6 if solvable else None,
-        restarts=restarts,
+        phases=(
+            *([Settle(validations=6)] if solvable else []),
+            *([restart] if restart is not None else []),
+        ),
         validate_every=validate_every,
         checkpoint_every=10 * validate_every,
         on_nonfinite=on_nonfinite,

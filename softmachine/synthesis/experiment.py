@@ -6,13 +6,7 @@ from pathlib import Path
 
 from softmachine.core.errors import SoftmachineError
 from softmachine.experiments.curricula import Uniform
-from softmachine.experiments.experiment import (
-    Experiment,
-    SolvedConfig,
-    SolvedTest,
-    TrainingConfig,
-)
-from softmachine.experiments.objectives import NRAMLoss
+from softmachine.experiments.experiment import Experiment, SolvedConfig, TrainingConfig
 from softmachine.experiments.optimizers import OptimizerConfig
 from softmachine.experiments.population import (
     create_population,
@@ -20,10 +14,12 @@ from softmachine.experiments.population import (
     open_population,
 )
 from softmachine.experiments.runs import Run
-from softmachine.experiments.settings import Restart, Search
 from softmachine.machines.nram.nram import NRAMConfig
 from softmachine.tasks.memories.given import Given
-from softmachine.wiring.search import WireSearch
+from softmachine.training.exam import Exam
+from softmachine.training.nram.objective import NRAMLoss
+from softmachine.training.nram.wire_search import WireSearch
+from softmachine.training.phases import Restart
 
 NAME = "synthesize"
 """The recipe name of such experiments."""
@@ -55,15 +51,15 @@ def synthesis(
             max_sequences=100_000 * BATCH,
             optimizer=OptimizerConfig(learning_rate=3e-3, clip_norm=1.0),
             curriculum=Uniform(smallest=sizes[0], largest=sizes[-1]),
-            objective=NRAMLoss(entropy_decay=0.998, late_entropy_penalty=0.01),
+            objective=NRAMLoss(
+                entropy_bonus_range=(0.01, 0.2), entropy_decay=0.998, late_entropy_penalty=0.01
+            ),
             gradient_noise=0.005,
-            search=Search(entropy_bonus=(0.01, 0.2)),
-            restarts=(Restart(updates=500, error=0.3), Restart(updates=1_500, error=0.05)),
-            wire_search=WireSearch(updates=50, error=1.0, tables=100_000),
-            solved=SolvedConfig(
-                sequences=128,
-                bits=None,
-                test=SolvedTest(largest=task.held_out(larger=True).sizes[-1], soft=False),
+            solved=SolvedConfig(sequences=128, bits=None),
+            phases=(
+                Exam(largest=task.held_out(larger=True).sizes[-1], soft=False),
+                WireSearch(updates=50, error=1.0, tables=100_000),
+                Restart(rules=((500, 0.3), (1_500, 0.05))),
             ),
             validate_every=50 * BATCH,
             checkpoint_every=200 * BATCH,

@@ -24,8 +24,8 @@ from softmachine.programs.repair import Change, program_table, repair
 from softmachine.programs.running import ProgramFunction, load_c, load_python
 from softmachine.programs.signs import goes_below_zero
 from softmachine.tasks.memories.examples import GivenExample
+from softmachine.tasks.memories.exams import draw_batch
 from softmachine.tasks.memories.given import Given
-from softmachine.wiring.search import draw_batch
 from softmachine.wiring.table import read_wiring
 
 MENDED = 40

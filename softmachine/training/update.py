@@ -271,15 +271,9 @@ class _Updates:
         if training.search.learning_rate is not None:
             factor = state.settings.learning_rate / training.optimizer.learning_rate
             steps = jax.tree.map(lambda x: x * factor, steps)
-        if training.settle is not None:
-            share = self._settling(state)
-            steps = jax.tree.map(lambda x: x * share, steps)
+        for phase in training.phases:
+            steps = phase.steps(steps, state)
         return optax.apply_updates(state.parameters, steps), moments
-
-    def _settling(self, state):
-        """Return the share of the learning rate that is left after validations so far."""
-        passed = state.settings.settling / self.experiment.training.settle
-        return 0.5 * (1 + jnp.cos(jnp.pi * jnp.minimum(passed, 1.0)))
 
     def _sum(self, tree):
         return jax.lax.psum(tree, "batch") if self.shards > 1 else tree

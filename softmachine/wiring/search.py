@@ -11,23 +11,21 @@ Schkufza, Sharma and Aiken 2013, programs found by it.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Bool, Float, Int
 
-from softmachine.core.choices import Count, Positive, check_fields
+from softmachine.core.choices import Positive
 from softmachine.core.errors import SoftmachineError
 from softmachine.machines.nram.controller import MLP
 from softmachine.machines.nram.hard import DECIDED, pattern_bits
 from softmachine.machines.nram.nram import NRAM, NRAMConfig
-from softmachine.tasks.memories.exams import Batch, draw_exam
-from softmachine.tasks.memory import MemoryTask
-from softmachine.tasks.task import Task, sample_batch
+from softmachine.tasks.memories.exams import Batch, draw_batch, draw_exam
+from softmachine.tasks.task import Task
 from softmachine.wiring.table import WiringTable, read_wiring, run_wiring
 
 MORE_CHANGES = 1.0
@@ -36,7 +34,8 @@ more of these."""
 FIRST_TABLES = 25_000
 """So many tables the first attempt tries; each later one twice as many."""
 HOT = (0.004, 0.016)
-"""See `WireSearch.hot`."""
+"""Between these an attempt's first temperature is drawn, its logarithm uniformly. In shares of
+wrong cells: a change for the worse by this share is kept with probability 1/e."""
 COLD = 0.1
 """The last temperature, as a share of the first."""
 SIMPLER = 30_000
@@ -45,35 +44,9 @@ CIRCUITS = (2, 3, 4)
 """How many circuits are drawn at random, in turn. Few: with one for every pattern of zeros,
 a machine counts its steps and does by heart what examples of small sizes ask for."""
 CONFIRMED = 8
-"""See `WireSearch.examples`."""
+"""What is right on the examples that guide a search has to be right on this many times more."""
 MISSED = 32
 """So many examples that a program gets wrong, at most, are searched on from then on."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class WireSearch:
-    """When the wires of a member are searched, and for how long."""
-
-    updates: Count
-    """After so many updates of an attempt, if it found no solution by then..."""
-    error: Positive
-    """...and its best validation error is this at most."""
-    tables: Count = 1_000_000
-    """How many tables of wires are tried."""
-    hot: tuple[Positive, Positive] = HOT
-    """Between these an attempt's first temperature is drawn, its logarithm uniformly. In shares
-    of wrong cells: a change for the worse by this share is kept with probability 1/e."""
-    examples: Count = 128
-    """Examples, of all sizes trained on, that they are tried on, half of them adversarial; a
-    program that is right on them has to be right on `CONFIRMED` times as many, and on all
-    adversarial cases up to twice the sizes trained on."""
-
-    def __post_init__(self) -> None:
-        """Check the numbers."""
-        check_fields(self)
-        low, high = self.hot
-        if low > high:
-            raise ValueError(f"WireSearch.hot must be (low, high), not {self.hot}")
 
 
 class Found(NamedTuple):
@@ -86,39 +59,22 @@ class Found(NamedTuple):
     """Tables that were run."""
 
 
-def draw_batch(
-    task: Task, key: PRNGKeyArray, sizes: Int[np.ndarray, " examples"], max_size: int
-) -> Batch:
-    """Return an example of a memory task for each size.
-
-    Raises SoftmachineError for another task.
-    """
-    if not isinstance(task, MemoryTask):
-        raise SoftmachineError(f"{type(task).__name__} has no memories")
-    keys = jax.random.split(key, len(sizes))
-    examples = sample_batch(task, keys, jnp.asarray(sizes, jnp.int32), max_size)
-    inputs, targets, mask, steps = map(np.asarray, examples)
-    cells = np.full(len(sizes), inputs.shape[1], np.int32)
-    return Batch(inputs, targets, mask > 0, steps, cells)
-
-
 def draw_searched(
-    task: Task, search: WireSearch, smallest: int, largest: int, rng: np.random.Generator
+    task: Task, examples: int, smallest: int, largest: int, rng: np.random.Generator
 ) -> Batch:
-    """Return the examples of a search: first those searched on, then those that confirm.
+    """Return the examples of a search: ``examples`` that guide it, then others that confirm.
 
-    They have sizes from ``smallest`` to ``largest``, and some that confirm up to twice that.
-
-    Of those searched on, half are random, half are adversarial: with random ones alone, what is
-    found does by chance what is seldom hard.
+    They have sizes from ``smallest`` to ``largest``. Of those that guide, half are random, half
+    are adversarial: with random ones alone, what is found does by chance what is seldom hard.
+    Of the others some are random, so that there are `CONFIRMED` times as many as guide, and
+    then come all adversarial cases up to twice the largest size.
     """
-    sizes = rng.integers(smallest, largest + 1, CONFIRMED * search.examples)
+    sizes = rng.integers(smallest, largest + 1, CONFIRMED * examples)
     random = draw_batch(task, jax.random.key(int(rng.integers(2**31))), sizes, largest)
-    assert isinstance(task, MemoryTask)
     seed = int(rng.integers(2**31))
     trained, larger = (draw_exam(task, seed, most).batch for most in (largest, 2 * largest))
-    some = rng.permutation(len(trained.steps))[: search.examples // 2]
-    few = np.arange(search.examples - len(some))
+    some = rng.permutation(len(trained.steps))[: examples // 2]
+    few = np.arange(examples - len(some))
     rest = np.arange(len(few), len(random.steps))
     first = random.take(few).followed_by(trained.take(some))
     order = rng.permutation(len(first.steps))
@@ -129,7 +85,9 @@ def mend(
     machine: NRAM,
     batch: Batch,
     rng: np.random.Generator,
-    search: WireSearch,
+    tables: int,
+    examples: int,
+    hot: tuple[float, float] = HOT,
     ended: Bool[np.ndarray, "1"] | None = None,
 ) -> NRAM | None:
     """Return the machine with wires that make no mistake on a batch; see `search_wires`.
@@ -137,9 +95,7 @@ def mend(
     None if none are found, or if they cannot be written into its last layers.
     """
     table = read_wiring(machine)
-    found = search_wires(
-        machine.config, table, batch, rng, search.tables, search.examples, search.hot, ended
-    )
+    found = search_wires(machine.config, table, batch, rng, tables, examples, hot, ended)
     if found.error:
         return None
     _, met = try_tables(machine.config, _stack([found.table]), batch)
@@ -186,7 +142,7 @@ def search_wires(
     run on the whole batch. Examples that it gets wrong are searched on from then on, first of
     all by changing it. Another thread may end the search by setting ``ended[0]``.
 
-    ``hot``: see `WireSearch.hot`.
+    ``hot``: see `HOT`.
 
     Returns what is right on the whole batch; if nothing is, what makes fewest mistakes.
     """

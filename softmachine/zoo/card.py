@@ -132,7 +132,7 @@ def _making(card: dict[str, Any]) -> str:
     if training.get("rewired"):
         text += (
             "\n\nIts wires were found by a search over hard machines, not by gradients, and "
-            "written into its last layer (`training.wire_search`)."
+            "written into its last layer (phase `wire-search`)."
         )
     if card["population"] is not None:
         text += (

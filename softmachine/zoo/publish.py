@@ -119,7 +119,7 @@ def _describe(run: Run, name: str) -> tuple[Machine, dict[str, Any]]:
             "solved_sequences": progress.solved_sequences,
             "best_sequences": record["sequences"],
             "skipped": progress.skipped,
-            "rewired": progress.rewired,
+            "rewired": bool(progress.phases.get("wire-search", {}).get("written")),
         },
         "validation": scores,
         "validation_sequences": (experiment.training.solved or SolvedConfig()).sequences,

@@ -14,6 +14,7 @@ from softmachine.cli.waiting import clock, working
 from softmachine.experiments.progress import Progress
 from softmachine.experiments.runs import Run
 from softmachine.recipes import get_recipe
+from softmachine.training.phases import Settle
 
 # A computation that never ends, which nothing in Python can interrupt.
 FOREVER = """
@@ -191,12 +192,13 @@ def test_the_last_line_of_the_bar_is_the_end(display, capsys):
     assert "╺" not in line  # the bar is full
 
 
-@pytest.mark.parametrize("settle", [None, 6])
+@pytest.mark.parametrize("settle", [False, True])
 def test_a_run_that_became_worse_says_so(settle, tmp_path):
     from softmachine.cli.training import _outcome
 
     experiment = get_recipe("ntm-copy")
-    training = dataclasses.replace(experiment.training, settle=settle)
+    phases = (Settle(validations=6),) if settle else ()
+    training = dataclasses.replace(experiment.training, phases=phases)
     experiment = dataclasses.replace(experiment, training=training)
     run = Run.create(tmp_path / "run", experiment)
     progress = Progress(

@@ -18,19 +18,17 @@ from softmachine.core.choices import (
     check_fields,
     check_value,
 )
-from softmachine.experiments.curricula import CURRICULA
 from softmachine.experiments.experiment import Experiment
-from softmachine.experiments.objectives import OBJECTIVES
-from softmachine.experiments.settings import Restart
-from softmachine.machines.registry import MACHINES
+from softmachine.experiments.serialization import NAMED
 from softmachine.tasks.memories.given import Given
 from softmachine.tasks.memories.trees import WalkBST
-from softmachine.tasks.registry import TASKS
 from softmachine.tasks.sequences.repeat_copy import RepeatCopy
-from softmachine.wiring.search import WireSearch
+from softmachine.training.nram.wire_search import WireSearch
+from softmachine.training.phases import Restart, Settle
 
 NEEDED = {
-    Restart: dict(updates=10, error=0.1),
+    Restart: dict(rules=((10, 0.1),)),
+    Settle: dict(validations=3),
     WireSearch: dict(updates=10, error=0.1),
     Given: dict(
         examples="\n".join(f'{{"input": [{a}, 0], "output": [{a}, 0]}}' for a in (1, 2, 3))
@@ -49,12 +47,9 @@ def parts(hint) -> set[type]:
     return set().union(*map(parts, typing.get_args(hint)))
 
 
-NAMED = [
-    kind for registry in (TASKS, MACHINES, CURRICULA, OBJECTIVES) for kind in registry.values()
-]
-"""What an experiment names instead of being made of it."""
+REGISTERED = [kind for _, registry in NAMED for kind in registry.values()]
 CONFIGS = sorted(
-    set().union(*map(parts, [Experiment, *NAMED])) - {Experiment},
+    set().union(*map(parts, [Experiment, *REGISTERED])) - {Experiment},
     key=lambda kind: kind.__name__,
 )
 
@@ -134,7 +129,7 @@ def test_no_field_takes_a_number_that_is_none(config, name, made, bounds, whole)
 def test_the_walk_meets_all_parts_and_every_whole_number_has_a_least():
     met = {type(param.values[0]) for param in FIELDS}
     assert len(met) >= 20
-    assert met >= {WireSearch, Restart, Given, WalkBST, RepeatCopy}
+    assert met >= {WireSearch, Settle, Restart, Given, WalkBST, RepeatCopy}
     without = {
         param.id for param in FIELDS if param.values[4] and param.values[3].least is None
     }

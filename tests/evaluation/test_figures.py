@@ -198,7 +198,7 @@ def test_a_run_that_became_worse_says_so_in_its_figure():
         sequences=60, best_error=0.0, best_sequences=40, solved_sequences=40, finished=True
     )
     experiment = get_recipe("ntm-copy")
-    training = dataclasses.replace(experiment.training, settle=None)
+    training = dataclasses.replace(experiment.training, phases=())
     experiment = dataclasses.replace(experiment, training=training)
     figure = learning_curve_of(experiment, "title", lines, progress)
     assert "the last parameters are worse (28 wrong bits" in figure.get_supxlabel()

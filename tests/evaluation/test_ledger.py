@@ -13,14 +13,11 @@ from softmachine.experiments.curricula import Growing, Uniform
 from softmachine.experiments.experiment import (
     Experiment,
     SolvedConfig,
-    SolvedTest,
     TrainingConfig,
 )
-from softmachine.experiments.objectives import NRAMLoss
 from softmachine.experiments.population import create_population
 from softmachine.experiments.progress import Progress
 from softmachine.experiments.runs import Run
-from softmachine.experiments.settings import Restart
 from softmachine.experiments.state import first_state
 from softmachine.machines.machine import split_trainable
 from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
@@ -33,6 +30,9 @@ from softmachine.tasks.memories.arrays import Access
 from softmachine.tasks.sequences.associative_recall import AssociativeRecall
 from softmachine.tasks.sequences.copy import Copy
 from softmachine.tasks.sequences.ngrams import NGrams
+from softmachine.training.exam import Exam
+from softmachine.training.nram.objective import NRAMLoss
+from softmachine.training.phases import Restart
 from softmachine.training.trainer import train_members
 
 ENVIRONMENT = {
@@ -427,8 +427,8 @@ def access(**training) -> Experiment:
             batch=4,
             curriculum=Uniform(smallest=1, largest=6),
             objective=NRAMLoss(),
-            restarts=(Restart(updates=100, error=0.3),),
-            solved=SolvedConfig(sequences=128, bits=None, test=SolvedTest()),
+            solved=SolvedConfig(sequences=128, bits=None),
+            phases=(Exam(), Restart(rules=((100, 0.3),))),
             **training,
         ),
     )
@@ -517,8 +517,9 @@ def test_nrams_are_shown_soft_and_hard_with_their_attempts(nrams):
 def test_nrams_count_as_solved_if_they_pass_today_s_exam(tmp_path, access_machine):
     """Whatever training took for solved, by an older test."""
     experiment = dataclasses.replace(access(), machine=access_machine.config)
-    test = SolvedConfig(bits=None, test=SolvedTest(largest=3))
-    training = dataclasses.replace(experiment.training, solved=test)
+    training = dataclasses.replace(
+        experiment.training, solved=SolvedConfig(bits=None), phases=(Exam(largest=3),)
+    )
     experiment = dataclasses.replace(experiment, training=training)
     for seed, machine in enumerate(
         (access_machine, experiment.machine.build(key=jax.random.key(0)))

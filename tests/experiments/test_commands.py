@@ -2,10 +2,11 @@
 
 import dataclasses
 
+from softmachine.cli.training import _parse_train
 from softmachine.experiments.commands import differences, training_commands
-from softmachine.experiments.settings import Restart
 from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.recipes import RECIPES, get_recipe
+from softmachine.training.phases import Restart
 
 
 def test_commands_name_what_differs_from_the_recipe():
@@ -32,22 +33,33 @@ def test_commands_name_what_differs_from_the_recipe():
     assert training_commands(other, [3], RECIPES) is None
 
 
-def test_searched_settings_can_be_named_and_restarts_cannot():
+def test_settings_of_objectives_and_phases_can_be_named():
     recipe = get_recipe("nram-copy")
-    search = dataclasses.replace(
-        recipe.training.search, entropy_bonus=(0.01, 0.5), learning_rate=None
-    )
-    training = dataclasses.replace(recipe.training, search=search, enough=3)
+    objective = dataclasses.replace(recipe.training.objective, entropy_bonus_range=(0.01, 0.5))
+    training = dataclasses.replace(recipe.training, objective=objective, enough=3)
     searched = dataclasses.replace(recipe, training=training)
     assert training_commands(searched, [0, 1], RECIPES) == [
         "softmachine train nram-copy --members 2 --training.enough 3 "
-        "--training.search.entropy-bonus 0.01 0.5"
+        "--training.objective.entropy-bonus-range 0.01 0.5"
     ]
-    training = dataclasses.replace(
-        recipe.training, restarts=(Restart(updates=7, error=0.5), *recipe.training.restarts)
-    )
+    exam, restart = recipe.training.phases
+    more = Restart(rules=((7, 0.5), *restart.rules))
+    training = dataclasses.replace(recipe.training, phases=(exam, more))
     restless = dataclasses.replace(recipe, training=training)
     (change,) = differences(restless, RECIPES)
-    assert change.field == "training.restarts"
-    assert change.run[0] == {"updates": 7, "error": 0.5}
-    assert training_commands(restless, [0], RECIPES) is None
+    assert change.field == "training.phases.restart.rules"
+    (command,) = training_commands(restless, [0], RECIPES)
+    assert command.endswith("--training.phases.restart.rules 7 0.5 500 0.3")
+    assert _parse_train(recipe, command.split()[3:]).training == training
+
+
+def test_other_phases_cannot_be_named():
+    """Nor can their order."""
+    recipe = get_recipe("nram-copy")
+    exam, restart = recipe.training.phases
+    for phases in ((exam,), (restart, exam)):
+        training = dataclasses.replace(recipe.training, phases=phases)
+        changed = dataclasses.replace(recipe, training=training)
+        fields = {change.field for change in differences(changed, RECIPES)}
+        assert "training.phases.kind_of" in fields
+        assert training_commands(changed, [0], RECIPES) is None

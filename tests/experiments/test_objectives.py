@@ -1,6 +1,5 @@
 """What training minimises, against plain loops over steps and cells."""
 
-import dataclasses
 import math
 
 import jax
@@ -8,19 +7,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.experiments.objectives import NRAMLoss, TaskLoss
+from softmachine.experiments.objectives import TaskLoss
 from softmachine.experiments.settings import Settings
 from softmachine.machines.nram.nram import NRAMOutput
 from softmachine.tasks.memories.arrays import Access
 from softmachine.tasks.sequences.copy import Copy
 from softmachine.tasks.task import Example
+from softmachine.training.nram.objective import NRAMLoss
 
 STEPS, CELLS = 6, 5
 
 
 def settings(bonus=0.3, late=False):
-    rates = (jnp.asarray(x, jnp.float32) for x in (1.0, 1.0, bonus))
-    return Settings(*rates, jnp.asarray(7 if late else 0))
+    one, bonus = (jnp.asarray(x, jnp.float32) for x in (1.0, bonus))
+    return Settings(one, one, jnp.asarray(7 if late else 0), {"entropy_bonus": bonus})
 
 
 def drawn(seed, steps):
@@ -158,13 +158,12 @@ def test_task_loss_is_the_task_s_own(kind):
     for age in (0, 7):
         ours = TaskLoss().loss(task, outputs, example, settings(late=True), jnp.asarray(age))
         assert float(ours) == float(expected)
-    assert TaskLoss().entropy_bonus == 0
+    assert TaskLoss().draw(jax.random.key(0)) == {}
 
 
 def test_settings_begin_with_the_objective_s_bonus(nram_experiment, with_training):
-    own = dataclasses.replace(nram_experiment.training.search, entropy_bonus=None)
-    plain = with_training(nram_experiment, search=own, objective=NRAMLoss(entropy_bonus=0.7))
-    assert float(plain.settings().entropy_bonus) == pytest.approx(0.7)
+    plain = with_training(nram_experiment, objective=NRAMLoss(entropy_bonus=0.7))
+    assert float(plain.settings().objective["entropy_bonus"]) == pytest.approx(0.7)
 
 
 @pytest.mark.parametrize(
@@ -177,6 +176,8 @@ def test_settings_begin_with_the_objective_s_bonus(nram_experiment, with_trainin
             r"late_entropy_penalty must be at least 0, not -1\.0",
         ),
         (dict(entropy_decay=0.0), r"entropy_decay must be positive, not 0\.0"),
+        (dict(entropy_bonus_range=(2.0, 1.0)), r"entropy_bonus_range must be \(low, high\)"),
+        (dict(entropy_bonus_range=(0.0, 1.0)), "entropy_bonus_range must be positive"),
         (dict(entropy_decay=1.1), r"entropy_decay must be at most 1, not 1\.1"),
     ],
 )

@@ -100,9 +100,13 @@ def test_no_run_no_config_damaged_config(experiment, tmp_path):
         Run(run.path)
 
 
-def as_before_5(experiment, schema):
-    """Return the JSON of an experiment as older versions wrote it: kinds are classes."""
-    old = experiment_to_json(experiment) | {"schema": schema}
+@pytest.fixture
+def as_before_5(as_before_6):
+    """Give the JSON of an experiment as older versions wrote it: kinds are classes."""
+    return lambda experiment, schema: _with_classes(as_before_6(experiment, schema), experiment)
+
+
+def _with_classes(old, experiment):
     for part in ("task", "machine"):
         old["experiment"][part]["kind_of"] = type(getattr(experiment, part)).__name__
     for part in ("curriculum", "objective"):
@@ -111,7 +115,7 @@ def as_before_5(experiment, schema):
     return old
 
 
-def test_schema_2_says_what_its_machines_did(experiment):
+def test_schema_2_says_what_its_machines_did(experiment, as_before_5):
     """Logits clipped at 30 and smoothed norms, not today's default or preset."""
     for whole, machine, field, value in (
         (RECIPES["nram-copy"](), NRAMConfig(), "logit_clip", 30.0),
@@ -125,7 +129,7 @@ def test_schema_2_says_what_its_machines_did(experiment):
     assert NRAMConfig().logit_clip is None
 
 
-def test_schema_3_had_options_that_are_gone(experiment):
+def test_schema_3_had_options_that_are_gone(experiment, as_before_5):
     """Left out where they were as usual; refused by name where they were used."""
     nram = RECIPES["nram-copy"]()
     late = {"sharpening": 1.0, "gumbel_noise": 0.0, "straight_through": False}
@@ -146,6 +150,34 @@ def test_schema_3_had_options_that_are_gone(experiment):
         part[name] = used
         with pytest.raises(RunError, match=f"{name} .* is no option any more"):
             experiment_from_json(old, "x")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_schema_5_had_fields_for_what_are_phases_now(name, as_before_6):
+    """In every recipe the older file tells the same experiment; in today's order of phases."""
+    recipe = RECIPES[name]()
+    assert experiment_from_json(json.loads(json.dumps(as_before_6(recipe))), "x") == recipe
+
+
+def test_schema_5_had_choices_of_optimisers_that_are_gone(experiment, as_before_6):
+    for name, usual, used in (
+        ("betas", [0.9, 0.999], [0.5, 0.999]),
+        ("schedule", "constant", "linear"),
+    ):
+        old = as_before_6(experiment)
+        optimizer = old["experiment"]["training"]["optimizer"]
+        optimizer[name] = usual
+        assert experiment_from_json(old, "x") == experiment
+        optimizer |= {name: used, "decay_steps": 4}
+        with pytest.raises(RunError, match=f"{name} .* is no option any more"):
+            experiment_from_json(old, "x")
+
+
+def test_schema_5_had_intervals_for_a_bonus_that_nobody_used(experiment, as_before_6):
+    """An objective without a bonus has no place for it, and never read it."""
+    old = as_before_6(experiment)
+    old["experiment"]["training"]["search"]["entropy_bonus"] = [0.1, 0.2]
+    assert experiment_from_json(old, "x") == experiment
 
 
 def test_an_older_schema_is_upgraded_step_by_step(experiment, monkeypatch):

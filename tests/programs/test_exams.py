@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 import softmachine as sm
-from softmachine.experiments.experiment import SolvedTest
 from softmachine.experiments.runs import Run
 from softmachine.machines.machine import split_trainable
 from softmachine.machines.nram.nram import NRAMConfig
@@ -25,12 +24,13 @@ from softmachine.programs.running import load_python
 from softmachine.programs.verify import verify
 from softmachine.running.judging import judge
 from softmachine.tasks.memories.arrays import Access
-from softmachine.tasks.memories.exams import draw_exam
+from softmachine.tasks.memories.exams import draw_batch, draw_exam
 from softmachine.tasks.memories.lists import ListK
 from softmachine.tasks.memories.trees import WalkBST
 from softmachine.tasks.memory import MemoryTask
-from softmachine.training.trainer import _Member
-from softmachine.wiring.search import draw_batch, write_wires
+from softmachine.training.exam import Exam
+from softmachine.training.member import Member
+from softmachine.wiring.search import write_wires
 from softmachine.wiring.table import WiringTable, read_wiring
 
 LARGEST = 20
@@ -167,19 +167,20 @@ def test_training_s_own_test_refuses_it(case, tmp_path):
     """Whatever its validation says; and lets the right one pass."""
     experiment = sm.get_recipe("nram-walk-bst")
     curriculum = dataclasses.replace(experiment.training.curriculum, largest=3)
-    training = dataclasses.replace(experiment.training, wire_search=None, curriculum=curriculum)
+    training = dataclasses.replace(experiment.training, phases=(), curriculum=curriculum)
     found = {}
     for name in ("right", "wrong"):
         machine = build(case, getattr(case, name))
         changed = dataclasses.replace(
             experiment, task=case.task, machine=machine.config, training=training
         )
-        member = _Member(Run.create(tmp_path / name, changed))
+        member = Member(Run.create(tmp_path / name, changed))
         parameters, _ = split_trainable(machine)
         member.state = member.state._replace(parameters=parameters)
-        test = SolvedTest(largest=LARGEST, examples=100, soft=False)
-        found[name] = member._test(test)["tested_hard"]
-    assert found["right"] == 0 < found["wrong"]
+        member.line = {}
+        found[name] = Exam(largest=LARGEST, examples=100, soft=False).verdict(member)
+        assert (member.line["tested_hard"] == 0) == found[name]
+    assert found == {"right": True, "wrong": False}
 
 
 def test_what_happens_outside_is_told_and_no_failure(access_machine):

@@ -14,7 +14,7 @@ from softmachine.programs.repair import (
 )
 from softmachine.programs.verify import load_python
 from softmachine.tasks.memories.arrays import Access
-from softmachine.wiring.search import draw_batch
+from softmachine.tasks.memories.exams import draw_batch
 from softmachine.wiring.table import live_rows, read_wiring, run_wiring
 
 

@@ -8,8 +8,7 @@ import pytest
 from softmachine.machines.nram.hard import run_hard
 from softmachine.running.judging import BLOCK, hard_mistakes, judge, soft_mistakes
 from softmachine.tasks.memories.arrays import Access
-from softmachine.tasks.memories.exams import draw_exam
-from softmachine.wiring.search import draw_batch
+from softmachine.tasks.memories.exams import draw_batch, draw_exam
 
 TASK = Access()
 

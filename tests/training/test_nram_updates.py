@@ -126,9 +126,11 @@ def test_members_that_wait_stay_as_they_are(together, members, assert_same):
 
 def with_settings(state, **settings):
     drawn = state.settings
+    bonus = settings.pop("entropy_bonus", drawn.objective["entropy_bonus"])
     settings = {
         name: jnp.asarray(x, getattr(drawn, name).dtype) for name, x in settings.items()
     }
+    settings["objective"] = {"entropy_bonus": jnp.asarray(bonus, jnp.float32)}
     return state._replace(settings=drawn._replace(**settings))
 
 

@@ -11,20 +11,24 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.experiments.experiment import SolvedConfig, SolvedTest
+from softmachine.experiments.experiment import SolvedConfig
 from softmachine.experiments.optimizers import OptimizerConfig
 from softmachine.experiments.population import create_population, open_population
 from softmachine.experiments.progress import Progress
 from softmachine.experiments.runs import Run
-from softmachine.experiments.settings import Restart, Search
+from softmachine.experiments.settings import Search
 from softmachine.experiments.state import first_state
 from softmachine.running.judging import Verdict
 from softmachine.tasks.memories.arrays import Access
 from softmachine.tasks.memories.exams import draw_exam
+from softmachine.training import exam, trainer
 from softmachine.training import members as members_module
-from softmachine.training import trainer
+from softmachine.training.exam import Exam
+from softmachine.training.nram import wire_search
+from softmachine.training.nram.objective import NRAMLoss
+from softmachine.training.nram.wire_search import WireSearch
+from softmachine.training.phases import Restart
 from softmachine.training.trainer import train, train_members
-from softmachine.wiring.search import WireSearch
 
 # Real updates: six stretches of five, attempts of ten
 
@@ -32,7 +36,7 @@ from softmachine.wiring.search import WireSearch
 @pytest.fixture(scope="module")
 def restless(nram_experiment, with_training):
     """No attempt of so few updates is without a mistake."""
-    return with_training(nram_experiment, restarts=(Restart(updates=10, error=0.0),))
+    return with_training(nram_experiment, phases=(Restart(rules=((10, 0.0),)),))
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +85,8 @@ def test_the_last_stretch_ends_a_run_without_another_attempt(straight):
 def untimed(progress):
     """Return all that is known of a progress but its times."""
     known = {k: v for k, v in dataclasses.asdict(progress).items() if v is not None}
+    for phase, notes in known.pop("phases").items():
+        known |= {f"{phase} {name}": note for name, note in notes.items()}
     return {k: v for k, v in known.items() if not k.endswith("seconds")}
 
 
@@ -175,8 +181,8 @@ def scripted(monkeypatch):
         return Verdict(hard, 1.0 if hard else look_up("soft", seed, step))
 
     monkeypatch.setattr(members_module, "build_train_chunk", build)
-    monkeypatch.setattr(trainer, "_build_validation", build_validation)
-    monkeypatch.setattr(trainer, "judge", judge)
+    monkeypatch.setattr(trainer, "build_validation", build_validation)
+    monkeypatch.setattr(exam, "judge", judge)
     return script
 
 
@@ -184,13 +190,18 @@ def scripted(monkeypatch):
 def population(nram_experiment, with_training, tmp_path):
     """Train as many made-up members as the script has errors for."""
 
-    def trained(script, solved=None, until=None, **training):
+    def trained(script, *phases, solved=None, until=None, report=None, **training):
         solved = SolvedConfig(sequences=20, bits=None, **(solved or {}))
-        config = with_training(nram_experiment, solved=solved, **training)
+        config = with_training(nram_experiment, solved=solved, phases=phases, **training)
         runs = create_population(tmp_path / "x", config, len(script["errors"]))
-        return runs, train_members(runs, enough=until)
+        return runs, train_members(runs, report, enough=until)
 
     return trained
+
+
+def drawn(settings):
+    """Return what an attempt trains with, less how far it is."""
+    return settings._replace(settling=0)
 
 
 def value_in(machine):
@@ -210,8 +221,7 @@ def test_an_attempt_ends_when_its_best_error_is_above_a_rule_s(scripted, populat
         1: [0.6, 0.4, 0.9, 0.1, 0.9, 0.9],  # its best is good enough for both
         2: [0.5, 0.9, 0.9, 0.3, 0.9, 0.4],  # just good enough for the first alone
     }
-    rules = (Restart(updates=10, error=0.5), Restart(updates=20, error=0.2))
-    runs, progress = population(scripted, restarts=rules)
+    runs, progress = population(scripted, Restart(rules=((10, 0.5), (20, 0.2))))
     attempts = [[line["attempt"] for line in run.metrics()] for run in runs]
     assert attempts == [[0, 0, 1, 1, 1, 1], [0] * 6, [0, 0, 0, 0, 1, 1]]
     assert [member.attempts for member in progress] == [2, 1, 2]
@@ -227,7 +237,7 @@ def test_the_machine_kept_is_the_best_of_all_attempts(scripted, population):
         1: [0.9, 0.9, 0.9, 0.5, 0.9, 0.8],
         2: [0.9, 0.9, 0.9, 0.9, 0.9, 0.4],
     }
-    runs, progress = population(scripted, restarts=(Restart(updates=10, error=0.3),))
+    runs, progress = population(scripted, Restart(rules=((10, 0.3),)))
     assert [member.attempts for member in progress] == [3, 3, 3]
     assert [kept(run) for run in runs] == [10, 20, 30]
     assert [member.best_error for member in progress] == [0.6, 0.5, 0.4]
@@ -237,13 +247,13 @@ def test_the_machine_kept_is_the_best_of_all_attempts(scripted, population):
 
 def test_updates_left_out_are_counted_over_all_attempts(scripted, population):
     scripted["errors"] = {0: [0.9] * 6, 1: [0.1] * 6}
-    runs, progress = population(scripted, restarts=(Restart(updates=10, error=0.3),))
+    runs, progress = population(scripted, Restart(rules=((10, 0.3),)))
     assert [member.attempts for member in progress] == [3, 1]
     assert [member.skipped for member in progress] == [6, 6]
     assert [line["skipped"] for line in runs[0].metrics()] == [1, 2, 3, 4, 5, 6]
 
 
-TEST = SolvedTest(largest=12, examples=200)
+EXAM = Exam(largest=12, examples=200)
 
 
 def found_by_tests(run):
@@ -259,7 +269,7 @@ def test_solved_is_who_passes_the_test_soft_and_hard(scripted, population):
     scripted["errors"] = {seed: [0.1] + [0.0] * 5 for seed in range(5)}
     scripted["hard"] = {1: [0.2] * 6, 3: [0.2] * 3 + [0.0] * 3}
     scripted["soft"] = {2: [0.3] * 6, 4: [0.3] * 3 + [0.0] * 3}
-    runs, progress = population(scripted, dict(test=TEST))
+    runs, progress = population(scripted, EXAM)
     assert [member.solved_sequences for member in progress] == [40, None, None, 80, 80]
     assert [member.sequences for member in progress] == [40, 120, 120, 80, 80]
     assert all(member.finished for member in progress)
@@ -285,10 +295,8 @@ def test_after_each_failure_more_validations_pass_before_the_next_test(scripted,
         2: [0.0, 0.0, 0.0, 0.1, 0.0, 0.0, 0.0, *[0.0] * 7],
     }
     scripted["hard"] = {seed: [0.5] * 14 for seed in range(3)}
-    rules = (Restart(updates=20, error=0.05),)
-    runs, progress = population(
-        scripted, dict(test=TEST), restarts=rules, max_sequences=14 * 20
-    )
+    restart = Restart(rules=((20, 0.05),))
+    runs, progress = population(scripted, EXAM, restart, max_sequences=14 * 20)
     assert [list(found_by_tests(run)) for run in runs] == [
         [5, 15, 30, 50, 70],
         [5, 25, 40, 60, 70],
@@ -302,9 +310,8 @@ def test_a_new_attempt_is_tested_at_once(scripted, population):
     """An error that the criterion allows may be too large for a restart rule."""
     scripted["errors"] = {0: [0.1] * 6, 1: [0.0] * 6}
     scripted["hard"] = {0: [0.5] * 6, 1: [0.5] * 6}
-    runs, progress = population(
-        scripted, dict(test=TEST, error=0.1), restarts=(Restart(updates=20, error=0.05),)
-    )
+    restart = Restart(rules=((20, 0.05),))
+    runs, progress = population(scripted, EXAM, restart, solved=dict(error=0.1))
     assert [member.attempts for member in progress] == [2, 1]
     assert [list(found_by_tests(run)) for run in runs] == [[5, 15, 25, 30], [5, 15, 30]]
     assert [member.failed_tests for member in progress] == [2, 3]
@@ -315,7 +322,7 @@ def test_the_machine_kept_is_one_that_passed_the_test(scripted, population):
     scripted["errors"] = {0: [0.0] * 6, 1: [0.0] * 6}
     scripted["bits"] = {0: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], 1: [0.6, 0.5, 0.4, 0.3, 0.2, 0.1]}
     scripted["hard"] = {0: [0.5, 0.5, 0.0, 0.0, 0.0, 0.0], 1: [0.5] * 6}
-    runs, progress = population(scripted, dict(test=TEST))
+    runs, progress = population(scripted, EXAM)
     assert [kept(run) for run in runs] == [15, 30]
     assert progress[0].best_bits == 0.3
 
@@ -329,7 +336,7 @@ def test_late_is_who_validates_without_a_mistake(scripted, population):
     }
     scripted["hard"] = {seed: [0.5] * 6 for seed in range(3)}
     late = {}
-    restarts = (Restart(updates=10, error=0.3),)
+    restart = Restart(rules=((10, 0.3),))
     save = Run.save_last
 
     def save_last(run, state, progress, line):
@@ -338,9 +345,7 @@ def test_late_is_who_validates_without_a_mistake(scripted, population):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Run, "save_last", save_last)
-        runs, progress = population(
-            scripted, dict(test=TEST), restarts=restarts, checkpoint_every=20
-        )
+        runs, progress = population(scripted, EXAM, restart, checkpoint_every=20)
     assert [member.attempts for member in progress] == [1, 3, 1]
     steps = range(5, 35, 5)
     assert [late[0, step] for step in steps] == [1] * 6
@@ -350,16 +355,15 @@ def test_late_is_who_validates_without_a_mistake(scripted, population):
         attempt = int(run.load_last()[0].attempt)
         ours = run.load_last()[0].settings
         expected = run.experiment.settings(attempt)
-        assert ours[:3] == expected[:3]
+        assert drawn(ours) == drawn(expected)
 
 
 def test_a_new_attempt_is_not_late(scripted, population):
     """If the criterion allows some errors, a rule may still ask for fewer."""
     scripted["errors"] = {0: [0.0] * 6, 1: [0.5] * 4 + [0.9] * 2}
     scripted["hard"] = {0: [0.5] * 6, 1: [0.5] * 6}
-    runs, progress = population(
-        scripted, dict(test=TEST, error=0.5), restarts=(Restart(updates=20, error=0.4),)
-    )
+    restart = Restart(rules=((20, 0.4),))
+    runs, progress = population(scripted, EXAM, restart, solved=dict(error=0.5))
     assert [member.attempts for member in progress] == [1, 2]
     lates = [float(run.load_last()[0].settings.late) for run in runs]
     assert lates == [1, 0]
@@ -399,11 +403,20 @@ def test_the_caller_may_say_which_solved_members_are_enough(scripted, population
     assert asked == [[0], [0], [0, 1]]
 
 
+@pytest.mark.parametrize("ended", [False, True])
 def test_a_program_that_is_found_and_fails_its_test_is_a_dead_end(
-    scripted, population, monkeypatch
+    scripted, population, monkeypatch, ended
 ):
-    """As it makes no mistake in validation, no rule for restarts would ever end it."""
-    monkeypatch.setattr(trainer, "mend", lambda machine, *_: machine)
+    """As it makes no mistake in validation, no rule for restarts would ever end it.
+
+    Also where training was ended right there, and resumed.
+    """
+
+    def report(member, progress, _line):
+        if ended and (member, progress.step) == (2, 10):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(wire_search, "mend", lambda machine, *_: machine)
     scripted["errors"] = {
         0: [0.5, 0.5, 0.0, 0.5, 0.5, 0.5],
         1: [0.5] * 6,
@@ -411,7 +424,10 @@ def test_a_program_that_is_found_and_fails_its_test_is_a_dead_end(
     }
     scripted["hard"] = {seed: [0.2] * 6 for seed in range(3)}
     search = WireSearch(updates=10, error=1.0)
-    runs, progress = population(scripted, dict(test=TEST), wire_search=search)
+    runs, progress = population(scripted, EXAM, search, report=report)
+    if ended:
+        assert [member.step for member in progress] == [15] * 3
+        progress = train_members([Run(run.path) for run in runs])
     assert [member.attempts for member in progress] == [2, 1, 1]
     assert [int(run.load_last()[0].began) for run in runs] == [15, 0, 0]
 
@@ -419,11 +435,11 @@ def test_a_program_that_is_found_and_fails_its_test_is_a_dead_end(
 def test_settings_and_attempt_are_in_the_checkpoint(scripted, population):
     scripted["errors"] = {0: [0.5] * 6, 1: [0.0, *[0.5] * 5]}
     scripted["hard"] = {1: [0.5] * 6}
-    runs, _ = population(scripted, dict(test=TEST), restarts=(Restart(updates=20, error=0.4),))
+    runs, _ = population(scripted, EXAM, Restart(rules=((20, 0.4),)))
     for run, attempt, late in zip(runs, (1, 0), (0, 1), strict=True):
         state, record = Run(run.path).load_last()[:2]
         assert (int(state.attempt), float(state.settings.late)) == (attempt, late)
-        assert state.settings[:3] == run.experiment.settings(attempt)[:3]
+        assert drawn(state.settings) == drawn(run.experiment.settings(attempt))
         assert record.attempts == attempt + 1
 
 
@@ -438,9 +454,11 @@ def test_a_machine_that_is_right_is_solved_at_once(
         nram_experiment,
         optimizer=OptimizerConfig(learning_rate=1e-9),
         search=Search(),
+        objective=NRAMLoss(late_entropy_penalty=0.01),
         gradient_noise=0.0,
         validate_every=4,
-        solved=SolvedConfig(sequences=20, bits=1e-3, test=SolvedTest(largest=9, examples=20)),
+        solved=SolvedConfig(sequences=20, bits=1e-3),
+        phases=(Exam(largest=9, examples=20),),
     )
     run = Run.create(tmp_path / "run", config)
     state = first_state(config)

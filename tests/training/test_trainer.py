@@ -16,6 +16,7 @@ from softmachine.experiments.experiment import SolvedConfig
 from softmachine.experiments.optimizers import OptimizerConfig
 from softmachine.experiments.runs import Run
 from softmachine.training import trainer
+from softmachine.training.phases import Settle
 from softmachine.training.trainer import train
 
 
@@ -86,7 +87,7 @@ def test_solved_with_too_many_bits_trains_on(experiment, with_training, tmp_path
 
 def test_a_solved_run_settles_and_ends(experiment, with_training, tmp_path):
     strict = SolvedConfig(sequences=20, error=100.0, bits=0.0)
-    config = with_training(experiment, solved=strict, settle=4)
+    config = with_training(experiment, solved=strict, phases=(Settle(validations=4),))
     run = Run.create(tmp_path / "run", config)
     progress = train(run)
     assert (progress.finished, progress.solved_sequences, progress.sequences) == (True, 20, 80)
@@ -103,13 +104,15 @@ def scripted(monkeypatch, found):
             for w in wrong
         ]
 
-    monkeypatch.setattr(trainer, "_build_validation", lambda _: scores)
+    monkeypatch.setattr(trainer, "build_validation", lambda _: scores)
 
 
 def test_what_was_right_stays_right(
     experiment, with_training, tmp_path, monkeypatch, assert_same
 ):
-    config = with_training(experiment, solved=SolvedConfig(bits=0.0), settle=4)
+    config = with_training(
+        experiment, solved=SolvedConfig(bits=0.0), phases=(Settle(validations=4),)
+    )
     straight, broken, at_best = (Run.create(tmp_path / n, config) for n in ("a", "b", "c"))
     scripted(monkeypatch, [2, 9, 0, 9, 0, 9])
     progress = train(straight)
@@ -137,8 +140,8 @@ def test_what_was_right_stays_right(
 
 
 def test_settling_needs_to_know_what_a_mistake_is(experiment, with_training):
-    with pytest.raises(ValueError, match="training settle needs solved"):
-        with_training(experiment, solved=None, settle=4)
+    with pytest.raises(ValueError, match="phase settle needs training solved"):
+        with_training(experiment, solved=None, phases=(Settle(validations=4),))
 
 
 def test_best_checkpoint_is_the_one_that_validated_best(experiment, tmp_path):

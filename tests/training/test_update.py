@@ -18,6 +18,7 @@ from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import Recurrent, RecurrentConfig
 from softmachine.running.devices import Layout
 from softmachine.running.scoring import score_batch
+from softmachine.training.phases import Settle
 from softmachine.training.update import build_train_chunk
 
 
@@ -131,7 +132,7 @@ def test_the_rate_falls_with_each_perfect_validation(
     updates, experiment, with_training, perfect, share
 ):
     """Along a half cosine, (1 + cos(pi t)) / 2, to zero at the fourth."""
-    settling = with_training(experiment, settle=4)
+    settling = with_training(experiment, phases=(Settle(validations=4),))
     state = first_state(experiment, step=100)
     settings = state.settings._replace(settling=jnp.asarray(perfect, jnp.int32))
     late = state._replace(settings=settings)

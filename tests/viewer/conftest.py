@@ -21,7 +21,7 @@ def small(recipe, task, machine, largest):
     experiment = get_recipe(recipe)
     curriculum = Uniform(smallest=task.smallest, largest=largest)
     training = dataclasses.replace(
-        experiment.training, curriculum=curriculum, memory_rows=(), solved=None, settle=None
+        experiment.training, curriculum=curriculum, memory_rows=(), solved=None, phases=()
     )
     return dataclasses.replace(experiment, task=task, machine=machine, training=training)
 

@@ -7,7 +7,7 @@ import pytest
 from softmachine.machines.nram.gates import GATES, Gate, define
 from softmachine.machines.nram.nram import NRAMConfig
 from softmachine.tasks.memories.arrays import Increment
-from softmachine.tasks.memories.exams import draw_exam
+from softmachine.tasks.memories.exams import draw_batch, draw_exam
 from softmachine.tasks.memories.permutations import Permutation
 from softmachine.wiring.native_search import (
     SLACK,
@@ -19,7 +19,6 @@ from softmachine.wiring.native_search import (
     simplify,
     workings,
 )
-from softmachine.wiring.search import draw_batch
 from softmachine.wiring.table import WiringTable, live_rows, run_wiring
 
 NEVER = np.zeros(1, bool)

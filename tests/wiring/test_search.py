@@ -6,24 +6,15 @@ import jax
 import numpy as np
 import pytest
 
-import softmachine as sm
 from softmachine.core.errors import SoftmachineError
-from softmachine.experiments.population import create_population
-from softmachine.experiments.runs import Run
-from softmachine.experiments.settings import Search
 from softmachine.machines.nram.hard import pattern_bits
-from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
+from softmachine.machines.nram.nram import NRAMConfig
 from softmachine.running.scoring import build_scorer
 from softmachine.tasks.memories.arrays import Access
-from softmachine.tasks.memories.exams import draw_exam
-from softmachine.tasks.memories.permutations import Permutation
+from softmachine.tasks.memories.exams import draw_batch, draw_exam
 from softmachine.tasks.memories.trees import WalkBST
-from softmachine.training import trainer
-from softmachine.training.trainer import train, train_members
 from softmachine.wiring.search import (
     CONFIRMED,
-    WireSearch,
-    draw_batch,
     draw_searched,
     search_wires,
     try_tables,
@@ -60,8 +51,8 @@ def test_batches_are_examples_of_the_task(batch):
 
 def test_half_of_what_is_searched_on_is_adversarial():
     """Tight memories and long paths among them; all of them confirm, up to twice the size."""
-    search, task = WireSearch(updates=1, error=1.0, examples=32), WalkBST()
-    batch = draw_searched(task, search, 1, 3, np.random.default_rng(0))
+    task = WalkBST()
+    batch = draw_searched(task, 32, 1, 3, np.random.default_rng(0))
     first, rest = batch.take(np.arange(32)), batch.take(np.arange(32, len(batch.steps)))
     assert len(np.unique(first.cells)) > 4
     assert (first.cells == task.cells(3)).sum() >= 16
@@ -183,111 +174,3 @@ def test_wires_cannot_be_written_where_patterns_look_the_same(untrained, found):
     sources[0] = np.where(sources[1] > 0, 0, sources[1])
     with pytest.raises(SoftmachineError, match="does not tell enough patterns of zeros apart"):
         write_wires(blind, found.table._replace(sources=sources), np.arange(8))
-
-
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        (dict(updates=0, error=0.3), "updates must be at least 1, not 0"),
-        (dict(updates=1, error=0.0), r"error must be positive, not 0\.0"),
-        (dict(updates=1, error=0.3, tables=0), "tables must be at least 1"),
-        (dict(updates=1, error=0.3, examples=0), "examples must be at least 1"),
-        (dict(updates=1, error=0.3, hot=(0.0, 1.0)), "hot must be positive"),
-        (dict(updates=1, error=0.3, hot=(2.0, 1.0)), r"hot must be \(low, high\), not"),
-    ],
-)
-def test_bad_fields_are_refused(fields, message):
-    with pytest.raises(ValueError, match=rf"WireSearch\.{message}"):
-        WireSearch(**fields)
-
-
-def test_controllers_with_a_state_are_refused():
-    experiment = sm.get_recipe("nram-swap")
-    machine = dataclasses.replace(
-        experiment.machine, controller=NRAMControllerConfig(kind="gru")
-    )
-    with pytest.raises(ValueError, match=r"wire_search needs .* mlp controller"):
-        dataclasses.replace(experiment, machine=machine)
-
-
-@pytest.fixture(scope="module")
-def searching(nram_experiment, with_training):
-    return with_training(
-        dataclasses.replace(nram_experiment, task=TASK),
-        wire_search=WireSearch(updates=10, error=1.0, tables=50_000, examples=32),
-        restarts=(),
-        search=Search(),
-        gradient_noise=0.0,
-    )
-
-
-def test_members_take_up_the_wires_that_were_found(searching, tmp_path):
-    """At the validation after so many updates, which judges the machine that has them."""
-    progress = train(run := Run.create(tmp_path / "x", searching))
-    assert progress.searched
-    assert progress.rewired
-    lines = {line["step"]: line["validation_wrong_cells"] for line in run.metrics()}
-    assert lines[5] > 0.3
-    assert lines[10] == 0
-    assert progress.best_error == 0
-    assert progress.best_sequences == 10 * searching.training.batch
-
-
-def test_a_search_that_was_interrupted_is_done_again(
-    searching, tmp_path, monkeypatch, assert_same, without_times
-):
-    """And then all is as without the interruption."""
-    straight, broken = (Run.create(tmp_path / name, searching) for name in ("x", "y"))
-    train(straight)
-
-    def interrupted(*arguments):
-        arguments[-1][0] = True
-
-    with monkeypatch.context() as patch:
-        patch.setattr(trainer, "mend", interrupted)
-        progress = train(broken)
-    assert progress.step == 10
-    assert not progress.finished
-    assert not progress.searched
-    progress = train(Run(broken.path))
-    assert progress.finished
-    assert progress.rewired
-    assert_same(straight.load_last()[0], broken.load_last()[0])
-    assert_same(straight.load_machine(), broken.load_machine())
-    assert without_times(straight.metrics()) == without_times(broken.metrics())
-
-
-def test_a_search_ends_with_the_time(searching, tmp_path):
-    """Though it would go on for hours."""
-    endless = WireSearch(updates=5, error=1.0, tables=10**9, examples=32)
-    hopeless = dataclasses.replace(
-        searching,
-        task=Permutation(),
-        training=dataclasses.replace(searching.training, wire_search=endless),
-    )
-    run = Run.create(tmp_path / "x", hopeless)
-    (progress,) = train_members([run], seconds=0.0)
-    assert progress.step == 5
-    assert not progress.finished
-    assert not progress.searched
-
-
-def test_a_search_that_the_time_ended_is_finished_on_resuming(searching, tmp_path):
-    """However short the time is again: or such a run would never get on."""
-    run = Run.create(tmp_path / "x", searching)
-    for step, searched in ((5, False), (10, False), (10, True)):
-        (progress,) = train_members([Run(run.path)], seconds=0.0)
-        assert (progress.step, progress.searched) == (step, searched)
-
-
-def test_members_of_a_population_search_as_they_would_alone(searching, batch, tmp_path):
-    alone = Run.create(tmp_path / "x", searching.with_seed(1))
-    train(alone)
-    runs = create_population(tmp_path / "y", searching, 2)
-    train_members(runs)
-    mine, theirs = (
-        run_wiring(machine.config, read_wiring(machine), batch.memories, batch.steps)
-        for machine in (alone.load_machine(), runs[1].load_machine())
-    )
-    for one, other in zip(mine, theirs, strict=True):
-        np.testing.assert_array_equal(one, other)

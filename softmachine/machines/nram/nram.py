@@ -12,7 +12,7 @@ trains and evaluates is `packed.py`: the same numbers for many examples at once.
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import equinox as eqx
 import jax
@@ -23,6 +23,8 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from softmachine.core.choices import Few, Positive, check_fields
 from softmachine.core.fields import Field
 from softmachine.core.pytrees import PyTree
+from softmachine.core.specs.cells import Cells
+from softmachine.core.specs.spec import Stream, Whole
 from softmachine.machines.machine import STOPPED, Cell, Clock, MachineConfig
 from softmachine.machines.nram.controller import (
     MLP,
@@ -320,6 +322,8 @@ class NRAMTestOptions:
 class NRAMConfig(MachineConfig):
     """Sizes of an NRAM, and the choices that the paper leaves open."""
 
+    works: ClassVar[str] = "on a memory of cells, handed over whole"
+
     registers: Few = 5
     gates: tuple[str, ...] = PAPER_GATES
     """Names of the gates in the order in which they work; one may stand twice."""
@@ -346,6 +350,11 @@ class NRAMConfig(MachineConfig):
     def test_options(self) -> NRAMTestOptions:
         """How the choices are made."""
         return NRAMTestOptions(hard=self.hard)
+
+    def fits(self, inputs: Stream[Any] | Whole[Any], outputs: Stream[Any] | Whole[Any]) -> bool:
+        """Return whether a task hands over a memory of integers, and wants it back."""
+        memories = isinstance(inputs.spec, Cells) and isinstance(outputs.spec, Cells)
+        return memories and not inputs.per_step and not outputs.per_step
 
     def build(self, input_size: int = 0, output_size: int = 0, *, key: PRNGKeyArray) -> NRAM:
         """Return a machine; it works with any number of cells, whose sizes nobody looks at."""

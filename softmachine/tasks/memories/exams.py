@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
 from softmachine.core.errors import SoftmachineError
 from softmachine.tasks.memory import MemoryTask, Trial
 from softmachine.tasks.steps import StepRule
-from softmachine.tasks.task import Task
+from softmachine.tasks.task import Task, sample_batch
 
 SMALL = 8
 """The number of smallest sizes that an exam covers without a gap."""
@@ -120,8 +122,7 @@ def draw_exam(
     Raises:
         SoftmachineError: the task has no exam.
     """
-    if not isinstance(task, MemoryTask):
-        raise SoftmachineError(f"{type(task).__name__} is a task without an exam")
+    task = _of_memories(task)
     sizes = exam_sizes(task.smallest, largest)
     trials = list(task.trials(np.random.default_rng(seed), sizes, largest, repeats))
     rule, doubled = _rule(task), []
@@ -146,6 +147,28 @@ def draw_exam(
         np.array([len(trial.memory) for trial, _ in doubled], np.int32),
     )
     return Exam(batch, [trial for trial, _ in doubled])
+
+
+def draw_batch(
+    task: Task, key: PRNGKeyArray, sizes: Int[np.ndarray, " examples"], max_size: int
+) -> Batch:
+    """Return a random example of a memory task for each size, in the memory for ``max_size``.
+
+    Raises SoftmachineError for another task.
+    """
+    task = _of_memories(task)
+    keys = jax.random.split(key, len(sizes))
+    examples = sample_batch(task, keys, jnp.asarray(sizes, jnp.int32), max_size)
+    inputs, targets, mask, steps = map(np.asarray, examples)
+    cells = np.full(len(sizes), inputs.shape[1], np.int32)
+    return Batch(inputs, targets, mask > 0, steps, cells)
+
+
+def _of_memories(task: Task) -> MemoryTask:
+    """Return the task; SoftmachineError if it is none of memories, which alone have exams."""
+    if not isinstance(task, MemoryTask):
+        raise SoftmachineError(f"{type(task).__name__} is a task without memories, or an exam")
+    return task
 
 
 def _rule(task: MemoryTask) -> StepRule | None:

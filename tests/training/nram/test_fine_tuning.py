@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from softmachine.experiments.population import create_population
 from softmachine.machines.machine import split_trainable
-from softmachine.training.fine_tuning import fine_tune
+from softmachine.training.nram.fine_tuning import fine_tune
 from softmachine.training.trainer import train_members
 
 

@@ -8,19 +8,19 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 
 from softmachine.experiments.experiment import Experiment
-from softmachine.experiments.objectives import NRAMLoss
 from softmachine.experiments.runs import Run
 from softmachine.experiments.state import first_state, machine_of
 from softmachine.machines.machine import split_trainable
 from softmachine.machines.nram.nram import NRAM
 from softmachine.training.members import MemberStates
+from softmachine.training.nram.objective import NRAMLoss
 
 LEARNING_RATE = 1e-3
 ENTROPY_PENALTY = 0.1
 
 
 def fine_tune(runs: Sequence[Run], updates: int) -> list[NRAM]:
-    """Return the best machines of a population's runs after so many more updates.
+    """Return the best machines of a population's runs after more updates.
 
     There is no gradient noise, and undecided choices cost ten times what they cost late in
     the recipes' own training: what is nearly decided is to become so without breaking. The
