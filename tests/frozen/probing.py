@@ -132,7 +132,7 @@ def _clipped(experiment: Any) -> Any:
     optimizer = dataclasses.replace(
         experiment.training.optimizer, learning_rate=1e-3, clip_norm=1.0
     )
-    training = dataclasses.replace(experiment.training, optimizer=optimizer, restarts=())
+    training = dataclasses.replace(experiment.training, optimizer=optimizer)
     return dataclasses.replace(experiment, training=training)
 
 
