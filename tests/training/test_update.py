@@ -79,7 +79,7 @@ def test_what_is_kept_for_gradients_decides_about_the_room(
         curriculum=Uniform(smallest=1, largest=1000),
     )
     monkeypatch.setattr("softmachine.core.room.available", lambda: 10**9)
-    with pytest.raises(SoftmachineError, match=r"needs \d\.\d GB of memory or more"):
+    with pytest.raises(SoftmachineError, match=r"needs at least \d\.\d GB of memory"):
         check_training(large)
     check_training(with_training(large, keep_every=None))
 
