@@ -66,29 +66,32 @@ def _room_for_programs():
     compiling.make_room()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def updates_of():
-    """`build_train_chunk`, which compiles the updates of one experiment once for all tests."""
-    from softmachine.training.update import build_train_chunk
+    """`build_train_chunk`, which compiles the updates of one experiment once for all tests.
+
+    A run that is interrupted, resumed or repeated compiles no updates again.
+    """
+    from softmachine.training import members, update
 
     kept = functools.lru_cache(maxsize=12)(
-        lambda experiment, layout: build_train_chunk(experiment, layout)
+        lambda experiment, layout: update.build_train_chunk(experiment, layout)
     )
 
     def build(experiment, layout):
         return kept(experiment, layout._replace(devices=tuple(layout.devices)))
 
-    return build
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(members, "build_train_chunk", build)
+        yield build
 
 
-@pytest.fixture(autouse=True)
-def _trainings_share_programs(request, monkeypatch, updates_of):
-    """A run that is interrupted, resumed or repeated compiles no updates again.
+@pytest.fixture
+def own_programs(monkeypatch):
+    """Trainings share no updates with others: what is compiled is the subject."""
+    from softmachine.training import members, update
 
-    Not where what is compiled is the subject.
-    """
-    if request.node.get_closest_marker("own_programs") is None:
-        monkeypatch.setattr("softmachine.training.members.build_train_chunk", updates_of)
+    monkeypatch.setattr(members, "build_train_chunk", update.build_train_chunk)
 
 
 def _wired(config, wires):

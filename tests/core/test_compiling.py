@@ -119,7 +119,7 @@ def test_nothing_else_in_the_package_compiles():
     }
 
 
-@pytest.mark.own_programs
+@pytest.mark.usefixtures("own_programs")
 def test_a_loop_of_updates_goes_with_its_trainer():
     experiment = get_recipe("lstm-copy")
     controller = dataclasses.replace(experiment.machine.controller, hidden=4, layers=1)

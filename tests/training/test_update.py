@@ -64,7 +64,7 @@ def test_updates_take_the_given_memories_in_turn(
 
 @pytest.mark.parametrize("every", [3, None])
 def test_what_is_kept_for_gradients_changes_no_number(
-    experiment, with_training, assert_close, every
+    updates, experiment, with_training, assert_close, every
 ):
     all_kept, some_kept = experiment, with_training(experiment, keep_every=every)
     assert_close(updates(all_kept, 3)[0], updates(some_kept, 3)[0])
@@ -80,7 +80,7 @@ def test_what_is_kept_for_gradients_decides_about_the_room(
         curriculum=Uniform(smallest=1, largest=1000),
     )
     monkeypatch.setattr("softmachine.core.room.available", lambda: 10**9)
-    with pytest.raises(SoftmachineError, match=r"needs \d\.\d GB of memory or more"):
+    with pytest.raises(SoftmachineError, match=r"needs at least \d\.\d GB of memory"):
         check_training(large)
     check_training(with_training(large, keep_every=None))
 
@@ -105,7 +105,7 @@ class PayingConfig(RecurrentConfig):
         return Paying(machine.controller, machine.output)
 
 
-def test_what_a_machine_adds_to_its_loss_reaches_training(experiment, with_training):
+def test_what_a_machine_adds_to_its_loss_reaches_training(updates, experiment, with_training):
     """Of the steps that an example has, and in the mode of training."""
     paying = dataclasses.replace(
         experiment, machine=PayingConfig(controller=ControllerConfig(hidden=3))
