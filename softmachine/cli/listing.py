@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import re
 from typing import NamedTuple
 
 import jax
@@ -99,7 +100,7 @@ def _place(recipe: str, groups: dict[str, list[Row]]) -> tuple[str, str]:
         ]
     if recipe.startswith("nram-"):
         return "NRAM: programs on a memory of integers", what
-    task = recipe.removeprefix("ntm-").removeprefix("ff-").removeprefix("lstm-")
+    task = re.sub("^(ntm-)?(ff-|lstm-|transformer-)?", "", recipe)
     same = (title for title in groups if title.startswith(f"{task}: "))
     return next(same, f"{task}: {what}" if what else task), machine
 

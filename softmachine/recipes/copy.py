@@ -50,7 +50,7 @@ def lstm_copy() -> Experiment:
 
 
 def transformer_copy() -> Experiment:
-    """Transformer encoder, relative positions: say 1 to 20 vectors again."""
+    """Transformer encoder, relative positions: reproduce a sequence of 1 to 20 vectors."""
     return Experiment(
         recipe="transformer-copy",
         task=Copy(),

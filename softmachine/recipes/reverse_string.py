@@ -32,7 +32,7 @@ def lstm_reverse_string() -> Experiment:
 
 
 def transformer_reverse_string() -> Experiment:
-    """Transformer encoder, relative positions: say a string of 1 to 10 letters backwards."""
+    """Transformer encoder, relative positions: reverse a string of 1 to 10 letters."""
     return Experiment(
         recipe="transformer-reverse-string",
         task=ReverseString(),
