@@ -116,6 +116,8 @@ def run_examples(
     form = packed_form(type(machine))
     if form is not None:
         outputs = _run_packed(form.of(machine), inputs, steps, max_steps, keep)
+        if last:
+            outputs = _last_of_each(outputs, steps if lengths is None else lengths)
         return Outcome(outputs if batch_axis == -1 else _move_axes(outputs, -1, 0), {})
     if isinstance(machine, Cell):
         how = {"last": last, "training": training, "keep": keep}
@@ -223,6 +225,13 @@ def _run_cell(
 
 def _move_axes(tree: PyTree, source: int, target: int) -> PyTree:
     return jax.tree.map(lambda x: jnp.moveaxis(x, source, target), tree)
+
+
+def _last_of_each(outputs: PyTree, lengths: Int[Array, "*batch"] | int) -> PyTree:
+    """Return each example's output of its last step; outputs are ``(steps, ..., batch)``."""
+    batch = jax.tree.leaves(outputs)[0].shape[-1]
+    ends = jnp.broadcast_to(jnp.maximum(lengths, 1) - 1, batch)
+    return jax.vmap(_at, in_axes=(-1, 0), out_axes=-1)(outputs, ends)
 
 
 def _run_packed(

@@ -1,5 +1,7 @@
 """What the guides show works: their Python blocks run, their commands exist."""
 
+import contextlib
+import importlib
 import re
 import shlex
 import sys
@@ -102,6 +104,19 @@ def test_python_blocks_run(path, tmp_path, monkeypatch):
 def test_guides_to_extending_are_short(name):
     lines = (ROOT / "docs" / f"{name}.md").read_text().splitlines()
     assert len(lines) < 200
+
+
+@pytest.mark.parametrize("path", [*GUIDES, README], ids=lambda path: path.name)
+def test_names_in_the_text_exist(path):
+    """What stands between backquotes as a name of the package, called or not."""
+    text = path.read_text().replace("`sm.", "`softmachine.")
+    for name in re.findall(r"`softmachine\.([A-Za-z_][\w.]*\w)", text):
+        found = sys.modules["softmachine"]
+        for i, part in enumerate(name.split(".")):
+            with contextlib.suppress(ModuleNotFoundError):
+                importlib.import_module("softmachine." + ".".join(name.split(".")[: i + 1]))
+            assert hasattr(found, part), f"softmachine.{name}"
+            found = getattr(found, part)
 
 
 def test_make_targets_of_the_readme_exist():

@@ -320,6 +320,12 @@ def test_who_runs_batches_takes_the_packed_form(hard):
     compare(first, mapped(machine, memories), rtol=1e-5, atol=1e-6)
     last = run(machine, memories, batch_axis=-1)
     compare(jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), last), first, rtol=1e-5, atol=1e-6)
+    lengths = jnp.array([1, STEPS])
+    ends = eqx.filter_jit(partial(loop.run_batch, steps=STEPS, max_steps=STEPS, last=True))(
+        machine, memories, lengths=lengths
+    )
+    wanted = jax.tree.map(lambda x: x[jnp.arange(BATCH), lengths - 1], first)
+    compare(ends, wanted, rtol=1e-5, atol=1e-6)
 
 
 # --- batches and members ------------------------------------------------------------------
