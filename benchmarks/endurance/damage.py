@@ -146,6 +146,8 @@ DAMAGE: dict[str, Callable[[bytes, random.Random], bytes]] = {
     "no number": _number,
     "something else": _nothing,
 }
+TWINS = {"ntm", "half"}
+"""One experiment, at its end and before: a checkpoint of the one is as good in the other."""
 WHOLE = ("removed", "a directory", "another's", "of another file")
 
 ACTIONS = {
@@ -184,7 +186,11 @@ def _hurt(case: Case, folder: Path, path: Path) -> None:
     if case.kind == "a directory":
         file.mkdir()
     elif case.kind == "another's":
-        others = [p for p in folder.rglob(file.name) if p.is_file() and p.parent != file.parent]
+        others = [
+            other
+            for other in folder.rglob(file.name)
+            if other.is_file() and not {case.base, other.relative_to(folder).parts[0]} <= TWINS
+        ]
         shutil.copy(rng.choice(others or [folder / "ntm" / "config.json"]), file)
     elif case.kind == "of another file":
         others = [p for p in (folder / "ntm").rglob("*") if p.is_file()]
