@@ -7,6 +7,7 @@ from softmachine.experiments.experiment import Experiment
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.recipes.tuned import lstm, ntm, training
 from softmachine.tasks.sequences.associative_recall import AssociativeRecall
+from softmachine.training.phases import Restart
 
 SIZES = Uniform(smallest=2, largest=6)
 
@@ -28,7 +29,10 @@ def ntm_ff_recall() -> Experiment:
         recipe="ntm-ff-recall",
         task=AssociativeRecall(),
         machine=ntm(ControllerConfig(kind="feedforward", hidden=100), read_heads=2),
-        training=training(SIZES, 120_000, batch=2, clip_norm=1.0),
+        # A third of the seeds stays at a plateau; half of those leave it from another start.
+        training=training(
+            SIZES, 120_000, batch=2, clip_norm=1.0, restart=Restart(rules=((8_000, 1.0),))
+        ),
     )
 
 
