@@ -22,9 +22,9 @@ _HOMES = MACHINES.homes() | {
     "NRAM": "softmachine.machines.nram.nram",
     "NRAMControllerConfig": "softmachine.machines.nram.controller",
     "NRAMTestOptions": "softmachine.machines.nram.nram",
-    "NTMTestOptions": "softmachine.machines.ntm.ntm",
+    "NTMTestOptions": "softmachine.machines.ntm.config",
     "NTM": "softmachine.machines.ntm.ntm",
-    "NTM_PRESETS": "softmachine.machines.ntm.ntm",
+    "NTM_PRESETS": "softmachine.machines.ntm.presets",
     "Outcome": "softmachine.machines.machine",
     "Recurrent": "softmachine.machines.recurrent",
     "Transformer": "softmachine.machines.transformer",
@@ -55,10 +55,10 @@ if TYPE_CHECKING:
     from softmachine.machines.nram.nram import NRAM as NRAM
     from softmachine.machines.nram.nram import NRAMConfig as NRAMConfig
     from softmachine.machines.nram.nram import NRAMTestOptions as NRAMTestOptions
+    from softmachine.machines.ntm.config import NTMTestOptions as NTMTestOptions
     from softmachine.machines.ntm.ntm import NTM as NTM
-    from softmachine.machines.ntm.ntm import NTM_PRESETS as NTM_PRESETS
     from softmachine.machines.ntm.ntm import NTMConfig as NTMConfig
-    from softmachine.machines.ntm.ntm import NTMTestOptions as NTMTestOptions
+    from softmachine.machines.ntm.presets import NTM_PRESETS as NTM_PRESETS
     from softmachine.machines.ntm.pytorch_ntm import from_pytorch_ntm as from_pytorch_ntm
     from softmachine.machines.ntm.pytorch_ntm import to_pytorch_ntm as to_pytorch_ntm
     from softmachine.machines.parts.controllers import Controller as Controller

@@ -303,12 +303,15 @@ class Cell(Machine):
         """
         return named_leaves(state)
 
-    def observe_step(self, state: State, encoded: PyTree) -> dict[str, Array]:
+    def observe_step(
+        self, state: State, encoded: PyTree, clock: Clock = STOPPED
+    ) -> dict[str, Array]:
         """Return what a trace shows of the step from ``state`` besides the state after it.
 
-        Such as gates that never become part of a state. Arguments are those of `advance`.
+        Such as gates that never become part of a state. Arguments are those of `advance`, the
+        clock included: what is drawn is the same that the step draws.
         """
-        del state, encoded
+        del state, encoded, clock
         return {}
 
     def step(self, state: State, x: PyTree, *, clock: Clock = STOPPED) -> tuple[State, PyTree]:

@@ -19,7 +19,8 @@ from softmachine.experiments.experiment import (
 )
 from softmachine.experiments.optimizers import OptimizerConfig
 from softmachine.machines.machine import MachineConfig
-from softmachine.machines.ntm.ntm import NTM_PRESETS, NTMConfig
+from softmachine.machines.ntm.ntm import NTMConfig
+from softmachine.machines.ntm.presets import NTM_PRESETS
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.tasks.sequences.associative_recall import AssociativeRecall

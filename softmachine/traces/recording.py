@@ -175,8 +175,9 @@ def _record_cell(
 ) -> tuple[dict[str, Array], dict[str, Array], PyTree]:
 
     def step(state, encoded, time):
-        after, features = machine.advance(state, encoded, Clock(time, key))
-        seen = machine.observe_step(state, encoded) | machine.observe_state(after)
+        clock = Clock(time, key)
+        after, features = machine.advance(state, encoded, clock)
+        seen = machine.observe_step(state, encoded, clock) | machine.observe_state(after)
         return after, _choose(seen, fields), features
 
     def turn(time, carry):

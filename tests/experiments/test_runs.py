@@ -16,7 +16,8 @@ from softmachine.experiments.curricula import Growing, Uniform
 from softmachine.experiments.runs import Run
 from softmachine.experiments.serialization import experiment_from_json, experiment_to_json
 from softmachine.machines.nram.nram import NRAMConfig
-from softmachine.machines.ntm.ntm import NTM_PRESETS, NTMConfig
+from softmachine.machines.ntm.ntm import NTMConfig
+from softmachine.machines.ntm.presets import NTM_PRESETS
 from softmachine.recipes import RECIPES
 from softmachine.tasks.sequences.copy import Copy
 

@@ -18,7 +18,7 @@ from softmachine.machines.ntm.addressing import (
     sharpen,
     shift,
 )
-from softmachine.machines.ntm.ntm import read, write
+from softmachine.machines.ntm.heads import read, write
 
 HEADS, COLUMNS, ROWS = 3, 5, 8
 

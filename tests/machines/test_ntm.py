@@ -10,7 +10,8 @@ import pytest
 
 from softmachine.core.errors import SoftmachineError
 from softmachine.machines.machine import Buffer, parameter_count, split_trainable
-from softmachine.machines.ntm.ntm import NTM_PRESETS, NTMConfig, NTMState
+from softmachine.machines.ntm.ntm import NTMConfig, NTMState
+from softmachine.machines.ntm.presets import NTM_PRESETS
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.running.generalization import with_test_options
 from softmachine.running.loop import run_batch

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from softmachine.machines.machine import Buffer, parameter_count
-from softmachine.machines.ntm.ntm import NTM_PRESETS
+from softmachine.machines.ntm.presets import NTM_PRESETS
 from softmachine.machines.ntm.pytorch_ntm import from_pytorch_ntm, to_pytorch_ntm
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.running.loop import run_batch

@@ -8,7 +8,8 @@ import pytest
 
 from softmachine.core.errors import SoftmachineError
 from softmachine.machines.machine import Cell
-from softmachine.machines.ntm.ntm import NTM_PRESETS, NTMConfig
+from softmachine.machines.ntm.ntm import NTMConfig
+from softmachine.machines.ntm.presets import NTM_PRESETS
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.running.generalization import evaluate

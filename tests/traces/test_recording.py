@@ -11,8 +11,9 @@ import pytest
 from softmachine.core import compiling
 from softmachine.core.errors import TraceError
 from softmachine.core.fields import Field, default_field
-from softmachine.machines.machine import Cell
-from softmachine.machines.ntm.ntm import NTM_PRESETS, NTMConfig
+from softmachine.machines.machine import STOPPED, Cell, Clock
+from softmachine.machines.ntm.ntm import NTMConfig
+from softmachine.machines.ntm.presets import NTM_PRESETS
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.tasks.memories.arrays import Access
 from softmachine.tasks.sequences.copy import Copy
@@ -129,10 +130,43 @@ def test_a_machine_that_is_not_recorded_computes_nothing_for_it(machine, example
     machine.step(machine.init_state(example.inputs), example.inputs[0])
 
 
+class Noisy(Cell):
+    """Takes noise that is drawn anew in every step, times the step's number."""
+
+    def init_state(self, inputs, *, key=None):
+        del inputs, key
+        return jnp.zeros(())
+
+    def noise(self, clock):
+        return clock.step * jax.random.normal(clock.key)
+
+    def advance(self, state, encoded, clock=STOPPED):
+        state = state + encoded[0] + self.noise(clock)
+        return state, state[None]
+
+    def observe_step(self, state, encoded, clock=STOPPED):
+        return {"noise": self.noise(clock), "before": state + encoded[0]}
+
+    def observe_state(self, state):
+        return {"total": state}
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_a_step_is_observed_with_the_clock_with_which_it_is_taken(every):
+    """What is shown is what was added, step for step, when only some steps are kept, too."""
+    key, inputs = jax.random.key(3), np.ones((6, 1), np.float32)
+    recording = record(Noisy(), inputs, key=key, every=every)
+    drawn = [t * jax.random.normal(Clock(t, key).key) for t in range(6)]
+    times = np.array(recording.steps) - 1
+    np.testing.assert_allclose(recording.fields["noise"], np.array(drawn)[times], rtol=1e-6)
+    after = recording.fields["before"] + recording.fields["noise"]
+    np.testing.assert_allclose(recording.fields["total"], after, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("every", "steps"), [(2, [2, 4, 6, 7]), (3, [3, 6, 7]), (7, [7]), (99, [7])]
 )
-def test_every_so_many_steps_are_kept_and_the_last(machine, example, every, steps):
+def test_every_kth_step_is_kept_and_the_last(machine, example, every, steps):
     whole = record(machine, example)
     thin = record(machine, example, every=every, fields=["memory", "gates"])
     assert thin.steps == steps

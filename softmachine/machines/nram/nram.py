@@ -235,9 +235,11 @@ class NRAM(Cell):
         """Return memory and registers."""
         return {"memory": state.memory, "registers": state.registers}
 
-    def observe_step(self, state: NRAMState, encoded: None = None) -> dict[str, Array]:
-        """Return the choices that there are, what the gates gave, and about stopping."""
-        del encoded
+    def observe_step(
+        self, state: NRAMState, encoded: None = None, clock: Clock = STOPPED
+    ) -> dict[str, Array]:
+        """Return the choices, what the gates gave, and the willingness to stop."""
+        del encoded, clock
         _, wiring = self.control(state)
         values, _ = self.run_gates(wiring, state)
         choices = self.rows.as_table(jnp.concatenate([*wiring.choices.values()]), 0.0)

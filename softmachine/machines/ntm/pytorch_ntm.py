@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,12 +17,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from softmachine.machines.machine import Buffer
-from softmachine.machines.ntm.ntm import NTM, NTM_PRESETS, NTMConfig, head_value_sizes
+from softmachine.machines.ntm.heads import head_value_sizes
+from softmachine.machines.ntm.ntm import NTM, NTMConfig
+from softmachine.machines.ntm.presets import NTM_PRESETS
+from softmachine.machines.ntm.pytorch_state_dict import (
+    Sizes,
+    check_arrays,
+    head_names,
+    infer_sizes,
+    read_arrays,
+)
 from softmachine.machines.parts.controllers import LSTM, ControllerConfig
 from softmachine.machines.parts.linear import Linear, LoopLinear
-
-SHIFTS = 3
-"""The project's convolution has no other width."""
 
 FREE_FIELDS = (
     "controller",
@@ -43,53 +48,6 @@ FREE_CONTROLLER_FIELDS = (
     "activation",  # of other controllers
 )
 """The same for its `ControllerConfig`."""
-
-WRAPPERS = ("module.", "_orig_mod.")
-"""What DataParallel and torch.compile put before every key."""
-
-Shapes = dict[str, tuple[int, ...]]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Sizes:
-    """What the project calls num_inputs, num_outputs, controller_size and so on."""
-
-    inputs: int
-    outputs: int
-    hidden: int
-    layers: int
-    pairs: int
-    """Pairs of one read and one write head; the project's ``num_heads``."""
-    rows: int
-    columns: int
-
-    def shapes(self) -> Shapes:
-        """Return all keys of the state_dict with their shapes."""
-        gates, seen = 4 * self.hidden, self.inputs + self.pairs * self.columns
-        memory = (self.rows, self.columns)
-        shapes: Shapes = {"memory.mem_bias": memory, "ntm.memory.mem_bias": memory}
-        for part in "hc":
-            shapes[f"ntm.controller.lstm_{part}_bias"] = (self.layers, 1, self.hidden)
-        for i in range(self.layers):
-            inputs = self.hidden if i else seen
-            for name, shape in (
-                ("weight_ih", (gates, inputs)),
-                ("weight_hh", (gates, self.hidden)),
-                ("bias_ih", (gates,)),
-                ("bias_hh", (gates,)),
-            ):
-                shapes[f"ntm.controller.lstm.{name}_l{i}"] = shape
-        read_values = self.columns + SHIFTS + 3
-        for i in range(self.pairs):
-            shapes[f"ntm.read{i}_bias"] = (1, self.columns)
-        for i, head in enumerate(_head_names(self.pairs)):
-            values = read_values + (i % 2) * 2 * self.columns
-            shapes[f"ntm.heads.{i}.memory.mem_bias"] = memory
-            shapes[f"{head}.weight"] = (values, self.hidden)
-            shapes[f"{head}.bias"] = (values,)
-        shapes["ntm.fc.weight"] = (self.outputs, self.hidden + self.pairs * self.columns)
-        shapes["ntm.fc.bias"] = (self.outputs,)
-        return shapes
 
 
 def from_pytorch_ntm(source: Any) -> NTM:
@@ -112,15 +70,15 @@ def from_pytorch_ntm(source: Any) -> NTM:
         ValueError: this is no model of the project, or one of other parts: a key is missing,
             unknown, or holds something else than an array of its shape.
     """
-    arrays = _read(source)
-    sizes = _infer_sizes(arrays)
-    _check_arrays(arrays, sizes.shapes())
+    arrays = read_arrays(source)
+    sizes = infer_sizes(arrays)
+    check_arrays(arrays, sizes.shapes())
     config = _config(sizes)
     head_rows = _head_rows(config)
     lower = (sizes.layers - 1) * sizes.hidden
     bias = np.zeros(sum(map(len, head_rows)), arrays["ntm.fc.bias"].dtype)
     weight = np.zeros((len(bias), lower + sizes.hidden), bias.dtype)
-    for name, rows in zip(_head_names(sizes.pairs), head_rows, strict=True):
+    for name, rows in zip(head_names(sizes.pairs), head_rows, strict=True):
         weight[rows, lower:] = arrays[f"{name}.weight"]
         bias[rows] = arrays[f"{name}.bias"]
     reads = [arrays[f"ntm.read{i}_bias"] for i in range(sizes.pairs)]
@@ -169,18 +127,13 @@ def to_pytorch_ntm(machine: NTM) -> dict[str, np.ndarray]:
     arrays = _controller_to(controller, sizes)
     arrays |= {key: memory for key in sizes.shapes() if key.endswith("mem_bias")}
     arrays |= {f"ntm.read{i}_bias": read[None] for i, read in enumerate(reads)}
-    for name, rows in zip(_head_names(sizes.pairs), _head_rows(config), strict=True):
+    for name, rows in zip(head_names(sizes.pairs), _head_rows(config), strict=True):
         arrays |= {f"{name}.weight": weight[rows, lower:], f"{name}.bias": bias[rows]}
     arrays |= {"ntm.fc.weight": output[:, lower:], "ntm.fc.bias": machine.output.bias}
     # PyTorch takes no bfloat16 from NumPy; load_state_dict casts back what it copies.
     dtype = np.float32 if bias.dtype == jnp.bfloat16 else bias.dtype
     # Arrays of their own, in C order and writable: torch.from_numpy keeps what it is given.
     return {key: np.array(arrays[key], dtype, order="C") for key in sizes.shapes()}
-
-
-def _head_names(pairs: int) -> list[str]:
-    """Return the keys of the heads' layers: read, write, read, write, ..."""
-    return [f"ntm.heads.{i}.{'fc_write' if i % 2 else 'fc_read'}" for i in range(2 * pairs)]
 
 
 def _head_rows(config: NTMConfig) -> list[np.ndarray]:
@@ -277,109 +230,7 @@ def _swap_last_gates(array: np.ndarray) -> np.ndarray:
     return np.concatenate([first, second, fourth, third])
 
 
-# --- from PyTorch's objects to arrays -----------------------------------------------------
-
-
-def _read(source: Any) -> dict[str, np.ndarray]:
-    """Return the arrays of a module or a state_dict, without the names of wrappers."""
-    if isinstance(source, str | os.PathLike):
-        raise ValueError(
-            f"expected a pytorch-ntm model or its state_dict, not the path "
-            f"{os.fspath(source)!r}: read it with "
-            "torch.load(path, map_location='cpu', weights_only=True)"
-        )
-    state_dict = source.state_dict() if hasattr(source, "state_dict") else source
-    if not isinstance(state_dict, Mapping):
-        raise ValueError(
-            f"expected a pytorch-ntm model or its state_dict, not {type(source).__name__}"
-        )
-    named = {str(key): value for key, value in state_dict.items()}
-    inside = [key for key, value in named.items() if isinstance(value, Mapping)]
-    if inside:
-        raise ValueError(
-            f"expected the state_dict of a pytorch-ntm model, not a checkpoint that holds "
-            f"others: take its entry {inside[0]!r}"
-        )
-    arrays = {key: _array(key, value) for key, value in named.items()}
-    while arrays:
-        wrapper = next((w for w in WRAPPERS if all(key.startswith(w) for key in arrays)), None)
-        if wrapper is None:
-            break
-        arrays = {key.removeprefix(wrapper): array for key, array in arrays.items()}
-    return arrays
-
-
-def _array(key: str, value: Any) -> np.ndarray:
-    """Return a tensor's or an array's numbers; NumPy itself has no bfloat16, JAX has."""
-    if not hasattr(value, "detach"):
-        array = np.asarray(value)
-    elif str(value.dtype) == "torch.bfloat16":
-        array = value.detach().cpu().float().numpy().astype(jnp.bfloat16)
-    else:
-        array = value.detach().cpu().numpy()
-    if array.dtype == object:
-        raise ValueError(f"{key!r} holds a {type(value).__name__}, expected an array")
-    return array
-
-
 # --- what does not fit --------------------------------------------------------------------
-
-
-def _infer_sizes(arrays: Mapping[str, np.ndarray]) -> Sizes:
-    def shape(key: str, *axes: str) -> tuple[int, ...]:
-        if key not in arrays:
-            raise ValueError(f"this state_dict of pytorch-ntm lacks {key!r}")
-        found = arrays[key].shape
-        if len(found) != len(axes):
-            raise ValueError(f"{key!r} has shape {found}, expected ({', '.join(axes)})")
-        return found
-
-    rows, columns = shape("ntm.memory.mem_bias", "rows", "columns")
-    layers, _, hidden = shape("ntm.controller.lstm_h_bias", "layers", "1", "hidden")
-    _, seen = shape("ntm.controller.lstm.weight_ih_l0", "4 * hidden", "inputs + reads")
-    (outputs,) = shape("ntm.fc.bias", "outputs")
-    shape("ntm.read0_bias", "1", "columns")
-    pairs = next(i for i in itertools.count() if f"ntm.read{i}_bias" not in arrays)
-    if seen <= pairs * columns:
-        raise ValueError(
-            f"'ntm.controller.lstm.weight_ih_l0' has {seen} columns, expected more than the "
-            f"{pairs * columns} for reads ({pairs} 'ntm.read*_bias' of {columns})"
-        )
-    return Sizes(
-        inputs=seen - pairs * columns,
-        outputs=outputs,
-        hidden=hidden,
-        layers=layers,
-        pairs=pairs,
-        rows=rows,
-        columns=columns,
-    )
-
-
-def _check_arrays(arrays: Mapping[str, np.ndarray], shapes: Shapes) -> None:
-    for key, shape in shapes.items():
-        if key not in arrays:
-            raise ValueError(f"this state_dict of pytorch-ntm lacks {key!r}")
-        array = arrays[key]
-        if array.shape != shape:
-            raise ValueError(f"{key!r} has shape {array.shape}, expected {shape}")
-        if not jnp.issubdtype(array.dtype, jnp.floating):
-            raise ValueError(f"{key!r} has type {array.dtype}, expected floating point")
-        if key.endswith("mem_bias") and not np.array_equal(array, arrays["memory.mem_bias"]):
-            raise ValueError(f"{key!r} differs from 'memory.mem_bias', expected the same array")
-    dtype = arrays["ntm.fc.bias"].dtype
-    other = next((key for key in shapes if arrays[key].dtype != dtype), None)
-    if other is not None:
-        raise ValueError(
-            f"{other!r} has type {arrays[other].dtype}, 'ntm.fc.bias' has {dtype}: expected "
-            "one type for all"
-        )
-    unknown = sorted(set(arrays) - set(shapes))
-    if unknown:
-        raise ValueError(
-            f"this state_dict holds {unknown[0]!r}, which no pytorch-ntm of its sizes has "
-            f"(pairs of heads: {len([key for key in shapes if key.startswith('ntm.read')])})"
-        )
 
 
 def _check_config(config: NTMConfig) -> None:

@@ -1,0 +1,39 @@
+"""What a trace shows of an NTM: names, axes and descriptions of its arrays."""
+
+from __future__ import annotations
+
+from softmachine.core.fields import Field
+from softmachine.machines.ntm.config import NTMChoices
+
+
+def trace_fields(config: NTMChoices) -> tuple[Field, ...]:
+    """Return the fields of a trace: the memory, the reads, and what each head does."""
+    read_heads = _numbered("read", config.read_heads)
+    write_heads = _numbered("write", config.write_heads)
+    moves = [f"{i - config.shifts // 2:+d}".replace("+0", "0") for i in range(config.shifts)]
+    heads = {"head": read_heads + write_heads}
+    readers, writers = {"read head": read_heads}, {"write head": write_heads}
+
+    def of_heads(name, kind, axes, description, **labels):
+        return Field(name, kind, ("head", *axes), "heads", description, heads | labels)
+
+    def vectors(name, axis, description, labels):
+        return Field(name, "vector", (axis, "column"), "heads", description, labels)
+
+    return (
+        Field("memory", "matrix", ("row", "column"), "memory", "What each row holds."),
+        of_heads("weightings", "weighting", ("row",), "How much a head attends to a row."),
+        vectors("reads", "read head", "What was read.", readers),
+        of_heads("gates", "probability", (), "By content (1) or from where it was (0)."),
+        of_heads("key_strengths", "scalar", (), "How much content decides."),
+        of_heads("shifts", "distribution", ("shift",), "How far to move.", shift=moves),
+        of_heads("sharpenings", "scalar", (), "Exponent of the weighting."),
+        vectors("keys", "head", "What content is looked for.", heads),
+        vectors("erases", "write head", "How much of each column is erased.", writers),
+        vectors("adds", "write head", "What is added.", writers),
+        Field("controller", "vector", ("hidden",), "controller", "Its output."),
+    )
+
+
+def _numbered(name: str, count: int) -> list[str]:
+    return [name] if count == 1 else [f"{name} {i + 1}" for i in range(count)]
