@@ -104,7 +104,7 @@ def _wired(config, wires):
 
     machine = jax.tree.map(jnp.zeros_like, config.build(key=jax.random.key(0)))
     slots = [*(f"r{i + 1}" for i in range(config.registers)), *config.gates]
-    order = machine.rows.order
+    order = machine.rows.logit_numbers
     bias = jnp.full_like(machine.output.bias, -DECIDED)
     for row, name in enumerate(machine.rows.names):
         if name in wires:

@@ -17,10 +17,10 @@ from softmachine.core.specs.spec import Stream, Whole
 State = Any
 """A cell's own pytree, one example's."""
 Penalties = dict[str, Float[Array, "..."]]
-"""Losses besides the task's, by name, weighted by whoever declares them."""
+"""A machine's own losses besides the task's, by name, already weighted."""
 CLOCK = 0x636C6F63
-"""The branch of an example's key that its clock has; far from the few that `jax.random.split`
-gives to first states, since ``split(key)[i]`` is ``fold_in(key, i)``."""
+"""Folded into an example's key for the keys of its steps. Large, since first states may split
+the same key, and ``split(key)[i]`` is ``fold_in(key, i)``."""
 
 
 class Buffer(eqx.Module):
@@ -77,14 +77,14 @@ def check_shape(
 
 
 class MachineConfig(abc.ABC):
-    """What a machine is built from: sizes, and choices of its paper.
+    """The configuration of a machine: its sizes, and the choices that its paper leaves open.
 
     Configurations are frozen keyword-only dataclasses, registered with
     `softmachine.machines.registry.machine`.
     """
 
     works: ClassVar[str] = "step by step"
-    """On what it does, in words: what `fits` tells."""
+    """How, or on what, the machine works: words for the refusal of a task that does not fit."""
 
     def fits(self, inputs: Stream[Any] | Whole[Any], outputs: Stream[Any] | Whole[Any]) -> bool:
         """Return whether a machine can do tasks that have such inputs and outputs.
@@ -95,17 +95,17 @@ class MachineConfig(abc.ABC):
 
     @property
     def test_options(self) -> Any:
-        """What a trained machine can be tested with otherwise, as it is in this one.
+        """The options with which a trained machine can be tested, with their values here.
 
         A small frozen dataclass of the machine's own, whose fields `evaluate` and other
         commands take as options; see `softmachine.core.capabilities.Adjustable`. None if
-        there is nothing.
+        there are none.
         """
         return None
 
     @abc.abstractmethod
     def build(self, input_size: int, output_size: int, *, key: PRNGKeyArray) -> Machine:
-        """Return a machine with first parameters.
+        """Return a machine with initial parameters.
 
         Arguments:
             input_size: how many channels the inputs have at each step; 0 for a task whose
@@ -126,11 +126,11 @@ class Clock(eqx.Module):
     time: Int[Array, ""] | int | None = None
     example_key: PRNGKeyArray | None = None
     training: bool = eqx.field(static=True, default=False)
-    """The mode: whether the outputs are for an update, or for a test, now or ever after."""
+    """The mode: whether the step is part of an update, as dropout asks, or of a test."""
 
     @property
     def step(self) -> Int[Array, ""]:
-        """The number of the step, from 0; ValueError if nobody said."""
+        """The number of the step, from 0; ValueError if the clock has none."""
         if self.time is None:
             raise ValueError("this machine counts its steps: step it with clock=Clock(number)")
         return jnp.asarray(self.time, jnp.int32)
@@ -155,7 +155,7 @@ STOPPED = Clock()
 
 
 class Outcome(NamedTuple):
-    """What a machine makes of an example."""
+    """The result of running a machine on one example."""
 
     outputs: PyTree
     """A pytree of arrays, leading axis time."""
@@ -347,15 +347,14 @@ class Cell(Machine):
             )
         times = jnp.arange(len(per_step[0]) if per_step else steps)
 
-        def turn(state, given):
-            time, encoded = given
+        def advance(state, step):
+            time, encoded = step
             return self.advance(state, encoded, Clock(time, key, training))
 
         state = self.init_state(inputs, key=key)
-        _, features = jax.lax.scan(turn, state, (times, encoded))
-        counted = times < (len(times) if steps is None else steps)
+        _, features = jax.lax.scan(advance, state, (times, encoded))
+        own = times < (len(times) if steps is None else steps)
         penalties = {
-            name: jnp.sum(jnp.where(counted, x, 0))
-            for name, x in self.penalties(features).items()
+            name: jnp.sum(jnp.where(own, x, 0)) for name, x in self.penalties(features).items()
         }
         return Outcome(self.decode(features), penalties)

@@ -1,4 +1,4 @@
-"""Machines laid out for speed: the same numbers as a machine's own, many examples at once.
+"""Packed forms: machines laid out for speed, the same numbers for many examples at once.
 
 A machine is written for one example, as in its paper, and whoever runs many maps it over them.
 Where that is slow, a machine may have a second, packed form. Whoever runs machines asks for it
@@ -27,8 +27,7 @@ class Packed(eqx.Module):
     """
 
     cached_examples: ClassVar[int]
-    """How many examples are best computed together on a CPU core, before their arrays leave
-    its cache."""
+    """How many examples a CPU core computes together: more would not fit into its cache."""
 
     @classmethod
     @abc.abstractmethod
@@ -49,7 +48,7 @@ Form = TypeVar("Form", bound=type[Packed])
 
 
 def accelerates(machine: type[Machine]) -> Callable[[Form], Form]:
-    """Return what makes a class known as the packed form of a class of machines."""
+    """Return a decorator that registers a class as the packed form of a class of machines."""
 
     def register(form: Form) -> Form:
         _FORMS[machine] = form

@@ -18,7 +18,7 @@ from softmachine.machines.registry import machine
 @machine("recurrent")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RecurrentConfig(MachineConfig):
-    """A controller with nothing to control."""
+    """A recurrent or feed-forward network with a linear output, and no memory besides."""
 
     controller: ControllerConfig = ControllerConfig(kind="lstm", hidden=256, layers=3)
 
@@ -36,7 +36,7 @@ class RecurrentConfig(MachineConfig):
 
 
 class Recurrent(Cell):
-    """Input feeds every layer, every layer feeds the output.
+    """A stacked network: input feeds every layer, every layer feeds the output.
 
     Source: the LSTM baseline of Graves et al. 2014 (arXiv 1410.5401), section 4.
     """
@@ -45,7 +45,7 @@ class Recurrent(Cell):
     output: Linear
 
     def init_state(self, inputs: PyTree = None, *, key: PRNGKeyArray | None = None) -> PyTree:
-        """Return the learned first state; neither argument is looked at."""
+        """Return the learned initial state; both arguments are ignored."""
         del inputs, key
         return self.controller.init_state()
 

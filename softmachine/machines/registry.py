@@ -1,4 +1,4 @@
-"""The names of machines."""
+"""The registry of machines: the names by which files and the command line know them."""
 
 from __future__ import annotations
 

@@ -51,7 +51,8 @@ class TransformerConfig(MachineConfig):
     """Whether sums are normalised after each part (Vaswani et al. 2017), or what goes into each
     part, and at the end all of it (Xiong et al. 2020, arXiv 2002.04745)."""
     dropout: Annotated[float, Bounds(least=0, below=1)] = 0.1
-    """The share of what a part adds that is left out in training."""
+    """Dropout rate, in training: on what attention and feed-forward networks add, and on inputs
+    to which sinusoidal positions are added."""
 
     def __post_init__(self) -> None:
         """Check the sizes."""
@@ -115,7 +116,10 @@ class TransformerConfig(MachineConfig):
 
 
 class Distances(eqx.Module):
-    """Attention to distance beside content. Source: Dai et al. 2019, section 3.3."""
+    """Attention logits from content and relative position (Transformer-XL).
+
+    Source: Dai et al. 2019, section 3.3.
+    """
 
     weight: Float[Array, "width width"]
     """W_{k,R}."""
@@ -154,9 +158,10 @@ class Attention(eqx.Module):
     def __call__(
         self, x: Hidden, real: Bool[Array, " steps"]
     ) -> tuple[Hidden, Float[Array, "heads steps steps"]]:
-        """Return what is read, and how much each step attends to each.
+        """Return the outputs, and the weights with which each step attends to each.
 
-        Attention(Q, K, V) = softmax(Q K^T / sqrt(d)) V, where only ``real`` steps are seen.
+        Attention(Q, K, V) = softmax(Q K^T / sqrt(d)) V; steps that are not ``real``, padding,
+        get no weight.
         """
         config = self.config
         q, k, v = (
@@ -165,8 +170,8 @@ class Attention(eqx.Module):
         )
         if config.positions == "rotary":
             q, k = rotate(q), rotate(k)
-        far = self.distances
-        logits = jnp.einsum("ihd,jhd->hij", q, k) if far is None else far(q, k)
+        relative = self.distances
+        logits = jnp.einsum("ihd,jhd->hij", q, k) if relative is None else relative(q, k)
         logits /= math.sqrt(config.head_width)
         if config.positions == "alibi":
             logits += alibi(len(x), config.heads, x.dtype)
@@ -177,7 +182,7 @@ class Attention(eqx.Module):
 
 
 class Block(eqx.Module):
-    """One layer: attention, then a network for each position, each added to what was there."""
+    """One layer: attention, then a feed-forward network, each with a residual connection."""
 
     attention: Attention
     attention_norm: eqx.nn.LayerNorm
@@ -216,7 +221,7 @@ class Transformer(Machine):
 
         Raises ValueError if dropout needs a key and there is none.
         """
-        drop: Callable[[Hidden], Hidden] = _all
+        drop: Callable[[Hidden], Hidden] = _no_dropout
         if training and self.config.dropout:
             if key is None:
                 raise ValueError("dropout draws at random: give this Transformer a key")
@@ -243,7 +248,7 @@ class Transformer(Machine):
         self, inputs: Shaped[Array, "steps inputs"], *, steps: Int[Array, ""] | int
     ) -> dict[str, Array]:
         """Return how much every step attends to each, in each layer."""
-        _, attention = self._encode(inputs, steps, _all)
+        _, attention = self._encode(inputs, steps, _no_dropout)
         return {
             name: jnp.swapaxes(weights, 0, 1)
             for name, weights in zip(self._layer_names, attention, strict=True)
@@ -259,7 +264,7 @@ class Transformer(Machine):
         steps: Int[Array, ""] | int,
         drop: Callable[[Hidden], Hidden],
     ) -> tuple[Hidden, list[Float[Array, "heads steps steps"]]]:
-        """Return what the last layer makes of each step, and the attention of all layers."""
+        """Return the last layer's output at each step, and all layers' attention weights."""
         places, post = jnp.arange(len(inputs)), self.config.norm == "post"
         real = places < steps
         x = jnp.asarray(inputs, self.embedding.dtype) @ self.embedding.T
@@ -278,26 +283,28 @@ class Transformer(Machine):
         return x if self.final_norm is None else jax.vmap(self.final_norm)(x), attention
 
 
-def _all(x: Hidden) -> Hidden:
+def _no_dropout(x: Hidden) -> Hidden:
     return x
 
 
 class Dropout:
-    """Leaves out a share of what it is given, and makes up for it; each time another part.
+    """Inverted dropout: zeroes a random share of entries, and scales up the rest.
+
+    Each call of a run draws anew.
 
     Source: Srivastava et al. 2014, with the division in training instead of tests.
     """
 
-    def __init__(self, share: float, key: PRNGKeyArray) -> None:
-        """Begin at the first use of a run."""
-        self._share, self._key, self._uses = share, key, 0
+    def __init__(self, rate: float, key: PRNGKeyArray) -> None:
+        """Begin with the first call of a run."""
+        self._rate, self._key, self._calls = rate, key, 0
 
     def __call__(self, x: Hidden) -> Hidden:
-        """Return ``x`` with zeros in it."""
-        self._uses += 1
-        key = jax.random.fold_in(self._key, self._uses)
-        kept = jax.random.bernoulli(key, 1 - self._share, x.shape)
-        return jnp.where(kept, x / (1 - self._share), 0)
+        """Return ``x`` with some entries zero, the others divided by the share kept."""
+        self._calls += 1
+        key = jax.random.fold_in(self._key, self._calls)
+        kept = jax.random.bernoulli(key, 1 - self._rate, x.shape)
+        return jnp.where(kept, x / (1 - self._rate), 0)
 
 
 def truncated_normal(

@@ -1,4 +1,4 @@
-"""The search for wires as native code: tens of thousands of tables of wires a second.
+"""Simulated annealing over tables of wires, as native code: tens of thousands of them a second.
 
 Compiled by Numba when it is first called. All compiled functions stand in this one file, or
 Numba's cache would not notice that one of them has changed. They have no annotations, which
@@ -20,35 +20,36 @@ from softmachine.machines.nram.nram import NRAMConfig
 
 LOOK_UP, READ, WRITE = range(3)
 STOP_CHANGED, ASSIGNED, COPIED = 0.01, 0.05, 0.02
-"""How often a change is one of whether to stop, of the circuit that a pattern has, or a whole
-circuit copied over another one; otherwise it is one wire."""
+"""The probability that a change is: whether to stop after a circuit; which circuit a pattern
+has; a whole circuit copied over another one. Any other change is of one wire."""
 SLACK = 3
-"""A table is given up before its end once it is so many examples behind the one it comes from,
-and behind what its mistakes may be at the end."""
+"""In examples. A run is given up early once it is so far behind the run of the table that it
+comes from, at the same example, that keeping the distance it would end above the limit by the
+weight of this many examples."""
 
 
-class Workings(NamedTuple):
-    """What gates do in memories of a few sizes, as arrays."""
+class MachineArrays(NamedTuple):
+    """A machine's gates and rows of choices as arrays, for memories of a few sizes."""
 
     registers: int
     kinds: Int[np.ndarray, " gates"]
     """LOOK_UP, READ or WRITE."""
     arities: Int[np.ndarray, " gates"]
     first_rows: Int[np.ndarray, " gates"]
-    """Where each gate's arguments stand among the rows of choices; see `NRAM.rows`."""
+    """The row of each gate's first argument; see `RowTable`."""
     register_row: int
     """The row of the first register."""
     results: Int[np.ndarray, "memories gates values values"]
-    """What a gate gives for its arguments, if it is looked up, in memories of each size."""
+    """The result of a gate for its arguments, if it is looked up, for each size of memory."""
     place: Int[np.ndarray, " cells"]
-    """Where the results for a memory of so many cells stand."""
+    """The place in ``results`` of memories of a number of cells."""
     sources: Int[np.ndarray, " rows"]
-    """From how many slots, the first ones, each row can take; 0 for rows without a choice."""
+    """Each row chooses among this many slots, the first ones; 0 for rows without a choice."""
     write_returns_value: bool
 
 
 class Examples(NamedTuple):
-    """Examples, and what each wrong cell of theirs costs."""
+    """Examples, and the cost of a wrong cell of each."""
 
     memories: Int[np.ndarray, "examples cells"]
     targets: Int[np.ndarray, "examples cells"]
@@ -60,19 +61,22 @@ class Examples(NamedTuple):
 
 
 class Circuits(NamedTuple):
-    """Circuits, and which of them works for which pattern of zeros."""
+    """Circuits, and which of them is taken for which pattern of zeros."""
 
     sources: Int[np.ndarray, "circuits rows"]
     stop: Bool[np.ndarray, " circuits"]
     of_pattern: Int[np.ndarray, " patterns"]
 
 
-def workings(
+def machine_arrays(
     config: NRAMConfig, cells: Int[np.ndarray, " memories"], active: int | None = None
-) -> Workings:
-    """Return what a machine's gates do in memories of so many cells, or so many.
+) -> MachineArrays:
+    """Return a machine's gates and choices as arrays.
 
-    ``active``: how many registers may change, if not all; the rest stay 0.
+    Arguments:
+        config: that of the machine.
+        cells: the sizes of the memories that it will be run on.
+        active: how many registers may change, if not all; the rest stay 0.
     """
     gates = find_gates(config.gates)
     kinds, table = [], config.rows
@@ -90,7 +94,7 @@ def workings(
     sources = table.sources.copy()
     if active is not None:
         sources[list(table.of_registers[active:])] = 0
-    return Workings(
+    return MachineArrays(
         config.registers,
         np.array(kinds, np.int32),
         np.array([gate.arity for gate in gates], np.int32),
@@ -103,14 +107,14 @@ def workings(
     )
 
 
-def prepare(
+def weigh_examples(
     memories: Int[np.ndarray, "examples cells"],
     targets: Int[np.ndarray, "examples cells"],
     scored: Bool[np.ndarray, "examples cells"],
     steps: Int[np.ndarray, " examples"],
     cells: Int[np.ndarray, " examples"],
 ) -> Examples:
-    """Return examples that count the same, however many cells of theirs are scored."""
+    """Return examples with weights: each counts the same, however many cells are scored."""
     return Examples(
         memories.astype(np.int32),
         targets.astype(np.int32),
@@ -126,46 +130,46 @@ def _native(function: Callable) -> Callable:
     return numba.njit(cache=True, nogil=True)(inspect.unwrap(function))
 
 
-def random_circuits(works: Workings, count: int, rng: np.random.Generator) -> Circuits:
+def random_circuits(machine: MachineArrays, count: int, rng: np.random.Generator) -> Circuits:
     """Return circuits drawn at random, none of which stops, for patterns at random."""
-    bounds = np.maximum(works.sources, 1)
+    bounds = np.maximum(machine.sources, 1)
     sources = rng.integers(0, bounds, (count, len(bounds)), np.int32)
-    idle = works.sources[works.register_row :] == 0
-    sources[:, works.register_row :][:, idle] = np.flatnonzero(idle)
+    idle = machine.sources[machine.register_row :] == 0
+    sources[:, machine.register_row :][:, idle] = np.flatnonzero(idle)
     return Circuits(
         sources,
         np.zeros(count, bool),
-        rng.integers(0, count, 2**works.registers, np.int32),
+        rng.integers(0, count, 2**machine.registers, np.int32),
     )
 
 
 @_native
-def anneal(works, start, examples, tables, hot, cold, more_changes, seed, ended):
-    """Change circuits at random, rarely keeping what makes more mistakes, ever more rarely.
+def anneal(machine, start, examples, tables, hot, cold, more_changes, seed, ended):
+    """Search for circuits that make no mistake, by simulated annealing.
 
-    A change that adds ``d`` to the mean share of wrong cells is kept with probability
+    Each table of wires differs from the one it comes from in a choice that matters and, on
+    average, ``more_changes`` more; choices that do not matter change along for free. A
+    change that adds ``d`` to the mean share of wrong cells is kept with probability
     ``exp(-d / temperature)``; the temperature falls evenly from ``hot`` to ``cold``. Source:
     Kirkpatrick, Gelatt and Vecchi 1983. Ends without a mistake, after ``tables`` tables, or
     once ``ended[0]`` is true.
-    Each differs from the one it comes from in a choice that matters and, on average,
-    ``more_changes`` more; choices that do not matter change along for free.
 
     Returns the circuits that made fewest mistakes, their mean share of wrong cells, and how
     many tables were run.
     """
     np.random.seed(seed)
     kept, changed, best = _copy(start), _copy(start), _copy(start)
-    ran, now = _nothing_ran(works, start, examples), _nothing_ran(works, start, examples)
-    error = least = _run(works, kept, examples, np.inf, now, ran)
+    ran, now = _empty_record(machine, start, examples), _empty_record(machine, start, examples)
+    error = least = _run(machine, kept, examples, np.inf, now, ran)
     met, used = np.flatnonzero(ran.met), np.flatnonzero(ran.used)
     tried = 1
     while least > 0 and tried < tables and not ended[0]:
         temperature = hot + (cold - hot) * tried / tables
         limit = error - temperature * np.log(1 - np.random.random())
         _overwrite(changed, kept)
-        _change(works, changed, ran, met, used, more_changes)
+        _change(machine, changed, ran, met, used, more_changes)
         tried += 1
-        result = _run(works, changed, examples, limit, ran, now)
+        result = _run(machine, changed, examples, limit, ran, now)
         if result <= limit:
             error = result
             _overwrite(kept, changed)
@@ -178,22 +182,22 @@ def anneal(works, start, examples, tables, hot, cold, more_changes, seed, ended)
 
 
 @_native
-def simplify(works, start, examples, tables, more_changes, seed):
-    """Change circuits that make no mistake at random, keeping what is no larger.
+def simplify(machine, start, examples, tables, more_changes, seed):
+    """Make circuits that make no mistake smaller, by random changes that keep them so.
 
     Returns the circuits, and which patterns they meet.
     """
     np.random.seed(seed)
     kept, changed = _copy(start), _copy(start)
-    ran, now = _nothing_ran(works, start, examples), _nothing_ran(works, start, examples)
-    _run(works, kept, examples, np.inf, now, ran)
-    size = _size(works, kept, ran)
+    ran, now = _empty_record(machine, start, examples), _empty_record(machine, start, examples)
+    _run(machine, kept, examples, np.inf, now, ran)
+    size = _size(machine, kept, ran)
     met, used = np.flatnonzero(ran.met), np.flatnonzero(ran.used)
     for _ in range(tables):
         _overwrite(changed, kept)
-        _change(works, changed, ran, met, used, more_changes)
-        if _run(works, changed, examples, 0.0, ran, now) == 0:
-            changed_size = _size(works, changed, now)
+        _change(machine, changed, ran, met, used, more_changes)
+        if _run(machine, changed, examples, 0.0, ran, now) == 0:
+            changed_size = _size(machine, changed, now)
             if changed_size <= size:
                 size = changed_size
                 _overwrite(kept, changed)
@@ -202,15 +206,15 @@ def simplify(works, start, examples, tables, more_changes, seed):
     return kept, ran.met
 
 
-class Ran(NamedTuple):
-    """What was seen of circuits while they ran."""
+class RunRecord(NamedTuple):
+    """What a run tells about circuits: patterns met, circuits used, choices that matter."""
 
     met: Bool[np.ndarray, " patterns"]
     used: Bool[np.ndarray, " circuits"]
     gates: Int[np.ndarray, "circuits gates"]
     """Of each circuit that was used, the gates whose results matter, in their order."""
     many: Int[np.ndarray, " circuits"]
-    """How many there are."""
+    """How many gates matter, for each circuit."""
     matter: Bool[np.ndarray, "circuits rows"]
     """Rows of choices that matter."""
     mistakes: Float[np.ndarray, " examples"]
@@ -218,14 +222,14 @@ class Ran(NamedTuple):
 
 
 @_native
-def _nothing_ran(works, circuits, examples):
-    count, gates = len(circuits.stop), len(works.kinds)
-    return Ran(
+def _empty_record(machine, circuits, examples):
+    count, gates = len(circuits.stop), len(machine.kinds)
+    return RunRecord(
         np.zeros(len(circuits.of_pattern), np.bool_),
         np.zeros(count, np.bool_),
         np.zeros((count, gates), np.int32),
         np.zeros(count, np.int32),
-        np.zeros((count, len(works.sources)), np.bool_),
+        np.zeros((count, len(machine.sources)), np.bool_),
         np.full(len(examples.steps), np.inf),
     )
 
@@ -243,19 +247,19 @@ def _overwrite(circuits, others):
 
 
 @_native
-def _size(works, circuits, ran):
-    """Return how much there is to read: circuits, gates, registers that change, patterns."""
+def _size(machine, circuits, ran):
+    """Return the size of a program: circuits, gates, registers that change, patterns."""
     size = ran.met.sum()
     for circuit in np.flatnonzero(ran.used):
         size += 1 + ran.many[circuit]
-        for register in range(works.registers):
-            size += circuits.sources[circuit, works.register_row + register] != register
+        for register in range(machine.registers):
+            size += circuits.sources[circuit, machine.register_row + register] != register
     return size
 
 
 @_native
-def _change(works, circuits, ran, met, used, more_changes):
-    """Change choices until as many of those that matter are changed as were drawn."""
+def _change(machine, circuits, ran, met, used, more_changes):
+    """Make random changes: on average 1 + ``more_changes`` of choices that matter."""
     sources, count = circuits.sources, len(circuits.stop)
     wanted = 1 + np.random.poisson(more_changes)
     while wanted > 0:
@@ -272,14 +276,14 @@ def _change(works, circuits, ran, met, used, more_changes):
             circuits.stop[other] = circuits.stop[circuit]
             wanted -= ran.used[other]
         else:
-            row = np.random.randint(len(works.sources))
-            if works.sources[row]:
-                sources[circuit, row] = np.random.randint(works.sources[row])
+            row = np.random.randint(len(machine.sources))
+            if machine.sources[row]:
+                sources[circuit, row] = np.random.randint(machine.sources[row])
                 wanted -= ran.matter[circuit, row]
 
 
 @_native
-def _run(works, circuits, examples, limit, before, ran):
+def _run(machine, circuits, examples, limit, before, ran):
     """Return the weighted number of wrong cells; infinity as soon as it is above ``limit``.
 
     Also as soon as it is too far behind what ran ``before``, see `SLACK`.
@@ -287,10 +291,10 @@ def _run(works, circuits, examples, limit, before, ran):
     Without calls and slices in the inner loops, which would cost more than their work.
     """
     registers, register_row, value_returned, total = (
-        works.registers, works.register_row, works.write_returns_value, 0.0
+        machine.registers, machine.register_row, machine.write_returns_value, 0.0
     )  # fmt: skip
     kinds, arities, first_rows, results = (
-        works.kinds, works.arities, works.first_rows, works.results
+        machine.kinds, machine.arities, machine.first_rows, machine.results
     )  # fmt: skip
     sources, of_pattern = circuits.sources, circuits.of_pattern
     gates, many = ran.gates, ran.many
@@ -303,7 +307,7 @@ def _run(works, circuits, examples, limit, before, ran):
     following = np.zeros(registers, np.int32)
     for i in range(len(examples.steps)):
         cells = examples.cells[i]
-        size = works.place[cells]
+        size = machine.place[cells]
         for cell in range(cells):
             memory[cell] = examples.memories[i, cell]
         for register in range(registers):
@@ -317,7 +321,7 @@ def _run(works, circuits, examples, limit, before, ran):
             circuit = of_pattern[pattern]
             if not ran.used[circuit]:
                 ran.used[circuit] = True
-                _find_what_matters(works, sources, circuit, ran)
+                _find_what_matters(machine, sources, circuit, ran)
             for place in range(many[circuit]):
                 gate = gates[circuit, place]
                 row, first, second = first_rows[gate], 0, 0
@@ -351,21 +355,21 @@ def _run(works, circuits, examples, limit, before, ran):
 
 
 @_native
-def _find_what_matters(works, sources, circuit, ran):
-    """Note the rows and gates from which registers or memory depend."""
-    registers, gates, matter = works.registers, len(works.kinds), ran.matter
-    for row in range(len(works.sources)):
+def _find_what_matters(machine, sources, circuit, ran):
+    """Record the rows and gates on which registers or memory after the step depend."""
+    registers, gates, matter = machine.registers, len(machine.kinds), ran.matter
+    for row in range(len(machine.sources)):
         matter[circuit, row] = False
     wanted = np.zeros(registers + gates, np.bool_)
-    for row in range(works.register_row, works.register_row + registers):
+    for row in range(machine.register_row, machine.register_row + registers):
         matter[circuit, row] = wanted[sources[circuit, row]] = True
     many = 0
     for gate in range(gates - 1, -1, -1):
-        if wanted[registers + gate] or works.kinds[gate] == WRITE:
+        if wanted[registers + gate] or machine.kinds[gate] == WRITE:
             many += 1
             ran.gates[circuit, gates - many] = gate
-            first = works.first_rows[gate]
-            for row in range(first, first + works.arities[gate]):
+            first = machine.first_rows[gate]
+            for row in range(first, first + machine.arities[gate]):
                 matter[circuit, row] = wanted[sources[circuit, row]] = True
     for place in range(many):
         ran.gates[circuit, place] = ran.gates[circuit, gates - many + place]

@@ -1,12 +1,12 @@
-"""Search for the wires that a machine lacks, and writing them into its parameters.
+"""Search for wires that make no mistake, and writing them into a machine's parameters.
 
 Where several choices have to be right at once before the error falls, gradients do not find
 them. The search anneals: it takes a machine's hard form and changes wires at random, keeping
-what makes fewer mistakes, and now and then what makes more, ever more rarely. So it leaves what
-does a few examples by heart, which takes many wires, for what does all by a rule, which takes
-few. When one attempt ends with mistakes, the next begins with a few circuits drawn at random,
-and takes twice as long. Sources: Kirkpatrick, Gelatt and Vecchi 1983, simulated annealing;
-Schkufza, Sharma and Aiken 2013, programs found by it.
+what makes fewer mistakes, and now and then what makes more, ever more rarely. So it gets away
+from circuits that know a few examples by heart, which take many wires, to circuits that follow
+a rule, which take few. When one attempt ends with mistakes, the next begins with a few circuits
+drawn at random, and takes twice as long. Sources: Kirkpatrick, Gelatt and Vecchi 1983,
+simulated annealing; Schkufza, Sharma and Aiken 2013, programs found by it.
 """
 
 from __future__ import annotations
@@ -29,28 +29,29 @@ from softmachine.tasks.task import Task
 from softmachine.wiring.table import WiringTable, read_wiring, run_wiring
 
 MORE_CHANGES = 1.0
-"""A table differs from the one it comes from in a choice that matters and, on average, so many
-more of these."""
+"""A table differs from the one it comes from in one choice that matters and, on average, in
+this many more."""
 FIRST_TABLES = 25_000
-"""So many tables the first attempt tries; each later one twice as many."""
+"""How many tables the first attempt tries; each later one tries twice as many."""
 HOT = (0.004, 0.016)
-"""Between these an attempt's first temperature is drawn, its logarithm uniformly. In shares of
-wrong cells: a change for the worse by this share is kept with probability 1/e."""
+"""The range of an attempt's first temperature, drawn log-uniformly. In shares of wrong cells: a
+change for the worse by this share is kept with probability 1/e."""
 COLD = 0.1
 """The last temperature, as a share of the first."""
-SIMPLER = 30_000
-"""So many tables are tried to make a program smaller that has been found."""
+SIMPLIFY_TABLES = 30_000
+"""How many tables are tried to make a program smaller, once it makes no mistake."""
 CIRCUITS = (2, 3, 4)
 """How many circuits are drawn at random, in turn. Few: with one for every pattern of zeros,
-a machine counts its steps and does by heart what examples of small sizes ask for."""
-CONFIRMED = 8
-"""What is right on the examples that guide a search has to be right on this many times more."""
-MISSED = 32
-"""So many examples that a program gets wrong, at most, are searched on from then on."""
+a machine counts its steps and knows the examples of small sizes by heart."""
+CONFIRM_FACTOR = 8
+"""A program that is right on the examples that guide a search has to be right on this many
+times as many."""
+MOST_ADDED = 32
+"""At most this many of the examples that a program gets wrong join those of the search."""
 
 
-class Found(NamedTuple):
-    """What came of a search."""
+class SearchResult(NamedTuple):
+    """The best table of wires of a search, and what it cost."""
 
     table: WiringTable
     error: float
@@ -59,17 +60,17 @@ class Found(NamedTuple):
     """Tables that were run."""
 
 
-def draw_searched(
+def draw_search_examples(
     task: Task, examples: int, smallest: int, largest: int, rng: np.random.Generator
 ) -> Batch:
-    """Return the examples of a search: ``examples`` that guide it, then others that confirm.
+    """Return examples for a search: ``examples`` that guide it, then others that confirm.
 
     They have sizes from ``smallest`` to ``largest``. Of those that guide, half are random, half
     are adversarial: with random ones alone, what is found does by chance what is seldom hard.
-    Of the others some are random, so that there are `CONFIRMED` times as many as guide, and
-    then come all adversarial cases up to twice the largest size.
+    Of the others some are random: with the first, `CONFIRM_FACTOR` times as many as guide.
+    Then come all adversarial cases up to twice the largest size.
     """
-    sizes = rng.integers(smallest, largest + 1, CONFIRMED * examples)
+    sizes = rng.integers(smallest, largest + 1, CONFIRM_FACTOR * examples)
     random = draw_batch(task, jax.random.key(int(rng.integers(2**31))), sizes, largest)
     seed = int(rng.integers(2**31))
     trained, larger = (draw_exam(task, seed, most).batch for most in (largest, 2 * largest))
@@ -81,7 +82,7 @@ def draw_searched(
     return first.take(order).followed_by(random.take(rest)).followed_by(larger)
 
 
-def mend(
+def with_searched_wires(
     machine: NRAM,
     batch: Batch,
     rng: np.random.Generator,
@@ -133,8 +134,8 @@ def search_wires(
     examples: int | None = None,
     hot: tuple[Positive, Positive] = HOT,
     ended: Bool[np.ndarray, "1"] | None = None,
-) -> Found:
-    """Change wires at random for so many tables, or until no example goes wrong.
+) -> SearchResult:
+    """Search for wires that make no mistake, trying at most ``tables`` tables.
 
     The first attempt begins with a machine's own table, if there is one, cold; the others with
     circuits drawn at random. They are tried on the first ``examples`` of the batch, all if
@@ -151,27 +152,32 @@ def search_wires(
 
     ended = np.zeros(1, bool) if ended is None else ended
     asked = np.arange(len(batch.steps))[:examples]
-    best: Found | None = None
+    best: SearchResult | None = None
     tried = begun = 0
 
     def goes_on():
         return best is None or (tried < tables and not ended[0])
 
     while goes_on():
-        works, circuits, first, last = _begin(config, table, batch.cells, begun, hot, rng)
+        arrays, circuits, first, last = _begin(config, table, batch.cells, begun, hot, rng)
         length = FIRST_TABLES * 2**begun
         begun += 1
         error = 0.0
         while not error and goes_on():
-            guide = native.prepare(*batch.take(asked))
+            guide = native.weigh_examples(*batch.take(asked))
             most, seed = min(length, tables - tried), int(rng.integers(2**32))
             circuits, error, ran = native.anneal(
-                works, circuits, guide, most, first, last, MORE_CHANGES, seed, ended
+                arrays, circuits, guide, most, first, last, MORE_CHANGES, seed, ended
             )
             tried += ran
             if not error:
                 circuits, _ = native.simplify(
-                    works, circuits, guide, SIMPLER, MORE_CHANGES, int(rng.integers(2**32))
+                    arrays,
+                    circuits,
+                    guide,
+                    SIMPLIFY_TABLES,
+                    MORE_CHANGES,
+                    int(rng.integers(2**32)),
                 )
             wires = WiringTable(
                 circuits.sources[circuits.of_pattern], circuits.stop[circuits.of_pattern]
@@ -180,12 +186,12 @@ def search_wires(
             if not error:
                 mistakes = try_tables(config, _stack([wires]), batch)[0][0]
                 if not mistakes.any():
-                    return Found(wires, 0.0, tried)
+                    return SearchResult(wires, 0.0, tried)
                 share = float(mistakes.mean())
-                asked = np.concatenate([asked, np.flatnonzero(mistakes)[:MISSED]])
+                asked = np.concatenate([asked, np.flatnonzero(mistakes)[:MOST_ADDED]])
                 length, first = FIRST_TABLES, last
             if best is None or share < best.error:
-                best = Found(wires, share, tried)
+                best = SearchResult(wires, share, tried)
     assert best is not None
     return best._replace(tried=tried)
 
@@ -198,7 +204,7 @@ def _begin(
     hot: tuple[float, float],
     rng: np.random.Generator,
 ) -> tuple[Any, Any, float, float]:
-    """Return how an attempt begins: what gates do, circuits, first and last temperature."""
+    """Return how an attempt begins: the machine's arrays, circuits, two temperatures."""
     from softmachine.wiring import native_search as native
 
     if table is not None and not begun:
@@ -207,16 +213,16 @@ def _begin(
             table.stop.astype(bool),
             np.arange(len(table.stop), dtype=np.int32),
         )
-        return native.workings(config, cells), circuits, COLD * hot[0], COLD * hot[0]
+        return native.machine_arrays(config, cells), circuits, COLD * hot[0], COLD * hot[0]
     active = int(rng.integers(min(2, config.registers), config.registers + 1))
-    works = native.workings(config, cells, active)
-    circuits = native.random_circuits(works, CIRCUITS[begun % len(CIRCUITS)], rng)
+    arrays = native.machine_arrays(config, cells, active)
+    circuits = native.random_circuits(arrays, CIRCUITS[begun % len(CIRCUITS)], rng)
     first = float(np.exp(rng.uniform(*np.log(hot))))
-    return works, circuits, first, COLD * first
+    return arrays, circuits, first, COLD * first
 
 
 def write_wires(machine: NRAM, table: WiringTable, met: Int[np.ndarray, " some"]) -> NRAM:
-    """Return the machine with its last layers changed to choose a table's wires, decidedly.
+    """Return the machine with its last layers changed so that they choose a table's wires.
 
     The change is the smallest that gives the patterns that are ``met`` these wires, and leaves
     the logits of all others as they are. Logits become `DECIDED` for what is chosen and minus
@@ -227,7 +233,7 @@ def write_wires(machine: NRAM, table: WiringTable, met: Int[np.ndarray, " some"]
     assert isinstance(machine.controller, MLP)
     _, hidden = machine.controller((), pattern_bits(machine.config.registers).T)
     features = np.vstack([np.asarray(hidden), np.ones(hidden.shape[1])])
-    rows, slots = machine.rows.inside.nonzero()
+    rows, slots = machine.rows.allowed.nonzero()
     now = np.asarray(machine.output(hidden))
     wanted = now.copy()
     for pattern in met.tolist():
@@ -239,7 +245,7 @@ def write_wires(machine: NRAM, table: WiringTable, met: Int[np.ndarray, " some"]
     change = np.linalg.lstsq(
         features.T, np.vstack([wanted - now, wanted_stops - stops]).T, rcond=None
     )[0].T
-    mended = eqx.tree_at(
+    changed = eqx.tree_at(
         lambda m: (m.output.weight, m.output.bias, m.stop.weight, m.stop.bias),
         machine,
         replace=(
@@ -249,11 +255,11 @@ def write_wires(machine: NRAM, table: WiringTable, met: Int[np.ndarray, " some"]
             machine.stop.bias + jnp.asarray(change[-1:, -1], jnp.float32),
         ),
     )
-    after = read_wiring(mended)
+    after = read_wiring(changed)
     same = (after.sources[met] == table.sources[met]) | (machine.rows.sources == 0)
     if not same.all() or (after.stop[met] != table.stop[met]).any():
         raise SoftmachineError("the hidden layer does not tell enough patterns of zeros apart")
-    return mended
+    return changed
 
 
 def _stack(tables: list[WiringTable]) -> WiringTable:

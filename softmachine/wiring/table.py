@@ -1,7 +1,7 @@
-"""Hard machines as tables: which choices belong to which pattern of zeros, and running them.
+"""Hard NRAMs as tables: the wires for every pattern of zeros, and running them in NumPy.
 
-In NumPy, many examples at once, each with a memory of its own size and, for a search, a table
-of its own. Gates count modulo the size of the example's memory.
+Many examples at once, each with a memory of its own size and, for a search, a table of its own.
+Gates count modulo the size of the example's memory.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from softmachine.machines.nram.hard import hard_wirings
 from softmachine.machines.nram.nram import NRAM, NRAMConfig
 
 MOST_REGISTERS = 12
-"""There are two to this power patterns at most."""
+"""A table has an entry for each of the 2^registers patterns: more would be too large."""
 
 
 class WiringTable(NamedTuple):
-    """What a machine without a state of its controller chooses, for every pattern of zeros.
+    """The wires that a controller without a state chooses, for every pattern of zeros.
 
     Patterns have the numbers of `softmachine.machines.nram.hard.pattern_number`.
     """
 
     sources: Int[np.ndarray, "*tables patterns rows"]
-    """For every row of choices, the slot it takes; see `NRAM.rows`."""
+    """For every row of choices, the number of its slot; see `RowTable`."""
     stop: Bool[np.ndarray, "*tables patterns"]
 
 
 class WiringRun(NamedTuple):
-    """What became of some examples."""
+    """The result of running tables of wires on examples."""
 
     memories: Int[np.ndarray, "examples cells"]
     steps: Int[np.ndarray, " examples"]
@@ -68,7 +68,7 @@ def run_wiring(
     values: Int[np.ndarray, " examples"] | None = None,
     table_of: Int[np.ndarray, " examples"] | None = None,
 ) -> WiringRun:
-    """Run examples until they stop, or for so many steps.
+    """Run examples until they stop, or for their number of steps.
 
     Arguments:
         config: that of the machine.
@@ -89,7 +89,7 @@ def run_wiring(
         met = (registers[live] == 0) @ (1 << np.arange(config.registers))
         patterns[live, met] = True
         place = (met,) if table_of is None else (table_of[live], met)
-        registers[live] = _work(
+        registers[live] = _run_gates(
             config, table.sources[place], registers[live], memories, live, values[live]
         )
         taken[live] += 1
@@ -98,7 +98,7 @@ def run_wiring(
 
 
 def live_rows(config: NRAMConfig, sources: Int[np.ndarray, " rows"]) -> list[int]:
-    """Return the rows of choices from which registers or memory depend, in order."""
+    """Return the rows of choices on which registers or memory after a step depend, in order."""
     gates, registers, table = find_gates(config.gates), config.registers, config.rows
     live = list(table.of_registers)
     wanted = {int(sources[i]) - registers for i in live}
@@ -110,8 +110,8 @@ def live_rows(config: NRAMConfig, sources: Int[np.ndarray, " rows"]) -> list[int
     return sorted(live)
 
 
-def _work(config, sources, registers, memories, live, values):
-    """Let all gates work; write into the memories and return the registers afterwards."""
+def _run_gates(config, sources, registers, memories, live, values):
+    """Run all gates; write into the memories and return the registers afterwards."""
     each, table = np.arange(len(live)), config.rows
     slots = list(registers.T)
     for gate, rows in zip(find_gates(config.gates), table.of_gate, strict=True):

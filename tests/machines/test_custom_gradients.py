@@ -66,7 +66,7 @@ RULES = {
     "subtract": (subtract, lambda a, b: circulant(b).T @ a, [(4,), (4,)]),
     "at_least": (at_least, lambda a: jnp.cumsum(a[::-1])[::-1], [(4,)]),
     "less_than": (less_than, lambda a: jnp.cumsum(a) - a, [(4,)]),
-    "choose": (lambda x: choose(PLAN, x), plain_choices, [(PLAN.rows.logits,)]),
+    "choose": (lambda x: choose(PLAN, x), plain_choices, [(PLAN.rows.logit_count,)]),
     "run_gates": (
         lambda *x: run_gates(PLAN, x[:5], x[5], x[6]),
         plain_gates,

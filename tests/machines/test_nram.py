@@ -474,7 +474,7 @@ def test_soft_and_hard_machine_decide_alike(clip):
     machine = random_machine(config(gates=SMALL, logit_clip=clip), scale=1e2)
     hidden = jnp.asarray(np.random.default_rng(1).normal(size=5), jnp.float32)
     soft, hard = wired(machine, hidden)
-    there = machine.rows.inside.any(axis=1)
+    there = machine.rows.allowed.any(axis=1)
     np.testing.assert_array_equal(np.argmax(soft, axis=1)[there], hard[there])
     alone, same = wired(with_test_options(machine, hard=True), hidden)
     np.testing.assert_array_equal(np.argmax(alone, axis=1)[there], same[there])
@@ -488,7 +488,7 @@ def test_gradients_of_logits_are_those_of_the_step_at_and_beyond_a_bound(clip):
     """Against finite differences, in float64; at the bound itself those of both sides' mean."""
     with jax.enable_x64(True):
         machine = random_machine(config(gates=SMALL, logit_clip=clip))
-        logits = machine.rows.logits
+        logits = machine.rows.logit_count
         rng = np.random.default_rng(0)
         bias = rng.choice([-90.0, -2.0, -1.0, 0.5, 2.0, 2.5, 90.0], logits)
         machine = eqx.tree_at(

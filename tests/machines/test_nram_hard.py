@@ -18,9 +18,9 @@ from softmachine.machines.nram.hard import (
     hard_wiring,
     hard_wirings,
     pattern_number,
+    run_gates,
     run_hard,
     run_hard_batch,
-    work,
 )
 from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
 from softmachine.machines.nram.packed import PackedNRAM
@@ -243,7 +243,7 @@ def test_the_states_are_the_ones_that_the_tasks_ask_for():
 
 def test_example_runs_gate_by_gate(run, machine):
     """Each step from the registers and the memory that the paper shows."""
-    worked = jax.jit(partial(work, machine))
+    worked = jax.jit(partial(run_gates, machine))
     memory, after = states(run, len(run.memory))
     registers = jnp.zeros(run.config.registers, jnp.int32)
     for circuit, expected_registers, expected_memory in after:

@@ -189,7 +189,7 @@ def test_choices_are_softmaxes_with_entropies(batch):
 
     rng = np.random.default_rng(0)
     with jax.enable_x64(True):
-        logits = 3 * rng.normal(size=(few.rows.logits, *batch))
+        logits = 3 * rng.normal(size=(few.rows.logit_count, *batch))
         bars = (rng.normal(size=logits.shape), rng.normal(size=batch))
         found, expected = both(logits, jax.tree.map(jnp.asarray, bars))
         for x, y in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
@@ -201,7 +201,7 @@ def test_large_logits_do_not_tie(size):
     """Only differences count; the most likely choice of the soft machine is the hard one's."""
     few = plan("INC", "ADD", registers=3)
     rng = np.random.default_rng(0)
-    small = rng.normal(size=few.rows.logits).astype(np.float32)
+    small = rng.normal(size=few.rows.logit_count).astype(np.float32)
     # A row at a time is moved up or down; in the last all logits are far apart.
     moved = [size * rng.choice([-1, 1]) + part for part in few.split(jnp.asarray(small))[:-1]]
     last = size * few.split(jnp.asarray(small))[-1]
@@ -229,9 +229,9 @@ def test_gradients_of_choices_far_beyond_30_are_those_of_finite_differences():
     rng = np.random.default_rng(0)
     with jax.enable_x64(True):
         logits = jnp.asarray(
-            rng.normal(size=few.rows.logits) + rng.choice([-80, 80], few.rows.logits)
+            rng.normal(size=few.rows.logit_count) + rng.choice([-80, 80], few.rows.logit_count)
         )
-        probe = jnp.asarray(rng.normal(size=few.rows.logits))
+        probe = jnp.asarray(rng.normal(size=few.rows.logit_count))
 
         def score(logits):
             choices, entropy = choose(few, logits)
@@ -260,7 +260,7 @@ def test_choices_by_row_and_slot():
         [16, 17, 18, 19, 20],
     ]
     logits = jnp.arange(1.0, 21.0)
-    assert rows.logits == len(logits)
+    assert rows.logit_count == len(logits)
     assert np.asarray(rows.as_table(logits, 0.0)).tolist() == expected
     by_row = {row: part.tolist() for row, part in rows.split(logits).items()}
     assert by_row == {i: [x for x in row if x] for i, row in enumerate(expected) if any(row)}

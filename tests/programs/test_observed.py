@@ -35,8 +35,11 @@ def machine():
     below = jnp.repeat(jnp.array([20.0, -20.0, 2.5]), hidden)
     recurrent = jnp.zeros((3 * hidden, hidden)).at[2 * hidden, 0].set(-5.0)
     slots = ["r1", *GATES]
-    weight, bias = np.zeros((machine.rows.logits, hidden)), np.zeros(machine.rows.logits)
-    order = machine.rows.order
+    weight, bias = (
+        np.zeros((machine.rows.logit_count, hidden)),
+        np.zeros(machine.rows.logit_count),
+    )
+    order = machine.rows.logit_numbers
     for row, name in enumerate(machine.rows.names):
         if name not in PHASES[0]:
             continue

@@ -49,7 +49,7 @@ def test_each_wire_that_matters_is_mended_when_broken(access_machine, batch):
     broken = 0
     for pattern in (3, 1):  # the first step; the second, in which r2 is not 0
         for row in live_rows(access_machine.config, table.sources[pattern]):
-            for source in range(int(access_machine.rows.inside[row].sum())):
+            for source in range(int(access_machine.rows.allowed[row].sum())):
                 bad = apply_changes(table, [Change(pattern, row, source)])
                 if wrong(access_machine, bad, batch) == 0:
                     continue

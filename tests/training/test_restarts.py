@@ -416,7 +416,7 @@ def test_a_program_that_is_found_and_fails_its_test_is_a_dead_end(
         if ended and (member, progress.step) == (2, 10):
             os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(wire_search, "mend", lambda machine, *_: machine)
+    monkeypatch.setattr(wire_search, "with_searched_wires", lambda machine, *_: machine)
     scripted["errors"] = {
         0: [0.5, 0.5, 0.0, 0.5, 0.5, 0.5],
         1: [0.5] * 6,

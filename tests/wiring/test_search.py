@@ -14,8 +14,8 @@ from softmachine.tasks.memories.arrays import Access
 from softmachine.tasks.memories.exams import draw_batch, draw_exam
 from softmachine.tasks.memories.trees import WalkBST
 from softmachine.wiring.search import (
-    CONFIRMED,
-    draw_searched,
+    CONFIRM_FACTOR,
+    draw_search_examples,
     search_wires,
     try_tables,
     write_wires,
@@ -52,11 +52,11 @@ def test_batches_are_examples_of_the_task(batch):
 def test_half_of_what_is_searched_on_is_adversarial():
     """Tight memories and long paths among them; all of them confirm, up to twice the size."""
     task = WalkBST()
-    batch = draw_searched(task, 32, 1, 3, np.random.default_rng(0))
+    batch = draw_search_examples(task, 32, 1, 3, np.random.default_rng(0))
     first, rest = batch.take(np.arange(32)), batch.take(np.arange(32, len(batch.steps)))
     assert len(np.unique(first.cells)) > 4
     assert (first.cells == task.cells(3)).sum() >= 16
-    random = CONFIRMED * 32 - 16
+    random = CONFIRM_FACTOR * 32 - 16
     assert set(rest.cells[:random]) == {task.cells(3)}
     assert len(rest.steps) == pytest.approx(random + len(draw_exam(task, 0, 6).trials), rel=0.1)
     assert {*rest.cells[random:]} >= {task.cells(1), task.cells(6) + 1}
@@ -93,14 +93,14 @@ def test_search_finds_a_program(untrained, batch, found):
     np.testing.assert_array_equal(ran.memories[:, 0], batch.targets[:, 0])
 
 
-def test_search_keeps_to_choices_that_there_are(untrained, found):
-    inside = untrained.rows.inside
+def test_search_keeps_to_allowed_choices(untrained, found):
+    allowed = untrained.rows.allowed
     for sources in found.table.sources:
         for row in live_rows(untrained.config, sources):
-            assert inside[row, sources[row]]
+            assert allowed[row, sources[row]]
 
 
-def test_search_ends_after_so_many_tables_no_worse_than_it_began(untrained, batch):
+def test_search_ends_after_its_number_of_tables_no_worse_than_it_began(untrained, batch):
     table = read_wiring(untrained)
     start = search_wires(untrained.config, table, batch, np.random.default_rng(0), 1)
     assert start.tried == 1
@@ -148,7 +148,7 @@ def test_written_wires_are_what_the_machine_chooses(untrained, batch, found):
     met = np.flatnonzero(patterns[0].any(axis=0))
     mended = write_wires(untrained, found.table, met)
     chosen = read_wiring(mended)
-    has_choice = untrained.rows.inside.any(axis=1)
+    has_choice = untrained.rows.allowed.any(axis=1)
     np.testing.assert_array_equal(
         chosen.sources[met][:, has_choice], found.table.sources[met][:, has_choice]
     )

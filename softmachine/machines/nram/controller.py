@@ -1,7 +1,7 @@
 """Controllers of an NRAM: networks that see which registers are 0 (the paper's section 4.1).
 
-Their layers map the first axis of what they are given. A batch may come after it, such as all
-patterns of zeros.
+Their layers map the first axis. Any other axes, such as a batch or all patterns of zeros, come
+after it and are carried along.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from softmachine.machines.parts.linear import glorot
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NRAMControllerConfig:
-    """What kind of controller, and how large."""
+    """The kind and the size of a controller."""
 
     kind: Literal["mlp", "lstm", "gru"] = "mlp"
-    """``mlp``: two hidden ReLU layers. ``lstm``, ``gru``: one, then the cells."""
+    """``mlp``: two hidden ReLU layers. ``lstm``, ``gru``: one, then a recurrent layer."""
     hidden: Count = 64
     """Units of each layer."""
 
@@ -67,7 +67,7 @@ class MLP(eqx.Module):
 
 
 class Recurrent(eqx.Module):
-    """One hidden ReLU layer, then LSTM or GRU cells.
+    """One hidden ReLU layer, then a layer of LSTM or GRU units.
 
     The gates of an LSTM stand in the order input, forget, output, candidate; those of a GRU in
     the order reset, update, candidate.
@@ -79,7 +79,7 @@ class Recurrent(eqx.Module):
     kind: str = eqx.field(static=True)
 
     def init_state(self, batch: tuple[int, ...] = ()) -> Float[Array, "parts hidden *batch"]:
-        """Return zeros: hidden state and, for LSTM, cells."""
+        """Return zeros: the hidden state and, for an LSTM, its cell state."""
         hidden = self.first.bias.shape[-1]
         parts = 2 if self.kind == "lstm" else 1
         return jnp.zeros((parts, hidden, *batch), self.first.bias.dtype)
@@ -110,7 +110,7 @@ class Recurrent(eqx.Module):
 def build_controller(
     config: NRAMControllerConfig, registers: int, *, key: PRNGKeyArray
 ) -> MLP | Recurrent:
-    """Return a controller; LSTMs with a first bias of 1 for the forget gate."""
+    """Return a controller; that of an LSTM has an initial forget-gate bias of 1."""
     hidden = config.hidden
     first_key, second_key, third_key = jax.random.split(key, 3)
     first = dense(registers, hidden, key=first_key)

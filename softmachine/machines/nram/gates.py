@@ -1,4 +1,4 @@
-"""The gates of a Neural Random-Access Machine: fixed functions of integers, lifted.
+"""The gates of a Neural Random-Access Machine: functions of integers, and of distributions.
 
 A value is an integer in 0..M-1, held as a distribution: an array whose first axis runs over
 the M values. Any other axes (a batch) come after it and are carried along. Every gate is
@@ -30,7 +30,7 @@ Memory = Float[Array, "cells values ..."]
 
 @dataclasses.dataclass(frozen=True)
 class Gate:
-    """One gate; a few lines define another.
+    """One gate, as a function of integers; a few lines define another.
 
     For instance::
 
@@ -43,7 +43,7 @@ class Gate:
     symbol: str
     """For drawings."""
     arity: Literal[0, 1, 2]
-    """How many arguments it looks at."""
+    """How many arguments it has."""
     integer: Callable[..., Any]
     """``(arguments..., M) -> value``, element by element on integer arrays."""
     fast: Callable[..., Distribution] | None = None
@@ -125,7 +125,7 @@ mix.defvjp(lambda choices, values: (mix(choices, values), (choices, values)), _m
 
 
 def read(memory: Memory, pointer: Distribution) -> Distribution:
-    """Return what the cells hold on average: ``sum over i of pointer[i] memory[i]``."""
+    """Return the mean of the cells under a pointer: ``sum over i of pointer[i] memory[i]``."""
     return mix(pointer[None], memory)[0]
 
 
@@ -298,9 +298,10 @@ PAPER_GATES = tuple(GATES)
 
 
 def define(gate: Gate) -> Gate:
-    """Make a gate of your own known by its name; return it.
+    """Register a gate of your own under its name; return it.
 
-    Raises ValueError if there is another gate of this name, or the gate cannot be.
+    Raises ValueError if there is another gate of this name, or if it has more than two
+    arguments or access to the memory.
     """
     if GATES.get(gate.name, gate) != gate:
         raise ValueError(f"there is already a gate named {gate.name}")

@@ -1,4 +1,4 @@
-"""An NRAM made hard: every choice its most likely one, every value an integer.
+"""The hard form of an NRAM: every softmax replaced by its argmax, every value an integer.
 
 Each access to the memory costs one operation, and the memory is an array of integers, so that
 it may have a million cells. Source: Kurach et al. 2016 (arXiv 1511.06392), section 3.4.
@@ -20,12 +20,13 @@ from softmachine.machines.nram.gates import Gate
 from softmachine.machines.nram.rows import RowTable
 
 DECIDED = 30.0
-"""Logits of ± this decide a choice: what is left to the others, exp(-60), is nothing."""
+"""The size of logits that are written into a machine: the chosen source has this one, all
+others its negative, and so a probability of exp(-60), which is nothing."""
 
 
 @runtime_checkable
 class SoftForm(Protocol):
-    """An NRAM, as far as its hard form asks: what decides about the choices."""
+    """What the hard form needs of an NRAM: its parameters, its gates, its rows of choices."""
 
     @property
     def config(self) -> Any:
@@ -63,7 +64,7 @@ class SoftForm(Protocol):
 
 
 class HardState(NamedTuple):
-    """One example's state."""
+    """One example's state, in integers."""
 
     controller: PyTree
     registers: Int[Array, " registers"]
@@ -74,10 +75,10 @@ class HardState(NamedTuple):
 
 
 class HardWiring(NamedTuple):
-    """What is wired to what in one step."""
+    """The wires of one step: a source for every row of choices."""
 
     sources: Int[Array, " rows"]
-    """For every row of choices, the slot it takes; see `NRAM.rows`."""
+    """For every row of choices, the number of its slot; see `RowTable`."""
     stop: Bool[Array, ""]
 
 
@@ -121,7 +122,7 @@ def pattern_number(registers: Int[Array, "*batch registers"]) -> Int[Array, "*ba
     return jnp.sum((registers == 0) << jnp.arange(registers.shape[-1]), axis=-1)
 
 
-def work(
+def run_gates(
     machine: SoftForm,
     sources: Int[Array, " rows"],
     registers: Int[Array, " registers"],
@@ -129,10 +130,16 @@ def work(
     running: Bool[Array, ""] | bool = True,
     cells: Int[Array, ""] | int | None = None,
 ) -> tuple[Int[Array, " registers"], Int[Array, " cells"]]:
-    """Let all gates work under a wiring; return registers and memory afterwards.
+    """Run all gates of a step in their order; return registers and memory afterwards.
 
-    Unless ``running``, nothing changes: one cell that is written back costs less than a
-    choice between two memories. ``cells``: how many of the cells there are, if not all.
+    Arguments:
+        machine: the machine.
+        sources: the wires of the step.
+        registers: the registers before.
+        memory: the memory before.
+        running: if not true, nothing changes. WRITE then writes back what it finds, one cell,
+            which costs less than to select between two whole memories.
+        cells: how many cells the memory has, if it is padded.
     """
     cells = len(memory) if cells is None else cells
     known, table = list(registers), machine.rows
@@ -172,7 +179,7 @@ def _step(
     else:
         controller, number = state.controller, pattern_number(state.registers)
         wiring = jax.tree.map(lambda x: x[number], wirings)
-    registers, memory = work(
+    registers, memory = run_gates(
         machine, wiring.sources, state.registers, state.memory, running, cells
     )
     return HardState(
@@ -189,7 +196,7 @@ def _step(
 def run_hard(
     machine: SoftForm, memory: Int[Array, " cells"], steps: Int[Array, ""] | int
 ) -> HardState:
-    """Run until the machine stops, or for so many steps; return the last state."""
+    """Run until the machine stops, for ``steps`` steps at most; return the last state."""
     states = run_hard_batch(machine, jnp.asarray(memory)[None], jnp.asarray(steps)[None])
     return jax.tree.map(lambda x: x[0], states)
 
@@ -200,7 +207,7 @@ def run_hard_batch(
     steps: Int[Array, " batch"],
     cells: Int[Array, " batch"] | None = None,
 ) -> HardState:
-    """Run each memory until the machine stops there, or for its number of steps.
+    """Run each memory until the machine stops there, for its number of steps at most.
 
     ``cells``: how many cells each memory has, if not all; those after them stay as they are.
 
@@ -209,7 +216,7 @@ def run_hard_batch(
 
     Returns the last states, with a leading axis for the batch.
     """
-    small = isinstance(machine.controller, MLP) and machine.config.registers <= MOST_LISTED
+    small = isinstance(machine.controller, MLP) and machine.config.registers <= MOST_TABULATED
     wirings = hard_wirings(machine) if small else None
 
     def running(state):
@@ -223,5 +230,6 @@ def run_hard_batch(
     return jax.lax.while_loop(lambda state: jnp.any(running(state)), step, start)
 
 
-MOST_LISTED = 8
-"""With so many registers at most, all patterns are looked at once, before the first step."""
+MOST_TABULATED = 8
+"""Up to this many registers, the wires of all 2^R patterns are computed before the first step,
+and looked up in each."""

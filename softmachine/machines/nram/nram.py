@@ -51,7 +51,7 @@ class NRAMState(NamedTuple):
 
 
 class NRAMOutput(NamedTuple):
-    """What one step gives."""
+    """The outputs of one step, as the loss sees them."""
 
     memory: Float[Array, "... cells values"]
     """The memory after the step."""
@@ -64,7 +64,7 @@ class NRAMOutput(NamedTuple):
 
 
 class Wiring(NamedTuple):
-    """What the controller chose at one step."""
+    """The choices of the controller at one step."""
 
     choices: dict[int, Float[Array, "_"]]
     """For each row of `NRAM.rows`, by its number, a distribution over its sources: the softmax
@@ -78,8 +78,9 @@ class NRAM(Cell):
 
     controller: MLP | Recurrent
     output: Dense
-    """Logits of the choices that there are."""
+    """From the controller's output to the logits of all choices."""
     stop: Dense
+    """From the controller's output to x_t, the logit of stopping."""
     config: NRAMConfig = eqx.field(static=True)
 
     def init_state(
@@ -114,7 +115,7 @@ class NRAM(Cell):
         return NRAMState(controller, r, memory), features
 
     def control(self, state: NRAMState) -> tuple[PyTree, Wiring]:
-        """Return the controller's next state and what it chooses for the step to come.
+        """Return the controller's next state and its choices for this step.
 
         It is given P(r_1 = 0), ..., P(r_R = 0) and nothing else, or it would depend on M.
         """
@@ -142,15 +143,15 @@ class NRAM(Cell):
     def run_gates(
         self, wiring: Wiring, state: NRAMState
     ) -> tuple[Float[Array, "slots values"], Float[Array, "cells values"]]:
-        """Let the gates work one after another; return r_1 ... r_R, o_1 ... o_Q, the memory.
+        """Run the gates one after another; return r_1 ... r_R, o_1 ... o_Q, and the memory.
 
-        Gate m_i is given mixtures of the registers and of what the gates before it gave::
+        The arguments of gate m_i are mixtures of the registers and of earlier gates' results::
 
             Eq. 1:  o_i = m_i((r_1, ..., r_R, o_1, ..., o_{i-1}) softmax(a_i),
                               (r_1, ..., r_R, o_1, ..., o_{i-1}) softmax(b_i))
 
-        It gives the distribution of what it gives for integers drawn independently from its
-        arguments (`Gate.soft`)::
+        Its result is distributed as that of the integer gate, for arguments drawn independently
+        from the mixtures (`Gate.soft`)::
 
             Eq. 2:  P(m_i(A, B) = c) = sum over a, b of P(A = a) P(B = b) [m_i(a, b) = c]
 
@@ -171,13 +172,13 @@ class NRAM(Cell):
         return values, memory
 
     def logits(self, hidden: Float[Array, "hidden ..."]) -> Float[Array, "logits ..."]:
-        """Return the logits of all choices, by which soft and hard machine decide alike."""
+        """Return the logits of all choices, for the soft machine and the hard one."""
         logits = self.output(hidden)
         bound = self.config.logit_clip
         return logits if bound is None else jnp.clip(logits, -bound, bound)
 
     def clip(self, x: Array) -> Array:
-        """Return the same, with gradients clipped to ± C_1 (appendix B)."""
+        """Return ``x``, with its gradient clipped to ± C_1 (appendix B)."""
         return clip_gradient(self.config.clip_gradients, x)
 
     @property
@@ -238,7 +239,7 @@ class NRAM(Cell):
     def observe_step(
         self, state: NRAMState, encoded: None = None, clock: Clock = STOPPED
     ) -> dict[str, Array]:
-        """Return the choices, what the gates gave, and the willingness to stop."""
+        """Return the choices, the gates' results, and the willingness to stop."""
         del encoded, clock
         _, wiring = self.control(state)
         values, _ = self.run_gates(wiring, state)
@@ -251,20 +252,20 @@ class NRAM(Cell):
         }
 
     def shown_choice_names(self) -> list[str]:
-        """Return the names of the rows with something to choose from."""
+        """Return the names of the rows that have sources."""
         return [self.rows.names[row] for row in self._shown_choices()]
 
     def _shown_choices(self) -> Int[np.ndarray, " shown"]:
-        """Return the rows with something to choose from."""
+        """Return the numbers of the rows that have sources."""
         return np.flatnonzero(self.rows.sources)
 
     @property
     def test_options(self) -> NRAMTestOptions:
-        """How the choices are made now."""
+        """Whether the machine is soft or hard now."""
         return self.config.test_options
 
     def with_test_options(self, options: NRAMTestOptions) -> NRAM:
-        """Return the same parameters with every choice its most likely one alone, or not."""
+        """Return the same parameters in the hard form, or in the soft one."""
         config = dataclasses.replace(self.config, hard=options.hard)
         return dataclasses.replace(self, config=config)
 
@@ -279,14 +280,14 @@ class NRAM(Cell):
 
 
 def most_likely(logits: Float[Array, " sources"]) -> Float[Array, " sources"]:
-    """Return the distribution that is certain of the largest logit (section 3.4)."""
+    """Return the argmax of logits, as a one-hot distribution (section 3.4)."""
     return jax.nn.one_hot(jnp.argmax(logits), len(logits), dtype=logits.dtype)
 
 
 def renormalize(
     distributions: Float[Array, "n values ..."],
 ) -> Float[Array, "n values ..."]:
-    """Divide by the sums; gradients pass as if nothing had happened (appendix B).
+    """Divide distributions by their sums, with the gradient of the identity (appendix B).
 
     Rounding would let sums drift away from 1 in the course of many steps.
     """
@@ -295,7 +296,7 @@ def renormalize(
 
 
 def clip_gradient(limit: float | None, x: Array) -> Array:
-    """Return the same, with its gradient clipped to ± ``limit``."""
+    """Return ``x``, with its gradient clipped to ± ``limit``."""
     return x if limit is None else _clipping(limit, x)
 
 
@@ -313,10 +314,10 @@ _clipping.defvjp(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NRAMTestOptions:
-    """How a trained NRAM chooses."""
+    """How a trained NRAM is tested: soft or hard."""
 
     hard: bool = False
-    """Take the most likely of each choice alone."""
+    """Replace every softmax by its argmax."""
 
 
 @machine("nram")
@@ -328,10 +329,10 @@ class NRAMConfig(MachineConfig):
 
     registers: Few = 5
     gates: tuple[str, ...] = PAPER_GATES
-    """Names of the gates in the order in which they work; one may stand twice."""
+    """Names of the gates in the order in which they work; a name may occur several times."""
     controller: NRAMControllerConfig = NRAMControllerConfig()
     write_returns: Literal["zero", "value"] = "zero"
-    """What WRITE gives to later gates and registers."""
+    """The result of WRITE, which later gates and registers may take; the paper's is zero."""
     clip_gradients: Positive | None = 1.0
     """Gradients of values and memory are clipped to ± this inside back-propagation."""
     logit_clip: Positive | None = None
@@ -339,7 +340,7 @@ class NRAMConfig(MachineConfig):
     beyond it gets no gradient, and of several sources beyond it none is more likely than
     another: the hard machine takes the first of them. Machines of schema 2 have 30."""
     hard: bool = False
-    """Whether every choice is its most likely one alone."""
+    """Whether every softmax is replaced by its argmax."""
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -350,7 +351,7 @@ class NRAMConfig(MachineConfig):
 
     @property
     def test_options(self) -> NRAMTestOptions:
-        """How the choices are made."""
+        """Whether the machine is soft or hard."""
         return NRAMTestOptions(hard=self.hard)
 
     def fits(self, inputs: Stream[Any] | Whole[Any], outputs: Stream[Any] | Whole[Any]) -> bool:
@@ -359,13 +360,13 @@ class NRAMConfig(MachineConfig):
         return memories and not inputs.per_step and not outputs.per_step
 
     def build(self, input_size: int = 0, output_size: int = 0, *, key: PRNGKeyArray) -> NRAM:
-        """Return a machine; it works with any number of cells, whose sizes nobody looks at."""
+        """Return a machine for memories of any number of cells; both sizes are ignored."""
         del input_size, output_size
         controller_key, output_key, stop_key = jax.random.split(key, 3)
         hidden = self.controller.hidden
         return NRAM(
             controller=build_controller(self.controller, self.registers, key=controller_key),
-            output=dense(hidden, self.rows.logits, key=output_key),
+            output=dense(hidden, self.rows.logit_count, key=output_key),
             stop=dense(hidden, 1, key=stop_key),
             config=self,
         )

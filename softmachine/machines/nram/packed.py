@@ -101,7 +101,7 @@ def _plan(config: NRAMConfig) -> Plan:
 
 
 class PackedDense(Dense):
-    """A `Dense` layer of a batch; with weights of several members it is theirs in turn."""
+    """A `Dense` layer for a batch; with weights of several members, each maps its own part."""
 
     forward: Buffer
     """Weight, bias and a column of zeros side by side, ``(*members, outputs, inputs + 2)``."""

@@ -34,16 +34,17 @@ Registers = Float[Array, "registers values ..."]
 Table = Float[Array, "slots values ..."]
 Logits = Float[Array, "logits ..."]
 Choices = tuple[Float[Array, "_ _ ..."], ...]
-"""Distributions over what stands before: for each gate with arguments one array, a row per
-argument; at last one for the registers."""
+"""Distributions over sources: for each gate with arguments one array, a row per argument; at
+last one for the registers."""
 
 _alone = jax.lax.optimization_barrier
+"""Has XLA compute a value once, by itself; see the top of this file."""
 
 
 class Plan:
-    """What a step is made of, and how its choices lie in arrays.
+    """The gates of a step, and how its choices lie in arrays.
 
-    Logits and slots are those of `rows`; a gate's arguments share one array.
+    Logits and slots are those of `rows`. The choices of one gate's arguments share one array.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class Plan:
         self.parts = [(len(rows), self.rows.rows[rows[0]].sources) for rows in together]
         """For each array of `Choices` its rows and sources."""
 
-    def working(self) -> Iterator[tuple[int, Gate]]:
+    def gates_with_arguments(self) -> Iterator[tuple[int, Gate]]:
         """Return the gates with arguments, each with the slot of its result."""
         return ((s, gate) for s, gate in enumerate(self.gates, self.registers) if gate.arity)
 
@@ -72,8 +73,8 @@ class Plan:
         limit = self.clip_gradients
         return bar if limit is None else jnp.clip(bar, -limit, limit)
 
-    def known(self, values: int) -> Float[np.ndarray, "gates values"]:
-        """Return what is known of the gates' results before a step: constants, WRITE's 0."""
+    def constants(self, values: int) -> Float[np.ndarray, "gates values"]:
+        """Return the gates' results that do not depend on the step: constants, WRITE's 0."""
         table = np.zeros((len(self.gates), values), np.float32)
         for i, gate in enumerate(self.gates):
             if gate.memory == "write":
@@ -148,7 +149,7 @@ def _over_sources(join, x):
 
 
 class _Saved(NamedTuple):
-    """What the way back needs."""
+    """What the backward pass needs of the forward pass."""
 
     choices: Choices
     table: Table
@@ -163,7 +164,7 @@ class _Saved(NamedTuple):
 def run_gates(
     plan: Plan, choices: Choices, registers: Registers, memory: Memory
 ) -> tuple[Registers, Memory]:
-    """Let all gates work in turn; return registers and memory after the step.
+    """Run all gates in turn; return registers and memory after the step.
 
     Arguments:
         plan: the gates.
@@ -176,11 +177,11 @@ def run_gates(
 
 def _run(plan, choices, registers, memory):
     values = len(memory)
-    known = plan.known(values).reshape(-1, values, *[1] * (memory.ndim - 2))
-    known = jnp.broadcast_to(known, (len(known), *memory.shape[1:]))
-    table = jnp.concatenate([registers, known.astype(registers.dtype)])
+    constants = plan.constants(values).reshape(-1, values, *[1] * (memory.ndim - 2))
+    constants = jnp.broadcast_to(constants, (len(constants), *memory.shape[1:]))
+    table = jnp.concatenate([registers, constants.astype(registers.dtype)])
     arguments, memories, needed = [], [memory], 0
-    for (slot, gate), choice in zip(plan.working(), choices[:-1], strict=True):
+    for (slot, gate), choice in zip(plan.gates_with_arguments(), choices[:-1], strict=True):
         chosen = _alone(mix(choice, table[:slot]))
         arguments.append(chosen)
         if gate.memory:
@@ -202,15 +203,18 @@ def _run(plan, choices, registers, memory):
 def _run_back(plan, saved, bars):
     registers_bar, memory_bar = bars
     table, writes = saved.table, sum(gate.memory == "write" for gate in plan.gates)
-    spread = [(saved.choices[-1], registers_bar)]
+    # Every array of choices so far, with the gradients of the mixtures that it made.
+    consumers = [(saved.choices[-1], registers_bar)]
     choices_bar = [_alone(mix_choices_back(table, registers_bar))]
 
     def bar_of(slot):
-        """Return the gradient of a value, from all that it went into."""
-        return reduce(add, [c[i, slot] * b[i] for c, b in spread for i in range(len(b))])
+        """Return the gradient of a slot's value, from all mixtures that it is part of."""
+        return reduce(add, [c[i, slot] * b[i] for c, b in consumers for i in range(len(b))])
 
-    work = reversed(list(zip(plan.working(), saved.choices, saved.arguments, strict=False)))
-    for (slot, gate), choice, chosen in work:
+    backwards = reversed(
+        list(zip(plan.gates_with_arguments(), saved.choices, saved.arguments, strict=False))
+    )
+    for (slot, gate), choice, chosen in backwards:
         if gate.memory == "write":
             writes -= 1
             memory_bar, *chosen_bar = write_back(
@@ -228,7 +232,7 @@ def _run_back(plan, saved, bars):
                 chosen_bar = jax.vjp(partial(gate.soft, values=len(bar)), *chosen)[1](bar)
         chosen_bar = _alone(jnp.stack(chosen_bar))
         choices_bar.append(_alone(mix_choices_back(table[:slot], chosen_bar)))
-        spread.append((choice, chosen_bar))
+        consumers.append((choice, chosen_bar))
     registers_bar = jnp.stack([_alone(bar_of(slot)) for slot in range(plan.registers)])
     return tuple(choices_bar[::-1]), _alone(registers_bar), _alone(memory_bar)
 

@@ -1,10 +1,10 @@
-"""The choices of one step as a table of rows, which all that works through a step reads.
+"""The choices of one NRAM step as a table of rows, shared by all interpreters of a step.
 
-What a gate or a register may take stands in slots: first the registers, then what each gate
-gives, in the order in which the gates work. For each gate that takes arguments there are two
-rows, one for each of the paper's a_i and b_i; then comes one row, c_i, for each register. The
-second row of a gate of one argument has no sources: nothing is chosen there. (The paper has
-logits for it, too, which change nothing: its footnote 1.)
+Each row is one softmax of the controller: it chooses a source among slots. Slots are first the
+registers, then the results of the gates, in the order in which the gates work. For each gate
+that takes arguments there are two rows, the paper's a_i and b_i; then comes one row, c_i, for
+each register. The second row of a gate of one argument has no sources: nothing is chosen there.
+(The paper has logits for it, too, which change nothing: its footnote 1.)
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from softmachine.machines.nram.gates import Gate
 
 
 class Row(NamedTuple):
-    """One choice: what an argument of a gate, or the next value of a register, is."""
+    """One choice: the source of an argument of a gate, or of the next value of a register."""
 
     name: str
-    """What it is for, such as ``ADD a``, or ``r1``."""
+    """The argument or register that takes the source, such as ``ADD a``, or ``r1``."""
     gate: int | None
-    """The place of the gate among the gates; None for what goes into a register."""
+    """The place of the gate among the gates; None for a register."""
     argument: int
     """0 for a, 1 for b; of a register, its place among the registers."""
     sources: int
-    """From how many slots, the first ones, it is chosen; 0 if there is no such argument."""
+    """It chooses among this many slots, the first ones; 0 if there is no such argument."""
 
 
 class RowTable:
-    """The rows of a machine with these gates and so many registers; see `row_table`."""
+    """The rows of a machine with given gates and a number of registers; see `row_table`."""
 
     def __init__(self, gates: Sequence[Gate], registers: int) -> None:
         names = [gate.name for gate in gates]
-        again = [names[:i].count(name) for i, name in enumerate(names)]
+        earlier = [names[:i].count(name) for i, name in enumerate(names)]
         self.gate_names = tuple(
-            f"{x} {n + 1}" if n else x for x, n in zip(names, again, strict=True)
+            f"{x} {n + 1}" if n else x for x, n in zip(names, earlier, strict=True)
         )
         """The names of the gates, with a number behind those that come again: ``READ 2``."""
         register_names = tuple(f"r{i + 1}" for i in range(registers))
@@ -65,20 +65,20 @@ class RowTable:
         self.of_registers = tuple(range(len(arguments), len(self.rows)))
         """For each register the number of its row."""
         self.sources = np.array([row.sources for row in self.rows], np.int32)
-        self.inside = np.arange(len(self.slot_names)) < self.sources[:, None]
-        """Which (row, slot) is a choice that there is."""
-        self.logits = int(self.inside.sum())
-        """How many there are. Logits stand row after row."""
-        places = np.cumsum(self.inside).reshape(self.inside.shape) - 1
-        self.order = np.where(self.inside, places, self.logits)
-        """For each (row, slot) its logit; ``logits`` where there is none."""
+        self.allowed = np.arange(len(self.slot_names)) < self.sources[:, None]
+        """Axes (row, slot): whether the row may choose the slot."""
+        self.logit_count = int(self.allowed.sum())
+        """How many logits a step has: one for each allowed choice, row after row."""
+        places = np.cumsum(self.allowed).reshape(self.allowed.shape) - 1
+        self.logit_numbers = np.where(self.allowed, places, self.logit_count)
+        """Axes (row, slot): the number of the logit; ``logit_count`` where there is none."""
 
     def __len__(self) -> int:
         return len(self.rows)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What each row is for."""
+        """The names of the rows."""
         return tuple(row.name for row in self.rows)
 
     def split(self, logits: Float[Array, "logits ..."]) -> dict[int, Float[Array, "_ ..."]]:
@@ -90,9 +90,11 @@ class RowTable:
     def as_table(
         self, logits: Float[Array, "logits ..."], fill: float
     ) -> Float[Array, "rows slots ..."]:
-        """Return logits by row and slot, with something else where there is no choice."""
+        """Return logits by row and slot, with ``fill`` where a row may not choose a slot."""
         padded = jnp.concatenate([logits, jnp.full_like(logits[:1], fill)])
-        return padded[self.order.ravel()].reshape(*self.inside.shape, *logits.shape[1:])
+        return padded[self.logit_numbers.ravel()].reshape(
+            *self.allowed.shape, *logits.shape[1:]
+        )
 
 
 @lru_cache

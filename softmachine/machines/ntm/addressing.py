@@ -22,8 +22,9 @@ WEIGHT_FLOOR = 1e-12
 """Added to a weighting before its logarithm."""
 
 SMOOTHED_WEIGHT_FLOOR = 1e-20
-"""The same where the sum of the powers is smoothed: that alone bounds the gradient, and
-weightings as small as a closed gate leaves them in the first step must count."""
+"""The same where ``smoothing`` is added to the sum of powers. That bounds the gradient already,
+and the floor must be lower: pytorch-ntm starts from weightings of zeros, and the little that a
+nearly closed gate lets into them in the first step has to count."""
 
 LARGEST_EXPONENT = 80.0
 """The exponential of this is finite in float32, and nothing beside it is more than zero."""
@@ -58,7 +59,7 @@ def content_weighting(
 
 
 def _root(squares: Float[Array, " n"]) -> Float[Array, " n"]:
-    """Return square roots; that of 0, whose slope is infinite, passes no gradient on.
+    """Return square roots, with a gradient of 0 instead of infinity at 0.
 
     A dot product divided by a norm and an epsilon has a gradient at 0 all the same: that of
     the dot product, divided by epsilon. What the norm adds to it there is 0.
@@ -86,7 +87,7 @@ def shift(
     *,
     wrap: bool = True,
 ) -> Float[Array, "heads rows"]:
-    """Convolve with the shifts.
+    """Move each head's weighting by a convolution with its distribution over shifts.
 
     Eq. 8: ``w~_t(i) = sum over j of w^g_t(j) s_t(i - j)``, indices modulo the rows.
 
@@ -105,7 +106,7 @@ def _roll(weighting: Float[Array, "heads rows"], by: int) -> Float[Array, "heads
 
 
 def _push(weighting: Float[Array, "heads rows"], by: int) -> Float[Array, "heads rows"]:
-    """Move the weight of row i to row i + by, or to the end row in that direction."""
+    """Shift without wrap-around: weight that would leave stays on the end row."""
     if by == 0:
         return weighting
     ahead = weighting if by > 0 else weighting[:, ::-1]
@@ -122,7 +123,7 @@ def sharpen(
     *,
     smoothing: float = 0.0,
 ) -> Float[Array, "heads rows"]:
-    """Raise to a power of at least 1 and renormalise, in log space.
+    """Raise weightings to a power of at least 1 and renormalise, in log space.
 
     Eq. 9: ``w_t(i) = w~_t(i)^gamma_t / sum over j of w~_t(j)^gamma_t``.
 
@@ -142,6 +143,6 @@ def sharpen(
 
 
 def harden(weighting: Float[Array, "heads rows"]) -> Float[Array, "heads rows"]:
-    """Put all weight on the row that has most; the first of several. No gradient."""
+    """Put all weight on the row that has most, the first of equals; it passes no gradient."""
     rows = weighting.shape[-1]
     return jax.nn.one_hot(jnp.argmax(weighting, axis=-1), rows, dtype=weighting.dtype)

@@ -19,14 +19,14 @@ Activation = Literal["linear", "tanh", "relu", "sigmoid"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NTMTestOptions:
-    """How the heads of a trained NTM attend."""
+    """How the heads of a trained NTM attend in a test."""
 
     hard: bool = False
-    """Attend to the most likely row alone."""
+    """Put all weight on the row that has most."""
     wrap: bool = True
-    """Whether shifts go around the ends of the memory."""
+    """Whether shifts go around the ends of the memory, as in Eq. 8."""
     sharpening_factor: Positive = 1.0
-    """Multiplies how strongly weightings are sharpened."""
+    """Multiplies the sharpening exponent gamma of Eq. 9."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -60,14 +60,14 @@ class Controller(eqx.Module):
 
 
 def _by_layer(x: Float[Array, "... values"], layers: int) -> Float[Array, "... layers width"]:
-    """Return the values of all layers, an axis for the layers; of no steps, none."""
+    """Return values split by layer, on an axis of their own."""
     return x.reshape(*x.shape[:-1], layers, x.shape[-1] // layers)
 
 
 class LSTM(Controller):
     """Stacked LSTM: each layer sees the input and the layer below; no peepholes.
 
-    Learned first hidden and cell states. Gates are packed as input, forget, output,
+    Learned initial hidden and cell states. Gates are packed as input, forget, output,
     candidate. Source: Graves 2013 (arXiv 1308.0850), section 2, without peepholes.
     """
 
@@ -77,7 +77,7 @@ class LSTM(Controller):
     output_size: int = eqx.field(static=True)
 
     def init_state(self) -> Float[Array, "2 layers hidden"]:
-        """Return hidden states and cells, stacked."""
+        """Return the initial hidden states and cell states, stacked."""
         return self.initial
 
     def project(self, x: Float[Array, "... inputs"]) -> Float[Array, "... layers width"]:
@@ -113,7 +113,7 @@ class Counter(Controller):
     nor loses anything. Cells are shown through a steep tanh, so that a controller sees
     whether a count is over, and hardly how large it is.
 
-    Learned first hidden and cell states. Gates are packed as input, forget, output.
+    Learned initial hidden and cell states. Gates are packed as input, forget, output.
     """
 
     from_input: Linear
@@ -122,7 +122,7 @@ class Counter(Controller):
     output_size: int = eqx.field(static=True)
 
     def init_state(self) -> Float[Array, "2 layers hidden"]:
-        """Return hidden states and cells, stacked."""
+        """Return the initial hidden states and cell states, stacked."""
         return self.initial
 
     def project(self, x: Float[Array, "... inputs"]) -> Float[Array, "... layers width"]:
@@ -154,7 +154,7 @@ def stretched_sigmoid(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 class GRU(Controller):
     """Stacked GRU: each layer sees the input and the layer below.
 
-    Learned first hidden state. Gates are packed as reset, update, candidate. Source: Cho
+    Learned initial hidden state. Gates are packed as reset, update, candidate. Source: Cho
     et al. 2014 (arXiv 1406.1078), with the reset gate applied after the matrix product.
     """
 
@@ -165,7 +165,7 @@ class GRU(Controller):
     output_size: int = eqx.field(static=True)
 
     def init_state(self) -> Float[Array, "layers hidden"]:
-        """Return the hidden states."""
+        """Return the initial hidden states."""
         return self.initial
 
     def project(self, x: Float[Array, "... inputs"]) -> Float[Array, "... layers width"]:
@@ -226,7 +226,7 @@ class FeedForward(Controller):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ControllerConfig:
-    """What kind of controller, and how large."""
+    """The kind and the size of a controller."""
 
     kind: Literal["lstm", "counter", "gru", "feedforward"] = "lstm"
     """``counter``: an LSTM whose cells count evenly; see `Counter`."""
@@ -234,7 +234,7 @@ class ControllerConfig:
     """Units per layer."""
     layers: Few = 1
     forget_bias: float = 1.0
-    """LSTM and counter only: first bias of the forget gate."""
+    """LSTM and counter only: initial bias of the forget gate."""
     activation: Literal["tanh", "relu", "sigmoid"] = "tanh"
     """Feed-forward only."""
 
@@ -246,7 +246,7 @@ class ControllerConfig:
         """Return a controller for ``inputs`` input and ``feedback`` feedback channels.
 
         Layers are drawn as if the input, the feedback and the recurrent part shared one
-        Glorot-uniform matrix; biases and first states start at zero.
+        Glorot-uniform matrix; biases and initial states start at zero.
         """
         hidden, layers = self.hidden, self.layers
         gates = {"lstm": 4, "counter": 4, "gru": 3, "feedforward": 1}[self.kind] * hidden

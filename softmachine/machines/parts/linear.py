@@ -1,4 +1,4 @@
-"""Dense layers, and weight gradients gathered once per sequence.
+"""Dense layers, and weight gradients that are computed once per sequence, after the loop.
 
 Differentiating a loop adds a weight's gradient up step by step: every time step reads
 and writes an array as large as the weight. Here the loop only hands out, per step, the
@@ -78,9 +78,10 @@ def glorot(inputs: int, outputs: int, *, key: PRNGKeyArray) -> Float[Array, "out
 
 @jax.custom_vjp
 def once_differentiable(x: PyTree) -> PyTree:
-    """Return what a gradient is made of; refuse, in words, to differentiate that again.
+    """Return ``x``; refuse, with a sentence, to differentiate it.
 
-    For rules whose own derivative would be wrong. Forwards over such a gradient JAX refuses.
+    For the arguments of gradient rules whose own derivative would be wrong. Forward derivatives
+    of such a rule JAX refuses by itself.
     """
     return x
 
@@ -158,14 +159,14 @@ def _is_loop_linear(node: object) -> bool:
 
 
 def is_deferred(node: object) -> bool:
-    """Whether a pytree node is a layer whose gradient goes to taps."""
+    """Return whether a pytree node is a layer whose gradient goes to taps."""
     return isinstance(node, _DeferredLinear)
 
 
 def called_once(
     step: Callable[..., PyTree], layers: PyTree, *arguments: PyTree
 ) -> tuple[bool, ...]:
-    """Say of each `LoopLinear` whether a step calls it once, on one vector, and no more.
+    """Return for each `LoopLinear` whether a step calls it once, on one vector, and no more.
 
     Arguments:
         step: ``step(layers, *arguments)`` returns arrays. It is traced, not run.
@@ -193,7 +194,7 @@ def called_once(
 
 
 def _only_call(program: Any, names: list[Any], mark: str) -> bool:
-    """Whether a program uses weight and bias in one call of a layer on one vector alone."""
+    """Return whether a program uses weight and bias in one call on one vector alone."""
 
     def is_used(equation):
         return any(name is used for name in names for used in equation.invars)
@@ -229,9 +230,9 @@ def defer_weight_gradients(
     each step's slices to `with_taps`; then the weights' gradients come out of the taps.
     """
     leaves, treedef = jax.tree.flatten(layers, is_leaf=_is_loop_linear)
-    taps, answers = [], iter(once)
+    taps, calls = [], iter(once)
     for i, leaf in enumerate(leaves):
-        if not _is_loop_linear(leaf) or not next(answers):
+        if not _is_loop_linear(leaf) or not next(calls):
             continue
         outputs, inputs = leaf.weight.shape
         weight, bias, *pair = _open_taps(

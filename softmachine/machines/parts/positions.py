@@ -1,4 +1,7 @@
-"""Positions, which attention alone cannot tell apart: waves, rotations, biases, distances."""
+"""Encodings of positions for attention: sinusoidal, rotary, ALiBi, relative.
+
+Attention by itself sees a set of steps and cannot tell their order.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ LONGEST = 10_000.0
 def sinusoids(
     positions: Real[Array, " positions"], width: int, dtype: jnp.dtype
 ) -> Float[Array, "positions width"]:
-    """Return sines of the positions, half of the width, then cosines.
+    """Return the sinusoidal encoding of positions: sines, half of the width, then cosines.
 
     Channel i of either has the angle ``position / 10000^(2 i / width)``. Source: Vaswani et al.
     2017 (arXiv 1706.03762), section 3.5, whose sines and cosines take turns: another order of
@@ -42,7 +45,7 @@ def rotate(x: Float[Array, "steps heads channels"]) -> Float[Array, "steps heads
 
 
 def alibi(steps: int, heads: int, dtype: jnp.dtype) -> Float[Array, "heads steps steps"]:
-    """Return what attention with linear biases adds to logits, a row per query.
+    """Return the linear biases (ALiBi) that are added to logits of attention, a row per query.
 
     Each head has a slope, times minus the distance. What stands before the query is half a step
     nearer than what stands as far behind it, or both would look the same: attention here looks

@@ -14,7 +14,7 @@ from softmachine.experiments.phases import Phase
 from softmachine.experiments.settings import check_interval
 from softmachine.machines.nram.nram import NRAM, NRAMConfig
 from softmachine.training.member import Member
-from softmachine.wiring.search import HOT, draw_searched, mend
+from softmachine.wiring.search import HOT, draw_search_examples, with_searched_wires
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class WireSearch(Phase):
     of wrong cells: a change for the worse by this share is kept with probability 1/e."""
     examples: Count = 128
     """Examples, of all sizes trained on, that they are tried on, half of them adversarial; a
-    program that is right on them has to be right on `CONFIRMED` times as many, and on all
+    program that is right on them has to be right on `CONFIRM_FACTOR` times as many, and on all
     adversarial cases up to twice the sizes trained on."""
 
     def __post_init__(self) -> None:
@@ -83,8 +83,10 @@ class WireSearch(Phase):
         assert isinstance(machine, NRAM)
         rng = np.random.default_rng([training.seed, member.progress.step])
         sizes = curriculum.smallest, curriculum.largest
-        batch = draw_searched(member.experiment.task, self.examples, *sizes, rng)
-        mended = mend(machine, batch, rng, self.tables, self.examples, self.hot, ended)
+        batch = draw_search_examples(member.experiment.task, self.examples, *sizes, rng)
+        mended = with_searched_wires(
+            machine, batch, rng, self.tables, self.examples, self.hot, ended
+        )
         if mended is None:
             member.remember(self, searched=int(not ended[0]))
             return False

@@ -102,7 +102,7 @@ def test_a_search_that_was_interrupted_is_done_again(
         arguments[-1][0] = True
 
     with monkeypatch.context() as patch:
-        patch.setattr(wire_search, "mend", interrupted)
+        patch.setattr(wire_search, "with_searched_wires", interrupted)
         progress = train(broken)
     assert progress.step == 10
     assert not progress.finished
