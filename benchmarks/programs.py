@@ -23,9 +23,9 @@ import numpy as np
 from softmachine import zoo
 from softmachine.experiments.environment import describe_environment
 from softmachine.machines.nram.hard import run_hard
-from softmachine.programs.c_code import c_code
-from softmachine.programs.extract import extract
-from softmachine.programs.python_code import python_code
+from softmachine.programs.extraction import extract
+from softmachine.programs.languages.c import c_code
+from softmachine.programs.languages.python import python_code
 from softmachine.programs.running import load_c, load_python
 from softmachine.running.loop import run_batch
 

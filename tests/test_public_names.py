@@ -15,6 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "softmachine"
 PACKAGES = ["", "experiments", "machines", "programs", "tasks", "traces", "training"]
+FOLDERS = sorted(str(x.parent.relative_to(ROOT)) for x in ROOT.rglob("__init__.py"))
 PARTS = {f"softmachine.{name}" for name in (*PACKAGES[1:], "recipes", "zoo")}
 BLOCK = re.compile(r"(?<=^if TYPE_CHECKING:\n).*(?=^else:\n)", re.MULTILINE | re.DOTALL)
 
@@ -59,6 +60,25 @@ def test_names_are_there_and_completion_finds_them(package):
         assert name in dir(module)
     with pytest.raises(AttributeError, match=f"'{module.__name__}' has no attribute 'trian'"):
         module.trian  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "package",
+    sorted(path.parent.relative_to(ROOT).as_posix() for path in ROOT.rglob("__init__.py")),
+)
+def test_no_public_name_is_that_of_a_module_beside_it(package):
+    """Importing a module sets its name in its package, to the module and not to what is meant.
+
+    So a function `extract` of `programs/extract.py` was one or the other, depending on what had
+    been imported before.
+    """
+    name = ".".join(["softmachine", *Path(package).parts])
+    face = importlib.import_module(name)
+    modules = {path.stem for path in (ROOT / package).glob("*.py")}
+    modules |= {path.parent.name for path in (ROOT / package).glob("*/__init__.py")}
+    homes = getattr(face, "_HOMES", dict.fromkeys(getattr(face, "__all__", []), ""))
+    public = {public for public, home in homes.items() if home != f"{name}.{public}"}
+    assert public & modules == set()
 
 
 def test_names_cost_nothing_until_asked_for():

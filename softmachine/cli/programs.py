@@ -15,14 +15,14 @@ from softmachine.core.capabilities import KnownByExamples, Wired
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import replacing
 from softmachine.machines.nram.nram import NRAM
-from softmachine.programs.c_code import c_code
 from softmachine.programs.drawing import dot_code, svg_code
-from softmachine.programs.extract import extract
-from softmachine.programs.json_code import json_code
+from softmachine.programs.extraction import extract
+from softmachine.programs.languages.c import c_code
+from softmachine.programs.languages.json import json_code
+from softmachine.programs.languages.python import python_code
 from softmachine.programs.notes import Provenance, notes, summary, verified
 from softmachine.programs.program import Program
-from softmachine.programs.python_code import python_code
-from softmachine.programs.verify import Verification, verify
+from softmachine.programs.verification import Verification, verify
 from softmachine.synthesis.held_out import SUMMARY, describe
 from softmachine.synthesis.verify_lines import verify_lines
 from softmachine.tasks.memories.given import Given

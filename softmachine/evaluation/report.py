@@ -27,10 +27,10 @@ from softmachine.experiments.progress import Progress
 from softmachine.experiments.serialization import KIND, experiment_to_json
 from softmachine.machines.machine import Machine, parameter_count
 from softmachine.programs.drawing import svg_code
-from softmachine.programs.extract import extract
+from softmachine.programs.extraction import extract
+from softmachine.programs.languages.python import python_code
 from softmachine.programs.notes import Provenance, summary
 from softmachine.programs.notes import notes as program_notes
-from softmachine.programs.python_code import python_code
 from softmachine.running.generalization import SizeScore, with_room_for
 from softmachine.running.scoring import score_batch
 from softmachine.tasks.task import Task

@@ -8,10 +8,10 @@ import graphviz
 
 from softmachine.programs.assignments import assignments
 from softmachine.programs.expressions import Expressions
+from softmachine.programs.languages.python import assignment, syntax_of
 from softmachine.programs.layout import Edge, Node, Picture, svg
 from softmachine.programs.naming import targets
 from softmachine.programs.program import Branch, Program, State, Successor
-from softmachine.programs.python_code import assignment, syntax_of
 from softmachine.programs.syntax_tree import Assign, AssignCell
 from softmachine.programs.values import Facts
 

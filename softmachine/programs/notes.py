@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 from typing import NamedTuple
 
+from softmachine.programs.languages.python import python_code
 from softmachine.programs.outside import outside
 from softmachine.programs.program import Program
-from softmachine.programs.python_code import python_code
 from softmachine.programs.running import load_python
-from softmachine.programs.verify import Verification
+from softmachine.programs.verification import Verification
 from softmachine.tasks.memories.given import Given
 from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.steps import StepRule

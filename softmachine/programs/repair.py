@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 from softmachine.machines.nram.nram import NRAM, NRAMConfig
 from softmachine.machines.nram.rows import Row
 from softmachine.programs.circuits import Wires
-from softmachine.programs.extract import controller_table
+from softmachine.programs.extraction import controller_table
 from softmachine.programs.reachable import TransitionTable
 from softmachine.tasks.memories.exams import Batch
 from softmachine.wiring.table import WiringTable, live_rows, run_wiring

@@ -1,6 +1,6 @@
 """Whether a machine is an algorithm: its mistakes in an exam, soft and hard.
 
-Programs are judged by the same exams, in `softmachine.programs.verify`.
+Programs are judged by the same exams, in `softmachine.programs.verification`.
 """
 
 from __future__ import annotations

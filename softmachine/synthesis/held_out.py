@@ -16,10 +16,10 @@ import numpy as np
 
 from softmachine.machines.nram.nram import NRAM
 from softmachine.programs.build import build_program
-from softmachine.programs.c_code import c_code
+from softmachine.programs.languages.c import c_code
+from softmachine.programs.languages.python import Call, python_code
 from softmachine.programs.notes import examples_note, steps_note, variables_note
 from softmachine.programs.program import Program
-from softmachine.programs.python_code import Call, python_code
 from softmachine.programs.repair import Change, program_table, repair
 from softmachine.programs.running import ProgramFunction, load_c, load_python
 from softmachine.programs.signs import goes_below_zero

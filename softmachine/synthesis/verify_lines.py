@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from softmachine.machines.nram.nram import NRAM
-from softmachine.programs.c_code import c_code
+from softmachine.programs.languages.c import c_code
+from softmachine.programs.languages.python import python_code
 from softmachine.programs.program import Program
-from softmachine.programs.python_code import python_code
 from softmachine.programs.running import ProgramFunction, load_c, load_python
-from softmachine.programs.verify import Check, Verification, run_machine
+from softmachine.programs.verification import Check, Verification, run_machine
 from softmachine.synthesis.held_out import SUMMARY, check_lines
 from softmachine.tasks.memories.given import Given
 

@@ -8,7 +8,7 @@ import pytest
 from softmachine.cli import programs
 from softmachine.cli.main import main
 from softmachine.programs.running import load_python
-from softmachine.programs.verify import Check, Verification
+from softmachine.programs.verification import Check, Verification
 
 
 @pytest.mark.parametrize("to", ["python", "c", "json", "svg", "dot"])

@@ -17,11 +17,11 @@ import softmachine as sm
 from softmachine.experiments.runs import Run
 from softmachine.machines.machine import split_trainable
 from softmachine.machines.nram.nram import NRAMConfig
-from softmachine.programs.extract import extract
+from softmachine.programs.extraction import extract
+from softmachine.programs.languages.python import python_code
 from softmachine.programs.outside import outside
-from softmachine.programs.python_code import python_code
 from softmachine.programs.running import load_python
-from softmachine.programs.verify import verify
+from softmachine.programs.verification import verify
 from softmachine.running.judging import judge
 from softmachine.tasks.memories.arrays import Access
 from softmachine.tasks.memories.exams import draw_batch, draw_exam

@@ -7,12 +7,12 @@ import pytest
 from softmachine import zoo
 from softmachine.core.errors import SoftmachineError
 from softmachine.machines.nram.nram import NRAMConfig
-from softmachine.programs import verify as verification
-from softmachine.programs.extract import extract
+from softmachine.programs import verification
+from softmachine.programs.extraction import extract
+from softmachine.programs.languages.python import python_code
 from softmachine.programs.notes import Provenance, notes
-from softmachine.programs.python_code import python_code
 from softmachine.programs.running import load_python
-from softmachine.programs.verify import verify
+from softmachine.programs.verification import verify
 from softmachine.tasks.memories.arrays import Access, MemoryCopy
 
 FEW = dict(inputs=40, sizes=(10, 300), exhaustive=300)

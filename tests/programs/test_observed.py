@@ -9,10 +9,10 @@ import pytest
 from softmachine.core.errors import SoftmachineError
 from softmachine.machines.nram.controller import Dense
 from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
-from softmachine.programs.extract import extract
+from softmachine.programs.extraction import extract
 from softmachine.programs.notes import Provenance, notes
 from softmachine.programs.observed import MOST_CONTROLLER_STATES, Edge, fold, observe
-from softmachine.programs.verify import verify
+from softmachine.programs.verification import verify
 from softmachine.tasks.memories.arrays import Increment
 
 GATES = ("READ", "INC", "WRITE")

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from softmachine.programs.build import build_program
-from softmachine.programs.c_code import c_code
-from softmachine.programs.json_code import json_code
-from softmachine.programs.python_code import python_code
+from softmachine.programs.languages.c import c_code
+from softmachine.programs.languages.json import json_code
+from softmachine.programs.languages.python import python_code
 from softmachine.programs.running import c_compiler, load_c, load_python
 from softmachine.tasks.steps import StepRule
 

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 
 from softmachine.programs.build import build_program
-from softmachine.programs.python_code import python_code
+from softmachine.programs.languages.python import python_code
 from softmachine.programs.repair import (
     Change,
     apply_changes,
     program_table,
     repair,
 )
-from softmachine.programs.verify import load_python
+from softmachine.programs.verification import load_python
 from softmachine.tasks.memories.arrays import Access
 from softmachine.tasks.memories.exams import draw_batch
 from softmachine.wiring.table import live_rows, read_wiring, run_wiring

@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-from softmachine.programs.python_code import python_code
+from softmachine.programs.languages.python import python_code
 from softmachine.programs.running import c_compiler, load_c, load_python
 from softmachine.synthesis.held_out import (
     SUMMARY,

@@ -8,8 +8,8 @@ import pytest
 from softmachine.core.errors import TraceError
 from softmachine.machines.nram.hard import hard_state, hard_step
 from softmachine.machines.nram.nram import NRAMConfig
-from softmachine.programs.extract import extract
-from softmachine.programs.python_code import python_code
+from softmachine.programs.extraction import extract
+from softmachine.programs.languages.python import python_code
 from softmachine.programs.running import load_python
 from softmachine.tasks.memories.arrays import Access, MemoryCopy
 from softmachine.tasks.memories.given import Given

@@ -24,10 +24,10 @@ import numpy as np
 from softmachine.core import compiling
 from softmachine.machines.nram.hard import run_hard_batch
 from softmachine.machines.nram.nram import NRAM
-from softmachine.programs.c_code import c_code
+from softmachine.programs.languages.c import c_code
+from softmachine.programs.languages.python import python_code
 from softmachine.programs.outside import outside
 from softmachine.programs.program import Program
-from softmachine.programs.python_code import python_code
 from softmachine.programs.running import ProgramFunction, load_c, load_python
 from softmachine.programs.values import LEAST_CELLS
 from softmachine.tasks.memories.exams import Exam, draw_exam

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from softmachine.programs.c_unbounded import GROW, MEMORY, RUN, unbounded
 from softmachine.programs.c_unbounded import HELPERS as UNBOUNDED_HELPERS
 from softmachine.programs.expressions import Syntax, steps_formula
+from softmachine.programs.languages.python import WIDTH, assignment
 from softmachine.programs.naming import first_values
 from softmachine.programs.program import Program
-from softmachine.programs.python_code import WIDTH, assignment
 from softmachine.programs.statements import statements
 from softmachine.programs.syntax_tree import (
     Assign,

@@ -1,0 +1,1 @@
+"""Languages that a program can be written in: Python, C99, JSON."""
