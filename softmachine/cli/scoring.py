@@ -146,7 +146,8 @@ def write_ledger(paths: Sequence[str], out: Path, sequences: int, *, keep_others
 
 def publish_run(source: str, name: str | None, directory: Path | None) -> None:
     """Put the best machine of a run or a population into the zoo."""
-    from softmachine.evaluation.ledger import merit, paper_scores
+    from softmachine.evaluation.group_summary import merit
+    from softmachine.evaluation.published_scores import paper_scores
     from softmachine.zoo.publish import publish
 
     use_all_cores()

@@ -6,15 +6,13 @@ Everything is read from run directories. `build` gathers the numbers, and
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import datetime
 import itertools
 import json
-import math
 import os
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,29 +21,21 @@ from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import replacing, write_json
 from softmachine.evaluation import repair_rates
 from softmachine.evaluation.aftermath import aftermath
-from softmachine.evaluation.examined import examine, largest_size
+from softmachine.evaluation.examined import examine
+from softmachine.evaluation.group_summary import best_seed, summary_of, test_summary
 from softmachine.evaluation.ledger_page import to_markdown
 from softmachine.evaluation.paper import machine_kind
-from softmachine.experiments.checkpoints import read_record
+from softmachine.evaluation.published_scores import Announce, finite, score_tests
 from softmachine.experiments.commands import Recipes, differences, training_commands
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.progress import Progress
 from softmachine.experiments.runs import Run
 from softmachine.experiments.serialization import experiment_to_json
-from softmachine.running.generalization import evaluate
-from softmachine.running.statistics import quantiles, wilson_interval
-from softmachine.tasks.memories.exams import draw_exam
 from softmachine.tasks.published import PaperTest
-from softmachine.tasks.task import Task
 from softmachine.training.exam import Exam
 
 SCHEMA = 1
 """Version of the ledger's JSON."""
-TESTS_RESULT = "paper-tests"
-"""Name of the result in which a run keeps its test scores."""
-Announce = Callable[[str], None]
-"""Called with a line of text before something that takes long."""
-Number = int | float
 
 
 def find_runs(paths: Iterable[str | Path]) -> list[Run]:
@@ -183,7 +173,7 @@ def _group(
     tests = experiment.task.published_tests()
     rows = [_row(run, tests, sequences, report) for run in runs]
     drift = differences(experiment, recipes)
-    best = _best_seed(rows)
+    best = best_seed(rows)
     return {
         "recipe": experiment.recipe,
         "machine": machine_kind(experiment.machine),
@@ -194,10 +184,10 @@ def _group(
         "drift": None if drift is None else [change._asdict() for change in drift],
         "commands": training_commands(experiment, [row["seed"] for row in rows], recipes),
         "environments": _environments(runs),
-        "summary": _summary(rows, experiment) | {"best_seed": best},
+        "summary": summary_of(rows, experiment) | {"best_seed": best},
         "repair": _repair(runs),
         "tests": [
-            _test(test, [row["tests"][i] for row in rows], rows, experiment, best)
+            test_summary(test, [row["tests"][i] for row in rows], rows, experiment, best)
             for i, test in enumerate(tests)
         ],
         "runs": rows,
@@ -239,76 +229,12 @@ def _row(
         "seconds": progress.seconds,
         "device_seconds": progress.device_seconds,
         "best_sequences": progress.best_sequences,
-        "best_error": _finite(progress.best_error),
-        "best_bits": _finite(progress.best_bits),
+        "best_error": finite(progress.best_error),
+        "best_bits": finite(progress.best_bits),
         "afterwards": None if found is None else dataclasses.asdict(found),
         "tested": tested,
-        "tests": _scores(run, tests, sequences, report) if tested else [None] * len(tests),
+        "tests": score_tests(run, tests, sequences, report) if tested else [None] * len(tests),
     }
-
-
-def paper_scores(run: Run, sequences: int = 1000) -> list[dict[str, Any]]:
-    """Return a run's scores in the published tests of its task, a row each.
-
-    ``sequences``: how many per test. Tests that do not fit into the machine's memory are left
-    out.
-    """
-    tests = run.experiment.task.published_tests()
-    scores = _scores(run, tests, sequences, None)
-    rows = [
-        {"test": test.name, "sequences": sequences, **row}
-        for test, row in zip(tests, scores, strict=True)
-        if row is not None
-    ]
-    return [*rows, *_exam_rows(run)]
-
-
-def _exam_rows(run: Run) -> list[dict[str, Any]]:
-    """Return a row with a run's scores in its task's exam; nothing if there is no exam."""
-    task, largest = run.experiment.task.held_out(larger=True), largest_size(run)
-    if not task.examined:
-        return []
-    verdict, examples = examine(run), len(draw_exam(task, 0, largest).trials)
-    name = f"exam: hard cases up to size {largest}, in tight and roomy memories"
-    scores = {"wrong_cells": verdict.soft, "hard_error": verdict.hard}
-    return [{"test": name, "sequences": examples, **scores}]
-
-
-def _scores(
-    run: Run, tests: Sequence[PaperTest], sequences: int, report: Announce | None
-) -> list[dict[str, Number | None] | None]:
-    """Return a run's metrics in each test, from its results if they are cached there.
-
-    None for a test that does not fit into the machine's memory.
-    """
-    checkpoint = run.path / "checkpoints" / "best.safetensors"
-    if not tests or not checkpoint.exists():
-        return [None] * len(tests)
-    fingerprint = {
-        "checkpoint": read_record(checkpoint, run.tie).value,
-        "sequences": sequences,
-        "tests": [[repr(test.task), test.size] for test in tests],
-    }
-    known = run.load_result(TESTS_RESULT)
-    if isinstance(known, dict) and known.get("fingerprint") == fingerprint:
-        return known["scores"]
-    if report is not None:
-        report(f"testing {run.path}")
-    machine = run.load_machine()
-    rows = machine.memory_rows
-    sizes: dict[Task, list[int]] = {}
-    for test in tests:
-        if rows is None or test.task.items(test.size) <= rows:
-            sizes.setdefault(test.task, []).append(test.size)
-    scored = {
-        (task, score.size): {name: _finite(value) for name, value in score.metrics.items()}
-        for task in sizes
-        for score in evaluate(machine, task, sizes[task], sequences=sequences)
-    }
-    scores = [scored.get((test.task, test.size)) for test in tests]
-    with contextlib.suppress(SoftmachineError):  # read-only runs have a place in a ledger, too
-        run.save_result(TESTS_RESULT, {"fingerprint": fingerprint, "scores": scores})
-    return scores
 
 
 def _repair(runs: Sequence[Run]) -> dict[str, int] | None:
@@ -316,109 +242,6 @@ def _repair(runs: Sequence[Run]) -> dict[str, int] | None:
     found = [run.load_result(repair_rates.REPAIR_RESULT) for run in runs]
     outcomes = [repair_rates.Outcome(**outcome) for outcome in found if outcome is not None]
     return repair_rates.rates(outcomes) if len(outcomes) == len(runs) else None
-
-
-def _summary(rows: Sequence[dict[str, Any]], experiment: Experiment) -> dict[str, Any]:
-    """Return counts and quantiles over the runs of a group."""
-    finished = [row for row in rows if row["finished"]]
-    solved = [row for row in rows if row["solved"]]
-    judged = experiment.training.solved is not None
-    failed = [row for row in finished if not row["solved"]]
-    device_hours = sum(row["device_seconds"] for row in rows) / 3600
-    return {
-        "tried": len(rows),
-        "finished": len(finished),
-        "solved": len(solved) if judged else None,
-        "attempts": sum(row["attempts"] for row in rows),
-        "failed": len(failed) if judged else None,
-        "interval": list(wilson_interval(len(solved), len(rows))) if judged else None,
-        "to_solve": {
-            name: _spread([row[f"solved_{name}"] for row in solved])
-            for name in ("sequences", "seconds", "device_seconds")
-        },
-        "sequences": _spread([row["sequences"] for row in rows]),
-        "validation": {
-            "error": _spread([row["best_error"] for row in finished]),
-            "bits": _spread([row["best_bits"] for row in finished]),
-        },
-        "afterwards": _afterwards(solved),
-        "device_hours": device_hours,
-        "device_hours_per_seed": device_hours / len(rows),
-    }
-
-
-def _afterwards(solved: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """Return how many solved runs had later mistakes or ended worse; None if not known."""
-    known = [(row["best_error"], row["afterwards"]) for row in solved if row["afterwards"]]
-    if not known:
-        return None
-    return {
-        "mistaken": sum(found["mistaken"] > 0 for _, found in known),
-        "worst": max(found["worst"] for _, found in known),
-        "ended_worse": sum(found["end"] > best for best, found in known),
-        "worst_end": max(found["end"] for _, found in known),
-    }
-
-
-def _test(
-    test: PaperTest,
-    scores: Sequence[dict[str, Number | None] | None],
-    rows: Sequence[dict[str, Any]],
-    experiment: Experiment,
-    best_seed: int | None,
-) -> dict[str, Any]:
-    """Return quantiles of one test's scores over the tested runs, and the paper's score."""
-    tested = [score for score, row in zip(scores, rows, strict=True) if row["tested"]]
-    best = next(
-        (s for s, row in zip(scores, rows, strict=True) if row["seed"] == best_seed), None
-    )
-    paper = test.published.get(machine_kind(experiment.machine))
-    names = {"bits": "bits", "error": experiment.task.error}
-    if experiment.task.examined:
-        names["hard_error"] = "hard_error"
-    return {
-        "name": test.name,
-        "size": test.size,
-        "paper": None
-        if paper is None
-        else {"bits": paper.bits, "approximate": paper.approximate, "source": paper.source},
-        "finding": test.finding,
-        "seeds": sum(score is not None for score in tested),
-    } | {
-        key: {
-            "spread": _spread([None if s is None else s[name] for s in tested]),
-            "best_member": best and best[name],
-        }
-        for key, name in names.items()
-    }
-
-
-def _best_seed(rows: Sequence[dict[str, Any]]) -> int | None:
-    """Return the seed of the finished run that validated best, regardless of test scores."""
-    scored = [row for row in rows if row["finished"] and row["best_error"] is not None]
-    if not scored:
-        return None
-    return min(scored, key=merit)["seed"]
-
-
-def merit(record: dict[str, Any]) -> tuple[bool, float, float]:
-    """Return a key that is smallest for the best run: solved, then error, then cross-entropy.
-
-    ``record``: a row of the ledger, or a run's progress.
-    """
-    return record["solved_sequences"] is None, record["best_error"], record["best_bits"]
-
-
-def _spread(values: Sequence[Number | None]) -> dict[str, Number] | None:
-    """Return quantiles; None if there are no values or one of them is missing."""
-    known = [value for value in values if value is not None]
-    if not known or len(known) < len(values):
-        return None
-    return quantiles(known)._asdict()
-
-
-def _finite(value: Number) -> Number | None:
-    return value if math.isfinite(value) else None
 
 
 def _seed_of(run: Run) -> int:

@@ -9,7 +9,8 @@ import typing
 
 import pytest
 
-from softmachine.cli.main import COMMANDS, main
+from softmachine.cli.command import COMMANDS
+from softmachine.cli.main import main
 from softmachine.core.choices import (
     LARGEST_INT,
     Bounds,

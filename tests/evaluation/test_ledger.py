@@ -8,7 +8,7 @@ import pytest
 
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import write_json
-from softmachine.evaluation import examined, ledger
+from softmachine.evaluation import examined, ledger, published_scores
 from softmachine.experiments.curricula import Growing, Uniform
 from softmachine.experiments.experiment import (
     Experiment,
@@ -113,7 +113,7 @@ def tests_done(monkeypatch):
             for size in sizes
         ]
 
-    monkeypatch.setattr(ledger, "evaluate", score)
+    monkeypatch.setattr(published_scores, "evaluate", score)
     return done
 
 
@@ -467,7 +467,7 @@ def nrams(tmp_path, monkeypatch):
             for size in sizes
         ]
 
-    monkeypatch.setattr(ledger, "evaluate", score)
+    monkeypatch.setattr(published_scores, "evaluate", score)
     return tmp_path, done
 
 
@@ -540,7 +540,7 @@ def test_nrams_count_as_solved_if_they_pass_today_s_exam(tmp_path, access_machin
     page = ledger.to_markdown(ledger.build([tmp_path], recipes={}, sequences=4))
     assert "| 1 | no, fails the exam | - |" in page
     # A card says it, too.
-    *_, row = ledger.paper_scores(Run(tmp_path / "run-1"), 4)
+    *_, row = published_scores.paper_scores(Run(tmp_path / "run-1"), 4)
     assert row["test"].startswith("exam: hard cases up to size 3")
     assert (row["hard_error"], row["wrong_cells"]) == (wrong["exam"]["hard"], 1)
 
@@ -638,7 +638,7 @@ def test_trained_population(tmp_path, monkeypatch):
     best = min(group["runs"], key=lambda row: (row["best_error"], row["best_bits"]))
     assert group["tests"][0]["bits"]["best_member"] == best["tests"][0]["bits"]
     assert group["tests"][4]["bits"]["spread"] is None
-    monkeypatch.delattr(ledger, "evaluate")
+    monkeypatch.delattr(published_scores, "evaluate")
     again = ledger.build([tmp_path / "runs"], recipes=recipes, sequences=4)
     assert again["groups"] == built["groups"]
 

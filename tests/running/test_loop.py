@@ -15,7 +15,8 @@ from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.parts.linear import called_once
 from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.running.keeping import ALL_STATES, EveryKth, SquareRoot
-from softmachine.running.loop import run_batch, scan_steps
+from softmachine.running.loop import run_batch
+from softmachine.running.scan import scan_steps
 
 INPUTS, OUTPUTS, BATCH, MAX_STEPS = 3, 2, 2, 6
 

@@ -1,0 +1,374 @@
+"""The commands and their options; what each one does is imported when it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+import tyro
+from tyro.conf import Positional, arg
+
+from softmachine.cli.command import command
+from softmachine.core.choices import Count, Few, Natural, Port, Positive
+
+Directory = Annotated[str, arg(metavar="RUN")]
+Source = Annotated[str, arg(metavar="RUN|zoo:NAME")]
+
+OfTheMachine = Annotated[Mapping[str, Any], tyro.conf.Suppress]
+"""What is changed about a machine for a test: fields of its own test options."""
+NO_CHANGES: Mapping[str, Any] = MappingProxyType({})
+
+
+@command
+def recipes(all: bool = False) -> None:  # noqa: A002
+    """List the recipes, by what they train, and what to start with.
+
+    Args:
+        all: list those with the papers' own settings as well.
+    """
+    from softmachine.cli.listing import list_recipes
+
+    list_recipes(all)
+
+
+@command
+def zoo() -> None:
+    """List the trained models that ship; each can be used as a RUN."""
+    from softmachine.cli.listing import list_zoo
+
+    list_zoo()
+
+
+@command
+def info() -> None:
+    """Print versions, devices, and where compiled programs are kept."""
+    from softmachine.cli.listing import print_info
+
+    print_info()
+
+
+@command
+def train(
+    recipe: Positional[Annotated[str, arg(metavar="RECIPE")]],
+    /,
+    run: str | None = None,
+    seed: Natural | None = None,
+    members: Count | None = None,
+) -> None:
+    """Train a recipe; its fields can be overridden (softmachine train RECIPE --help).
+
+    Args:
+        recipe: name of a recipe.
+        run: directory to write, runs/RECIPE-SEED by default, runs/RECIPE-xN for N members.
+        seed: random seed.
+        members: train a population of N members, with seeds counted from the seed.
+    """
+    from softmachine.cli.training import train_recipe
+
+    # With the recipe first, which has its own options, `_dispatch` comes before this.
+    given = {"--run": run, "--seed": seed, "--members": members}
+    options = [(name, str(value)) for name, value in given.items() if value is not None]
+    train_recipe(recipe, [word for option in options for word in option])
+
+
+@command
+def resume(run: Positional[Directory], /) -> None:
+    """Continue a run or a population where its last checkpoint left it.
+
+    Args:
+        run: directory of a run or a population.
+    """
+    from softmachine.cli.training import resume
+
+    resume(Path(run))
+
+
+@command
+def synthesize(
+    examples: Positional[Annotated[str, arg(metavar="EXAMPLES.jsonl")]],
+    /,
+    run: str | None = None,
+    minutes: Positive = 10.0,
+    seed: Natural = 0,
+    members: Count = 32,
+    enough: Count = 1,
+    memory: Count = 16,
+    steps_per_size: Count = 1,
+    registers: Few = 5,
+    gates: tuple[str, ...] = (),
+) -> None:
+    """Look for a program that does what examples show; the same command continues.
+
+    Args:
+        examples: a file of lines such as {"input": [2, 1, 0], "output": [3, 2, 0]}.
+        run: directory to write, runs/synthesize-NAME by default.
+        minutes: time to train at most, from now.
+        seed: random seed.
+        members: how many machines look for it.
+        enough: how many have to find one.
+        memory: cells of the largest memory that is trained on; larger examples test.
+        steps_per_size: steps for each unit of an example's size; there is one more.
+        registers: registers of each machine.
+        gates: gates in the order in which every step uses them; the NRAM paper's by default.
+    """
+    from softmachine.cli.synthesis import Options, synthesize
+    from softmachine.machines.nram.gates import PAPER_GATES
+
+    options = Options(
+        seed, members, enough, memory, steps_per_size, registers, gates or PAPER_GATES
+    )
+    synthesize(Path(examples), None if run is None else Path(run), minutes, options)
+
+
+@command
+def evaluate(
+    run: Positional[Source],
+    /,
+    sizes: tuple[Count, ...] = (),
+    sequences: Count = 1000,
+    seed: Natural = 0,
+    memory_rows: Count | None = None,
+    task: tuple[str, ...] = (),
+    json: bool = False,
+    *,
+    machine: OfTheMachine = NO_CHANGES,
+) -> None:
+    """Score the best machine of a run, of each member of a population, or of the zoo.
+
+    Machines have options of their own: softmachine evaluate RUN --help shows them.
+
+    Args:
+        run: directory of a run or a population, or zoo:NAME.
+        sizes: sizes of the sequences; the largest trained and its multiples by default.
+        sequences: number of sequences per size.
+        seed: random seed of the sequences.
+        memory_rows: grow the memory to this many rows first.
+        task: fields of the task to change, such as repeats=[20,20].
+        json: print one JSON object per machine instead of a table.
+        machine: how this machine can be tested otherwise than it was trained.
+    """
+    from softmachine.cli.scoring import Changes, evaluate_source
+
+    options = Changes(memory_rows, task, machine)
+    evaluate_source(run, sizes, sequences, seed, options, as_json=json)
+
+
+@command
+def plot(
+    runs: Positional[tuple[Source, ...]],
+    /,
+    size: Count | None = None,
+    seed: Natural = 0,
+    out: str | None = None,
+    memory_rows: Count | None = None,
+    task: tuple[str, ...] = (),
+    *,
+    machine: OfTheMachine = NO_CHANGES,
+) -> None:
+    """Draw figures: one machine in detail, or populations and baselines side by side.
+
+    Machines have options of their own: softmachine plot RUN --help shows them.
+
+    Args:
+        runs: directories of runs or populations, or zoo:NAME.
+        size: size of the example, the largest trained by default.
+        seed: random seed of the example and of the test sequences.
+        out: directory for the figures, that of the first run by default.
+        memory_rows: grow the memory to this many rows first.
+        task: fields of the task to change, such as repeats=[20,20].
+        machine: how this machine can be tested otherwise than it was trained.
+    """
+    from softmachine.cli.scoring import Changes, plot_sources
+
+    options = Changes(memory_rows, task, machine)
+    plot_sources(runs, size, seed, None if out is None else Path(out), options)
+
+
+@command
+def repair(
+    run: Positional[Directory],
+    /,
+    updates: Count = 300,
+    tables: Count = 1_000_000,
+    examples: Count = 1000,
+    seed: Natural = 0,
+) -> None:
+    """Mend NRAMs whose hard form makes mistakes, in several ways; say how often each helps.
+
+    Single wires are changed, the machine is fine-tuned, all wires are annealed.
+
+    Args:
+        run: directory of a run or a population.
+        updates: how long to fine-tune.
+        tables: how many tables of wires to try by annealing, for each member.
+        examples: how many examples, up to size 50, tell whether it helped.
+        seed: random seed of the examples.
+    """
+    from softmachine.cli.repair import repair_source
+
+    repair_source(run, updates, tables, examples, seed)
+
+
+@command
+def moves(
+    run: Positional[Source],
+    /,
+    size: Count = 4,
+    seed: Natural = 0,
+    sequences: Count = 1000,
+    memory_rows: Count | None = None,
+) -> None:
+    """Tell what an NTM does as moves of its heads, and check that by doing just that.
+
+    Args:
+        run: directory of a run, or zoo:NAME.
+        size: size of the example, and of the sequences.
+        seed: random seed of both.
+        sequences: number of fresh sequences for the check.
+        memory_rows: grow the memory to this many rows first.
+    """
+    from softmachine.cli.moves import tell_moves
+
+    tell_moves(run, size, seed, sequences, memory_rows)
+
+
+@command
+def trace(
+    run: Positional[Source],
+    /,
+    out: str,
+    size: Count | None = None,
+    seed: Natural = 0,
+    input: str | None = None,  # noqa: A002
+    every: Count = 1,
+    fields: tuple[str, ...] | None = None,
+    memory_rows: Count | None = None,
+    task: tuple[str, ...] = (),
+    *,
+    machine: OfTheMachine = NO_CHANGES,
+) -> None:
+    """Write what a machine does on one example, step by step; see docs/traces.md.
+
+    Machines have options of their own: softmachine trace RUN --help shows them.
+
+    Args:
+        run: directory of a run, or zoo:NAME.
+        out: the file to write.
+        size: size of the example, the largest trained by default.
+        seed: random seed of the example.
+        input: JSON file with an input of your own, instead of size and seed.
+        every: keep every k-th step, and the last.
+        fields: what to keep of each step, such as memory weightings; all by default.
+        memory_rows: grow the memory to this many rows first.
+        task: fields of the task to change, such as repeats=[20,20].
+        machine: how this machine can be tested otherwise than it was trained.
+    """
+    from softmachine.cli.scoring import Changes
+    from softmachine.cli.viewing import write_trace
+
+    options = Changes(memory_rows, task, machine)
+    own = None if input is None else Path(input)
+    write_trace(run, Path(out), size, seed, own, every, fields, options)
+
+
+@command
+def view(
+    sources: Positional[tuple[Annotated[str, arg(metavar="RUN|zoo:NAME|FILE")], ...]],
+    /,
+    port: Port = 0,
+    open: bool = True,  # noqa: A002
+) -> None:
+    """Watch machines at work in the browser, on inputs of your own; Ctrl-C ends it.
+
+    Args:
+        sources: directories of runs, zoo:NAME, or files written by softmachine trace.
+        port: port to serve on, at 127.0.0.1; 0 takes any that is free.
+        open: whether to open the browser.
+    """
+    from softmachine.cli.viewing import view_sources
+
+    view_sources(sources, port=port, open_browser=open)
+
+
+@command
+def report(
+    run: Positional[Source],
+    /,
+    out: str | None = None,
+    seed: Natural = 0,
+) -> None:
+    """Write one HTML file: settings, curves, generalisation, examples that play.
+
+    Args:
+        run: directory of a run, or zoo:NAME.
+        out: the file to write, report.html in the run by default.
+        seed: random seed of the test sequences and the examples.
+    """
+    from softmachine.cli.viewing import write_report
+
+    write_report(run, None if out is None else Path(out), seed)
+
+
+@command
+def ledger(
+    runs: Positional[tuple[Directory, ...]],
+    /,
+    out: str = "results.md",
+    sequences: Count = 1000,
+    keep_others: bool = False,
+) -> None:
+    """Write a table of results, with the paper's beside ours, as Markdown and JSON.
+
+    Args:
+        runs: directories of runs and populations, or folders that hold them.
+        out: the Markdown file to write; the JSON goes beside it.
+        sequences: number of sequences per test.
+        keep_others: keep what OUT's JSON says of recipes that have no run here.
+    """
+    from softmachine.cli.scoring import write_ledger
+
+    write_ledger(runs, Path(out), sequences, keep_others=keep_others)
+
+
+@command
+def program(
+    run: Positional[Source],
+    /,
+    to: Literal["python", "c", "json", "svg", "dot"] = "python",
+    out: str | None = None,
+    verify: bool = False,
+    seed: Natural = 0,
+) -> None:
+    """Turn an NRAM into a program: Python or C, its data, or a drawing.
+
+    Args:
+        run: directory of a run, or zoo:NAME.
+        to: what to print; svg and dot are drawings, dot one for Graphviz.
+        out: the file to write instead.
+        verify: compare it with machine and task first; a counter-example is an error.
+        seed: random seed of the inputs for that.
+    """
+    from softmachine.cli.programs import write_program
+
+    write_program(run, to, None if out is None else Path(out), verify, seed)
+
+
+@command
+def publish(
+    run: Positional[Directory],
+    /,
+    name: str | None = None,
+    directory: str | None = None,
+) -> None:
+    """Put the best machine of a run or a population into the zoo, with a model card.
+
+    Args:
+        run: directory of a run or a population.
+        name: name of the model, that of the recipe by default.
+        directory: where to write, the package's own zoo by default.
+    """
+    from softmachine.cli.scoring import publish_run
+
+    publish_run(run, name, None if directory is None else Path(directory))
