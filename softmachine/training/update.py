@@ -1,4 +1,18 @@
-"""The compiled heart of training: many updates of many members in one program."""
+"""Training updates as one compiled program: many updates of many members, on all devices.
+
+From the outside in, the program is nested like this:
+
+- `build_train_chunk`: ``shard_map`` over a mesh of devices with two axes, ``member`` and
+  ``batch``, of which one has length 1. A population has its members divided over the devices,
+  which then never wait for each other; a run alone has its batch divided, and its gradients are
+  summed over the devices (``psum``) in every update.
+- on each device ``lax.map`` over groups of members, one group after another: a CPU core is
+  fastest with as many examples as fit into its caches. Within a group members are in lockstep,
+  by ``vmap`` or as one larger batch.
+- `_Updates.run`: a ``while_loop`` over updates, as many as there are until the next validation,
+  so that Python, and a copy from the device, come between validations and not between updates.
+- `_Updates.update`: draw sizes and examples, get losses and gradients, take a step.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +41,17 @@ TrainChunk = Callable[
 
 
 def build_train_chunk(experiment: Experiment, layout: Layout) -> TrainChunk:
-    """Compile-on-first-use ``(states, ends) -> (states, sums)``: each member up to its end.
+    """Return what takes all members through their updates up to the next validation.
 
-    States and results have a leading axis of members; ``ends`` holds, for each, the number
-    of the update before which it stops. Members that take updates in the same call must
-    stand at the same step. What is drawn for example i of update t depends on (seed, t, i)
-    alone, so that a member does what it would do without the others. ``sums`` holds each
-    metric summed over the call's updates, and under ``updates`` their number.
+    That is ``(states, ends) -> (states, sums)``, compiled when it is first called. States and
+    results have a leading axis of members; ``ends`` holds, for each, the number of the update
+    before which it stops. Members that take updates in the same call must stand at the same
+    step. What is drawn for example i of update t depends on (seed, t, i) alone, so that a
+    member does what it would do without the others. ``sums`` holds each metric summed over the
+    call's updates, and under ``updates`` their number. The states that are given must not be
+    used afterwards: the new ones take their place in memory.
+
+    Raises ValueError if the batch cannot be divided over the devices.
     """
     alone = layout.members == 1
     shape = (1, len(layout.devices)) if alone else (len(layout.devices), 1)
@@ -46,7 +64,10 @@ def build_train_chunk(experiment: Experiment, layout: Layout) -> TrainChunk:
 
     def chunk(states, ends):
         if not updates.lockstep:
+            # Not vmap: a loop of its own for each member takes no more turns than that needs,
+            # and what it works on stays in the core's cache.
             return jax.lax.map(lambda member: updates.run(*member), (states, ends))
+        # One after another, since all members at once would not fit into the cache.
         group = jax.vmap(updates.run, axis_name="member")
         groups = jax.tree.map(
             lambda x: x.reshape(-1, layout.together, *x.shape[1:]), (states, ends)
@@ -59,8 +80,10 @@ def build_train_chunk(experiment: Experiment, layout: Layout) -> TrainChunk:
         mesh=_mesh(layout),
         in_specs=PartitionSpec("member"),
         out_specs=PartitionSpec("member"),
+        # Unchecked: every loop inside would need annotations of what differs between shards.
         check_vma=False,
     )
+    # Donated: otherwise each call would hold parameters and moments twice, and copy them.
     return jax.jit(mapped, donate_argnums=0, compiler_options=compiling.options())
 
 
@@ -86,7 +109,10 @@ class _Updates:
     """Whether this runs under a vmap over axis ``member``."""
 
     def run(self, state: TrainState, end: Int[Array, ""]) -> tuple[TrainState, dict]:
-        """Take updates up to ``end``; sum up what they report."""
+        """Take updates up to ``end``; sum up what they report.
+
+        A member whose loss was not finite takes no more of them, if training is to stop there.
+        """
         stops = self.experiment.training.on_nonfinite == "stop"
 
         def goes_on(carry):
@@ -98,6 +124,7 @@ class _Updates:
             state, report = self.update(state, goes_on(carry))
             return state, jax.tree.map(jnp.add, sums, report)
 
+        # Sums and not lists: how many updates there are is known at run time alone.
         report = jax.eval_shape(lambda state: self.update(state, True)[1], state)
         sums = jax.tree.map(jnp.zeros_like, report)
         return jax.lax.while_loop(goes_on, body, (state, sums))
@@ -110,19 +137,23 @@ class _Updates:
         ``live`` is False for a member that has stopped and waits for others in lockstep.
         """
         keys, sizes = self._draw(state)
-        losses_of = partial(self._losses, state, self._turn(state, live), keys, sizes)
         if self.packed_gradient is None:
-            gradient = jax.value_and_grad(losses_of, has_aux=True)(state.parameters)
+            step = self._common_step(state, live)
+            losses_of = partial(self._losses, state, step, keys, sizes)
+            (loss, metrics), gradients = jax.value_and_grad(losses_of, has_aux=True)(
+                state.parameters
+            )
         else:
-            gradient = self.packed_gradient(state, keys, sizes)
-        (part, means), parts = gradient
-        (loss, gradients), metrics = self._sum((part, parts)), self._mean(means)
+            (loss, metrics), gradients = self.packed_gradient(state, keys, sizes)
+        # Losses and gradients of a shard are its part of the batch's, metrics are its own.
+        loss, gradients, metrics = *self._sum((loss, gradients)), self._mean(metrics)
         metrics = {name: each(x) for name, x in metrics.items()}
+        # Norms by parameter, so that a fault can say which one's gradient was not finite.
         norms = jnp.stack([jnp.linalg.norm(g.ravel()) for g in jax.tree.leaves(gradients)])
         gradient_norm = jnp.linalg.norm(norms)
         finite = jnp.isfinite(loss) & jnp.isfinite(gradient_norm)
 
-        def apply(state):
+        def descend(state):
             parameters, optimizer = self._descend(state, gradients)
             error = metrics[self.experiment.task.error]
             curriculum = self.experiment.training.curriculum.update(state.curriculum, error)
@@ -130,7 +161,7 @@ class _Updates:
                 parameters=parameters, optimizer=optimizer, curriculum=curriculum
             )
 
-        def leave_out(state):
+        def skip(state):
             first = state.fault.step < 0
             fault = Fault(state.step, loss, norms)
             fault = jax.tree.map(
@@ -138,13 +169,18 @@ class _Updates:
             )
             return state._replace(skipped=state.skipped + 1, fault=fault)
 
-        state = jax.lax.cond(finite, apply, leave_out, state)
+        # Not applied: NaN would be in all parameters, and in the optimiser's moments for good.
+        state = jax.lax.cond(finite, descend, skip, state)
         report = metrics | {"loss": loss, "gradient_norm": gradient_norm}
         report = jax.tree.map(lambda x: jnp.where(finite, x, 0.0), report)
         return state._replace(step=state.step + 1), report | {"updates": finite * 1.0}
 
     def _draw(self, state):
-        """Return this shard's example keys and the whole batch's sizes."""
+        """Return this shard's example keys and the whole batch's sizes.
+
+        Every shard draws all sizes, and each example's key from its place in the whole batch,
+        so that how many devices there are changes nothing that is drawn.
+        """
         training = self.experiment.training
         key = jax.random.fold_in(jax.random.key(state.seed), 1)
         size_key, key = jax.random.split(jax.random.fold_in(key, state.step))
@@ -154,13 +190,19 @@ class _Updates:
         keys = jax.vmap(partial(jax.random.fold_in, key))(first + jnp.arange(local))
         return keys, sizes
 
-    def _turn(self, state, live):
-        """Return the step of all live members, or each would compute every memory's branch."""
+    def _common_step(self, state, live):
+        """Return the update at which all live members of a group in lockstep stand.
+
+        It chooses the number of memory rows (`Experiment.machines_for_updates`) by a
+        ``switch``. With one number for all, ``vmap`` computes the branch that is chosen; with
+        a number for each member it would compute all branches, and select. A member that has
+        ended stands elsewhere, and is not asked.
+        """
         if not self.lockstep:
             return state.step
         return jax.lax.pmax(jnp.where(live, state.step, 0), "member")
 
-    def _losses(self, state, turn, keys, sizes, parameters):
+    def _losses(self, state, step, keys, sizes, parameters):
         """Return this shard's part of the batch's mean loss; its mean metrics.
 
         A part of the mean, not a mean of the shard's own, or what clips gradients inside the
@@ -189,7 +231,7 @@ class _Updates:
             )
 
         branches = [partial(score, machine) for machine in machines]
-        scores = jax.lax.switch(turn % len(machines), branches)
+        scores = jax.lax.switch(step % len(machines), branches)
         means = jax.tree.map(jnp.mean, scores.metrics)
         return jnp.mean(scores.losses) / self.shards, means
 
@@ -200,28 +242,35 @@ class _Updates:
 
     @cached_property
     def packed_gradient(self) -> Callable | None:
-        """Return what gives the gradients of members in lockstep, as one larger batch.
+        """Return what gives the gradients of members in lockstep, computed as one larger batch.
 
-        Members stand under a vmap, which would give each array an axis more, in a place of its
-        own choice; this has a rule of its own for it, by which a packed machine takes the
-        weights of all members. None for machines without a packed form, and out of lockstep.
+        ``(state, keys, sizes) -> ((loss, metrics), gradients)``, for one member, as
+        `jax.value_and_grad` of `_losses`. A packed machine (`softmachine.machines.packed`)
+        takes the examples of all members side by side, each with its own member's weights:
+        fewer and larger operations than ``vmap`` makes, which adds an axis to every array in a
+        place of its own choice. All of `update` is under a ``vmap`` over members; it is left
+        here by ``custom_vmap``, which gives one function a rule of its own that gets the
+        arrays of all members at once. None for machines without a packed form, and out of
+        lockstep.
         """
         if not self.lockstep or packed_form(machine_class(self.experiment)) is None:
             return None
 
         def of_members(states, keys, sizes):
-            of_each = partial(self._losses_of_members, states, keys, sizes)
-            gradient = jax.value_and_grad(of_each, has_aux=True)
-            (_, outcome), gradients = gradient(states.parameters)
+            # The gradient of the members' sum: a member's loss is of its own weights alone, so
+            # that its part of it is the gradient of its loss.
+            total = partial(self._losses_of_members, states, keys, sizes)
+            (_, outcome), gradients = jax.value_and_grad(total, has_aux=True)(states.parameters)
             return outcome, gradients
 
         @jax.custom_batching.custom_vmap
-        def gradient(*member):
+        def gradient(*member):  # without a vmap: a group of one
             members = jax.tree.map(lambda x: x[None], member)
             return jax.tree.map(lambda x: x[0], of_members(*members))
 
         @gradient.def_vmap
         def rule(members, batched, *arguments):
+            # What is the same for all members comes without their axis.
             arguments = jax.tree.map(
                 lambda x, has: x if has else jnp.broadcast_to(x, (members, *jnp.shape(x))),
                 arguments,
@@ -259,6 +308,7 @@ class _Updates:
         return jnp.sum(means[0]), means
 
     def _descend(self, state, gradients):
+        """Return the parameters after a step of the optimiser, and its state."""
         training = self.experiment.training
         optimizer = training.optimizer.build(noise=training.noisy)
         extra = {}
@@ -269,6 +319,7 @@ class _Updates:
             extra["deviation"] = state.settings.gradient_noise * (1 + age) ** -0.275
         steps, moments = optimizer.update(gradients, state.optimizer, state.parameters, **extra)
         if training.search.learning_rate is not None:
+            # The optimiser is one for all members; its steps are proportional to the rate.
             factor = state.settings.learning_rate / training.optimizer.learning_rate
             steps = jax.tree.map(lambda x: x * factor, steps)
         for phase in training.phases:
