@@ -11,7 +11,7 @@ import optax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import PyTree
 
-from softmachine.core.choices import Count, Decay, Natural, NonNegative, Positive, check_fields
+from softmachine.core.choices import Count, Decay, NonNegative, Positive, check_fields
 
 
 class GravesState(NamedTuple):
@@ -105,9 +105,7 @@ class OptimizerConfig:
     schedule: Literal["constant", "cosine"] = "constant"
     """The decay of the learning rate to 0 over ``decay_steps`` updates, or none."""
     decay_steps: Count | None = None
-    """The number of updates after the warm-up until the learning rate is 0."""
-    warmup_steps: Natural = 0
-    """The number of updates over which the learning rate rises linearly from 0."""
+    """The number of updates until the learning rate is 0."""
     weight_decay: NonNegative = 0.0
     """Decoupled weight decay, for AdamW."""
     decay: Decay = 0.95
@@ -144,11 +142,6 @@ class OptimizerConfig:
         return optax.chain(*chain)
 
     def _rate(self) -> optax.ScalarOrSchedule:
-        if self.schedule == "constant" and not self.warmup_steps:
-            return self.learning_rate
         if self.decay_steps is None or self.schedule == "constant":
-            after = optax.constant_schedule(self.learning_rate)
-        else:
-            after = optax.cosine_decay_schedule(self.learning_rate, self.decay_steps)
-        warmup = optax.linear_schedule(0.0, self.learning_rate, max(self.warmup_steps, 1))
-        return optax.join_schedules([warmup, after], [self.warmup_steps])
+            return self.learning_rate
+        return optax.cosine_decay_schedule(self.learning_rate, self.decay_steps)

@@ -20,7 +20,7 @@ from softmachine.machines.registry import MACHINES
 from softmachine.tasks.registry import TASKS
 from softmachine.tasks.task import Task
 
-SCHEMA = 6
+SCHEMA = 7
 """Version of the JSON; raised when a field changes its meaning, its name or its default."""
 
 
@@ -134,11 +134,18 @@ def _from_5(experiment: dict[str, Any]) -> dict[str, Any]:
     return experiment
 
 
+def _from_6(experiment: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the warm-up of the learning rate; ValueError if there was one."""
+    _without(experiment["training"].get("optimizer", {}), "warmup_steps", 0)
+    return experiment
+
+
 UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     2: _from_2,
     3: _from_3,
     4: _from_4,
     5: _from_5,
+    6: _from_6,
 }
 """For each older schema that can still be read, what turns its experiment into one of the next.
 
@@ -187,7 +194,8 @@ def _upgraded(experiment: Any, schema: int, message: str) -> Any:
         for version in range(schema, SCHEMA):
             experiment = UPGRADES[version](experiment)
     except (LookupError, TypeError, AttributeError, ValueError) as error:
-        raise RunError(f"{message}: schema {schema} cannot be upgraded: {error!r}") from error
+        reason = error if isinstance(error, ValueError) else repr(error)
+        raise RunError(f"{message}: schema {schema} cannot be upgraded: {reason}") from error
     return experiment
 
 

@@ -171,17 +171,12 @@ def learning_rates(steps, **fields):
     ("fields", "expected"),
     [
         ({}, [0.1] * 6),
-        (dict(warmup_steps=4), [0, 0.025, 0.05, 0.075, 0.1, 0.1]),
         (
             dict(schedule="cosine", decay_steps=4),
             [0.05 * (1 + np.cos(np.pi * t / 4)) for t in range(5)] + [0],
         ),
-        (
-            dict(schedule="cosine", decay_steps=2, warmup_steps=2),
-            [0, 0.05, 0.1, 0.05, 0, 0],
-        ),
     ],
-    ids=["constant", "warm-up", "cosine", "warm-up, cosine"],
+    ids=["constant", "cosine"],
 )
 def test_learning_rates(fields, expected):
     np.testing.assert_allclose(learning_rates(6, **fields), expected, rtol=1e-4, atol=1e-7)
@@ -191,9 +186,9 @@ def test_graves_rmsprop_follows_the_same_schedule():
     gradients = random_gradients(6)
     fields = dict(kind="graves-rmsprop", learning_rate=0.1, clip_norm=None)
     with jax.enable_x64(True):
-        config = OptimizerConfig(schedule="cosine", decay_steps=4, warmup_steps=1, **fields)
+        config = OptimizerConfig(schedule="cosine", decay_steps=4, **fields)
         updates = updates_of(config.build(), gradients)
-    rates = [0, *(0.05 * (1 + np.cos(np.pi * t / 4)) for t in range(5))]
+    rates = [0.05 * (1 + np.cos(np.pi * min(t / 4, 1))) for t in range(6)]
     expected = numpy_rmsprop([g["matrix"] for g in gradients], rates)
     for ours, theirs in zip(updates, expected, strict=True):
         np.testing.assert_allclose(ours["matrix"], theirs, rtol=1e-6, atol=1e-12)
@@ -213,7 +208,6 @@ def test_weight_decay_shrinks_parameters():
         (dict(schedule="cosine"), "schedule 'cosine' needs decay_steps"),
         (dict(schedule="cosine", decay_steps=0), "decay_steps must be at least 1, not 0"),
         (dict(schedule="cosine", decay_steps=-3), "decay_steps must be at least 1, not -3"),
-        (dict(warmup_steps=-1), "warmup_steps must be at least 0, not -1"),
         (dict(clip_norm=0.0), "clip_norm must be positive, not 0.0"),
         (dict(clip_value=-1.0), "clip_value must be positive, not -1.0"),
     ],

@@ -174,6 +174,16 @@ def test_schema_5_had_choices_of_optimisers_that_are_gone(experiment, as_before_
             experiment_from_json(old, "x")
 
 
+def test_schema_6_had_a_warm_up_that_no_recipe_used(experiment):
+    old = experiment_to_json(experiment) | {"schema": 6}
+    optimizer = old["experiment"]["training"]["optimizer"]
+    optimizer["warmup_steps"] = 0
+    assert experiment_from_json(old, "x") == experiment
+    optimizer["warmup_steps"] = 100
+    with pytest.raises(RunError, match=r"be upgraded: warmup_steps 100 is no option any"):
+        experiment_from_json(old, "x")
+
+
 def test_schema_5_had_intervals_for_a_bonus_that_nobody_used(experiment, as_before_6):
     """An objective without a bonus has no place for it, and never read it."""
     old = as_before_6(experiment)
