@@ -1,4 +1,4 @@
-"""How the command line fails: one line, and for what nobody foresaw a file with the rest."""
+"""Error messages in one line; tracebacks of unexpected errors go to a file."""
 
 from __future__ import annotations
 

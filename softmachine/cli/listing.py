@@ -1,4 +1,4 @@
-"""The commands that list what there is."""
+"""The commands that list recipes, models, versions and devices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command that tells what an NTM's heads do."""
+"""The command that describes what an NTM does as moves of its heads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the parser has to say, in one line."""
+"""Errors of the command line's parser, in one line each."""
 
 from __future__ import annotations
 

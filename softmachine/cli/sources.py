@@ -1,4 +1,4 @@
-"""What the command line takes for a RUN: a run, a population, a model of the zoo."""
+"""Opening what a RUN names on the command line: a run, a population, a model of the zoo."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def _parse_train(experiment: Experiment, arguments: list[str]) -> Any:
         """Directory to write, runs/RECIPE-SEED by default, runs/RECIPE-xN for N members."""
         seed: Annotated[Natural | None, tyro.conf.arg(help="Short for --training.seed.")] = None
         members: Count | None = None
-        """Train a population of so many members, with seeds counted from the seed."""
+        """Train a population of N members, with seeds counted from the seed."""
 
     defaults = Options(
         task=experiment.task, machine=experiment.machine, training=experiment.training

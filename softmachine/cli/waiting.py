@@ -1,4 +1,4 @@
-"""While a person waits: something that moves, and an answer to Ctrl-C at once."""
+"""While a command computes: a spinner on terminals, and an answer to Ctrl-C at once."""
 
 from __future__ import annotations
 

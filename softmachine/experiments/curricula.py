@@ -209,7 +209,7 @@ class Rising(Curriculum):
         return jnp.zeros((), jnp.int32)
 
     def level(self, updates: Int[Array, ""]) -> Int[Array, ""]:
-        """Return the largest size drawn after so many updates."""
+        """Return the largest size drawn after ``updates`` updates."""
         share = jnp.minimum(updates / self.over, 1.0)
         # The float32 power may fall just short of a whole number.
         exact = self.smallest * (self.largest / self.smallest) ** share

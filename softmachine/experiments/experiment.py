@@ -63,9 +63,9 @@ class TrainingConfig:
     few rows among them a machine learns what to do when its memory is nearly
     full. Validation and everything after training use the machine's own rows."""
     keep_every: Count | None = 1
-    """How many steps apart the states are that are kept for gradients. With more than 1 a long
-    run of a large memory takes less room, and each step is computed once more; None: as far
-    apart as takes least room."""
+    """The state before every k-th step is kept for gradients. With k > 1 a long run of a large
+    memory takes less room, and each step is computed once more; None: the k that takes least
+    room."""
     solved: SolvedConfig | None = SolvedConfig()
     """None: train for ``max_sequences`` whatever happens."""
     validate_every: Count = 2_000
@@ -82,7 +82,7 @@ class TrainingConfig:
     phases: tuple[Phase, ...] = ()
     """What happens to members besides their updates, in the order in which it is asked for."""
     enough: Count | None = None
-    """A population ends once so many members are solved; None: when all have ended."""
+    """A population ends once this many members are solved; None: when all have ended."""
     on_nonfinite: Literal["stop", "skip"] = "stop"
     """What to do when loss or gradient is not finite: stop and say where, or leave that
     update out and count it."""

@@ -1,4 +1,4 @@
-"""What training minimises, where that is more than the task's own loss."""
+"""Loss functions of training: the task's own, or one with terms of the machine's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a run is: what is written into every checkpoint, and read back typed."""
+"""The progress of a run: counters, best scores and times, saved in every checkpoint."""
 
 from __future__ import annotations
 

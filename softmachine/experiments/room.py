@@ -1,4 +1,4 @@
-"""How much memory a training takes at the least."""
+"""Refusing trainings that would not fit into memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from softmachine.running.room import held
 
 
 def check_training(experiment: Experiment, members: int = 1) -> None:
-    """Raise SoftmachineError if there is not memory enough to train so many members.
+    """Raise SoftmachineError if there is not memory enough to train ``members`` members.
 
     The estimate is low: what no training can do without. That is the state of each member,
     once more for its next one, and for one batch the examples and the states of a machine

@@ -16,7 +16,7 @@ Interval = tuple[Positive, Positive]
 
 
 class Settings(NamedTuple):
-    """What one member trains with."""
+    """Hyper-parameters that a member may have for itself."""
 
     learning_rate: Float[Array, ""]
     gradient_noise: Float[Array, ""]

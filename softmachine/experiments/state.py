@@ -1,4 +1,4 @@
-"""One member's training between two updates."""
+"""The training state: parameters, optimiser, curriculum, counters."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Fault(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """What is learned, and what the optimiser knows of it."""
+    """Parameters and the optimiser's state."""
 
     parameters: PyTree
     """The trainable half of the machine."""

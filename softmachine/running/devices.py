@@ -1,4 +1,4 @@
-"""Which devices train."""
+"""Which devices compute, and how the members of a population are spread over them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ class Layout(NamedTuple):
 
 
 def layout_for(members: int, batch: int, *, cached_examples: int = 0) -> Layout:
-    """Return how to train so many members, slots without a member included.
+    """Return how to spread ``members`` over the local devices.
+
+    Where they cannot be divided evenly, the layout has more slots than there are members.
 
     A CPU core is busy with one member and trains its members in turn, or, if they can be
     computed as one larger batch, some at a time, as many as make ``cached_examples``. Other

@@ -1,4 +1,4 @@
-"""Whether a machine is an algorithm: its mistakes in an exam, soft and hard.
+"""A machine's share of wrong cells in an exam, as it is and made hard.
 
 Programs are judged by the same exams, in `softmachine.programs.verification`.
 """
@@ -22,7 +22,7 @@ from softmachine.tasks.task import Example, Task
 BLOCK = 512
 """Memories that the hard machine works on at once."""
 FIRST = 64
-"""So many of the longest examples are tried before all others."""
+"""How many of the longest examples are tried first: most mistakes show there."""
 
 
 class Verdict(NamedTuple):

@@ -1,4 +1,4 @@
-"""Policies for what is kept of a run for the way back: all states, or some of them."""
+"""Which states the forward pass keeps for the backward pass: all, or every k-th."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from softmachine.core.choices import Count, check_fields
 class Keep(abc.ABC):
     """Before which steps the state is kept; a frozen dataclass.
 
-    Gradients are the same whatever is kept: from each state that is, the way back takes the
-    steps up to the next one again, and keeps theirs for as long as it needs them.
+    Gradients are the same whatever is kept: the backward pass starts from each kept state and
+    takes the steps up to the next one again, whose states it then needs for a while.
     """
 
     @abc.abstractmethod

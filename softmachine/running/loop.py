@@ -62,7 +62,7 @@ def run_batch(
             first otherwise.
         last: give the output of each example's last step alone. Others are not even decoded.
         training: whether the outputs are for an update (`Clock.training`).
-        keep: what is kept for gradients (`softmachine.running.keeping`).
+        keep: which states are kept for gradients (`softmachine.running.keeping`).
 
     Returns:
         Outputs with leading axes ``(batch, max_steps)``, or ``(batch,)`` if only the last

@@ -1,4 +1,4 @@
-"""How much memory it takes at the least to run a trained machine."""
+"""Refusing runs of a machine that would not fit into memory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check_running(
 
 
 def check_memory_rows(machine: Machine, rows: int) -> None:
-    """Raise SoftmachineError if there is not memory enough for a machine with so many rows."""
+    """Raise SoftmachineError if there is not memory enough for a machine with ``rows`` rows."""
     now = machine.memory_rows
     if now is None or not isinstance(machine, Cell):
         return

@@ -32,9 +32,9 @@ def scan_steps(
 ) -> PyTree:
     """Call ``advance`` in a loop whose number of turns is known only at run time.
 
-    Reverse-differentiable, unlike ``jax.lax.while_loop``: the forward pass keeps states, from
-    where the backward pass takes each step once more. To keep what the backward pass needs
-    instead saves no time: it has to be fetched from far away.
+    Reverse-differentiable, unlike ``jax.lax.while_loop``: the forward pass keeps states, and
+    the backward pass takes each step once more from them. To keep all that the backward pass
+    needs of a step would save no time: it is so much that it has to come from main memory.
 
     Arguments:
         advance: ``(constants, parameters, state, inputs[t], t) -> (state, features)``.
@@ -44,16 +44,16 @@ def scan_steps(
         state: the first state.
         inputs: pytree of arrays with leading axis ``max_steps``.
         steps: the number of turns, at most ``max_steps``.
-        ends: the number of steps of each example, if only features of its last one are wanted.
-            Then features are a pair, of which that is said of the second alone, whose arrays
-            have the examples as their first axis.
+        ends: the number of steps of each example, if ``advance`` gives a pair of features:
+            those of every step, and others, with the examples as their first axis, of which
+            only those of each example's last step are wanted.
         keep: before which steps the state is kept.
 
     Returns:
         Features with leading axis ``max_steps``, zero from ``steps`` on; or a pair of such
         features and others without that axis.
     """
-    del keep  # there is a way back only for who takes gradients: see `_scan_forward`
+    del keep  # used by `_scan_forward`, in place of this where gradients are taken
     turn = partial(advance, constants, parameters)
     return _loop(turn, max_steps, state, inputs, steps, ends)[0]
 
@@ -77,7 +77,7 @@ def _put(buffers: PyTree, values: PyTree, t: Any) -> PyTree:
 
 
 def _where_ends(ends: Int[Array, " batch"], t: Any, ending: PyTree, others: PyTree) -> PyTree:
-    """Return one of two arrays for each example: whether step t is its last."""
+    """Return ``ending`` for the examples whose last step is t, ``others`` for all else."""
 
     def choose(x, y):
         return jnp.where((ends == t + 1).reshape(-1, *[1] * (x.ndim - 1)), x, y)
@@ -92,7 +92,7 @@ def _put_features(features: PyTree, new: PyTree, t: Any, ends: Any) -> PyTree:
 
 
 def _features_at(features: PyTree, t: Any, ends: Any) -> PyTree:
-    """Return the part of a gradient of all features that is of step t's."""
+    """Return the gradient of step t's features, out of that of all features."""
     if ends is None:
         return at(features, t)
     none = jax.tree.map(jnp.zeros_like, features[1])
@@ -122,10 +122,10 @@ def _loop(turn, max_steps, state, inputs, steps, ends, kept=None, stride=1):
         state, new = turn(state, at(inputs, t), t)
         return state, _put_features(features, new, t, ends)
 
-    def stretch(i, carry):
+    def segment(i, carry):
         (state, features), kept = carry
         kept = _put(kept, state, i)
-        first, end = _stretch(i, stride, steps)
+        first, end = _segment(i, stride, steps)
         return jax.lax.fori_loop(first, end, step, (state, features)), kept
 
     def one(t, carry):
@@ -133,18 +133,18 @@ def _loop(turn, max_steps, state, inputs, steps, ends, kept=None, stride=1):
         after = step(t, (state, features))
         return after, kept if kept is None else _put(kept, state, t)
 
-    body, turns = (one, steps) if stride == 1 else (stretch, -(-steps // stride))
+    body, turns = (one, steps) if stride == 1 else (segment, -(-steps // stride))
     (_, features), kept = _repeat(body, max_steps, turns, ((state, blank), kept))
     return features, kept
 
 
-def _stretch(i, stride, steps):
+def _segment(i, stride, steps):
     """Return the first step that the i-th kept state is for, and the one after its last."""
     return i * stride, jnp.minimum((i + 1) * stride, steps)
 
 
 def _repeat(body, max_steps, steps, carry):
-    """Run a loop; where there is no room for a step, nothing could even be traced."""
+    """Run a loop; none if ``max_steps`` is 0, where a step could not even be traced."""
     return jax.lax.fori_loop(0, steps, body, carry) if max_steps else carry
 
 
@@ -152,7 +152,7 @@ _split = partial(eqx.partition, filter_spec=eqx.is_inexact_array)
 
 
 def _pull_back(advance, constants, parameters, state, inputs, t):
-    """Take a step; return what takes gradients of the next state and of features back.
+    """Take a step; return its pull-back (vector-Jacobian product).
 
     That is ``(state_bar, features_bar) -> (parameters_bar, state_bar, inputs_bar)``, of what
     has a gradient.
@@ -195,9 +195,9 @@ def _scan_backward(advance, max_steps, keep, residuals, features_bar):
         t = steps - 1 - i
         return back(t, states, t, carry)
 
-    def stretch(i, carry):
+    def segment(i, carry):
         i = -(-steps // stride) - 1 - i
-        first, end = _stretch(i, stride, steps)
+        first, end = _segment(i, stride, steps)
 
         def again(t, carry):
             state, inner = carry
@@ -205,7 +205,7 @@ def _scan_backward(advance, max_steps, keep, residuals, features_bar):
             return advance(constants, parameters, state, at(inputs, t), t)[0], inner
 
         state = at(states, i)
-        # The state after the last step is nobody's: that step is taken on the way back.
+        # Up to the state before the segment's last step: that step itself is taken by `back`.
         start = state, _buffers(state, min(stride, max_steps))
         state, inner = jax.lax.fori_loop(first, end - 1, again, start)
         inner = _put(inner, state, end - 1 - first)
@@ -216,8 +216,8 @@ def _scan_backward(advance, max_steps, keep, residuals, features_bar):
     zeros = partial(jax.tree.map, jnp.zeros_like)
     state_bar = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), _split(states)[0])
     carry = (zeros(parameters), state_bar, zeros(_split(inputs)[0]))
-    way, turns = (body, steps) if stride == 1 else (stretch, -(-steps // stride))
-    parameters_bar, state_bar, inputs_bar = _repeat(way, max_steps, turns, carry)
+    loop_body, turns = (body, steps) if stride == 1 else (segment, -(-steps // stride))
+    parameters_bar, state_bar, inputs_bar = _repeat(loop_body, max_steps, turns, carry)
     return None, parameters_bar, state_bar, inputs_bar, None, None
 
 

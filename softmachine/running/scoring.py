@@ -29,7 +29,7 @@ BATCH = 64
 
 
 class Scores(NamedTuple):
-    """What a machine made of a batch."""
+    """Losses and metrics of a machine on a batch, per example."""
 
     losses: Float[Array, " batch"]
     """With the machine's penalties, if it has any."""
@@ -110,9 +110,9 @@ def build_scorer(task: Task, max_size: int, *, and_hard: bool = False) -> Scorer
 
     ``and_hard``: those of `score_soft_and_hard`, for a machine with a `HardForm`.
 
-    Compiled once for all sizes up to ``max_size``, and for all machines of one make, however
-    often this is called with the same arguments. The examples are spread over all
-    local devices. What is drawn for example i depends on (key, i) alone.
+    Compiled once for all sizes up to ``max_size`` and all machines of one structure, however
+    often this is called with the same arguments. The examples are spread over all local
+    devices. What is drawn for example i depends on (key, i) alone.
     """
 
     def scorer(machine: Machine, key: PRNGKeyArray, sizes: Int[Array, " batch"]) -> Metrics:
@@ -123,7 +123,7 @@ def build_scorer(task: Task, max_size: int, *, and_hard: bool = False) -> Scorer
 
 
 def score_examples(machine: HardForm, task: Task, examples: Example, max_steps: int) -> Metrics:
-    """Return metrics of examples that are there already, one value for each.
+    """Return the metrics of given examples, one value for each.
 
     They have a leading axis, take at most ``max_steps`` steps, and stand in memories of one
     size: each size is a program of its own.
@@ -141,7 +141,7 @@ def _in_blocks(
         lambda x: jax.device_put(x, everywhere) if eqx.is_array(x) else x, machine
     )
     count, block = len(jax.tree.leaves(arrays)[0]), BATCH * len(devices)
-    # The last block is filled up with examples that are there already.
+    # The last block is filled up with examples of the first.
     places = np.arange(-(-count // block) * block) % count
     blocks = [
         score(machine, *jax.tree.map(lambda x, some=some: x[some], arrays), *known, devices)
@@ -164,7 +164,7 @@ def _score(machine, keys, sizes, task, max_size, and_hard, devices):
 
 @compiling.filter_jit
 def _score_examples(machine, examples, task, max_steps, devices):
-    """Score a block of examples that are there already, spread over devices."""
+    """Score a block of given examples, spread over devices."""
 
     def local(machine, examples):
         steps = jnp.max(examples.steps)
@@ -198,7 +198,7 @@ def score_together(
 ) -> list[Metrics]:
     """Return what `build_scorer` gives for each of several machines, in one computation.
 
-    The machines must have a packed form and be of one make, and have as many sizes each.
+    The machines must have a packed form and one structure, and have as many sizes each.
     """
     devices = jax.local_devices()[: len(machines)]
     each = -(-len(machines) // len(devices))

@@ -1,4 +1,4 @@
-"""The exam of a task's hard cases, and larger sizes, that a member has to pass to be solved."""
+"""The phase in which a member is tested on hard cases and larger sizes before it is solved."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from softmachine.training.member import Member
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Exam(Phase):
-    """No mistake on larger examples with every choice made hard, and soft, or it is not solved.
+    """To count as solved, a member has to make no mistake on larger examples, hard and soft.
 
-    Random examples, in the memory for the largest, and the task's adversarial cases. An exam
-    takes as long as many updates: after n failures, n validations pass before the next.
+    Hard: with every distribution replaced by its argmax. The examples are random ones, in the
+    memory for the largest, and the task's adversarial cases. An exam takes as long as many
+    updates: after n failures, n validations pass before the next.
     """
 
     largest: Count = 50

@@ -1,4 +1,4 @@
-"""Ending in good order when asked to."""
+"""SIGINT and SIGTERM as a flag, so that training ends after a checkpoint."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import numpy as np
 
 
 class Interruption:
-    """Whether somebody wants it to end."""
+    """A flag that is raised when training shall end."""
 
     def __init__(self) -> None:
         self.flag = np.zeros(1, bool)
         """An array, so that native code can look at it."""
 
     def is_set(self) -> bool:
-        """Return whether it shall end."""
+        """Return whether training shall end."""
         return bool(self.flag[0])
 
     def set(self) -> None:

@@ -1,4 +1,4 @@
-"""One member of a training: how far it is, and what phases may do to it."""
+"""A member of a population in training: its state, progress and checkpoints."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from softmachine.machines.machine import Machine, split_trainable
 
 
 class Member:
-    """A run on its way.
+    """A run that is being trained, alone or as a member of a population.
 
     Phases read ``experiment``, ``state``, ``progress``, ``line`` and the properties, and call
     `remember`, `report`, `take`, `keep`, `go_back`, `give_up` and `finish`.
@@ -108,12 +108,12 @@ class Member:
         self.state = self.state._replace(settings=settings)
 
     def keep(self) -> None:
-        """Put parameters and optimiser aside."""
+        """Keep a copy of the parameters and the optimiser's state, for `go_back`."""
         kept = Weights(self.state.parameters, self.state.optimizer)
         self.state = self.state._replace(kept=kept)
 
     def go_back(self) -> None:
-        """Return to what was put aside."""
+        """Return to the parameters and the optimiser's state of the last `keep`."""
         assert self.state.kept is not None
         self.state = self.state._replace(**self.state.kept._asdict())
 
@@ -128,7 +128,7 @@ class Member:
     # What the trainer does
 
     def note(self, state: TrainState, seconds: float, device_seconds: float) -> None:
-        """Take up the state after a stretch of updates; begin a line of metrics."""
+        """Take over the state after some updates; begin a line of metrics."""
         progress, training = self.progress, self.experiment.training
         begin = progress.sequences
         self.state = state._replace(kept=self.state.kept)

@@ -1,4 +1,4 @@
-"""A population's states on the devices, and how its members are dealt out to them."""
+"""The states of a population on the devices, and which device trains which members."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Phases for any machine: beginning again, and settling on what is right."""
+"""Phases for any machine: restarts, and a falling learning rate once all is right."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from softmachine.training.member import Member
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Restart(Phase):
-    """When a member that learns nothing starts anew, with fresh parameters and settings.
+    """A member that does not learn starts anew, with fresh parameters and settings.
 
     Rules for each member alone, so that a member of a population still does what it would
     do by itself. Several rules narrow down on the promising ones, as successive halving does.
@@ -28,8 +28,8 @@ class Restart(Phase):
     gives_up: ClassVar[bool] = True
 
     rules: tuple[tuple[Count, NonNegative], ...]
-    """Pairs of a number of updates and an error: an attempt ends when its best validation
-    error is above the error after so many updates."""
+    """Pairs (updates, error): an attempt ends if it has had that many updates and its best
+    validation error is still above the error."""
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -54,11 +54,11 @@ class Restart(Phase):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settle(Phase):
-    """What was right stays right: after the first validation without a mistake, training ends.
+    """After the first validation without a mistake the learning rate falls until training ends.
 
-    With each validation from then on the learning rate falls, along a half cosine on top of the
-    optimiser's schedule, and where one finds mistakes training goes back to the parameters that
-    validated best. Without it the schedule alone decides.
+    It falls with each validation, along a half cosine on top of the optimiser's schedule. Where
+    a validation finds mistakes again, training goes back to the parameters that validated best,
+    so that what was right stays right. Without this phase the schedule alone decides.
     """
 
     keeps: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""The last part of training once more, for members whose hard form is not right yet."""
+"""Fine-tuning of NRAMs whose soft form is right and whose hard form is not yet."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from softmachine.wiring.search import HOT, draw_search_examples, with_searched_w
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WireSearch(Phase):
-    """When the wires of a member's hard form are searched, and for how long.
+    """When the search for the wires of a member's hard form begins, and how long it takes.
 
     Those that are found are written into its last layers; see `softmachine.wiring.search`. Its
     notes tell whether wires of the attempt under way were searched, and written.
@@ -29,11 +29,11 @@ class WireSearch(Phase):
     gives_up: ClassVar[bool] = True
 
     updates: Count
-    """After so many updates of an attempt, if it found no solution by then..."""
+    """The search begins after this many updates of an attempt without a solution..."""
     error: Positive
-    """...and its best validation error is this at most."""
+    """...if its best validation error is this at most."""
     tables: Count = 1_000_000
-    """How many tables of wires are tried."""
+    """How many settings of all wires are tried."""
     hot: tuple[Positive, Positive] = HOT
     """Between these an attempt's first temperature is drawn, its logarithm uniformly. In shares
     of wrong cells: a change for the worse by this share is kept with probability 1/e."""
