@@ -60,7 +60,6 @@ def training(
     *,
     learning_rate: float = 1e-3,
     clip_norm: float = 10.0,
-    weight_decay: float = 0.0,
     batch: int = 1,
     memory_rows: tuple[int, ...] = MEMORY_ROWS,
     solvable: bool = True,
@@ -79,9 +78,7 @@ def training(
         batch=batch,
         max_sequences=sequences,
         optimizer=OptimizerConfig(
-            kind="adamw" if weight_decay else "adam",
             learning_rate=learning_rate,
-            weight_decay=weight_decay,
             schedule="cosine",
             decay_steps=sequences // batch,
             clip_norm=clip_norm,
