@@ -31,7 +31,8 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     # stays. A program's key there holds all that it depends on.
     _cache = tempfile.TemporaryDirectory(prefix="softmachine-tests-")
     os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache.name
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+# To keep a small program, or to load it, takes as long as to compile it.
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "0")
 # Tracing makes many objects, few of them in circles.
 gc.set_threshold(20_000, 20, 20)

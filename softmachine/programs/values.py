@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 LEAST_CELLS = 3
@@ -76,7 +77,9 @@ def total(*scaled: tuple[Value, int]) -> Value:
         number += factor * value.constant
         for atom, own in value.terms:
             factors[atom] = factors.get(atom, 0) + factor * own
-    terms = sorted(((a, f) for a, f in factors.items() if f), key=repr)
+    terms = [(a, f) for a, f in factors.items() if f]
+    if len(terms) > 1:
+        terms.sort(key=repr)
     return Value(tuple(terms), number)
 
 
@@ -137,6 +140,7 @@ class Facts:
         return self.is_zero(total((a, 1), (b, -1))) is False
 
 
+@lru_cache(maxsize=4096)
 def _unsigned(value: Value) -> Value:
     """Return one of the value and its negative, the same one for both."""
     return min(value, total((value, -1)), key=repr)

@@ -1,5 +1,6 @@
 """Programs do what their machines do: random machines, the paper's Copy, every step rule."""
 
+import functools
 import itertools
 import json
 import random
@@ -44,7 +45,9 @@ def memories(seed):
             yield [rng.randrange(n) for _ in range(n)]
 
 
+@functools.cache
 def program_of(tables, seed):
+    """A large one takes seconds to build; all tests are of the same ones."""
     registers, table = tables.random_table(seed)
     rule = RULES[seed % len(RULES)]
     return registers, table, rule, build_program(table, rule)

@@ -1,5 +1,6 @@
 """Programs that take lists as they are: random machines, against memories with room."""
 
+import functools
 import json
 import random
 
@@ -36,6 +37,7 @@ def lists(seed):
         yield [rng.choice([0, 0, 1, 2, 3, rng.randrange(12)]) for _ in range(length)]
 
 
+@functools.cache
 def program_of(tables, seed):
     registers, table = tables.random_table(seed)
     rule = RULES[seed % len(RULES)]

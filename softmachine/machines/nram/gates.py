@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from softmachine.core.sums import UNROLLED, add_up, split, weighted_sum
+from softmachine.core.sums import UNROLLED, add_up, at, split, weighted_sum
 
 Distribution = Float[Array, "values ..."]
 Memory = Float[Array, "cells values ..."]
@@ -98,8 +98,12 @@ def mix(
 ) -> Float[Array, "rows values ..."]:
     """Return, for each row, the sum over i of ``choices[row, i] values[i]``."""
     if len(values) <= UNROLLED:
-        return add_up(choices[:, i][:, None] * values[i] for i in range(len(values)))
+        return add_up(_row(choices, i) * at(values, i) for i in range(len(values)))
     return weighted_sum(jnp.swapaxes(choices, 0, 1)[:, :, None], values[:, None])
+
+
+def _row(x: Float[Array, "rows n ..."], i: int) -> Float[Array, "rows 1 ..."]:
+    return jax.lax.expand_dims(at(x, i, 1), (1,))
 
 
 def mix_choices_back(
@@ -107,7 +111,7 @@ def mix_choices_back(
 ) -> Float[Array, "rows n ..."]:
     """Return the gradient of `mix` with respect to the choices."""
     if bar.shape[1] <= UNROLLED:
-        return add_up(values[:, v] * bar[:, v][:, None] for v in range(bar.shape[1]))
+        return add_up(at(values, v, 1) * _row(bar, v) for v in range(bar.shape[1]))
     return weighted_sum(
         jnp.swapaxes(values, 0, 1)[:, None], jnp.swapaxes(bar, 0, 1)[:, :, None]
     )
@@ -190,8 +194,8 @@ def _sum_of_windows(
     """Return the sum over i of ``weights[i] doubled[start(i) : start(i) + M]``."""
     m = len(weights)
     if m <= UNROLLED:
-        terms = [weights[i] * doubled[start(i) : start(i) + m] for i in range(m)]
-        return sum(terms[1:], terms[0])
+        windows = (jax.lax.slice_in_dim(doubled, start(i), start(i) + m) for i in range(m))
+        return add_up(at(weights, i) * window for i, window in enumerate(windows))
 
     def term(i, total):
         window = jax.lax.dynamic_slice_in_dim(doubled, start(i), m)

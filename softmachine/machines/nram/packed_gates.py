@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial, reduce
-from operator import add
 from typing import NamedTuple
 
 import jax
@@ -19,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from softmachine.core.sums import add_up, at
 from softmachine.machines.nram.gates import (
     Gate,
     Memory,
@@ -113,16 +113,16 @@ def _choose(plan, logits):
     entropy = jnp.zeros(logits.shape[1:], logits.dtype)
     for logit in plan.split(_alone(logits)):
         # Below the largest: no logit is too large for an exponential.
-        most = _alone(_over_sources(jnp.maximum, logit))
+        most = _alone(_over_sources(jax.lax.max, logit))
         below = logit - most[:, None]
         weight = _alone(jnp.exp(below))
-        total = _alone(_over_sources(add, weight))
+        total = _alone(_over_sources(jax.lax.add, weight))
         choice = _alone(weight * (1 / total)[:, None])
-        entropies = _alone(jnp.log(total) - _over_sources(add, choice * below))
+        entropies = _alone(jnp.log(total) - _over_sources(jax.lax.add, choice * below))
         choices.append(choice)
         logs.append(below)
         offsets.append(entropies - jnp.log(total))
-        entropy += reduce(add, entropies)
+        entropy += add_up(entropies)
     return (tuple(choices), entropy), (choices, logs, offsets)
 
 
@@ -131,7 +131,7 @@ def _choose_back(plan, saved, bars):
     choices_bar, entropy_bar = bars
     logits_bar = []
     for choice, below, offset, bar in zip(*saved, choices_bar, strict=True):
-        along = _alone(_over_sources(add, choice * bar))
+        along = _alone(_over_sources(jax.lax.add, choice * bar))
         from_entropy = entropy_bar * (below + offset[:, None])
         logits_bar.append(choice * (bar - along[:, None] - from_entropy))
     return (jnp.concatenate([x.reshape(-1, *x.shape[2:]) for x in logits_bar]),)
@@ -142,7 +142,7 @@ choose.defvjp(_choose, _choose_back)
 
 def _over_sources(join, x):
     """Return the sum or maximum over the sources; XLA does not vectorise reducing them."""
-    return reduce(join, [x[:, source] for source in range(x.shape[1])])
+    return reduce(join, [at(x, source, 1) for source in range(x.shape[1])])
 
 
 # Gates
@@ -209,7 +209,7 @@ def _run_back(plan, saved, bars):
 
     def bar_of(slot):
         """Return the gradient of a slot's value, from all mixtures that it is part of."""
-        return reduce(add, [c[i, slot] * b[i] for c, b in consumers for i in range(len(b))])
+        return add_up(c[i, slot] * at(b, i) for c, b in consumers for i in range(len(b)))
 
     backwards = reversed(
         list(zip(plan.gates_with_arguments(), saved.choices, saved.arguments, strict=False))
