@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -365,6 +366,7 @@ def test_killed_then_resumed(tmp_path):
         last = path / "checkpoints" / "last.safetensors"
         while not last.exists():
             assert process.poll() is None, process.stdout.read()
+            time.sleep(0.05)
         busy = subprocess.run(
             [*command, "resume", str(path)], capture_output=True, text=True, check=False
         )
