@@ -16,6 +16,7 @@ MACHINES: Registry[type[MachineConfig]] = Registry(
     {
         "ntm": "ntm.ntm:NTMConfig",
         "nram": "nram.nram:NRAMConfig",
+        "mann": "mann:MANNConfig",
         "recurrent": "recurrent:RecurrentConfig",
         "transformer": "transformer:TransformerConfig",
     },
