@@ -19,6 +19,7 @@ TASKS: Registry[type[Task]] = Registry(
         "associative-recall": "sequences.associative_recall:AssociativeRecall",
         "ngrams": "sequences.ngrams:NGrams",
         "priority-sort": "sequences.priority_sort:PrioritySort",
+        "one-shot": "one_shot.episodes:Episodes",
         "reverse-string": "languages.reverse_string:ReverseString",
         "memory-access": "memories.arrays:Access",
         "memory-increment": "memories.arrays:Increment",

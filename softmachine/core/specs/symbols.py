@@ -63,9 +63,15 @@ class Symbols(Spec):
         losses = optax.softmax_cross_entropy_with_integer_labels(outputs, example.targets)
         return jnp.sum(losses * example.mask)
 
+    def right(
+        self, outputs: Float[Array, "steps letters"], example: Example
+    ) -> Float[Array, " steps"]:
+        """Return 1 for the steps whose most likely letter is right, else 0; not masked."""
+        return (self.decide(outputs) == example.targets).astype(outputs.dtype)
+
     def metrics(self, outputs: Float[Array, "steps letters"], example: Example) -> Metrics:
         """Return ``bits``, ``wrong_symbols``, ``accuracy`` and ``perfect`` of one sequence."""
-        wrong = jnp.sum((self.decide(outputs) != example.targets) * example.mask)
+        wrong = jnp.sum((1 - self.right(outputs, example)) * example.mask)
         scored = jnp.sum(example.mask)
         return {
             "bits": self.loss(outputs, example) / math.log(2),

@@ -1,0 +1,119 @@
+"""Kinds of inputs that are never outputs: real numbers, images, several kinds side by side."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, NoReturn
+
+import numpy as np
+from jaxtyping import Array, Float
+
+from softmachine.core.example import Example
+from softmachine.core.fields import Field
+from softmachine.core.pytrees import PyTree
+from softmachine.core.specs.spec import Fields, Metrics, Spec, channel_field, channels
+
+
+class InputSpec(Spec):
+    """A kind of inputs: it has a width, and no loss."""
+
+    error: ClassVar[str] = ""
+    editor: ClassVar[Literal["bits", "cells"]] = "bits"
+    unit: ClassVar[str] = "steps"
+
+    @property
+    @abc.abstractmethod
+    def width(self) -> int:
+        """The number of channels of one step."""
+
+    def loss(self, outputs: PyTree, example: Example) -> Float[Array, "*batch"]:
+        """Raise ValueError: these are never outputs."""
+        self._refuse()
+
+    def metrics(self, outputs: PyTree, example: Example) -> Metrics:
+        """Raise ValueError: these are never outputs."""
+        self._refuse()
+
+    def decide(self, outputs: PyTree) -> PyTree:
+        """Raise ValueError: these are never outputs."""
+        self._refuse()
+
+    def worst_error(self, example: Example) -> Float[Array, ""]:
+        """Raise ValueError: these are never outputs."""
+        self._refuse()
+
+    def output_fields(self, outputs: PyTree, example: Example, labels: Sequence[str]) -> Fields:
+        """Raise ValueError: these are never outputs."""
+        self._refuse()
+
+    def parse(self, value: Any, most: int) -> np.ndarray:
+        """Return an array from one list of numbers per step; ValueError for anything else."""
+        return channels(value, self.width, most)
+
+    def _refuse(self) -> NoReturn:
+        raise ValueError(f"{type(self).__name__} are inputs: a machine cannot output them")
+
+
+@dataclasses.dataclass(frozen=True)
+class Reals(InputSpec):
+    """``count`` real numbers per step, of about unit size."""
+
+    count: int
+
+    @property
+    def width(self) -> int:
+        """The number of numbers."""
+        return self.count
+
+    def input_fields(self, inputs: np.ndarray, labels: Sequence[str]) -> Fields:
+        """Return the numbers as one field."""
+        field = channel_field("inputs", "vector", "input channel", "The numbers given.", labels)
+        return [(field, inputs)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Image(InputSpec):
+    """A square grey image per step, ``side`` pixels each way: ink 1, paper 0, row after row."""
+
+    side: int
+
+    @property
+    def width(self) -> int:
+        """The number of pixels."""
+        return self.side**2
+
+    def input_fields(self, inputs: np.ndarray, labels: Sequence[str]) -> Fields:
+        """Return the images as one field, a matrix for each step."""
+        del labels
+        field = Field(
+            "images", "matrix", ("image row", "image column"), "tapes", "The image shown."
+        )
+        return [(field, inputs.reshape(len(inputs), self.side, self.side))]
+
+
+@dataclasses.dataclass(frozen=True)
+class Product(InputSpec):
+    """Several kinds of inputs in every step, their channels one after the other."""
+
+    parts: tuple[Spec, ...]
+
+    @property
+    def width(self) -> int:
+        """The channels of all parts."""
+        return sum(part.width for part in self.parts)
+
+    def split(self, inputs: Any) -> list[Any]:
+        """Return each part's channels of an array whose last axis has those of all parts."""
+        ends = np.cumsum([part.width for part in self.parts])
+        return [inputs[..., end - p.width : end] for p, end in zip(self.parts, ends, strict=True)]
+
+    def input_fields(self, inputs: np.ndarray, labels: Sequence[str]) -> Fields:
+        """Return the fields of all parts."""
+        ends = np.cumsum([part.width for part in self.parts])
+        return [
+            field
+            for part, own, end in zip(self.parts, self.split(inputs), ends, strict=True)
+            for field in part.input_fields(own, labels[end - part.width : end])
+        ]

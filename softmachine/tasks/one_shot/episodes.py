@@ -1,0 +1,347 @@
+"""One-shot classification in episodes: images of new classes, each label one step late."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped, UInt8
+
+from softmachine.core.choices import Bounds, Count, NonNegative, check_fields
+from softmachine.core.errors import SoftmachineError
+from softmachine.core.rendering import Rows, render_rows
+from softmachine.core.specs.inputs import Image, Product
+from softmachine.core.specs.spec import Metrics, Ratio, Stream
+from softmachine.core.specs.symbols import Symbols
+from softmachine.core.specs.words import Words
+from softmachine.tasks.one_shot.glyphs import Glyphs
+from softmachine.tasks.one_shot.images import ImageSource
+from softmachine.tasks.registry import task
+from softmachine.tasks.task import Example, SequenceTask
+
+LETTERS = "".join(chr(ord("a") + i) for i in range(26)) + "".join(
+    chr(ord("A") + i) for i in range(26)
+)
+REPORTED = (1, 2, 3, 4, 5, 10)
+"""The instances whose accuracy is reported: those of the paper's tables."""
+TURNS = 4
+"""Quarter turns, each of which makes a class of its own of the images of a class."""
+
+
+class Drawings(NamedTuple):
+    """The images that episodes are made of, as arrays."""
+
+    images: UInt8[Array, "classes most side side"]
+    """Ink bright, 0 to 255."""
+    counts: Int[Array, " classes"]
+    """How many drawings each class has."""
+
+
+@task("one-shot")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Episodes(SequenceTask):
+    """Name images of classes never seen before, told each name one step too late.
+
+    An episode of size n shows ``per_class`` times n images of n classes drawn anew, with names
+    drawn anew. The input of step t is image t and the name of image t - 1; wanted is the name
+    of image t. So the first image of a class can only be guessed, and the second one be named
+    by what was seen one or more steps before. Source: Santoro et al. 2016 (arXiv 1605.06065),
+    section 3 and 4.
+
+    Accuracy is told by instance: ``instance_2`` is that of all images that are the second of
+    their class in their episode. The first is 1/n for who ignores the images; who sees that an
+    image is new, and avoids names in use, is right more often (46 % with five classes).
+    """
+
+    source: ImageSource = Glyphs()
+    """Where images come from. Classes for training and for tests are different ones."""
+    part: Literal["train", "test"] = "train"
+    """Which classes are drawn; validation and tests take the second."""
+    side: Annotated[int, Bounds(least=4, most=105)] = 20
+    """Pixels of an image each way."""
+    per_class: Annotated[int, Bounds(least=1, most=100)] = 10
+    """Images per class: exactly, or in the mean."""
+    exact: bool = False
+    """Whether an episode shows each class exactly ``per_class`` times. If not, the class of
+    every image is drawn anew. Exact numbers let a learner count what is left without looking
+    at an image: from 46 percent at the first instance to 33 at the tenth, of five classes. It is
+    what training finds first, and delays the rest."""
+    labels: Literal["one-hot", "words"] = "one-hot"
+    """Names: one of ``names``, or a word of five letters from a to e, of 3,125."""
+    names: Annotated[int, Bounds(least=2, most=len(LETTERS))] = 5
+    """Of one-hot names: how many there are. The largest size of an episode."""
+    quarter_turns: bool = True
+    """Whether all images of a class turned by 90, 180 or 270 degrees are a class of their own;
+    in training alone."""
+    turn: Annotated[float, Bounds(least=0, most=math.pi)] = math.pi / 16
+    """Each image is turned by an angle uniform within plus and minus this, in radians."""
+    shift: NonNegative = 10 / 105
+    """Each image is moved both ways by up to this share of its side."""
+    augment_tests: bool = True
+    """Whether images of tests are turned and moved, too, as it seems to be in the paper."""
+
+    smallest: ClassVar[int] = 2
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        check_fields(self)
+
+    @property
+    def inputs(self) -> Stream[Product]:
+        """Pixels of the image, then the name of the image before."""
+        return Stream(Product((Image(self.side), self.outputs.spec)))
+
+    @property
+    def outputs(self) -> Stream[Symbols] | Stream[Words]:
+        """The name of the image."""
+        one_hot = self.labels == "one-hot"
+        return Stream(Symbols(LETTERS[: self.names]) if one_hot else Words())
+
+    @property
+    def input_labels(self) -> list[str]:
+        """A label for each pixel, and for each channel of the name before."""
+        pixels = [f"{r + 1}, {c + 1}" for r in range(self.side) for c in range(self.side)]
+        return pixels + [f"was {label}" for label in self.output_labels]
+
+    @property
+    def output_labels(self) -> list[str]:
+        """A label for each channel of names."""
+        spec = self.outputs.spec
+        if isinstance(spec, Symbols):
+            return [*spec.alphabet]
+        return [f"{letter}{i + 1}" for i in range(spec.length) for letter in spec.alphabet]
+
+    @property
+    def name_count(self) -> int:
+        """How many names there are."""
+        spec = self.outputs.spec
+        return spec.width if isinstance(spec, Symbols) else spec.count
+
+    def data(self) -> Drawings:
+        """Return the images of this part, as arrays.
+
+        Raises SoftmachineError if they cannot be had.
+        """
+        return _drawings(self.source, self.part, self.side)
+
+    def held_out(self, *, larger: bool = False) -> Episodes:
+        """Return the same task on classes that training never shows."""
+        del larger
+        plain = {} if self.augment_tests else {"turn": 0.0, "shift": 0.0}
+        return dataclasses.replace(self, part="test", quarter_turns=False, **plain)
+
+    def steps(self, size: Any) -> Any:
+        """Return one step per image."""
+        return size * self.per_class
+
+    def items(self, size: int) -> int:
+        """Return ``size``: one memory row per class."""
+        return size
+
+    def bucket(self, size: int) -> int:
+        """Return ``size``: padding would cost as much as the episode."""
+        return size
+
+    def check_size(self, size: Int[Array, ""] | int, max_size: int) -> None:
+        """Raise ValueError for a size out of range, or above the number of names or classes."""
+        super().check_size(size, max_size)
+        if max_size > self.name_count:
+            raise ValueError(
+                f"{max_size} classes need {max_size} names, there are {self.name_count}: take "
+                f"names={max_size} or labels=words"
+            )
+
+    def sample(
+        self,
+        key: PRNGKeyArray,
+        size: Int[Array, ""] | int,
+        *,
+        max_size: int,
+        data: Drawings | None = None,
+    ) -> Example:
+        """Draw an episode of ``size`` classes; images from ``data``, by default `data`.
+
+        Inputs are float32, shape (steps, side² + width of a name); targets are int32, shape
+        (steps,), or (steps, 5) for words; the mask has shape (steps,).
+        """
+        self.check_size(size, max_size)
+        data = self.data() if data is None else data
+        keys = jax.random.split(key, 5)
+        steps, most = self.steps(max_size), self.per_class * max_size
+        turns = TURNS if self.quarter_turns else 1
+        total = len(data.counts) * turns
+        if total < max_size:
+            raise ValueError(
+                f"an episode of {max_size} classes needs as many, these images have {total}"
+            )
+        classes = choose(keys[0], total, max_size)
+        shown = self._shown(keys[1], size, max_size)
+        instances = instance_numbers(shown)
+        drawings = self._drawings(keys[2], data.counts[classes // turns], shown, instances)
+        names = choose(keys[3], self.name_count, max_size)
+        images = data.images[(classes // turns)[shown], drawings].astype(jnp.float32)
+        images = images / jnp.maximum(jnp.max(images, axis=(1, 2), keepdims=True), 1)
+        images = self._moved(keys[4], images, (classes % turns)[shown])
+        due = (jnp.arange(most) < self.steps(size)).astype(jnp.float32)
+        spec = self.outputs.spec
+        targets = names[shown] if isinstance(spec, Symbols) else spec.spell(names[shown])
+        told = spec.one_hot(targets)
+        before = jnp.concatenate([jnp.zeros_like(told[:1]), told[:-1]])
+        inputs = jnp.concatenate([images.reshape(steps, -1), before], axis=1) * due[:, None]
+        wanted = jnp.where(due.reshape(steps, *[1] * (targets.ndim - 1)) > 0, targets, 0)
+        return Example(inputs, wanted, due, jnp.asarray(self.steps(size), jnp.int32))
+
+    def metrics(self, outputs: Float[Array, "steps width"], example: Example) -> Metrics:
+        """Return the metrics of the names, and accuracy by instance."""
+        spec = self.outputs.spec
+        right = spec.right(outputs, example) * example.mask
+        targets = example.targets
+        if targets.ndim == 2:
+            places = 5 ** jnp.arange(targets.shape[1])
+            targets = jnp.sum(targets * places, axis=1)
+        instances = instance_numbers(targets)
+        by_instance = {}
+        for number in REPORTED:
+            of_these = (instances == number) * example.mask
+            by_instance[f"instance_{number}"] = Ratio(
+                jnp.sum(right * of_these), jnp.sum(of_these)
+            )
+        return spec.metrics(outputs, example) | by_instance
+
+    def render(self, example: Example, outputs: Float[Array, "steps width"] | None = None) -> str:
+        """Return names and instances over time, and guesses; wrong ones are ``x``."""
+        steps = int(example.steps)
+        mask = np.asarray(example.mask)[:steps] > 0
+        targets = np.asarray(example.targets)[:steps].reshape(steps, -1)
+        _, classes = np.unique(targets, axis=0, return_inverse=True)
+        instances = np.asarray(instance_numbers(jnp.asarray(classes.reshape(-1))))
+        digits = np.stack([instances // 10, instances % 10], axis=1)
+        rows = [
+            Rows("instance", digits, mask, letters="0123456789"),
+            Rows("name", targets, mask, letters=LETTERS),
+        ]
+        if outputs is not None:
+            said = np.asarray(self.outputs.spec.decide(jnp.asarray(outputs)))[:steps]
+            said = said.reshape(steps, -1)
+            rows.append(Rows("guess", said, mask, said != targets, letters=LETTERS))
+        return render_rows(rows)
+
+    def _shown(
+        self, key: PRNGKeyArray, size: Int[Array, ""] | int, max_size: int
+    ) -> Int[Array, " steps"]:
+        """Return the class of each image, a number below ``size``."""
+        steps = self.steps(max_size)
+        if not self.exact:
+            return jax.random.randint(key, (steps,), 0, size)
+        # All orders are equally likely; what is beyond the size's own images comes last.
+        places = jnp.arange(steps)
+        noise = jax.random.uniform(key, (steps,)) + 2 * (places >= self.steps(size))
+        return jnp.argsort(noise) // self.per_class
+
+    def _drawings(
+        self,
+        key: PRNGKeyArray,
+        counts: Int[Array, " size"],
+        shown: Int[Array, " steps"],
+        instances: Int[Array, " steps"],
+    ) -> Int[Array, " steps"]:
+        """Return which drawing of its class each image is: none twice before all were shown."""
+        most = MOST_DRAWINGS
+        places = jnp.arange(most)
+        noise = jax.random.uniform(key, (len(counts), most))
+        noise = noise + 2 * (places >= counts[:, None])
+        orders = jnp.argsort(noise, axis=1)
+        return orders[shown, (instances - 1) % counts[shown]]
+
+    def _moved(
+        self,
+        key: PRNGKeyArray,
+        images: Float[Array, "steps side side"],
+        quarters: Int[Array, " steps"],
+    ) -> Float[Array, "steps side side"]:
+        """Return images turned and moved at random, and by their class's quarter turns."""
+        if not (self.turn or self.shift or self.quarter_turns):
+            return images
+        turn_key, shift_key = jax.random.split(key)
+        count = len(images)
+        angles = jax.random.uniform(turn_key, (count,), minval=-self.turn, maxval=self.turn)
+        far = self.shift * self.side
+        shifts = jax.random.uniform(shift_key, (count, 2), minval=-far, maxval=far)
+        return jax.vmap(warp)(images, angles + quarters * (math.pi / 2), shifts)
+
+
+MOST_DRAWINGS = 20
+"""How many drawings of a class an episode chooses from; further ones are never shown."""
+
+
+def choose(key: PRNGKeyArray, total: int, count: int) -> Int[Array, " count"]:
+    """Return ``count`` different numbers below ``total``, all orders equally likely.
+
+    Source: Floyd's algorithm (Bentley & Floyd 1987), then a shuffle.
+    """
+    key, order = jax.random.split(key)
+
+    def one_more(i, state):
+        chosen, key = state
+        last = total - count + i
+        number = jax.random.randint(jax.random.fold_in(key, i), (), 0, last + 1)
+        number = jnp.where(jnp.any(chosen == number), last, number)
+        return chosen.at[i].set(number), key
+
+    chosen, _ = jax.lax.fori_loop(0, count, one_more, (jnp.full(count, -1), key))
+    return jax.random.permutation(order, chosen)
+
+
+def instance_numbers(classes: Shaped[Array, " steps"]) -> Int[Array, " steps"]:
+    """Return for each step how many of its class there were up to it, itself included.
+
+    >>> instance_numbers(jnp.array([2, 0, 2, 1, 0, 2, 1, 0])).tolist()
+    [1, 1, 2, 1, 2, 3, 2, 3]
+    """
+    same = classes[:, None] == classes
+    return jnp.sum(jnp.tril(same), axis=1)
+
+
+def warp(
+    image: Float[Array, "side side"],
+    angle: Float[Array, ""],
+    shift: Float[Array, " 2"],
+) -> Float[Array, "side side"]:
+    """Return an image turned about its middle, counter-clockwise, and then moved.
+
+    Bilinear interpolation; outside there is paper (0). ``shift`` is in pixels: down, right.
+    """
+    side = image.shape[0]
+    middle = (side - 1) / 2
+    rows, columns = jnp.meshgrid(jnp.arange(side), jnp.arange(side), indexing="ij")
+    down, right = rows - middle - shift[0], columns - middle - shift[1]
+    cosine, sine = jnp.cos(angle), jnp.sin(angle)
+    y = cosine * down + sine * right + middle
+    x = cosine * right - sine * down + middle
+    above, left = jnp.floor(y), jnp.floor(x)
+    flat = image.reshape(-1)
+    total = jnp.zeros_like(image)
+    for by_row in (0, 1):
+        for by_column in (0, 1):
+            row, column = above + by_row, left + by_column
+            weight = (1 - jnp.abs(y - row)) * (1 - jnp.abs(x - column))
+            inside = (row >= 0) & (row < side) & (column >= 0) & (column < side)
+            place = jnp.clip(row, 0, side - 1) * side + jnp.clip(column, 0, side - 1)
+            total = total + jnp.where(inside, weight * flat[place.astype(jnp.int32)], 0)
+    return total
+
+
+@functools.lru_cache(maxsize=8)
+def _drawings(source: ImageSource, part: Literal["train", "test"], side: int) -> Drawings:
+    images = source.load(part, side)
+    if len(images.counts) < Episodes.smallest:
+        raise SoftmachineError(f"there is only {len(images.counts)} class of images for {part}")
+    return Drawings(
+        np.ascontiguousarray(images.drawings[:, :MOST_DRAWINGS]),
+        np.minimum(images.counts, MOST_DRAWINGS).astype(np.int32),
+    )
