@@ -237,13 +237,14 @@ def _errors(machine: Machine, task: Task, size: int, seed: int) -> np.ndarray:
     keys = jnp.stack(
         [jax.random.fold_in(jax.random.key(seed + i), size) for i in range(CANDIDATES)]
     )
-    scores = _score(machine, task, keys, jnp.full(CANDIDATES, size), size)
+    sizes = jnp.full(CANDIDATES, size)
+    scores = _score(machine, task, keys, sizes, size, task.data())
     return np.asarray(each(scores[task.error]))
 
 
 @partial(compiling.filter_jit, tuned=False)
-def _score(machine, task, keys, sizes, max_size):
-    return score_batch(machine, task, keys, sizes, max_size).metrics
+def _score(machine, task, keys, sizes, max_size, data):
+    return score_batch(machine, task, keys, sizes, max_size, data=data).metrics
 
 
 def _summary(subject: Subject, scores: Sequence[SizeScore]) -> str:

@@ -22,7 +22,7 @@ from softmachine.machines.machine import Machine
 from softmachine.machines.packed import packed_form
 from softmachine.running.keeping import ALL_STATES, Keep
 from softmachine.running.loop import run_batch, run_examples
-from softmachine.tasks.task import Example, Task
+from softmachine.tasks.task import Example, Task, draw
 
 BATCH = 64
 """Examples that each device scores at once."""
@@ -49,6 +49,7 @@ def score_batch(
     *,
     loss: Loss | None = None,
     context: PyTree = None,
+    data: PyTree = None,
     in_step: str | None = None,
     training: bool = False,
     keep: Keep = ALL_STATES,
@@ -59,12 +60,14 @@ def score_batch(
     whose leaves begin with the batch; without it, losses are the task's own. That of a
     machine with a packed form takes a batch's, each array with the batch last.
 
+    ``data`` are the task's `Task.data`, if it has some.
+
     ``in_step`` names a vmapped axis whose batches all take as many steps as the longest
     example among them: a loop of a different length for each would cost far more.
 
     ``training`` is the machine's mode, ``keep`` what is kept for gradients; see `run_batch`.
     """
-    examples, machine_keys = _draw(task, keys, sizes, max_size)
+    examples, machine_keys = _draw(task, keys, sizes, max_size, data)
     longest = jnp.max(examples.steps)
     packed = packed_form(type(machine)) is not None
     outputs, penalties = run_examples(
@@ -91,11 +94,15 @@ def score_batch(
 
 
 def _draw(
-    task: Task, keys: Key[Array, " batch"], sizes: Int[Array, " batch"], max_size: int
+    task: Task,
+    keys: Key[Array, " batch"],
+    sizes: Int[Array, " batch"],
+    max_size: int,
+    data: PyTree = None,
 ) -> tuple[Example, Key[Array, " batch"]]:
     """Return an example per key and size, and a key for each example's machine."""
     example_keys, machine_keys = jax.vmap(jax.random.split, out_axes=1)(keys)
-    examples = jax.vmap(lambda key, size: task.sample(key, size, max_size=max_size))(
+    examples = jax.vmap(lambda key, size: draw(task, key, size, max_size, data))(
         example_keys, sizes
     )
     return examples, machine_keys
@@ -115,9 +122,12 @@ def build_scorer(task: Task, max_size: int, *, and_hard: bool = False) -> Scorer
     devices. What is drawn for example i depends on (key, i) alone.
     """
 
+    data = task.data()
+
     def scorer(machine: Machine, key: PRNGKeyArray, sizes: Int[Array, " batch"]) -> Metrics:
         keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(len(sizes)))
-        return _in_blocks(_score, machine, (keys, jnp.asarray(sizes)), task, max_size, and_hard)
+        whole, arrays = (machine, data), (keys, jnp.asarray(sizes))
+        return _in_blocks(_score, whole, arrays, task, max_size, and_hard)
 
     return scorer
 
@@ -128,38 +138,42 @@ def score_examples(machine: HardForm, task: Task, examples: Example, max_steps: 
     They have a leading axis, take at most ``max_steps`` steps, and stand in memories of one
     size: each size is a program of its own.
     """
-    return _in_blocks(_score_examples, cast("Machine", machine), (examples,), task, max_steps)
+    return _in_blocks(_score_examples, machine, (examples,), task, max_steps)
 
 
 def _in_blocks(
-    score: Callable[..., Metrics], machine: Machine, arrays: Any, *known: Any
+    score: Callable[..., Metrics], whole: PyTree, arrays: Any, *known: Any
 ) -> Metrics:
-    """Return what a function of a machine and some examples gives for any number of them."""
+    """Return what a function of a machine and some examples gives for any number of them.
+
+    ``whole`` is what each device has all of: the machine.
+    """
     devices = tuple(jax.local_devices())
     everywhere = NamedSharding(Mesh(devices, ("batch",)), PartitionSpec())
-    machine = jax.tree.map(
-        lambda x: jax.device_put(x, everywhere) if eqx.is_array(x) else x, machine
+    whole = jax.tree.map(
+        lambda x: jax.device_put(x, everywhere) if eqx.is_array(x) else x, whole
     )
     count, block = len(jax.tree.leaves(arrays)[0]), BATCH * len(devices)
     # The last block is filled up with examples of the first.
     places = np.arange(-(-count // block) * block) % count
     blocks = [
-        score(machine, *jax.tree.map(lambda x, some=some: x[some], arrays), *known, devices)
+        score(whole, *jax.tree.map(lambda x, some=some: x[some], arrays), *known, devices)
         for some in np.split(places, len(places) // block)
     ]
     return jax.tree.map(lambda *xs: jnp.concatenate(xs)[:count], *blocks)
 
 
 @compiling.filter_jit
-def _score(machine, keys, sizes, task, max_size, and_hard, devices):
+def _score(whole, keys, sizes, task, max_size, and_hard, devices):
     """Score a block of examples, spread over devices."""
 
-    def local(machine, keys, sizes):
+    def local(whole, keys, sizes):
+        machine, data = whole
         if and_hard:
             return score_soft_and_hard(machine, task, keys, sizes, max_size)
-        return score_batch(machine, task, keys, sizes, max_size).metrics
+        return score_batch(machine, task, keys, sizes, max_size, data=data).metrics
 
-    return _spread(local, machine, (keys, sizes), devices)
+    return _spread(local, whole, (keys, sizes), devices)
 
 
 @compiling.filter_jit
@@ -176,17 +190,17 @@ def _score_examples(machine, examples, task, max_steps, devices):
     return _spread(local, machine, (examples,), devices)
 
 
-def _spread(local, machine, arrays, devices):
-    """Run a function of a machine and some arrays, these spread over devices."""
-    weights, static = eqx.partition(machine, eqx.is_array)
-    split, whole = PartitionSpec("batch"), PartitionSpec()
+def _spread(local, whole, arrays, devices):
+    """Run a function of a pytree and some arrays, these spread over devices."""
+    shared, static = eqx.partition(whole, eqx.is_array)
+    split = PartitionSpec("batch")
     return jax.shard_map(
-        lambda weights, *arrays: local(eqx.combine(weights, static), *arrays),
+        lambda shared, *arrays: local(eqx.combine(shared, static), *arrays),
         mesh=Mesh(devices, ("batch",)),
-        in_specs=(whole, *[split] * len(arrays)),
+        in_specs=(PartitionSpec(), *[split] * len(arrays)),
         out_specs=split,
         check_vma=False,
-    )(weights, *arrays)
+    )(shared, *arrays)
 
 
 def score_together(

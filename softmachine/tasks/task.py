@@ -83,6 +83,15 @@ class Task(abc.ABC):
         del size
         return 0
 
+    def data(self) -> PyTree:
+        """Return the JAX arrays that examples are made of, such as images; None by default.
+
+        A task that has some takes them as a further argument of `sample`, ``data``. So they are
+        arguments of compiled programs, not constants in them. What is not given to `sample`, it
+        takes from here.
+        """
+        return None
+
     @abc.abstractmethod
     def sample(
         self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
@@ -253,21 +262,41 @@ class SequenceTask(Task):
         return Example(jnp.asarray(inputs), targets, mask, jnp.asarray(len(inputs), jnp.int32))
 
 
-@partial(compiling.filter_jit, tuned=False)
+def draw(
+    task: Task,
+    key: PRNGKeyArray,
+    size: Int[Array, ""] | int,
+    max_size: int,
+    data: PyTree = None,
+) -> Example:
+    """Draw an example as `Task.sample` does, from the task's `Task.data` if it has some."""
+    given = {} if data is None else {"data": data}
+    return task.sample(key, size, max_size=max_size, **given)
+
+
 def sample_one(task: Task, key: PRNGKeyArray, size: int) -> Example:
     """Draw an example padded to its own size, in one compiled program.
 
     Called directly, `Task.sample` would compile a hundred small programs, one per operation.
     """
-    return task.sample(key, size, max_size=size)
+    return _sample_one(task, key, size, task.data())
 
 
 @partial(compiling.filter_jit, tuned=False)
+def _sample_one(task, key, size, data):
+    return draw(task, key, size, size, data)
+
+
 def sample_batch(
     task: Task, keys: Key[Array, " batch"], sizes: Int[Array, " batch"], max_size: int
 ) -> Example:
     """Draw a batch: one example for each key and size, on a leading axis, compiled."""
-    return jax.vmap(lambda key, size: task.sample(key, size, max_size=max_size))(keys, sizes)
+    return _sample_batch(task, keys, sizes, max_size, task.data())
+
+
+@partial(compiling.filter_jit, tuned=False)
+def _sample_batch(task, keys, sizes, max_size, data):
+    return jax.vmap(lambda key, size: draw(task, key, size, max_size, data))(keys, sizes)
 
 
 def place_targets(

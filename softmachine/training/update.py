@@ -28,6 +28,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
 
 from softmachine.core import compiling
+from softmachine.core.pytrees import PyTree
 from softmachine.core.specs.spec import each
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.state import Fault, TrainState, machine_class, machine_of
@@ -60,9 +61,10 @@ def build_train_chunk(experiment: Experiment, layout: Layout) -> TrainChunk:
             f"batch {experiment.training.batch} cannot be divided over {shape[1]} devices"
         )
     compiling.make_room()
-    updates = _Updates(experiment, shards=shape[1], lockstep=layout.together > 1)
+    lockstep = layout.together > 1
 
-    def chunk(states, ends):
+    def chunk(states, ends, data):
+        updates = _Updates(experiment, shards=shape[1], lockstep=lockstep, data=data)
         if not updates.lockstep:
             # Not vmap: a loop of its own for each member takes no more turns than that needs,
             # and what it works on stays in the core's cache.
@@ -75,16 +77,19 @@ def build_train_chunk(experiment: Experiment, layout: Layout) -> TrainChunk:
         results = jax.lax.map(lambda members: group(*members), groups)
         return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), results)
 
+    members, everywhere = PartitionSpec("member"), PartitionSpec()
     mapped = jax.shard_map(
         chunk,
         mesh=_mesh(layout),
-        in_specs=PartitionSpec("member"),
-        out_specs=PartitionSpec("member"),
+        in_specs=(members, members, everywhere),
+        out_specs=members,
         # Unchecked: every loop inside would need annotations of what differs between shards.
         check_vma=False,
     )
     # Donated: otherwise each call would hold parameters and moments twice, and copy them.
-    return jax.jit(mapped, donate_argnums=0, compiler_options=compiling.options())
+    compiled = jax.jit(mapped, donate_argnums=0, compiler_options=compiling.options())
+    data = jax.device_put(experiment.task.data(), NamedSharding(_mesh(layout), everywhere))
+    return lambda states, ends: compiled(states, ends, data)
 
 
 def members_sharding(layout: Layout) -> NamedSharding:
@@ -107,6 +112,8 @@ class _Updates:
     """Devices that share the batch."""
     lockstep: bool
     """Whether this runs under a vmap over axis ``member``."""
+    data: PyTree
+    """The task's `Task.data`."""
 
     def run(self, state: TrainState, end: Int[Array, ""]) -> tuple[TrainState, dict]:
         """Take updates up to ``end``; sum up what they report.
@@ -225,6 +232,7 @@ class _Updates:
                 self.experiment.training.curriculum.largest,
                 loss=self._objective,
                 context=context,
+                data=self.data,
                 training=True,
                 keep=self.experiment.training.keep,
                 in_step="member" if self.lockstep else None,
@@ -298,6 +306,7 @@ class _Updates:
             self.experiment.training.curriculum.largest,
             loss=self._objective,
             context=context,
+            data=self.data,
             training=True,
             keep=self.experiment.training.keep,
         )

@@ -341,7 +341,5 @@ def _drawings(source: ImageSource, part: Literal["train", "test"], side: int) ->
     images = source.load(part, side)
     if len(images.counts) < Episodes.smallest:
         raise SoftmachineError(f"there is only {len(images.counts)} class of images for {part}")
-    return Drawings(
-        np.ascontiguousarray(images.drawings[:, :MOST_DRAWINGS]),
-        np.minimum(images.counts, MOST_DRAWINGS).astype(np.int32),
-    )
+    counts = np.minimum(images.counts, MOST_DRAWINGS).astype(np.int32)
+    return Drawings(jnp.asarray(images.drawings[:, :MOST_DRAWINGS]), jnp.asarray(counts))
