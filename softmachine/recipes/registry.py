@@ -16,6 +16,7 @@ RECIPES: Registry[Callable[[], Experiment]] = Registry(
         "ntm-copy": "copy:ntm_copy",
         "ntm-ff-copy": "copy:ntm_ff_copy",
         "lstm-copy": "copy:lstm_copy",
+        "mann-glyphs": "one_shot:mann_glyphs",
         "transformer-copy": "copy:transformer_copy",
         "ntm-repeat-copy": "repeat_copy:ntm_repeat_copy",
         "ntm-lstm-repeat-copy": "repeat_copy:ntm_lstm_repeat_copy",

@@ -127,7 +127,8 @@ class Episodes(SequenceTask):
 
         Raises SoftmachineError if they cannot be had.
         """
-        return _drawings(self.source, self.part, self.side)
+        # Made anew where it is asked for: one made in a traced function is a tracer.
+        return jax.tree.map(jnp.asarray, _drawings(self.source, self.part, self.side))
 
     def held_out(self, *, larger: bool = False) -> Episodes:
         """Return the same task on classes that training never shows."""
@@ -342,4 +343,4 @@ def _drawings(source: ImageSource, part: Literal["train", "test"], side: int) ->
     if len(images.counts) < Episodes.smallest:
         raise SoftmachineError(f"there is only {len(images.counts)} class of images for {part}")
     counts = np.minimum(images.counts, MOST_DRAWINGS).astype(np.int32)
-    return Drawings(jnp.asarray(images.drawings[:, :MOST_DRAWINGS]), jnp.asarray(counts))
+    return Drawings(images.drawings[:, :MOST_DRAWINGS], counts)
