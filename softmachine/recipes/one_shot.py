@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from softmachine.experiments.curricula import Uniform
 from softmachine.experiments.experiment import Experiment, TrainingConfig
 from softmachine.machines.mann import MANNConfig
@@ -20,7 +22,7 @@ def mann_glyphs() -> Experiment:
     )
 
 
-def mann(**choices: object) -> MANNConfig:
+def mann(**choices: Any) -> MANNConfig:
     """Return a MANN that learns sooner than the paper's: its heads have key strengths."""
     settings = {
         "controller": ControllerConfig(kind="lstm", hidden=200),

@@ -121,7 +121,6 @@ def build_scorer(task: Task, max_size: int, *, and_hard: bool = False) -> Scorer
     often this is called with the same arguments. The examples are spread over all local
     devices. What is drawn for example i depends on (key, i) alone.
     """
-
     data = task.data()
 
     def scorer(machine: Machine, key: PRNGKeyArray, sizes: Int[Array, " batch"]) -> Metrics:

@@ -8,12 +8,9 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, NoReturn
 
 import numpy as np
-from jaxtyping import Array, Float
 
-from softmachine.core.example import Example
 from softmachine.core.fields import Field
-from softmachine.core.pytrees import PyTree
-from softmachine.core.specs.spec import Fields, Metrics, Spec, channel_field, channels
+from softmachine.core.specs.spec import Fields, Spec, channel_field, channels
 
 
 class InputSpec(Spec):
@@ -28,32 +25,15 @@ class InputSpec(Spec):
     def width(self) -> int:
         """The number of channels of one step."""
 
-    def loss(self, outputs: PyTree, example: Example) -> Float[Array, "*batch"]:
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         """Raise ValueError: these are never outputs."""
-        self._refuse()
+        raise ValueError(f"{type(self).__name__} are inputs: a machine cannot output them")
 
-    def metrics(self, outputs: PyTree, example: Example) -> Metrics:
-        """Raise ValueError: these are never outputs."""
-        self._refuse()
-
-    def decide(self, outputs: PyTree) -> PyTree:
-        """Raise ValueError: these are never outputs."""
-        self._refuse()
-
-    def worst_error(self, example: Example) -> Float[Array, ""]:
-        """Raise ValueError: these are never outputs."""
-        self._refuse()
-
-    def output_fields(self, outputs: PyTree, example: Example, labels: Sequence[str]) -> Fields:
-        """Raise ValueError: these are never outputs."""
-        self._refuse()
+    loss = metrics = decide = worst_error = output_fields = _refuse
 
     def parse(self, value: Any, most: int) -> np.ndarray:
         """Return an array from one list of numbers per step; ValueError for anything else."""
         return channels(value, self.width, most)
-
-    def _refuse(self) -> NoReturn:
-        raise ValueError(f"{type(self).__name__} are inputs: a machine cannot output them")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +87,9 @@ class Product(InputSpec):
     def split(self, inputs: Any) -> list[Any]:
         """Return each part's channels of an array whose last axis has those of all parts."""
         ends = np.cumsum([part.width for part in self.parts])
-        return [inputs[..., end - p.width : end] for p, end in zip(self.parts, ends, strict=True)]
+        return [
+            inputs[..., end - p.width : end] for p, end in zip(self.parts, ends, strict=True)
+        ]
 
     def input_fields(self, inputs: np.ndarray, labels: Sequence[str]) -> Fields:
         """Return the fields of all parts."""

@@ -1,4 +1,4 @@
-"""Words: several letters of an alphabet at once, per step; a logit for each letter and place."""
+"""Words: several letters at once in every step; a logit for each letter and place."""
 
 from __future__ import annotations
 
@@ -130,7 +130,10 @@ class Words(Spec):
         likely = np.asarray(jax.nn.softmax(self._letters(jnp.asarray(outputs))))
         axis = "output channel"
         return [
-            (channel_field("targets", "bits", axis, "The target words.", labels), wanted & mask),
+            (
+                channel_field("targets", "bits", axis, "The target words.", labels),
+                wanted & mask,
+            ),
             (channel_field("mask", "bits", axis, "Where targets are scored.", labels), mask),
             (
                 channel_field(

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped, UInt8
 
-from softmachine.core.choices import Bounds, Count, NonNegative, check_fields
+from softmachine.core.choices import Bounds, NonNegative, check_fields
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.rendering import Rows, render_rows
 from softmachine.core.specs.inputs import Image, Product
@@ -36,9 +36,9 @@ TURNS = 4
 class Drawings(NamedTuple):
     """The images that episodes are made of, as arrays."""
 
-    images: UInt8[Array, "classes most side side"]
+    images: UInt8[Array | np.ndarray, "classes most side side"]
     """Ink bright, 0 to 255."""
-    counts: Int[Array, " classes"]
+    counts: Int[Array | np.ndarray, " classes"]
     """How many drawings each class has."""
 
 
@@ -49,8 +49,8 @@ class Episodes(SequenceTask):
 
     An episode of size n shows ``per_class`` times n images of n classes drawn anew, with names
     drawn anew. The input of step t is image t and the name of image t - 1; wanted is the name
-    of image t. So the first image of a class can only be guessed, and the second one be named
-    by what was seen one or more steps before. Source: Santoro et al. 2016 (arXiv 1605.06065),
+    of image t. So the first image of a class can only be guessed, and the second be named by
+    what was seen before. Source: Santoro et al. 2016 (arXiv 1605.06065),
     section 3 and 4.
 
     Accuracy is told by instance: ``instance_2`` is that of all images that are the second of
@@ -58,7 +58,7 @@ class Episodes(SequenceTask):
     image is new, and avoids names in use, is right more often (46 % with five classes).
     """
 
-    source: ImageSource = Glyphs()
+    source: ImageSource = dataclasses.field(default_factory=Glyphs)
     """Where images come from. Classes for training and for tests are different ones."""
     part: Literal["train", "test"] = "train"
     """Which classes are drawn; validation and tests take the second."""
@@ -69,8 +69,8 @@ class Episodes(SequenceTask):
     exact: bool = False
     """Whether an episode shows each class exactly ``per_class`` times. If not, the class of
     every image is drawn anew. Exact numbers let a learner count what is left without looking
-    at an image: from 46 percent at the first instance to 33 at the tenth, of five classes. It is
-    what training finds first, and delays the rest."""
+    at an image: 46 percent at the first instance to 33 at the tenth, of five classes. It is what
+    training finds first, and delays the rest."""
     labels: Literal["one-hot", "words"] = "one-hot"
     """Names: one of ``names``, or a word of five letters from a to e, of 3,125."""
     names: Annotated[int, Bounds(least=2, most=len(LETTERS))] = 5
@@ -97,7 +97,7 @@ class Episodes(SequenceTask):
         return Stream(Product((Image(self.side), self.outputs.spec)))
 
     @property
-    def outputs(self) -> Stream[Symbols] | Stream[Words]:
+    def outputs(self) -> Stream[Symbols | Words]:
         """The name of the image."""
         one_hot = self.labels == "one-hot"
         return Stream(Symbols(LETTERS[: self.names]) if one_hot else Words())
@@ -214,7 +214,9 @@ class Episodes(SequenceTask):
             )
         return spec.metrics(outputs, example) | by_instance
 
-    def render(self, example: Example, outputs: Float[Array, "steps width"] | None = None) -> str:
+    def render(
+        self, example: Example, outputs: Float[Array, "steps width"] | None = None
+    ) -> str:
         """Return names and instances over time, and guesses; wrong ones are ``x``."""
         steps = int(example.steps)
         mask = np.asarray(example.mask)[:steps] > 0

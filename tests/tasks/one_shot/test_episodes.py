@@ -1,0 +1,190 @@
+"""Episodes of one-shot classification."""
+
+import dataclasses
+from collections import Counter
+from itertools import permutations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from softmachine.core.example import Example
+from softmachine.tasks.one_shot.episodes import (
+    Episodes,
+    choose,
+    instance_numbers,
+    warp,
+)
+from softmachine.tasks.one_shot.glyphs import Glyphs
+from softmachine.tasks.task import draw, sample_batch, sample_one
+
+SOURCE = Glyphs(train_classes=12, test_classes=7, drawings=6)
+PLAIN = Episodes(
+    source=SOURCE, side=8, per_class=4, quarter_turns=False, turn=0.0, shift=0.0, names=5
+)
+
+
+def places(task, example):
+    """The class and drawing of each image, found by comparing with all of the source."""
+    images = np.asarray(example.inputs)[: int(example.steps), : task.side**2]
+    all_of_them = np.asarray(task.data().images, np.float32)
+    peaks = all_of_them.max(axis=(2, 3), keepdims=True)
+    known = (all_of_them / peaks).reshape(*all_of_them.shape[:2], -1)
+    found = [np.argwhere(np.abs(known - x).max(axis=-1) < 1e-6) for x in images]
+    assert all(len(x) == 1 for x in found)
+    return [tuple(x[0].tolist()) for x in found]
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_names_belong_to_classes_and_come_one_step_late(size):
+    example = jax.tree.map(
+        lambda x: x[0],
+        sample_batch(PLAIN, jax.random.key(size)[None], jnp.array([size]), 3),
+    )
+    steps = int(example.steps)
+    assert steps == 4 * size
+    shown = places(PLAIN, example)
+    named = zip(shown, np.asarray(example.targets)[:steps].tolist(), strict=True)
+    names = {}
+    for (character, _), name in named:
+        assert names.setdefault(character, name) == name
+    assert len(set(names.values())) == len(names) <= size
+    told = np.asarray(example.inputs)[:, 64:]
+    np.testing.assert_array_equal(told[0], 0)
+    np.testing.assert_array_equal(told[1:steps].argmax(axis=1), example.targets[: steps - 1])
+    np.testing.assert_array_equal(told[1:steps].sum(axis=1), 1)
+    np.testing.assert_array_equal(example.inputs[steps:], 0)
+    np.testing.assert_array_equal(example.mask, np.arange(12) < steps)
+
+
+def test_no_drawing_is_shown_twice_before_all_of_its_class_were():
+    for seed in range(5):
+        example = sample_one(PLAIN, jax.random.key(seed), 2)
+        for character in {c for c, _ in places(PLAIN, example)}:
+            shown = [d for c, d in places(PLAIN, example) if c == character]
+            assert len(set(shown[:6])) == len(shown[:6])
+
+
+def test_exact_numbers_are_exact_and_drawn_ones_are_not():
+    exact = dataclasses.replace(PLAIN, exact=True)
+    keys = jax.random.split(jax.random.key(0), 20)
+    for task, equal in ((exact, True), (PLAIN, False)):
+        targets = np.asarray(sample_batch(task, keys, jnp.full(20, 3), 3).targets)
+        counts = [sorted(Counter(x.tolist()).values()) for x in targets]
+        assert all(x == [4, 4, 4] for x in counts) == equal
+        # The order is drawn in both.
+        assert len({tuple(np.unique(x, return_index=True)[1]) for x in targets}) > 5
+
+
+def test_exact_numbers_of_a_smaller_size_are_its_own_classes():
+    exact = dataclasses.replace(PLAIN, exact=True)
+    example = sample_batch(exact, jax.random.split(jax.random.key(0), 10), jnp.full(10, 2), 5)
+    for targets in np.asarray(example.targets)[:, :8]:
+        assert sorted(Counter(targets.tolist()).values()) == [4, 4]
+
+
+def test_accuracy_by_instance():
+    labels = jnp.array([2, 0, 2, 1, 0, 2, 1, 0])
+    guesses = jnp.array([2, 1, 2, 1, 0, 0, 0, 0])
+    task = dataclasses.replace(PLAIN, names=3)
+    example = Example(jnp.zeros((8, 67)), labels, jnp.ones(8), jnp.array(8))
+    metrics = task.metrics(jax.nn.one_hot(guesses, 3), example)
+    assert instance_numbers(labels).tolist() == [1, 1, 2, 1, 2, 3, 2, 3]
+    found = [metrics[f"instance_{k}"] for k in (1, 2, 3, 4)]
+    assert [(float(x.total), float(x.count)) for x in found] == [(2, 3), (2, 3), (1, 2), (0, 0)]
+    words = dataclasses.replace(PLAIN, labels="words")
+    spelt = words.outputs.spec.spell(labels * 600)
+    outputs = words.outputs.spec.one_hot(words.outputs.spec.spell(guesses * 600))
+    metrics = words.metrics(outputs, example._replace(targets=spelt))
+    assert [float(metrics[f"instance_{k}"].total) for k in (1, 2, 3)] == [2, 2, 1]
+
+
+def test_words():
+    spec = dataclasses.replace(PLAIN, labels="words").outputs.spec
+    letters = spec.spell(jnp.array(2830))
+    assert "".join("abcde"[i] for i in letters) == "ecdba"
+    assert np.flatnonzero(spec.one_hot(letters)).tolist() == [4, 7, 13, 16, 20]
+    assert (spec.width, spec.count) == (25, 3125)
+
+
+def test_words_of_an_episode_differ():
+    words = dataclasses.replace(PLAIN, labels="words")
+    example = sample_one(words, jax.random.key(3), 5)
+    shown = {c for c, _ in places(words, example)}
+    assert len({tuple(x) for x in np.asarray(example.targets).tolist()}) == len(shown)
+
+
+def test_choose_draws_all_orders_alike():
+    keys = jax.random.split(jax.random.key(0), 12_000)
+    chosen = np.asarray(jax.jit(jax.vmap(lambda k: choose(k, 4, 2)))(keys))
+    counts = Counter(map(tuple, chosen.tolist()))
+    assert set(counts) == set(permutations(range(4), 2))
+    # Binomial around 1,000 with a deviation of 30.
+    assert all(850 < n < 1150 for n in counts.values())
+
+
+@pytest.mark.parametrize("quarters", range(4))
+def test_quarter_turns_are_exact(quarters):
+    image = jax.random.uniform(jax.random.key(0), (7, 7))
+    turned = warp(image, jnp.asarray(quarters * np.pi / 2), jnp.zeros(2))
+    np.testing.assert_allclose(turned, np.rot90(image, quarters), atol=1e-5)
+
+
+def test_a_shift_moves_down_and_right():
+    image = np.zeros((6, 6), np.float32)
+    image[2, 1] = 1
+    moved = warp(jnp.asarray(image), jnp.asarray(0.0), jnp.array([1.0, 2.5]))
+    expected = np.zeros((6, 6), np.float32)
+    expected[3, 3:5] = 0.5
+    np.testing.assert_allclose(moved, expected, atol=1e-6)
+
+
+def test_a_turn_moves_ink_as_a_rotation_does():
+    image = np.zeros((21, 21), np.float32)
+    image[10, 18] = 1
+    turned = np.asarray(warp(jnp.asarray(image), jnp.asarray(np.pi / 6), jnp.zeros(2)))
+    rows, columns = np.indices(image.shape)
+    middle = [(turned * x).sum() / turned.sum() for x in (rows, columns)]
+    np.testing.assert_allclose(middle, [10 - 8 * np.sin(np.pi / 6), 10 + 8 * np.cos(np.pi / 6)],
+                               atol=0.35)  # fmt: skip
+
+
+def test_tests_have_other_classes_and_no_quarter_turns():
+    task = dataclasses.replace(PLAIN, quarter_turns=True, turn=0.1, augment_tests=False)
+    held_out = task.held_out()
+    assert (held_out.part, held_out.quarter_turns, held_out.turn) == ("test", False, 0.0)
+    train = {x.tobytes() for x in np.asarray(task.data().images).reshape(-1, 64)}
+    test = {x.tobytes() for x in np.asarray(held_out.data().images).reshape(-1, 64)}
+    assert not train & test
+    assert dataclasses.replace(task, augment_tests=True).held_out().turn == 0.1
+
+
+def test_quarter_turns_make_four_classes_of_each():
+    task = dataclasses.replace(PLAIN, source=Glyphs(train_classes=2, test_classes=2), names=8)
+    with pytest.raises(ValueError, match="3 classes needs as many, these images have 2"):
+        sample_one(task, jax.random.key(0), 3)
+    turned = dataclasses.replace(task, quarter_turns=True)
+    assert sample_one(turned, jax.random.key(0), 8).inputs.shape == (32, 64 + 8)
+
+
+def test_more_classes_than_names_are_refused():
+    with pytest.raises(ValueError, match="6 classes need 6 names, there are 5"):
+        PLAIN.steps(6) and sample_one(PLAIN, jax.random.key(0), 6)
+
+
+def test_images_are_arguments_of_what_is_compiled():
+    program = jax.make_jaxpr(lambda key, data: draw(PLAIN, key, 3, 3, data))(
+        jax.random.key(0), PLAIN.data()
+    )
+    assert all(np.size(x) < 100 for x in program.consts)
+    alone = jax.make_jaxpr(lambda key: draw(PLAIN, key, 3, 3))(jax.random.key(0))
+    assert any(np.size(x) > 1000 for x in alone.consts)
+
+
+def test_an_episode_as_text():
+    example = sample_one(dataclasses.replace(PLAIN, names=3), jax.random.key(1), 2)
+    outputs = jax.nn.one_hot((example.targets + jnp.arange(8) % 2) % 3, 3)
+    text = PLAIN.render(example, outputs).splitlines()
+    assert [line[:8].strip() for line in text] == ["instance", "", "name", "guess"]
+    assert text[3][8:].count("x") == 4
