@@ -317,9 +317,10 @@ class MANN(Cell):
         }
 
     def observe_step(
-        self, state: MANNState, encoded: Float[Array, "layers width"]
+        self, state: MANNState, encoded: Float[Array, "layers width"], clock: Clock = STOPPED
     ) -> dict[str, Array]:
         """Return where the heads write, and what the controller tells them."""
+        del clock
         _, hidden = self.controller(state.controller, encoded, state.reads.reshape(-1))
         parameters = self.head_parameters(hidden)
         return {
