@@ -26,6 +26,10 @@ class ExamplesError(SoftmachineError, ValueError):
     """A file of a user's own examples cannot be used."""
 
 
+class ImagesError(SoftmachineError):
+    """There are no images where they should be, or they cannot be used or fetched."""
+
+
 class TraceError(SoftmachineError):
     """A trace cannot be recorded as requested, or a trace file cannot be read."""
 

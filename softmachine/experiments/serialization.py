@@ -17,6 +17,7 @@ from softmachine.experiments.objectives import OBJECTIVES, Objective
 from softmachine.experiments.phases import PHASES, Phase
 from softmachine.machines.machine import MachineConfig
 from softmachine.machines.registry import MACHINES
+from softmachine.tasks.one_shot.images import IMAGES, ImageSource
 from softmachine.tasks.registry import TASKS
 from softmachine.tasks.task import Task
 
@@ -160,6 +161,7 @@ NAMED: list[tuple[type, Registry[Any]]] = [
     (Curriculum, CURRICULA),
     (Objective, OBJECTIVES),
     (Phase, PHASES),
+    (ImageSource, IMAGES),
 ]
 """Types of fields that may be of several kinds, and where their names are looked up."""
 

@@ -1,0 +1,1 @@
+"""One-shot learning: images of classes never seen before, and where they come from."""

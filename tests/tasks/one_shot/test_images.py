@@ -1,0 +1,98 @@
+"""What all sources of images have in common: exact averages, parts, memory, names in files."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from softmachine.core.errors import ImagesError, SoftmachineError
+from softmachine.experiments.serialization import _converter
+from softmachine.tasks.one_shot.glyphs import Glyphs
+from softmachine.tasks.one_shot.images import (
+    IMAGES,
+    Images,
+    ImageSource,
+    area_average,
+    check_room,
+    of_classes,
+    stacked,
+)
+
+
+def brute_force(bits, side):
+    """Average as the definition has it, in fractions: overlap after overlap."""
+    size = Fraction(len(bits), side)
+    averaged = np.zeros((side, side), int)
+    for row in range(side):
+        for column in range(side):
+            total = Fraction(0)
+            for y, x in zip(*np.nonzero(bits), strict=True):
+                high = min((row + 1) * size, y + 1) - max(row * size, y)
+                wide = min((column + 1) * size, x + 1) - max(column * size, x)
+                total += max(high, Fraction(0)) * max(wide, Fraction(0))
+            averaged[row, column] = round(255 * total / size**2)  # half to even
+    return averaged
+
+
+@pytest.mark.parametrize(("pixels", "side"), [(9, 9), (9, 3), (10, 4), (7, 3), (3, 5), (8, 4)])
+def test_area_average_is_exact(pixels, side):
+    bits = np.random.default_rng(pixels).integers(0, 2, (3, pixels, pixels), dtype=np.uint8)
+    expected = [brute_force(image, side) for image in bits]
+    np.testing.assert_array_equal(area_average(bits, side), expected)
+
+
+def test_what_is_halfway_is_rounded_to_even():
+    """255 times 1/2 is 127.5, 255 times 1/4 is 63.75; 3 of 6 and 1 of 2 are the same half."""
+    bits = np.zeros((2, 4, 4), np.uint8)
+    bits[0, 0, 0] = bits[0, 1, 1] = bits[1, :2, :2] = 1
+    bits[1, 2, 2:] = bits[1, 2:, 0] = 1
+    np.testing.assert_array_equal(
+        area_average(bits, 2), [[[128, 0], [0, 0]], [[255, 0], [128, 128]]]
+    )
+
+
+def test_some_classes_keep_their_groups_names():
+    images = Images(
+        np.arange(4, dtype=np.uint8).reshape(4, 1, 1, 1),
+        np.ones(4, np.int32),
+        ("a/1", "b/1", "c/1", "lone"),
+        np.array([0, 1, 2, -1], np.int32),
+        ("a", "b", "c"),
+    )
+    some = of_classes(images, np.array([True, False, True, True]))
+    assert some.names == ("a/1", "c/1", "lone")
+    assert some.group_names == ("a", "c")
+    assert some.groups.tolist() == [0, 1, -1]
+    assert some.drawings.reshape(-1).tolist() == [0, 2, 3]
+
+
+def test_classes_of_different_sizes_are_filled_with_zeros():
+    one, two = np.ones((2, 2), np.uint8), np.full((2, 2), 2, np.uint8)
+    together, counts = stacked([[one], [one, two]], "here")
+    assert counts.tolist() == [1, 2]
+    assert together[:, :, 0, 0].tolist() == [[1, 0], [1, 2]]
+    with pytest.raises(ImagesError, match=r"drawn: 1,000 classes .* do not fit into 2 GB"):
+        check_room((1000, 1000, 105, 105), "drawn")
+
+
+def test_what_is_loaded_is_kept_and_nobody_can_spoil_it():
+    source = Glyphs(test_classes=2, drawings=2)
+    images = source.load("test", 8)
+    assert images is Glyphs(test_classes=2, drawings=2).load("test", 8)
+    for array in (images.drawings, images.counts, images.groups):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1
+    with pytest.raises(ValueError, match="part"):
+        source.load("validation", 8)  # pyright: ignore[reportArgumentType]
+
+
+def test_sources_are_known_to_files_by_name():
+    converter = _converter()
+    source = Glyphs(seed=3, drawings=7)
+    json = converter.unstructure(source, ImageSource)
+    assert json["kind_of"] == "glyphs"
+    assert converter.structure(json, ImageSource) == source
+    with pytest.raises(
+        SoftmachineError, match=r"unknown source of images 'glyph'; did you mean"
+    ):
+        IMAGES.find("glyph")
