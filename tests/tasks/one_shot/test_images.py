@@ -10,11 +10,9 @@ from softmachine.experiments.serialization import _converter
 from softmachine.tasks.one_shot.glyphs import Glyphs
 from softmachine.tasks.one_shot.images import (
     IMAGES,
-    Images,
     ImageSource,
     area_average,
     check_room,
-    of_classes,
     stacked,
 )
 
@@ -51,21 +49,6 @@ def test_what_is_halfway_is_rounded_to_even():
     )
 
 
-def test_some_classes_keep_their_groups_names():
-    images = Images(
-        np.arange(4, dtype=np.uint8).reshape(4, 1, 1, 1),
-        np.ones(4, np.int32),
-        ("a/1", "b/1", "c/1", "lone"),
-        np.array([0, 1, 2, -1], np.int32),
-        ("a", "b", "c"),
-    )
-    some = of_classes(images, np.array([True, False, True, True]))
-    assert some.names == ("a/1", "c/1", "lone")
-    assert some.group_names == ("a", "c")
-    assert some.groups.tolist() == [0, 1, -1]
-    assert some.drawings.reshape(-1).tolist() == [0, 2, 3]
-
-
 def test_classes_of_different_sizes_are_filled_with_zeros():
     one, two = np.ones((2, 2), np.uint8), np.full((2, 2), 2, np.uint8)
     together, counts = stacked([[one], [one, two]], "here")
@@ -82,8 +65,8 @@ def test_what_is_loaded_is_kept_and_nobody_can_spoil_it():
     for array in (images.drawings, images.counts, images.groups):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 1
-    with pytest.raises(ValueError, match="part"):
-        source.load("validation", 8)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match="side from 1 on"):
+        source.load("test", 0)
 
 
 def test_sources_are_known_to_files_by_name():
