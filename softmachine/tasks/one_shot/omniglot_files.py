@@ -16,7 +16,6 @@ from softmachine.core.errors import ImagesError
 from softmachine.tasks.one_shot.images import area_average, chunks, stacked
 from softmachine.tasks.one_shot.pictures import (
     LARGEST_FILE,
-    UNREADABLE,
     File,
     decode,
     files_in,
@@ -190,7 +189,7 @@ def arrays_of(path: Path) -> Iterator[dict[str, np.ndarray]]:
     try:
         with np.load(path, allow_pickle=False) as opened:
             arrays = {name: np.asarray(opened[name]) for name in opened.files}
-    except UNREADABLE as error:
+    except Exception as error:  # damage of any kind
         raise ImagesError(f"{path} cannot be read: {error}") from None
     try:
         yield arrays

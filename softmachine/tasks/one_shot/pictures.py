@@ -1,4 +1,8 @@
-"""Files of images, in folders and zips that nobody has looked at yet; PNG and JPEG."""
+"""Files of images, in folders and zips that nobody has looked at yet; PNG and JPEG.
+
+Readers of zips, images and arrays raise all there is on files that are damaged, so that
+whatever they raise is taken for damage here.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,6 @@ import contextlib
 import io
 import warnings
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -27,11 +30,6 @@ DEEPEST = 5
 """How many folders may lie in each other."""
 OF_THE_SYSTEM = {"__MACOSX", "Thumbs.db", "desktop.ini"}
 """What computers put beside the files of people, under names that are not hidden."""
-UNREADABLE = (
-    OSError, EOFError, ValueError, SyntaxError, RuntimeError, NotImplementedError, MemoryError,
-    zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
-"""What is raised for files that are damaged, encrypted, or not what their name says."""
 
 
 class File(NamedTuple):
@@ -99,7 +97,7 @@ def files_in_zip(path: Path) -> Iterator[list[File]]:
         found = []
         for info in sorted(archive.infolist(), key=lambda info: info.filename):
             parts = tuple(info.filename.split("/"))
-            if not info.is_dir() and not any(map(hidden, parts)):
+            if parts[-1] and not any(map(hidden, parts)):  # a folder's name ends with /
                 found.append(File(f"{path}: {info.filename}", parts, _reader(archive, info)))
         yield found
 
@@ -109,7 +107,7 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     """Yield a zip to be read; raise ImagesError if it is none."""
     try:
         archive = zipfile.ZipFile(path)
-    except UNREADABLE as error:
+    except Exception as error:
         raise ImagesError(f"{path} cannot be read as a zip: {_why(error)}") from None
     with archive:
         yield archive
@@ -122,7 +120,7 @@ def _reader(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[], byt
             raise ImagesError(f"{where} has more than {LARGEST_FILE:,} bytes")
         try:
             return archive.read(info)
-        except UNREADABLE as error:
+        except Exception as error:
             raise ImagesError(f"{where} cannot be read: {_why(error)}") from None
 
     return read
@@ -147,7 +145,7 @@ def decode(file: File, size: tuple[int, int] | None = None) -> Image:
             image = Image.open(io.BytesIO(data), formats=("PNG", "JPEG"))
         except Image.DecompressionBombError:
             raise ImagesError(f"{file.where} is too large an image") from None
-        except UNREADABLE:
+        except Exception:
             raise ImagesError(f"{file.where} is no PNG or JPEG image") from None
         if size is not None and image.size != size:
             raise ImagesError(f"{file.where} has {_by(image.size)} pixels, not {_by(size)}")
@@ -158,7 +156,7 @@ def decode(file: File, size: tuple[int, int] | None = None) -> Image:
             )
         try:
             return _grey(ImageOps.exif_transpose(image))
-        except UNREADABLE as error:
+        except Exception as error:
             raise ImagesError(f"{file.where} is damaged: {_why(error)}") from None
 
 

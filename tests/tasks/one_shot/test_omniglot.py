@@ -192,6 +192,10 @@ def test_what_is_no_omniglot_is_refused_in_a_sentence(tmp_path, data_sets):
     twice = [(394, "Greek", 1), (394, "Latin", 1)]
     data_sets.write_zip(place, data_sets.originals(twice, (1,)))
     refused(r"two.zip: Latin/.*: character 394 is Greek/character01 as well")
+    place = tmp_path / "nameless.zip"
+    data_sets.write_zip(place, {"x": b""})
+    place.write_bytes(place.read_bytes().replace(b"x", b"\0"))
+    refused(r"nameless.zip has no drawings of Omniglot")
     place = tmp_path / "flipped.zip"
     data_sets.write_zip(place, data_sets.originals(drawers=(1,)))
     data = bytearray(place.read_bytes())
@@ -232,6 +236,11 @@ def test_arrays_that_are_not_omniglots_are_refused(tmp_path):
             read(**changes)
     with pytest.raises(ImagesError, match="cannot be read: Object arrays"):
         read(alphabet_names=np.array(["Greek", None]))
+    read()
+    damaged = path.read_bytes().replace(b"'shape': (3, 2", b"'shape': \xff3, 2")
+    path.write_bytes(damaged)  # NumPy's reader raises tokenize.TokenError
+    with pytest.raises(ImagesError, match=r"arrays.npz cannot be read"):
+        read_characters(str(path))
 
 
 def test_reduction_of_packed_bits(data_sets):
