@@ -27,6 +27,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.files = dict(FILES)
         self.asked = []
         self.length = {}
+        self.sent = 0
         self.address = f"http://127.0.0.1:{self.server_port}/mirror"
 
 
@@ -41,7 +42,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", self.server.length.get(self.path, len(data)))
         self.end_headers()
         with contextlib.suppress(ConnectionError):  # whoever asked may have read enough
-            self.wfile.write(data)
+            for begin in range(0, len(data), 1 << 16):
+                self.wfile.write(data[begin : begin + (1 << 16)])
+                self.server.sent += 1 << 16
 
     def log_message(self, *_):
         pass
@@ -140,6 +143,7 @@ def test_an_endless_file_is_left_alone(fetch, server, tmp_path):
     path = "/mirror/LICENSE"
     server.files[path] = bytes(50_000_000)
     assert "is not the published file" in fetch(fails=True)
+    assert server.sent < 25_000_000  # what is under way is lost
     assert there(tmp_path) == {}
 
 
