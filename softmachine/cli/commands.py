@@ -50,6 +50,28 @@ def info() -> None:
 
 
 @command
+def data(
+    what: Positional[Annotated[Literal["omniglot"], arg(metavar="omniglot")]],
+    /,
+    out: str | None = None,
+    small: bool = False,
+    mirror: str | None = None,
+) -> None:
+    """Fetch images for one-shot learning: Omniglot, 1,623 handwritten characters (16 MB).
+
+    Args:
+        what: the data set.
+        out: directory to write, data/omniglot or data/omniglot-small by default.
+        small: fetch the two small background sets, 242 characters (3 MB).
+        mirror: address of a copy of the published files.
+    """
+    from softmachine.cli.data import fetch_omniglot
+
+    del what  # there is one
+    fetch_omniglot(None if out is None else Path(out), small, mirror)
+
+
+@command
 def train(
     recipe: Positional[Annotated[str, arg(metavar="RECIPE")]],
     /,

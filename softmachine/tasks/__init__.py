@@ -11,8 +11,13 @@ _HOMES = TASKS.homes() | {
     "Bits": "softmachine.core.specs.bits",
     "Cells": "softmachine.core.specs.cells",
     "Example": "softmachine.core.example",
+    "Folder": "softmachine.tasks.one_shot.folder",
+    "Glyphs": "softmachine.tasks.one_shot.glyphs",
+    "ImageSource": "softmachine.tasks.one_shot.images",
+    "Images": "softmachine.tasks.one_shot.images",
     "Last": "softmachine.core.specs.spec",
     "MemoryTask": "softmachine.tasks.memory",
+    "Omniglot": "softmachine.tasks.one_shot.omniglot",
     "PaperTest": "softmachine.tasks.published",
     "Ratio": "softmachine.core.specs.spec",
     "SequenceTask": "softmachine.tasks.task",
@@ -49,6 +54,11 @@ if TYPE_CHECKING:
     from softmachine.tasks.memories.permutations import Swap as Swap
     from softmachine.tasks.memories.trees import WalkBST as WalkBST
     from softmachine.tasks.memory import MemoryTask as MemoryTask
+    from softmachine.tasks.one_shot.folder import Folder as Folder
+    from softmachine.tasks.one_shot.glyphs import Glyphs as Glyphs
+    from softmachine.tasks.one_shot.images import Images as Images
+    from softmachine.tasks.one_shot.images import ImageSource as ImageSource
+    from softmachine.tasks.one_shot.omniglot import Omniglot as Omniglot
     from softmachine.tasks.published import PaperTest as PaperTest
     from softmachine.tasks.sequences.associative_recall import (
         AssociativeRecall as AssociativeRecall,

@@ -28,6 +28,7 @@ GUIDES = [
         "coming-from-pytorch",
         "head-moves",
         "nram",
+        "one-shot-images",
         "programs",
         "synthesize",
         "traces",

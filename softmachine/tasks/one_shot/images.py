@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import ClassVar, Literal, NamedTuple, get_args
 
 import numpy as np
-from jaxtyping import Bool, Int32, UInt8
+from jaxtyping import Int32, UInt8
 
 from softmachine.core.errors import ImagesError
 from softmachine.core.registry import Registry
@@ -80,18 +80,17 @@ def _loaded(source: ImageSource, part: Part, side: int) -> Images:
     return images
 
 
-def of_classes(images: Images, chosen: Bool[np.ndarray, " classes"]) -> Images:
-    """Return the images of some classes, and those groups alone that they are of."""
-    groups = images.groups[chosen]
-    left = np.unique(groups[groups != NO_GROUP])
-    renumbered = np.where(groups == NO_GROUP, NO_GROUP, np.searchsorted(left, groups))
-    return Images(
-        images.drawings[chosen],
-        images.counts[chosen],
-        tuple(name for name, keep in zip(images.names, chosen, strict=True) if keep),
-        renumbered.astype(np.int32),
-        tuple(images.group_names[group] for group in left),
-    )
+def grouped(
+    names: Sequence[str | None],
+) -> tuple[Int32[np.ndarray, " classes"], tuple[str, ...]]:
+    """Return for each class the place of its group among all groups, and these.
+
+    >>> grouped(["Greek", None, "Latin", "Greek"])
+    (array([ 0, -1,  1,  0], dtype=int32), ('Greek', 'Latin'))
+    """
+    groups = tuple(dict.fromkeys(name for name in names if name is not None))
+    places = [NO_GROUP if name is None else groups.index(name) for name in names]
+    return np.array(places, np.int32), groups
 
 
 def stacked(
@@ -116,8 +115,8 @@ def check_room(shape: tuple[int, ...], where: str) -> None:
     if int(np.prod(shape, dtype=np.float64)) > LARGEST:
         raise ImagesError(
             f"{where}: {classes:,} classes of up to {most:,} images of "
-            f"{' x '.join(map(str, shape[2:]))} do not fit into {LARGEST >> 30} GB; take fewer, "
-            "or a smaller side"
+            f"{' x '.join(map(str, shape[2:]))} do not fit into {LARGEST >> 30} GB; take "
+            "fewer, or a smaller side"
         )
 
 
