@@ -15,6 +15,7 @@ from softmachine.experiments.curricula import Uniform
 from softmachine.experiments.experiment import Experiment, TrainingConfig
 from softmachine.experiments.state import first_state
 from softmachine.machines.machine import Clock, split_trainable
+from softmachine.machines.mann import MANNConfig
 from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
@@ -24,6 +25,8 @@ from softmachine.machines.transformer import TransformerConfig
 from softmachine.running.devices import Layout
 from softmachine.running.loop import run_batch
 from softmachine.tasks.memories.given import Given
+from softmachine.tasks.one_shot.episodes import Episodes
+from softmachine.tasks.one_shot.glyphs import Glyphs
 from softmachine.tasks.registry import TASKS
 from softmachine.tasks.sequences.associative_recall import AssociativeRecall
 from softmachine.tasks.sequences.copy import Copy
@@ -37,6 +40,9 @@ SMALL_MACHINES = {
     "nram": NRAMConfig(
         controller=NRAMControllerConfig(hidden=4), registers=1, gates=("READ", "INC", "WRITE")
     ),
+    "mann": MANNConfig(
+        controller=ControllerConfig(hidden=4), memory_rows=8, memory_columns=3, heads=2
+    ),
     "recurrent": RecurrentConfig(controller=ControllerConfig(kind="lstm", hidden=4)),
     "transformer": TransformerConfig(layers=1, width=4, heads=2, feedforward=4),
 }
@@ -46,6 +52,9 @@ SMALL_TASKS = {
     "associative-recall": AssociativeRecall(width=2, item_length=1),
     "ngrams": NGrams(context=2),
     "priority-sort": PrioritySort(width=2, surplus=(0, 1)),
+    "one-shot": Episodes(
+        source=Glyphs(train_classes=4, test_classes=3, drawings=3), side=4, per_class=2
+    ),
     "given": Given(
         examples="\n".join(f'{{"input": [{a}, 0], "output": [{a + 1}, 0]}}' for a in (1, 2, 3))
     ),

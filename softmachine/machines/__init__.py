@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from softmachine.machines.machine import Outcome as Outcome
     from softmachine.machines.machine import parameter_count as parameter_count
     from softmachine.machines.machine import split_trainable as split_trainable
+    from softmachine.machines.mann import MANNConfig as MANNConfig
     from softmachine.machines.nram.controller import (
         NRAMControllerConfig as NRAMControllerConfig,
     )

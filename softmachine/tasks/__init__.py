@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from softmachine.tasks.memories.permutations import Swap as Swap
     from softmachine.tasks.memories.trees import WalkBST as WalkBST
     from softmachine.tasks.memory import MemoryTask as MemoryTask
+    from softmachine.tasks.one_shot.episodes import Episodes as Episodes
     from softmachine.tasks.one_shot.folder import Folder as Folder
     from softmachine.tasks.one_shot.glyphs import Glyphs as Glyphs
     from softmachine.tasks.one_shot.images import Images as Images

@@ -69,8 +69,8 @@ class Episodes(SequenceTask):
     exact: bool = False
     """Whether an episode shows each class exactly ``per_class`` times. If not, the class of
     every image is drawn anew. Exact numbers let a learner count what is left without looking
-    at an image: 46 percent at the first instance to 33 at the tenth, of five classes. It is what
-    training finds first, and delays the rest."""
+    at an image: it is right 46 percent of the time at the first instance, 33 at the tenth, of
+    five classes. That is what training finds first, and it delays the rest."""
     labels: Literal["one-hot", "words"] = "one-hot"
     """Names: one of ``names``, or a word of five letters from a to e, of 3,125."""
     names: Annotated[int, Bounds(least=2, most=len(LETTERS))] = 5
