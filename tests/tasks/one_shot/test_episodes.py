@@ -126,35 +126,48 @@ def test_choose_draws_all_orders_alike():
 
 @pytest.mark.parametrize("quarters", range(4))
 def test_quarter_turns_are_exact(quarters):
-    image = jax.random.uniform(jax.random.key(0), (7, 7))
-    turned = warp(image, jnp.asarray(quarters * np.pi / 2), jnp.zeros(2))
-    np.testing.assert_allclose(turned, np.rot90(image, quarters), atol=1e-5)
+    image = jax.random.uniform(jax.random.key(0), (14, 14))
+    both = jnp.concatenate([jnp.ones(14 * 14), image.reshape(-1)])
+    angle = jnp.asarray(quarters * np.pi / 2)
+    turned = warp(both, 14 * 14, angle, jnp.zeros(2), fine=14, side=7)
+    smaller = np.asarray(image).reshape(7, 2, 7, 2).mean(axis=(1, 3))
+    np.testing.assert_allclose(turned, np.rot90(smaller, quarters), atol=1e-5)
+
+
+def warped(image, angle, shift, side):
+    pixels = jnp.asarray(image.reshape(-1))
+    return warp(pixels, 0, jnp.asarray(angle), jnp.asarray(shift), fine=len(image), side=side)
 
 
 def test_a_shift_moves_down_and_right():
     image = np.zeros((6, 6), np.float32)
     image[2, 1] = 1
-    moved = warp(jnp.asarray(image), jnp.asarray(0.0), jnp.array([1.0, 2.5]))
+    moved = warped(image, 0.0, [1 / 6, 3 / 6], 6)
     expected = np.zeros((6, 6), np.float32)
-    expected[3, 3:5] = 0.5
+    expected[3, 4] = 1
     np.testing.assert_allclose(moved, expected, atol=1e-6)
+    gone = warped(image, 0.0, [0.0, -2 / 6], 6)
+    np.testing.assert_array_equal(gone, 0)
 
 
 def test_a_turn_moves_ink_as_a_rotation_does():
     image = np.zeros((21, 21), np.float32)
-    image[10, 18] = 1
-    turned = np.asarray(warp(jnp.asarray(image), jnp.asarray(np.pi / 6), jnp.zeros(2)))
-    rows, columns = np.indices(image.shape)
+    image[9:12, 17:20] = 1
+    image = image.repeat(3, axis=0).repeat(3, axis=1)
+    turned = np.asarray(warped(image, np.pi / 6, [0.0, 0.0], 21))
+    np.testing.assert_allclose(turned.sum(), 9, rtol=0.05)
+    rows, columns = np.indices(turned.shape)
     middle = [(turned * x).sum() / turned.sum() for x in (rows, columns)]
     np.testing.assert_allclose(middle, [10 - 8 * np.sin(np.pi / 6), 10 + 8 * np.cos(np.pi / 6)],
-                               atol=0.35)  # fmt: skip
+                               atol=0.05)  # fmt: skip
 
 
 def test_tests_have_other_classes_and_no_quarter_turns():
     task = dataclasses.replace(PLAIN, quarter_turns=True, turn=0.1, augment_tests=False)
     held_out = task.held_out()
     assert (held_out.part, held_out.quarter_turns, held_out.turn) == ("test", False, 0.0)
-    train = {x.tobytes() for x in np.asarray(task.data().images).reshape(-1, 64)}
+    plain = dataclasses.replace(task, quarter_turns=False, turn=0.0, shift=0.0)
+    train = {x.tobytes() for x in np.asarray(plain.data().images).reshape(-1, 64)}
     test = {x.tobytes() for x in np.asarray(held_out.data().images).reshape(-1, 64)}
     assert not train & test
     assert dataclasses.replace(task, augment_tests=True).held_out().turn == 0.1
