@@ -51,6 +51,24 @@ def test_the_answer_is_the_item_after_the_one_asked_for(
         assert set(np.unique(example.inputs)) <= {0.0, 1.0}
 
 
+def test_the_previous_item_of_the_first_is_the_last(draw):
+    task = AssociativeRecall(width=20, item_length=2, recalled="previous")
+    asked = set()
+    for size, example in zip([2, 3, 5] * 10, draw(task, [2, 3, 5] * 10, 5, 0), strict=True):
+        items, query, begin = read(example.inputs, 20)
+        place = items.index(query)
+        asked.add((size, place))
+        np.testing.assert_array_equal(
+            example.targets[begin : begin + 2], items[place - 1 if place else size - 1]
+        )
+        steps = int(example.steps)
+        targets, mask = task.answer(example.inputs[:steps])
+        np.testing.assert_array_equal(targets, example.targets[:steps])
+        np.testing.assert_array_equal(mask, example.mask[:steps])
+    assert asked == {(size, place) for size in (2, 3, 5) for place in range(size)}
+    assert not task.published_tests()
+
+
 def test_every_item_but_the_last_is_as_likely_the_query(draw):
     examples = draw(AssociativeRecall(width=30, item_length=1), [5] * 2000, 6)
     counts = np.zeros(5)

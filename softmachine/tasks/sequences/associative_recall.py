@@ -1,9 +1,9 @@
-"""The associative recall task: given one item of a list, output the next item."""
+"""The associative recall task: given one item of a list, output its neighbour."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -49,6 +49,9 @@ class AssociativeRecall(SequenceTask):
     """The number of bits of a vector."""
     item_length: Count = 3
     """The number of vectors of an item."""
+    recalled: Literal["next", "previous"] = "next"
+    """The item after the query, which is never the last one; or the one before it, and of the
+    first item the last, as the blog "Neural Turing Machines" (2017) has the task."""
     smallest = 2
 
     def __post_init__(self) -> None:
@@ -81,7 +84,7 @@ class AssociativeRecall(SequenceTask):
     def answer(self, inputs: Float[np.ndarray, "steps inputs"]) -> Answer | None:
         """Return targets and mask for the inputs of a whole example.
 
-        If several items equal the query, the answer follows the first of them.
+        If several items equal the query, the first of them is meant.
         """
         block = self.item_length + 1
         count = len(inputs) // block - 2
@@ -94,10 +97,12 @@ class AssociativeRecall(SequenceTask):
         expected[: asked + block, :-2] = bits.reshape(-1, self.width)
         expected[:, -2] = (time < asked) & (time % block == 0)
         expected[[asked, asked + block], -1] = 1
-        meant = np.flatnonzero((bits[:-2] == bits[-1]).all(axis=(1, 2)))
+        askable = bits[:-1] if self.recalled == "previous" else bits[:-2]
+        meant = np.flatnonzero((askable == bits[-1]).all(axis=(1, 2)))
         if not len(meant) or not np.array_equal(inputs, expected):
             return None
-        return place_targets(bits[meant[0] + 1, 1:], asked + block + 1, len(inputs))
+        found = (meant[0] - 1) % count if self.recalled == "previous" else meant[0] + 1
+        return place_targets(bits[found, 1:], asked + block + 1, len(inputs))
 
     def sample(
         self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
@@ -107,7 +112,9 @@ class AssociativeRecall(SequenceTask):
         bits_key, query_key = jax.random.split(key)
         shape = (max_size, self.item_length, self.width)
         bits = jax.random.bernoulli(bits_key, 0.5, shape).astype(jnp.float32)
-        query = jax.random.randint(query_key, (), 0, size - 1)
+        backwards = self.recalled == "previous"
+        query = jax.random.randint(query_key, (), 0, size if backwards else size - 1)
+        found = (query - 1) % size if backwards else query + 1
         block, place = self.item_length + 1, self.item_length
         time = jnp.arange(self.steps(max_size))
         listed = time < block * size
@@ -117,7 +124,7 @@ class AssociativeRecall(SequenceTask):
         with_gap = jnp.pad(bits, ((0, 0), (1, 0), (0, 0))).reshape(-1, self.width)
         items = jnp.pad(with_gap, ((0, len(time) - len(with_gap)), (0, 0)))
         question = bits[query][(time - asked - 1) % place]
-        answer = bits[query + 1][(time - closed - 1) % place]
+        answer = bits[found][(time - closed - 1) % place]
         in_question = (time > asked) & (time < closed)
         mask = ((time > closed) & (time <= closed + place)).astype(jnp.float32)[:, None]
         inputs = items * listed[:, None] + question * in_question[:, None]
@@ -131,7 +138,9 @@ class AssociativeRecall(SequenceTask):
         )
 
     def published_tests(self) -> list[PaperTest]:
-        """Return the tests of section 4.3, by number of items."""
+        """Return the tests of section 4.3, by number of items; none of the previous item."""
+        if self.recalled == "previous":
+            return []
         published = {
             6: (0.0, 0.0, 2.0),
             10: (1.8, 0.0, 36.5),
