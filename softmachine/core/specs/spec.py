@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from softmachine.core.example import Example
 from softmachine.core.fields import Field
@@ -105,6 +105,35 @@ class Spec(abc.ABC):
     @abc.abstractmethod
     def decide(self, outputs: PyTree) -> PyTree:
         """Return hard decisions: for each position the most likely value."""
+
+    def answer(self, outputs: PyTree, example: Example) -> PyTree:
+        """Return the decisions that count, one for each target: by default all of them."""
+        del example
+        return self.decide(outputs)
+
+    def scored(self, example: Example) -> Bool[Array, "..."]:
+        """Return where targets are scored, in the shape of the targets."""
+        return jnp.broadcast_to(example.mask, example.targets.shape) > 0
+
+    def wrong(self, outputs: PyTree, example: Example) -> Bool[Array, "..."]:
+        """Return where scored targets are missed, in the shape of the targets."""
+        return (self.answer(outputs, example) != example.targets) & self.scored(example)
+
+    def input_texts(self, inputs: np.ndarray) -> list[str]:
+        """Return the inputs as short texts, one per step.
+
+        Raises ValueError for a kind without steps.
+        """
+        del inputs
+        raise ValueError(f"{type(self).__name__} have no value per step to tell")
+
+    def output_texts(self, outputs: PyTree) -> list[str]:
+        """Return what the outputs decide as short texts, one per step.
+
+        Raises ValueError for a kind without steps.
+        """
+        del outputs
+        raise ValueError(f"{type(self).__name__} have no value per step to tell")
 
     def probabilities(
         self, outputs: PyTree, example: Example

@@ -65,7 +65,7 @@ class Symbols(Spec):
 
     def metrics(self, outputs: Float[Array, "steps letters"], example: Example) -> Metrics:
         """Return ``bits``, ``wrong_symbols``, ``accuracy`` and ``perfect`` of one sequence."""
-        wrong = jnp.sum((self.decide(outputs) != example.targets) * example.mask)
+        wrong = jnp.sum(self.wrong(outputs, example) * example.mask)
         scored = jnp.sum(example.mask)
         return {
             "bits": self.loss(outputs, example) / math.log(2),
@@ -77,6 +77,14 @@ class Symbols(Spec):
     def decide(self, outputs: PyTree) -> Int[Array, "..."]:
         """Return the index of the most likely letter at each step, int32."""
         return jnp.argmax(outputs, axis=-1).astype(jnp.int32)
+
+    def input_texts(self, inputs: np.ndarray) -> list[str]:
+        """Return the letter of each step."""
+        return self.output_texts(inputs)
+
+    def output_texts(self, outputs: PyTree) -> list[str]:
+        """Return the most likely letter of each step."""
+        return [self.alphabet[place] for place in np.asarray(outputs).argmax(axis=-1)]
 
     def probabilities(
         self, outputs: Float[Array, "steps letters"], example: Example
