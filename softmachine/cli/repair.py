@@ -7,7 +7,7 @@ from rich.table import Table
 
 from softmachine.cli.sources import open_runs
 from softmachine.cli.waiting import working
-from softmachine.evaluation.repair_rates import Outcome, rates, repair_members
+from softmachine.evaluation.nram.repair_rates import Outcome, rates, repair_members
 from softmachine.running.devices import use_all_cores
 
 COLUMNS = {

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -260,8 +260,11 @@ def _make(
 
 
 def _machine(run: Run) -> NRAM:
-    """Return a member's machine: the search trains NRAMs, and nothing else."""
-    return cast("NRAM", run.load_machine())
+    """Return a member's machine; SoftmachineError for another than the search trains."""
+    machine = run.load_machine()
+    if not isinstance(machine, NRAM):
+        raise SoftmachineError(f"{run.path} holds a {type(machine).__name__}, not an NRAM")
+    return machine
 
 
 def _present(directory: Path, task: Given, programs: list[SynthesizedProgram]) -> None:

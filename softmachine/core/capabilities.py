@@ -1,7 +1,8 @@
-"""Capabilities: protocols for what only some machines or tasks can do, instead of classes."""
+"""Capabilities: protocols for what only some machines can do, instead of classes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Array, Int
@@ -101,10 +102,18 @@ class Headed(Protocol):
 
 @runtime_checkable
 class Wired(Adjustable, Protocol):
-    """A machine whose step is a circuit of gates with learned wires, such as an NRAM."""
+    """A machine whose step is a circuit of gates with learned wires, such as an NRAM.
+
+    One of its `test_options` is ``hard``, and its outputs have the logits ``stop``.
+    """
 
     config: Any
-    """The configuration, with the number of ``registers`` and the names of the ``gates``."""
+    """The configuration, with the number of ``registers``."""
+
+    @property
+    def gates(self) -> Sequence[Any]:
+        """The gates in their order, each with name, symbol, arity and use of the memory."""
+        ...
 
     @property
     def rows(self) -> Any:
@@ -113,20 +122,4 @@ class Wired(Adjustable, Protocol):
 
     def trace_fields(self) -> tuple[Field, ...]:
         """Return the declarations of the arrays that a trace of this machine holds."""
-        ...
-
-    def shown_choice_names(self) -> list[str]:
-        """Return the names of the choices that have at least one source, in order."""
-        ...
-
-
-@runtime_checkable
-class KnownByExamples(Protocol):
-    """A task defined by a file of examples alone: other inputs have no known answer."""
-
-    examples: str
-    """The text of the file."""
-
-    def part_examples(self, part: Any) -> Any:
-        """Return the examples of one part: training, validation or test."""
         ...

@@ -8,7 +8,7 @@ import pytest
 import softmachine as sm
 from softmachine.cli.main import main
 from softmachine.core.errors import SoftmachineError
-from softmachine.evaluation.repair_rates import Outcome, rates, repair_members
+from softmachine.evaluation.nram.repair_rates import Outcome, rates, repair_members
 from softmachine.experiments.population import create_population
 from softmachine.experiments.state import first_state
 from softmachine.machines.machine import split_trainable

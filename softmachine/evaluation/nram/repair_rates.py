@@ -9,12 +9,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from softmachine.core.capabilities import Wired
 from softmachine.core.errors import SoftmachineError
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.runs import Run
@@ -137,9 +136,9 @@ def _batches(experiment: Experiment, examples: int, seed: int) -> tuple[Batch, B
 def _load(run: Run) -> tuple[NRAM, float]:
     """Return a run's best machine and its error in validation."""
     machine, record = run.load_best()
-    if not isinstance(machine, Wired):
+    if not isinstance(machine, NRAM):
         raise SoftmachineError(f"{run.path} holds a {type(machine).__name__}, not an NRAM")
-    return cast("NRAM", machine), record[f"validation_{run.experiment.task.error}"]
+    return machine, record[f"validation_{run.experiment.task.error}"]
 
 
 def _outcome(
