@@ -122,7 +122,7 @@ def build_report(subject: Subject, scores: Sequence[SizeScore], seed: int = 0) -
         _section(
             "Generalisation",
             '<div class="side">'
-            + _table([score.to_row() for score in scores], task.output.shares)
+            + _table([score.to_row(task.output) for score in scores], task.output.shares)
             + _picture(curve, "error over size")
             + "</div>",
         )

@@ -94,6 +94,14 @@ class MachineConfig(abc.ABC):
         return inputs.per_step and outputs.per_step
 
     @property
+    def published_as(self) -> str | None:
+        """What papers call the machine, by which their figures for it are found.
+
+        None: as it is registered. Keys of `softmachine.tasks.published.PaperTest.published`.
+        """
+        return None
+
+    @property
     def test_options(self) -> Any:
         """The options with which a trained machine can be tested, with their values here.
 

@@ -105,7 +105,9 @@ def test_soft_and_hard_are_scored_on_the_same_examples(machines, drawn, one_by_o
 
 def test_rows_of_a_memory_task_say_soft_and_hard(access_machine):
     """A machine that is right at every size, hard or not."""
-    rows = [score.to_row() for score in evaluate(access_machine, Access(), [1, 9], sequences=5)]
+    task = Access()
+    scores = evaluate(access_machine, task, [1, 9], sequences=5)
+    rows = [score.to_row(task.output) for score in scores]
     for row in rows:
         assert row.pop("bits") < 1e-3
     right = {"examples": 5, "soft_error": 0, "hard_error": 0, "agreement": 1, "perfect": 1}
@@ -116,7 +118,10 @@ def test_rows_are_the_means_of_the_scores(machines):
     (score,) = evaluate(machines[0], TASK, [3], sequences=20, seed=4)
     key, sizes = jax.random.fold_in(jax.random.key(4), 3), jnp.full(20, 3)
     hard = build_scorer(TASK, 3, and_hard=True)(machines[0], key, sizes)["hard_error"]
-    row = score.to_row()
+    row = score.to_row(TASK.output)
+    assert [*row] == [
+        "size", "examples", "soft_error", "hard_error", "agreement", "perfect", "bits",
+    ]  # fmt: skip
     assert row["hard_error"] == pytest.approx(float(hard.mean()))
     assert row["soft_error"] == score.metrics["wrong_cells"]
     assert (row["size"], row["examples"]) == (3, 20)

@@ -83,6 +83,7 @@ class Cells(Spec):
         "soft_error",
         "hard_error",
     )
+    counted: ClassVar[str] = "examples"
     editor: ClassVar[Literal["bits", "cells"]] = "cells"
     unit: ClassVar[str] = "cells"
     after_every_step: ClassVar[bool] = True
@@ -124,6 +125,14 @@ class Cells(Spec):
         wrong = jnp.sum((memory != example.targets) * example.mask, axis=0)
         share = wrong / jnp.maximum(jnp.sum(example.mask, axis=0), 1)
         return {"wrong_cells": share, "perfect": (wrong == 0).astype(jnp.float32)}
+
+    def columns(self, means: dict[str, float]) -> dict[str, float]:
+        """Return mean metrics; if the machine was also made hard, its own error is ``soft``."""
+        if "hard_error" not in means:
+            return means
+        first = {"soft_error": means[self.error]}
+        first |= {name: means[name] for name in ("hard_error", "agreement", "perfect")}
+        return first | {name: x for name, x in means.items() if name != self.error}
 
     def decide(self, outputs: PyTree) -> PyTree:
         """Return the most likely value of each cell after each step: shape (steps, cells)."""

@@ -76,6 +76,8 @@ class Spec(abc.ABC):
     `metrics` always holds ``bits`` too, the cross-entropy of the example in base 2."""
     shares: ClassVar[tuple[str, ...]] = ("perfect",)
     """Names of the metrics that are fractions between 0 and 1, shown in percent."""
+    counted: ClassVar[str] = "sequences"
+    """What examples are called, in the plural, where results count them."""
     editor: ClassVar[Literal["bits", "cells"]]
     """How inputs are edited on the viewer's page: a grid of bits, or a row of integers."""
     unit: ClassVar[str]
@@ -134,6 +136,10 @@ class Spec(abc.ABC):
         """
         del outputs
         raise ValueError(f"{type(self).__name__} have no value per step to tell")
+
+    def columns(self, means: dict[str, float]) -> dict[str, float]:
+        """Return mean metrics by the names, and in the order, that results have them."""
+        return means
 
     def probabilities(
         self, outputs: PyTree, example: Example
