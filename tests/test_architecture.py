@@ -106,8 +106,20 @@ def test_every_folder_has_a_floor():
 def first_line(path):
     """Return what a module says it is, in lower case at its beginning as in a table."""
     text = (ast.get_docstring(ast.parse(path.read_text())) or "").split("\n")[0].rstrip(".")
-    plain = text[1:2].islower() or text[1:2] == " "
+    plain = text[1:2].islower() or text.startswith("A ")
     return text[:1].lower() + text[1:] if plain else text
+
+
+def test_names_keep_their_capital(tmp_path):
+    for text, told in (
+        ("A loop.", "a loop"),
+        ("Loops.", "loops"),
+        ("C code.", "C code"),
+        ("NTMs.", "NTMs"),
+    ):
+        path = tmp_path / "module.py"
+        path.write_text(f'"""{text}"""\n')
+        assert first_line(path) == told
 
 
 def floors():

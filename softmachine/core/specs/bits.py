@@ -122,7 +122,7 @@ class Bits(Spec):
         inputs: Sequence[Rows],
         example: Example,
         outputs: Float[Array, "steps width"] | None,
-        groups: Sequence[tuple[str, int]],
+        groups: Sequence[tuple[str, int]] = (),
     ) -> str:
         """Return an example as text: input rows, target rows, and rows of output bits.
 
@@ -130,7 +130,8 @@ class Bits(Spec):
             inputs: the rows of the inputs.
             example: the example.
             outputs: the machine's logits, or None to show no outputs.
-            groups: for each group of target channels its name and its number of channels.
+            groups: for each group of target channels its name and its number of channels; one
+                group of all by default.
 
         Wrong output bits are shown as ``x``, steps that are not scored as dots.
         """
@@ -140,7 +141,7 @@ class Bits(Spec):
         decided = None if outputs is None else np.asarray(self.decide(outputs))[:steps]
         blocks = list(inputs)
         first = 0
-        for name, width in groups:
+        for name, width in groups or [("target", self.width)]:
             group = slice(first, first + width)
             blocks.append(Rows(name, target[:, group], scored))
             if decided is not None:

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Int
 
 from softmachine.core.example import Example
 from softmachine.core.pytrees import PyTree
-from softmachine.core.rendering import Rows
+from softmachine.core.rendering import Rows, render_rows
 from softmachine.core.specs.spec import Fields, Metrics, Ratio, Spec, channel_field, channels
 
 
@@ -182,3 +182,27 @@ class Symbols(Spec):
         """
         wrong = None if wrong is None else np.asarray(wrong)[:, None]
         return Rows(name, places[:, None], shown, wrong, letters=self.alphabet)
+
+    def render(
+        self,
+        inputs: Sequence[Rows],
+        example: Example,
+        outputs: Float[Array, "steps letters"] | None,
+    ) -> str:
+        """Return an example as text: input rows, the target, and the output letters.
+
+        Arguments:
+            inputs: the rows of the inputs.
+            example: the example.
+            outputs: the machine's logits, or None to show no outputs.
+
+        Wrong letters are shown as ``x``, steps that are not scored as dots.
+        """
+        steps = int(example.steps)
+        scored = np.asarray(self.scored(example))[:steps]
+        target = np.asarray(example.targets)[:steps]
+        blocks = [*inputs, self.rows("target", target, scored)]
+        if outputs is not None:
+            decided = np.asarray(self.decide(jnp.asarray(outputs)))[:steps]
+            blocks.append(self.rows("output", decided, scored, decided != target))
+        return render_rows(blocks)

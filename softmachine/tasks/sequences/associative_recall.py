@@ -166,4 +166,4 @@ class AssociativeRecall(SequenceTask):
             Rows("item", inputs[:, -2:-1], item, marker="#"),
             Rows("query", inputs[:, -1:], query, marker="#"),
         ]
-        return self.outputs.spec.render(rows, example, outputs, [("target", self.width)])
+        return self.outputs.spec.render(rows, example, outputs)

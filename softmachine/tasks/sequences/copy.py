@@ -129,4 +129,4 @@ class Copy(SequenceTask):
             Rows("input", inputs[:, :-1], np.arange(steps) < steps // 2),
             Rows("delim", inputs[:, -1:], inputs[:, -1] > 0, marker="#"),
         ]
-        return self.outputs.spec.render(rows, example, outputs, [("target", self.width)])
+        return self.outputs.spec.render(rows, example, outputs)

@@ -135,7 +135,7 @@ class NGrams(SequenceTask):
         """Return rows of bits over time; wrong predictions are marked ``x``."""
         steps = int(example.steps)
         inputs = Rows("input", np.asarray(example.inputs)[:steps], np.arange(steps) > 0)
-        return self.outputs.spec.render([inputs], example, outputs, [("target", 1)])
+        return self.outputs.spec.render([inputs], example, outputs)
 
 
 def draw_bits(

@@ -152,4 +152,4 @@ class PrioritySort(SequenceTask):
             Rows("rank", ranks % 10, shown),
             Rows("delim", inputs[:, -1:], np.arange(steps) == count, marker="#"),
         ]
-        return self.outputs.spec.render(rows, example, outputs, [("target", self.width)])
+        return self.outputs.spec.render(rows, example, outputs)
