@@ -32,6 +32,22 @@ DOORS = {"softmachine", "softmachine.__main__"}
 """The package's face, which loads nothing by itself, and its entry."""
 
 
+ROOMS = (
+    r"softmachine\.(machines|recipes|wiring|programs|synthesis)(\..*)?"
+    r"|softmachine\.(training|evaluation)\.nram\..*"
+    r"|softmachine\.cli\.(commands|synthesis)"
+)
+"""The modules that may name a machine; docs/architecture.md says why each does."""
+MACHINES = r"softmachine\.machines\.(?!(machine|packed|registry|parts\..*)$).+"
+"""Modules that are of one machine."""
+KINDS = r"softmachine\.core\.specs\.(?!spec$).+"
+"""Modules that are of one kind of inputs or outputs."""
+KNOW_KINDS = (
+    r"softmachine\.(core|tasks|machines)(\..*)?"
+    r"|softmachine\.(training|evaluation)\.nram\..*"
+    r"|softmachine\.running\.scoring"
+)
+"""The modules that may name a kind; hard forms, which are scored, are of memories."""
 TRAINING = r"softmachine\.training\.(?!exam$)\w+"
 """The modules that train; the exam is of tasks that have one, each machine's own are deeper."""
 
@@ -94,6 +110,28 @@ def test_training_knows_phases_and_no_machine():
         for used in uses - {"softmachine"}
         if folder(used) in ("machines", "tasks", "wiring", "programs")
         and used.split(".", 2)[2] not in ("machine", "packed", "registry", "task")
+    ]
+    assert wrong == []
+
+
+def test_machines_are_named_in_their_rooms_alone():
+    wrong = [
+        f"{name} -> {used}"
+        for name, uses in imports().items()
+        if name not in DOORS and not re.fullmatch(ROOMS, name)
+        for used in uses
+        if re.fullmatch(MACHINES, used)
+    ]
+    assert wrong == []
+
+
+def test_kinds_are_named_in_their_rooms_alone():
+    wrong = [
+        f"{name} -> {used}"
+        for name, uses in imports().items()
+        if name not in DOORS and not re.fullmatch(KNOW_KINDS, name)
+        for used in uses
+        if re.fullmatch(KINDS, used)
     ]
     assert wrong == []
 

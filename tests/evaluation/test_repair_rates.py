@@ -9,6 +9,7 @@ import softmachine as sm
 from softmachine.cli.main import main
 from softmachine.core.errors import SoftmachineError
 from softmachine.evaluation.nram.repair_rates import Outcome, rates, repair_members
+from softmachine.experiments.objectives import TaskLoss
 from softmachine.experiments.population import create_population
 from softmachine.experiments.state import first_state
 from softmachine.machines.machine import split_trainable
@@ -79,3 +80,14 @@ def test_numbers_below_one_are_refused(runs):
         numbers = {"updates": 1, "tables": 1, "examples": 1, "seed": 0} | {name: 0}
         with pytest.raises(SoftmachineError, match=f"--{name} must be at least 1, not 0"):
             repair_members(runs, **numbers)
+
+
+def test_what_cannot_be_fine_tuned_is_refused(tmp_path):
+    """Before any computation: an NRAM trained by the task's loss alone, and another machine."""
+    nram = sm.get_recipe("nram-access")
+    training = dataclasses.replace(nram.training, objective=TaskLoss())
+    plain = dataclasses.replace(nram, training=training)
+    for name, experiment in (("nram", plain), ("ntm", sm.get_recipe("ntm-copy"))):
+        run = sm.Run.create(tmp_path / name, experiment)
+        with pytest.raises(SoftmachineError, match="TaskLoss; fine-tuning goes on with"):
+            repair_members([run], updates=1, tables=1, examples=1, seed=0)

@@ -22,6 +22,7 @@ from softmachine.programs.repair import repair, wrong_cells
 from softmachine.tasks.memories.exams import Batch, draw_batch, draw_exam
 from softmachine.training.exam import Exam
 from softmachine.training.nram.fine_tuning import fine_tune
+from softmachine.training.nram.objective import NRAMLoss
 from softmachine.training.nram.wire_search import WireSearch
 from softmachine.wiring.search import HOT, search_wires
 from softmachine.wiring.table import WiringTable, read_wiring
@@ -74,7 +75,8 @@ def repair_members(
         The outcome of each member; if it makes no mistake, with 0 for every way.
 
     Raises:
-        SoftmachineError: a number is below 1, or a run's machine is not an NRAM.
+        SoftmachineError: a number is below 1, a run's machine is not an NRAM, or it was trained
+            with another objective than an NRAM's own, which fine-tuning goes on with.
     """
     for name, value in {"updates": updates, "tables": tables, "examples": examples}.items():
         if value < 1:
@@ -135,6 +137,12 @@ def _batches(experiment: Experiment, examples: int, seed: int) -> tuple[Batch, B
 
 def _load(run: Run) -> tuple[NRAM, float]:
     """Return a run's best machine and its error in validation."""
+    objective = run.experiment.training.objective
+    if not isinstance(objective, NRAMLoss):
+        raise SoftmachineError(
+            f"{run.path} was trained with {type(objective).__name__}; fine-tuning goes on with "
+            "the objective NRAMLoss"
+        )
     machine, record = run.load_best()
     if not isinstance(machine, NRAM):
         raise SoftmachineError(f"{run.path} holds a {type(machine).__name__}, not an NRAM")
