@@ -137,15 +137,15 @@ def _batches(experiment: Experiment, examples: int, seed: int) -> tuple[Batch, B
 
 def _load(run: Run) -> tuple[NRAM, float]:
     """Return a run's best machine and its error in validation."""
+    machine, record = run.load_best()
+    if not isinstance(machine, NRAM):
+        raise SoftmachineError(f"{run.path} holds a {type(machine).__name__}, not an NRAM")
     objective = run.experiment.training.objective
     if not isinstance(objective, NRAMLoss):
         raise SoftmachineError(
             f"{run.path} was trained with {type(objective).__name__}; fine-tuning goes on with "
             "the objective NRAMLoss"
         )
-    machine, record = run.load_best()
-    if not isinstance(machine, NRAM):
-        raise SoftmachineError(f"{run.path} holds a {type(machine).__name__}, not an NRAM")
     return machine, record[f"validation_{run.experiment.task.error}"]
 
 
