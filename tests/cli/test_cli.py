@@ -339,7 +339,7 @@ def test_mistakes_with_a_run(run, capsys, tmp_path):
     again = refused(capsys, "train", "ntm-copy", "--members", 2, "--run", run)
     assert "already exists" in again
     assert "holds a NTM, not an NRAM" in refused(capsys, "repair", run)
-    assert "only NTMs have heads" in refused(capsys, "moves", "zoo:nram-access")
+    assert "no heads whose moves" in refused(capsys, "moves", "zoo:nram-access")
     rows = refused(capsys, "evaluate", run, "--sharpening-factor", -1)
     assert "--sharpening-factor must be positive, not -1.0" in rows
     wrong = tmp_path / "wrong"
