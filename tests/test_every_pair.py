@@ -23,7 +23,7 @@ from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.machines.registry import MACHINES
 from softmachine.machines.transformer import TransformerConfig
-from softmachine.running.devices import Layout
+from softmachine.running.devices import MemberLayout
 from softmachine.running.loop import run_batch
 from softmachine.tasks.memories.given import Given
 from softmachine.tasks.registry import TASKS
@@ -107,7 +107,7 @@ def test_every_machine_has_a_task_and_every_task_a_machine():
 
 
 def test_updates_are_finite_and_resumed_they_are_the_same(experiment, tmp_path):
-    chunk = build_train_chunk(experiment, Layout(jax.devices()[:1], 1, 1))
+    chunk = build_train_chunk(experiment, MemberLayout(jax.devices()[:1], 1, 1))
 
     def update(state, end):
         after, sums = chunk(jax.tree.map(lambda x: x[None], state), jnp.array([end]))

@@ -21,7 +21,7 @@ row, (of 3) if what it reads there was written in step 3."""
 def tell_moves(
     source: str, size: int, seed: int, sequences: int, memory_rows: int | None
 ) -> None:
-    """Print the account of one example, then how a machine of moves alone compares."""
+    """Print the head moves on one example, and how often these alone give the same output."""
     use_all_cores()
     with working(f"Loading {source}"):
         trained = open_one(source)

@@ -120,7 +120,7 @@ def _on_their_lines(examples: Sequence[GivenExample]) -> str:
 
 
 FEW = 20
-"""Fewer examples to train on are few."""
+"""Below this many training examples a warning is printed."""
 
 
 def _summary(task: Given, repeated: int) -> str:
@@ -200,7 +200,7 @@ class LevelDisplay:
         return sum(p.solved_sequences is not None for p in self._progress.values())
 
     def _solved(self, level: int) -> int:
-        """Return the largest size that there is up to a level, or 0."""
+        """Return the largest existing example size up to a level; 0 if none."""
         return max((size for size in self._sizes if size <= level), default=0)
 
 

@@ -240,7 +240,9 @@ def _row(
 def _repair(runs: Sequence[Run]) -> dict[str, int] | None:
     """Return the success rates of `repair_members`, if it was run on all of these runs."""
     found = [run.load_result(repair_rates.REPAIR_RESULT) for run in runs]
-    outcomes = [repair_rates.Outcome(**outcome) for outcome in found if outcome is not None]
+    outcomes = [
+        repair_rates.RepairOutcome(**outcome) for outcome in found if outcome is not None
+    ]
     return repair_rates.rates(outcomes) if len(outcomes) == len(runs) else None
 
 

@@ -84,7 +84,7 @@ class MachineConfig(abc.ABC):
     """
 
     works: ClassVar[str] = "step by step"
-    """How, or on what, the machine works: words for the refusal of a task that does not fit."""
+    """How the machine works, as the refusal of a task that does not fit says it."""
 
     def fits(self, inputs: Stream[Any] | Whole[Any], outputs: Stream[Any] | Whole[Any]) -> bool:
         """Return whether a machine can do tasks that have such inputs and outputs.

@@ -25,10 +25,10 @@ from softmachine.traces.schema import (
     TYPES,
     Axis,
     Choice,
-    Circuit,
-    Gate,
     Hard,
     Header,
+    TraceCircuit,
+    TraceGate,
     check_arrays,
     finite,
 )
@@ -203,7 +203,7 @@ def _hard_run(
     return Hard(stopped_after=stopped_after, fields=tuple(declared)), arrays
 
 
-def _circuit(machine: Wired) -> Circuit:
+def _circuit(machine: Wired) -> TraceCircuit:
     """Return the gates of a machine, and which sources each choice may take."""
     registers = machine.config.registers
     choices = [
@@ -214,7 +214,7 @@ def _circuit(machine: Wired) -> Circuit:
         if row.sources
     ]
     described = (
-        Gate(name=g.name, symbol=g.symbol, arity=g.arity, memory=g.memory)
+        TraceGate(name=g.name, symbol=g.symbol, arity=g.arity, memory=g.memory)
         for g in machine.gates
     )
-    return Circuit(registers=registers, gates=tuple(described), choices=tuple(choices))
+    return TraceCircuit(registers=registers, gates=tuple(described), choices=tuple(choices))

@@ -8,7 +8,7 @@ import pytest
 import softmachine as sm
 from softmachine.cli.main import main
 from softmachine.core.errors import SoftmachineError
-from softmachine.evaluation.nram.repair_rates import Outcome, rates, repair_members
+from softmachine.evaluation.nram.repair_rates import RepairOutcome, rates, repair_members
 from softmachine.experiments.objectives import TaskLoss
 from softmachine.experiments.population import create_population
 from softmachine.experiments.state import first_state
@@ -46,7 +46,7 @@ def runs(access_machine, tmp_path):
 
 def test_each_way_is_tried_on_who_is_wrong(runs):
     right, broken = repair_members(runs, updates=1, tables=20_000, examples=100, seed=0)
-    assert right == Outcome(0.25, *[0] * 6)
+    assert right == RepairOutcome(0.25, *[0] * 6)
     assert broken.hard > 0.5
     assert (broken.wires, broken.changes) == (0, 1)
     assert broken.both == 0
@@ -61,7 +61,7 @@ def test_each_way_is_tried_on_who_is_wrong(runs):
         "tuned": 1 + (broken.tuned == 0),
     }
     for run, outcome in zip(runs, (right, broken), strict=True):
-        assert Outcome(**run.load_result("repair")) == outcome
+        assert RepairOutcome(**run.load_result("repair")) == outcome
 
 
 def test_the_command_prints_who_is_mended(runs, capsys):

@@ -47,7 +47,8 @@ class Bits(Spec):
 
     def metrics(self, outputs: Float[Array, "steps width"], example: Example) -> Metrics:
         """Return ``bits``, ``wrong_bits`` and ``perfect`` of one sequence."""
-        wrong_bits = jnp.sum(self.wrong(outputs, example) * example.mask)
+        wrong = self.wrong(outputs, example)
+        wrong_bits = jnp.sum(jnp.where(wrong, example.mask, 0))
         return {
             "bits": self.loss(outputs, example) / math.log(2),
             "wrong_bits": wrong_bits,

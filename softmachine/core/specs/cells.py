@@ -87,6 +87,7 @@ class Cells(Spec):
     editor: ClassVar[Literal["bits", "cells"]] = "cells"
     unit: ClassVar[str] = "cells"
     after_every_step: ClassVar[bool] = True
+    takes_batches: ClassVar[bool] = True
 
     def loss(self, outputs: PyTree, example: Example) -> Float[Array, "*batch"]:
         """Return the expected negative log-likelihood of the scored cells, in nats.
@@ -122,7 +123,7 @@ class Cells(Spec):
         self, memory: Int[Array, "cells *batch"], example: Example
     ) -> dict[str, Float[Array, "*batch"]]:
         """Return ``wrong_cells`` and ``perfect`` of a memory of integers."""
-        wrong = jnp.sum((memory != example.targets) * example.mask, axis=0)
+        wrong = jnp.sum(jnp.where(memory != example.targets, example.mask, 0), axis=0)
         share = wrong / jnp.maximum(jnp.sum(example.mask, axis=0), 1)
         return {"wrong_cells": share, "perfect": (wrong == 0).astype(jnp.float32)}
 

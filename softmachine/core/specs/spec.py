@@ -85,6 +85,8 @@ class Spec(abc.ABC):
     after_every_step: ClassVar[bool] = False
     """Whether outputs after all steps count even where the last is meant: for machines that
     stop by themselves, each with a probability of having stopped there."""
+    takes_batches: ClassVar[bool] = False
+    """Whether `loss` and `metrics` take a batch as the last axis of every array, too."""
 
     @property
     def width(self) -> int:
@@ -99,10 +101,7 @@ class Spec(abc.ABC):
 
     @abc.abstractmethod
     def metrics(self, outputs: PyTree, example: Example) -> Metrics:
-        """Return the metrics that are reported and that stopping rules use.
-
-        For `Cells`, every array may have a batch as its last axis.
-        """
+        """Return the metrics that are reported and that stopping rules use."""
 
     @abc.abstractmethod
     def decide(self, outputs: PyTree) -> PyTree:
@@ -119,7 +118,8 @@ class Spec(abc.ABC):
 
     def wrong(self, outputs: PyTree, example: Example) -> Bool[Array, "..."]:
         """Return where scored targets are missed, in the shape of the targets."""
-        return (self.answer(outputs, example) != example.targets) & self.scored(example)
+        answer = jnp.asarray(self.answer(outputs, example), example.targets.dtype)
+        return (answer != example.targets) & self.scored(example)
 
     def input_texts(self, inputs: np.ndarray) -> list[str]:
         """Return the inputs as short texts, one per step.

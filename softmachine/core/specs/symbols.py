@@ -65,7 +65,7 @@ class Symbols(Spec):
 
     def metrics(self, outputs: Float[Array, "steps letters"], example: Example) -> Metrics:
         """Return ``bits``, ``wrong_symbols``, ``accuracy`` and ``perfect`` of one sequence."""
-        wrong = jnp.sum(self.wrong(outputs, example) * example.mask)
+        wrong = jnp.sum(jnp.where(self.wrong(outputs, example), example.mask, 0))
         scored = jnp.sum(example.mask)
         return {
             "bits": self.loss(outputs, example) / math.log(2),

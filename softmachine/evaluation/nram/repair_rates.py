@@ -35,7 +35,7 @@ LARGEST_TEST_SIZE = 50
 """The largest size of the test, unless the experiment names another."""
 
 
-class Outcome(NamedTuple):
+class RepairOutcome(NamedTuple):
     """Shares of wrong cells, from 0 to 1, of one member made hard, before and after each way.
 
     All but `soft` are of one test, that of training: random examples and the task's exam.
@@ -59,7 +59,7 @@ class Outcome(NamedTuple):
 
 def repair_members(
     runs: Sequence[Run], *, updates: int, tables: int, examples: int, seed: int
-) -> list[Outcome]:
+) -> list[RepairOutcome]:
     """Correct every member of a population whose hard form makes mistakes, in several ways.
 
     The outcome is kept among each run's results, if these can be written.
@@ -88,7 +88,7 @@ def repair_members(
         for i, (machine, _) in enumerate(loaded)
         if wrong_cells(machine.config, read_wiring(machine), test)
     ]
-    outcomes = [Outcome(soft, 0.0, 0.0, 0, 0.0, 0.0, 0.0) for _, soft in loaded]
+    outcomes = [RepairOutcome(soft, 0.0, 0.0, 0, 0.0, 0.0, 0.0) for _, soft in loaded]
     if broken:
         tuned = fine_tune([runs[i] for i in broken], updates)
         rngs = np.random.default_rng(seed).spawn(len(broken))
@@ -110,7 +110,7 @@ def repair_members(
     return outcomes
 
 
-def rates(outcomes: Sequence[Outcome]) -> dict[str, int]:
+def rates(outcomes: Sequence[RepairOutcome]) -> dict[str, int]:
     """Return the number of members, and of those that make no mistake, by way."""
     ways = ("soft", "hard", "wires", "tuned", "both", "annealed")
     right = {way: sum(getattr(outcome, way) == 0 for outcome in outcomes) for way in ways}
@@ -151,10 +151,10 @@ def _load(run: Run) -> tuple[NRAM, float]:
 
 def _outcome(
     machine: NRAM, soft: float, tuned: NRAM, annealed: WiringTable, guide: Batch, test: Batch
-) -> Outcome:
+) -> RepairOutcome:
     """Return the outcome of one member, given its tuned machine and its annealed wires."""
     config, own, after = machine.config, read_wiring(machine), read_wiring(tuned)
     changed = repair(machine, own, guide)
     tables = (own, changed.table, after, repair(machine, after, guide).table, annealed)
     hard, wires, tuning, both, annealing = (wrong_cells(config, x, test) for x in tables)
-    return Outcome(soft, hard, wires, len(changed.changes), tuning, both, annealing)
+    return RepairOutcome(soft, hard, wires, len(changed.changes), tuning, both, annealing)

@@ -100,7 +100,7 @@ class StringTask(SequenceTask):
         places = jnp.where(time < size, string[time % max_size], len(self.letters))
         due = (time >= size) & (time < steps)
         return Example(
-            inputs=self.inputs.spec.one_hot(places) * (time < steps)[:, None],
+            inputs=jnp.where((time < steps)[:, None], self.inputs.spec.one_hot(places), 0),
             targets=jnp.where(due, answer[(time - size) % len(answer)], 0).astype(jnp.int32),
             mask=due.astype(jnp.float32),
             steps=jnp.asarray(steps, jnp.int32),

@@ -120,7 +120,8 @@ class AssociativeRecall(SequenceTask):
         answer = bits[query + 1][(time - closed - 1) % place]
         in_question = (time > asked) & (time < closed)
         mask = ((time > closed) & (time <= closed + place)).astype(jnp.float32)[:, None]
-        inputs = items * listed[:, None] + question * in_question[:, None]
+        inputs = jnp.where(listed[:, None], items, 0)
+        inputs += jnp.where(in_question[:, None], question, 0)
         item_delimiter = (listed & (time % block == 0)).astype(jnp.float32)
         query_delimiter = ((time == asked) | (time == closed)).astype(jnp.float32)
         return Example(

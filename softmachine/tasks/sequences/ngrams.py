@@ -81,7 +81,7 @@ class NGrams(SequenceTask):
         table_key, bits_key = jax.random.split(key)
         bits = draw_bits(bits_key, self.draw_table(table_key), max_size)
         mask = (jnp.arange(max_size) < size).astype(jnp.float32)[:, None]
-        targets = bits[:, None] * mask
+        targets = bits[:, None].astype(jnp.float32) * mask
         return Example(
             inputs=jnp.pad(targets, ((1, 0), (0, 0)))[:-1] * mask,
             targets=targets,
