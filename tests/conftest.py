@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")
 # The tests compile much and compute little.
@@ -65,6 +66,26 @@ def _room_for_programs():
     from softmachine.core import compiling
 
     compiling.make_room()
+
+
+STRICT = ("test_every_pair.py", "tasks")
+"""Tests, and folders of them, in which types are never mixed."""
+MIXED = (
+    # Optax raises a float to the count of its steps.
+    "test_updates_are_finite_and_resumed_they_are_the_same",
+    # With 64 bits, places are int64 by default, and what tasks give is int32.
+    "test_types_do_not_depend_on_the_default",
+    "test_gradients_are_those_of_finite_differences",
+)
+
+
+@pytest.fixture(autouse=True)
+def _types_are_never_mixed(request):
+    """Tasks and machines do not rely on what JAX makes of integers or truths among floats."""
+    place = request.node.path.relative_to(Path(__file__).parent)
+    strict = place.parts[0] in STRICT and request.node.originalname not in MIXED
+    with jax.numpy_dtype_promotion("strict" if strict else "standard"):
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -33,6 +33,22 @@ DOORS = {"softmachine", "softmachine.__main__"}
 CONTRACTS = ("machine", "packed", "registry", "task", "one_shot.images")
 """What may be known of machines and tasks by who trains them: what all of a kind have to do."""
 
+ROOMS = (
+    r"softmachine\.(machines|recipes|wiring|programs|synthesis)(\..*)?"
+    r"|softmachine\.(training|evaluation)\.nram\..*"
+    r"|softmachine\.cli\.(commands|synthesis)"
+)
+"""The modules that may name a machine; docs/architecture.md says why each does."""
+MACHINES = r"softmachine\.machines\.(?!(machine|packed|registry|parts\..*)$).+"
+"""Modules that are of one machine."""
+KINDS = r"softmachine\.core\.specs\.(?!spec$).+"
+"""Modules that are of one kind of inputs or outputs."""
+KNOW_KINDS = (
+    r"softmachine\.(core|tasks|machines)(\..*)?"
+    r"|softmachine\.(training|evaluation)\.nram\..*"
+    r"|softmachine\.running\.scoring"
+)
+"""The modules that may name a kind; hard forms, which are scored, are of memories."""
 TRAINING = r"softmachine\.training\.(?!exam$)\w+"
 """The modules that train; the exam is of tasks that have one, each machine's own are deeper."""
 
@@ -99,6 +115,28 @@ def test_training_knows_phases_and_no_machine():
     assert wrong == []
 
 
+def test_machines_are_named_in_their_rooms_alone():
+    wrong = [
+        f"{name} -> {used}"
+        for name, uses in imports().items()
+        if name not in DOORS and not re.fullmatch(ROOMS, name)
+        for used in uses
+        if re.fullmatch(MACHINES, used)
+    ]
+    assert wrong == []
+
+
+def test_kinds_are_named_in_their_rooms_alone():
+    wrong = [
+        f"{name} -> {used}"
+        for name, uses in imports().items()
+        if name not in DOORS and not re.fullmatch(KNOW_KINDS, name)
+        for used in uses
+        if re.fullmatch(KINDS, used)
+    ]
+    assert wrong == []
+
+
 def test_every_folder_has_a_floor():
     folders = {path.name for path in ROOT.iterdir() if (path / "__init__.py").exists()}
     assert folders == FLOOR.keys()
@@ -107,8 +145,20 @@ def test_every_folder_has_a_floor():
 def first_line(path):
     """Return what a module says it is, in lower case at its beginning as in a table."""
     text = (ast.get_docstring(ast.parse(path.read_text())) or "").split("\n")[0].rstrip(".")
-    plain = text[1:2].islower() or text[1:2] == " "
+    plain = text[1:2].islower() or text.startswith("A ")
     return text[:1].lower() + text[1:] if plain else text
+
+
+def test_names_keep_their_capital(tmp_path):
+    for text, told in (
+        ("A loop.", "a loop"),
+        ("Loops.", "loops"),
+        ("C code.", "C code"),
+        ("NTMs.", "NTMs"),
+    ):
+        path = tmp_path / "module.py"
+        path.write_text(f'"""{text}"""\n')
+        assert first_line(path) == told
 
 
 def floors():

@@ -4,6 +4,8 @@ A machine or a task that is registered is tested here without an edit. One that 
 default may be given a small form below, to be quick.
 """
 
+import functools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -13,7 +15,7 @@ import pytest
 from softmachine.experiments.checkpoints import load_checkpoint, save_checkpoint
 from softmachine.experiments.curricula import Uniform
 from softmachine.experiments.experiment import Experiment, TrainingConfig
-from softmachine.experiments.state import first_state
+from softmachine.experiments.state import first_state, machine_of
 from softmachine.machines.machine import Clock, split_trainable
 from softmachine.machines.mann import MANNConfig
 from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
@@ -22,7 +24,7 @@ from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.machines.registry import MACHINES
 from softmachine.machines.transformer import TransformerConfig
-from softmachine.running.devices import Layout
+from softmachine.running.devices import MemberLayout
 from softmachine.running.loop import run_batch
 from softmachine.tasks.memories.given import Given
 from softmachine.tasks.one_shot.episodes import Episodes
@@ -102,29 +104,34 @@ def experiment(request):
     return experiment_of(*request.param)
 
 
+@functools.cache
+def first(experiment):
+    """Return the state before the first update: one program for all tests of a pair."""
+    return jax.jit(lambda: first_state(experiment))()
+
+
 def test_every_machine_has_a_task_and_every_task_a_machine():
     assert {machine for machine, _ in PAIRS} == set(MACHINES)
     assert {task for _, task in PAIRS} == set(TASKS)
 
 
 def test_updates_are_finite_and_resumed_they_are_the_same(experiment, tmp_path):
-    chunk = build_train_chunk(experiment, Layout(jax.devices()[:1], 1, 1))
-    first = jax.jit(lambda: first_state(experiment))
+    chunk = build_train_chunk(experiment, MemberLayout(jax.devices()[:1], 1, 1))
 
     def update(state, end):
         after, sums = chunk(jax.tree.map(lambda x: x[None], state), jnp.array([end]))
         return jax.tree.map(lambda x: x[0], after), sums
 
-    straight, sums = update(first(), 2)
+    straight, sums = update(first(experiment), 2)
     assert int(straight.step) == 2
     assert int(straight.fault.step) == -1
     assert np.isfinite(sums["gradient_norm"]).all()
     assert np.all(sums["gradient_norm"] > 0)
     assert all(np.isfinite(x).all() for x in jax.tree.leaves(straight.parameters))
 
-    halfway, _ = update(first(), 1)
+    halfway, _ = update(first(experiment), 1)
     save_checkpoint(tmp_path / "half", halfway, {}, "pair")
-    loaded, _ = load_checkpoint(tmp_path / "half", first(), "pair")
+    loaded, _ = load_checkpoint(tmp_path / "half", first(experiment), "pair")
     resumed, _ = update(loaded, 2)
     for ours, theirs in zip(jax.tree.leaves(resumed), jax.tree.leaves(straight), strict=True):
         np.testing.assert_array_equal(
@@ -167,7 +174,7 @@ def assert_close(ours, theirs):
 def test_the_driver_is_vmap_and_a_run_is_its_steps(experiment):
     examples, keys = drawn(experiment)
     fast, plain = runs(experiment, examples.inputs, keys)
-    machine = jax.jit(experiment.build_machine)()
+    machine = machine_of(first(experiment), experiment)
     ours, theirs = eqx.filter_jit(lambda machine: (fast(machine), plain(machine)))(machine)
     assert_close(ours, theirs)
     if not hasattr(machine, "step"):
@@ -175,8 +182,10 @@ def test_the_driver_is_vmap_and_a_run_is_its_steps(experiment):
     per_step = experiment.task.inputs.per_step
     step = eqx.filter_jit(lambda machine, state, x, clock: machine.step(state, x, clock=clock))
     state = machine.init_state(examples.inputs[0], key=keys[0])
+    # In NumPy, where to take a step out is no program of its own.
+    inputs, theirs = np.asarray(examples.inputs[0]), jax.tree.map(np.asarray, theirs)
     for i in range(len(jax.tree.leaves(theirs)[0][0])):
-        x = examples.inputs[0, i] if per_step else None
+        x = jnp.asarray(inputs[i]) if per_step else None
         state, output = step(machine, state, x, Clock(jnp.asarray(i), keys[0]))
         assert_close(output, jax.tree.map(lambda x, i=i: x[0, i], theirs))
 
@@ -186,7 +195,7 @@ def test_the_driver_s_gradients_are_vmap_s(pair):
     """Of each machine with one task of each kind of inputs and outputs."""
     experiment = experiment_of(*pair)
     examples, keys = drawn(experiment)
-    parameters, static = split_trainable(jax.jit(experiment.build_machine)())
+    parameters, static = split_trainable(machine_of(first(experiment), experiment))
 
     def gradients(run):
         def loss(parameters):

@@ -242,7 +242,7 @@ def moves(
     sequences: Count = 1000,
     memory_rows: Count | None = None,
 ) -> None:
-    """Tell what an NTM does as moves of its heads, and check that by doing just that.
+    """Print where an NTM's heads move, and test if the moves alone reproduce its outputs.
 
     Args:
         run: directory of a run, or zoo:NAME.

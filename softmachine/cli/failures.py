@@ -64,7 +64,7 @@ def _versions() -> str:
 
 
 def _line(message: str, longest: int = LONGEST) -> str:
-    """Return a message in one line that a terminal takes for nothing else, cut if too long."""
+    """Return the message as one printable line, shortened if too long."""
     words = " ".join(message.split())
     words = "".join(x if x.isprintable() else repr(x)[1:-1] for x in words)
     if len(words) > longest:

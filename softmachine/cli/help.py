@@ -95,7 +95,7 @@ def _wrapped_usage() -> Iterator[None]:
 
 
 def wrap_usage(usage: str, width: int) -> str:
-    """Return a usage line as lines that break between its parts; a list of commands is one."""
+    """Wrap a usage line between options, never inside one."""
     if len(_ESCAPE.sub("", usage)) > width:
         usage = _COMMANDS.sub("COMMAND", usage)
     lines = [""]

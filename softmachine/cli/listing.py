@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-import re
+import sys
 from typing import NamedTuple
 
 import jax
@@ -15,10 +15,11 @@ import softmachine
 from softmachine import zoo
 from softmachine.core.compilation_cache import VARIABLE, cache_size, use_compilation_cache
 from softmachine.core.errors import SoftmachineError
-from softmachine.experiments.experiment import TrainingConfig
+from softmachine.experiments.experiment import Experiment, TrainingConfig
 from softmachine.experiments.serialization import experiment_from_json
 from softmachine.recipes.registry import RECIPES, describe_recipe, get_recipe
 from softmachine.running.devices import use_all_cores
+from softmachine.tasks.registry import TASKS
 from softmachine.zoo.models import HOME, read_model
 
 PAPERS = "paper-"
@@ -29,24 +30,51 @@ class Row(NamedTuple):
     """A recipe or a model in a list."""
 
     name: str
+    machine: str
+    """The machine in words."""
     what: str
+    """What it shall do; may be empty."""
     columns: tuple[str, ...]
+
+
+class Group(NamedTuple):
+    """What recipes or models are listed together."""
+
+    name: str
+    one_task: bool
+    """Whether all of them are trained on one task, which the group is named after."""
+
+    def title(self, rows: list[Row]) -> str:
+        """Return the title above its rows."""
+        what = next((row.what for row in rows if row.what), "") if self.one_task else ""
+        return f"{self.name}: {what}" if what else self.name
+
+    def tell(self, row: Row, rows: list[Row]) -> str:
+        """Return what tells a row from others: its machine, what it shall do, or both."""
+        if self.one_task or not row.what:
+            return row.machine
+        same = len({row.machine for row in rows}) == 1
+        return row.what if same else f"{row.machine}: {row.what}"
+
+
+Groups = dict[Group, list[Row]]
 
 
 def list_recipes(all_of_them: bool) -> None:
     """Print recipes by what they train, with the sizes and the length of their training."""
     names = [name for name in RECIPES if all_of_them or not name.startswith(PAPERS)]
-    groups: dict[str, list[Row]] = {}
+    groups: Groups = {}
     unusable = []
     for name in names:
         try:
-            training = get_recipe(name).training
+            experiment = get_recipe(name)
+            group = _group(name, experiment)
         except SoftmachineError as error:  # another package's: the others can be listed
             unusable.append(str(error))
             continue
-        title, told = _place(name, groups)
+        training = experiment.training
         columns = (_sizes(training), f"{training.max_sequences:,}")
-        groups.setdefault(title, []).append(Row(name, told, columns))
+        groups.setdefault(group, []).append(_row(name, name, columns))
     _print(groups, ("recipe", "", "sizes", "sequences"))
     print("Sizes are those trained on; sequences are the most that one training takes.")
     for message in unusable:
@@ -60,7 +88,7 @@ def list_recipes(all_of_them: bool) -> None:
 
 def list_zoo() -> None:
     """Print every trained model that ships, how large it is, and how good."""
-    groups: dict[str, list[Row]] = {}
+    groups: Groups = {}
     places = {recipe: i for i, recipe in enumerate(RECIPES)}
     models = {name: read_model(HOME / f"{name}.json") for name in zoo.names()}
     models = dict(
@@ -68,12 +96,12 @@ def list_zoo() -> None:
     )
     for name, model in models.items():
         card = model["card"]
-        training = experiment_from_json(model["experiment"], name).training
-        title, told = _place(card["recipe"], groups)
+        experiment = experiment_from_json(model["experiment"], name)
         error = f"{card['validation'][card['error']]:.3g} {card['error'].split('_')[0]}"
-        columns = (_sizes(training), error, f"{card['bytes'] / 1000:,.0f} kB")
-        row = Row(f"zoo:{name}", told.removesuffix(" controller"), columns)
-        groups.setdefault(title, []).append(row)
+        columns = (_sizes(experiment.training), error, f"{card['bytes'] / 1000:,.0f} kB")
+        row = _row(card["recipe"], f"zoo:{name}", columns)
+        row = row._replace(machine=row.machine.removesuffix(" controller"))
+        groups.setdefault(_group(card["recipe"], experiment), []).append(row)
     _print(groups, ("model", "", "sizes", "validation", "weights"))
     print("Sizes are those trained on; validation: wrong bits or cells per sequence there")
     print("(ngrams: bits in excess of the best possible).")
@@ -84,25 +112,28 @@ def list_zoo() -> None:
     print(f"Their cards:           {HOME}")
 
 
-def _place(recipe: str, groups: dict[str, list[Row]]) -> tuple[str, str]:
-    """Return the title of a recipe's group, and what tells it from others there.
+def _group(recipe: str, experiment: Experiment) -> Group:
+    """Return the group of a recipe: its paper's, or that of what it trains on.
+
+    All tasks that hand over a whole memory are one group.
+    """
+    if recipe in RECIPES and recipe.startswith(PAPERS):
+        module = sys.modules[RECIPES[recipe].__module__]
+        return Group((module.__doc__ or recipe).splitlines()[0].rstrip("."), one_task=False)
+    if not experiment.task.inputs.per_step:
+        return Group("memories: programs on a memory of integers", one_task=False)
+    return Group(TASKS.name_of(type(experiment.task)), one_task=True)
+
+
+def _row(recipe: str, name: str, columns: tuple[str, ...]) -> Row:
+    """Return the row of a recipe, or of a model trained with it.
 
     A recipe's docstring says the machine, a colon, and what it shall do.
     """
     if recipe not in RECIPES:
-        return "others", recipe
+        return Row(name, recipe, "", columns)
     machine, _, what = describe_recipe(recipe).partition(": ")
-    if recipe.startswith(f"{PAPERS}nram"):
-        return "as in the paper of the NRAM (Kurach et al. 2016)", what
-    if recipe.startswith(PAPERS):
-        return "as in the paper of the NTM (Graves et al. 2014)", machine.partition(", as in")[
-            0
-        ]
-    if recipe.startswith("nram-"):
-        return "NRAM: programs on a memory of integers", what
-    task = re.sub("^(ntm-)?(ff-|lstm-|transformer-)?", "", recipe)
-    same = (title for title in groups if title.startswith(f"{task}: "))
-    return next(same, f"{task}: {what}" if what else task), machine
+    return Row(name, machine.partition(", as in")[0], what, columns)
 
 
 def _sizes(training: TrainingConfig) -> str:
@@ -110,7 +141,7 @@ def _sizes(training: TrainingConfig) -> str:
     return f"{largest}" if smallest == largest else f"{smallest}-{largest}"
 
 
-def _print(groups: dict[str, list[Row]], heads: tuple[str, ...]) -> None:
+def _print(groups: Groups, heads: tuple[str, ...]) -> None:
     """Print groups of rows as tables with the same columns."""
     rows = [row for group in groups.values() for row in group]
     names = max(len(row.name) for row in rows)
@@ -119,17 +150,17 @@ def _print(groups: dict[str, list[Row]], heads: tuple[str, ...]) -> None:
         for i, head in enumerate(heads[2:])
     ]
     console = Console()
-    for title, group in groups.items():
+    for group, members in groups.items():
         table = Table(
-            title=title, title_justify="left", title_style="bold", box=None, pad_edge=False,
-            show_header=title == next(iter(groups)), expand=True,
+            title=group.title(members), title_justify="left", title_style="bold",
+            box=None, pad_edge=False, show_header=group == next(iter(groups)), expand=True,
         )  # fmt: skip
         table.add_column(heads[0], min_width=names, no_wrap=True)
         table.add_column(heads[1], ratio=1)
         for head, width in zip(heads[2:], widths, strict=True):
             table.add_column(head, min_width=width, no_wrap=True, justify="right")
-        for row in group:
-            table.add_row(row.name, row.what, *row.columns)
+        for row in members:
+            table.add_row(row.name, group.tell(row, members), *row.columns)
         console.print(table)
         console.print()
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from softmachine.cli.sources import open_one
 from softmachine.cli.waiting import working
 from softmachine.core.capabilities import Headed
 from softmachine.core.errors import SoftmachineError
-from softmachine.machines.ntm.ntm import NTM
 from softmachine.running.devices import use_all_cores
 from softmachine.running.generalization import with_test_options
 from softmachine.running.room import check_running
 from softmachine.running.scoring import BATCH
-from softmachine.tasks.task import SequenceTask
 from softmachine.traces.head_moves import check_moves, give_account, head_names
 
 LEGEND = """\
@@ -25,16 +21,17 @@ row, (of 3) if what it reads there was written in step 3."""
 def tell_moves(
     source: str, size: int, seed: int, sequences: int, memory_rows: int | None
 ) -> None:
-    """Print the account of one example, then how a machine of moves alone compares."""
+    """Print the head moves on one example, and how often these alone give the same output."""
     use_all_cores()
     with working(f"Loading {source}"):
         trained = open_one(source)
     machine, task = trained.machine, trained.experiment.task
     if not isinstance(machine, Headed):
-        raise SoftmachineError(f"{source} is a {type(machine).__name__}; only NTMs have heads")
+        raise SoftmachineError(
+            f"{source} is a {type(machine).__name__}: it has no heads whose moves could be told"
+        )
     if memory_rows is not None:
         machine = with_test_options(machine, memory_rows=memory_rows)
-    machine, task = cast("NTM", machine), cast("SequenceTask", task)
     check_running(machine, task, size, sequences, BATCH)
     with working(f"Watching {source}"):
         account = give_account(machine, task, size, seed)
@@ -43,11 +40,11 @@ def tell_moves(
         found = check_moves(machine, task, size, sequences=sequences, seed=seed)
     decided = ", ".join(
         f"{name} {share:.1%}"
-        for name, share in zip(head_names(machine.config), found.decided, strict=True)
+        for name, share in zip(head_names(machine.head_layout), found.decided, strict=True)
     )
     print(
         f"\nDone by these moves alone, {found.sequences:,} fresh sequences of size {size}:\n"
-        f"  {found.different_bits:.3%} of the bits differ from the soft machine's\n"
-        f"  wrong bits: {found.wrong_moves:.3%} by moves, {found.wrong_soft:.3%} soft\n"
+        f"  {found.different:.3%} of the outputs differ from the soft machine's\n"
+        f"  wrong: {found.wrong_moves:.3%} by moves, {found.wrong_soft:.3%} soft\n"
         f"  steps with a head on one row, not between: {decided}"
     )

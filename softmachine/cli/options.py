@@ -57,7 +57,7 @@ def changed(before: Any, after: Any) -> dict[str, Any]:
 
 
 def flags(options: Any) -> str:
-    """Return a machine's options as they are written, for people; empty if it has none."""
+    """Return the machine's test options as command-line flags; empty if it has none."""
     names = [] if options is None else [field.name for field in dataclasses.fields(options)]
     return ", ".join(map(_flag, names))
 

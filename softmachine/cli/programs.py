@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import cast
 
 from rich.console import Console
 from rich.syntax import Syntax
 
 from softmachine.cli.sources import ZOO, Trained, open_one
 from softmachine.cli.waiting import on_terminal, working
-from softmachine.core.capabilities import KnownByExamples, Wired
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import replacing
-from softmachine.machines.nram.nram import NRAM
 from softmachine.programs.drawing import dot_code, svg_code
-from softmachine.programs.extraction import extract
+from softmachine.programs.extraction import extract, extractable
 from softmachine.programs.languages.c import c_code
 from softmachine.programs.languages.json import json_code
 from softmachine.programs.languages.python import python_code
@@ -26,7 +23,6 @@ from softmachine.programs.verification import Verification, verify
 from softmachine.synthesis.held_out import SUMMARY, describe
 from softmachine.synthesis.verify_lines import verify_lines
 from softmachine.tasks.memories.given import Given
-from softmachine.tasks.memory import MemoryTask
 from softmachine.zoo.models import open_model
 
 WRITERS = {
@@ -44,14 +40,15 @@ def write_program(source: str, to: str, out: Path | None, check: bool, seed: int
     Raises SoftmachineError if there is a counter-example, the program written all the same.
     """
     trained = open_one(source)
-    if not isinstance(trained.machine, Wired):
-        raise SoftmachineError(f"{source} is no NRAM: only these become programs")
-    task, machine = cast("MemoryTask", trained.experiment.task), cast("NRAM", trained.machine)
-    given = cast("Given", task) if isinstance(task, KnownByExamples) else None
+    try:
+        machine, task = extractable(trained.machine, trained.experiment.task)
+    except SoftmachineError as error:
+        raise SoftmachineError(f"{source}: {error}") from error
+    given = task if isinstance(task, Given) else None
     origin = provenance(source, trained)
     report = None
     with working(f"Extracting the program of {source}") as say:
-        program = extract(machine, task)
+        program = extract(trained.machine, task)
         if check:
             say(f"Verifying the program of {source}")
             if given is not None:

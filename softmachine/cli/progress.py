@@ -137,7 +137,7 @@ class ProgressDisplay:
         return f"{bits:.3g} bits  {errors[0]:.3g} {label} (best {best:.3g})  {rate}"
 
     def _ended(self) -> str:
-        """Return how it ended: what was kept is the best, not the last."""
+        """Return a line on the kept parameters: the best validation's, not the last's."""
         label = self._experiment.task.error.split("_")[0]
         if self._members > 1:
             return f"{self._solved()} solved"

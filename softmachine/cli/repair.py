@@ -7,7 +7,7 @@ from rich.table import Table
 
 from softmachine.cli.sources import open_runs
 from softmachine.cli.waiting import working
-from softmachine.evaluation.repair_rates import Outcome, rates, repair_members
+from softmachine.evaluation.nram.repair_rates import RepairOutcome, rates, repair_members
 from softmachine.running.devices import use_all_cores
 
 COLUMNS = {
@@ -48,7 +48,7 @@ def repair_source(source: str, updates: int, tables: int, examples: int, seed: i
         )
 
 
-def _print(outcomes: dict[str, Outcome]) -> None:
+def _print(outcomes: dict[str, RepairOutcome]) -> None:
     caption = "Soft: at the sizes trained on. All others made hard: as they are, with wires "
     caption += "changed, fine-tuned, both, annealed."
     table = Table(title="shares of wrong cells", caption=caption)

@@ -96,11 +96,11 @@ def evaluate_source(
             print(json.dumps(result), flush=True)
     if as_json:
         return
-    error = members[0].experiment.task.error
+    task = members[0].experiment.task
     if len(members) == 1:
-        _print_scores(scores[0], members[0].name)
+        _print_scores(scores[0], task, members[0].name)
     else:
-        _print_quantiles(scores, error, f"{source}, {len(members)} members")
+        _print_quantiles(scores, task, f"{source}, {len(members)} members")
 
 
 def plot_sources(
@@ -190,7 +190,7 @@ def _result(
         "options": options.to_json(),
         "memory_rows": machine.memory_rows,
         "seed": seed,
-        "sizes": [score.to_row() for score in scores],
+        "sizes": [score.to_row(trained.experiment.task.output) for score in scores],
     }
 
 
@@ -283,37 +283,38 @@ def curve(trained: Trained, options: Changes, seed: int) -> list[SizeScore]:
     scores = evaluate(machine, task, sizes, sequences=CURVE_SEQUENCES, seed=seed)
     if trained.run is not None:
         with contextlib.suppress(SoftmachineError):
-            rows_of = [score.to_row() for score in scores]
+            rows_of = [score.to_row(task.output) for score in scores]
             trained.run.save_result("generalization", rows_of)
     return scores
 
 
-def _print_scores(scores: Sequence[SizeScore], title: str) -> None:
-    rows = [score.to_row() for score in scores]
+def _print_scores(scores: Sequence[SizeScore], task: Task, title: str) -> None:
+    rows = [score.to_row(task.output) for score in scores]
     table = Table(title=title)
     for name in rows[0]:
         table.add_column(name.replace("_", " "), justify="right")
     for row in rows:
-        table.add_row(*[_format(name, value) for name, value in row.items()])
+        table.add_row(*[_format(name, value, task) for name, value in row.items()])
     Console().print(table)
 
 
-def _print_quantiles(scores: Sequence[Sequence[SizeScore]], error: str, title: str) -> None:
-    table = Table(title=title, caption=f"{error.replace('_', ' ')} per sequence, over members")
-    for name in ("size", "sequences", *Quantiles._fields):
+def _print_quantiles(scores: Sequence[Sequence[SizeScore]], task: Task, title: str) -> None:
+    error, counted = task.error, task.output.counted
+    each = counted.removesuffix("s")
+    table = Table(title=title, caption=f"{error.replace('_', ' ')} per {each}, over members")
+    for name in ("size", counted, *Quantiles._fields):
         table.add_column(name.replace("_", " "), justify="right")
     for members in zip(*scores, strict=True):
         values = quantiles([score.metrics[error] for score in members])
         table.add_row(
             str(members[0].size),
             f"{members[0].sequences:,}",
-            *[_format(error, value) for value in values],
+            *[_format(error, value, task) for value in values],
         )
     Console().print(table)
 
 
-def _format(name: str, value: int | float) -> str:
+def _format(name: str, value: int | float, task: Task) -> str:
     if isinstance(value, int):
         return f"{value:,}"
-    shares = ("perfect", "agreement", "accuracy")
-    return f"{value:.1%}" if name in shares else f"{value:.3f}"
+    return f"{value:.1%}" if name in task.output.shares else f"{value:.3f}"

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -120,7 +120,7 @@ def _on_their_lines(examples: Sequence[GivenExample]) -> str:
 
 
 FEW = 20
-"""Fewer examples to train on are few."""
+"""Below this many training examples a warning is printed."""
 
 
 def _summary(task: Given, repeated: int) -> str:
@@ -200,7 +200,7 @@ class LevelDisplay:
         return sum(p.solved_sequences is not None for p in self._progress.values())
 
     def _solved(self, level: int) -> int:
-        """Return the largest size that there is up to a level, or 0."""
+        """Return the largest existing example size up to a level; 0 if none."""
         return max((size for size in self._sizes if size <= level), default=0)
 
 
@@ -260,8 +260,11 @@ def _make(
 
 
 def _machine(run: Run) -> NRAM:
-    """Return a member's machine: the search trains NRAMs, and nothing else."""
-    return cast("NRAM", run.load_machine())
+    """Return a member's machine; SoftmachineError for another than the search trains."""
+    machine = run.load_machine()
+    if not isinstance(machine, NRAM):
+        raise SoftmachineError(f"{run.path} holds a {type(machine).__name__}, not an NRAM")
+    return machine
 
 
 def _present(directory: Path, task: Given, programs: list[SynthesizedProgram]) -> None:

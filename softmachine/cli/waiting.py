@@ -16,7 +16,7 @@ from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TextCol
 from rich.text import Text
 
 GRACE = 1.0
-"""Seconds that the main thread has to end by itself, once it shall end at once."""
+"""Seconds until a process that was told to end is killed."""
 
 
 def on_terminal() -> bool:

@@ -1,8 +1,9 @@
-"""Capabilities: protocols for what only some machines or tasks can do, instead of classes."""
+"""Capabilities: protocols for what only some machines can do, instead of classes."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Array, Int
 
@@ -43,24 +44,76 @@ class Adjustable(Protocol):
         ...
 
 
+class Heads(NamedTuple):
+    """The heads of a machine, and how they move. Read heads come first, then write heads."""
+
+    read: int
+    """How many heads read."""
+    write: int
+    """How many heads write."""
+    furthest: int
+    """How many rows a head can move without looking for content; further is a jump."""
+    wrap: bool
+    """Whether the last row is next to the first."""
+    written_before: tuple[int, ...]
+    """For each read head, how many write heads write in the same step before it reads."""
+
+
 @runtime_checkable
 class Headed(Protocol):
     """A machine with read and write heads on the rows of a memory, such as an NTM."""
 
-    config: Any
-    """The configuration: ``read_heads``, ``write_heads`` and ``memory_rows`` are numbers."""
+    @property
+    def head_layout(self) -> Heads:
+        """The heads."""
+        ...
 
-    def head_parameters(self, hidden: Any) -> Any:
-        """Return the parameters of all heads in one step, from the controller's output."""
+    @property
+    def memory_rows(self) -> int:
+        """How many rows the memory has."""
+        ...
+
+    def init_state(self, inputs: Any, *, key: Any = None) -> Any:
+        """Return the state before the first step, as a `Cell` does."""
+        ...
+
+    def encode(self, inputs: Any) -> Any:
+        """Return what depends on the inputs alone, as a `Cell` does."""
+        ...
+
+    def advance(self, state: Any, encoded: Any) -> tuple[Any, Any]:
+        """Take one step, as a `Cell` does."""
+        ...
+
+    def advance_on_rows(
+        self, state: Any, encoded: Any, rows: Int[Array, " heads"]
+    ) -> tuple[Any, Any]:
+        """Take one step with each head on one row alone, instead of where it would go."""
+        ...
+
+    def decode(self, features: Any) -> Any:
+        """Return the outputs, as a `Cell` does."""
+        ...
+
+    def observe_state(self, state: Any) -> dict[str, Array]:
+        """Return ``memory``, (rows, columns), and ``weightings``, (heads, rows), of a state."""
         ...
 
 
 @runtime_checkable
 class Wired(Adjustable, Protocol):
-    """A machine whose step is a circuit of gates with learned wires, such as an NRAM."""
+    """A machine whose step is a circuit of gates with learned wires, such as an NRAM.
+
+    One of its `test_options` is ``hard``, and its outputs have the logits ``stop``.
+    """
 
     config: Any
-    """The configuration, with the number of ``registers`` and the names of the ``gates``."""
+    """The configuration, with the number of ``registers``."""
+
+    @property
+    def gates(self) -> Sequence[Any]:
+        """The gates in their order, each with name, symbol, arity and use of the memory."""
+        ...
 
     @property
     def rows(self) -> Any:
@@ -69,20 +122,4 @@ class Wired(Adjustable, Protocol):
 
     def trace_fields(self) -> tuple[Field, ...]:
         """Return the declarations of the arrays that a trace of this machine holds."""
-        ...
-
-    def shown_choice_names(self) -> list[str]:
-        """Return the names of the choices that have at least one source, in order."""
-        ...
-
-
-@runtime_checkable
-class KnownByExamples(Protocol):
-    """A task defined by a file of examples alone: other inputs have no known answer."""
-
-    examples: str
-    """The text of the file."""
-
-    def part_examples(self, part: Any) -> Any:
-        """Return the examples of one part: training, validation or test."""
         ...

@@ -37,7 +37,7 @@ def add_up(terms: Iterable[Array]) -> Array:
 
 
 def at(x: Array, i: int, axis: int = 0) -> Array:
-    """Return what ``x`` holds at a place known before, as ``x[i]``; traced in half the time."""
+    """Return ``x[i]`` for a Python integer i; traced in half the time."""
     return jax.lax.index_in_dim(x, i, axis, keepdims=False)
 
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from softmachine.core.capabilities import Wired
 from softmachine.core.example import Example
-from softmachine.core.specs.cells import stop_probabilities
 from softmachine.core.specs.spec import each
-from softmachine.evaluation.figures import ORANGE
+from softmachine.evaluation.figures import ORANGE, example_title
+from softmachine.evaluation.nram.memory_figure import DRAWN, memory_figure
 from softmachine.machines.machine import Machine
 from softmachine.tasks.task import Task
 from softmachine.traces.examples import draw_example
@@ -44,7 +42,8 @@ def draw_example_figure(machine: Machine, task: Task, size: int, seed: int) -> F
     """
     if task.inputs.per_step:
         return example_figure(machine, task, size, seed)
-    return memory_figure(machine, task, size, seed) if isinstance(machine, Wired) else None
+    shown = {field.name for field in machine.trace_fields() if field.kind == "distribution"}
+    return memory_figure(machine, task, size, seed) if shown >= DRAWN else None
 
 
 def example_figure(machine: Machine, task: Task, size: int, seed: int) -> Figure:
@@ -94,7 +93,7 @@ def example_figure(machine: Machine, task: Task, size: int, seed: int) -> Figure
             figure.colorbar(shown, ax=axis, aspect=8, label=image.scale)
     _mark([*axes], inputs, layout.inputs)
     axes[-1].set_xlabel("time step")
-    figure.suptitle(_title(task, size, error))
+    figure.suptitle(example_title(task, size, error))
     return figure
 
 
@@ -167,87 +166,3 @@ def _used_rows(most: np.ndarray) -> np.ndarray:
         return np.arange(count)
     first = used[(longest + 1) % len(used)] - 1
     return (first + np.arange(count - gaps[longest] + 3)) % count
-
-
-Panel = tuple[str, np.ndarray, np.ndarray | None, list[str]]
-"""A panel of `memory_figure`: its name, shades (rows, steps), numbers of that shape to write
-into it or None, and the rows' labels."""
-
-
-SHADES = {
-    "memory": "most likely values, darker if likelier; ◂: scored",
-    "registers": "the same of each register",
-    "choices": "how likely the likeliest source of each is",
-    "stopping": "how likely it is that the machine stops after this step",
-}
-"""What the shades of each panel of `memory_figure` mean."""
-
-
-def memory_figure(machine: Wired, task: Task, size: int, seed: int) -> Figure:
-    """Draw an NRAM on one example over time: memory, registers, choices, stopping.
-
-    Memory and registers show the most likely value of each distribution as a number and its
-    probability as a shade; choices show the probability of the most likely source. Arguments
-    are those of `example_figure`.
-    """
-    example, _ = draw_example(task, size, seed)
-    recording = record(cast("Machine", machine), example)
-    fields = {name: np.asarray(array) for name, array in recording.fields.items()}
-    memory, registers = fields["memory"], fields["registers"]
-    outputs = jax.tree.map(jnp.asarray, recording.outputs)
-    error = float(each(task.metrics(outputs, example)[task.error]))
-    scored = np.flatnonzero(np.asarray(example.mask))
-    labels = task.layout(np.asarray(example.inputs)).inputs
-    stops = stop_probabilities(outputs.stop, example.steps)
-    panels: list[Panel] = [
-        (
-            "memory",
-            memory.max(axis=2).T,
-            memory.argmax(axis=2).T,
-            [
-                f"{label} {i}{' ◂' if i in scored else ''}".strip()
-                for i, label in enumerate(labels)
-            ],
-        ),
-        (
-            "registers",
-            registers.max(axis=2).T,
-            registers.argmax(axis=2).T,
-            [f"r{i + 1}" for i in range(registers.shape[1])],
-        ),
-        ("choices", fields["choices"].max(axis=2).T, None, machine.shown_choice_names()),
-        ("stopping", np.asarray(stops)[None], None, ["here"]),
-    ]
-    heights = [max(0.5, 0.2 * len(shade)) for _, shade, _, _ in panels]
-    steps = memory.shape[0]
-    figure, axes = plt.subplots(
-        len(panels),
-        1,
-        figsize=(max(6.0, 0.32 * steps + 2.5), sum(heights) + 1.6),
-        height_ratios=heights,
-        sharex=True,
-        layout="constrained",
-    )
-    for axis, (name, shade, values, names) in zip(axes, panels, strict=True):
-        axis.imshow(
-            shade, aspect="auto", cmap="Blues", interpolation="nearest", vmin=0, vmax=1.6
-        )
-        axis.set_yticks(range(len(names)), names, fontsize=7)
-        axis.set_title(f"{name}: {SHADES[name]}", fontsize=9, loc="left")
-        if values is not None and steps <= 60:
-            for (row, step), value in np.ndenumerate(values):
-                axis.text(step, row, str(value), ha="center", va="center", fontsize=6)
-    axes[-1].set_xlabel("after step")
-    axes[-1].set_xticks(range(steps), [str(step + 1) for step in range(steps)], fontsize=7)
-    figure.suptitle(_title(task, size, error))
-    return figure
-
-
-def _title(task: Task, size: int, error: float) -> str:
-    """Return a title: the example's size, its error, and the largest possible error."""
-    name, worst = task.error.replace("_", " "), task.worst_errors([size])
-    if worst is None:
-        return f"size {size}: {error:.3g} {name}"
-    if worst[0] == 1:
-        return f"size {size}: {error:.0%} {name}"
-    return f"size {size}: {error:.3g} {name} of {worst[0]:,.4g}"

@@ -24,6 +24,7 @@ from softmachine.evaluation.aftermath import describe_aftermath
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.progress import Progress
 from softmachine.running.generalization import SizeScore
+from softmachine.tasks.task import Task
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#666666"
 
@@ -33,6 +34,16 @@ def save_figure(figure: Figure, path: Path) -> None:
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=120, format="png")
     plt.close(figure)
+
+
+def example_title(task: Task, size: int, error: float) -> str:
+    """Return a title: the example's size, its error, and the largest possible error."""
+    name, worst = task.error.replace("_", " "), task.worst_errors([size])
+    if worst is None:
+        return f"size {size}: {error:.3g} {name}"
+    if worst[0] == 1:
+        return f"size {size}: {error:.0%} {name}"
+    return f"size {size}: {error:.3g} {name} of {worst[0]:,.4g}"
 
 
 class Scale(NamedTuple):

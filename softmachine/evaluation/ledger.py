@@ -19,11 +19,11 @@ from typing import Any
 import softmachine
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import replacing, write_json
-from softmachine.evaluation import repair_rates
 from softmachine.evaluation.aftermath import aftermath
 from softmachine.evaluation.examined import examine
 from softmachine.evaluation.group_summary import best_seed, summary_of, test_summary
 from softmachine.evaluation.ledger_page import to_markdown
+from softmachine.evaluation.nram import repair_rates
 from softmachine.evaluation.paper import machine_kind
 from softmachine.evaluation.published_scores import Announce, finite, score_tests
 from softmachine.experiments.commands import Recipes, differences, training_commands
@@ -240,7 +240,9 @@ def _row(
 def _repair(runs: Sequence[Run]) -> dict[str, int] | None:
     """Return the success rates of `repair_members`, if it was run on all of these runs."""
     found = [run.load_result(repair_rates.REPAIR_RESULT) for run in runs]
-    outcomes = [repair_rates.Outcome(**outcome) for outcome in found if outcome is not None]
+    outcomes = [
+        repair_rates.RepairOutcome(**outcome) for outcome in found if outcome is not None
+    ]
     return repair_rates.rates(outcomes) if len(outcomes) == len(runs) else None
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from softmachine.machines.machine import MachineConfig
+from softmachine.machines.registry import MACHINES
 
 
-def machine_kind(config: Any) -> str:
+def machine_kind(config: MachineConfig) -> str:
     """Return the name of a kind of machine, such as ``ntm-lstm``, ``ntm-gru`` or ``lstm``.
 
-    It is the configuration's ``published_as``, else its class name without ``Config``. Keys of
+    It is the configuration's ``published_as``, else the name it is registered by. Keys of
     `softmachine.tasks.published.PaperTest.published` are such names.
     """
-    name = type(config).__name__.removesuffix("Config").lower()
-    return getattr(config, "published_as", name)
+    return config.published_as or MACHINES.name_of(type(config))

@@ -46,7 +46,7 @@ def _exam_rows(run: Run) -> list[dict[str, Any]]:
         return []
     verdict, examples = examine(run), len(draw_exam(task, 0, largest).trials)
     name = f"exam: hard cases up to size {largest}, in tight and roomy memories"
-    scores = {"wrong_cells": verdict.soft, "hard_error": verdict.hard}
+    scores = {task.error: verdict.soft, "hard_error": verdict.hard}
     return [{"test": name, "sequences": examples, **scores}]
 
 

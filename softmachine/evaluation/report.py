@@ -17,7 +17,6 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from softmachine.core import compiling
-from softmachine.core.capabilities import Wired
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.specs.spec import each
 from softmachine.evaluation import figures
@@ -27,7 +26,7 @@ from softmachine.experiments.progress import Progress
 from softmachine.experiments.serialization import KIND, experiment_to_json
 from softmachine.machines.machine import Machine, parameter_count
 from softmachine.programs.drawing import svg_code
-from softmachine.programs.extraction import extract
+from softmachine.programs.extraction import can_extract, extract, extractable
 from softmachine.programs.languages.python import python_code
 from softmachine.programs.notes import Provenance, summary
 from softmachine.programs.notes import notes as program_notes
@@ -123,13 +122,13 @@ def build_report(subject: Subject, scores: Sequence[SizeScore], seed: int = 0) -
         _section(
             "Generalisation",
             '<div class="side">'
-            + _table([score.to_row() for score in scores], task.output.shares)
+            + _table([score.to_row(task.output) for score in scores], task.output.shares)
             + _picture(curve, "error over size")
             + "</div>",
         )
     )
     sections.append(learning)
-    if isinstance(subject.machine, Wired) and task.examined:
+    if can_extract(subject.machine, task):
         sections.append(program_section(subject.machine, task, subject.provenance))
     sections += [_making(subject), _settings(subject)]
     title = html.escape(subject.name)
@@ -141,20 +140,21 @@ def build_report(subject: Subject, scores: Sequence[SizeScore], seed: int = 0) -
     )
 
 
-def program_section(machine: Any, task: Any, provenance: Provenance) -> str:
+def program_section(machine: Machine, task: Task, provenance: Provenance) -> str:
     """Return a section with the extracted program, as code and as a drawing.
 
     If none can be extracted, the section says why.
 
     Arguments:
-        machine: the machine, `Wired`.
-        task: its task, a memory task.
+        machine: the machine.
+        task: its task.
         provenance: where the machine comes from.
     """
     try:
-        program = extract(machine, task)
+        _, known = extractable(machine, task)
+        program = extract(machine, known)
         code = python_code(
-            program, summary(task), program_notes(program, task, provenance, None)
+            program, summary(known), program_notes(program, known, provenance, None)
         )
         drawing = svg_code(program, "", [])
     except SoftmachineError as error:

@@ -6,7 +6,7 @@ own record as JSON, and a checksum of all of these and the tensors.
 
 Older files are read, too. The checksum of schema 1 is of the tensors alone: neither the record
 nor the experiment that they belong to is protected. In schema 2 a training state and its record
-have other names, which those who read them upgrade.
+have other names, which those who read them upgrade; in schema 3 its record has.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from softmachine.core.errors import CheckpointError
 from softmachine.core.files import replacing, stable_safetensors
 
 FORMAT = "softmachine-checkpoint"
-SCHEMA = 3
+SCHEMA = 4
 WITHOUT_TIES = 1
 """The schema whose files are tied to no experiment."""
 

@@ -16,6 +16,7 @@ from softmachine.core.choices import (
     NonNegative,
     check_fields,
 )
+from softmachine.core.randomness import Branch, branch_key
 from softmachine.core.specs.spec import Spec, Stream, Whole
 from softmachine.experiments.curricula import Curriculum, Uniform
 from softmachine.experiments.objectives import Objective, TaskLoss
@@ -31,7 +32,7 @@ AnyPhase = TypeVar("AnyPhase", bound=Phase)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SolvedConfig:
-    """When a run counts as solved; it ends early once its bits are that few as well.
+    """When a run is solved (`error`), and when it stops early (`bits`).
 
     Phases may ask for more, such as an exam.
     """
@@ -63,9 +64,9 @@ class TrainingConfig:
     few rows among them a machine learns what to do when its memory is nearly
     full. Validation and everything after training use the machine's own rows."""
     keep_every: Count | None = 1
-    """The state before every k-th step is kept for gradients. With k > 1 a long run of a large
-    memory takes less room, and each step is computed once more; None: the k that takes least
-    room."""
+    """The state before every k-th step is stored for gradients. With k > 1 a long run of a
+    large memory takes less room, and each step is computed once more; None: the k that takes
+    least room."""
     solved: SolvedConfig | None = SolvedConfig()
     """None: train for ``max_sequences`` whatever happens."""
     validate_every: Count = 2_000
@@ -156,7 +157,7 @@ class Experiment:
 
     def build_machine(self, attempt: int = 0) -> Machine:
         """Return the machine with its first parameters, drawn from the seed."""
-        key = jax.random.fold_in(jax.random.key(self.training.seed), 0)
+        key = branch_key(self.training.seed, Branch.PARAMETERS)
         if attempt:
             key = jax.random.fold_in(key, attempt)
         return self.machine.build(self.task.input_size, self.task.output_size, key=key)
@@ -164,7 +165,7 @@ class Experiment:
     def settings(self, attempt: int = 0) -> Settings:
         """Return what an attempt trains with, drawn from the seed."""
         training = self.training
-        key = jax.random.fold_in(jax.random.key(training.seed), 3)
+        key = branch_key(training.seed, Branch.SETTINGS)
         key = jax.random.fold_in(key, attempt)
         own = Settings(
             jnp.asarray(training.optimizer.learning_rate, jnp.float32),
@@ -175,7 +176,7 @@ class Experiment:
         return training.search.draw(key, own)
 
     def machines_for_updates(self, machine: Machine) -> list[Machine]:
-        """Return the machine with each of the memories that it has during updates.
+        """Return one machine per entry of `memory_rows`, which updates cycle through.
 
         Raises ValueError if it cannot have one of them, or if the largest examples of the
         curriculum do not fit into it.
@@ -198,6 +199,6 @@ class Experiment:
 
 
 def _told(values: Stream[Spec] | Whole[Spec]) -> str:
-    """Return what kind of values there are, and when."""
+    """Describe inputs or outputs in words: 'bits step by step'."""
     when = "step by step" if values.per_step else "as a whole"
     return f"{type(values.spec).__name__.lower()} {when}"

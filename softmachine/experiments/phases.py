@@ -64,7 +64,7 @@ class Phase:
         return False
 
     def apply(self, member: Any, ended: Any) -> bool:
-        """Do it; return whether the member has to be validated once more.
+        """Apply the phase; return whether the member must be validated again.
 
         ``ended`` is an array of one boolean, which another thread may set: time to end.
         """

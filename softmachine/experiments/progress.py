@@ -37,10 +37,6 @@ class Progress:
     """How often this member has begun."""
     attempt_error: float = math.inf
     """The best error of the attempt under way."""
-    failed_tests: int = 0
-    """Of the attempt under way: how often an exam found a mistake and validation none."""
-    waits: int = 0
-    """How many more validations there are to be before the next exam."""
     phases: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
     """Of the attempt under way: what each phase, by its name, has noted."""
     finished: bool = False
@@ -72,8 +68,8 @@ def last_record(value: dict[str, Any], schema: int, path: Path) -> LastRecord:
     """Return a checkpoint's record, typed.
 
     Before schema 2 the record was the progress alone: nothing ties the metrics to it. Before
-    schema 3 progress itself told of one phase, the search for wires. Raises CheckpointError if
-    it is no such record.
+    schema 3 progress itself told of one phase, the search for wires, and before schema 4 of
+    another, the exam. Raises CheckpointError if it is no such record.
     """
     whole = {"progress": value} if schema < 2 else dict(value)
     progress = whole.get("progress")
@@ -82,5 +78,13 @@ def last_record(value: dict[str, Any], schema: int, path: Path) -> LastRecord:
         names = {"searched": "searched", "rewired": "written"}
         notes = {new: 1 for old, new in names.items() if progress.pop(old, False)}
         whole["progress"] = progress | ({"phases": {"wire-search": notes}} if notes else {})
+    if schema < 4 and isinstance(progress := whole.get("progress"), dict):
+        progress = dict(progress)
+        names = {"failed_tests": "failed", "waits": "waits"}
+        notes = {new: n for old, new in names.items() if (n := progress.pop(old, 0))}
+        phases = progress.get("phases", {})
+        if notes and isinstance(phases, dict):
+            progress["phases"] = phases | {"exam": notes}
+        whole["progress"] = progress
     message = f"{path} is damaged: its record is none"
     return structure(whole, LastRecord, message, CheckpointError)

@@ -65,7 +65,7 @@ def load_machine(path: Path, experiment: Experiment, tie: str) -> tuple[Machine,
     return eqx.combine(arrays["parameters"], arrays["buffers"], static), record
 
 
-class Last(NamedTuple):
+class LastCheckpoint(NamedTuple):
     """What training resumes from."""
 
     state: TrainState
@@ -105,7 +105,7 @@ class Run:
 
     @classmethod
     def create(cls, path: str | Path, experiment: Experiment) -> Run:
-        """Make a run directory that does not exist yet, is empty, or was never made whole.
+        """Create a run directory; one left incomplete by a crash is replaced.
 
         Raises RunError if there is anything else, if it cannot be written, or if a part of the
         experiment does not come with the package.
@@ -139,7 +139,9 @@ class Run:
 
         ``line`` holds the metrics of the last validation.
         """
-        self._save_last(Last(state, progress, line, self._metrics.extent(line), SCHEMA))
+        self._save_last(
+            LastCheckpoint(state, progress, line, self._metrics.extent(line), SCHEMA)
+        )
 
     def save_failure(self, reason: str) -> None:
         """Write into the last checkpoint, whose state is sound, why training ended."""
@@ -147,12 +149,12 @@ class Run:
         progress = dataclasses.replace(last.progress, failed=reason, finished=True)
         self._save_last(last._replace(progress=progress))
 
-    def first(self) -> Last:
-        """Return what training begins from."""
+    def first(self) -> LastCheckpoint:
+        """Return the first training state, and progress zero."""
         nothing = Extent(bytes=0, sha256=hashlib.sha256().hexdigest())
-        return Last(first_state(self.experiment), Progress(), None, nothing, SCHEMA)
+        return LastCheckpoint(first_state(self.experiment), Progress(), None, nothing, SCHEMA)
 
-    def load_last(self) -> Last:
+    def load_last(self) -> LastCheckpoint:
         """Read the checkpoint from which training resumes."""
         path = self._checkpoint("last")
         first = first_state(self.experiment)
@@ -166,7 +168,7 @@ class Run:
                     f"its state of {int(state.step)}"
                 )
             line = self._metrics.line_at(record.progress.step)
-        return Last(state, record.progress, line, record.metrics, found.schema)
+        return LastCheckpoint(state, record.progress, line, record.metrics, found.schema)
 
     def load_progress(self) -> Progress | None:
         """Return the progress at the last checkpoint, or None if there is none yet."""
@@ -245,7 +247,7 @@ class Run:
             extent, line = record.metrics, record.line
         return self._metrics.lines(extent, line)
 
-    def restore_metrics(self, last: Last, *, with_line: bool) -> bool:
+    def restore_metrics(self, last: LastCheckpoint, *, with_line: bool) -> bool:
         """Bring the metrics to where the last checkpoint was written, its own line or not.
 
         Returns whether they were damaged; then they are kept under another name.
@@ -277,7 +279,7 @@ class Run:
             self.path / "metrics.jsonl", [f"validation_{name}" for name in names]
         )
 
-    def _save_last(self, last: Last) -> None:
+    def _save_last(self, last: LastCheckpoint) -> None:
         extent = last.metrics
         record = {
             "progress": dataclasses.asdict(last.progress),

@@ -21,7 +21,7 @@ class Settings(NamedTuple):
     learning_rate: Float[Array, ""]
     gradient_noise: Float[Array, ""]
     settling: Int[Array, ""]
-    """Validations of this attempt from the first without a mistake on."""
+    """Validations since the first without a mistake, itself included; 0 before."""
     objective: dict[str, Float[Array, ""]]
     """What the objective has drawn; see `Objective.draw`."""
 

@@ -84,7 +84,7 @@ class MachineConfig(abc.ABC):
     """
 
     works: ClassVar[str] = "step by step"
-    """How, or on what, the machine works: words for the refusal of a task that does not fit."""
+    """How the machine works, as the refusal of a task that does not fit says it."""
 
     def fits(self, inputs: Stream[Any] | Whole[Any], outputs: Stream[Any] | Whole[Any]) -> bool:
         """Return whether a machine can do tasks that have such inputs and outputs.
@@ -92,6 +92,14 @@ class MachineConfig(abc.ABC):
         By default: those with both of them in every step.
         """
         return inputs.per_step and outputs.per_step
+
+    @property
+    def published_as(self) -> str | None:
+        """What papers call the machine, by which their figures for it are found.
+
+        None: as it is registered. Keys of `softmachine.tasks.published.PaperTest.published`.
+        """
+        return None
 
     @property
     def test_options(self) -> Any:

@@ -13,9 +13,11 @@ from collections.abc import Callable
 from typing import ClassVar, TypeVar
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 from jaxtyping import PyTree
 
-from softmachine.machines.machine import Machine, State
+from softmachine.machines.machine import Cell, Clock, Machine, State
 
 
 class Packed(eqx.Module):
@@ -23,7 +25,9 @@ class Packed(eqx.Module):
 
     Weights of several members, each with a leading axis, may stand in the place of one's: then
     the batch is theirs, one member's examples after another's. Only for machines without an
-    input per step, whose `Machine.decode` changes nothing.
+    input per step whose steps look at no clock and draw nothing at random, without penalties,
+    and whose `Cell.decode` changes nothing. Others are refused, by `accelerates` or by
+    `check_packed`.
     """
 
     cached_examples: ClassVar[int]
@@ -48,7 +52,19 @@ Form = TypeVar("Form", bound=type[Packed])
 
 
 def accelerates(machine: type[Machine]) -> Callable[[Form], Form]:
-    """Return a decorator that registers a class as the packed form of a class of machines."""
+    """Return a decorator that registers a class as the packed form of a class of machines.
+
+    Raises TypeError for machines without a step, and for those that decode features or have
+    penalties: a packed form does neither.
+    """
+    if not issubclass(machine, Cell):
+        raise TypeError(f"{machine.__name__} cannot have a packed form: it has no step")
+    for name in ("decode", "penalties"):
+        if getattr(machine, name) is not getattr(Cell, name):
+            raise TypeError(
+                f"{machine.__name__} cannot have a packed form: it has {name} of its own, "
+                "which would be left out"
+            )
 
     def register(form: Form) -> Form:
         _FORMS[machine] = form
@@ -63,3 +79,53 @@ def packed_form(machine: type[Machine]) -> type[Packed] | None:
     A subclass, which may take other steps, does not have its parent's.
     """
     return _FORMS.get(machine)
+
+
+class _NoClock(Clock):
+    """What a packed form knows of the clock: nothing."""
+
+    def __getattribute__(self, name: str) -> object:
+        """Refuse to tell anything."""
+        if name in ("time", "step", "example_key", "key", "training"):
+            raise ValueError(f"its steps ask for the clock's {name}")
+        return super().__getattribute__(name)
+
+
+_checked: set[object] = set()
+
+
+def check_packed(machine: Machine, example: PyTree) -> None:
+    """Raise ValueError if a machine needs more in a step than its packed form is given.
+
+    Arguments:
+        machine: a machine, or the weights of several, each with a leading axis.
+        example: the inputs of one example, or `jax.ShapeDtypeStruct` in their place.
+
+    Its steps are traced, not run; once for machines of one structure.
+    """
+    known = (type(machine), jax.tree.structure(machine))
+    if known in _checked:
+        return
+    arrays, static = eqx.partition(machine, eqx.is_array)
+
+    def step(arrays):
+        own = eqx.combine(arrays, static)
+        assert isinstance(own, Cell)
+        if jax.tree.leaves(own.encode(example)):
+            raise ValueError("it has an input per step")
+        state = own.init_state(jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), example))
+        return own.advance(state, None, object.__new__(_NoClock))[0]
+
+    try:
+        jax.eval_shape(step, arrays)
+    except (TypeError, ValueError) as alone:
+        # Or it is several members': each has its own part of the weights.
+        try:
+            jax.eval_shape(jax.vmap(step), arrays)
+        except (TypeError, ValueError) as together:
+            error = alone if isinstance(alone, ValueError) else together
+            raise ValueError(
+                f"{type(machine).__name__} has a packed form, which is given no input per "
+                f"step, no clock and no key: {error}"
+            ) from error
+    _checked.add(known)

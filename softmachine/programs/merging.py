@@ -29,7 +29,7 @@ from softmachine.programs.values import Facts, Register, Value, of, shifted
 
 
 class Block(NamedTuple):
-    """A basic block: the situations that one circuit serves."""
+    """A basic block: abstract states whose steps have the same circuit."""
 
     situations: frozenset
     states: tuple[AbstractState, ...]

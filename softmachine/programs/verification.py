@@ -22,8 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from softmachine.core import compiling
-from softmachine.machines.nram.hard import run_hard_batch
-from softmachine.machines.nram.nram import NRAM
+from softmachine.core.capabilities import HardForm
 from softmachine.programs.languages.c import c_code
 from softmachine.programs.languages.python import python_code
 from softmachine.programs.outside import outside
@@ -88,7 +87,7 @@ class Verification(NamedTuple):
 
 
 def verify(
-    machine: NRAM,
+    machine: HardForm,
     task: MemoryTask,
     program: Program,
     *,
@@ -150,7 +149,7 @@ def verify(
 
 
 def run_machine(
-    machine: NRAM, memories: Sequence[list[int]], steps: Sequence[int]
+    machine: HardForm, memories: Sequence[list[int]], steps: Sequence[int]
 ) -> Iterator[list[int]]:
     """Run the hard machine on memories of any sizes; yield what each becomes.
 
@@ -171,9 +170,7 @@ def run_machine(
 
 @functools.partial(compiling.filter_jit, tuned=False)
 def _run_machine(machine, memories, steps, cells):
-    return run_hard_batch(
-        machine, jnp.asarray(memories), jnp.asarray(steps), jnp.asarray(cells)
-    ).memory
+    return machine.run_hard(jnp.asarray(memories), jnp.asarray(steps), jnp.asarray(cells))
 
 
 # The questions
@@ -209,7 +206,7 @@ def _draw(task, key, count, smallest, largest):
 
 
 def _same_as_machine(
-    machine: NRAM,
+    machine: HardForm,
     rule: StepRule,
     run: ProgramFunction,
     memories: Sequence[list[int]],

@@ -24,7 +24,7 @@ def use_all_cores() -> int:
     return len(jax.devices())
 
 
-class Layout(NamedTuple):
+class MemberLayout(NamedTuple):
     """How a population is spread over devices."""
 
     devices: Sequence[Any]
@@ -35,7 +35,7 @@ class Layout(NamedTuple):
     computation, before the next ones have their turn; divides the members of a device."""
 
 
-def layout_for(members: int, batch: int, *, cached_examples: int = 0) -> Layout:
+def layout_for(members: int, batch: int, *, cached_examples: int = 0) -> MemberLayout:
     """Return how to spread ``members`` over the local devices.
 
     Where they cannot be divided evenly, the layout has more slots than there are members.
@@ -45,14 +45,14 @@ def layout_for(members: int, batch: int, *, cached_examples: int = 0) -> Layout:
     devices train all of theirs in lockstep.
     """
     if members == 1:
-        return Layout(devices_for(batch), 1, 1)
+        return MemberLayout(devices_for(batch), 1, 1)
     devices = jax.local_devices()[:members]
     each = -(-members // len(devices))
     together = each
     if devices[0].platform == "cpu":
         most = max(1, cached_examples // batch)
         together = max(n for n in range(1, most + 1) if each % n == 0)
-    return Layout(devices, each * len(devices), together)
+    return MemberLayout(devices, each * len(devices), together)
 
 
 def devices_for(batch: int) -> list[Any]:

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 from softmachine.core.capabilities import Adjustable, HardForm
 from softmachine.core.errors import SoftmachineError
-from softmachine.core.specs.spec import mean
+from softmachine.core.specs.spec import Spec, mean
 from softmachine.machines.machine import Machine
 from softmachine.running.room import check_memory_rows, check_running
 from softmachine.running.scoring import BATCH, build_scorer
@@ -31,19 +31,9 @@ class SizeScore:
     metrics: dict[str, float]
     """The task's metrics per sequence, for instance ``bits`` and ``wrong_bits``."""
 
-    def to_row(self) -> dict[str, int | float]:
-        """Return everything in one flat dictionary, as JSON has it."""
-        if "hard_error" not in self.metrics:
-            return {"size": self.size, "sequences": self.sequences} | self.metrics
-        names = {
-            "soft_error": "wrong_cells",
-            "hard_error": "hard_error",
-            "agreement": "agreement",
-            "perfect": "perfect",
-            "bits": "bits",
-        }
-        row = {name: self.metrics[metric] for name, metric in names.items()}
-        return {"size": self.size, "examples": self.sequences} | row
+    def to_row(self, spec: Spec) -> dict[str, int | float]:
+        """Return everything in one flat dictionary, as JSON has it, in the spec's words."""
+        return {"size": self.size, spec.counted: self.sequences} | spec.columns(self.metrics)
 
 
 def evaluate(
@@ -57,7 +47,7 @@ def evaluate(
 ) -> list[SizeScore]:
     """Score a machine on fresh sequences of each size.
 
-    Of an NRAM both the soft machine and the one made hard, and their agreement.
+    Of a machine with a hard form, such as an NRAM, both, and their agreement.
 
     Arguments:
         machine: the machine.

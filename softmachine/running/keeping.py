@@ -1,4 +1,4 @@
-"""Which states the forward pass keeps for the backward pass: all, or every k-th."""
+"""Gradient checkpointing: which states the forward pass stores, all or every k-th."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class AllStates(Keep):
 
 @dataclasses.dataclass(frozen=True)
 class EveryKth(Keep):
-    """The state before every k-th step, and those of k steps while they are gone back through.
+    """Store every k-th state; recompute those between on the way back.
 
     It costs one more evaluation of each step.
     """

@@ -19,7 +19,7 @@ from softmachine.machines.machine import (
     check_shape,
     split_trainable,
 )
-from softmachine.machines.packed import Packed, packed_form
+from softmachine.machines.packed import Packed, check_packed, packed_form
 from softmachine.machines.parts.linear import (
     called_once,
     defer_weight_gradients,
@@ -113,6 +113,7 @@ def run_examples(
     check_shape(inputs, shape, "a batch of examples", type(machine).__name__)
     form = packed_form(type(machine))
     if form is not None:
+        check_packed(machine, without_axes(inputs, 1))
         outputs = _run_packed(form.of(machine), inputs, steps, max_steps, keep)
         if last:
             outputs = _last_of_each(outputs, steps if lengths is None else lengths)

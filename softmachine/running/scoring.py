@@ -70,6 +70,11 @@ def score_batch(
     examples, machine_keys = _draw(task, keys, sizes, max_size, data)
     longest = jnp.max(examples.steps)
     packed = packed_form(type(machine)) is not None
+    if packed and not task.output.takes_batches:
+        raise ValueError(
+            f"{type(machine).__name__} has a packed form, whose outputs have the batch last; "
+            f"{type(task.output).__name__} score one example at a time (Spec.takes_batches)"
+        )
     outputs, penalties = run_examples(
         machine,
         examples.inputs,
@@ -306,7 +311,8 @@ def score_soft_and_hard(
     cells = cast("Cells", task.output)  # hard forms are of memories
     errors = jax.vmap(cells.score)(hard, examples)
     last = _batch_last(examples)
-    same = jnp.sum((cells.answer(outputs, last) == hard.T) * last.mask, axis=0)
+    same = cells.answer(outputs, last) == hard.T
+    same = jnp.sum(jnp.where(same, last.mask, 0), axis=0)
     return {
         **task.metrics(outputs, last),
         "hard_error": errors[task.error],

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from softmachine.machines.nram.nram import NRAM
+from softmachine.core.capabilities import HardForm
 from softmachine.programs.languages.c import c_code
 from softmachine.programs.languages.python import python_code
 from softmachine.programs.program import Program
@@ -31,7 +31,7 @@ RANDOM = 1_000
 
 
 def verify_lines(
-    machine: NRAM, task: Given, program: Program, *, seed: int = 0, count: int = RANDOM
+    machine: HardForm, task: Given, program: Program, *, seed: int = 0, count: int = RANDOM
 ) -> Verification:
     """Test a program on the examples it was learned from, and on random lists like them.
 
@@ -98,7 +98,7 @@ def _same_in_c(
 
 
 def _same_as_machine(
-    machine: NRAM, task: Given, run: ProgramFunction, lists: Sequence[list[int]]
+    machine: HardForm, task: Given, run: ProgramFunction, lists: Sequence[list[int]]
 ) -> Check:
     """Compare program and hard machine in large memories of two sizes."""
     what = "equal to the hard machine in memories with room, on examples and other lists"

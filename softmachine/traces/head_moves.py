@@ -1,4 +1,4 @@
-"""The head moves of a Neural Turing Machine: a readable account of a run, and a test of it.
+"""The head moves of a machine such as an NTM: a readable account of a run, and a test of it.
 
 The account of a run names, for every step, the memory row that each head is on: the argmax of
 its weighting. `run_by_moves` runs the machine again with every weighting replaced by one-hot on
@@ -17,9 +17,10 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from softmachine.core import compiling
+from softmachine.core.capabilities import Headed, Heads
 from softmachine.core.errors import SoftmachineError
-from softmachine.machines.ntm.ntm import NTM, NTMConfig
-from softmachine.tasks.task import Example, SequenceTask, sample_one
+from softmachine.core.pytrees import PyTree
+from softmachine.tasks.task import Example, Task, sample_one
 
 BLURRED = 0.5
 """A head is between rows if no row has at least this weight."""
@@ -34,8 +35,8 @@ class Account(NamedTuple):
     """The row with the largest weight."""
     weights: Float[Array, "steps heads"]
     """Its weight."""
-    outputs: Float[Array, "steps outputs"]
-    """The machine's outputs, as logits."""
+    outputs: PyTree
+    """The machine's outputs, of every step."""
 
 
 class MovesRun(NamedTuple):
@@ -43,26 +44,26 @@ class MovesRun(NamedTuple):
 
     changes: Float[Array, "steps write_heads"]
     """The Euclidean distance by which each write head changed its row."""
-    outputs: Float[Array, "steps outputs"]
-    """The machine's outputs, as logits."""
+    outputs: PyTree
+    """The machine's outputs, of every step."""
 
 
 class Agreement(NamedTuple):
     """How the run by moves compares with the soft run, over many sequences."""
 
     sequences: int
-    different_bits: float
-    """Fraction of the scored bits in which the two differ."""
+    different: float
+    """Fraction of the scored outputs, such as bits, in which the two differ."""
     wrong_soft: float
-    """Fraction of the scored bits that the soft run gets wrong."""
+    """Fraction of the scored outputs that the soft run gets wrong."""
     wrong_moves: float
-    """Fraction of the scored bits that the run by moves gets wrong."""
+    """Fraction of the scored outputs that the run by moves gets wrong."""
     decided: tuple[float, ...]
     """For each head, the fraction of steps in which it is on one row, not between rows."""
 
 
 @partial(compiling.filter_jit, tuned=False)
-def take_account(machine: NTM, example: Example, key: PRNGKeyArray) -> Account:
+def take_account(machine: Headed, example: Example, key: PRNGKeyArray) -> Account:
     """Run a machine softly on an example and note which row each head is on.
 
     ``key`` is for the machine's first state.
@@ -70,8 +71,9 @@ def take_account(machine: NTM, example: Example, key: PRNGKeyArray) -> Account:
 
     def step(state, encoded):
         state, features = machine.advance(state, encoded)
-        rows = jnp.argmax(state.weightings, axis=1)
-        return state, (rows, jnp.max(state.weightings, axis=1), features)
+        weightings = machine.observe_state(state)["weightings"]
+        rows, weights = jnp.argmax(weightings, axis=1), jnp.max(weightings, axis=1)
+        return state, (rows, weights, features)
 
     state = machine.init_state(example.inputs, key=key)
     _, (rows, weights, features) = jax.lax.scan(step, state, machine.encode(example.inputs))
@@ -80,21 +82,17 @@ def take_account(machine: NTM, example: Example, key: PRNGKeyArray) -> Account:
 
 @partial(compiling.filter_jit, tuned=False)
 def run_by_moves(
-    machine: NTM, example: Example, rows: Int[Array, "steps heads"], key: PRNGKeyArray
+    machine: Headed, example: Example, rows: Int[Array, "steps heads"], key: PRNGKeyArray
 ) -> MovesRun:
     """Run a machine on an example with its heads on the given rows: one-hot weightings."""
-    written = machine.config.read_heads
+    readers = machine.head_layout.read
 
     def step(state, given):
         encoded, rows = given
-        on_rows = jax.nn.one_hot(rows, machine.config.memory_rows, dtype=state.memory.dtype)
-
-        def address(_parameters, _memory, _previous, heads, _config):
-            return on_rows[heads]
-
-        after, features = machine.advance(state, encoded, address=address)
-        changes = (after.memory - state.memory)[:, rows[written:]]
-        return after, (jnp.linalg.norm(changes, axis=0), features)
+        after, features = machine.advance_on_rows(state, encoded, rows)
+        written, before = (machine.observe_state(s)["memory"] for s in (after, state))
+        changes = (written - before)[rows[readers:]]
+        return after, (jnp.linalg.norm(changes, axis=1), features)
 
     start = machine.init_state(example.inputs, key=key)
     given = machine.encode(example.inputs), rows
@@ -103,21 +101,22 @@ def run_by_moves(
 
 
 def check_moves(
-    machine: NTM, task: SequenceTask, size: int, *, sequences: int = 1000, seed: int = 0
+    machine: Headed, task: Task, size: int, *, sequences: int = 1000, seed: int = 0
 ) -> Agreement:
     """Run new sequences both softly and by moves alone, and compare the outputs.
 
     Arguments:
         machine: the machine.
-        task: draws the sequences.
+        task: draws the sequences; has an input and an output per step.
         size: their size.
         sequences: how many.
         seed: of the sequences and the machine's first states.
 
     Raises:
-        SoftmachineError: the size is too small for the task or too large for the memory.
+        SoftmachineError: the task is none of every step, or the size is too small for it or
+            too large for the memory.
     """
-    _check_size(machine, task, size)
+    _check(machine, task, size)
     keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), size), sequences)
     counts, scored, decided = _compare(machine, task, size, keys)
     shares = np.sum(counts, axis=0) / np.sum(scored)
@@ -128,23 +127,23 @@ def check_moves(
 
 @partial(compiling.filter_jit, tuned=False)
 def _compare(machine, task, size, keys):
-    """Return, for each key's sequence, counts of bits and how often each head is decided.
+    """Return, for each key's sequence, counts of outputs and how often each head is decided.
 
-    The counts are of scored bits in which the runs differ, which the soft run gets wrong, and
-    which the run by moves gets wrong; then of all scored bits.
+    The counts are of scored outputs in which the runs differ, which the soft run gets wrong,
+    and which the run by moves gets wrong; then of all scored outputs.
     """
+    spec = task.output
 
     def one(key):
         example_key, machine_key = jax.random.split(key)
         example = task.sample(example_key, size, max_size=size)
         account = take_account(machine, example, machine_key)
         done = run_by_moves(machine, example, account.rows, machine_key)
-        soft = account.outputs
-        scored = jnp.broadcast_to(example.mask, soft.shape) > 0
-        bits = [soft > 0, done.outputs > 0, example.targets > 0]
+        soft, moves, scored = account.outputs, done.outputs, spec.scored(example)
         counts = [
-            jnp.sum((a != b) & scored)
-            for a, b in ((bits[0], bits[1]), (bits[0], bits[2]), (bits[1], bits[2]))
+            jnp.sum((spec.answer(soft, example) != spec.answer(moves, example)) & scored),
+            jnp.sum(spec.wrong(soft, example)),
+            jnp.sum(spec.wrong(moves, example)),
         ]
         decided = jnp.mean(account.weights >= BLURRED, axis=0)
         return jnp.stack(counts), jnp.sum(scored), decided
@@ -152,17 +151,22 @@ def _compare(machine, task, size, keys):
     return jax.lax.map(one, keys, batch_size=50)
 
 
-def _check_size(machine: NTM, task: SequenceTask, size: int) -> None:
+def _check(machine: Headed, task: Task, size: int) -> None:
+    if not (task.inputs.per_step and task.outputs.per_step):
+        raise SoftmachineError(
+            f"moves are told step by step: {type(task).__name__} has no input and output in "
+            "every step"
+        )
     if size < task.smallest:
         raise SoftmachineError(f"size must be at least {task.smallest}, not {size}")
-    if task.items(size) > machine.config.memory_rows:
+    if task.items(size) > machine.memory_rows:
         raise SoftmachineError(
             f"size {size} needs {task.items(size)} memory rows, this machine has "
-            f"{machine.config.memory_rows}: grow its memory with --memory-rows"
+            f"{machine.memory_rows}: grow its memory with --memory-rows"
         )
 
 
-def give_account(machine: NTM, task: SequenceTask, size: int, seed: int = 0) -> str:
+def give_account(machine: Headed, task: Task, size: int, seed: int = 0) -> str:
     """Return a table of the head moves on one example, a line per step.
 
     Each read names the step in which its row was last written; ``~`` marks a head that is
@@ -170,59 +174,57 @@ def give_account(machine: NTM, task: SequenceTask, size: int, seed: int = 0) -> 
 
     Arguments:
         machine: the machine.
-        task: draws the example.
+        task: draws the example; has an input and an output per step.
         size: its size.
         seed: of the example and the machine's first state.
 
     Raises:
-        SoftmachineError: the size is too small for the task or too large for the memory.
+        SoftmachineError: the task is none of every step, or the size is too small for it or
+            too large for the memory.
     """
-    _check_size(machine, task, size)
+    _check(machine, task, size)
     key, machine_key = jax.random.split(jax.random.key(seed))
     example = sample_one(task, key, size)
     account = take_account(machine, example, machine_key)
     done = run_by_moves(machine, example, account.rows, machine_key)
     account, done = jax.tree.map(np.asarray, (account, done))
-    return format_account(machine, example, account, done)
+    return format_account(machine, task, example, account, done)
 
 
-def format_account(machine: NTM, example: Example, account: Account, done: MovesRun) -> str:
+def format_account(
+    machine: Headed, task: Task, example: Example, account: Account, done: MovesRun
+) -> str:
     """Return the account of a run as a table; see `give_account`.
 
     ``done``: the run by the account's moves, which tells what was written.
     """
-    config = machine.config
-    lines = [["step", "input", *head_names(config), "output"]]
+    heads, memory_rows = machine.head_layout, machine.memory_rows
+    lines = [["step", "input", *head_names(heads), "output"]]
+    heard = task.inputs.spec.input_texts(np.asarray(example.inputs))
+    said = task.output.output_texts(done.outputs)
+    scored = [step.any() for step in np.asarray(task.output.scored(example))]
     writes = done.changes >= WRITTEN * max(float(np.max(done.changes)), 1e-9)
     before = None
     last_written: dict[int, int] = {}
-    scored = np.asarray(example.mask).max(axis=1) > 0
     for time, rows in enumerate(account.rows):
-        now = {int(r): time + 1 for r in rows[config.read_heads :][writes[time]]}
+        now = {int(r): time + 1 for r in rows[heads.read :][writes[time]]}
         told = []
         for head, row in enumerate(rows.tolist()):
             sharp = account.weights[time, head] >= BLURRED
-            text = _move(None if before is None else int(before[head]), row, config)
+            came = None if before is None else int(before[head])
+            text = _move(came, row, heads, memory_rows)
             text += "" if sharp else "~"
-            writer = head - config.read_heads
+            writer = head - heads.read
             if writer >= 0:
                 text += " write" if writes[time, writer] else ""
-            elif row in _before_reading(head, rows[config.read_heads :], writes[time], config):
+            elif row in _before_reading(head, rows[heads.read :], writes[time], heads):
                 text += f" (of {time + 1})"
             elif row in last_written:
                 text += f" (of {last_written[row]})"
             told.append(text)
         last_written |= now
         before = rows
-        said = "".join(str(int(x)) for x in done.outputs[time] > 0)
-        lines.append(
-            [
-                str(time + 1),
-                "".join(map(_show_input, np.asarray(example.inputs[time]).tolist())),
-                *told,
-                said if scored[time] else "",
-            ]
-        )
+        lines.append([str(time + 1), heard[time], *told, said[time] if scored[time] else ""])
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -234,7 +236,7 @@ def _before_reading(
     head: int,
     rows: Int[Array, " write_heads"] | Int[np.ndarray, " write_heads"],
     writes: Bool[Array, " write_heads"] | Bool[np.ndarray, " write_heads"],
-    config: NTMConfig,
+    heads: Heads,
 ) -> set[int]:
     """Return the rows that are written in the same step before a head reads.
 
@@ -242,33 +244,27 @@ def _before_reading(
         head: the number of the read head.
         rows: where the write heads are.
         writes: which of them write.
-        config: says in which order heads read and write.
+        heads: says in which order heads read and write.
     """
-    writers = {"read-write": 0, "alternate": head}.get(config.order, config.write_heads)
+    writers = heads.written_before[head]
     return {int(row) for row in rows[:writers][writes[:writers]]}
 
 
-def head_names(config: NTMConfig) -> list[str]:
+def head_names(heads: Heads) -> list[str]:
     """Return names for the heads, read heads first, with numbers if there are several."""
     return [
         f"{kind} head" + (f" {i + 1}" if count > 1 else "")
-        for kind, count in (("read", config.read_heads), ("write", config.write_heads))
+        for kind, count in (("read", heads.read), ("write", heads.write))
         for i in range(count)
     ]
 
 
-def _move(before: int | None, row: int, config: NTMConfig) -> str:
+def _move(before: int | None, row: int, heads: Heads, rows: int) -> str:
     """Return a move, ``stay``, ``+1``, ``-1`` or ``jump``, and the row it led to."""
     if before is None:
         return f"{'':4} {row:>4}"
-    most, rows = config.shifts // 2, config.memory_rows
     by = row - before
-    if config.wrap:
+    if heads.wrap:
         by = (by + rows // 2) % rows - rows // 2
-    word = "jump" if abs(by) > most else f"{by:+}" if by else "stay"
+    word = "jump" if abs(by) > heads.furthest else f"{by:+}" if by else "stay"
     return f"{word:>4} {row:>4}"
-
-
-def _show_input(x: float) -> str:
-    """Return the value of an input channel as text: 1, a dot for 0, or the number."""
-    return {0.0: ".", 1.0: "1"}.get(x, f" {x:.2g} ")

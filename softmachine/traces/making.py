@@ -17,7 +17,6 @@ from softmachine.core.errors import TraceError
 from softmachine.core.fields import Field, default_field
 from softmachine.core.specs.spec import each
 from softmachine.machines.machine import Machine
-from softmachine.machines.nram.gates import find_gates
 from softmachine.tasks.task import Example, Task
 from softmachine.traces.examples import MOST_CELLS, draw_example, own_example
 from softmachine.traces.file import Trace
@@ -26,10 +25,10 @@ from softmachine.traces.schema import (
     TYPES,
     Axis,
     Choice,
-    Circuit,
-    Gate,
     Hard,
     Header,
+    TraceCircuit,
+    TraceGate,
     check_arrays,
     finite,
 )
@@ -204,9 +203,8 @@ def _hard_run(
     return Hard(stopped_after=stopped_after, fields=tuple(declared)), arrays
 
 
-def _circuit(machine: Wired) -> Circuit:
+def _circuit(machine: Wired) -> TraceCircuit:
     """Return the gates of a machine, and which sources each choice may take."""
-    gates = find_gates(machine.config.gates)
     registers = machine.config.registers
     choices = [
         Choice(sources=row.sources, register=row.argument)
@@ -216,6 +214,7 @@ def _circuit(machine: Wired) -> Circuit:
         if row.sources
     ]
     described = (
-        Gate(name=g.name, symbol=g.symbol, arity=g.arity, memory=g.memory) for g in gates
+        TraceGate(name=g.name, symbol=g.symbol, arity=g.arity, memory=g.memory)
+        for g in machine.gates
     )
-    return Circuit(registers=registers, gates=tuple(described), choices=tuple(choices))
+    return TraceCircuit(registers=registers, gates=tuple(described), choices=tuple(choices))

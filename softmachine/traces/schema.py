@@ -45,7 +45,7 @@ class Axis:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Gate:
+class TraceGate:
     """A gate of an NRAM's circuit."""
 
     name: str
@@ -66,11 +66,11 @@ class Choice:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Circuit:
+class TraceCircuit:
     """The possible wirings of one step of an NRAM."""
 
     registers: int
-    gates: tuple[Gate, ...]
+    gates: tuple[TraceGate, ...]
     choices: tuple[Choice, ...]
 
 
@@ -101,7 +101,7 @@ class Header:
     example: tuple[Field, ...]
     initial: tuple[str, ...]
     hard: Hard | None
-    circuit: Circuit | None
+    circuit: TraceCircuit | None
     pointers: tuple[int, ...]
     scores: Mapping[str, float | None]
     """The task's metrics on this example; None: not a finite number."""
@@ -199,7 +199,7 @@ def _check(header: Header) -> None:
         _check_circuit(header.circuit, header)
 
 
-def _check_circuit(circuit: Circuit, header: Header) -> None:
+def _check_circuit(circuit: TraceCircuit, header: Header) -> None:
     sizes = {name: axis.size for name, axis in header.axes.items()}
     sources = circuit.registers + len(circuit.gates)
     expected = {"register": circuit.registers, "gate": len(circuit.gates), "source": sources}

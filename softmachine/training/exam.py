@@ -10,6 +10,7 @@ import numpy as np
 from softmachine.core.capabilities import HardForm
 from softmachine.core.choices import Count, check_fields
 from softmachine.core.errors import SoftmachineError
+from softmachine.core.randomness import Branch, branch_key
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.phases import Phase
 from softmachine.running.judging import judge
@@ -23,7 +24,8 @@ class Exam(Phase):
 
     Hard: with every distribution replaced by its argmax. The examples are random ones, in the
     memory for the largest, and the task's adversarial cases. An exam takes as long as many
-    updates: after n failures, n validations pass before the next.
+    updates: after n failures, n validations pass before the next. Its notes tell how
+    many failed, and how many validations are to pass still.
     """
 
     largest: Count = 50
@@ -50,17 +52,26 @@ class Exam(Phase):
 
     def verdict(self, member: Member) -> bool:
         """Return whether there is no mistake, unless it is too early to try; report errors."""
-        progress = member.progress
-        if progress.waits and progress.step < member.experiment.training.last_update:
-            progress.waits -= 1
+        waits = member.notes(self).get("waits", 0)
+        if waits and member.progress.step < member.experiment.training.last_update:
+            member.remember(self, waits=waits - 1)
             return False
         errors = self._errors(member)
         member.report(errors)
         passed = not any(errors.values())
         if not passed:
-            progress.failed_tests += 1
-            progress.waits = progress.failed_tests
+            failed = self.failures(member) + 1
+            member.remember(self, failed=failed, waits=failed)
         return passed
+
+    def failures(self, member: Member) -> int:
+        """Return how often, in this attempt, an exam found a mistake and validation none."""
+        return member.notes(self).get("failed", 0)
+
+    def hurry(self, member: Member) -> None:
+        """Have the next exam not put off."""
+        if member.notes(self).get("waits"):
+            member.remember(self, waits=0)
 
     def _errors(self, member: Member) -> dict[str, float]:
         """Return the errors, soft and hard.
@@ -69,7 +80,7 @@ class Exam(Phase):
         """
         experiment, step = member.experiment, member.progress.step
         seed, smallest = experiment.training.seed, experiment.training.curriculum.smallest
-        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), 5), step)
+        key = jax.random.fold_in(branch_key(seed, Branch.EXAM), step)
         sizes = jax.random.randint(key, (self.examples,), smallest, self.largest + 1)
         task, machine = experiment.task.held_out(larger=True), member.machine()
         if not isinstance(machine, HardForm):

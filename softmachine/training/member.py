@@ -93,13 +93,12 @@ class Member:
     def take(self, machine: Machine) -> None:
         """Go on with a machine that a phase made, as one that validated without a mistake.
 
-        Its optimiser begins anew, and its next exam is not put off.
+        Its optimiser begins anew.
         """
         fresh = first_state(self.experiment, self.progress.attempts - 1, self.progress.step)
         parameters, _ = split_trainable(machine)
         self.state = self.state._replace(parameters=parameters, optimizer=fresh.optimizer)
         self.settle()
-        self.progress.waits = 0
 
     def settle(self) -> None:
         """Count a validation from the first right one on."""
@@ -159,7 +158,7 @@ class Member:
         }
 
     def judge(self) -> None:
-        """Note what the last validation says: whether this is the best yet, solved, or over."""
+        """Take the last validation into the progress: best yet, solved, finished."""
         progress, training = self.progress, self.experiment.training
         assert self.line is not None
         solved, error, bits = training.solved, self.error, self.line["validation_bits"]
@@ -201,7 +200,7 @@ class Member:
         )
 
     def apply_long(self, ended: Bool[ndarray, "1"]) -> bool:
-        """Apply what may take long, until the end or until this has to be validated again."""
+        """Apply the interruptible phases that are due; return whether to validate again."""
         return any(
             phase.apply(self, ended)
             for phase in self.experiment.training.phases
@@ -223,7 +222,6 @@ class Member:
         self.state = self.state._replace(skipped=skipped)
         progress.attempts += 1
         progress.attempt_error = math.inf
-        progress.failed_tests = progress.waits = 0
         progress.phases.clear()
 
     def end(self) -> None:

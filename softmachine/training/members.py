@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from softmachine.core.specs.spec import Ratio
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.state import TrainState, machine_class
 from softmachine.machines.packed import packed_form
@@ -39,14 +40,16 @@ class MemberStates:
         """How many devices train."""
         return len(self._layout.devices)
 
-    def advance(self, members: Collection[int], end: int) -> dict[int, dict[str, float]]:
+    def advance(
+        self, members: Collection[int], end: int
+    ) -> dict[int, dict[str, float | Ratio]]:
         """Take some members up to update ``end``; return each one's summed metrics."""
         self._deal(members)
         ends = np.array([end if slot in members else 0 for slot in self._slots], np.int32)
         self._states, sums = self._chunk(self._states, jax.device_put(ends, self._sharding))
         sums = jax.device_get(sums)
         return {
-            slot: {name: float(values[place]) for name, values in sums.items()}
+            slot: jax.tree.map(lambda values, place=place: float(values[place]), sums)
             for place, slot in enumerate(self._slots)
             if slot in members
         }

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 from softmachine.core.errors import NonFiniteError, RunError, SoftmachineWarning
+from softmachine.core.specs.spec import Ratio, each
 from softmachine.experiments.checkpoints import WITHOUT_TIES, leaf_names
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.progress import Progress
@@ -189,7 +190,7 @@ class _Loop:
         return sound
 
     def _conclude(self, group: list[int], until: float) -> bool:
-        """Do what there is to be done after a validation; return whether it is time to end."""
+        """Apply phases, write metrics and checkpoints; return whether training is to end."""
         self._apply_long(group, until)
         # Asked once: later signals end the next stretch, or there would be no checkpoint.
         ending = self.interrupted.is_set() or self.clock > self.deadline
@@ -252,9 +253,14 @@ class _Loop:
         return self.clock - before
 
 
-def _averages(sums: dict[str, float]) -> dict[str, float]:
-    updates = max(sums["updates"], 1.0)
-    return {name: x / updates for name, x in sums.items() if name != "updates"}
+def _averages(sums: dict[str, float | Ratio]) -> dict[str, float]:
+    """Return the means of what updates reported; of ratios, all totals over all counts."""
+    updates = sums.pop("updates")
+    assert isinstance(updates, float)
+    return {
+        name: float(each(x if isinstance(x, Ratio) else Ratio(x, updates)))
+        for name, x in sums.items()
+    }
 
 
 def _failure(experiment: Experiment, state: TrainState) -> str | None:

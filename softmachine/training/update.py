@@ -25,23 +25,24 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Int
 
 from softmachine.core import compiling
 from softmachine.core.pytrees import PyTree
-from softmachine.core.specs.spec import each
+from softmachine.core.randomness import Branch, branch_key
+from softmachine.core.specs.spec import Metric, each
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.state import Fault, TrainState, machine_class, machine_of
 from softmachine.machines.packed import packed_form
-from softmachine.running.devices import Layout
+from softmachine.running.devices import MemberLayout
 from softmachine.running.scoring import score_batch
 
 TrainChunk = Callable[
-    [TrainState, Int[Array, " members"]], tuple[TrainState, dict[str, Float[Array, " members"]]]
+    [TrainState, Int[Array, " members"]], tuple[TrainState, dict[str, Metric]]
 ]
 
 
-def build_train_chunk(experiment: Experiment, layout: Layout) -> TrainChunk:
+def build_train_chunk(experiment: Experiment, layout: MemberLayout) -> TrainChunk:
     """Return what takes all members through their updates up to the next validation.
 
     That is ``(states, ends) -> (states, sums)``, compiled when it is first called. States and
@@ -49,8 +50,8 @@ def build_train_chunk(experiment: Experiment, layout: Layout) -> TrainChunk:
     before which it stops. Members that take updates in the same call must stand at the same
     step. What is drawn for example i of update t depends on (seed, t, i) alone, so that a
     member does what it would do without the others. ``sums`` holds each metric summed over the
-    call's updates, and under ``updates`` their number. The states that are given must not be
-    used afterwards: the new ones take their place in memory.
+    call's updates, of a `Ratio` totals and counts; under ``updates`` their number. The states
+    that are given must not be used afterwards: the new ones take their place in memory.
 
     Raises ValueError if the batch cannot be divided over the devices.
     """
@@ -92,12 +93,12 @@ def build_train_chunk(experiment: Experiment, layout: Layout) -> TrainChunk:
     return lambda states, ends: compiled(states, ends, data)
 
 
-def members_sharding(layout: Layout) -> NamedSharding:
+def members_sharding(layout: MemberLayout) -> NamedSharding:
     """Return how arrays with a leading axis of members lie on the devices."""
     return NamedSharding(_mesh(layout), PartitionSpec("member"))
 
 
-def _mesh(layout: Layout) -> Mesh:
+def _mesh(layout: MemberLayout) -> Mesh:
     shape = (1, -1) if layout.members == 1 else (-1, 1)
     devices = np.array(layout.devices, dtype=object).reshape(shape)
     return Mesh(devices, ("member", "batch"))
@@ -138,7 +139,7 @@ class _Updates:
 
     def update(
         self, state: TrainState, live: Bool[Array, ""] | bool
-    ) -> tuple[TrainState, dict[str, Array]]:
+    ) -> tuple[TrainState, dict[str, Metric]]:
         """Take one update, or note why not.
 
         ``live`` is False for a member that has stopped and waits for others in lockstep.
@@ -154,7 +155,6 @@ class _Updates:
             (loss, metrics), gradients = self.packed_gradient(state, keys, sizes)
         # Losses and gradients of a shard are its part of the batch's, metrics are its own.
         loss, gradients, metrics = *self._sum((loss, gradients)), self._mean(metrics)
-        metrics = {name: each(x) for name, x in metrics.items()}
         # Norms by parameter, so that a fault can say which one's gradient was not finite.
         norms = jnp.stack([jnp.linalg.norm(g.ravel()) for g in jax.tree.leaves(gradients)])
         gradient_norm = jnp.linalg.norm(norms)
@@ -162,7 +162,7 @@ class _Updates:
 
         def descend(state):
             parameters, optimizer = self._descend(state, gradients)
-            error = metrics[self.experiment.task.error]
+            error = each(metrics[self.experiment.task.error])
             curriculum = self.experiment.training.curriculum.update(state.curriculum, error)
             return state._replace(
                 parameters=parameters, optimizer=optimizer, curriculum=curriculum
@@ -180,7 +180,9 @@ class _Updates:
         state = jax.lax.cond(finite, descend, skip, state)
         report = metrics | {"loss": loss, "gradient_norm": gradient_norm}
         report = jax.tree.map(lambda x: jnp.where(finite, x, 0.0), report)
-        return state._replace(step=state.step + 1), report | {"updates": finite * 1.0}
+        return state._replace(step=state.step + 1), report | {
+            "updates": finite.astype(jnp.float32)
+        }
 
     def _draw(self, state):
         """Return this shard's example keys and the whole batch's sizes.
@@ -189,7 +191,7 @@ class _Updates:
         so that how many devices there are changes nothing that is drawn.
         """
         training = self.experiment.training
-        key = jax.random.fold_in(jax.random.key(state.seed), 1)
+        key = branch_key(state.seed, Branch.UPDATES)
         size_key, key = jax.random.split(jax.random.fold_in(key, state.step))
         sizes = training.curriculum.sample(state.curriculum, size_key, training.batch)
         local = training.batch // self.shards
@@ -322,7 +324,7 @@ class _Updates:
         optimizer = training.optimizer.build(noise=training.noisy)
         extra = {}
         if training.noisy:
-            key = jax.random.fold_in(jax.random.key(state.seed), 4)
+            key = branch_key(state.seed, Branch.NOISE)
             age = (state.step - state.began).astype(jnp.float32)
             extra["noise_key"] = jax.random.fold_in(key, state.step)
             extra["deviation"] = state.settings.gradient_noise * (1 + age) ** -0.275

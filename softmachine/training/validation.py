@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from softmachine.core.randomness import Branch, branch_key
 from softmachine.core.specs.spec import each, mean
 from softmachine.experiments.experiment import Experiment, SolvedConfig
 from softmachine.experiments.state import TrainState, machine_of
@@ -24,7 +25,7 @@ def build_validation(
     score = build_scorer(task, curriculum.largest)
 
     def draw(state: TrainState) -> tuple[PRNGKeyArray, Int[Array, " sequences"]]:
-        key = jax.random.fold_in(jax.random.key(int(state.seed)), 2)
+        key = branch_key(int(state.seed), Branch.VALIDATION)
         size_key, key = jax.random.split(jax.random.fold_in(key, int(state.step)))
         sizes = jax.random.randint(
             size_key, (sequences,), curriculum.smallest, curriculum.largest + 1

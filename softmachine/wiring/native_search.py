@@ -20,8 +20,8 @@ from softmachine.machines.nram.nram import NRAMConfig
 
 LOOK_UP, READ, WRITE = range(3)
 STOP_CHANGED, ASSIGNED, COPIED = 0.01, 0.05, 0.02
-"""The probability that a change is: whether to stop after a circuit; which circuit a pattern
-has; a whole circuit copied over another one. Any other change is of one wire."""
+"""Probabilities of a random change: flip whether to stop after a circuit; give a pattern
+another circuit; copy one circuit over another. Any other change is of one wire."""
 SLACK = 3
 """In examples. A run is given up early once it is so far behind the run of the table that it
 comes from, at the same example, that keeping the distance it would end above the limit by the

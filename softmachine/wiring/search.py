@@ -29,8 +29,8 @@ from softmachine.tasks.task import Task
 from softmachine.wiring.table import WiringTable, read_wiring, run_wiring
 
 MORE_CHANGES = 1.0
-"""A table differs from the one it comes from in one choice that matters and, on average, in
-this many more."""
+"""Mean number of random changes per proposal beyond the first. The first is of a choice that
+matters."""
 FIRST_TABLES = 25_000
 """How many tables the first attempt tries; each later one tries twice as many."""
 HOT = (0.004, 0.016)

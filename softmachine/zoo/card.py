@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from softmachine.experiments.serialization import task_from_json
+
 Rows = list[dict[str, Any]]
 """Scores: a name under ``test``, and values by name."""
 
@@ -45,7 +47,7 @@ def _summary(card: dict[str, Any], experiment: dict[str, Any]) -> str:
 
 def _use(card: dict[str, Any], experiment: dict[str, Any]) -> str:
     run, answer = "key=jax.random.key(1)", "outputs"
-    if experiment["machine"]["kind_of"] == "nram":
+    if not task_from_json(experiment["task"], card["name"]).inputs.per_step:
         run, answer = "steps=int(example.steps)", "task.output.answer(outputs, example)"
     return f"""\
 ```python

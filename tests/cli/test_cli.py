@@ -14,7 +14,7 @@ import pytest
 
 from softmachine.cli.main import main
 from softmachine.experiments.serialization import SCHEMA
-from softmachine.recipes import RECIPES
+from softmachine.recipes import RECIPES, get_recipe
 from softmachine.zoo import names
 
 SMALL = """
@@ -110,6 +110,13 @@ def test_evaluate_prints_a_table(run, capsys):
     out = capsys.readouterr().out
     assert re.search(r"│\s+12 │\s+4 │", out)
     assert max(map(len, out.splitlines())) <= 80
+
+
+def test_shares_are_printed_in_percent(capsys):
+    main(["evaluate", "zoo:nram-access", "--sizes", "3", "--sequences", "4"])
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
+    cells = rows[-1].replace("│", " ").split()
+    assert cells[:6] == ["3", "4", "0.0%", "0.0%", "100.0%", "100.0%"]
 
 
 def test_plot_draws_three_figures(run, capsys):
@@ -251,12 +258,38 @@ def test_recipes_and_info(capsys):
     assert re.search(r"^ntm-copy +NTM, LSTM controller +1-20 +40,000$", out, re.M)
     assert "paper-ntm-copy" not in out
     assert f"{len(RECIPES) - len(tuned)} more" in out
+    groups = {group.splitlines()[0]: group for group in out.split("\n\n")}
+    memories = groups["memories: programs on a memory of integers".ljust(80)]
+    assert re.search(r"^nram-increment +add 1 to every value of an array +1-6", memories, re.M)
     main(["recipes", "--all"])
     out = capsys.readouterr().out
     assert all(re.search(rf"^{name} ", out, re.M) for name in RECIPES)
     assert max(map(len, out.splitlines())) <= 80
     main(["info"])
     assert re.search(r"jax +\d.*\n(.*\n)*device +cpu 0", capsys.readouterr().out)
+
+
+def test_recipes_are_grouped_by_their_task_whatever_they_are_called(capsys, monkeypatch):
+    monkeypatch.setattr(RECIPES, "_registered", {})
+
+    @RECIPES.register("dnc-copy")
+    def dnc_copy():
+        """DNC: reproduce a sequence."""
+        return get_recipe("ntm-copy")
+
+    @RECIPES.register("apply")
+    def apply():
+        """DNC: apply a permutation."""
+        return get_recipe("nram-permutation")
+
+    main(["recipes"])
+    copies, *_, memories, _ = capsys.readouterr().out.split("\n\n")
+    assert copies.startswith("copy: reproduce a sequence of 1 to 20 vectors")
+    assert re.search("^dnc-copy +DNC +1-20", copies, re.M)
+    assert memories.startswith("memories: ")
+    # Machines differ there now, so that they are told.
+    assert re.search("^apply +DNC: apply a permutation ", memories, re.M)
+    assert re.search("^nram-swap +NRAM: swap two values ", memories, re.M)
 
 
 @pytest.mark.parametrize(
@@ -306,7 +339,7 @@ def test_mistakes_with_a_run(run, capsys, tmp_path):
     again = refused(capsys, "train", "ntm-copy", "--members", 2, "--run", run)
     assert "already exists" in again
     assert "holds a NTM, not an NRAM" in refused(capsys, "repair", run)
-    assert "only NTMs have heads" in refused(capsys, "moves", "zoo:nram-access")
+    assert "no heads whose moves" in refused(capsys, "moves", "zoo:nram-access")
     rows = refused(capsys, "evaluate", run, "--sharpening-factor", -1)
     assert "--sharpening-factor must be positive, not -1.0" in rows
     wrong = tmp_path / "wrong"

@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from softmachine.evaluation.example_figures import _used_rows, example_figure, memory_figure
+from softmachine.evaluation.example_figures import _used_rows, example_figure
 from softmachine.evaluation.figures import (
     Scale,
     generalization_bands,
@@ -18,6 +18,7 @@ from softmachine.evaluation.figures import (
     member_levels,
     save_figure,
 )
+from softmachine.evaluation.nram.memory_figure import memory_figure
 from softmachine.experiments.progress import Progress
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig

@@ -7,10 +7,12 @@ import jax
 import pytest
 
 from softmachine.evaluation.paper import machine_kind
+from softmachine.machines.machine import MachineConfig
 from softmachine.machines.nram.nram import NRAMConfig
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import RecurrentConfig
+from softmachine.machines.registry import MACHINES
 from softmachine.tasks.languages.reverse_string import ReverseString
 from softmachine.tasks.memories.arrays import Access, Increment, MemoryCopy, Reverse
 from softmachine.tasks.memories.given import Given
@@ -143,3 +145,15 @@ def test_machine_kinds():
     assert alone == ["lstm", "ff", "gru", "counter"]
     assert {*ntm, *alone} >= set(KINDS)
     assert machine_kind(NRAMConfig()) == "nram"
+
+
+def test_a_machine_is_called_as_it_is_registered(monkeypatch):
+    monkeypatch.setattr(MACHINES, "_registered", {})
+
+    @MACHINES.register("queue-2")
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class QueueTwoConfig(MachineConfig):
+        def build(self, input_size, output_size, *, key):
+            raise NotImplementedError
+
+    assert machine_kind(QueueTwoConfig()) == "queue-2"

@@ -8,7 +8,8 @@ import pytest
 import softmachine as sm
 from softmachine.cli.main import main
 from softmachine.core.errors import SoftmachineError
-from softmachine.evaluation.repair_rates import Outcome, rates, repair_members
+from softmachine.evaluation.nram.repair_rates import RepairOutcome, rates, repair_members
+from softmachine.experiments.objectives import TaskLoss
 from softmachine.experiments.population import create_population
 from softmachine.experiments.state import first_state
 from softmachine.machines.machine import split_trainable
@@ -45,7 +46,7 @@ def runs(access_machine, tmp_path):
 
 def test_each_way_is_tried_on_who_is_wrong(runs):
     right, broken = repair_members(runs, updates=1, tables=20_000, examples=100, seed=0)
-    assert right == Outcome(0.25, *[0] * 6)
+    assert right == RepairOutcome(0.25, *[0] * 6)
     assert broken.hard > 0.5
     assert (broken.wires, broken.changes) == (0, 1)
     assert broken.both == 0
@@ -60,7 +61,7 @@ def test_each_way_is_tried_on_who_is_wrong(runs):
         "tuned": 1 + (broken.tuned == 0),
     }
     for run, outcome in zip(runs, (right, broken), strict=True):
-        assert Outcome(**run.load_result("repair")) == outcome
+        assert RepairOutcome(**run.load_result("repair")) == outcome
 
 
 def test_the_command_prints_who_is_mended(runs, capsys):
@@ -79,3 +80,13 @@ def test_numbers_below_one_are_refused(runs):
         numbers = {"updates": 1, "tables": 1, "examples": 1, "seed": 0} | {name: 0}
         with pytest.raises(SoftmachineError, match=f"--{name} must be at least 1, not 0"):
             repair_members(runs, **numbers)
+
+
+def test_an_nram_that_cannot_be_fine_tuned_is_refused(tmp_path):
+    """Its training was by the task's loss alone: refused before any computation."""
+    nram = sm.get_recipe("nram-access")
+    training = dataclasses.replace(nram.training, objective=TaskLoss())
+    run = sm.Run.create(tmp_path / "run", dataclasses.replace(nram, training=training))
+    run.save_best(first_state(run.experiment), {"validation_wrong_cells": 0.25})
+    with pytest.raises(SoftmachineError, match="TaskLoss; fine-tuning goes on with"):
+        repair_members([run], updates=1, tables=1, examples=1, seed=0)

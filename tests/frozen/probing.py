@@ -25,6 +25,7 @@ from safetensors.numpy import load_file
 
 import softmachine
 from softmachine import zoo
+from softmachine.core import compiling
 from softmachine.machines.machine import split_trainable
 
 Arrays = dict[str, np.ndarray]
@@ -58,7 +59,8 @@ def probe(machine: Any, scale: float) -> tuple[list[np.ndarray], Arrays]:
     """
     parameters, rest = split_trainable(machine)
     parameters = jax.tree.map(lambda x: (scale * x).astype(x.dtype), parameters)
-    outputs, gradient = _outputs_and_gradient(parameters, rest, fixed_inputs(machine))
+    inputs = jnp.asarray(fixed_inputs(machine))
+    outputs, gradient = _outputs_and_gradient(parameters, rest, inputs)
     named = {
         jax.tree_util.keystr(path, simple=True, separator="."): np.asarray(x)
         for path, x in jax.tree_util.tree_leaves_with_path(gradient)
@@ -66,7 +68,7 @@ def probe(machine: Any, scale: float) -> tuple[list[np.ndarray], Arrays]:
     return [np.asarray(x) for x in jax.tree.leaves(outputs)], named
 
 
-@eqx.filter_jit
+@compiling.filter_jit
 def _outputs_and_gradient(parameters: Any, rest: Any, inputs: jax.Array) -> tuple[Any, Any]:
     keys = jax.random.split(jax.random.key(0), BATCH)
 

@@ -13,8 +13,8 @@ import pytest
 from softmachine.core import compiling
 from softmachine.core.specs.cells import Cells, MemoryOutputs
 from softmachine.core.sums import UNROLLED
-from softmachine.machines.nram.gates import GATES, add, at_least, less_than, mix, subtract
-from softmachine.machines.nram.gates import write as write_memory
+from softmachine.machines.nram.fast_gates import add, at_least, less_than, subtract
+from softmachine.machines.nram.gates import GATES
 from softmachine.machines.nram.packed_gates import Plan, choose, run_gates
 from softmachine.machines.parts.products import combine_rows, match_rows, spread
 from softmachine.tasks.task import Example
@@ -54,13 +54,6 @@ RULES = {
     "combine_rows": (combine_rows, lambda w, m: w @ m.T, [(2, 5), (3, 5)]),
     "match_rows": (match_rows, lambda k, m: k @ m, [(2, 3), (3, 5)]),
     "spread": (spread, lambda v, w: v.T @ w, [(2, 3), (2, 5)]),
-    "mix": (mix, lambda c, v: c @ v, [(2, 3), (3, 4)]),
-    "mix in a loop": (mix, lambda c, v: c @ v, [(2, MANY), (MANY, MANY)]),
-    "write": (
-        write_memory,
-        lambda m, p, a: (1 - p)[:, None] * m + jnp.outer(p, a),
-        [(4, 4), (4,), (4,)],
-    ),
     "add": (add, lambda a, b: circulant(b) @ a, [(4,), (4,)]),
     "add in a loop": (add, lambda a, b: circulant(b) @ a, [(MANY,), (MANY,)]),
     "subtract": (subtract, lambda a, b: circulant(b).T @ a, [(4,), (4,)]),

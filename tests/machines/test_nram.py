@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from softmachine.core import compiling
 from softmachine.machines.machine import parameter_count, split_trainable
 from softmachine.machines.nram.gates import PAPER_GATES
 from softmachine.machines.nram.hard import hard_wiring, run_hard_batch
@@ -25,6 +26,11 @@ from softmachine.running.generalization import with_test_options
 STEPS, BATCH = 3, 2
 run_batch = partial(loop.run_batch, batch_axis=-1)
 SMALL = ("READ", "INC", "EQUALITY-TEST", "WRITE")
+
+
+def compiled(function):
+    """Compile with barriers, as the package does: without them it takes longer."""
+    return compiling.filter_jit(lambda *arguments: function(*arguments))
 
 
 def config(kind="mlp", hidden=5, **options):
@@ -236,7 +242,7 @@ def test_steps_are_the_paper_s_equations(config):
     targets = random_memories(cells, seed=1)
 
     def scored(run):
-        @eqx.filter_jit
+        @compiled
         @partial(eqx.filter_value_and_grad, has_aux=True)
         def score(parameters, static, memories):
             out = run(eqx.combine(parameters, static), memories)
@@ -271,7 +277,7 @@ def test_gradients_are_clipped_where_the_reference_clips():
     rng = np.random.default_rng(2)
 
     def graded(run):
-        @eqx.filter_jit
+        @compiled
         @eqx.filter_grad
         def score(parameters, static, memories, probes, limit):
             registers, memory, *_ = run(eqx.combine(parameters, static), memories, limit)
@@ -282,7 +288,7 @@ def test_gradients_are_clipped_where_the_reference_clips():
     with jax.enable_x64(True):
         parameters, static = split_trainable(random_machine(limited))
         memories = random_memories(4)
-        probes = [2 * rng.normal(size=(STEPS, n, 4, BATCH)) for n in (3, 4)]
+        probes = [jnp.asarray(2 * rng.normal(size=(STEPS, n, 4, BATCH))) for n in (3, 4)]
         plain = graded(jax.vmap(plain_run, in_axes=(None, 0, None), out_axes=-1))
         expected = plain(parameters, static, memories, probes, jnp.asarray(0.3))
         free = plain(parameters, static, memories, probes, jnp.asarray(1e9))
@@ -345,7 +351,7 @@ def test_members_and_batches_are_what_each_example_is_alone(kind):
         return walk_alone(machine, memory)[1:]
 
     def scored(run):
-        @eqx.filter_jit
+        @compiled
         @partial(eqx.filter_value_and_grad, has_aux=True)
         def score(parameters, static, memories, probe):
             out = [*run(eqx.combine(parameters, static), memories)]
@@ -405,7 +411,7 @@ def test_gradients_stay_finite(hard):
     wild = random_machine(config("lstm", hard=hard), seed=5, scale=30.0)
     parameters, static = split_trainable(wild)
 
-    @eqx.filter_jit
+    @compiled
     @eqx.filter_grad
     def gradient(parameters, memories):
         out = run_batch(eqx.combine(parameters, static), memories, steps=40, max_steps=40)

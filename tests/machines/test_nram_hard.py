@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from softmachine.core import compiling
 from softmachine.machines.nram.gates import GATES, PAPER_GATES
 from softmachine.machines.nram.hard import (
     DECIDED,
@@ -365,7 +366,7 @@ def random_machine(kind, seed):
 def test_hard_steps_are_soft_steps_with_one_hot_choices(kind, cells):
     """Random machines on random memories; one machine, whatever the number of cells."""
 
-    @jax.jit
+    @partial(jax.jit, compiler_options=compiling.options())
     def soft(machine, memories):
         packed = PackedNRAM.of(machine)
 

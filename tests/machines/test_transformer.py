@@ -22,15 +22,19 @@ def small(**options):
     return TransformerConfig(**(sizes | options))
 
 
-def built(config):
-    machine = eqx.filter_jit(config.build)(INPUTS, OUTPUTS, key=jax.random.key(0))
-    # Biases and scales that are not 0 and 1, weights that make attention attend.
+def built(config, inputs=INPUTS, outputs=OUTPUTS):
+    """Return a machine with biases and scales that are not 0 and 1, and that does attend."""
+    shapes = eqx.filter_eval_shape(config.build, inputs, outputs, key=jax.random.key(0))
     rng = np.random.default_rng(0)
-    parameters, static = split_trainable(machine)
-    parameters = jax.tree.map(
-        lambda x: jnp.asarray(x + 0.3 * rng.normal(size=x.shape)), parameters
+
+    def numbers(x):
+        noise = rng.normal(size=x.shape)
+        scaled = 1 + 0.3 * noise if len(x.shape) == 1 else 0.5 * noise
+        return jnp.asarray(scaled, jnp.result_type(float))
+
+    return jax.tree.map(
+        lambda x: numbers(x) if isinstance(x, jax.ShapeDtypeStruct) else x, shapes
     )
-    return eqx.combine(parameters, static)
 
 
 def inputs_of(batch=2):
@@ -224,12 +228,10 @@ def test_dropout_keeps_its_share_and_the_mean():
 def test_parameters_are_those_of_the_published_encoder():
     """5 layers, width 64, 4 times that inside: counted from the shapes in its paper."""
     config = TransformerConfig()
-    machine = eqx.filter_jit(config.build)(3, 2, key=jax.random.key(0))
+    machine = built(config, 3, 2)
     per_layer = 4 * 64 * 64 + 2 * 64 * 256 + 256 + 64 + 2 * 2 * 64
     assert parameter_count(machine) == 3 * 64 + 5 * per_layer + 64 * 2 + 2
-    relative = eqx.filter_jit(TransformerConfig(positions="relative").build)(
-        3, 2, key=jax.random.key(0)
-    )
+    relative = built(TransformerConfig(positions="relative"), 3, 2)
     assert parameter_count(relative) - parameter_count(machine) == 5 * (64 * 64 + 2 * 64)
 
 
@@ -267,9 +269,7 @@ def test_sizes_that_do_not_fit_are_refused(options, message):
 
 def test_a_trace_shows_what_each_step_attends_to():
     task = ReverseString()
-    machine = eqx.filter_jit(small().build)(
-        task.input_size, task.output_size, key=jax.random.key(0)
-    )
+    machine = built(small(), task.input_size, task.output_size)
     made = trace(machine, task, size=3, seed=0, every=4)
     assert made.header.steps == (4, 6)
     weights = made.arrays["fields/layer 2"]

@@ -13,7 +13,7 @@ from softmachine.machines.nram.nram import NRAMConfig
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.transformer import TransformerConfig
 from softmachine.recipes import RECIPES, get_recipe
-from softmachine.running.devices import Layout
+from softmachine.running.devices import MemberLayout
 from softmachine.running.scoring import score_batch
 from softmachine.training.exam import Exam
 from softmachine.training.update import build_train_chunk
@@ -35,7 +35,7 @@ COMPILED = [
 
 def one_update(experiment, members):
     """Return the compiled updates of so many members in lockstep, and what they are given."""
-    chunk = build_train_chunk(experiment, Layout(jax.devices()[:1], members, members))
+    chunk = build_train_chunk(experiment, MemberLayout(jax.devices()[:1], members, members))
     states = [first_state(experiment.with_seed(seed)) for seed in range(members)]
     return chunk, (jax.tree.map(lambda *xs: jnp.stack(xs), *states), jnp.ones(members, int))
 

@@ -7,10 +7,16 @@ import numpy as np
 import pytest
 
 from softmachine.core.errors import SoftmachineError
+from softmachine.core.specs.cells import Cells
+from softmachine.machines import packed
+from softmachine.machines.machine import STOPPED, Machine
 from softmachine.machines.nram.hard import run_hard
-from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
+from softmachine.machines.nram.nram import NRAM, NRAMConfig, NRAMControllerConfig
+from softmachine.machines.nram.packed import PackedNRAM
+from softmachine.machines.packed import accelerates
 from softmachine.running.generalization import evaluate
-from softmachine.running.scoring import build_scorer, score_together
+from softmachine.running.loop import run_batch
+from softmachine.running.scoring import build_scorer, score_batch, score_together
 from softmachine.tasks.memories.arrays import Access, Increment
 from softmachine.tasks.memories.permutations import Swap
 
@@ -105,7 +111,9 @@ def test_soft_and_hard_are_scored_on_the_same_examples(machines, drawn, one_by_o
 
 def test_rows_of_a_memory_task_say_soft_and_hard(access_machine):
     """A machine that is right at every size, hard or not."""
-    rows = [score.to_row() for score in evaluate(access_machine, Access(), [1, 9], sequences=5)]
+    task = Access()
+    scores = evaluate(access_machine, task, [1, 9], sequences=5)
+    rows = [score.to_row(task.output) for score in scores]
     for row in rows:
         assert row.pop("bits") < 1e-3
     right = {"examples": 5, "soft_error": 0, "hard_error": 0, "agreement": 1, "perfect": 1}
@@ -116,7 +124,10 @@ def test_rows_are_the_means_of_the_scores(machines):
     (score,) = evaluate(machines[0], TASK, [3], sequences=20, seed=4)
     key, sizes = jax.random.fold_in(jax.random.key(4), 3), jnp.full(20, 3)
     hard = build_scorer(TASK, 3, and_hard=True)(machines[0], key, sizes)["hard_error"]
-    row = score.to_row()
+    row = score.to_row(TASK.output)
+    assert [*row] == [
+        "size", "examples", "soft_error", "hard_error", "agreement", "perfect", "bits",
+    ]  # fmt: skip
     assert row["hard_error"] == pytest.approx(float(hard.mean()))
     assert row["soft_error"] == score.metrics["wrong_cells"]
     assert (row["size"], row["examples"]) == (3, 20)
@@ -126,3 +137,90 @@ def test_rows_are_the_means_of_the_scores(machines):
 def test_sizes_that_a_task_does_not_have_are_refused(machines):
     with pytest.raises(SoftmachineError, match="sizes of this task must be at least 2, not 1"):
         evaluate(machines[0], Swap(), [3, 1])
+
+
+# --- what a packed form cannot do ---------------------------------------------------------
+
+
+class Pondering(NRAM):
+    def penalties(self, features):
+        return {"ponder": jax.nn.sigmoid(features.stop)}
+
+
+class Deciding(NRAM):
+    def decode(self, features):
+        return features._replace(memory=jnp.round(features.memory))
+
+
+class Stepless(Machine):
+    def run(self, inputs, **_):
+        raise AssertionError(inputs)
+
+
+class Forgetful(NRAM):
+    """Asks in its steps for a key, for their number, or for the mode."""
+
+    asks: str = eqx.field(static=True, default="key")
+
+    def advance(self, state, encoded=None, clock=STOPPED):
+        getattr(clock, self.asks)
+        return super().advance(state, encoded, clock)
+
+
+class Drawn(NRAM):
+    def init_state(self, inputs, *, key=None):
+        if key is None:
+            raise ValueError("Drawn draws its first memory: give it a key")
+        return super().init_state(inputs)
+
+
+class Listening(NRAM):
+    def encode(self, inputs):
+        return inputs
+
+
+@pytest.mark.parametrize(
+    ("machine", "message"),
+    [
+        (Pondering, "Pondering cannot have a packed form: it has penalties of its own"),
+        (Deciding, "Deciding cannot have a packed form: it has decode of its own"),
+        (Stepless, "Stepless cannot have a packed form: it has no step"),
+    ],
+)
+def test_machines_of_which_a_packed_form_would_leave_something_out(machine, message):
+    with pytest.raises(TypeError, match=message):
+        accelerates(machine)(PackedNRAM)
+
+
+def as_another(machine, kind, **fields):
+    return kind(machine.controller, machine.output, machine.stop, machine.config, **fields)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "message"),
+    [
+        (Forgetful, {"asks": "key"}, "Forgetful has .*no key: its steps ask for .* key"),
+        (Forgetful, {"asks": "step"}, "no clock and no key: its steps ask for .* step"),
+        (Forgetful, {"asks": "training"}, "no key: its steps ask for the clock's training"),
+        (Drawn, {}, "Drawn has a packed form, .* no key: Drawn draws its first memory"),
+        (Listening, {}, "no input per step, no clock and no key: it has an input per step"),
+    ],
+)
+def test_machines_that_need_what_a_packed_form_is_not_given(
+    machines, monkeypatch, kind, fields, message
+):
+    """Refused before a step is taken, a machine alone and several together."""
+    monkeypatch.setitem(packed._FORMS, kind, PackedNRAM)
+    memories = jnp.zeros((2, 4), jnp.int32)
+    one = as_another(machines[0], kind, **fields)
+    both = jax.tree.map(lambda *x: jnp.stack(x), one, one)
+    for machine in (one, both):
+        with pytest.raises(ValueError, match=message):
+            run_batch(machine, memories, steps=2, max_steps=2)
+
+
+def test_losses_that_would_add_up_the_batch_are_refused(machines, monkeypatch):
+    monkeypatch.setattr(Cells, "takes_batches", False)
+    keys = jax.random.split(jax.random.key(0), 2)
+    with pytest.raises(ValueError, match=r"NRAM has a packed form, .* Cells score one example"):
+        score_batch(machines[0], TASK, keys, jnp.array([1, 2]), LARGEST)

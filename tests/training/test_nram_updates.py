@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from softmachine.experiments.state import first_state, machine_of
-from softmachine.running.devices import Layout
+from softmachine.running.devices import MemberLayout
 from softmachine.running.loop import run_batch
 from softmachine.training.update import build_train_chunk
 
@@ -31,11 +31,11 @@ def chunks(config):
     """Return the compiled updates in some layouts."""
     devices = jax.devices()
     return {
-        "alone": build_train_chunk(config, Layout(devices[:1], 1, 1)),
-        "alone, two devices": build_train_chunk(config, Layout(devices[:2], 1, 1)),
-        "together": build_train_chunk(config, Layout(devices[:1], MEMBERS, MEMBERS)),
-        "together, two devices": build_train_chunk(config, Layout(devices[:2], 4, 2)),
-        "in groups": build_train_chunk(config, Layout(devices[:1], 4, 2)),
+        "alone": build_train_chunk(config, MemberLayout(devices[:1], 1, 1)),
+        "alone, two devices": build_train_chunk(config, MemberLayout(devices[:2], 1, 1)),
+        "together": build_train_chunk(config, MemberLayout(devices[:1], MEMBERS, MEMBERS)),
+        "together, two devices": build_train_chunk(config, MemberLayout(devices[:2], 4, 2)),
+        "in groups": build_train_chunk(config, MemberLayout(devices[:1], 4, 2)),
     }
 
 

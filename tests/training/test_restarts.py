@@ -302,8 +302,8 @@ def test_after_each_failure_more_validations_pass_before_the_next_test(scripted,
         [5, 25, 40, 60, 70],
         [5, 15, 35, 55, 70],
     ]
-    assert [member.failed_tests for member in progress] == [5, 5, 5]
-    assert [run.load_progress().waits for run in runs] == [5, 5, 5]
+    assert [member.phases["exam"] for member in progress] == [{"failed": 5, "waits": 5}] * 3
+    assert [run.load_progress().phases["exam"]["waits"] for run in runs] == [5, 5, 5]
 
 
 def test_a_new_attempt_is_tested_at_once(scripted, population):
@@ -314,7 +314,7 @@ def test_a_new_attempt_is_tested_at_once(scripted, population):
     runs, progress = population(scripted, EXAM, restart, solved=dict(error=0.1))
     assert [member.attempts for member in progress] == [2, 1]
     assert [list(found_by_tests(run)) for run in runs] == [[5, 15, 25, 30], [5, 15, 30]]
-    assert [member.failed_tests for member in progress] == [2, 3]
+    assert [member.phases["exam"]["failed"] for member in progress] == [2, 3]
 
 
 def test_the_machine_kept_is_one_that_passed_the_test(scripted, population):

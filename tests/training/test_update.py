@@ -11,14 +11,18 @@ import pytest
 
 from softmachine.core.errors import SoftmachineError
 from softmachine.experiments.curricula import Uniform
+from softmachine.experiments.experiment import Experiment, SolvedConfig, TrainingConfig
 from softmachine.experiments.room import check_training
+from softmachine.experiments.runs import Run
 from softmachine.experiments.state import first_state
 from softmachine.machines.machine import STOPPED
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import Recurrent, RecurrentConfig
-from softmachine.running.devices import Layout
+from softmachine.running.devices import MemberLayout
 from softmachine.running.scoring import score_batch
+from softmachine.tasks.languages.reverse_string import ReverseString
 from softmachine.training.phases import Settle
+from softmachine.training.trainer import train
 from softmachine.training.update import build_train_chunk
 
 
@@ -27,7 +31,7 @@ def updates(updates_of):
     """Return the state after so many updates of one member, and the sums of its metrics."""
 
     def run(experiment, count, devices=1, state=None):
-        layout = Layout(jax.devices()[:devices], members=1, together=1)
+        layout = MemberLayout(jax.devices()[:devices], members=1, together=1)
         states = anew(jax.tree.map(lambda x: x[None], state or first_state(experiment)))
         results = updates_of(experiment, layout)(states, jnp.array([count]))
         return jax.tree.map(lambda x: x[0], results)
@@ -163,9 +167,11 @@ def four_seeds(experiment, with_training):
     states = [first_state(config.with_seed(seed)) for seed in range(4)]
     devices = jax.devices()
     chunks = {
-        "in turn": build_train_chunk(config, Layout(devices[:1], 4, 1)),
-        "lockstep": build_train_chunk(config, Layout(devices[:1], 4, 4)),
-        "lockstep in pairs, two devices": build_train_chunk(config, Layout(devices[:2], 4, 2)),
+        "in turn": build_train_chunk(config, MemberLayout(devices[:1], 4, 1)),
+        "lockstep": build_train_chunk(config, MemberLayout(devices[:1], 4, 4)),
+        "lockstep in pairs, two devices": build_train_chunk(
+            config, MemberLayout(devices[:2], 4, 2)
+        ),
     }
     return chunks, states
 
@@ -203,3 +209,26 @@ def test_members_that_are_ahead_do_not_matter(four_seeds, stack, assert_close, l
     states, _ = chunks[layout](anew(ahead), caught_up)
     expected, _ = chunks["in turn"](anew(ahead), caught_up)
     assert_close(states, expected)
+
+
+def test_accuracy_is_all_right_symbols_over_all_scored(updates, tmp_path):
+    """Of all updates since the last validation, however many each of them scored."""
+    config = Experiment(
+        recipe="x",
+        task=ReverseString(),
+        machine=RecurrentConfig(controller=ControllerConfig(kind="gru", hidden=4)),
+        training=TrainingConfig(
+            batch=2,
+            max_sequences=8,
+            validate_every=8,
+            curriculum=Uniform(smallest=1, largest=6),
+            solved=SolvedConfig(sequences=2, bits=0.0),
+        ),
+    )
+    run = Run.create(tmp_path / "x", config)
+    train(run)
+    (line,) = run.metrics()
+    _, sums = updates(config, 4)
+    scored = float(sums["accuracy"].count)
+    assert line["wrong_symbols"] == pytest.approx(float(sums["wrong_symbols"]) / 4, rel=1e-5)
+    assert line["accuracy"] == pytest.approx(1 - float(sums["wrong_symbols"]) / scored)

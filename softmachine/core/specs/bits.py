@@ -47,8 +47,8 @@ class Bits(Spec):
 
     def metrics(self, outputs: Float[Array, "steps width"], example: Example) -> Metrics:
         """Return ``bits``, ``wrong_bits`` and ``perfect`` of one sequence."""
-        wrong = ((outputs > 0) != (example.targets > 0.5)) * example.mask
-        wrong_bits = jnp.sum(wrong)
+        wrong = self.wrong(outputs, example)
+        wrong_bits = jnp.sum(jnp.where(wrong, example.mask, 0))
         return {
             "bits": self.loss(outputs, example) / math.log(2),
             "wrong_bits": wrong_bits,
@@ -58,6 +58,15 @@ class Bits(Spec):
     def decide(self, outputs: PyTree) -> PyTree:
         """Return 1 for a positive logit, else 0; int32, same shape."""
         return (outputs > 0).astype(jnp.int32)
+
+    def input_texts(self, inputs: np.ndarray) -> list[str]:
+        """Return a character per channel: 1, a dot for 0; other numbers stand by themselves."""
+        known = {0.0: ".", 1.0: "1"}
+        return ["".join(known.get(x, f" {x:.2g} ") for x in row) for row in inputs.tolist()]
+
+    def output_texts(self, outputs: PyTree) -> list[str]:
+        """Return the decided bits, 0 or 1, a character per channel."""
+        return ["".join(map(str, row)) for row in np.asarray(self.decide(outputs)).tolist()]
 
     def probabilities(
         self, outputs: Float[Array, "steps width"], example: Example
@@ -89,9 +98,8 @@ class Bits(Spec):
         self, outputs: Float[Array, "steps width"], example: Example, labels: Sequence[str]
     ) -> Fields:
         """Return the fields targets, mask, outputs (logits) and wrong."""
-        targets = np.asarray(example.targets)
-        mask = np.broadcast_to(np.asarray(example.mask) > 0, targets.shape)
-        wrong = (np.asarray(self.decide(outputs)) != targets) & mask
+        targets, mask = np.asarray(example.targets), np.asarray(self.scored(example))
+        wrong = np.asarray(self.wrong(outputs, example))
         axis = "output channel"
         return [
             (channel_field("targets", "bits", axis, "The target bits.", labels), targets),
@@ -115,7 +123,7 @@ class Bits(Spec):
         inputs: Sequence[Rows],
         example: Example,
         outputs: Float[Array, "steps width"] | None,
-        groups: Sequence[tuple[str, int]],
+        groups: Sequence[tuple[str, int]] = (),
     ) -> str:
         """Return an example as text: input rows, target rows, and rows of output bits.
 
@@ -123,17 +131,18 @@ class Bits(Spec):
             inputs: the rows of the inputs.
             example: the example.
             outputs: the machine's logits, or None to show no outputs.
-            groups: for each group of target channels its name and its number of channels.
+            groups: for each group of target channels its name and its number of channels; one
+                group of all by default.
 
         Wrong output bits are shown as ``x``, steps that are not scored as dots.
         """
         steps = int(example.steps)
-        scored = np.asarray(example.mask)[:steps].max(axis=1) > 0
+        scored = np.asarray(self.scored(example))[:steps].any(axis=1)
         target = np.asarray(example.targets)[:steps]
-        decided = None if outputs is None else (np.asarray(outputs)[:steps] > 0).astype(int)
+        decided = None if outputs is None else np.asarray(self.decide(outputs))[:steps]
         blocks = list(inputs)
         first = 0
-        for name, width in groups:
+        for name, width in groups or [("target", self.width)]:
             group = slice(first, first + width)
             blocks.append(Rows(name, target[:, group], scored))
             if decided is not None:

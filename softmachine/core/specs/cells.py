@@ -83,9 +83,11 @@ class Cells(Spec):
         "soft_error",
         "hard_error",
     )
+    counted: ClassVar[str] = "examples"
     editor: ClassVar[Literal["bits", "cells"]] = "cells"
     unit: ClassVar[str] = "cells"
     after_every_step: ClassVar[bool] = True
+    takes_batches: ClassVar[bool] = True
 
     def loss(self, outputs: PyTree, example: Example) -> Float[Array, "*batch"]:
         """Return the expected negative log-likelihood of the scored cells, in nats.
@@ -121,9 +123,17 @@ class Cells(Spec):
         self, memory: Int[Array, "cells *batch"], example: Example
     ) -> dict[str, Float[Array, "*batch"]]:
         """Return ``wrong_cells`` and ``perfect`` of a memory of integers."""
-        wrong = jnp.sum((memory != example.targets) * example.mask, axis=0)
+        wrong = jnp.sum(jnp.where(memory != example.targets, example.mask, 0), axis=0)
         share = wrong / jnp.maximum(jnp.sum(example.mask, axis=0), 1)
         return {"wrong_cells": share, "perfect": (wrong == 0).astype(jnp.float32)}
+
+    def columns(self, means: dict[str, float]) -> dict[str, float]:
+        """Return mean metrics; if the machine was also made hard, its own error is ``soft``."""
+        if "hard_error" not in means:
+            return means
+        first = {"soft_error": means[self.error]}
+        first |= {name: means[name] for name in ("hard_error", "agreement", "perfect")}
+        return first | {name: x for name, x in means.items() if name != self.error}
 
     def decide(self, outputs: PyTree) -> PyTree:
         """Return the most likely value of each cell after each step: shape (steps, cells)."""

@@ -47,6 +47,10 @@ class Reals(InputSpec):
         """The number of numbers."""
         return self.count
 
+    def input_texts(self, inputs: np.ndarray) -> list[str]:
+        """Return the numbers of each step."""
+        return [" ".join(f"{x:.2f}" for x in row) for row in inputs]
+
     def input_fields(self, inputs: np.ndarray, labels: Sequence[str]) -> Fields:
         """Return the numbers as one field."""
         field = channel_field("inputs", "vector", "input channel", "The numbers given.", labels)
@@ -63,6 +67,10 @@ class Image(InputSpec):
     def width(self) -> int:
         """The number of pixels."""
         return self.side**2
+
+    def input_texts(self, inputs: np.ndarray) -> list[str]:
+        """Return how much of each image is ink."""
+        return [f"image, {100 * np.mean(row):.0f} % ink" for row in inputs]
 
     def input_fields(self, inputs: np.ndarray, labels: Sequence[str]) -> Fields:
         """Return the images as one field, a matrix for each step."""
@@ -83,6 +91,12 @@ class Product(InputSpec):
     def width(self) -> int:
         """The channels of all parts."""
         return sum(part.width for part in self.parts)
+
+    def input_texts(self, inputs: np.ndarray) -> list[str]:
+        """Return the texts of all parts."""
+        parts = zip(self.parts, self.split(inputs), strict=True)
+        texts = [part.input_texts(own) for part, own in parts]
+        return ["; ".join(each) for each in zip(*texts, strict=True)]
 
     def split(self, inputs: Any) -> list[Any]:
         """Return each part's channels of an array whose last axis has those of all parts."""

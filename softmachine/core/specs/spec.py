@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from softmachine.core.example import Example
 from softmachine.core.fields import Field
@@ -76,6 +76,8 @@ class Spec(abc.ABC):
     `metrics` always holds ``bits`` too, the cross-entropy of the example in base 2."""
     shares: ClassVar[tuple[str, ...]] = ("perfect",)
     """Names of the metrics that are fractions between 0 and 1, shown in percent."""
+    counted: ClassVar[str] = "sequences"
+    """What examples are called, in the plural, where results count them."""
     editor: ClassVar[Literal["bits", "cells"]]
     """How inputs are edited on the viewer's page: a grid of bits, or a row of integers."""
     unit: ClassVar[str]
@@ -83,6 +85,8 @@ class Spec(abc.ABC):
     after_every_step: ClassVar[bool] = False
     """Whether outputs after all steps count even where the last is meant: for machines that
     stop by themselves, each with a probability of having stopped there."""
+    takes_batches: ClassVar[bool] = False
+    """Whether `loss` and `metrics` take a batch as the last axis of every array, too."""
 
     @property
     def width(self) -> int:
@@ -97,14 +101,45 @@ class Spec(abc.ABC):
 
     @abc.abstractmethod
     def metrics(self, outputs: PyTree, example: Example) -> Metrics:
-        """Return the metrics that are reported and that stopping rules use.
-
-        For `Cells`, every array may have a batch as its last axis.
-        """
+        """Return the metrics that are reported and that stopping rules use."""
 
     @abc.abstractmethod
     def decide(self, outputs: PyTree) -> PyTree:
         """Return hard decisions: for each position the most likely value."""
+
+    def answer(self, outputs: PyTree, example: Example) -> PyTree:
+        """Return the decisions that count, one for each target: by default all of them."""
+        del example
+        return self.decide(outputs)
+
+    def scored(self, example: Example) -> Bool[Array, "..."]:
+        """Return where targets are scored, in the shape of the targets."""
+        return jnp.broadcast_to(example.mask, example.targets.shape) > 0
+
+    def wrong(self, outputs: PyTree, example: Example) -> Bool[Array, "..."]:
+        """Return where scored targets are missed, in the shape of the targets."""
+        answer = jnp.asarray(self.answer(outputs, example), example.targets.dtype)
+        return (answer != example.targets) & self.scored(example)
+
+    def input_texts(self, inputs: np.ndarray) -> list[str]:
+        """Return the inputs as short texts, one per step.
+
+        Raises ValueError for a kind without steps.
+        """
+        del inputs
+        raise ValueError(f"{type(self).__name__} have no value per step to tell")
+
+    def output_texts(self, outputs: PyTree) -> list[str]:
+        """Return what the outputs decide as short texts, one per step.
+
+        Raises ValueError for a kind without steps.
+        """
+        del outputs
+        raise ValueError(f"{type(self).__name__} have no value per step to tell")
+
+    def columns(self, means: dict[str, float]) -> dict[str, float]:
+        """Return mean metrics by the names, and in the order, that results have them."""
+        return means
 
     def probabilities(
         self, outputs: PyTree, example: Example

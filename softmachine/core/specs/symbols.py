@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Int
 
 from softmachine.core.example import Example
 from softmachine.core.pytrees import PyTree
-from softmachine.core.rendering import Rows
+from softmachine.core.rendering import Rows, render_rows
 from softmachine.core.specs.spec import Fields, Metrics, Ratio, Spec, channel_field, channels
 
 
@@ -63,15 +63,9 @@ class Symbols(Spec):
         losses = optax.softmax_cross_entropy_with_integer_labels(outputs, example.targets)
         return jnp.sum(losses * example.mask)
 
-    def right(
-        self, outputs: Float[Array, "steps letters"], example: Example
-    ) -> Float[Array, " steps"]:
-        """Return 1 for the steps whose most likely letter is right, else 0; not masked."""
-        return (self.decide(outputs) == example.targets).astype(outputs.dtype)
-
     def metrics(self, outputs: Float[Array, "steps letters"], example: Example) -> Metrics:
         """Return ``bits``, ``wrong_symbols``, ``accuracy`` and ``perfect`` of one sequence."""
-        wrong = jnp.sum((1 - self.right(outputs, example)) * example.mask)
+        wrong = jnp.sum(jnp.where(self.wrong(outputs, example), example.mask, 0))
         scored = jnp.sum(example.mask)
         return {
             "bits": self.loss(outputs, example) / math.log(2),
@@ -83,6 +77,14 @@ class Symbols(Spec):
     def decide(self, outputs: PyTree) -> Int[Array, "..."]:
         """Return the index of the most likely letter at each step, int32."""
         return jnp.argmax(outputs, axis=-1).astype(jnp.int32)
+
+    def input_texts(self, inputs: np.ndarray) -> list[str]:
+        """Return the letter of each step."""
+        return self.output_texts(inputs)
+
+    def output_texts(self, outputs: PyTree) -> list[str]:
+        """Return the most likely letter of each step."""
+        return [self.alphabet[place] for place in np.asarray(outputs).argmax(axis=-1)]
 
     def probabilities(
         self, outputs: Float[Array, "steps letters"], example: Example
@@ -180,3 +182,27 @@ class Symbols(Spec):
         """
         wrong = None if wrong is None else np.asarray(wrong)[:, None]
         return Rows(name, places[:, None], shown, wrong, letters=self.alphabet)
+
+    def render(
+        self,
+        inputs: Sequence[Rows],
+        example: Example,
+        outputs: Float[Array, "steps letters"] | None,
+    ) -> str:
+        """Return an example as text: input rows, the target, and the output letters.
+
+        Arguments:
+            inputs: the rows of the inputs.
+            example: the example.
+            outputs: the machine's logits, or None to show no outputs.
+
+        Wrong letters are shown as ``x``, steps that are not scored as dots.
+        """
+        steps = int(example.steps)
+        scored = np.asarray(self.scored(example))[:steps]
+        target = np.asarray(example.targets)[:steps]
+        blocks = [*inputs, self.rows("target", target, scored)]
+        if outputs is not None:
+            decided = np.asarray(self.decide(jnp.asarray(outputs)))[:steps]
+            blocks.append(self.rows("output", decided, scored, decided != target))
+        return render_rows(blocks)

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from softmachine.core.example import Example
 from softmachine.core.pytrees import PyTree
@@ -70,16 +70,14 @@ class Words(Spec):
         )
         return jnp.sum(jnp.sum(losses, axis=-1) * example.mask)
 
-    def right(
-        self, outputs: Float[Array, "steps width"], example: Example
-    ) -> Float[Array, " steps"]:
-        """Return 1 for the steps whose word is right, else 0; not masked."""
-        same = jnp.all(self.decide(outputs) == example.targets, axis=-1)
-        return same.astype(outputs.dtype)
+    def scored(self, example: Example) -> Bool[Array, "steps length"]:
+        """Return where letters are scored: all of a word, or none."""
+        return jnp.broadcast_to(example.mask[:, None], example.targets.shape) > 0
 
     def metrics(self, outputs: Float[Array, "steps width"], example: Example) -> Metrics:
         """Return ``bits``, ``wrong_words``, ``accuracy`` and ``perfect`` of one sequence."""
-        wrong = jnp.sum((1 - self.right(outputs, example)) * example.mask)
+        words = jnp.any(self.wrong(outputs, example), axis=-1)
+        wrong = jnp.sum(jnp.where(words, example.mask, 0))
         scored = jnp.sum(example.mask)
         return {
             "bits": self.loss(outputs, example) / math.log(2),
@@ -91,6 +89,15 @@ class Words(Spec):
     def decide(self, outputs: PyTree) -> Int[Array, "steps length"]:
         """Return the index of the most likely letter at each place, int32."""
         return jnp.argmax(self._letters(outputs), axis=-1).astype(jnp.int32)
+
+    def input_texts(self, inputs: np.ndarray) -> list[str]:
+        """Return the word of each step."""
+        return self.output_texts(inputs)
+
+    def output_texts(self, outputs: PyTree) -> list[str]:
+        """Return the most likely word of each step."""
+        places = np.asarray(self._letters(np.asarray(outputs))).argmax(axis=-1)
+        return ["".join(self.alphabet[place] for place in word) for word in places]
 
     def probabilities(
         self, outputs: Float[Array, "steps width"], example: Example
@@ -125,7 +132,7 @@ class Words(Spec):
     ) -> Fields:
         """Return the fields targets, mask, outputs (probabilities) and wrong."""
         wanted = np.asarray(self.one_hot(jnp.asarray(example.targets))) > 0
-        said = np.asarray(self.one_hot(self.decide(jnp.asarray(outputs)))) > 0
+        wrong = np.asarray(self.wrong(jnp.asarray(outputs), example))
         mask = np.broadcast_to(np.asarray(example.mask)[:, None] > 0, wanted.shape)
         likely = np.asarray(jax.nn.softmax(self._letters(jnp.asarray(outputs))))
         axis = "output channel"
@@ -145,9 +152,9 @@ class Words(Spec):
                 channel_field(
                     "wrong", "bits", axis, "Where the most likely letter is wrong.", labels
                 ),
-                (said != wanted) & mask,
+                np.repeat(wrong, len(self.alphabet), axis=1),
             ),
         ]
 
-    def _letters(self, outputs: Array) -> Float[Array, "*shape length letters"]:
+    def _letters(self, outputs: Any) -> Float[Array, "*shape length letters"]:
         return outputs.reshape(*outputs.shape[:-1], self.length, len(self.alphabet))

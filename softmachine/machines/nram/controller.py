@@ -35,8 +35,8 @@ class NRAMControllerConfig:
 class Dense(eqx.Module):
     """An affine map ``y = W x + b`` of the first axis."""
 
-    weight: Float[Array, "*members outputs inputs"]
-    bias: Float[Array, "*members outputs"]
+    weight: Float[Array, "outputs inputs"]
+    bias: Float[Array, " outputs"]
 
     def __call__(self, x: Float[Array, "inputs ..."]) -> Float[Array, "outputs ..."]:
         """Map ``x``."""
@@ -66,7 +66,7 @@ class MLP(eqx.Module):
         return state, jax.nn.relu(self.second(jax.nn.relu(self.first(zeros))))
 
 
-class Recurrent(eqx.Module):
+class RecurrentController(eqx.Module):
     """One hidden ReLU layer, then a layer of LSTM or GRU units.
 
     The gates of an LSTM stand in the order input, forget, output, candidate; those of a GRU in
@@ -109,7 +109,7 @@ class Recurrent(eqx.Module):
 
 def build_controller(
     config: NRAMControllerConfig, registers: int, *, key: PRNGKeyArray
-) -> MLP | Recurrent:
+) -> MLP | RecurrentController:
     """Return a controller; that of an LSTM has an initial forget-gate bias of 1."""
     hidden = config.hidden
     first_key, second_key, third_key = jax.random.split(key, 3)
@@ -121,4 +121,4 @@ def build_controller(
     if config.kind == "lstm":
         bias = below.bias.at[hidden : 2 * hidden].set(1.0)
         below = Dense(below.weight, bias)
-    return Recurrent(first, below, dense(hidden, gates, key=third_key), config.kind)
+    return RecurrentController(first, below, dense(hidden, gates, key=third_key), config.kind)

@@ -30,7 +30,7 @@ from softmachine.machines.nram.controller import (
     MLP,
     Dense,
     NRAMControllerConfig,
-    Recurrent,
+    RecurrentController,
     build_controller,
     dense,
 )
@@ -76,43 +76,23 @@ class Wiring(NamedTuple):
 class NRAM(Cell):
     """A Neural Random-Access Machine."""
 
-    controller: MLP | Recurrent
+    controller: MLP | RecurrentController
     output: Dense
     """From the controller's output to the logits of all choices."""
     stop: Dense
     """From the controller's output to x_t, the logit of stopping."""
     config: NRAMConfig = eqx.field(static=True)
 
-    def init_state(
-        self, inputs: Int[Array, " cells"], *, key: PRNGKeyArray | None = None
-    ) -> NRAMState:
-        """Return the state before the first step: all registers 0, the memory as given.
-
-        ``inputs`` holds one integer in 0..cells-1 per cell.
-        """
-        del key
-        values, dtype = len(inputs), self.output.weight.dtype
-        r = jnp.zeros((self.config.registers, values), dtype).at[:, 0].set(1.0)
-        memory = jax.nn.one_hot(inputs, values, dtype=dtype)
-        return NRAMState(self.controller.init_state(), r, memory)
-
     def advance(
         self, state: NRAMState, encoded: None = None, clock: Clock = STOPPED
     ) -> tuple[NRAMState, NRAMOutput]:
-        """Take one step (sections 3 and 3.1).
-
-        The controller chooses what the gates work on (`run_gates`), and then what goes back
-        into the registers, all at once::
-
-            Eq. 3:  r_i <- (r_1, ..., r_R, o_1, ..., o_Q) softmax(c_i)
-        """
+        """Take one step (sections 3 to 3.3); its parts follow, in the paper's order."""
         del encoded, clock
         controller, wiring = self.control(state)
-        values, memory = self.run_gates(wiring, state)
-        r = jnp.stack([wiring.choices[c_i] @ values for c_i in self.rows.of_registers])
-        r = self.clip(renormalize(r))
-        features = NRAMOutput(memory, wiring.stop, wiring.entropy, r)
-        return NRAMState(controller, r, memory), features
+        slots, memory = self.run_gates(wiring, state)
+        r = self.next_registers(wiring, slots)
+        output = NRAMOutput(memory, wiring.stop, wiring.entropy, r)
+        return NRAMState(controller, r, memory), output
 
     def control(self, state: NRAMState) -> tuple[PyTree, Wiring]:
         """Return the controller's next state and its choices for this step.
@@ -124,13 +104,7 @@ class NRAM(Cell):
         return controller, self.wire(hidden)
 
     def wire(self, hidden: Float[Array, " hidden"]) -> Wiring:
-        """Return the softmax of all a_i, b_i and c_i, and the logit x_t of stopping.
-
-        The willingness to stop after the step is f_t = sigmoid(x_t); that a machine stops after
-        step t has probability p_t = f_t (1 - f_1) ... (1 - f_{t-1}), and what is minimised is
-        the sum over t of p_t times the negative log-likelihood of the memory then (Eq. 4; see
-        `softmachine.core.specs.cells`).
-        """
+        """Return the softmax of all a_i, b_i and c_i, and the logit x_t of stopping."""
         logits = self.rows.split(self.logits(hidden))
         choices = {row: jax.nn.softmax(x) for row, x in logits.items()}
         entropies = [
@@ -138,7 +112,7 @@ class NRAM(Cell):
         ]
         if self.config.hard:
             choices = {row: most_likely(x) for row, x in logits.items()}
-        return Wiring(choices, self.stop(hidden)[0], jnp.sum(jnp.stack(entropies)))
+        return Wiring(choices, self.stop_logit(hidden), jnp.sum(jnp.stack(entropies)))
 
     def run_gates(
         self, wiring: Wiring, state: NRAMState
@@ -157,10 +131,10 @@ class NRAM(Cell):
 
         READ and WRITE are given the memory, too (section 3.2).
         """
-        values, memory = state.registers, state.memory
-        zero = jnp.zeros_like(values[0]).at[0].set(1.0)
+        slots, memory = state.registers, state.memory
+        zero = jnp.zeros_like(slots[0]).at[0].set(1.0)
         for m_i, rows in zip(self.gates, self.rows.of_gate, strict=True):
-            arguments = [wiring.choices[row] @ values for row in rows]
+            arguments = [wiring.choices[row] @ slots for row in rows]
             if m_i.memory == "read":
                 o_i = read(memory, *arguments)
             elif m_i.memory == "write":
@@ -168,8 +142,47 @@ class NRAM(Cell):
                 o_i = arguments[1] if self.config.write_returns == "value" else zero
             else:
                 o_i = m_i.soft(*arguments, values=len(memory)).astype(zero.dtype)
-            values = jnp.concatenate([values, self.clip(o_i)[None]])
-        return values, memory
+            slots = jnp.concatenate([slots, self.clip(o_i)[None]])
+        return slots, memory
+
+    def next_registers(
+        self, wiring: Wiring, slots: Float[Array, "slots values"]
+    ) -> Float[Array, "registers values"]:
+        """Return what goes back into the registers, into all at once.
+
+        ``Eq. 3:  r_i <- (r_1, ..., r_R, o_1, ..., o_Q) softmax(c_i)``
+        """
+        r = jnp.stack([wiring.choices[c_i] @ slots for c_i in self.rows.of_registers])
+        return self.clip(renormalize(r))
+
+    def stop_logit(self, hidden: Float[Array, " hidden"]) -> Float[Array, ""]:
+        """Return x_t, the logit of the willingness f_t to stop after this step (section 3.3).
+
+        That a machine stops after step t has the probability p_t; after step T it has stopped.
+        What is minimised is how unlikely the memory M_t then makes the right values y_j of its
+        cells::
+
+            f_t = sigmoid(x_t)
+            p_t = f_t (1 - f_1) ... (1 - f_{t-1}),    p_T = (1 - f_1) ... (1 - f_{T-1})
+
+            Eq. 4:  cost = - sum over t of p_t (sum over j of log M_t[j, y_j])
+
+        The cost needs all steps: `softmachine.core.specs.cells.Cells.loss`.
+        """
+        return self.stop(hidden)[0]
+
+    def init_state(
+        self, inputs: Int[Array, " cells"], *, key: PRNGKeyArray | None = None
+    ) -> NRAMState:
+        """Return the state before the first step: all registers 0, the memory as given.
+
+        ``inputs`` holds one integer in 0..cells-1 per cell.
+        """
+        del key
+        values, dtype = len(inputs), self.output.weight.dtype
+        r = jnp.zeros((self.config.registers, values), dtype).at[:, 0].set(1.0)
+        memory = jax.nn.one_hot(inputs, values, dtype=dtype)
+        return NRAMState(self.controller.init_state(), r, memory)
 
     def logits(self, hidden: Float[Array, "hidden ..."]) -> Float[Array, "logits ..."]:
         """Return the logits of all choices, for the soft machine and the hard one."""
@@ -242,11 +255,11 @@ class NRAM(Cell):
         """Return the choices, the gates' results, and the willingness to stop."""
         del encoded, clock
         _, wiring = self.control(state)
-        values, _ = self.run_gates(wiring, state)
+        slots, _ = self.run_gates(wiring, state)
         choices = self.rows.as_table(jnp.concatenate([*wiring.choices.values()]), 0.0)
         return {
             "choices": choices[self._shown_choices()],
-            "gates": values[self.config.registers :],
+            "gates": slots[self.config.registers :],
             "willing": jax.nn.sigmoid(wiring.stop),
             "entropy": wiring.entropy,
         }

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from softmachine.machines.machine import Buffer, Machine
-from softmachine.machines.nram.controller import MLP, Dense, Recurrent
+from softmachine.machines.nram.controller import MLP, Dense, RecurrentController
 from softmachine.machines.nram.gates import find_gates
 from softmachine.machines.nram.nram import (
     NRAM,
@@ -39,7 +39,7 @@ class PackedNRAM(Packed):
     Inputs, states and outputs are those of an NRAM, with the batch last.
     """
 
-    controller: MLP | Recurrent
+    controller: MLP | RecurrentController
     """Its layers are packed, too."""
     output: PackedDense
     stop: PackedDense
@@ -100,9 +100,11 @@ def _plan(config: NRAMConfig) -> Plan:
     )
 
 
-class PackedDense(Dense):
+class PackedDense(eqx.Module):
     """A `Dense` layer for a batch; with weights of several members, each maps its own part."""
 
+    weight: Float[Array, "*members outputs inputs"]
+    bias: Float[Array, "*members outputs"]
     forward: Buffer
     """Weight, bias and a column of zeros side by side, ``(*members, outputs, inputs + 2)``."""
     backward: Buffer
@@ -121,7 +123,7 @@ class PackedDense(Dense):
     def __call__(self, x: Float[Array, "inputs batch"]) -> Float[Array, "outputs batch"]:
         """Map ``x``."""
         if self.bias.ndim == 1:
-            return super().__call__(x)
+            return Dense(self.weight, self.bias)(x)
         grouped = x.reshape(len(x), len(self.bias), -1)
         y = _affine(self.weight, self.bias, self.forward(), self.backward(), grouped)
         return y.reshape(len(y), -1)

@@ -18,16 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from softmachine.core.sums import add_up, at
-from softmachine.machines.nram.gates import (
-    Gate,
-    Memory,
-    mix,
-    mix_choices_back,
-    read,
-    write,
-    write_back,
-)
+from softmachine.core.sums import UNROLLED, add_up, at, split, weighted_sum
+from softmachine.machines.nram.gates import Distribution, Gate, Memory, write
 from softmachine.machines.nram.rows import row_table
 
 Registers = Float[Array, "registers values ..."]
@@ -145,6 +137,42 @@ def _over_sources(join, x):
     return reduce(join, [at(x, source, 1) for source in range(x.shape[1])])
 
 
+# Mixtures and writes, and their gradients
+
+
+def mix(
+    choices: Float[Array, "rows n ..."], values: Float[Array, "n values ..."]
+) -> Float[Array, "rows values ..."]:
+    """Return, for each row, the sum over i of ``choices[row, i] values[i]``."""
+    if len(values) <= UNROLLED:
+        return add_up(_row(choices, i) * at(values, i) for i in range(len(values)))
+    return weighted_sum(jnp.swapaxes(choices, 0, 1)[:, :, None], values[:, None])
+
+
+def _row(x: Float[Array, "rows n ..."], i: int) -> Float[Array, "rows 1 ..."]:
+    return jax.lax.expand_dims(at(x, i, 1), (1,))
+
+
+def mix_choices_back(
+    values: Float[Array, "n values ..."], bar: Float[Array, "rows values ..."]
+) -> Float[Array, "rows n ..."]:
+    """Return the gradient of `mix` with respect to the choices."""
+    if bar.shape[1] <= UNROLLED:
+        return add_up(at(values, v, 1) * _row(bar, v) for v in range(bar.shape[1]))
+    return weighted_sum(
+        jnp.swapaxes(values, 0, 1)[:, None], jnp.swapaxes(bar, 0, 1)[:, :, None]
+    )
+
+
+def write_back(
+    memory: Memory, pointer: Distribution, value: Distribution, bar: Memory
+) -> tuple[Memory, Distribution, Distribution]:
+    """Return the gradients of `write` with respect to its arguments."""
+    changes = jnp.swapaxes(bar * (value - memory), 0, 1)
+    pointer_bar = add_up(split(changes))[0]
+    return bar * (1 - pointer[:, None]), pointer_bar, weighted_sum(pointer[:, None], bar)
+
+
 # Gates
 
 
@@ -192,7 +220,7 @@ def _run(plan, choices, registers, memory):
                 continue
             result = chosen[1]
         elif gate.memory == "read":
-            result = read(memories[-1], chosen[0])
+            result = mix(chosen[:1], memories[-1])[0]
         else:
             result = gate.soft(*chosen, values=values)
         table = jax.lax.dynamic_update_index_in_dim(table, _alone(result), slot, 0)

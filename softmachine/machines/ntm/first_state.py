@@ -22,7 +22,7 @@ READS_SCALE = 0.01
 
 
 class InitialArrays(NamedTuple):
-    """What a machine keeps of its first state; None for what the configuration says."""
+    """Stored parts of the initial state; None where the configuration fixes it."""
 
     memory: Float[Array, "columns rows"] | Buffer | None
     weightings: Float[Array, "heads rows"] | None

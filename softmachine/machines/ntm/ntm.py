@@ -21,8 +21,9 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray, Shaped
+from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 
+from softmachine.core.capabilities import Heads
 from softmachine.core.fields import Field
 from softmachine.core.pytrees import PyTree
 from softmachine.machines.machine import STOPPED, Buffer, Cell, Clock
@@ -129,6 +130,20 @@ class NTM(Cell):
         }[config.output_from]()
         return NTMState(controller_state, memory, weightings, reads), features
 
+    def advance_on_rows(
+        self,
+        state: NTMState,
+        encoded: Float[Array, "layers width"],
+        rows: Int[Array, " heads"],
+    ) -> tuple[NTMState, Float[Array, " features"]]:
+        """Take one step with each head on one row alone: weightings are one-hot there."""
+        on_rows = jax.nn.one_hot(rows, self.config.memory_rows, dtype=state.memory.dtype)
+
+        def address(_parameters, _memory, _previous, heads, _config):
+            return on_rows[heads]
+
+        return self.advance(state, encoded, address=address)
+
     def _control(
         self, state: NTMState, encoded: Float[Array, "layers width"]
     ) -> tuple[PyTree, Float[Array, " hidden"]]:
@@ -170,6 +185,22 @@ class NTM(Cell):
         del clock
         _, hidden = self._control(state, encoded)
         return self.head_parameters(hidden)._asdict() | {"controller": hidden}
+
+    @property
+    def head_layout(self) -> Heads:
+        """The heads, and how they move."""
+        config = self.config
+        readers, writers = range(config.read_heads), config.write_heads
+        return Heads(
+            read=config.read_heads,
+            write=writers,
+            furthest=config.shifts // 2,
+            wrap=config.wrap,
+            written_before={
+                "read-write": tuple(0 for _ in readers),
+                "alternate": tuple(min(reader, writers) for reader in readers),
+            }.get(config.order, tuple(writers for _ in readers)),
+        )
 
     @property
     def memory_rows(self) -> int:

@@ -159,7 +159,7 @@ def _is_loop_linear(node: object) -> bool:
 
 
 def is_deferred(node: object) -> bool:
-    """Return whether a pytree node is a layer whose gradient goes to taps."""
+    """Whether a node is a layer whose weight gradient is computed after the loop."""
     return isinstance(node, _DeferredLinear)
 
 

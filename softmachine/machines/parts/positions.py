@@ -25,7 +25,7 @@ def sinusoids(
     """
     exact = jnp.promote_types(dtype, jnp.float32)
     rates = LONGEST ** (-jnp.arange(0, width, 2, exact) / width)
-    angles = positions[:, None] * rates
+    angles = positions[:, None].astype(exact) * rates
     return jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1).astype(dtype)
 
 

@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from softmachine.core.rendering import render_rows
 from softmachine.core.specs.spec import Stream
 from softmachine.core.specs.symbols import Symbols
 from softmachine.tasks.task import Answer, Example, SequenceTask
@@ -101,7 +100,7 @@ class StringTask(SequenceTask):
         places = jnp.where(time < size, string[time % max_size], len(self.letters))
         due = (time >= size) & (time < steps)
         return Example(
-            inputs=self.inputs.spec.one_hot(places) * (time < steps)[:, None],
+            inputs=jnp.where((time < steps)[:, None], self.inputs.spec.one_hot(places), 0),
             targets=jnp.where(due, answer[(time - size) % len(answer)], 0).astype(jnp.int32),
             mask=due.astype(jnp.float32),
             steps=jnp.asarray(steps, jnp.int32),
@@ -129,12 +128,7 @@ class StringTask(SequenceTask):
     ) -> str:
         """Return string, answer and outputs (if given) over time; wrong letters are ``x``."""
         steps = int(example.steps)
-        given, wanted = self.inputs.spec, self.outputs.spec
         places = np.asarray(example.inputs)[:steps].argmax(axis=1)
-        due = np.asarray(example.mask)[:steps] > 0
-        targets = np.asarray(example.targets)[:steps]
-        rows = [given.rows("input", places, ~due), wanted.rows("target", targets, due)]
-        if outputs is not None:
-            decided = np.asarray(wanted.decide(jnp.asarray(outputs)))[:steps]
-            rows.append(wanted.rows("output", decided, due, decided != targets))
-        return render_rows(rows)
+        due = np.asarray(self.output.scored(example))[:steps]
+        given = self.inputs.spec.rows("input", places, ~due)
+        return self.outputs.spec.render([given], example, outputs)

@@ -145,7 +145,7 @@ class Swap(MemoryTask):
         array = draw_values(array_key, max_size, 1, cells - 1)
         p = jax.random.randint(p_key, (), 2, size + 2, jnp.int32)
         q = jax.random.randint(q_key, (), 2, size + 1, jnp.int32)
-        q = q + (q >= p)  # all addresses but p
+        q = jnp.where(q >= p, q + 1, q)  # all addresses but p
         inputs = put(jnp.zeros(cells, jnp.int32), 2, array, size).at[0].set(p).at[1].set(q)
         targets = inputs.at[p].set(inputs[q]).at[q].set(inputs[p])
         return inputs, targets, within(cells, 2, size)

@@ -204,7 +204,8 @@ class Episodes(SequenceTask):
     def metrics(self, outputs: Float[Array, "steps width"], example: Example) -> Metrics:
         """Return the metrics of the names, and accuracy by instance."""
         spec = self.outputs.spec
-        right = spec.right(outputs, example) * example.mask
+        wrong = spec.wrong(outputs, example).reshape(len(example.mask), -1)
+        right = jnp.where(jnp.any(wrong, axis=1), 0, example.mask)
         targets = example.targets
         if targets.ndim == 2:
             places = 5 ** jnp.arange(targets.shape[1])

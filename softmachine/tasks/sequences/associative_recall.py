@@ -127,7 +127,8 @@ class AssociativeRecall(SequenceTask):
         answer = bits[found][(time - closed - 1) % place]
         in_question = (time > asked) & (time < closed)
         mask = ((time > closed) & (time <= closed + place)).astype(jnp.float32)[:, None]
-        inputs = items * listed[:, None] + question * in_question[:, None]
+        inputs = jnp.where(listed[:, None], items, 0)
+        inputs += jnp.where(in_question[:, None], question, 0)
         item_delimiter = (listed & (time % block == 0)).astype(jnp.float32)
         query_delimiter = ((time == asked) | (time == closed)).astype(jnp.float32)
         return Example(
@@ -175,4 +176,4 @@ class AssociativeRecall(SequenceTask):
             Rows("item", inputs[:, -2:-1], item, marker="#"),
             Rows("query", inputs[:, -1:], query, marker="#"),
         ]
-        return self.outputs.spec.render(rows, example, outputs, [("target", self.width)])
+        return self.outputs.spec.render(rows, example, outputs)

@@ -97,7 +97,7 @@ class Copy(SequenceTask):
         mask = ((time > size) & (time < self.steps(size))).astype(jnp.float32)
         # Shapes do not depend on the size: targets are the padded inputs, size + 1 steps later.
         return Example(
-            inputs=jnp.concatenate([padded * (time < size), delimiter], axis=1),
+            inputs=jnp.concatenate([jnp.where(time < size, padded, 0), delimiter], axis=1),
             targets=jnp.roll(padded, size + 1, axis=0) * mask,
             mask=jnp.broadcast_to(mask, (len(time), self.width)),
             steps=jnp.asarray(self.steps(size)),
@@ -129,4 +129,4 @@ class Copy(SequenceTask):
             Rows("input", inputs[:, :-1], np.arange(steps) < steps // 2),
             Rows("delim", inputs[:, -1:], inputs[:, -1] > 0, marker="#"),
         ]
-        return self.outputs.spec.render(rows, example, outputs, [("target", self.width)])
+        return self.outputs.spec.render(rows, example, outputs)

@@ -81,7 +81,7 @@ class NGrams(SequenceTask):
         table_key, bits_key = jax.random.split(key)
         bits = draw_bits(bits_key, self.draw_table(table_key), max_size)
         mask = (jnp.arange(max_size) < size).astype(jnp.float32)[:, None]
-        targets = bits[:, None] * mask
+        targets = bits[:, None].astype(jnp.float32) * mask
         return Example(
             inputs=jnp.pad(targets, ((1, 0), (0, 0)))[:-1] * mask,
             targets=targets,
@@ -135,7 +135,7 @@ class NGrams(SequenceTask):
         """Return rows of bits over time; wrong predictions are marked ``x``."""
         steps = int(example.steps)
         inputs = Rows("input", np.asarray(example.inputs)[:steps], np.arange(steps) > 0)
-        return self.outputs.spec.render([inputs], example, outputs, [("target", 1)])
+        return self.outputs.spec.render([inputs], example, outputs)
 
 
 def draw_bits(

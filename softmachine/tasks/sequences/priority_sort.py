@@ -111,7 +111,7 @@ class PrioritySort(SequenceTask):
         present = jnp.arange(most) < count
         order = jnp.argsort(jnp.where(present, -priorities, jnp.inf))  # padding last
         time = jnp.arange(self.steps(max_size))
-        shown = jnp.column_stack([bits, priorities]) * present[:, None]
+        shown = jnp.where(present[:, None], jnp.column_stack([bits, priorities]), 0)
         shown = jnp.pad(shown, ((0, len(time) - most), (0, 0)))
         rank = time - count - 1  # of the target at each step
         mask = ((rank >= 0) & (rank < size)).astype(jnp.float32)[:, None]
@@ -152,4 +152,4 @@ class PrioritySort(SequenceTask):
             Rows("rank", ranks % 10, shown),
             Rows("delim", inputs[:, -1:], np.arange(steps) == count, marker="#"),
         ]
-        return self.outputs.spec.render(rows, example, outputs, [("target", self.width)])
+        return self.outputs.spec.render(rows, example, outputs)

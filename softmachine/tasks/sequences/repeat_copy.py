@@ -142,12 +142,14 @@ class RepeatCopy(SequenceTask):
         fewest, most = self.repeats
         repeats = jax.random.randint(repeats_key, (), fewest, most + 1)
         time = jnp.arange(self.steps(max_size))[:, None]
-        sequence = jnp.pad(bits, ((0, len(time) - max_size), (0, 0))) * (time < size)
+        sequence = jnp.pad(bits, ((0, len(time) - max_size), (0, 0)))
+        sequence = jnp.where(time < size, sequence, 0)
         delimiter = (time == size).astype(jnp.float32)
-        noisy = repeats + self._draw_noise(key) if self.noise else repeats
-        normalized = self.normalize(noisy).astype(jnp.float32) * (time == size + 1)
+        noisy = repeats.astype(jnp.float32)
+        noisy = noisy + self._draw_noise(key) if self.noise else noisy
+        normalized = jnp.where(time == size + 1, self.normalize(noisy).astype(jnp.float32), 0)
         begin, end = size + 2, size + 2 + size * repeats
-        copies = bits[(time[:, 0] - begin) % size] * ((time >= begin) & (time < end))
+        copies = jnp.where((time >= begin) & (time < end), bits[(time[:, 0] - begin) % size], 0)
         marker = (time == end).astype(jnp.float32)
         mask = ((time >= begin) & (time <= end)).astype(jnp.float32)
         return Example(

@@ -13,6 +13,7 @@ from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.phases import Phase
 from softmachine.experiments.settings import check_interval
 from softmachine.machines.nram.nram import NRAM, NRAMConfig
+from softmachine.training.exam import Exam
 from softmachine.training.member import Member
 from softmachine.wiring.search import HOT, draw_search_examples, with_searched_wires
 
@@ -68,7 +69,9 @@ class WireSearch(Phase):
 
         As it makes no mistake in validation, no other rule would end the attempt.
         """
-        return member.progress.failed_tests > 0 and bool(member.notes(self).get("written"))
+        exam = member.experiment.training.phase(Exam)
+        failed = exam is not None and exam.failures(member) > 0
+        return failed and bool(member.notes(self).get("written"))
 
     def apply(self, member: Member, ended: Bool[np.ndarray, "1"]) -> bool:
         """Search wires; return whether they were found, the machine has them then.
@@ -92,4 +95,6 @@ class WireSearch(Phase):
             return False
         member.remember(self, searched=1, written=1)
         member.take(mended)
+        if exam := training.phase(Exam):
+            exam.hurry(member)
         return True

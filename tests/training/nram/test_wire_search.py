@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 import softmachine as sm
+from softmachine.core.errors import CheckpointError
 from softmachine.core.files import sealed, write_json
 from softmachine.experiments import checkpoints
 from softmachine.experiments.checkpoints import leaf_names
 from softmachine.experiments.experiment import SolvedConfig
 from softmachine.experiments.population import create_population
+from softmachine.experiments.progress import Progress, last_record
 from softmachine.experiments.runs import Run
 from softmachine.experiments.settings import Search
 from softmachine.machines.nram.nram import NRAMControllerConfig
@@ -158,7 +160,9 @@ def as_schema_2(run, config):
     tensors = dict(zip(leaf_names(state), jax.tree.leaves(state), strict=True))
     tensors["settings.entropy_bonus"] = tensors.pop("settings.objective.entropy_bonus")
     told = dataclasses.asdict(progress)
-    notes = told.pop("phases").get("wire-search", {})
+    phases = told.pop("phases")
+    notes, exam = phases.get("wire-search", {}), phases.get("exam", {})
+    told["failed_tests"], told["waits"] = exam.get("failed", 0), exam.get("waits", 0)
     told["searched"] = bool(notes.get("searched"))
     told["rewired"] = bool(notes.get("written"))
     write_json(run.path / "config.json", sealed(config))
@@ -167,6 +171,19 @@ def as_schema_2(run, config):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checkpoints, "SCHEMA", 2)
         checkpoints.save_checkpoint(path, tensors, record, Run(run.path).tie)
+
+
+def test_before_schema_4_progress_itself_told_of_exams(tmp_path):
+    new = Progress(phases={"wire-search": {"searched": 1}, "exam": {"failed": 2, "waits": 1}})
+    told = dataclasses.asdict(new)
+    del told["phases"]["exam"]
+    old = {"progress": told | {"failed_tests": 2, "waits": 1}}
+    assert last_record(old, 3, tmp_path).progress == new
+    unexamined = {"progress": told | {"failed_tests": 0, "waits": 0}}
+    phases = last_record(unexamined, 3, tmp_path).progress.phases
+    assert phases == {"wire-search": {"searched": 1}}
+    with pytest.raises(CheckpointError, match="is damaged: its record is none"):
+        last_record(old, 4, tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from softmachine.core.capabilities import Wired
 from softmachine.core.errors import SoftmachineError
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.runs import Run
@@ -23,6 +22,7 @@ from softmachine.programs.repair import repair, wrong_cells
 from softmachine.tasks.memories.exams import Batch, draw_batch, draw_exam
 from softmachine.training.exam import Exam
 from softmachine.training.nram.fine_tuning import fine_tune
+from softmachine.training.nram.objective import NRAMLoss
 from softmachine.training.nram.wire_search import WireSearch
 from softmachine.wiring.search import HOT, search_wires
 from softmachine.wiring.table import WiringTable, read_wiring
@@ -35,7 +35,7 @@ LARGEST_TEST_SIZE = 50
 """The largest size of the test, unless the experiment names another."""
 
 
-class Outcome(NamedTuple):
+class RepairOutcome(NamedTuple):
     """Shares of wrong cells, from 0 to 1, of one member made hard, before and after each way.
 
     All but `soft` are of one test, that of training: random examples and the task's exam.
@@ -59,7 +59,7 @@ class Outcome(NamedTuple):
 
 def repair_members(
     runs: Sequence[Run], *, updates: int, tables: int, examples: int, seed: int
-) -> list[Outcome]:
+) -> list[RepairOutcome]:
     """Correct every member of a population whose hard form makes mistakes, in several ways.
 
     The outcome is kept among each run's results, if these can be written.
@@ -75,7 +75,8 @@ def repair_members(
         The outcome of each member; if it makes no mistake, with 0 for every way.
 
     Raises:
-        SoftmachineError: a number is below 1, or a run's machine is not an NRAM.
+        SoftmachineError: a number is below 1, a run's machine is not an NRAM, or it was trained
+            with another objective than an NRAM's own, which fine-tuning goes on with.
     """
     for name, value in {"updates": updates, "tables": tables, "examples": examples}.items():
         if value < 1:
@@ -87,7 +88,7 @@ def repair_members(
         for i, (machine, _) in enumerate(loaded)
         if wrong_cells(machine.config, read_wiring(machine), test)
     ]
-    outcomes = [Outcome(soft, 0.0, 0.0, 0, 0.0, 0.0, 0.0) for _, soft in loaded]
+    outcomes = [RepairOutcome(soft, 0.0, 0.0, 0, 0.0, 0.0, 0.0) for _, soft in loaded]
     if broken:
         tuned = fine_tune([runs[i] for i in broken], updates)
         rngs = np.random.default_rng(seed).spawn(len(broken))
@@ -109,7 +110,7 @@ def repair_members(
     return outcomes
 
 
-def rates(outcomes: Sequence[Outcome]) -> dict[str, int]:
+def rates(outcomes: Sequence[RepairOutcome]) -> dict[str, int]:
     """Return the number of members, and of those that make no mistake, by way."""
     ways = ("soft", "hard", "wires", "tuned", "both", "annealed")
     right = {way: sum(getattr(outcome, way) == 0 for outcome in outcomes) for way in ways}
@@ -137,17 +138,23 @@ def _batches(experiment: Experiment, examples: int, seed: int) -> tuple[Batch, B
 def _load(run: Run) -> tuple[NRAM, float]:
     """Return a run's best machine and its error in validation."""
     machine, record = run.load_best()
-    if not isinstance(machine, Wired):
+    if not isinstance(machine, NRAM):
         raise SoftmachineError(f"{run.path} holds a {type(machine).__name__}, not an NRAM")
-    return cast("NRAM", machine), record[f"validation_{run.experiment.task.error}"]
+    objective = run.experiment.training.objective
+    if not isinstance(objective, NRAMLoss):
+        raise SoftmachineError(
+            f"{run.path} was trained with {type(objective).__name__}; fine-tuning goes on with "
+            "the objective NRAMLoss"
+        )
+    return machine, record[f"validation_{run.experiment.task.error}"]
 
 
 def _outcome(
     machine: NRAM, soft: float, tuned: NRAM, annealed: WiringTable, guide: Batch, test: Batch
-) -> Outcome:
+) -> RepairOutcome:
     """Return the outcome of one member, given its tuned machine and its annealed wires."""
     config, own, after = machine.config, read_wiring(machine), read_wiring(tuned)
     changed = repair(machine, own, guide)
     tables = (own, changed.table, after, repair(machine, after, guide).table, annealed)
     hard, wires, tuning, both, annealing = (wrong_cells(config, x, test) for x in tables)
-    return Outcome(soft, hard, wires, len(changed.changes), tuning, both, annealing)
+    return RepairOutcome(soft, hard, wires, len(changed.changes), tuning, both, annealing)

@@ -1,0 +1,1 @@
+"""What is evaluated of an NRAM alone: its own figure, and repairs of its hard form."""
