@@ -97,8 +97,9 @@ def test_a_process_that_meets_many_sizes_stays_as_it_is(monkeypatch, access_mach
     for cells in (4, 5, 6, 7):
         record(access_machine, [3, *range(1, cells)], steps=2)
         counts.append(maps())
-    assert counts[1] > counts[0] + 100
-    assert counts[3] < counts[1] + 100
+    growth = counts[1] - counts[0]
+    assert growth > 50
+    assert counts[3] < counts[1] + growth  # unbounded, it would be twice that
 
 
 def test_nothing_else_in_the_package_compiles():
