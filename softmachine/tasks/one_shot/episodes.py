@@ -213,7 +213,7 @@ class Episodes(SequenceTask):
         instances = instance_numbers(targets)
         by_instance = {}
         for number in REPORTED:
-            of_these = (instances == number) * example.mask
+            of_these = jnp.where(instances == number, example.mask, 0)
             by_instance[f"instance_{number}"] = Ratio(
                 jnp.sum(right * of_these), jnp.sum(of_these)
             )
@@ -248,7 +248,8 @@ class Episodes(SequenceTask):
             return jax.random.randint(key, (steps,), 0, size)
         # All orders are equally likely; what is beyond the size's own images comes last.
         places = jnp.arange(steps)
-        noise = jax.random.uniform(key, (steps,)) + 2 * (places >= self.steps(size))
+        beyond = jnp.where(places < self.steps(size), 0.0, 2.0)
+        noise = jax.random.uniform(key, (steps,)) + beyond
         return jnp.argsort(noise) // self.per_class
 
     def _drawings(
@@ -262,7 +263,7 @@ class Episodes(SequenceTask):
         most = MOST_DRAWINGS
         places = jnp.arange(most)
         noise = jax.random.uniform(key, (len(counts), most))
-        noise = noise + 2 * (places >= counts[:, None])
+        noise = noise + jnp.where(places < counts[:, None], 0.0, 2.0)
         orders = jnp.argsort(noise, axis=1)
         return orders[shown, (instances - 1) % counts[shown]]
 
@@ -291,7 +292,8 @@ class Episodes(SequenceTask):
         # From all pixels at once: to take the images out before costs ten times as much.
         moved = functools.partial(warp, images.reshape(-1), fine=fine, side=self.side)
         firsts = (classes * most + drawings) * fine**2
-        return jax.vmap(moved)(firsts, angles + quarters * (math.pi / 2), shifts)
+        quarters = quarters.astype(jnp.float32) * (math.pi / 2)
+        return jax.vmap(moved)(firsts, angles + quarters, shifts)
 
 
 MOST_DRAWINGS = 20
@@ -349,7 +351,8 @@ def warp(
         side: pixels of the result, each way.
     """
     step, middle = fine // side, (fine - 1) / 2
-    rows, columns = jnp.meshgrid(jnp.arange(side), jnp.arange(side), indexing="ij")
+    line = jnp.arange(side, dtype=jnp.float32)
+    rows, columns = jnp.meshgrid(line, line, indexing="ij")
     cosine, sine = jnp.cos(angle), jnp.sin(angle)
     total = jnp.zeros((side, side))
     for i, j in itertools.product(range(step), repeat=2):
@@ -359,7 +362,8 @@ def warp(
         column = jnp.floor(cosine * right - sine * down + middle + 0.5).astype(jnp.int32)
         inside = (row >= 0) & (row < fine) & (column >= 0) & (column < fine)
         places = first + jnp.where(inside, row * fine + column, 0)
-        total = total + jnp.where(inside, jnp.take(pixels, places, mode="clip"), 0)
+        found = jnp.take(pixels, places, mode="clip").astype(jnp.float32)
+        total = total + jnp.where(inside, found, 0)
     return total / step**2
 
 
