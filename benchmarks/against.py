@@ -18,6 +18,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from softmachine.experiments.environment import describe_environment
+
 HERE = Path(__file__).resolve().parent
 POPULATIONS = {"ntm-copy": (10, 100), "nram-copy": (32, 40)}
 """Recipes of `population.py`, with their members and their updates a repetition."""
@@ -106,7 +108,8 @@ def main() -> int:
         slower += old / new < options.least
         print(f"{name:<26}{old:>9.3f}{new:>9.3f}{old / new:>11.3f}")
     if options.json is not None:
-        options.json.write_text(json.dumps(measures, indent=2) + "\n")
+        result = {"environment": describe_environment(), "milliseconds": measures}
+        options.json.write_text(json.dumps(result, indent=2) + "\n")
     return int(slower > 0)
 
 

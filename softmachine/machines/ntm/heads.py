@@ -176,23 +176,21 @@ Memory = Float[Array, "columns rows"]
 Weightings = Float[Array, "heads rows"]
 Reads = Float[Array, "read_heads columns"]
 AddressOn = Callable[[Memory, slice], Float[Array, "addressed rows"]]
-"""`address` in one step: given a memory, the weightings of some of the heads on it."""
+"""`address` in one step, from w_{t-1}: given a memory, the weightings of some heads on it."""
 Order = Callable[
-    [HeadParameters, Memory, Weightings, AddressOn, NTMChoices],
+    [HeadParameters, Memory, AddressOn, NTMChoices],
     tuple[Memory, Weightings, Reads],
 ]
-"""A step of all heads, from M_{t-1} and w_{t-1} to M_t, w_t and r_t."""
+"""A step of all heads, from M_{t-1} to M_t, w_t and r_t."""
 
 
 def write_then_read(
     parameters: HeadParameters,
     memory: Memory,
-    previous: Weightings,
     address_on: AddressOn,
     config: NTMChoices,
 ) -> tuple[Memory, Weightings, Reads]:
     """Write heads address M_{t-1} and write M_t; then read heads address M_t and read it."""
-    del previous
     readers, writers = slice(0, config.read_heads), slice(config.read_heads, None)
     writing = address_on(memory, writers)
     memory = write_with_all(memory, writing, parameters, config)
@@ -203,12 +201,10 @@ def write_then_read(
 def read_then_write(
     parameters: HeadParameters,
     memory: Memory,
-    previous: Weightings,
     address_on: AddressOn,
     config: NTMChoices,
 ) -> tuple[Memory, Weightings, Reads]:
     """All heads address M_{t-1}; read heads read it, write heads make M_t of it."""
-    del previous
     readers, writers = slice(0, config.read_heads), slice(config.read_heads, None)
     weightings = address_on(memory, slice(None))
     written = write_with_all(memory, weightings[writers], parameters, config)
@@ -218,12 +214,10 @@ def read_then_write(
 def address_then_write_then_read(
     parameters: HeadParameters,
     memory: Memory,
-    previous: Weightings,
     address_on: AddressOn,
     config: NTMChoices,
 ) -> tuple[Memory, Weightings, Reads]:
     """All heads address M_{t-1}; write heads make M_t of it, read heads read M_t."""
-    del previous
     readers, writers = slice(0, config.read_heads), slice(config.read_heads, None)
     weightings = address_on(memory, slice(None))
     written = write_with_all(memory, weightings[writers], parameters, config)
@@ -233,7 +227,6 @@ def address_then_write_then_read(
 def alternate(
     parameters: HeadParameters,
     memory: Memory,
-    previous: Weightings,
     address_on: AddressOn,
     config: NTMChoices,
 ) -> tuple[Memory, Weightings, Reads]:
@@ -241,18 +234,19 @@ def alternate(
 
     Each addresses the memory as the head before left it.
     """
-    weightings, reads = list(previous), []
+    read_weightings, write_weightings, reads = [], [], []
     for i in range(max(config.read_heads, config.write_heads)):
         if i < config.read_heads:
             reading = address_on(memory, slice(i, i + 1))
-            weightings[i] = reading[0]
+            read_weightings.append(reading)
             reads.append(read(memory, reading))
         if i < config.write_heads:
             head, one = config.read_heads + i, slice(i, i + 1)
             writing = address_on(memory, slice(head, head + 1))
-            weightings[head] = writing[0]
+            write_weightings.append(writing)
             memory = write(memory, writing, parameters.erases[one], parameters.adds[one])
-    return memory, jnp.stack(weightings), jnp.concatenate(reads)
+    weightings = jnp.concatenate(read_weightings + write_weightings)
+    return memory, weightings, jnp.concatenate(reads)
 
 
 ORDERS: dict[str, Order] = {

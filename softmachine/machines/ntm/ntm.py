@@ -120,9 +120,7 @@ class NTM(Cell):
             return address(parameters, memory, previous, heads, config)
 
         move_heads = ORDERS[config.order]
-        memory, weightings, reads = move_heads(
-            parameters, state.memory, previous, address_on, config
-        )
+        memory, weightings, reads = move_heads(parameters, state.memory, address_on, config)
         features = {
             "controller+reads": lambda: jnp.concatenate([hidden, reads.reshape(-1)]),
             "reads": lambda: reads.reshape(-1),
