@@ -21,7 +21,7 @@ from softmachine.tasks.one_shot.images import IMAGES, ImageSource
 from softmachine.tasks.registry import TASKS
 from softmachine.tasks.task import Task
 
-SCHEMA = 7
+SCHEMA = 8
 """Version of the JSON; raised when a field changes its meaning, its name or its default."""
 
 
@@ -141,12 +141,20 @@ def _from_6(experiment: dict[str, Any]) -> dict[str, Any]:
     return experiment
 
 
+def _from_7(experiment: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the bound of the sharpening exponent; ValueError if there was one."""
+    if experiment["machine"][KIND] == "ntm":
+        _without(experiment["machine"], "max_sharpening", None)
+    return experiment
+
+
 UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     2: _from_2,
     3: _from_3,
     4: _from_4,
     5: _from_5,
     6: _from_6,
+    7: _from_7,
 }
 """For each older schema that can still be read, what turns its experiment into one of the next.
 

@@ -120,7 +120,7 @@ def test_schema_2_says_what_its_machines_did(experiment, as_before_5):
     """Logits clipped at 30 and smoothed norms, not today's default or preset."""
     for whole, machine, field, value in (
         (RECIPES["nram-copy"](), NRAMConfig(), "logit_clip", 30.0),
-        (experiment, NTMConfig(max_sharpening=21.0), "similarity_epsilon", 0.0),
+        (experiment, NTMConfig(memory_rows=5), "similarity_epsilon", 0.0),
     ):
         new = dataclasses.replace(whole, machine=machine)
         old = as_before_5(new, schema=2)
@@ -181,6 +181,17 @@ def test_schema_6_had_a_warm_up_that_no_recipe_used(experiment):
     assert experiment_from_json(old, "x") == experiment
     optimizer["warmup_steps"] = 100
     with pytest.raises(RunError, match=r"be upgraded: warmup_steps 100 is no option any"):
+        experiment_from_json(old, "x")
+
+
+def test_schema_7_had_a_bound_of_sharpening(experiment):
+    whole = dataclasses.replace(experiment, machine=NTMConfig())
+    old = experiment_to_json(whole) | {"schema": 7}
+    machine = old["experiment"]["machine"]
+    machine["max_sharpening"] = None
+    assert experiment_from_json(old, "x") == whole
+    machine["max_sharpening"] = 21.0
+    with pytest.raises(RunError, match=r"max_sharpening 21\.0 is no option any more"):
         experiment_from_json(old, "x")
 
 

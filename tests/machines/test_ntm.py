@@ -107,14 +107,11 @@ def numpy_heads(config, values):
         take(writers, columns),
     )
     assert not values
-    limit = config.max_sharpening or np.inf
     described = [
         {
             "key": ACTIVATIONS[config.key_activation](keys[h]),
             "strength": softplus(strengths[h]),
-            "sharpening": max(
-                1, config.sharpening_factor * min(1 + softplus(sharpenings[h]), limit)
-            ),
+            "sharpening": max(1, config.sharpening_factor * (1 + softplus(sharpenings[h]))),
             "smoothing": config.similarity_smoothing,
             "epsilon": config.similarity_epsilon,
             "wrap": config.wrap,
@@ -217,9 +214,7 @@ OPTIONS = {
     ),
     "no feedback, output from reads": dict(feed_reads=False, output_from="reads"),
     "output from controller": dict(output_from="controller", shifts=4),
-    "bounded": dict(
-        key_activation="tanh", add_activation="sigmoid", max_sharpening=1.5, head_clip=0.7
-    ),
+    "bounded": dict(key_activation="tanh", add_activation="sigmoid", head_clip=0.7),
     **{
         f"{order}, ends, sharp{', hard' * hard}": dict(
             order=order, read_heads=2, write_heads=2, shifts=5, wrap=False,
@@ -252,7 +247,7 @@ def test_steps_agree_with_numpy(options):
                 np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-10)
 
 
-TEXTS = dict(similarity_smoothing=0.0, similarity_epsilon=1e-8, max_sharpening=None)
+TEXTS = dict(similarity_smoothing=0.0, similarity_epsilon=1e-8)
 """What the texts of three presets say: K[u, v] = u.v / (|u| |v| + 1e-8), gamma = 1 + softplus
 without a bound. The paper itself divides by |u| |v| alone."""
 
@@ -567,8 +562,7 @@ def test_other_addressing_keeps_parameters_and_what_is_not_named():
 
 
 def test_sharpening_factor_multiplies_and_stops_at_one():
-    config = dataclasses.replace(SMALL, max_sharpening=3.0)
-    machine, hidden = with_noise(build(config), 0, scale=1.0), jnp.ones(6)
+    machine, hidden = with_noise(build(SMALL), 0, scale=1.0), jnp.ones(6)
     plain = machine.head_parameters(hidden).sharpenings
     for factor in (0.4, 2.0):
         other = with_test_options(machine, sharpening_factor=factor)
@@ -690,7 +684,6 @@ def test_learned_weightings_cannot_shrink():
         (dict(write_heads=-1), "write_heads must be at least 1, not -1"),
         (dict(shifts=0), "shifts must be at least 1, not 0"),
         (dict(shifts=9), r"shifts \(9\) must not exceed memory_rows \(7\)"),
-        (dict(max_sharpening=0.5), "max_sharpening must be at least 1, not 0.5"),
         (dict(head_clip=0.0), "head_clip must be positive, not 0.0"),
         (dict(similarity_smoothing=0.0), "and similarity_epsilon must not both be 0"),
         (dict(similarity_epsilon=-1.0), "similarity_epsilon must be at least 0, not -1.0"),
@@ -723,11 +716,3 @@ def test_wild_heads_stay_finite(order, head_clip):
     assert np.all(np.isfinite(outputs))
     for path, leaf in jax.tree.leaves_with_path(gradient):
         assert np.all(np.isfinite(leaf)), jax.tree_util.keystr(path)
-
-
-def test_sharpening_bound_is_kept():
-    config = dataclasses.replace(SMALL, max_sharpening=21.0, head_clip=None)
-    machine = build(config)
-    hidden = jnp.full(6, 1e4)
-    sharpenings = np.asarray(machine.head_parameters(hidden).sharpenings)
-    assert np.all((sharpenings >= 1) & (sharpenings <= 21))

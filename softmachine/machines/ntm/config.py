@@ -7,9 +7,9 @@ source each.
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated, Literal
+from typing import Literal
 
-from softmachine.core.choices import Bounds, Count, Few, NonNegative, Positive, check_fields
+from softmachine.core.choices import Count, Few, NonNegative, Positive, check_fields
 from softmachine.machines.machine import MachineConfig
 from softmachine.machines.ntm.addressing import NORM_SMOOTHING
 from softmachine.machines.parts.controllers import ControllerConfig
@@ -57,9 +57,6 @@ class NTMChoices(MachineConfig):
     output_from: Literal["controller+reads", "reads", "controller"] = "controller+reads"
     key_activation: Activation = "linear"
     add_activation: Activation = "linear"
-    max_sharpening: Annotated[float, Bounds(least=1)] | None = None
-    """Upper bound of the sharpening exponent, before `sharpening_factor`. Code that does not
-    sharpen in log space needs one: 128 equal weights to the power of 22 are 0 in float32."""
     head_clip: Positive | None = 20.0
     """Bound of the heads' values before their activations."""
     similarity_smoothing: NonNegative = NORM_SMOOTHING

@@ -67,8 +67,6 @@ def to_head_parameters(values: Float[Array, " values"], config: NTMChoices) -> H
     ends = list(itertools.accumulate(head_value_sizes(config)[:-1]))
     keys, strengths, sharpenings, gates, shifts, erases, adds = jnp.split(values, ends)
     sharpenings = 1 + jax.nn.softplus(sharpenings)
-    if config.max_sharpening is not None:
-        sharpenings = jnp.minimum(sharpenings, config.max_sharpening)
     if config.sharpening_factor != 1:
         sharpenings = jnp.maximum(config.sharpening_factor * sharpenings, 1)
     return HeadParameters(
