@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from softmachine.core import compiling
 from softmachine.core.errors import SoftmachineError
 from softmachine.experiments.state import first_state
 from softmachine.machines.nram.gates import PAPER_GATES
@@ -71,8 +72,9 @@ def test_recipe_runs_on_its_task(name):
     assert {experiment.task.error, "bits"} <= set(scores.metrics)
 
 
-def test_nram_with_two_rounds_of_gates_can_take_a_step():
+def test_nram_with_two_rounds_of_gates_can_take_a_step(monkeypatch):
     """Traced, not compiled: a member in lockstep with another, from state to like state."""
+    monkeypatch.setattr(compiling, "options", dict)  # what is only traced takes none
     chunk, arguments = one_update(get_recipe("nram-merge"), 2)
     after, sums = jax.eval_shape(chunk, *arguments)
     before = jax.eval_shape(lambda state: state, arguments[0])
