@@ -6,20 +6,54 @@ from typing import Any
 
 from softmachine.experiments.curricula import Uniform
 from softmachine.experiments.experiment import Experiment, TrainingConfig
+from softmachine.machines.machine import MachineConfig
 from softmachine.machines.mann import MANNConfig
+from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
-from softmachine.recipes.tuned import training
+from softmachine.recipes.tuned import lstm, ntm, training
 from softmachine.tasks.one_shot.episodes import Episodes
+from softmachine.tasks.one_shot.omniglot import Omniglot
+
+OMNIGLOT = "data/omniglot"
+"""Where ``softmachine data omniglot`` puts the files."""
 
 
 def mann_glyphs() -> Experiment:
     """MANN, LSTM controller: name drawn glyphs of five new classes, told each name late."""
     return Experiment(
-        recipe="mann-glyphs",
-        task=Episodes(),
-        machine=mann(),
-        training=_training(32_000),
+        recipe="mann-glyphs", task=Episodes(), machine=mann(), training=_training(32_000)
     )
+
+
+def mann_omniglot() -> Experiment:
+    """MANN, LSTM controller: name characters of five new classes, told each name late."""
+    return _omniglot("mann-omniglot", mann())
+
+
+def mann_ff_omniglot() -> Experiment:
+    """MANN, feed-forward controller: name characters of five new classes, told each late."""
+    machine = mann(controller=ControllerConfig(kind="feedforward", hidden=200))
+    return _omniglot("mann-ff-omniglot", machine)
+
+
+def ntm_omniglot() -> Experiment:
+    """NTM, LSTM controller: name characters of five new classes, told each name late."""
+    return _omniglot("ntm-omniglot", _ntm())
+
+
+def lstm_omniglot() -> Experiment:
+    """LSTM: name characters of five new classes, told each name late."""
+    return _omniglot("lstm-omniglot", lstm(layers=1, hidden=200))
+
+
+def mann_omniglot_words() -> Experiment:
+    """MANN, LSTM controller: give 15 new classes of characters names of five letters."""
+    return _omniglot("mann-omniglot-words", mann(), classes=15)
+
+
+def lstm_omniglot_words() -> Experiment:
+    """LSTM: give 15 new classes of characters names of five letters."""
+    return _omniglot("lstm-omniglot-words", lstm(layers=1, hidden=200), classes=15)
 
 
 def mann(**choices: Any) -> MANNConfig:
@@ -34,6 +68,25 @@ def mann(**choices: Any) -> MANNConfig:
     return MANNConfig(**(settings | choices))
 
 
+def _ntm() -> NTMConfig:
+    """Return an NTM with the memory, the heads and the controller of `mann`."""
+    return ntm(
+        ControllerConfig(kind="lstm", hidden=200),
+        memory_columns=40,
+        read_heads=4,
+        write_heads=4,
+    )
+
+
+def _omniglot(name: str, machine: MachineConfig, *, classes: int = 5) -> Experiment:
+    task = Episodes(
+        source=Omniglot(path=OMNIGLOT), labels="one-hot" if classes == 5 else "words"
+    )
+    return Experiment(
+        recipe=name, task=task, machine=machine, training=_training(400_000, classes)
+    )
+
+
 def _training(episodes: int, classes: int = 5) -> TrainingConfig:
     return training(
         Uniform(smallest=classes, largest=classes),
@@ -41,5 +94,5 @@ def _training(episodes: int, classes: int = 5) -> TrainingConfig:
         batch=16,
         memory_rows=(),
         solvable=False,
-        validate_every=2_000,
+        validate_every=2_000 if episodes < 100_000 else 8_000,
     )
