@@ -29,6 +29,8 @@ from softmachine.running.room import check_running
 from softmachine.running.statistics import Quantiles, quantiles
 from softmachine.tasks.task import Task
 
+MOST_COLUMNS = 8
+"""With more metrics than this, a table has a column for each size in place of a row."""
 CURVE_POINTS = (0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 6)
 """Sizes of a generalisation curve, as multiples of the largest trained."""
 CURVE_SEQUENCES = 200
@@ -86,7 +88,8 @@ def evaluate_source(
     for member in members:
         with working(f"Testing {member.name}"):
             machine, task = options.apply(member)
-            chosen = sizes or _default_sizes(member, machine, task)
+            trained = member.experiment.training.curriculum.largest
+            chosen = sizes or _default_sizes(task, trained, machine.memory_rows)
             scores.append(evaluate(machine, task, chosen, sequences=sequences, seed=seed))
         result = _result(member, machine, scores[-1], seed, options)
         if member.run is not None:
@@ -165,16 +168,18 @@ def publish_run(source: str, name: str | None, directory: Path | None) -> None:
         print(path)
 
 
-def _default_sizes(trained: Trained, machine: Machine, task: Task) -> list[int]:
-    largest = trained.experiment.training.curriculum.largest
-    rows = machine.memory_rows
+def _default_sizes(task: Task, largest: int, rows: int | None) -> list[int]:
+    """Return the largest size that was trained, and larger ones that are possible."""
     if not task.inputs.per_step:
         return [largest, *(size for size in (10, 20, 50) if size > largest)]
-    return [
-        factor * largest
-        for factor in (1, 2, 4, 6)
-        if factor == 1 or rows is None or task.items(factor * largest) <= rows
-    ]
+    larger = [2 * largest, 4 * largest, 6 * largest]
+    return [largest, *(size for size in larger if _possible(size, task, rows))]
+
+
+def _possible(size: int, task: Task, rows: int | None) -> bool:
+    """Return whether a task has examples of a size that a memory of so many rows can hold."""
+    exists = task.largest is None or size <= task.largest
+    return exists and (rows is None or task.items(size) <= rows)
 
 
 def _result(
@@ -191,6 +196,7 @@ def _result(
         "memory_rows": machine.memory_rows,
         "seed": seed,
         "sizes": [score.to_row(trained.experiment.task.output) for score in scores],
+        "standard_errors": [score.standard_errors for score in scores],
     }
 
 
@@ -279,7 +285,7 @@ def curve(trained: Trained, options: Changes, seed: int) -> list[SizeScore]:
     largest = trained.experiment.training.curriculum.largest
     sizes = sorted({max(task.smallest, round(largest * point)) for point in CURVE_POINTS})
     rows = machine.memory_rows
-    sizes = [size for size in sizes if rows is None or task.items(size) <= rows]
+    sizes = [size for size in sizes if _possible(size, task, rows)]
     scores = evaluate(machine, task, sizes, sequences=CURVE_SEQUENCES, seed=seed)
     if trained.run is not None:
         with contextlib.suppress(SoftmachineError):
@@ -291,10 +297,20 @@ def curve(trained: Trained, options: Changes, seed: int) -> list[SizeScore]:
 def _print_scores(scores: Sequence[SizeScore], task: Task, title: str) -> None:
     rows = [score.to_row(task.output) for score in scores]
     table = Table(title=title)
-    for name in rows[0]:
-        table.add_column(name.replace("_", " "), justify="right")
-    for row in rows:
-        table.add_row(*[_format(name, value, task) for name, value in row.items()])
+    lines = [[name.replace("_", " ") for name in rows[0]]]
+    lines += [[_format(name, value, task) for name, value in row.items()] for row in rows]
+    if len(rows[0]) > MOST_COLUMNS:
+        table.caption = "±: 95 % intervals over what was drawn"
+        for line, row, score in zip(lines[1:], rows, scores, strict=True):
+            for i, name in enumerate(row):
+                if name in score.standard_errors:
+                    margin = 1.96 * score.standard_errors[name]
+                    line[i] += f" ± {_format(name, margin, task)}"
+        lines = [list(line) for line in zip(*lines, strict=True)]
+    for head in lines[0]:
+        table.add_column(head, justify="right")
+    for line in lines[1:]:
+        table.add_row(*line)
     Console().print(table)
 
 
@@ -317,4 +333,4 @@ def _print_quantiles(scores: Sequence[Sequence[SizeScore]], task: Task, title: s
 def _format(name: str, value: int | float, task: Task) -> str:
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:.1%}" if name in task.output.shares else f"{value:.3f}"
+    return f"{value:.1%}" if name in task.shares else f"{value:.3f}"

@@ -122,7 +122,7 @@ def build_report(subject: Subject, scores: Sequence[SizeScore], seed: int = 0) -
         _section(
             "Generalisation",
             '<div class="side">'
-            + _table([score.to_row(task.output) for score in scores], task.output.shares)
+            + _table([score.to_row(task.output) for score in scores], task.shares)
             + _picture(curve, "error over size")
             + "</div>",
         )
@@ -209,7 +209,7 @@ def example_traces(
         traces.append(made)
         notes.append(
             f"Size {size}, seed {seed + number}: the {rank} of {len(errors)} examples, "
-            f"{_number(task.error, float(errors[number]), task.output.shares)} {label}"
+            f"{_number(task.error, float(errors[number]), task.shares)} {label}"
         )
     return traces, notes
 
@@ -260,10 +260,10 @@ def _summary(subject: Subject, scores: Sequence[SizeScore]) -> str:
     at = {score.size: score.metrics[task.error] for score in scores}
     shown = [size for size in (sizes.largest, max(at)) if size in at]
     errors = [
-        f"{_number(task.error, at[size], task.output.shares)} at size {size}"
+        f"{_number(task.error, at[size], task.shares)} at size {size}"
         for size in dict.fromkeys(shown)
     ]
-    per = "" if task.error in task.output.shares else " per sequence"
+    per = "" if task.error in task.shares else " per sequence"
     return f"{told} {label.capitalize()}{per}: {', '.join(errors)}."
 
 

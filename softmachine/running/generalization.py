@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar, cast
 
@@ -13,7 +14,7 @@ from jaxtyping import Array, Float
 
 from softmachine.core.capabilities import Adjustable, HardForm
 from softmachine.core.errors import SoftmachineError
-from softmachine.core.specs.spec import Spec, mean
+from softmachine.core.specs.spec import Spec, mean, standard_error
 from softmachine.machines.machine import Machine
 from softmachine.running.room import check_memory_rows, check_running
 from softmachine.running.scoring import BATCH, build_scorer
@@ -30,6 +31,8 @@ class SizeScore:
     sequences: int
     metrics: dict[str, float]
     """The task's metrics per sequence, for instance ``bits`` and ``wrong_bits``."""
+    standard_errors: dict[str, float] = dataclasses.field(default_factory=dict)
+    """For each metric, the standard error of its mean over the sequences."""
 
     def to_row(self, spec: Spec) -> dict[str, int | float]:
         """Return everything in one flat dictionary, as JSON has it, in the spec's words."""
@@ -84,9 +87,23 @@ def evaluate(
         hard = isinstance(machine, HardForm)
         score = build_scorer(task, task.bucket(size), and_hard=hard)
         metrics = score(machine, key, asked)
-        means = {name: _shortest(mean(values)) for name, values in metrics.items()}
-        scores.append(SizeScore(size=size, sequences=sequences, metrics=means))
+        metrics = {name: metrics[name] for name in sorted(metrics, key=_by_number)}
+        scores.append(
+            SizeScore(
+                size=size,
+                sequences=sequences,
+                metrics={name: _shortest(mean(x)) for name, x in metrics.items()},
+                standard_errors={
+                    name: _shortest(standard_error(x)) for name, x in metrics.items()
+                },
+            )
+        )
     return scores
+
+
+def _by_number(name: str) -> list[tuple[str, int]]:
+    """Return a key by which ``instance_2`` comes before ``instance_10``."""
+    return [(text, int(number or 0)) for text, number in re.findall(r"(\D+)(\d*)", name)]
 
 
 def with_test_options(

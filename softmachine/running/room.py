@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from softmachine.core.errors import SoftmachineError
 from softmachine.core.room import check_room, size_of
 from softmachine.machines.machine import Cell, Machine
 from softmachine.tasks.task import Task
@@ -16,8 +17,12 @@ def check_running(
     """Raise SoftmachineError if there is not memory enough to run examples of a size.
 
     The estimate is low: the examples that run ``together`` with their machines' states, and a
-    key and a score for all.
+    key and a score for all. So it does if the task has no examples of this size.
     """
+    try:
+        task.check_size(size, size)
+    except ValueError as error:
+        raise SoftmachineError(str(error)) from error
 
     def needed() -> int:
         example = size_of(lambda: task.sample(jax.random.key(0), size, max_size=size))

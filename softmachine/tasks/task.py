@@ -162,6 +162,16 @@ class Task(abc.ABC):
         return self
 
     @property
+    def largest(self) -> int | None:
+        """The largest size that there are examples of; None, the default, if there is none."""
+        return None
+
+    @property
+    def shares(self) -> tuple[str, ...]:
+        """Names of the metrics that are fractions, shown in percent: those of the output."""
+        return self.output.shares
+
+    @property
     def error(self) -> str:
         """The name of the metric that training should bring to 0 (on average)."""
         return self.output.error

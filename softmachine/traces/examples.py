@@ -21,6 +21,8 @@ def check_size(task: Task, size: int) -> None:
     """Raise TraceError if the task has no examples of a size, or too large ones to trace."""
     if size < task.smallest:
         raise TraceError(f"size must be at least {task.smallest}, not {size}")
+    if task.largest is not None and size > task.largest:
+        raise TraceError(f"size must be at most {task.largest}, not {size}")
     what = task.inputs.unit
     most = MOST_STEPS if task.inputs.per_step else MOST_CELLS
     try:

@@ -112,3 +112,12 @@ def test_memory_that_cannot_grow():
     with pytest.raises(SoftmachineError, match="no memory whose rows"):
         evaluate(lstm, TASK, [3], memory_rows=256)
     assert evaluate(lstm, TASK, [300], sequences=2)[0].size == 300
+
+
+def test_scores_say_how_exact_their_means_are(machine):
+    (few,) = evaluate(machine, TASK, [3], sequences=50)
+    (many,) = evaluate(machine, TASK, [3], sequences=800)
+    assert few.standard_errors.keys() == few.metrics.keys()
+    ratio = few.standard_errors["bits"] / many.standard_errors["bits"]
+    assert 2 < ratio < 8  # the root of 16
+    assert abs(few.metrics["bits"] - many.metrics["bits"]) < 5 * few.standard_errors["bits"]

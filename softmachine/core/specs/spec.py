@@ -64,6 +64,25 @@ def mean(metric: Metric) -> Float[Array, ""]:
     return jnp.mean(metric)
 
 
+def standard_error(metric: Metric) -> Float[Array, ""]:
+    """Return the standard error of `mean` over a batch of independent examples.
+
+    Of a `Ratio` by linearisation (Cochran, Sampling Techniques, 1977, Eq. 2.39): the totals'
+    deviations from the ratio times the counts, over all counts.
+
+    >>> float(standard_error(jnp.array([1.0, 2.0, 3.0, 4.0])) ** 2 * 4)  # their variance, 5/3
+    1.6666...
+    """
+    if isinstance(metric, Ratio):
+        deviations = metric.total - mean(metric) * metric.count
+        scale = len(metric.count) / jnp.maximum(jnp.sum(metric.count), 1)
+    else:
+        deviations, scale = metric - jnp.mean(metric), 1.0
+    examples = len(deviations)
+    variance = jnp.sum(jnp.square(deviations)) / max(examples - 1, 1)
+    return scale * jnp.sqrt(variance / examples)
+
+
 class Spec(abc.ABC):
     """One kind of inputs or outputs, such as bits. Subclasses are frozen dataclasses.
 

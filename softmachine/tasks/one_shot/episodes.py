@@ -74,6 +74,10 @@ class Episodes(SequenceTask):
     every image is drawn anew. Exact numbers let a learner count what is left without looking
     at an image: it is right 46 percent of the time at the first instance, 33 at the tenth, of
     five classes. That is what training finds first, and it delays the rest."""
+    shots: Annotated[int, Bounds(least=1, most=20)] | None = None
+    """For another protocol, n-way k-shot classification: each class is shown exactly this
+    often, in any order, then one of them once more, and that last image alone is scored. None
+    for episodes in which every image counts. Figures of the two are not comparable."""
     labels: Literal["one-hot", "words"] = "one-hot"
     """Names: one of ``names``, or a word of five letters from a to e, of 3,125."""
     names: Annotated[int, Bounds(least=2, most=len(LETTERS))] = 5
@@ -120,6 +124,21 @@ class Episodes(SequenceTask):
         return [f"{letter}{i + 1}" for i in range(spec.length) for letter in spec.alphabet]
 
     @property
+    def largest(self) -> int:
+        """As many classes as there are names."""
+        return self.name_count
+
+    @property
+    def shares(self) -> tuple[str, ...]:
+        """Metrics in percent: those of names, and accuracy by instance."""
+        return (*super().shares, *(f"instance_{number}" for number in self.reported))
+
+    @property
+    def reported(self) -> tuple[int, ...]:
+        """The instances whose accuracy is reported."""
+        return REPORTED if self.shots is None else (self.shots + 1,)
+
+    @property
     def name_count(self) -> int:
         """How many names there are."""
         spec = self.outputs.spec
@@ -142,7 +161,7 @@ class Episodes(SequenceTask):
 
     def steps(self, size: Any) -> Any:
         """Return one step per image."""
-        return size * self.per_class
+        return size * self.per_class if self.shots is None else size * self.shots + 1
 
     def items(self, size: int) -> int:
         """Return ``size``: one memory row per class."""
@@ -177,7 +196,7 @@ class Episodes(SequenceTask):
         self.check_size(size, max_size)
         data = self.data() if data is None else data
         keys = jax.random.split(key, 5)
-        steps, most = self.steps(max_size), self.per_class * max_size
+        steps = self.steps(max_size)
         turns = TURNS if self.quarter_turns else 1
         total = len(data.counts) * turns
         if total < max_size:
@@ -192,14 +211,16 @@ class Episodes(SequenceTask):
         chosen, turned = (classes // turns)[shown], (classes % turns)[shown]
         images = self._moved(keys[4], data.images, chosen, drawings, turned)
         images = images / jnp.maximum(jnp.max(images, axis=(1, 2), keepdims=True), 1)
-        due = (jnp.arange(most) < self.steps(size)).astype(jnp.float32)
+        places, last = jnp.arange(steps), self.steps(size) - 1
+        due = (places <= last).astype(jnp.float32)
+        scored = due if self.shots is None else (places == last).astype(jnp.float32)
         spec = self.outputs.spec
         targets = names[shown] if isinstance(spec, Symbols) else spec.spell(names[shown])
         told = spec.one_hot(targets)
         before = jnp.concatenate([jnp.zeros_like(told[:1]), told[:-1]])
         inputs = jnp.concatenate([images.reshape(steps, -1), before], axis=1) * due[:, None]
         wanted = jnp.where(due.reshape(steps, *[1] * (targets.ndim - 1)) > 0, targets, 0)
-        return Example(inputs, wanted, due, jnp.asarray(self.steps(size), jnp.int32))
+        return Example(inputs, wanted, scored, jnp.asarray(self.steps(size), jnp.int32))
 
     def metrics(self, outputs: Float[Array, "steps width"], example: Example) -> Metrics:
         """Return the metrics of the names, and accuracy by instance."""
@@ -212,7 +233,7 @@ class Episodes(SequenceTask):
             targets = jnp.sum(targets * places, axis=1)
         instances = instance_numbers(targets)
         by_instance = {}
-        for number in REPORTED:
+        for number in self.reported:
             of_these = jnp.where(instances == number, example.mask, 0)
             by_instance[f"instance_{number}"] = Ratio(
                 jnp.sum(right * of_these), jnp.sum(of_these)
@@ -244,13 +265,18 @@ class Episodes(SequenceTask):
     ) -> Int[Array, " steps"]:
         """Return the class of each image, a number below ``size``."""
         steps = self.steps(max_size)
-        if not self.exact:
+        if self.shots is None and not self.exact:
             return jax.random.randint(key, (steps,), 0, size)
+        each = self.per_class if self.shots is None else self.shots
         # All orders are equally likely; what is beyond the size's own images comes last.
         places = jnp.arange(steps)
-        beyond = jnp.where(places < self.steps(size), 0.0, 2.0)
+        beyond = jnp.where(places < size * each, 0.0, 2.0)
         noise = jax.random.uniform(key, (steps,)) + beyond
-        return jnp.argsort(noise) // self.per_class
+        shown = jnp.argsort(noise) // each
+        if self.shots is None:
+            return shown
+        asked = jax.random.randint(jax.random.fold_in(key, 1), (), 0, size)
+        return jnp.where(places < size * each, shown, asked)
 
     def _drawings(
         self,

@@ -9,7 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from softmachine.core.errors import SoftmachineError
 from softmachine.core.example import Example
+from softmachine.machines.mann import MANNConfig
+from softmachine.running.generalization import evaluate
 from softmachine.tasks.one_shot.episodes import (
     Episodes,
     choose,
@@ -18,6 +21,7 @@ from softmachine.tasks.one_shot.episodes import (
 )
 from softmachine.tasks.one_shot.glyphs import Glyphs
 from softmachine.tasks.task import draw, sample_batch, sample_one
+from softmachine.traces.examples import draw_example
 
 SOURCE = Glyphs(train_classes=12, test_classes=7, drawings=6)
 PLAIN = Episodes(
@@ -201,3 +205,47 @@ def test_an_episode_as_text():
     text = PLAIN.render(example, outputs).splitlines()
     assert [line[:8].strip() for line in text] == ["instance", "", "name", "guess"]
     assert text[3][8:].count("x") == 4
+
+
+@pytest.mark.parametrize(("size", "shots"), [(2, 1), (3, 2), (2, 3)])
+def test_shots_are_shown_before_one_image_is_asked_for(size, shots):
+    task = dataclasses.replace(PLAIN, shots=shots)
+    keys = jax.random.split(jax.random.key(1), 30)
+    examples = sample_batch(task, keys, jnp.full(30, size), 3)
+    steps = size * shots + 1
+    assert np.all(np.asarray(examples.steps) == steps)
+    assert examples.inputs.shape == (30, 3 * shots + 1, 69)
+    scored = np.arange(3 * shots + 1) == steps - 1
+    np.testing.assert_array_equal(examples.mask, np.tile(scored, (30, 1)))
+    asked = set()
+    for targets in np.asarray(examples.targets)[:, :steps]:
+        counts = Counter(targets[:-1].tolist())
+        assert sorted(counts.values()) == [shots] * size
+        asked.add([*counts].index(targets[-1]))
+    assert asked == {*range(size)}
+    # The name of the last image is never told, those of all others are.
+    told = np.asarray(examples.inputs)[:, 1:steps, 64:]
+    np.testing.assert_array_equal(told.argmax(axis=2), examples.targets[:, : steps - 1])
+
+
+def test_with_shots_the_last_image_is_all_that_counts():
+    task = dataclasses.replace(PLAIN, shots=1)
+    example = sample_one(task, jax.random.key(0), 3)
+    right = jax.nn.one_hot(example.targets, 5)
+    for outputs, found in ((right, 1.0), (right.at[-1].set(-right[-1]), 0.0)):
+        metrics = task.metrics(outputs, example)
+        assert {x for x in metrics if x.startswith("instance")} == {"instance_2"}
+        assert float(metrics["instance_2"].total) == found
+        assert float(metrics["instance_2"].count) == 1
+
+
+def test_there_are_no_more_classes_than_names():
+    assert PLAIN.largest == 5
+    assert dataclasses.replace(PLAIN, labels="words").largest == 3125
+    machine = MANNConfig(memory_rows=8, memory_columns=4, heads=1).build(
+        PLAIN.input_size, PLAIN.output_size, key=jax.random.key(0)
+    )
+    with pytest.raises(SoftmachineError, match="6 classes need 6 names, there are 5"):
+        evaluate(machine, PLAIN, [6], sequences=1)
+    with pytest.raises(SoftmachineError, match="size must be at most 5, not 6"):
+        draw_example(PLAIN, 6, 0)
