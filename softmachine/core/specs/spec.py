@@ -77,7 +77,8 @@ def standard_error(metric: Metric) -> Float[Array, ""]:
         deviations = metric.total - mean(metric) * metric.count
         scale = len(metric.count) / jnp.maximum(jnp.sum(metric.count), 1)
     else:
-        deviations, scale = metric - jnp.mean(metric), 1.0
+        values = jnp.asarray(metric)
+        deviations, scale = values - jnp.mean(values), 1.0
     examples = len(deviations)
     variance = jnp.sum(jnp.square(deviations)) / max(examples - 1, 1)
     return scale * jnp.sqrt(variance / examples)
