@@ -69,8 +69,6 @@ class MemoryTask(Task):
     table_1: ClassVar[tuple[int, str, str, str] | None] = None
     """The task's row in Table 1 of the NRAM paper: the largest size trained on, the error at
     that size, and the verdicts on generalisation and on the hard machine."""
-    largest: ClassVar[int | None] = None
-    """The largest size that can be drawn; None for no limit."""
     unbounded: ClassVar[bool] = False
     """Whether an answer may hold larger numbers than its input has cells.
 

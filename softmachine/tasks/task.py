@@ -163,7 +163,7 @@ class Task(abc.ABC):
 
     @property
     def largest(self) -> int | None:
-        """The largest size that there are examples of; None, the default, if there is none."""
+        """The largest size that can be drawn; None, the default, for no limit."""
         return None
 
     @property

@@ -81,7 +81,6 @@ class WalkBST(MemoryTask):
     steps_per_item: Count = 1
     """The number of machine steps per node; there are five steps more. A path has at most
     ``size - 1`` turns, so that with 1 a machine has to take each turn in one step."""
-    largest = 5_000  # memory grows with the square: every node is compared with every other one
     addresses = frozenset({"root", "left", "right"})
 
     def __post_init__(self) -> None:
@@ -94,6 +93,11 @@ class WalkBST(MemoryTask):
                 f"WalkBST directions must be two different numbers in 0..{most}, not "
                 f"{left, right}"
             )
+
+    @property
+    def largest(self) -> int:
+        """5,000: memory grows with the square, every node is compared with every other one."""
+        return 5_000
 
     def steps(self, size: Any) -> Any:
         """Return ``steps_per_item * size + 5``."""

@@ -209,7 +209,7 @@ class Episodes(SequenceTask):
         drawings = self._drawings(keys[2], data.counts[classes // turns], shown, instances)
         names = choose(keys[3], self.name_count, max_size)
         chosen, turned = (classes // turns)[shown], (classes % turns)[shown]
-        images = self._moved(keys[4], data.images, chosen, drawings, turned)
+        images = self._moved(keys[4], jnp.asarray(data.images), chosen, drawings, turned)
         images = images / jnp.maximum(jnp.max(images, axis=(1, 2), keepdims=True), 1)
         places, last = jnp.arange(steps), self.steps(size) - 1
         due = (places <= last).astype(jnp.float32)
