@@ -164,7 +164,10 @@ def _in_blocks(
         score(whole, *jax.tree.map(lambda x, some=some: x[some], arrays), *known, devices)
         for some in np.split(places, len(places) // block)
     ]
-    return jax.tree.map(lambda *xs: jnp.concatenate(xs)[:count], *blocks)
+    # By way of the host: arrays that lie on several devices would be put together by a program
+    # of all devices, which XLA on CPU ends, and the process, if one waits for long.
+    blocks = jax.device_get(blocks)
+    return jax.tree.map(lambda *xs: jnp.asarray(np.concatenate(xs)[:count]), *blocks)
 
 
 @compiling.filter_jit

@@ -76,6 +76,13 @@ def wrong_share(memory, example):
     return np.mean(np.asarray(memory)[scored] != np.asarray(example.targets)[scored])
 
 
+def test_scores_lie_on_one_device(machines):
+    """What is computed with them is no program of all devices, which wait for each other."""
+    scores = build_scorer(TASK, LARGEST)(machines[0], jax.random.key(1), jnp.full(COUNT, 3))
+    assert len(jax.devices()) > 1
+    assert all(len(x.devices()) == 1 for x in jax.tree.leaves(scores))
+
+
 def test_together_is_one_after_the_other(machines, drawn):
     together = score_together(machines, TASK, *drawn, LARGEST)
     score = build_scorer(TASK, LARGEST)
