@@ -119,9 +119,10 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         try:
             return self[name]
         except KeyError:
+            close = close_names(name, self)
             raise SoftmachineError(
-                f"unknown {self.what} {reprlib.repr(name)}{close_names(name, self)}; one of your "
-                "own has to be imported first, or come with an installed package that declares it"
+                f"unknown {self.what} {reprlib.repr(name)}{close}; one of your own has to be "
+                "imported first, or come with an installed package that declares it"
             ) from None
 
     def __iter__(self) -> Iterator[str]:
