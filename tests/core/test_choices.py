@@ -23,6 +23,8 @@ from softmachine.experiments.serialization import NAMED
 from softmachine.recipes import get_recipe
 from softmachine.tasks.memories.given import Given
 from softmachine.tasks.memories.trees import WalkBST
+from softmachine.tasks.one_shot.folder import Folder
+from softmachine.tasks.one_shot.omniglot import Omniglot
 from softmachine.tasks.sequences.repeat_copy import RepeatCopy
 from softmachine.training.nram.wire_search import WireSearch
 from softmachine.training.phases import Restart, Settle
@@ -31,6 +33,8 @@ NEEDED = {
     Restart: dict(rules=((10, 0.1),)),
     Settle: dict(validations=3),
     WireSearch: dict(updates=10, error=0.1),
+    Folder: dict(path="images"),
+    Omniglot: dict(path="omniglot"),
     Given: dict(
         examples="\n".join(f'{{"input": [{a}, 0], "output": [{a}, 0]}}' for a in (1, 2, 3))
     ),
