@@ -38,7 +38,7 @@ demo: .venv/installed
 	$(BIN)/softmachine evaluate $(DEMO) --sizes 20 40 80 120
 	@echo "Figures (learning curve, generalisation, what the heads did):"
 	$(BIN)/softmachine plot $(DEMO) --size 40
-	@echo "All of it in one page, with examples that play step by step (open it in a browser):"
+	@echo "All of it in one page, with examples that play step by step, for a browser:"
 	$(BIN)/softmachine report $(DEMO)
 	@echo
 	@echo "Try next:"
@@ -100,7 +100,7 @@ clean:
 	rm -rf .venv runs
 
 .venv/bin/python:
-	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("softmachine needs Python 3.11 or newer; call make PYTHON=/path/to/python3.11")'
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("softmachine needs Python 3.11 or newer; call make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv .venv
 
 .venv/installed: .venv/bin/python pyproject.toml

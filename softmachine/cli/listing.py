@@ -183,4 +183,5 @@ def print_info() -> None:
     bound = f" of at most {most / 1e6:.0f} MB" if most >= 0 else ""
     print(f"cache       {use.directory}")
     print(f"            {programs:,} compiled programs, {size / 1e6:.1f} MB{bound}")
-    print(f"            ({VARIABLE}=off keeps none, {VARIABLE}=PATH keeps them there)")
+    print(f"            {VARIABLE}=off keeps none,")
+    print(f"            {VARIABLE}=PATH keeps them there")

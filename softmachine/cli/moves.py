@@ -5,7 +5,7 @@ from __future__ import annotations
 from softmachine.cli.sources import open_one
 from softmachine.cli.waiting import working
 from softmachine.core.capabilities import Headed
-from softmachine.core.errors import SoftmachineError
+from softmachine.core.errors import SoftmachineError, with_article
 from softmachine.running.devices import use_all_cores
 from softmachine.running.generalization import with_test_options
 from softmachine.running.room import check_running
@@ -28,7 +28,8 @@ def tell_moves(
     machine, task = trained.machine, trained.experiment.task
     if not isinstance(machine, Headed):
         raise SoftmachineError(
-            f"{source} is a {type(machine).__name__}: it has no heads whose moves could be told"
+            f"{source} is {with_article(type(machine).__name__)}: it has no heads whose "
+            "moves could be told"
         )
     if memory_rows is not None:
         machine = with_test_options(machine, memory_rows=memory_rows)

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from softmachine.cli.sources import user_errors
 from softmachine.cli.waiting import clock, working
-from softmachine.core.errors import SoftmachineError
+from softmachine.core.errors import SoftmachineError, with_article
 from softmachine.core.files import replacing
 from softmachine.experiments.progress import Progress
 from softmachine.experiments.room import check_training
@@ -263,7 +263,9 @@ def _machine(run: Run) -> NRAM:
     """Return a member's machine; SoftmachineError for another than the search trains."""
     machine = run.load_machine()
     if not isinstance(machine, NRAM):
-        raise SoftmachineError(f"{run.path} holds a {type(machine).__name__}, not an NRAM")
+        raise SoftmachineError(
+            f"{run.path} holds {with_article(type(machine).__name__)}, not an NRAM"
+        )
     return machine
 
 

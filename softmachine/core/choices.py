@@ -1,4 +1,4 @@
-"""Checks that fields and options hold an allowed value: a literal, or a number within bounds.
+"""Checks that fields and options hold what their types allow, numbers within bounds.
 
 Bounds are declared with the type, as in ``batch: Count``. A number without declared bounds must
 be finite and within `LARGEST_INT` or `LARGEST_FLOAT`: small enough for 32-bit counters, and for
@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 import numbers
+import reprlib
 import types
 import typing
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Annotated, Any, NamedTuple
+
+from softmachine.core.errors import with_article
 
 LARGEST_INT = 2**31 - 1
 """The largest absolute value of an integer field."""
@@ -30,6 +32,9 @@ class Bounds(NamedTuple):
     """An exclusive lower bound."""
     below: float | None = None
     """An exclusive upper bound."""
+
+
+NO_BOUNDS = Bounds()
 
 
 Count = Annotated[int, Bounds(least=1)]
@@ -53,23 +58,73 @@ Decay = Annotated[float, Bounds(least=0, below=1)]
 def check_fields(config: object) -> None:
     """Raise ValueError if a field of a dataclass holds a value that its type does not allow.
 
-    Checked are fields with a ``Literal`` type, and fields of numbers, tuples of numbers, and
-    optional numbers.
+    Types of which nothing is checked are those of other packages' making, such as arrays,
+    mappings, protocols and functions.
     """
     kind = type(config)
     for name, hint in _hints(kind).items():
         check_value(hint, getattr(config, name, None), f"{kind.__name__}.{name}")
 
 
-def check_value(hint: Any, value: Any, name: str) -> None:
-    """Raise ValueError, which says ``name``, if the type ``hint`` does not allow a value."""
-    if typing.get_origin(hint) is typing.Literal:
-        allowed = typing.get_args(hint)
-        if value not in allowed:
-            options = ", ".join(map(repr, allowed))
-            raise ValueError(f"{name} must be one of {options}; not {value!r}")
-    for kind, bounds, number in _numbers(hint, value, Bounds()):
-        _check_number(kind, bounds, number, name)
+def check_value(hint: Any, value: Any, name: str, bounds: Bounds = NO_BOUNDS) -> None:
+    """Raise ValueError, which says ``name``, if the type ``hint`` does not allow a value.
+
+    ``bounds`` are those of a number, where the type itself declares none.
+    """
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if hint in (int, float):
+        _check_number(hint, bounds, value, name)
+    elif origin is typing.Literal:
+        if not any(value == x and type(value) is type(x) for x in inner):
+            options = ", ".join(map(repr, inner))
+            raise ValueError(f"{name} must be one of {options}; not {reprlib.repr(value)}")
+    elif origin is Annotated:
+        declared = [extra for extra in inner[1:] if isinstance(extra, Bounds)]
+        check_value(inner[0], value, name, declared[0] if declared else bounds)
+    elif origin in (typing.Union, types.UnionType):
+        _check_alternatives(inner, value, name, bounds)
+    elif origin is tuple:
+        _check_parts(inner, value, name)
+    elif _can_be_asked(hint) and not isinstance(value, hint):
+        kinds = {bool: "True or False", str: "a text"}
+        kind = kinds.get(hint) or with_article(hint.__name__)
+        raise ValueError(f"{name} must be {kind}, not {reprlib.repr(value)}")
+
+
+def _can_be_asked(hint: Any) -> bool:
+    """Whether a type is a class of which it can be asked what belongs to it."""
+    return isinstance(hint, type) and not getattr(hint, "_is_protocol", False)
+
+
+def _check_alternatives(kinds: tuple[Any, ...], value: Any, name: str, bounds: Bounds) -> None:
+    """Raise ValueError unless one of the kinds allows the value; the first says why not."""
+    if value is None and type(None) in kinds:
+        return
+    errors = []
+    for kind in kinds:
+        if kind is not type(None):
+            try:
+                check_value(kind, value, name, bounds)
+            except ValueError as error:
+                errors.append(error)
+            else:
+                return
+    raise errors[0]
+
+
+def _check_parts(kinds: tuple[Any, ...], value: Any, name: str) -> None:
+    """Raise ValueError unless a value is a tuple of parts of these kinds.
+
+    A list would do as well, if configurations did not have to be hashable.
+    """
+    if not isinstance(value, tuple):
+        raise ValueError(f"{name} must be a tuple, such as (1, 2), not {reprlib.repr(value)}")
+    if kinds[1:] == (...,):
+        kinds = kinds[:1] * len(value)
+    if len(kinds) != len(value):
+        raise ValueError(f"{name} must have {len(kinds)} parts, not {reprlib.repr(value)}")
+    for kind, part in zip(kinds, value, strict=True):
+        check_value(kind, part, name)
 
 
 @lru_cache
@@ -80,24 +135,6 @@ def _hints(kind: type) -> dict[str, Any]:
         for name, hint in hints.items()
         if typing.get_origin(hint) is not typing.ClassVar
     }
-
-
-def _numbers(hint: Any, value: Any, bounds: Bounds) -> Iterator[tuple[type, Bounds, Any]]:
-    """Yield the numbers in a value, each with its type (int or float) and its bounds."""
-    origin, inner = typing.get_origin(hint), typing.get_args(hint)
-    if hint in (int, float):
-        yield hint, bounds, value
-    elif origin is Annotated:
-        declared = [extra for extra in inner[1:] if isinstance(extra, Bounds)]
-        yield from _numbers(inner[0], value, declared[0] if declared else bounds)
-    elif origin in (typing.Union, types.UnionType):
-        if value is not None:
-            for part in inner:
-                yield from _numbers(part, value, bounds)
-    elif origin is tuple and isinstance(value, (tuple, list)):
-        parts = inner[:1] * len(value) if inner[1:] == (...,) else inner
-        for part, item in zip(parts, value, strict=False):
-            yield from _numbers(part, item, bounds)
 
 
 def _check_number(kind: type, bounds: Bounds, number: Any, name: str) -> None:

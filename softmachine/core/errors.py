@@ -42,3 +42,13 @@ def close_names(name: str, names: Iterable[str]) -> str:
     """Return ``; did you mean ...?`` with the most similar names; empty if none is similar."""
     close = difflib.get_close_matches(name, list(names), n=3, cutoff=0.6)
     return f"; did you mean {' or '.join(close)}?" if close else ""
+
+
+def with_article(name: str) -> str:
+    """Return the name of a class with its article, as it is spoken.
+
+    >>> with_article("NTM"), with_article("Transformer"), with_article("ElmanConfig")
+    ('an NTM', 'a Transformer', 'an ElmanConfig')
+    """
+    spelt = name[:2].isupper()  # letter by letter: "en", "el", but "tee"
+    return f"{'an' if name[0] in ('AEFHILMNORSX' if spelt else 'AEIO') else 'a'} {name}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import re
+import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar, cast
@@ -12,6 +14,8 @@ from softmachine.core.errors import SoftmachineError, close_names
 
 Entry = TypeVar("Entry")
 Named = TypeVar("Named")
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class Registry(Mapping[str, Entry], Generic[Entry]):
@@ -28,7 +32,12 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
     """
 
     def __init__(
-        self, what: str, group: str, table: Mapping[str, str], package: str | None = None
+        self,
+        what: str,
+        group: str,
+        table: Mapping[str, str],
+        package: str | None = None,
+        base: str | None = None,
     ) -> None:
         """Make a registry.
 
@@ -37,19 +46,25 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
             group: the group of entry points.
             table: for each name of the package's own ``module:attribute``.
             package: where the table's modules are; by default it is called like the group.
+            base: ``module:attribute`` of the class from which entries have to be derived, as
+                frozen dataclasses; functions have none.
         """
         self.what, self.group = what, group
         self._table = {name: f"{package or group}.{place}" for name, place in table.items()}
+        self._base = base
         self._registered: dict[str, Entry] = {}
         self._others: dict[str, list[EntryPoint]] | None = None
 
     def register(self, name: str) -> Callable[[Named], Named]:
         """Return a decorator that gives a class or a function its name.
 
-        The decorator raises SoftmachineError if something else has that name.
+        Raises SoftmachineError if that is no name, such as ``stack-rnn``. The decorator does if
+        something else has that name, or if what it decorates cannot be an entry.
         """
+        _check_name(name, self.what)
 
         def named(entry: Named) -> Named:
+            self._check_kind(name, entry)
             place, other = _place(entry), self._table.get(name)
             if other is None and name in self._registered:
                 other = _place(self._registered[name])
@@ -93,7 +108,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
     def __getitem__(self, name: str) -> Entry:
         """Return an entry; KeyError if there is none of that name."""
         if name in self._registered:
-            return self._registered[name]
+            return self._usable(name, self._registered[name])
         if name in self._table:
             module, attribute = self._table[name].split(":")
             return getattr(importlib.import_module(module), attribute)
@@ -104,9 +119,10 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         try:
             return self[name]
         except KeyError:
+            close = close_names(name, self)
             raise SoftmachineError(
-                f"unknown {self.what} {name!r}{close_names(name, self)}; one of your own has "
-                "to be imported first, or come with an installed package that declares it"
+                f"unknown {self.what} {reprlib.repr(name)}{close}; one of your own has to be "
+                "imported first, or come with an installed package that declares it"
             ) from None
 
     def __iter__(self) -> Iterator[str]:
@@ -137,13 +153,61 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
             raise SoftmachineError(
                 f"several installed packages have a {self.what} {point.name!r}: {places}"
             )
+        _check_name(point.name, self.what)
         try:
-            return point.load()
-        except Exception as error:
+            entry = point.load()
+        except (Exception, SystemExit) as error:  # whatever a module does when it is imported
             raise SoftmachineError(
-                f"the {self.what} {point.name!r} of {point.value!r} cannot be loaded: {error}"
+                f"the {self.what} {point.name!r} of {point.value!r} cannot be loaded: "
+                f"{describe_fault(error)}"
             ) from error
+        return self._usable(point.name, entry)
+
+    def _usable(self, name: str, entry: Any) -> Entry:
+        """Return an entry; SoftmachineError if files cannot hold what is made of it."""
+        self._check_kind(name, entry)
+        if self._base is not None:
+            parameters = getattr(entry, "__dataclass_params__", None)
+            # One's own decorator: that of a base class would not know the fields of this one.
+            own = "__dataclass_fields__" in vars(entry)
+            if parameters is None or not parameters.frozen or not own:
+                raise SoftmachineError(
+                    f"{_place(entry)} cannot be the {self.what} {name!r}: it has to be a "
+                    "frozen dataclass, @dataclasses.dataclass(frozen=True, kw_only=True)"
+                )
+        return cast("Entry", entry)
+
+    def _check_kind(self, name: str, entry: Any) -> None:
+        """Raise SoftmachineError if something can be no entry of this registry."""
+        if self._base is None:
+            fits, wanted = callable(entry), "a function"
+        else:
+            module, attribute = self._base.split(":")
+            base = getattr(importlib.import_module(module), attribute)
+            fits = isinstance(entry, type) and issubclass(entry, base)
+            wanted = f"a class derived from {attribute}"
+        if not fits:
+            raise SoftmachineError(
+                f"{reprlib.repr(entry)} cannot be the {self.what} {name!r}: it is not {wanted}"
+            )
+
+
+def describe_fault(error: BaseException) -> str:
+    """Return in words what another package's code has raised."""
+    text = str(error).strip().partition("\n")[0]
+    if text and isinstance(error, (ValueError, TypeError, ImportError, SoftmachineError)):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _check_name(name: Any, what: str) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise SoftmachineError(
+            f"{name!r} cannot be the name of a {what}: letters, digits, '-', '_' and '.' can, "
+            "the first a letter or a digit"
+        )
 
 
 def _place(entry: Any) -> str:
-    return f"{entry.__module__}:{entry.__qualname__}"
+    name = getattr(entry, "__qualname__", None)  # a functools.partial has none
+    return f"{entry.__module__}:{name}" if name else reprlib.repr(entry)

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 
 from softmachine.core.capabilities import HardForm
-from softmachine.core.errors import SoftmachineError
+from softmachine.core.errors import SoftmachineError, with_article
 from softmachine.experiments.checkpoints import read_record
 from softmachine.experiments.runs import Run
 from softmachine.running.judging import Verdict, judge
@@ -47,7 +47,8 @@ def examine(run: Run) -> Verdict:
     machine = run.load_machine()
     if not isinstance(machine, HardForm):
         raise SoftmachineError(
-            f"{run.path} holds a {type(machine).__name__}, which has no hard form to examine"
+            f"{run.path} holds {with_article(type(machine).__name__)}, which has no hard form "
+            "to examine"
         )
     verdict = judge(machine, task, batch, largest)
     with contextlib.suppress(SoftmachineError):  # a read-only run can be judged as well

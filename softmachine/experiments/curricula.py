@@ -245,6 +245,7 @@ CURRICULA: Registry[type[Curriculum]] = Registry(
         "rising": "curricula:Rising",
     },
     package="softmachine.experiments",
+    base="softmachine.experiments.curricula:Curriculum",
 )
 """Curricula by the names that files have."""
 

@@ -146,6 +146,7 @@ class Experiment:
 
     def __post_init__(self) -> None:
         """Check that machine, task, objective and phases belong together."""
+        check_fields(self)
         task, machine = self.task, self.machine
         if not machine.fits(task.inputs, task.outputs):
             raise ValueError(

@@ -68,5 +68,6 @@ OBJECTIVES: Registry[type[Objective]] = Registry(
         "nram": "training.nram.objective:NRAMLoss",
     },
     package="softmachine",
+    base="softmachine.experiments.objectives:Objective",
 )
 """Objectives by the names that files have."""

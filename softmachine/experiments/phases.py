@@ -82,5 +82,6 @@ PHASES: Registry[type[Phase]] = Registry(
         "wire-search": "nram.wire_search:WireSearch",
     },
     package="softmachine.training",
+    base="softmachine.experiments.phases:Phase",
 )
 """Phases by the names that files and the command line have."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import reprlib
 from collections.abc import Callable
 from typing import Any
 
@@ -190,7 +191,7 @@ def experiment_from_json(value: Any, source: str) -> Experiment:
     readable = [*UPGRADES, SCHEMA]
     if isinstance(schema, bool) or schema not in readable:
         raise RunError(
-            f"{source} has schema {schema!r}; this version of softmachine reads "
+            f"{source} has schema {reprlib.repr(schema)}; this version of softmachine reads "
             f"schema {' and '.join(map(str, readable))}"
         )
     message = f"{source} holds no valid experiment"
@@ -199,12 +200,16 @@ def experiment_from_json(value: Any, source: str) -> Experiment:
 
 def _upgraded(experiment: Any, schema: int, message: str) -> Any:
     """Return the JSON of an experiment of today's schema."""
-    experiment = copy.deepcopy(experiment)
+    experiment, version = copy.deepcopy(experiment), schema
     try:
         for version in range(schema, SCHEMA):
             experiment = UPGRADES[version](experiment)
     except (LookupError, TypeError, AttributeError, ValueError) as error:
-        reason = error if isinstance(error, ValueError) else repr(error)
+        reason: Any = error
+        if isinstance(error, KeyError):
+            reason = f"missing field or unknown kind {error}"
+        elif not isinstance(error, ValueError):
+            reason = f"a field has not the type that it has in schema {version}"
         raise RunError(f"{message}: schema {schema} cannot be upgraded: {reason}") from error
     return experiment
 

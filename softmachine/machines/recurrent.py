@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree, Shaped
 
+from softmachine.core.choices import check_fields
 from softmachine.core.fields import Field
 from softmachine.machines.machine import STOPPED, Cell, Clock, MachineConfig
 from softmachine.machines.parts.controllers import LSTM, Controller, ControllerConfig
@@ -21,6 +22,10 @@ class RecurrentConfig(MachineConfig):
     """A recurrent or feed-forward network with a linear output, and no memory besides."""
 
     controller: ControllerConfig = ControllerConfig(kind="lstm", hidden=256, layers=3)
+
+    def __post_init__(self) -> None:
+        """Check the controller."""
+        check_fields(self)
 
     @property
     def published_as(self) -> str:

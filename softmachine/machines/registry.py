@@ -20,6 +20,7 @@ MACHINES: Registry[type[MachineConfig]] = Registry(
         "recurrent": "recurrent:RecurrentConfig",
         "transformer": "transformer:TransformerConfig",
     },
+    base="softmachine.machines.machine:MachineConfig",
 )
 """Configurations of machines by name; a line for each that comes with the package."""
 

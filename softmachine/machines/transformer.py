@@ -221,6 +221,9 @@ class Transformer(Machine):
 
         Raises ValueError if dropout needs a key and there is none.
         """
+        if not len(inputs):  # nothing to attend to
+            nothing = jnp.zeros((0, self.config.width), self.embedding.dtype)
+            return Outcome(self.output(nothing), {})
         drop: Callable[[Hidden], Hidden] = _no_dropout
         if training and self.config.dropout:
             if key is None:

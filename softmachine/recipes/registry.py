@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 
 from softmachine.core.errors import SoftmachineError, close_names
-from softmachine.core.registry import Registry
+from softmachine.core.registry import Registry, describe_fault
 from softmachine.experiments.experiment import Experiment
 
 RECIPES: Registry[Callable[[], Experiment]] = Registry(
@@ -100,8 +100,12 @@ def get_recipe(name: str) -> Experiment:
         )
     try:
         experiment = RECIPES[name]()
-    except (TypeError, ValueError) as error:
-        raise SoftmachineError(f"the recipe {name!r} makes no experiment: {error}") from error
+    except SoftmachineError:
+        raise
+    except (Exception, SystemExit) as error:  # whatever another package's code raises
+        raise SoftmachineError(
+            f"the recipe {name!r} makes no experiment: {describe_fault(error)}"
+        ) from error
     if not isinstance(experiment, Experiment):
         raise SoftmachineError(
             f"the recipe {name!r} makes no experiment, but {type(experiment).__name__}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import numbers
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar, cast
@@ -70,6 +71,8 @@ def evaluate(
         raise SoftmachineError(f"sequences must be at least 1, not {sequences}")
     rows = machine.memory_rows
     for size in sizes:
+        if isinstance(size, bool) or not isinstance(size, numbers.Integral):
+            raise SoftmachineError(f"sizes must be whole numbers, not {size!r}")
         if size < task.smallest:
             raise SoftmachineError(
                 f"sizes of this task must be at least {task.smallest}, not {size}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, Key
 
+from softmachine.core.choices import check_value
 from softmachine.core.pytrees import PyTree
 from softmachine.machines.machine import (
     Cell,
@@ -106,11 +107,20 @@ def run_examples(
     """
     if isinstance(steps, int) and not 0 <= steps <= max_steps:
         raise ValueError(f"steps must be between 0 and max_steps ({max_steps}), not {steps}")
+    check_value(Literal[0, -1], batch_axis, "batch_axis")
+    check_value(Keep, keep, "keep")
     shape = machine.input_shape()
     if shape is not None:
         per_step = (max_steps,) if shape[0] == "steps" else shape[:1]
         shape = ("batch", *per_step, *shape[1:])
     check_shape(inputs, shape, "a batch of examples", type(machine).__name__)
+    batch = jax.tree.leaves(inputs)[0].shape[0]
+    for name, one_each in (("lengths", lengths), ("keys", keys)):
+        if one_each is not None and one_each.shape != (batch,):
+            raise ValueError(
+                f"{name} must have one entry for each of {batch} examples, shape ({batch},); "
+                f"not {one_each.shape}"
+            )
     form = packed_form(type(machine))
     if form is not None:
         check_packed(machine, without_axes(inputs, 1))

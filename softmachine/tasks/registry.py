@@ -33,6 +33,7 @@ TASKS: Registry[type[Task]] = Registry(
         "walk-bst": "memories.trees:WalkBST",
         "given": "memories.given:Given",
     },
+    base="softmachine.tasks.task:Task",
 )
 """Task classes by name; one line for each task of the package."""
 

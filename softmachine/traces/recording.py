@@ -17,7 +17,7 @@ from softmachine.core import compiling
 from softmachine.core.compiling import bucket
 from softmachine.core.errors import TraceError
 from softmachine.core.pytrees import PyTree
-from softmachine.machines.machine import Cell, Clock, Machine
+from softmachine.machines.machine import Cell, Clock, Machine, check_shape
 from softmachine.tasks.task import Example
 
 MOST_BYTES = 2**30
@@ -97,11 +97,13 @@ def _take(machine: Machine, example: Any, steps: int | None) -> tuple[PyTree, in
     """Return inputs and how many steps to take; TraceError if they are not one example's."""
     if isinstance(example, Example):
         inputs, all_steps = example.inputs, int(example.steps)
+        _check_width(machine, inputs)
     else:
         try:
             inputs = jnp.asarray(example)
         except (TypeError, ValueError) as error:
             raise TraceError(f"this is neither an example nor an array: {error}") from error
+        _check_width(machine, inputs)
         stepwise = _reads_steps(machine, inputs)
         if inputs.ndim != (2 if stepwise else 1):
             expected = "(steps, inputs)" if stepwise else "(cells,)"
@@ -120,6 +122,16 @@ def _take(machine: Machine, example: Any, steps: int | None) -> tuple[PyTree, in
     if steps > all_steps and _reads_steps(machine, inputs):
         raise TraceError(f"this example has {all_steps} steps, not {steps}")
     return inputs, steps
+
+
+def _check_width(machine: Machine, inputs: Any) -> None:
+    """Raise TraceError if inputs have as many axes as the machine's, and other sizes."""
+    shape = machine.input_shape()
+    if shape is not None and getattr(inputs, "ndim", None) == len(shape):
+        try:
+            check_shape(inputs, shape, "one example", type(machine).__name__)
+        except ValueError as error:
+            raise TraceError(str(error)) from None
 
 
 def _reads_steps(machine: Machine, inputs: PyTree) -> bool:

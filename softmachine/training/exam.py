@@ -9,7 +9,7 @@ import numpy as np
 
 from softmachine.core.capabilities import HardForm
 from softmachine.core.choices import Count, check_fields
-from softmachine.core.errors import SoftmachineError
+from softmachine.core.errors import SoftmachineError, with_article
 from softmachine.core.randomness import Branch, branch_key
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.phases import Phase
@@ -85,7 +85,8 @@ class Exam(Phase):
         task, machine = experiment.task.held_out(larger=True), member.machine()
         if not isinstance(machine, HardForm):
             raise SoftmachineError(
-                f"a {type(machine).__name__} has no hard form, which phase exam examines"
+                f"{with_article(type(machine).__name__)} has no hard form, which phase "
+                "exam examines"
             )
         random = draw_batch(task, key, np.asarray(sizes), self.largest)
         exam = draw_exam(task, [seed, step], self.largest)

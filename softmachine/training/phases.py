@@ -34,9 +34,6 @@ class Restart(Phase):
     def __post_init__(self) -> None:
         """Check the numbers."""
         check_fields(self)
-        for rule in self.rules:
-            if len(rule) != 2:
-                raise ValueError(f"Restart.rules must be pairs (updates, error), not {rule}")
 
     def due(self, member: Member) -> bool:
         """Return whether a rule says so."""

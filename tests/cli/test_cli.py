@@ -338,7 +338,7 @@ def test_mistakes_with_a_run(run, capsys, tmp_path):
     assert "already exists" in refused(capsys, "train", "ntm-copy", "--run", run)
     again = refused(capsys, "train", "ntm-copy", "--members", 2, "--run", run)
     assert "already exists" in again
-    assert "holds a NTM, not an NRAM" in refused(capsys, "repair", run)
+    assert "holds an NTM, not an NRAM" in refused(capsys, "repair", run)
     assert "no heads whose moves" in refused(capsys, "moves", "zoo:nram-access")
     rows = refused(capsys, "evaluate", run, "--sharpening-factor", -1)
     assert "--sharpening-factor must be positive, not -1.0" in rows

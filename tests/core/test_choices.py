@@ -15,14 +15,16 @@ from softmachine.core.choices import (
     LARGEST_INT,
     Bounds,
     Count,
-    _numbers,
     check_fields,
     check_value,
 )
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.serialization import NAMED
+from softmachine.recipes import get_recipe
 from softmachine.tasks.memories.given import Given
 from softmachine.tasks.memories.trees import WalkBST
+from softmachine.tasks.one_shot.folder import Folder
+from softmachine.tasks.one_shot.omniglot import Omniglot
 from softmachine.tasks.sequences.repeat_copy import RepeatCopy
 from softmachine.training.nram.wire_search import WireSearch
 from softmachine.training.phases import Restart, Settle
@@ -31,6 +33,8 @@ NEEDED = {
     Restart: dict(rules=((10, 0.1),)),
     Settle: dict(validations=3),
     WireSearch: dict(updates=10, error=0.1),
+    Folder: dict(path="images"),
+    Omniglot: dict(path="omniglot"),
     Given: dict(
         examples="\n".join(f'{{"input": [{a}, 0], "output": [{a}, 0]}}' for a in (1, 2, 3))
     ),
@@ -137,6 +141,30 @@ def test_the_walk_meets_all_parts_and_every_whole_number_has_a_least():
     assert without == {"RepeatCopy.normalized_over"}
 
 
+def typed_fields():
+    for kind in [*CONFIGS, Experiment]:
+        default = get_recipe("ntm-copy") if kind is Experiment else kind(**NEEDED.get(kind, {}))
+        for field in dataclasses.fields(kind):
+            yield pytest.param(default, field.name, id=f"{kind.__name__}.{field.name}")
+
+
+@pytest.mark.parametrize(("config", "name"), list(typed_fields()))
+def test_no_field_takes_a_value_of_another_type(config, name):
+    of_class = type(getattr(config, name))
+    for bad in (object(), of_class, [1, 2], {}, b"1"):
+        changed = copy.copy(config)
+        object.__setattr__(changed, name, bad)
+        with pytest.raises(ValueError, match=rf"^{type(config).__name__}\.{name} must be"):
+            changed.__post_init__()
+
+
+def test_parts_of_a_tuple_are_checked_and_how_many_there_are():
+    for bad in (((1,),), ((1, 2, 3),), ((1, "2"),), (3,), "12", [(1, 2.0)]):
+        with pytest.raises(ValueError, match=r"^--x must (be|have) .*, not "):
+            check_value(tuple[tuple[int, float], ...], bad, "--x")
+    check_value(tuple[tuple[int, float], ...], ((1, 2.0), (3, 4)), "--x")
+
+
 def test_numbers_of_other_types_are_taken():
     import numpy as np
 
@@ -150,7 +178,7 @@ def test_numbers_of_other_types_are_taken():
     for a, b in ((np.float32(3), ()), (np.int64(0), ()), (None, (np.float32("nan"),))):
         with pytest.raises(ValueError, match=r"Some\.[ab] must be"):
             check_fields(Some(a, b))
-    assert not [*_numbers(str | bool | None, "x", Bounds())]
+    check_value(str | bool | None, "x", "--x")
     with pytest.raises(ValueError, match=r"^--x must be one of 1, 2; not 3$"):
         check_value(typing.Literal[1, 2], 3, "--x")
 

@@ -8,7 +8,7 @@ import pytest
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.registry import Registry
 from softmachine.experiments.serialization import NAMED
-from softmachine.recipes import RECIPES
+from softmachine.recipes import RECIPES, get_recipe
 
 GROUP = "softmachine_pieces"
 
@@ -83,6 +83,57 @@ def test_names_of_the_package_itself_are_nobody_elses(install):
         registry.find("own")
     with pytest.raises(SoftmachineError, match=r"cannot be the piece 'own': .*house:Own has"):
         registry.register("own")(type("Other", (), {}))
+
+
+def test_a_module_that_ends_the_process_spoils_its_own_names_alone(install):
+    install("others_exit", "raise SystemExit(3)", exits="others_exit:A")
+    with pytest.raises(
+        SoftmachineError, match="'exits' of 'others_exit:A' cannot be loaded: Sys"
+    ):
+        pieces().find("exits")
+
+
+@pytest.mark.parametrize("name", ["", "a b", "--help", "a:b", "a\nb", "é"])
+def test_what_cannot_stand_in_a_file_or_on_a_command_line_is_no_name(name):
+    with pytest.raises(
+        SoftmachineError, match="cannot be the name of a piece: letters, digits"
+    ):
+        pieces().register(name)
+
+
+FROZEN = "import dataclasses\nfrom softmachine.tasks.sequences.copy import Copy\n"
+KINDS = {
+    "3": ("A = 3", "not a class derived from Task"),
+    "function": ("def A(): ...", "not a class derived from Task"),
+    "other": ("class A: ...", "not a class derived from Task"),
+    "instance": ("A = Copy()", "not a class derived from Task"),
+    "plain": ("class A(Copy):\n    more: int = 3", "has to be a frozen dataclass"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_entry_of_another_kind_is_refused(kind, install):
+    module, message = KINDS[kind]
+    install(f"others_{kind}", FROZEN + module, vase=f"others_{kind}:A")
+    registry = Registry("piece", GROUP, {}, base="softmachine.tasks.task:Task")
+
+    def registered():
+        registry.register("own")(importlib.import_module(f"others_{kind}").A)
+        registry.find("own")
+
+    with pytest.raises(SoftmachineError, match=f"cannot be the piece 'vase': it .*{message}"):
+        registry.find("vase")
+    with pytest.raises(SoftmachineError, match=f"cannot be the piece 'own': it .*{message}"):
+        registered()
+
+
+@pytest.mark.parametrize("error", ["{}['a']", "None.x", "1 / 0", "exit(3)", "int('a')"])
+def test_a_recipe_that_raises_anything_is_told_in_a_sentence(error, monkeypatch):
+    monkeypatch.setitem(RECIPES._registered, "broken", lambda: eval(error))
+    with pytest.raises(
+        SoftmachineError, match=r"^the recipe 'broken' makes no experiment: \w+"
+    ):
+        get_recipe("broken")
 
 
 def test_what_a_package_declares_is_of_one_kind():

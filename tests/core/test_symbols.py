@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from softmachine.core.example import Example
-from softmachine.core.specs.spec import Ratio, each, mean
+from softmachine.core.specs.bits import Bits
+from softmachine.core.specs.cells import Cells
+from softmachine.core.specs.spec import Last, Ratio, Stream, Whole, each, mean
 from softmachine.core.specs.symbols import Symbols
 
 ABC = Symbols("abc")
@@ -87,3 +89,20 @@ def test_a_trace_shows_letters_as_channels():
 def test_an_alphabet_has_distinct_letters():
     with pytest.raises(ValueError, match="distinct letters, not 'aa'"):
         Symbols("aa")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Bits(0), r"^Bits\.channels must be at least 1, not 0$"),
+        (lambda: Cells(floor=0.0), r"^Cells\.floor must be positive, not 0\.0$"),
+        (lambda: Stream(Bits), r"^Stream\.spec must be a Spec, not <class"),
+        (lambda: Whole(None), r"^Whole\.spec must be a Spec, not None$"),
+        (lambda: Last(3), r"^Last\.spec must be a Spec, not 3$"),
+    ],
+)
+def test_a_declaration_of_another_kind_is_refused(make, message):
+    with pytest.raises((ValueError, TypeError)) as refused:
+        make()
+    if isinstance(refused.value, ValueError):  # the tests' own check of types may be first
+        refused.match(message)

@@ -57,7 +57,23 @@ def broken(experiment, change):
         (lambda v: v["experiment"]["training"].update(batch=4.5), "expected int, not 4.5"),
         (lambda v: v["experiment"]["training"].update(batch=True), "expected int, not True"),
         (lambda v: v["experiment"]["training"].update(batch=0), "batch must be at least 1"),
-        (lambda v: v["experiment"]["machine"].update(kind_of="Abacus"), "Abacus"),
+        (
+            lambda v: v["experiment"]["machine"].update(kind_of="Abacus"),
+            "experiment: unknown machine 'Abacus'",
+        ),
+        (lambda v: v.update(experiment=3), "experiment: expected an object with fields, not 3"),
+        (
+            lambda v: v["experiment"]["machine"].update(controller=[]),
+            r"expected an object with fields, not \[\] @ \$\.machine\.controller",
+        ),
+        (
+            lambda v: v["experiment"]["machine"].update(order="x" * 5000),
+            r"must be one of 'write-read', .*; not 'xxxx[x.]{0,50}' @ \$\.machine\.order$",
+        ),
+        (lambda v: v["experiment"]["training"].update(memory_rows=""), "a list, not '' @"),
+        (lambda v: v["experiment"]["training"].update(phases={}), r"a list, not \{\} @"),
+        (lambda v: v.update(schema=2, experiment=[]), "a field has not the type that it has"),
+        (lambda v: v.update(schema=5, experiment={}), "5 cannot be upgraded: missing field or"),
     ],
 )
 def test_bad_configuration_is_explained(experiment, change, message):

@@ -267,6 +267,13 @@ def test_sizes_that_do_not_fit_are_refused(options, message):
         small(**options)
 
 
+@pytest.mark.parametrize("positions", ["none", "relative"])
+def test_no_steps_give_no_outputs(positions):
+    machine = built(small(positions=positions), 3, 2)
+    assert machine(jnp.zeros((0, 3))).shape == (0, 2)
+    assert run_batch(machine, jnp.zeros((4, 0, 3)), steps=0, max_steps=0).shape == (4, 0, 2)
+
+
 def test_a_trace_shows_what_each_step_attends_to():
     task = ReverseString()
     machine = built(small(), task.input_size, task.output_size)

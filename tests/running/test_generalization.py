@@ -94,6 +94,7 @@ def test_memory_grows_on_demand(machine):
     ("arguments", "message"),
     [
         ({"sizes": [0]}, "sizes of this task must be at least 1, not 0"),
+        ({"sizes": [True]}, "sizes must be whole numbers, not True"),
         ({"sizes": [3], "sequences": 0}, "sequences must be at least 1"),
     ],
 )

@@ -326,6 +326,19 @@ def test_inputs_of_another_shape_are_refused_in_words():
             call()
 
 
+def test_what_is_not_one_for_each_example_is_refused_in_words():
+    """Masks of penalties and keys would else be spread over the wrong axis."""
+    machine = eqx.filter_eval_shape(ntm().build, INPUTS, OUTPUTS, key=jax.random.key(0))
+    keys = jax.random.split(jax.random.key(0), 3)
+    for options, message in (
+        ({"lengths": jnp.array([1, 2, 3])}, r"lengths must .* shape \(2,\); not \(3,\)"),
+        ({"keys": keys}, r"keys must have one entry for each of 2 .*; not \(3,\)"),
+        ({"batch_axis": 1}, "batch_axis must be one of 0, -1; not 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            run_batch(machine, jnp.ones((2, 6, 3)), steps=6, max_steps=6, **options)
+
+
 # --- other types than float32 -------------------------------------------------------------
 
 

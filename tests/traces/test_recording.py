@@ -15,6 +15,7 @@ from softmachine.machines.machine import STOPPED, Cell, Clock
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.ntm.presets import NTM_PRESETS
 from softmachine.machines.parts.controllers import ControllerConfig
+from softmachine.machines.transformer import TransformerConfig
 from softmachine.tasks.memories.arrays import Access
 from softmachine.tasks.sequences.copy import Copy
 from softmachine.traces.recording import record
@@ -110,6 +111,12 @@ def test_inputs_that_are_not_those_of_one_example_are_refused(machine, access_ma
         TraceError, match=r"shape \(steps, inputs\), not \(2, 7, 4\); of a batch"
     ):
         record(machine, np.zeros((2, 7, 4)))
+    transformer = TransformerConfig(layers=1, width=4, heads=1).build(
+        4, 4, key=jax.random.key(0)
+    )
+    for one in (machine, transformer):
+        with pytest.raises(TraceError, match=r"inputs of shape \(steps, 4\), .* got \(7, 5\)$"):
+            record(one, np.zeros((7, 5)))
     with pytest.raises(TraceError, match=r"shape \(cells,\), not \(1, 4\)"):
         record(access_machine, [[1, 2, 3, 0]], steps=3)
     with pytest.raises(TraceError, match=r"say record\(machine, memory, steps="):

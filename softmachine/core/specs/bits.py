@@ -13,6 +13,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float
 
+from softmachine.core.choices import Count, check_fields
 from softmachine.core.example import Example
 from softmachine.core.pytrees import PyTree
 from softmachine.core.rendering import Rows, render_rows
@@ -29,11 +30,15 @@ class Bits(Spec):
     numbers instead of bits.
     """
 
-    channels: int = 1
+    channels: Count = 1
 
     error: ClassVar[str] = "wrong_bits"
     editor: ClassVar[Literal["bits", "cells"]] = "bits"
     unit: ClassVar[str] = "channels"
+
+    def __post_init__(self) -> None:
+        """Check the number."""
+        check_fields(self)
 
     @property
     def width(self) -> int:

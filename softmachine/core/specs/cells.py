@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Real
 
 from softmachine.core import compiling
+from softmachine.core.choices import Positive, check_fields
 from softmachine.core.example import Example
 from softmachine.core.fields import Field
 from softmachine.core.pytrees import PyTree
@@ -69,7 +70,7 @@ class Cells(Spec):
     else 0; ``bits``, the loss in base 2.
     """
 
-    floor: float = 1e-6
+    floor: Positive = 1e-6
     """The lower bound on probabilities inside logarithms (Kurach et al. 2016, section 4.1)."""
     mixture: bool = False
     """Whether the loss is the negative log-likelihood of the average memory (footnote 4),
@@ -88,6 +89,10 @@ class Cells(Spec):
     unit: ClassVar[str] = "cells"
     after_every_step: ClassVar[bool] = True
     takes_batches: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        """Check the number."""
+        check_fields(self)
 
     def loss(self, outputs: PyTree, example: Example) -> Float[Array, "*batch"]:
         """Return the expected negative log-likelihood of the scored cells, in nats.

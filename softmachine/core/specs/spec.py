@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from softmachine.core.choices import check_value
 from softmachine.core.example import Example
 from softmachine.core.fields import Field
 from softmachine.core.pytrees import PyTree
@@ -208,6 +209,10 @@ class Stream(Generic[S]):
     """The kind of one step's value."""
     per_step: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        """Check that it is a kind."""
+        check_value(Spec, self.spec, f"{type(self).__name__}.spec")
+
     @property
     def last(self) -> bool:
         """Whether a machine's output after its last step is all that counts."""
@@ -226,6 +231,10 @@ class Whole(Generic[S]):
     spec: S
     """The kind of the value."""
     per_step: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        """Check that it is a kind."""
+        check_value(Spec, self.spec, f"{type(self).__name__}.spec")
 
     @property
     def last(self) -> bool:

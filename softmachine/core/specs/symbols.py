@@ -13,6 +13,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int
 
+from softmachine.core.choices import check_fields
 from softmachine.core.example import Example
 from softmachine.core.pytrees import PyTree
 from softmachine.core.rendering import Rows, render_rows
@@ -42,6 +43,7 @@ class Symbols(Spec):
 
     def __post_init__(self) -> None:
         """Check that the alphabet has letters, each once."""
+        check_fields(self)
         if not self.alphabet or len(set(self.alphabet)) < len(self.alphabet):
             raise ValueError(
                 f"an alphabet has one or more distinct letters, not {self.alphabet!r}"

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from softmachine.core.errors import SoftmachineError
+from softmachine.core.errors import SoftmachineError, with_article
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.runs import Run
 from softmachine.machines.nram.nram import NRAM
@@ -139,7 +139,9 @@ def _load(run: Run) -> tuple[NRAM, float]:
     """Return a run's best machine and its error in validation."""
     machine, record = run.load_best()
     if not isinstance(machine, NRAM):
-        raise SoftmachineError(f"{run.path} holds a {type(machine).__name__}, not an NRAM")
+        raise SoftmachineError(
+            f"{run.path} holds {with_article(type(machine).__name__)}, not an NRAM"
+        )
     objective = run.experiment.training.objective
     if not isinstance(objective, NRAMLoss):
         raise SoftmachineError(
