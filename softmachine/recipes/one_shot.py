@@ -12,6 +12,7 @@ from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.recipes.tuned import lstm, ntm, training
 from softmachine.tasks.one_shot.episodes import Episodes
+from softmachine.tasks.one_shot.folder import Folder
 from softmachine.tasks.one_shot.omniglot import Omniglot
 
 OMNIGLOT = "data/omniglot"
@@ -22,6 +23,16 @@ def mann_glyphs() -> Experiment:
     """MANN, LSTM controller: name drawn glyphs of five new classes, told each name late."""
     return Experiment(
         recipe="mann-glyphs", task=Episodes(), machine=mann(), training=_training(32_000)
+    )
+
+
+def mann_images() -> Experiment:
+    """MANN, LSTM controller: name images of a folder of yours, of five new classes at a time."""
+    return Experiment(
+        recipe="mann-images",
+        task=Episodes(source=Folder(path="images")),
+        machine=mann(),
+        training=_training(32_000),
     )
 
 

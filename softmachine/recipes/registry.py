@@ -38,6 +38,7 @@ RECIPES: Registry[Callable[[], Experiment]] = Registry(
         "lstm-reverse-string": "reverse_string:lstm_reverse_string",
         "transformer-reverse-string": "reverse_string:transformer_reverse_string",
         "mann-glyphs": "one_shot:mann_glyphs",
+        "mann-images": "one_shot:mann_images",
         "mann-omniglot": "one_shot:mann_omniglot",
         "mann-ff-omniglot": "one_shot:mann_ff_omniglot",
         "ntm-omniglot": "one_shot:ntm_omniglot",

@@ -18,7 +18,7 @@ from softmachine.machines.transformer import TransformerConfig
 from softmachine.recipes import RECIPES, get_recipe
 from softmachine.running.devices import MemberLayout
 from softmachine.running.scoring import score_batch
-from softmachine.tasks import Glyphs, Omniglot
+from softmachine.tasks import Folder, Glyphs, Omniglot
 from softmachine.training.exam import Exam
 from softmachine.training.update import build_train_chunk
 
@@ -65,7 +65,7 @@ def test_recipe_runs_on_its_task(name):
     """Traced, not compiled."""
     experiment = get_recipe(name)
     assert experiment.recipe == name
-    if isinstance(getattr(experiment.task, "source", None), Omniglot):
+    if isinstance(getattr(experiment.task, "source", None), Folder | Omniglot):
         # The same episodes of images that need no file.
         task = dataclasses.replace(experiment.task, source=Glyphs())
         experiment = dataclasses.replace(experiment, task=task)

@@ -75,9 +75,8 @@ class Image(InputSpec):
     def input_fields(self, inputs: np.ndarray, labels: Sequence[str]) -> Fields:
         """Return the images as one field, a matrix for each step."""
         del labels
-        field = Field(
-            "images", "matrix", ("image row", "image column"), "tapes", "The image shown."
-        )
+        axes = ("step", "image row", "image column")
+        field = Field("images", "matrix", axes, "tapes", "The image shown.")
         return [(field, inputs.reshape(len(inputs), self.side, self.side))]
 
 
