@@ -38,7 +38,7 @@ COMPILED = [
 
 
 def one_update(experiment, members):
-    """Return the compiled updates of so many members in lockstep, and what makes their states."""
+    """Return the compiled updates of members in lockstep, and what makes their states."""
     chunk = build_train_chunk(experiment, MemberLayout(jax.devices()[:1], members, members))
 
     def begin():

@@ -357,7 +357,7 @@ def test_shipped_models(name):
     text = (HOME / f"{name}.md").read_text(encoding="utf-8")
     assert text == render_card(read_model(HOME / f"{name}.json"))
     task, size = model.experiment.task, model.experiment.training.curriculum.smallest
-    # Compiled whole, as one program for machines of one make: one by one, operations take longer.
+    # Compiled whole, once for machines of one make: one by one, operations take longer.
     example = jax.jit(lambda key: task.sample(key, size, max_size=size))(jax.random.key(0))
     if isinstance(task, MemoryTask):
         result = called(model.machine, example.inputs, steps=int(example.steps))
