@@ -122,8 +122,9 @@ class _Updates:
         A member whose loss was not finite takes no more of them, if training is to stop there.
         """
         stops = self.experiment.training.on_nonfinite == "stop"
-        # Traced once, for what it reports, and written out in the loop.
-        update = jax.jit(self.update, inline=True)
+        # Traced once, for what it reports, and written out in the loop. Not the method itself:
+        # `jit` would ask for the hash of all that this object holds, traced data among it.
+        update = jax.jit(lambda state, live: self.update(state, live), inline=True)
 
         def goes_on(carry):
             state, _ = carry

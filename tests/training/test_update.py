@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from softmachine.core import compiling
 from softmachine.core.errors import SoftmachineError
 from softmachine.experiments.curricula import Uniform
 from softmachine.experiments.experiment import Experiment, SolvedConfig, TrainingConfig
@@ -61,6 +62,7 @@ def test_an_update_is_traced_once_and_a_step_once_each_way(experiment, monkeypat
     for owner, name in ((Copy, "sample"), (NTM, "advance")):
         monkeypatch.setattr(owner, name, note(name, getattr(owner, name)))
     states = jax.eval_shape(lambda: jax.tree.map(lambda x: x[None], first_state(experiment)))
+    monkeypatch.setattr(compiling, "options", dict)  # what is only traced takes none
     chunk = build_train_chunk(experiment, MemberLayout(jax.devices()[:1], 1, 1))
     jax.eval_shape(chunk, states, jnp.array([1]))
     # Once to see which layers it calls once, once forwards and once backwards.
