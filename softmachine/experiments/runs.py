@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 from jaxtyping import PyTree
 
 from softmachine.core.errors import CheckpointError, RunError
@@ -59,9 +60,15 @@ def load_machine(path: Path, experiment: Experiment, tie: str) -> tuple[Machine,
 
     ``tie`` is the digest of the experiment as it is written beside the checkpoint.
     """
-    parameters, rest = split_trainable(experiment.build_machine())
-    buffers, static = eqx.partition(rest, eqx.is_array)
-    arrays, record = load_checkpoint(path, {"parameters": parameters, "buffers": buffers}, tie)
+
+    def parts():
+        parameters, rest = split_trainable(experiment.build_machine())
+        buffers, static = eqx.partition(rest, eqx.is_array)
+        return {"parameters": parameters, "buffers": buffers}, static
+
+    # Shapes alone: to draw parameters takes longer than to read the file.
+    like, static = eqx.filter_eval_shape(parts)
+    arrays, record = load_checkpoint(path, like, tie)
     return eqx.combine(arrays["parameters"], arrays["buffers"], static), record
 
 
@@ -157,8 +164,8 @@ class Run:
     def load_last(self) -> LastCheckpoint:
         """Read the checkpoint from which training resumes."""
         path = self._checkpoint("last")
-        first = first_state(self.experiment)
-        state, found = load_checkpoint(path, first, self.tie, upgrade_state)
+        like = jax.eval_shape(lambda: first_state(self.experiment))
+        state, found = load_checkpoint(path, like, self.tie, upgrade_state)
         record = last_record(found.value, found.schema, path)
         line = record.line
         if found.schema == WITHOUT_TIES:

@@ -108,9 +108,12 @@ def _loop(turn, max_steps, state, inputs, steps, ends, kept=None, stride=1):
 
     ``turn(state, inputs, t) -> (state, features)``; ``kept`` are buffers for states, if any.
     """
-    every = jax.eval_shape(turn, state, without_axes(inputs, 1), 0)[1]
+    # Traced once, for its shapes, and written out in the loop.
+    turn = jax.jit(turn, inline=True)
     # Zeros, not `empty`: what nobody writes still meets a mask, and 0 * NaN is NaN.
     zeros = partial(jax.tree.map, lambda x: jnp.zeros(x.shape, x.dtype))
+    first_inputs = without_axes(inputs, 1)
+    every = jax.eval_shape(lambda state: turn(state, zeros(first_inputs), 0)[1], state)
     every, last = (every, None) if ends is None else every
     blank = zeros(
         jax.tree.map(lambda x: jax.ShapeDtypeStruct((max_steps, *x.shape), x.dtype), every)

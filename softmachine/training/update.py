@@ -122,6 +122,9 @@ class _Updates:
         A member whose loss was not finite takes no more of them, if training is to stop there.
         """
         stops = self.experiment.training.on_nonfinite == "stop"
+        # Traced once, for what it reports, and written out in the loop. Not the method itself:
+        # `jit` would ask for the hash of all that this object holds, traced data among it.
+        update = jax.jit(lambda state, live: self.update(state, live), inline=True)
 
         def goes_on(carry):
             state, _ = carry
@@ -129,11 +132,11 @@ class _Updates:
 
         def body(carry):
             state, sums = carry
-            state, report = self.update(state, goes_on(carry))
+            state, report = update(state, goes_on(carry))
             return state, jax.tree.map(jnp.add, sums, report)
 
         # Sums and not lists: how many updates there are is known at run time alone.
-        report = jax.eval_shape(lambda state: self.update(state, True)[1], state)
+        report = jax.eval_shape(lambda state: update(state, state.step < end)[1], state)
         sums = jax.tree.map(jnp.zeros_like, report)
         return jax.lax.while_loop(goes_on, body, (state, sums))
 

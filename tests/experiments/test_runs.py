@@ -6,6 +6,7 @@ import json
 import platform
 
 import jax
+import numpy as np
 import pytest
 
 import softmachine
@@ -15,6 +16,7 @@ from softmachine.experiments import serialization
 from softmachine.experiments.curricula import Growing, Uniform
 from softmachine.experiments.runs import Run
 from softmachine.experiments.serialization import experiment_from_json, experiment_to_json
+from softmachine.machines.machine import split_trainable
 from softmachine.machines.nram.nram import NRAMConfig
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.ntm.presets import NTM_PRESETS
@@ -104,6 +106,27 @@ def test_a_run_says_where_and_with_what_it_began(experiment, tmp_path):
     assert found["hardware"]
     assert found["cores"] >= 1
     assert found["commit"] is None or found["commit"].strip() == found["commit"] != ""
+
+
+def test_to_load_a_machine_or_a_state_draws_no_parameters(experiment, tmp_path, monkeypatch):
+    """Only their shapes are asked for: to draw them takes longer than to read the file."""
+    run = Run.create(tmp_path / "run", experiment)
+    first = run.first()
+    run.save_best(first.state, {})
+    run.save_last(first.state, first.progress)
+    drawn, build = [], NTMConfig.build
+
+    def noted(config, *sizes, key):
+        drawn.append(not isinstance(key, jax.core.Tracer))
+        return build(config, *sizes, key=key)
+
+    monkeypatch.setattr(NTMConfig, "build", noted)
+    parameters, _ = split_trainable(run.load_machine())
+    last = run.load_last().state.parameters
+    assert drawn
+    assert not any(drawn)
+    for loaded in (parameters, last):
+        jax.tree.map(np.testing.assert_array_equal, loaded, first.state.parameters)
 
 
 def test_no_run_no_config_damaged_config(experiment, tmp_path):

@@ -38,10 +38,14 @@ COMPILED = [
 
 
 def one_update(experiment, members):
-    """Return the compiled updates of so many members in lockstep, and what they are given."""
+    """Return the compiled updates of members in lockstep, and what makes their states."""
     chunk = build_train_chunk(experiment, MemberLayout(jax.devices()[:1], members, members))
-    states = [first_state(experiment.with_seed(seed)) for seed in range(members)]
-    return chunk, (jax.tree.map(lambda *xs: jnp.stack(xs), *states), jnp.ones(members, int))
+
+    def begin():
+        states = [first_state(experiment.with_seed(seed)) for seed in range(members)]
+        return jax.tree.map(lambda *xs: jnp.stack(xs), *states)
+
+    return chunk, begin
 
 
 @pytest.mark.parametrize("name", COMPILED)
@@ -49,9 +53,10 @@ def test_recipe_takes_a_step_with_finite_gradients(name):
     experiment = get_recipe(name)
     assert experiment.recipe == name
     members = 2 if name in NRAMS else 1
-    chunk, (before, ends) = one_update(experiment, members)
+    chunk, begin = one_update(experiment, members)
+    before = jax.jit(begin)()
     shapes = [x.shape for x in jax.tree.leaves(before.parameters)]
-    after, sums = chunk(before, ends)
+    after, sums = chunk(before, jnp.ones(members, int))
     assert after.step.tolist() == [1] * members
     assert after.fault.step.tolist() == [-1] * members
     assert np.all(sums["gradient_norm"] > 0)
@@ -82,9 +87,9 @@ def test_recipe_runs_on_its_task(name):
 def test_nram_with_two_rounds_of_gates_can_take_a_step(monkeypatch):
     """Traced, not compiled: a member in lockstep with another, from state to like state."""
     monkeypatch.setattr(compiling, "options", dict)  # what is only traced takes none
-    chunk, arguments = one_update(get_recipe("nram-merge"), 2)
-    after, sums = jax.eval_shape(chunk, *arguments)
-    before = jax.eval_shape(lambda state: state, arguments[0])
+    chunk, begin = one_update(get_recipe("nram-merge"), 2)
+    before = jax.eval_shape(begin)
+    after, sums = jax.eval_shape(chunk, before, jax.ShapeDtypeStruct((2,), int))
     assert jax.tree.leaves(after) == jax.tree.leaves(before)
     assert {"loss", "wrong_cells", "gradient_norm"} < sums.keys()
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from softmachine.core import compiling
 from softmachine.core.errors import SoftmachineError
 from softmachine.experiments.curricula import Uniform
 from softmachine.experiments.experiment import Experiment, SolvedConfig, TrainingConfig
@@ -16,11 +17,13 @@ from softmachine.experiments.room import check_training
 from softmachine.experiments.runs import Run
 from softmachine.experiments.state import first_state
 from softmachine.machines.machine import STOPPED
+from softmachine.machines.ntm.ntm import NTM
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import Recurrent, RecurrentConfig
 from softmachine.running.devices import MemberLayout
 from softmachine.running.scoring import score_batch
 from softmachine.tasks.languages.reverse_string import ReverseString
+from softmachine.tasks.sequences.copy import Copy
 from softmachine.training.phases import Settle
 from softmachine.training.trainer import train
 from softmachine.training.update import build_train_chunk
@@ -47,6 +50,23 @@ def anew(states):
 def test_the_number_of_devices_changes_nothing_but_rounding(updates, experiment, assert_close):
     one, two = (updates(experiment, 5, devices)[0] for devices in (1, 2))
     assert_close(one, two)
+
+
+def test_an_update_is_traced_once_and_a_step_once_each_way(experiment, monkeypatch):
+    """To trace is most of what the first update takes, but for the compiler."""
+    traced = []
+
+    def note(name, original):
+        return lambda *args, **options: traced.append(name) or original(*args, **options)
+
+    for owner, name in ((Copy, "sample"), (NTM, "advance")):
+        monkeypatch.setattr(owner, name, note(name, getattr(owner, name)))
+    states = jax.eval_shape(lambda: jax.tree.map(lambda x: x[None], first_state(experiment)))
+    monkeypatch.setattr(compiling, "options", dict)  # what is only traced takes none
+    chunk = build_train_chunk(experiment, MemberLayout(jax.devices()[:1], 1, 1))
+    jax.eval_shape(chunk, states, jnp.array([1]))
+    # Once to see which layers it calls once, once forwards and once backwards.
+    assert traced == ["sample", *["advance"] * 3]
 
 
 def test_updates_take_the_given_memories_in_turn(
