@@ -27,7 +27,7 @@ def mann_glyphs() -> Experiment:
 
 
 def mann_images() -> Experiment:
-    """MANN, LSTM controller: name images of a folder of yours, of five new classes at a time."""
+    """MANN, LSTM controller: name images of a folder of yours, five new classes at a time."""
     return Experiment(
         recipe="mann-images",
         task=Episodes(source=Folder(path="images")),
