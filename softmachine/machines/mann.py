@@ -114,7 +114,7 @@ class MANNConfig(MachineConfig):
     @property
     def published_as(self) -> str:
         """What the paper would call the machine: ``mann-lstm``, ``mann-ff``."""
-        return f"mann-{self.controller.kind.replace('feedforward', 'ff')}"
+        return f"mann-{self.controller.published_as}"
 
     def build(self, input_size: int, output_size: int, *, key: PRNGKeyArray) -> MANN:
         """Return a machine for inputs and outputs of the given widths."""
@@ -233,7 +233,7 @@ class MANN(Cell):
 
     def input_shape(self) -> tuple[str, int]:
         """Return the shape of one example's inputs."""
-        return ("steps", self.controller.from_input.weight.shape[1])
+        return ("steps", self.controller.input_size)
 
     def encode(self, inputs: Shaped[Array, "... inputs"]) -> Float[Array, "... layers width"]:
         """Return the inputs' share of the controller, in the type of the parameters."""

@@ -30,7 +30,7 @@ class RecurrentConfig(MachineConfig):
     @property
     def published_as(self) -> str:
         """What the NTM paper would call the machine: ``lstm``, ``ff``, ..."""
-        return self.controller.kind.replace("feedforward", "ff")
+        return self.controller.published_as
 
     def build(self, input_size: int, output_size: int, *, key: PRNGKeyArray) -> Recurrent:
         """Return a machine for inputs and outputs of the given widths."""
@@ -56,7 +56,7 @@ class Recurrent(Cell):
 
     def input_shape(self) -> tuple[str, int]:
         """Return the shape of one example's inputs."""
-        return ("steps", self.controller.from_input.weight.shape[1])
+        return ("steps", self.controller.input_size)
 
     def encode(self, inputs: Shaped[Array, "... inputs"]) -> Float[Array, "... layers width"]:
         """Return the inputs' share of all layers, in the type of the parameters."""

@@ -105,7 +105,8 @@ def test_a_process_that_meets_many_sizes_stays_as_it_is(monkeypatch, access_mach
 def test_nothing_else_in_the_package_compiles():
     """But for the loop of updates, which belongs to its trainer and goes with it.
 
-    ``parts/linear.py`` marks calls inside of other programs; none of its own is compiled.
+    ``parts/linear.py`` and ``scan.py`` mark calls inside of other programs; none of their own
+    is compiled.
     """
     home = Path(softmachine.__file__).parent
     found = {
@@ -116,6 +117,7 @@ def test_nothing_else_in_the_package_compiles():
     assert found == {
         "core/compiling.py",
         "machines/parts/linear.py",
+        "running/scan.py",
         "training/update.py",
     }
 

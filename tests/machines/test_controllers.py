@@ -122,6 +122,38 @@ def test_steps_agree_with_numpy(kind, layers, feedback):
         assert outputs.shape == (controller.output_size,) == (layers * HIDDEN,)
 
 
+@pytest.mark.parametrize("kinds", [("feedforward", "lstm", "feedforward"), ("gru", "counter")])
+def test_layers_of_different_kinds_see_what_those_of_one_kind_see(kinds):
+    rng = np.random.default_rng(0)
+    with jax.enable_x64(True):
+        config = ControllerConfig(kinds=kinds, hidden=HIDDEN)
+        controller = with_noise(build(config), 1)
+        assert config.published_as == "+".join(kinds).replace("feedforward", "ff")
+        layers = jax.tree.map(np.asarray, controller.parts)
+        state = controller.init_state()
+        expected_state = [*jax.tree.map(np.asarray, state)]
+        advance = jax.jit(type(controller).__call__)
+        for _ in range(STEPS):
+            x, seen = rng.normal(size=INPUTS), rng.normal(size=FEEDBACK)
+            state, outputs = advance(
+                controller, state, controller.project(jnp.asarray(x)), jnp.asarray(seen)
+            )
+            expected = []
+            for i, kind in enumerate(kinds):
+                below = np.concatenate([seen, *expected[-1:]])
+                expected_state[i], output = NUMPY_CELLS[kind](
+                    layers[i], expected_state[i], x, below
+                )
+                expected.append(output)
+            np.testing.assert_allclose(outputs, np.concatenate(expected), rtol=1e-11)
+        assert outputs.shape == (controller.output_size,) == (len(kinds) * HIDDEN,)
+
+
+def test_kinds_of_layers_are_said_once():
+    with pytest.raises(ValueError, match="leave out kind and layers"):
+        ControllerConfig(kinds=("gru",), layers=2)
+
+
 @pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid"])
 def test_feedforward_activations(activation):
     config = ControllerConfig(

@@ -116,7 +116,7 @@ class NTMChoices(MachineConfig):
     @property
     def published_as(self) -> str:
         """What the NTM paper would call the machine: ``ntm-lstm``, ``ntm-ff``, ..."""
-        return f"ntm-{self.controller.kind.replace('feedforward', 'ff')}"
+        return f"ntm-{self.controller.published_as}"
 
     @property
     def test_options(self) -> NTMTestOptions:

@@ -162,7 +162,7 @@ class NTM(Cell):
 
     def input_shape(self) -> tuple[str, int]:
         """Return the shape of one example's inputs."""
-        return ("steps", self.controller.from_input.weight.shape[1])
+        return ("steps", self.controller.input_size)
 
     def trace_fields(self) -> tuple[Field, ...]:
         """Declare the memory, the reads, and what each head does."""

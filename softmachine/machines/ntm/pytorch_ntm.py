@@ -110,7 +110,7 @@ def to_pytorch_ntm(machine: NTM) -> dict[str, np.ndarray]:
     assert isinstance(machine.initial_memory, Buffer)
     assert isinstance(machine.initial_reads, Buffer)
     sizes = Sizes(
-        inputs=controller.from_input.weight.shape[1],
+        inputs=controller.input_size,
         outputs=len(machine.output.bias),
         hidden=config.controller.hidden,
         layers=config.controller.layers,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import itertools
 from collections.abc import Callable
 from typing import Literal
 
@@ -38,8 +39,12 @@ CELL_GAIN = 5.0
 class Controller(eqx.Module):
     """A stack of layers; every layer sees the input and the feedback."""
 
-    from_input: eqx.AbstractVar[Linear]
     output_size: eqx.AbstractVar[int]
+
+    @property
+    @abc.abstractmethod
+    def input_size(self) -> int:
+        """The number of input channels, feedback not counted."""
 
     @abc.abstractmethod
     def init_state(self) -> PyTree:
@@ -75,6 +80,11 @@ class LSTM(Controller):
     recurrent: tuple[LoopLinear, ...]
     initial: Float[Array, "2 layers hidden"]
     output_size: int = eqx.field(static=True)
+
+    @property
+    def input_size(self) -> int:
+        """The number of input channels."""
+        return self.from_input.weight.shape[1]
 
     def init_state(self) -> Float[Array, "2 layers hidden"]:
         """Return the initial hidden states and cell states, stacked."""
@@ -121,6 +131,11 @@ class Counter(Controller):
     initial: Float[Array, "2 layers hidden"]
     output_size: int = eqx.field(static=True)
 
+    @property
+    def input_size(self) -> int:
+        """The number of input channels."""
+        return self.from_input.weight.shape[1]
+
     def init_state(self) -> Float[Array, "2 layers hidden"]:
         """Return the initial hidden states and cell states, stacked."""
         return self.initial
@@ -164,6 +179,11 @@ class GRU(Controller):
     initial: Float[Array, "layers hidden"]
     output_size: int = eqx.field(static=True)
 
+    @property
+    def input_size(self) -> int:
+        """The number of input channels."""
+        return self.from_input.weight.shape[1]
+
     def init_state(self) -> Float[Array, "layers hidden"]:
         """Return the initial hidden states."""
         return self.initial
@@ -202,6 +222,11 @@ class FeedForward(Controller):
     activation: str = eqx.field(static=True)
     output_size: int = eqx.field(static=True)
 
+    @property
+    def input_size(self) -> int:
+        """The number of input channels."""
+        return self.from_input.weight.shape[1]
+
     def init_state(self) -> tuple[()]:
         """Return the empty state."""
         return ()
@@ -224,12 +249,61 @@ class FeedForward(Controller):
         return state, jnp.concatenate(outputs)
 
 
+OneKind = LSTM | Counter | GRU | FeedForward
+
+
+class Mixed(Controller):
+    """Layers of several kinds, each a controller of one layer.
+
+    Every layer sees the input, the feedback and the layer below.
+    """
+
+    parts: tuple[OneKind, ...]
+    output_size: int = eqx.field(static=True)
+
+    @property
+    def input_size(self) -> int:
+        """The number of input channels."""
+        return self.parts[0].input_size
+
+    def init_state(self) -> tuple[PyTree, ...]:
+        """Return the first state of each layer."""
+        return tuple(part.init_state() for part in self.parts)
+
+    def project(self, x: Float[Array, "... inputs"]) -> Float[Array, "... 1 width"]:
+        """Return the input's share of all layers, of any widths, one after the other."""
+        return jnp.concatenate([part.project(x) for part in self.parts], axis=-1)
+
+    def __call__(
+        self,
+        state: tuple[PyTree, ...],
+        projected: Float[Array, "1 width"],
+        feedback: Float[Array, " feedback"],
+    ) -> tuple[tuple[PyTree, ...], Float[Array, " outputs"]]:
+        """Take one step through all layers."""
+        widths = [len(part.from_input.weight) for part in self.parts]
+        shares = jnp.split(projected, list(itertools.accumulate(widths[:-1])), axis=1)
+        states, outputs = [], []
+        for part, own, share in zip(self.parts, state, shares, strict=True):
+            seen = jnp.concatenate([feedback, *outputs[-1:]])
+            own, output = part(own, share, seen)
+            states.append(own)
+            outputs.append(output)
+        return tuple(states), jnp.concatenate(outputs)
+
+
+Kind = Literal["lstm", "counter", "gru", "feedforward"]
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ControllerConfig:
     """The kind and the size of a controller."""
 
-    kind: Literal["lstm", "counter", "gru", "feedforward"] = "lstm"
+    kind: Kind = "lstm"
     """``counter``: an LSTM whose cells count evenly; see `Counter`."""
+    kinds: tuple[Kind, ...] = ()
+    """Of layers of different kinds the kind of each, the first one first; in place of ``kind``
+    and ``layers``."""
     hidden: Count = 100
     """Units per layer."""
     layers: Few = 1
@@ -241,6 +315,16 @@ class ControllerConfig:
     def __post_init__(self) -> None:
         """Check the sizes."""
         check_fields(self)
+        if self.kinds and (self.kind, self.layers) != ("lstm", 1):
+            raise ValueError(
+                f"controller kinds={self.kinds} says the kind of each layer: leave out kind "
+                "and layers"
+            )
+
+    @property
+    def published_as(self) -> str:
+        """What papers call it: ``lstm``, ``ff``; of several kinds ``ff+lstm``."""
+        return "+".join(self.kinds or (self.kind,)).replace("feedforward", "ff")
 
     def build(self, inputs: int, feedback: int, *, key: PRNGKeyArray) -> Controller:
         """Return a controller for ``inputs`` input and ``feedback`` feedback channels.
@@ -248,6 +332,16 @@ class ControllerConfig:
         Layers are drawn as if the input, the feedback and the recurrent part shared one
         Glorot-uniform matrix; biases and initial states start at zero.
         """
+        if not self.kinds:
+            return self._of_one_kind(inputs, feedback, key)
+        keys, parts = jax.random.split(key, len(self.kinds)), []
+        for i, (kind, layer_key) in enumerate(zip(self.kinds, keys, strict=True)):
+            layer = dataclasses.replace(self, kind=kind, kinds=())
+            below = self.hidden if i else 0
+            parts.append(layer._of_one_kind(inputs, feedback + below, layer_key))
+        return Mixed(parts=tuple(parts), output_size=len(parts) * self.hidden)
+
+    def _of_one_kind(self, inputs: int, feedback: int, key: PRNGKeyArray) -> OneKind:
         hidden, layers = self.hidden, self.layers
         gates = {"lstm": 4, "counter": 4, "gru": 3, "feedforward": 1}[self.kind] * hidden
         from_input, feedback_or_below, recurrent = [], [], []
