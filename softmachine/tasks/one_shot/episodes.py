@@ -89,6 +89,9 @@ class Episodes(SequenceTask):
     """Each image is turned by an angle uniform within plus and minus this, in radians."""
     shift: NonNegative = 10 / 105
     """Each image is moved both ways by up to this share of its side."""
+    distort: Annotated[float, Bounds(least=0, most=0.5)] = 0.0
+    """In training alone, how far each image is stretched and sheared besides: the four entries
+    of its linear map differ from those of the identity by up to this. Not in the paper."""
     augment_tests: bool = True
     """Whether images of tests are turned and moved, too, as it seems to be in the paper."""
 
@@ -157,7 +160,7 @@ class Episodes(SequenceTask):
         """Return the same task on classes that training never shows."""
         del larger
         plain = {} if self.augment_tests else {"turn": 0.0, "shift": 0.0}
-        return dataclasses.replace(self, part="test", quarter_turns=False, **plain)
+        return dataclasses.replace(self, part="test", quarter_turns=False, distort=0.0, **plain)
 
     def steps(self, size: Any) -> Any:
         """Return one step per image."""
@@ -296,7 +299,7 @@ class Episodes(SequenceTask):
     @property
     def _moves(self) -> bool:
         """Whether images are turned or moved."""
-        return bool(self.turn or self.shift or self.quarter_turns)
+        return bool(self.turn or self.shift or self.quarter_turns or self.distort)
 
     def _moved(
         self,
@@ -319,7 +322,12 @@ class Episodes(SequenceTask):
         moved = functools.partial(warp, images.reshape(-1), fine=fine, side=self.side)
         firsts = (classes * most + drawings) * fine**2
         quarters = quarters.astype(jnp.float32) * (math.pi / 2)
-        return jax.vmap(moved)(firsts, angles + quarters, shifts)
+        maps = rotation(angles + quarters)
+        if self.distort:
+            d, key = self.distort, jax.random.fold_in(key, 2)
+            noise = jax.random.uniform(key, (count, 2, 2), minval=-d, maxval=d)
+            maps = jnp.einsum("nij,njk->nik", jnp.eye(2) + noise, maps)
+        return jax.vmap(moved)(firsts, maps, shifts)
 
 
 MOST_DRAWINGS = 20
@@ -354,16 +362,22 @@ def instance_numbers(classes: Shaped[Array, " steps"]) -> Int[Array, " steps"]:
     return jnp.sum(jnp.tril(same), axis=1)
 
 
+def rotation(angle: Float[Array, "*batch"]) -> Float[Array, "*batch 2 2"]:
+    """Return the map of `warp` that turns an image counter-clockwise, by radians."""
+    cosine, sine = jnp.cos(angle), jnp.sin(angle)
+    return jnp.stack([jnp.stack([cosine, sine], -1), jnp.stack([-sine, cosine], -1)], -2)
+
+
 def warp(
     pixels: Shaped[Array, " pixels"],
     first: Int[Array, ""] | int,
-    angle: Float[Array, ""],
+    linear: Float[Array, "2 2"],
     shift: Float[Array, " 2"],
     *,
     fine: int,
     side: int,
 ) -> Float[Array, "side side"]:
-    """Return an image turned about its middle, counter-clockwise, moved, and then made smaller.
+    """Return an image mapped linearly about its middle, moved, and then made smaller.
 
     Each pixel of the result is the mean over a square of pixels of the fine image, each of them
     the nearest to where it was before. Outside there is paper (0).
@@ -371,7 +385,7 @@ def warp(
     Arguments:
         pixels: those of all images, one image after the other, row after row.
         first: the index of the image's first pixel.
-        angle: in radians.
+        linear: where a place of the result was, down and right of the middle.
         shift: down and right, as shares of the side.
         fine: pixels of the image, each way; a multiple of ``side``.
         side: pixels of the result, each way.
@@ -379,13 +393,14 @@ def warp(
     step, middle = fine // side, (fine - 1) / 2
     line = jnp.arange(side, dtype=jnp.float32)
     rows, columns = jnp.meshgrid(line, line, indexing="ij")
-    cosine, sine = jnp.cos(angle), jnp.sin(angle)
     total = jnp.zeros((side, side))
     for i, j in itertools.product(range(step), repeat=2):
         down = rows * step + i - middle - shift[0] * fine
         right = columns * step + j - middle - shift[1] * fine
-        row = jnp.floor(cosine * down + sine * right + middle + 0.5).astype(jnp.int32)
-        column = jnp.floor(cosine * right - sine * down + middle + 0.5).astype(jnp.int32)
+        before_down = linear[0, 0] * down + linear[0, 1] * right
+        before_right = linear[1, 0] * down + linear[1, 1] * right
+        row = jnp.floor(before_down + middle + 0.5).astype(jnp.int32)
+        column = jnp.floor(before_right + middle + 0.5).astype(jnp.int32)
         inside = (row >= 0) & (row < fine) & (column >= 0) & (column < fine)
         places = first + jnp.where(inside, row * fine + column, 0)
         found = jnp.take(pixels, places, mode="clip").astype(jnp.float32)

@@ -17,6 +17,7 @@ from softmachine.tasks.one_shot.episodes import (
     Episodes,
     choose,
     instance_numbers,
+    rotation,
     warp,
 )
 from softmachine.tasks.one_shot.glyphs import Glyphs
@@ -133,14 +134,18 @@ def test_quarter_turns_are_exact(quarters):
     image = jax.random.uniform(jax.random.key(0), (14, 14))
     both = jnp.concatenate([jnp.ones(14 * 14), image.reshape(-1)])
     angle = jnp.asarray(quarters * np.pi / 2)
-    turned = warp(both, 14 * 14, angle, jnp.zeros(2), fine=14, side=7)
+    turned = warp(both, 14 * 14, rotation(angle), jnp.zeros(2), fine=14, side=7)
     smaller = np.asarray(image).reshape(7, 2, 7, 2).mean(axis=(1, 3))
     np.testing.assert_allclose(turned, np.rot90(smaller, quarters), atol=1e-5)
 
 
 def warped(image, angle, shift, side):
+    return mapped(image, rotation(jnp.asarray(angle)), shift, side)
+
+
+def mapped(image, linear, shift, side):
     pixels = jnp.asarray(image.reshape(-1))
-    return warp(pixels, 0, jnp.asarray(angle), jnp.asarray(shift), fine=len(image), side=side)
+    return warp(pixels, 0, jnp.asarray(linear), jnp.asarray(shift), fine=len(image), side=side)
 
 
 def test_a_shift_moves_down_and_right():
@@ -164,6 +169,32 @@ def test_a_turn_moves_ink_as_a_rotation_does():
     middle = [(turned * x).sum() / turned.sum() for x in (rows, columns)]
     np.testing.assert_allclose(middle, [10 - 8 * np.sin(np.pi / 6), 10 + 8 * np.cos(np.pi / 6)],
                                atol=0.05)  # fmt: skip
+
+
+def test_linear_maps_stretch_and_shear_about_the_middle():
+    image = np.zeros((8, 8), np.float32)
+    image[3:5, 2:6] = 1
+    tall = mapped(image, [[0.5, 0.0], [0.0, 1.0]], [0.0, 0.0], 8)
+    np.testing.assert_array_equal(tall, np.pad(np.ones((4, 4)), 2))
+    # A place one row below the middle was one column further to the left.
+    sheared = mapped(np.tile(image[3], (8, 1)), [[1.0, 0.0], [1.0, 1.0]], [0.0, 0.0], 8)
+    places = np.arange(8) - 3.5
+    was = np.floor(places[:, None] + places + 3.5 + 0.5).astype(int)
+    np.testing.assert_array_equal(sheared, (was >= 2) & (was <= 5))
+
+
+def test_distortion_differs_from_image_to_image_and_is_for_training_alone():
+    plain = dataclasses.replace(PLAIN, side=20, exact=True)
+    task = dataclasses.replace(plain, distort=0.3)
+    assert task.held_out() == dataclasses.replace(plain, part="test")
+    before, after = (
+        np.asarray(sample_one(x, jax.random.key(0), 3).inputs)[:, :400] for x in (plain, task)
+    )
+    changed = np.abs(before - after).max(axis=1) > 0.5
+    assert changed.mean() > 0.8
+    ink = after.sum(axis=1) / before.sum(axis=1)
+    assert np.std(ink) > 0.05
+    assert 0.6 < np.median(ink) < 1.5
 
 
 def test_tests_have_other_classes_and_no_quarter_turns():
