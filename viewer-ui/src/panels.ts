@@ -4,7 +4,9 @@
 import { cellsPanel } from "./cells";
 import { circuitPanel } from "./circuit";
 import { curvesPanel } from "./curves";
+import { imagesOf } from "./episode";
 import { lastOf } from "./fields";
+import { imagesPanel } from "./images";
 import { matrixPanel } from "./matrix";
 import type { Panel } from "./panel";
 import { readoutPanel } from "./readout";
@@ -14,6 +16,8 @@ import { tapesPanel } from "./tapes";
 import type { Field, Trace } from "./trace";
 
 export interface Panels {
+  /** Panels of all there is to see, over the whole width. */
+  top: Panel[];
   /** A panel of one step of something large, beside the others. */
   side: Panel[];
   main: Panel[];
@@ -30,10 +34,13 @@ export function panelsOf(trace: Trace, hard: boolean): Panels {
   const fields = [...(hard && trace.hard ? trace.hard : trace).fields.values()].filter(
     (f) => f.stride > 0,
   );
+  const top: Panel[] = [];
   const side: Panel[] = [];
   const main: Panel[] = [];
   const more: Panel[] = [];
   const narrow = trace.circuit !== null && trace.length <= SHORT;
+  const images = imagesOf(trace);
+  if (images) top.push(imagesPanel(trace, images, new Map(fields.map((f) => [f.name, f]))));
   const tapes = tapesPanel(trace);
   if (tapes) main.push(tapes);
   const left = new Set(fields);
@@ -71,7 +78,7 @@ export function panelsOf(trace: Trace, hard: boolean): Panels {
   }
   main.push(...rest.map((f) => anyPanel(trace, f)));
   more.push(...asides.map((f) => anyPanel(trace, f)));
-  return { side, main, more };
+  return { top, side, main, more };
 }
 
 function placeCircuit(

@@ -130,11 +130,11 @@ export class View {
 
   private build(hard: boolean): void {
     this.hard = hard;
-    const { side, main, more } = panelsOf(this.trace, hard);
+    const { top, side, main, more } = panelsOf(this.trace, hard);
     const make = (panels: typeof side) => panels.map((panel) => new Host(panel, this.listener));
-    const [aside, along, folded] = [make(side), make(main), make(more)];
+    const [above, aside, along, folded] = [top, side, main, more].map(make);
     for (const host of this.hosts) host.remove();
-    this.hosts = [...aside, ...along, ...folded];
+    this.hosts = [...above, ...aside, ...along, ...folded];
     const figures = (hosts: Host[]) => hosts.map((host) => host.figure);
     const rest = element(
       "details",
@@ -144,6 +144,7 @@ export class View {
     );
     this.panels.classList.toggle("two", aside.length > 0);
     this.panels.replaceChildren(
+      ...(above.length ? [element("div", { class: "above" }, figures(above))] : []),
       ...(aside.length ? [element("div", { class: "side" }, figures(aside))] : []),
       element("div", { class: "main" }, [...figures(along), folded.length ? rest : null]),
     );
