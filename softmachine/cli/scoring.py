@@ -22,6 +22,7 @@ from softmachine.running.devices import use_all_cores
 from softmachine.running.generalization import (
     SizeScore,
     evaluate,
+    score_at,
     with_room_for,
     with_test_options,
 )
@@ -219,15 +220,18 @@ def _figures_of_one(
     check_running(machine, task, size)
     scores = curve(trained, options, seed)
     machine = with_room_for(machine, task, size)
-    drawn = {
-        "generalization": figures.generalization_curve(
+    drawn = {}
+    if shown := task.by_instance(largest):
+        group = {trained.name: [score_at(scores, largest)]}
+        drawn["instances"] = figures.instance_figure(group, shown)
+    if len(scores) > 1:
+        drawn["generalization"] = figures.generalization_curve(
             scores,
             largest,
             trained.name,
             task.error,
             task.worst_errors([score.size for score in scores]),
-        ),
-    }
+        )
     example = example_figures.draw_example_figure(machine, task, size, seed)
     if example is not None:
         drawn[f"example-{size}"] = example
@@ -270,22 +274,35 @@ def _figures_of_many(
     sizes = sorted({x.size for group in curves.values() for curve in group for x in curve})
     bounds = first.task.held_out(larger=True).worst_errors(sizes)
     worst = None if bounds is None else dict(zip(sizes, bounds, strict=True))
-    drawn = {
-        "generalization": figures.generalization_bands(curves, largest, error, worst),
-        "learning-curves": figures.learning_bands(learning, figures.Scale.of(first)),
-    }
+    drawn = {"learning-curves": figures.learning_bands(learning, figures.Scale.of(first))}
+    if len(sizes) > 1:
+        drawn["generalization"] = figures.generalization_bands(curves, largest, error, worst)
+    tasks = {options.apply(member)[1] for group in groups.values() for member in group}
+    shown = {task.by_instance(largest) for task in tasks}
+    if len(shown) == 1 and (only := shown.pop()):
+        scores = {
+            name: [score_at(scores, largest) for scores in group]
+            for name, group in curves.items()
+        }
+        drawn["instances"] = figures.instance_figure(scores, only)
     if learning:
         drawn["levels"] = figures.member_levels(learning)
     return drawn
 
 
 def curve(trained: Trained, options: Changes, seed: int) -> list[SizeScore]:
-    """Score a machine at growing sizes, as far as its memory goes."""
+    """Score a machine at growing sizes, as far as its memory goes.
+
+    At the one size alone that it was trained on, if what counts is learned within an example.
+    """
     machine, task = options.apply(trained)
-    largest = trained.experiment.training.curriculum.largest
+    trained_on = trained.experiment.training.curriculum
+    largest = trained_on.largest
     sizes = sorted({max(task.smallest, round(largest * point)) for point in CURVE_POINTS})
     rows = machine.memory_rows
     sizes = [size for size in sizes if _possible(size, task, rows)]
+    if trained_on.smallest == largest and task.by_instance(largest):
+        sizes = [largest]
     scores = evaluate(machine, task, sizes, sequences=CURVE_SEQUENCES, seed=seed)
     if trained.run is not None:
         with contextlib.suppress(SoftmachineError):

@@ -24,7 +24,7 @@ from softmachine.evaluation.aftermath import describe_aftermath
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.progress import Progress
 from softmachine.running.generalization import SizeScore
-from softmachine.tasks.task import Task
+from softmachine.tasks.task import ByInstance, Task
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#666666"
 
@@ -287,6 +287,47 @@ def generalization_bands(
     Scale(error).set(axes, label)
     axes.set_xlim(left=0)
     _explain_bands(figure)
+    return figure
+
+
+def instance_figure(groups: Mapping[str, Sequence[SizeScore]], shown: ByInstance) -> Figure:
+    """Plot how many are right of the first, second, ... of what comes again in an example.
+
+    Arguments:
+        groups: by name, the score of each member, all at one size. A group of one is drawn
+            with 95 % intervals over what was drawn, others as quantiles over the members.
+        shown: which metrics are drawn, and how many are right by chance.
+    """
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    numbers = shown.numbers
+    for (name, members), colour in zip(groups.items(), _colours(), strict=False):
+        values = np.array([[s.metrics[m] for m in shown.metrics] for s in members])
+        if len(members) == 1:
+            errors = members[0].standard_errors
+            margins = [196 * errors.get(metric, 0.0) for metric in shown.metrics]
+            axes.errorbar(
+                numbers, 100 * values[0], margins, fmt="o-", capsize=4, color=colour, label=name
+            )
+        else:
+            _band(axes, numbers, 100 * values.T, f"{name} ({len(members)})", colour)
+    chance = f"chance ({100 * shown.chance:.3g} %)"
+    axes.axhline(100 * shown.chance, color=GREY, linestyle="--", linewidth=1, label=chance)
+    axes.set(xlabel="how often its class has been shown, this time included")
+    axes.set(ylabel="right, %", ylim=(0, 102), xticks=numbers)
+    axes.set_xlim(min(numbers) - 0.5, max(numbers) + 0.5)
+    axes.grid(alpha=0.3)
+    explained = [
+        "bars: 95 % intervals" if any(len(x) == 1 for x in groups.values()) else "",
+        "lines: medians; bands: quartiles and extremes"
+        if any(len(x) > 1 for x in groups.values())
+        else "",
+    ]
+    figure.legend(
+        loc="outside lower center",
+        ncols=4,
+        title="; ".join(filter(None, explained)),
+        title_fontsize="small",
+    )
     return figure
 
 

@@ -30,7 +30,7 @@ from softmachine.programs.extraction import can_extract, extract, extractable
 from softmachine.programs.languages.python import python_code
 from softmachine.programs.notes import Provenance, summary
 from softmachine.programs.notes import notes as program_notes
-from softmachine.running.generalization import SizeScore, with_room_for
+from softmachine.running.generalization import SizeScore, score_at, with_room_for
 from softmachine.running.scoring import score_batch
 from softmachine.tasks.task import Task
 from softmachine.traces.file import Trace
@@ -111,23 +111,7 @@ def build_report(subject: Subject, scores: Sequence[SizeScore], seed: int = 0) -
             experiment, "Validation", [*map(dict, subject.metrics)], subject.progress
         )
         learning = _section("Learning", _picture(curve, "learning curve"))
-    curve = figures.generalization_curve(
-        scores,
-        largest,
-        "Beyond the sizes trained",
-        task.error,
-        task.held_out(larger=True).worst_errors([score.size for score in scores]),
-    )
-    sections.append(
-        _section(
-            "Generalisation",
-            '<div class="side">'
-            + _table([score.to_row(task.output) for score in scores], task.shares)
-            + _picture(curve, "error over size")
-            + "</div>",
-        )
-    )
-    sections.append(learning)
+    sections += [*_score_sections(task, scores, largest), learning]
     if can_extract(subject.machine, task):
         sections.append(program_section(subject.machine, task, subject.provenance))
     sections += [_making(subject), _settings(subject)]
@@ -138,6 +122,33 @@ def build_report(subject: Subject, scores: Sequence[SizeScore], seed: int = 0) -
         f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
         f"<h1>{title}</h1>\n" + "\n".join(sections) + "\n</body>\n</html>\n"
     )
+
+
+def _score_sections(task: Task, scores: Sequence[SizeScore], trained: int) -> list[str]:
+    """Return sections with the scores: over sizes, and over instances if the task has such.
+
+    The table of all scores is in the first of them.
+    """
+    pictures = []
+    if shown := task.by_instance(trained):
+        at = score_at(scores, trained)
+        figure = figures.instance_figure({f"size {at.size}": [at]}, shown)
+        pictures.append(("Learning within an example", _picture(figure, "right by instance")))
+    if len(scores) > 1 or not pictures:
+        curve = figures.generalization_curve(
+            scores,
+            trained,
+            "Beyond the sizes trained",
+            task.error,
+            task.held_out(larger=True).worst_errors([score.size for score in scores]),
+        )
+        pictures.append(("Generalisation", _picture(curve, "error over size")))
+    table = _table([score.to_row(task.output) for score in scores], task.shares)
+    tables = [table, *[""] * (len(pictures) - 1)]
+    return [
+        _section(title, f'<div class="side">{table}{picture}</div>')
+        for (title, picture), table in zip(pictures, tables, strict=True)
+    ]
 
 
 def program_section(machine: Machine, task: Task, provenance: Provenance) -> str:

@@ -90,7 +90,7 @@ def evaluate(
         hard = isinstance(machine, HardForm)
         score = build_scorer(task, task.bucket(size), and_hard=hard)
         metrics = score(machine, key, asked)
-        metrics = {name: metrics[name] for name in sorted(metrics, key=_by_number)}
+        metrics = {name: metrics[name] for name in sorted(metrics, key=by_number)}
         scores.append(
             SizeScore(
                 size=size,
@@ -104,7 +104,15 @@ def evaluate(
     return scores
 
 
-def _by_number(name: str) -> list[tuple[str, int]]:
+def score_at(scores: Sequence[SizeScore], size: int) -> SizeScore:
+    """Return the score of a size; if there is none, of the largest below it, or of the first.
+
+    Scores are in the order of their sizes.
+    """
+    return ([score for score in scores if score.size <= size] or [scores[0]])[-1]
+
+
+def by_number(name: str) -> list[tuple[str, int]]:
     """Return a key by which ``instance_2`` comes before ``instance_10``."""
     return [(text, int(number or 0)) for text, number in re.findall(r"(\D+)(\d*)", name)]
 

@@ -33,6 +33,17 @@ class Layout(NamedTuple):
     """Indices of the cells that hold the address of another cell."""
 
 
+class ByInstance(NamedTuple):
+    """Metrics that tell what is learned within an example, in which something comes again."""
+
+    numbers: tuple[int, ...]
+    """How often it has been there, this time included: 1, 2, ..."""
+    metrics: tuple[str, ...]
+    """For each of the numbers, the metric that is the share of right ones."""
+    chance: float
+    """The share that is right by chance."""
+
+
 class Task(abc.ABC):
     """A family of examples with one size parameter and declared inputs and outputs.
 
@@ -175,6 +186,13 @@ class Task(abc.ABC):
     def error(self) -> str:
         """The name of the metric that training should bring to 0 (on average)."""
         return self.output.error
+
+    def by_instance(self, size: int) -> ByInstance | None:
+        """Return which metrics tell what is learned within an example of a size.
+
+        None, the default, for a task in which nothing is.
+        """
+        del size
 
     def worst_errors(self, sizes: Sequence[int]) -> list[float] | None:
         """Return for each size the error of an example in which every output is wrong.

@@ -12,6 +12,7 @@ from softmachine.evaluation.figures import (
     Scale,
     generalization_bands,
     generalization_curve,
+    instance_figure,
     learning_bands,
     learning_curve,
     learning_curve_of,
@@ -26,6 +27,7 @@ from softmachine.recipes import get_recipe
 from softmachine.running.generalization import SizeScore
 from softmachine.tasks.memories.arrays import Access
 from softmachine.tasks.sequences.copy import Copy
+from softmachine.tasks.task import ByInstance
 from softmachine.traces.examples import draw_example
 
 
@@ -242,3 +244,36 @@ def test_figures_are_saved_and_closed(tmp_path):
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
     assert [path.name for path in tmp_path.iterdir()] == ["x.png"]
     assert not plt.get_fignums()
+
+
+def by_instance(*shares, error=0.0):
+    """A score of episodes: the share of right ones among the first, second, tenth."""
+    metrics = dict(zip(("instance_1", "instance_2", "instance_10"), shares, strict=True))
+    errors = dict.fromkeys(metrics, error)
+    return SizeScore(size=5, sequences=9, metrics=metrics, standard_errors=errors)
+
+
+SHOWN = ByInstance((1, 2, 10), ("instance_1", "instance_2", "instance_10"), 0.2)
+
+
+def test_one_machine_s_instances_have_intervals_and_chance():
+    axes = instance_figure({"ours": [by_instance(0.2, 0.7, 0.9, error=0.01)]}, SHOWN).axes[0]
+    (drawn,) = axes.containers
+    assert_line(drawn.lines[0], [1, 2, 10], [20, 70, 90])
+    bars = np.array([bar.vertices for bar in drawn.lines[2][0].get_paths()])
+    np.testing.assert_allclose(bars[:, :, 0], [[1, 1], [2, 2], [10, 10]])
+    # 95 % of a normal distribution lie within 1.96 standard errors.
+    np.testing.assert_allclose(bars[:, :, 1], [[18.04, 21.96], [68.04, 71.96], [88.04, 91.96]])
+    (chance,) = [line for line in axes.lines if line.get_linestyle() == "--"]
+    assert_line(chance, [0, 1], [20, 20])
+    assert "chance (20 %)" in labels(axes)
+
+
+def test_the_instances_of_members_are_a_spread():
+    members = [by_instance(0.2, x, 0.9) for x in (0.3, 0.5, 1.0)]
+    axes = instance_figure({"ours": members}, SHOWN).axes[0]
+    assert_line(axes.lines[0], [1, 2, 10], [20, 50, 90])
+    extremes, quartiles = axes.collections
+    assert_band(extremes, [1, 2, 10], [20, 30, 90], [20, 100, 90])
+    assert_band(quartiles, [1, 2, 10], [20, 40, 90], [20, 75, 90])
+    assert "ours (3)" in labels(axes)

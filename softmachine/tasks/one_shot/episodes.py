@@ -23,7 +23,7 @@ from softmachine.core.specs.words import Words
 from softmachine.tasks.one_shot.glyphs import Glyphs
 from softmachine.tasks.one_shot.images import ImageSource
 from softmachine.tasks.registry import task
-from softmachine.tasks.task import Example, SequenceTask
+from softmachine.tasks.task import ByInstance, Example, SequenceTask
 
 LETTERS = "".join(chr(ord("a") + i) for i in range(26)) + "".join(
     chr(ord("A") + i) for i in range(26)
@@ -140,6 +140,11 @@ class Episodes(SequenceTask):
     def reported(self) -> tuple[int, ...]:
         """The instances whose accuracy is reported."""
         return REPORTED if self.shots is None else (self.shots + 1,)
+
+    def by_instance(self, size: int) -> ByInstance:
+        """Return the accuracy of each instance reported; by chance, one name of ``size``."""
+        metrics = tuple(f"instance_{number}" for number in self.reported)
+        return ByInstance(self.reported, metrics, 1 / size)
 
     @property
     def name_count(self) -> int:
