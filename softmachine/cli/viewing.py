@@ -21,6 +21,7 @@ from softmachine.traces.file import load_trace
 from softmachine.traces.making import trace
 
 if TYPE_CHECKING:
+    from softmachine.tasks.task import Task
     from softmachine.viewer.machines import Served
 
 
@@ -59,11 +60,17 @@ def write_trace(
             recipe=trained.experiment.recipe,
         )
     made.save(out)
-    scores = ", ".join(
-        f"{x:.3g} {name.replace('_', ' ')}" for name, x in made.header.scores.items()
-    )
+    scores = ", ".join(_told(name, x, task) for name, x in made.header.scores.items())
     print(f"{made.header.title}: {scores or 'the right answer is not known'}")
     print(out)
+
+
+def _told(name: str, score: float | None, task: Task) -> str:
+    """Return a score of one example in words: shares in percent, all else as a number."""
+    words = name.replace("_", " ")
+    if score is None:
+        return f"{words}: not finite"
+    return f"{words}: {score:.0%}" if name in task.shares else f"{score:.3g} {words}"
 
 
 def view_sources(sources: Sequence[str], *, port: int, open_browser: bool) -> None:

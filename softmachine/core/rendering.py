@@ -1,7 +1,8 @@
-"""Text renderings of examples: rows over time, or columns over memory cells."""
+"""Text renderings of examples: rows over time, or columns over memory cells; order of names."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -25,6 +26,15 @@ class Rows(NamedTuple):
 def render_rows(blocks: Sequence[Rows]) -> str:
     """Return blocks of rows as text, each name in front of the first row of its block."""
     return "\n".join(line for block in blocks for line in _lines(block))
+
+
+def natural_order(name: str) -> list[tuple[str, int]]:
+    """Return a key by which names are sorted, their numbers as numbers.
+
+    >>> sorted(["instance_10", "bits", "instance_2"], key=natural_order)
+    ['bits', 'instance_2', 'instance_10']
+    """
+    return [(text, int(number or 0)) for text, number in re.findall(r"(\D+)(\d*)", name)]
 
 
 def _lines(block: Rows) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import numbers
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar, cast
 
@@ -15,6 +14,7 @@ from jaxtyping import Array, Float
 
 from softmachine.core.capabilities import Adjustable, HardForm
 from softmachine.core.errors import SoftmachineError
+from softmachine.core.rendering import natural_order
 from softmachine.core.specs.spec import Spec, mean, standard_error
 from softmachine.machines.machine import Machine
 from softmachine.running.room import check_memory_rows, check_running
@@ -90,7 +90,7 @@ def evaluate(
         hard = isinstance(machine, HardForm)
         score = build_scorer(task, task.bucket(size), and_hard=hard)
         metrics = score(machine, key, asked)
-        metrics = {name: metrics[name] for name in sorted(metrics, key=by_number)}
+        metrics = {name: metrics[name] for name in sorted(metrics, key=natural_order)}
         scores.append(
             SizeScore(
                 size=size,
@@ -110,11 +110,6 @@ def score_at(scores: Sequence[SizeScore], size: int) -> SizeScore:
     Scores are in the order of their sizes.
     """
     return ([score for score in scores if score.size <= size] or [scores[0]])[-1]
-
-
-def by_number(name: str) -> list[tuple[str, int]]:
-    """Return a key by which ``instance_2`` comes before ``instance_10``."""
-    return [(text, int(number or 0)) for text, number in re.findall(r"(\D+)(\d*)", name)]
 
 
 def with_test_options(

@@ -15,7 +15,8 @@ from softmachine.core import compiling
 from softmachine.core.capabilities import Wired
 from softmachine.core.errors import TraceError
 from softmachine.core.fields import Field, default_field
-from softmachine.core.specs.spec import each
+from softmachine.core.rendering import natural_order
+from softmachine.core.specs.spec import Ratio, each
 from softmachine.machines.machine import Machine
 from softmachine.tasks.task import Example, Task
 from softmachine.traces.examples import MOST_CELLS, draw_example, own_example
@@ -159,15 +160,24 @@ def _declare(machine: Machine, arrays: Mapping[str, Any]) -> tuple[Field, ...]:
 
 
 def _scores(task: Task, recording: Recording, example: Example) -> dict[str, float | None]:
-    """Return the task's metrics of the outputs; none if the example has no targets."""
+    """Return the task's metrics of the outputs; none if the example has no targets.
+
+    Without ratios of nothing, as that of a class's tenth image if none has so many.
+    """
     if not np.asarray(example.mask).any():
         return {}
-    return finite(_metrics(task, recording.outputs, example))
+    metrics = _metrics(task, recording.outputs, example)
+    known = {
+        name: each(x)
+        for name, x in sorted(metrics.items(), key=lambda item: natural_order(item[0]))
+        if not isinstance(x, Ratio) or np.all(np.asarray(x.count) > 0)
+    }
+    return finite(known)
 
 
 @partial(compiling.filter_jit, tuned=False)
 def _metrics(task, outputs, example):
-    return {name: each(x) for name, x in task.metrics(outputs, example).items()}
+    return task.metrics(outputs, example)
 
 
 def _hard_run(

@@ -206,7 +206,10 @@ function describe(d: { [name: string]: unknown }, tensors: Tensors): Trace {
     },
     circuit: d.circuit === null ? null : readCircuit(record(d.circuit, "circuit")),
     pointers: list(d.pointers, "pointers").map((x) => whole(x, "pointers", 0, LARGEST_AXIS)),
-    scores: Object.entries(record(d.scores, "scores")).map(([k, v]) => [k, number(v, k)]),
+    scores: Object.entries(record(d.scores, "scores")).map(([k, v]) => [
+      k,
+      v === null ? NaN : number(v, k), // JSON has no number that is not finite
+    ]),
     error: text(d.error, "error"),
   };
   giveHardItsStart(trace);

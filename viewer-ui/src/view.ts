@@ -116,7 +116,7 @@ export class View {
     ];
     const scores = trace.scores.map(([name, score]) =>
       element("span", { class: name === trace.error && score > 0 ? "bad" : "" }, [
-        `${name.replaceAll("_", " ")} ${short(score)}`,
+        `${name.replaceAll("_", " ")}: ${short(score)}`,
       ]),
     );
     return element("header", {}, [
