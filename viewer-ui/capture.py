@@ -1,7 +1,8 @@
 """Make the pictures of docs/viewer.md from the page itself.
 
-Usage: ``python viewer-ui/capture.py docs/images/viewer``. Plays traces of the zoo in headless
-Chromium; writes two screenshots and an animated one.
+Usage: ``python viewer-ui/capture.py docs/images/viewer [--glyphs RUN]``. Plays traces of the
+zoo in headless Chromium; writes two screenshots and an animated one. With a run of
+``mann-glyphs``, a screenshot of an episode as well.
 """
 
 from __future__ import annotations
@@ -21,16 +22,26 @@ from softmachine.zoo import models
 
 STILLS = [("ntm-copy", 12, 19, "light"), ("nram-copy", 6, 6, "dark")]
 """Machine, size, step and colour scheme."""
+GLYPHS = ("mann-glyphs", 5, 25, "light")
+"""The same of an episode; its machine comes from a run."""
 MOVING = "ntm-copy"
 WIDE, TALL = 1280, 860
 SHRUNK = 2 / 3
 FRAME_MS, LAST_MS = 240, 2_000
 
 
-def page_of(directory: Path, name: str, size: int) -> tuple[str, int]:
-    """Write a page that plays an example; return its address and the number of steps."""
-    model = models.open_model(name)
-    made = sm.trace(model.machine, model.experiment.task, size, 3, source=f"zoo:{name}")
+def page_of(directory: Path, name: str, size: int, run: Path | None) -> tuple[str, int]:
+    """Write a page that plays an example; return its address and the number of steps.
+
+    The machine is that of a run, or without one the zoo's.
+    """
+    if run is None:
+        model, source, seed = models.open_model(name), f"zoo:{name}", 3
+        machine, task = model.machine, model.experiment.task
+    else:
+        source, seed = "runs/glyphs", 0
+        machine, task = sm.Run(run).load_machine(), sm.Run(run).experiment.task.held_out()
+    made = sm.trace(machine, task, size, seed, source=source)
     path = directory / f"{name}-{size}.html"
     path.write_text(page_with([(name, made.to_bytes())]), encoding="utf-8")
     return path.as_uri(), made.header.length
@@ -54,7 +65,9 @@ def main() -> None:
     """Write the pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
-    out = parser.parse_args().out
+    parser.add_argument("--glyphs", type=Path, help="a run of mann-glyphs")
+    arguments = parser.parse_args()
+    out, run = arguments.out, arguments.glyphs
     out.mkdir(parents=True, exist_ok=True)
     expect.set_options(timeout=60_000)
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
@@ -64,8 +77,10 @@ def main() -> None:
         # No sandbox: Chromium refuses one where it runs as root, as in containers.
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         pages = {}
-        for machine, size, step, scheme in STILLS:
-            address, last = pages[machine] = page_of(Path(name), machine, size)
+        for still in [*STILLS, *([GLYPHS] if run else [])]:
+            machine, size, step, scheme = still
+            its_run = run if still is GLYPHS else None
+            address, last = pages[machine] = page_of(Path(name), machine, size, its_run)
             still = picture(open_at(browser, address, step, last, scheme))
             # Few colours are in use: a palette holds them in a third of the bytes.
             still.quantize(256, dither=Image.Dither.NONE).save(

@@ -274,7 +274,7 @@ def _figures_of_many(
     sizes = sorted({x.size for group in curves.values() for curve in group for x in curve})
     bounds = first.task.held_out(larger=True).worst_errors(sizes)
     worst = None if bounds is None else dict(zip(sizes, bounds, strict=True))
-    drawn = {"learning-curves": figures.learning_bands(learning, figures.Scale.of(first))}
+    drawn = {}
     if len(sizes) > 1:
         drawn["generalization"] = figures.generalization_bands(curves, largest, error, worst)
     tasks = {options.apply(member)[1] for group in groups.values() for member in group}
@@ -286,6 +286,7 @@ def _figures_of_many(
         }
         drawn["instances"] = figures.instance_figure(scores, only)
     if learning:
+        drawn["learning-curves"] = figures.learning_bands(learning, figures.Scale.of(first))
         drawn["levels"] = figures.member_levels(learning)
     return drawn
 

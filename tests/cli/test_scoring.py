@@ -1,8 +1,20 @@
 """What `softmachine evaluate` prints, and which sizes it takes where none are given."""
 
-from softmachine.cli.scoring import _default_sizes, _print_scores
+import jax
+import numpy as np
+import pytest
+
+from softmachine.cli import scoring
+from softmachine.cli.scoring import Changes, _default_sizes, _print_scores
+from softmachine.cli.sources import Trained
+from softmachine.evaluation.report import _score_sections
+from softmachine.experiments.curricula import Uniform
+from softmachine.experiments.experiment import Experiment, TrainingConfig
+from softmachine.machines.mann import MANNConfig
+from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.running.generalization import SizeScore
 from softmachine.tasks.one_shot.episodes import Episodes
+from softmachine.tasks.one_shot.glyphs import Glyphs
 from softmachine.tasks.sequences.copy import Copy
 
 
@@ -35,3 +47,41 @@ def test_no_size_is_tested_that_the_task_or_the_memory_does_not_have():
     assert _default_sizes(Copy(), 20, 60) == [20, 40]
     assert _default_sizes(Episodes(), 5, 128) == [5]
     assert _default_sizes(Episodes(labels="words"), 15, None) == [15, 30, 60, 90]
+
+
+@pytest.fixture
+def learner():
+    """A machine that has learned nothing, trained on episodes of one size."""
+    source = Glyphs(train_classes=4, test_classes=4, drawings=3)
+    experiment = Experiment(
+        recipe="it",
+        task=Episodes(source=source, side=4, per_class=3, names=3),
+        machine=MANNConfig(
+            controller=ControllerConfig(hidden=4), memory_rows=6, memory_columns=3, heads=1
+        ),
+        training=TrainingConfig(curriculum=Uniform(smallest=3, largest=3)),
+    )
+    machine = experiment.machine.build(19, 3, key=jax.random.key(0))
+    return Trained("it", experiment, machine, None)
+
+
+def test_what_learns_within_an_example_is_drawn_over_instances(learner, monkeypatch):
+    """Not over sizes: it was trained at one."""
+    monkeypatch.setattr(scoring, "CURVE_SEQUENCES", 8)
+    drawn = scoring._figures_of_one(learner, None, 0, Changes())
+    assert {"instances"} == {name for name in drawn if not name.startswith("example")}
+    (line,) = drawn["instances"].axes[0].containers[0].lines[:1]
+    (score,) = scoring.curve(learner, Changes(), 0)
+    assert score.size == 3
+    # In nine images there is no tenth of a class.
+    expected = [[k, 100 * score.metrics[f"instance_{k}"]] for k in (1, 2, 3, 4, 5)]
+    np.testing.assert_allclose(line.get_xydata(), expected)
+    bands = scoring._figures_of_many({"ours": [learner, learner]}, 0, Changes())
+    assert "instances" in bands
+    assert "generalization" not in bands
+    task = learner.experiment.task
+    (section,) = _score_sections(task, [score], 3)
+    assert "Learning within an example" in section
+    both = _score_sections(task, [score, score], 3)
+    assert ["<table" in section for section in both] == [True, False]
+    assert "Generalisation" in both[1]

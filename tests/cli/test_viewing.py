@@ -48,6 +48,7 @@ def test_a_trace_is_of_the_run_s_machine(run, tmp_path, capsys):
     assert (made.header.recipe, made.header.source) == ("ntm-copy", str(run))
     printed = " ".join(capsys.readouterr().out.split())
     assert f"{made.header.scores['wrong_bits']:.3g} wrong bits" in printed
+    assert f"perfect: {made.header.scores['perfect']:.0%}" in printed
     assert str(tmp_path / "t.trace") in printed.replace(" ", "") or "t.trace" in printed
 
 

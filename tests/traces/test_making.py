@@ -8,14 +8,18 @@ import pytest
 from softmachine.core.errors import TraceError
 from softmachine.machines.nram.hard import hard_state, hard_step
 from softmachine.machines.nram.nram import NRAMConfig
+from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.programs.extraction import extract
 from softmachine.programs.languages.python import python_code
 from softmachine.programs.running import load_python
 from softmachine.tasks.memories.arrays import Access, MemoryCopy
 from softmachine.tasks.memories.given import Given
 from softmachine.tasks.memories.lists import ListK
+from softmachine.tasks.one_shot.episodes import Episodes
+from softmachine.tasks.one_shot.glyphs import Glyphs
 from softmachine.tasks.sequences.copy import Copy
 from softmachine.traces.examples import draw_example
+from softmachine.traces.file import trace_from_bytes
 from softmachine.traces.making import trace
 
 COPY = Copy(width=3)
@@ -238,3 +242,17 @@ def test_a_machine_that_broke_down_can_be_traced(ntm):
     assert made.header.scores["bits"] is None
     assert np.isnan(made.example["outputs"]).all()
     assert made.to_bytes()
+
+
+def test_scores_are_in_natural_order_and_none_is_of_nothing():
+    """In six images no class has ten; the ratio would be 0, and look like a failure."""
+    task = Episodes(
+        source=Glyphs(train_classes=4, test_classes=2, drawings=3), side=4, per_class=3, names=2
+    )
+    machine = NTMConfig(memory_rows=4, memory_columns=3).build(18, 2, key=jax.random.key(0))
+    made = trace(machine, task, 2, 0)
+    names = list(trace_from_bytes(made.to_bytes()).header.scores)
+    targets = made.example["targets"].argmax(axis=1)
+    most = max(np.bincount(targets))
+    instances = [f"instance_{number}" for number in range(1, most + 1)]
+    assert names == ["accuracy", "bits", *instances, "perfect", "wrong_symbols"]

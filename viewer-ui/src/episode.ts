@@ -162,16 +162,14 @@ function follow(writer: Head, reader: Head, images: Shown[]): (Found | null)[] {
 function namesOf(trace: Trace) {
   const perStep = (name: string, kind: string) => {
     const field = trace.example.get(name);
-    return field?.kind === kind && field.axes.length === 2 && field.axes[0] === "step"
-      ? field
-      : undefined;
+    const stepwise = field?.kind === kind && field.axes.length === 2 && field.stride > 0;
+    return stepwise && field.axes[0] === "step" ? field : undefined;
   };
   const outputs = perStep("outputs", "probability");
-  const alike = (field: Field | undefined) =>
-    field && (!outputs || field.stride === outputs.stride) ? field : undefined;
-  const [targets, mask, wrong, told] = ["targets", "mask", "wrong", "inputs"].map((name) =>
-    alike(perStep(name, "bits")),
-  );
+  const bits = ["targets", "mask", "wrong", "inputs"].map((name) => perStep(name, "bits"));
+  // All have the channels of names: what has others is no name.
+  const wide = (outputs ?? bits[0] ?? bits[3])?.stride;
+  const [targets, mask, wrong, told] = bits.map((f) => (f?.stride === wide ? f : undefined));
   return { targets, mask, wrong, told, outputs };
 }
 

@@ -143,8 +143,9 @@ class Episodes(SequenceTask):
 
     def by_instance(self, size: int) -> ByInstance:
         """Return the accuracy of each instance reported; by chance, one name of ``size``."""
-        metrics = tuple(f"instance_{number}" for number in self.reported)
-        return ByInstance(self.reported, metrics, 1 / size)
+        most = self.per_class if self.exact and self.shots is None else self.steps(size)
+        numbers = tuple(number for number in self.reported if number <= most)
+        return ByInstance(numbers, tuple(f"instance_{n}" for n in numbers), 1 / size)
 
     @property
     def name_count(self) -> int:
