@@ -145,7 +145,7 @@ function drawShare(d: Drawing, found: Found | null, x: number, y: number): void 
   const missed = !isFound(found);
   const box: [number, number, number, number] = [x - CELL / 2 + 1, y - 8, CELL - 2, 16];
   if (!missed) d.pen.rect(...box, { fill: css(d.theme.amount, found.share) });
-  const fill = missed ? d.theme.accent : found.share > 0.5 ? d.theme.surface : d.theme.ink;
+  const fill = missed ? d.theme.accent : found.share > 0.6 ? d.theme.surface : d.theme.ink;
   const text = (missed ? "× " : "") + (100 * found.share).toFixed(0);
   d.pen.text(x, y, text, { ...figures(d.theme, "center"), fill });
 }
