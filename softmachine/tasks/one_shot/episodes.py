@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import itertools
 import math
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
@@ -22,6 +21,7 @@ from softmachine.core.specs.symbols import Symbols
 from softmachine.core.specs.words import Words
 from softmachine.tasks.one_shot.glyphs import Glyphs
 from softmachine.tasks.one_shot.images import ImageSource
+from softmachine.tasks.one_shot.warping import rotation, warp
 from softmachine.tasks.registry import task
 from softmachine.tasks.task import ByInstance, Example, SequenceTask
 
@@ -366,52 +366,6 @@ def instance_numbers(classes: Shaped[Array, " steps"]) -> Int[Array, " steps"]:
     """
     same = classes[:, None] == classes
     return jnp.sum(jnp.tril(same), axis=1)
-
-
-def rotation(angle: Float[Array, "*batch"]) -> Float[Array, "*batch 2 2"]:
-    """Return the map of `warp` that turns an image counter-clockwise, by radians."""
-    cosine, sine = jnp.cos(angle), jnp.sin(angle)
-    return jnp.stack([jnp.stack([cosine, sine], -1), jnp.stack([-sine, cosine], -1)], -2)
-
-
-def warp(
-    pixels: Shaped[Array, " pixels"],
-    first: Int[Array, ""] | int,
-    linear: Float[Array, "2 2"],
-    shift: Float[Array, " 2"],
-    *,
-    fine: int,
-    side: int,
-) -> Float[Array, "side side"]:
-    """Return an image mapped linearly about its middle, moved, and then made smaller.
-
-    Each pixel of the result is the mean over a square of pixels of the fine image, each of them
-    the nearest to where it was before. Outside there is paper (0).
-
-    Arguments:
-        pixels: those of all images, one image after the other, row after row.
-        first: the index of the image's first pixel.
-        linear: where a place of the result was, down and right of the middle.
-        shift: down and right, as shares of the side.
-        fine: pixels of the image, each way; a multiple of ``side``.
-        side: pixels of the result, each way.
-    """
-    step, middle = fine // side, (fine - 1) / 2
-    line = jnp.arange(side, dtype=jnp.float32)
-    rows, columns = jnp.meshgrid(line, line, indexing="ij")
-    total = jnp.zeros((side, side))
-    for i, j in itertools.product(range(step), repeat=2):
-        down = rows * step + i - middle - shift[0] * fine
-        right = columns * step + j - middle - shift[1] * fine
-        before_down = linear[0, 0] * down + linear[0, 1] * right
-        before_right = linear[1, 0] * down + linear[1, 1] * right
-        row = jnp.floor(before_down + middle + 0.5).astype(jnp.int32)
-        column = jnp.floor(before_right + middle + 0.5).astype(jnp.int32)
-        inside = (row >= 0) & (row < fine) & (column >= 0) & (column < fine)
-        places = first + jnp.where(inside, row * fine + column, 0)
-        found = jnp.take(pixels, places, mode="clip").astype(jnp.float32)
-        total = total + jnp.where(inside, found, 0)
-    return total / step**2
 
 
 @functools.lru_cache(maxsize=8)

@@ -17,10 +17,9 @@ from softmachine.tasks.one_shot.episodes import (
     Episodes,
     choose,
     instance_numbers,
-    rotation,
-    warp,
 )
 from softmachine.tasks.one_shot.glyphs import Glyphs
+from softmachine.tasks.one_shot.warping import rotation, warp
 from softmachine.tasks.task import draw, sample_batch, sample_one
 from softmachine.traces.examples import draw_example
 
