@@ -24,6 +24,7 @@ from softmachine.machines.parts.controllers import (
     ControllerConfig,
     Counter,
     FeedForward,
+    Mixed,
 )
 from softmachine.machines.parts.linear import Linear, LoopLinear
 from softmachine.machines.parts.products import combine_rows, match_rows, spread
@@ -75,6 +76,10 @@ USES: dict[Any, tuple[Callable[[], Any], Callable[[Any, Any], Any]]] = {
     GRU: (controller("gru"), stepped),
     Counter: (controller("counter"), stepped),
     FeedForward: (controller("feedforward"), stepped),
+    Mixed: (
+        built(ControllerConfig(kinds=("gru", "feedforward"), hidden=WIDTH // 2), WIDTH, WIDTH),
+        stepped,
+    ),
     combine_rows: (weight, lambda memory, x: combine_rows(x[None], memory)[0]),
     match_rows: (weight, lambda memory, x: match_rows(x[None], memory)[0]),
     spread: (lambda: weight(1), lambda vector, x: spread(vector, x[None]) @ jnp.sin(x)),
