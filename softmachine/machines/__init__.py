@@ -17,6 +17,7 @@ _HOMES = MACHINES.homes() | {
     "Gate": "softmachine.machines.nram.gates",
     "Linear": "softmachine.machines.parts.linear",
     "LoopLinear": "softmachine.machines.parts.linear",
+    "MANN_PRESETS": "softmachine.machines.mann",
     "Machine": "softmachine.machines.machine",
     "MachineConfig": "softmachine.machines.machine",
     "NRAM": "softmachine.machines.nram.nram",
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from softmachine.machines.machine import Outcome as Outcome
     from softmachine.machines.machine import parameter_count as parameter_count
     from softmachine.machines.machine import split_trainable as split_trainable
+    from softmachine.machines.mann import MANN_PRESETS as MANN_PRESETS
     from softmachine.machines.mann import MANNConfig as MANNConfig
     from softmachine.machines.nram.controller import (
         NRAMControllerConfig as NRAMControllerConfig,
