@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import resource
 from collections.abc import Callable
 from pathlib import Path
@@ -22,9 +23,11 @@ def size_of(make: Callable[[], Any]) -> int:
     """
     try:
         leaves = jax.tree.leaves(jax.eval_shape(make))
-    except (OverflowError, TypeError, ValueError) as error:
-        # Which error a dimension that is too large raises depends on the JAX function.
-        raise OverflowError(str(error)) from error
+    except (TypeError, ValueError) as error:
+        # Some JAX functions raise these for a dimension that is too large, and name it.
+        if any(int(number) > LARGEST_INT for number in re.findall(r"\d{10,99}", str(error))):
+            raise OverflowError(str(error)) from error
+        raise
     return sum(leaf.dtype.itemsize * int(np.prod(leaf.shape, dtype=object)) for leaf in leaves)
 
 

@@ -21,7 +21,8 @@ from softmachine.core.choices import Bounds, Count, Few, Positive, check_fields
 from softmachine.core.fields import Field
 from softmachine.core.pytrees import PyTree
 from softmachine.machines.machine import STOPPED, Cell, Clock, MachineConfig
-from softmachine.machines.parts.controllers import ACTIVATIONS, Controller, ControllerConfig
+from softmachine.machines.parts.controllers import ControllerConfig
+from softmachine.machines.parts.layers import ACTIVATIONS, Controller
 from softmachine.machines.parts.linear import Linear, LoopLinear, glorot
 from softmachine.machines.parts.products import combine_rows, match_rows, spread
 from softmachine.machines.registry import machine

@@ -11,7 +11,8 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree, Shaped
 from softmachine.core.choices import check_fields
 from softmachine.core.fields import Field
 from softmachine.machines.machine import STOPPED, Cell, Clock, MachineConfig
-from softmachine.machines.parts.controllers import LSTM, Controller, ControllerConfig
+from softmachine.machines.parts.controllers import ControllerConfig
+from softmachine.machines.parts.layers import LSTM, Controller
 from softmachine.machines.parts.linear import Linear, glorot
 from softmachine.machines.registry import machine
 

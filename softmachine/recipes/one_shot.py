@@ -10,6 +10,7 @@ from softmachine.machines.machine import MachineConfig
 from softmachine.machines.mann import MANNConfig
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
+from softmachine.machines.parts.convolutions import ConvolutionsConfig
 from softmachine.recipes.tuned import lstm, ntm, training
 from softmachine.tasks.one_shot.episodes import Episodes
 from softmachine.tasks.one_shot.folder import Folder
@@ -47,6 +48,12 @@ def mann_ff_omniglot() -> Experiment:
     return _omniglot("mann-ff-omniglot", machine)
 
 
+def mann_conv_omniglot() -> Experiment:
+    """MANN, LSTM controller that sees through convolutions: name characters of five classes."""
+    machine = mann(controller=convolutional())
+    return _omniglot("mann-conv-omniglot", machine)
+
+
 def ntm_omniglot() -> Experiment:
     """NTM, LSTM controller: name characters of five new classes, told each name late."""
     return _omniglot("ntm-omniglot", _ntm())
@@ -77,6 +84,11 @@ def mann(**choices: Any) -> MANNConfig:
         "key_strength": None,
     }
     return MANNConfig(**(settings | choices))
+
+
+def convolutional() -> ControllerConfig:
+    """Return the controller of `mann`, with three layers of convolutions before it."""
+    return ControllerConfig(kind="lstm", hidden=200, convolutions=ConvolutionsConfig())
 
 
 def _ntm() -> NTMConfig:

@@ -18,14 +18,9 @@ import pytest
 
 from softmachine.machines import parts
 from softmachine.machines.machine import STOPPED, Cell, split_trainable
-from softmachine.machines.parts.controllers import (
-    GRU,
-    LSTM,
-    ControllerConfig,
-    Counter,
-    FeedForward,
-    Mixed,
-)
+from softmachine.machines.parts.controllers import ControllerConfig, Encoded, Mixed
+from softmachine.machines.parts.convolutions import Convolutions, ConvolutionsConfig
+from softmachine.machines.parts.layers import GRU, LSTM, Counter, FeedForward
 from softmachine.machines.parts.linear import Linear, LoopLinear
 from softmachine.machines.parts.products import combine_rows, match_rows, spread
 from softmachine.machines.transformer import Attention, Distances, TransformerConfig
@@ -44,6 +39,11 @@ def built(config, *arguments):
 
 def controller(kind):
     return built(ControllerConfig(kind=kind, hidden=WIDTH), WIDTH, WIDTH)
+
+
+def pixels():
+    """Four filters over an image of as many pixels as a vector has numbers."""
+    return ConvolutionsConfig(side=2, channels=(WIDTH,))
 
 
 def stepped(controller, x):
@@ -78,6 +78,11 @@ USES: dict[Any, tuple[Callable[[], Any], Callable[[Any, Any], Any]]] = {
     FeedForward: (controller("feedforward"), stepped),
     Mixed: (
         built(ControllerConfig(kinds=("gru", "feedforward"), hidden=WIDTH // 2), WIDTH, WIDTH),
+        stepped,
+    ),
+    Convolutions: (lambda: pixels().build(key=jax.random.key(0)), lambda part, x: part(x)),
+    Encoded: (
+        built(ControllerConfig(hidden=WIDTH, convolutions=pixels()), WIDTH, WIDTH),
         stepped,
     ),
     combine_rows: (weight, lambda memory, x: combine_rows(x[None], memory)[0]),
@@ -157,6 +162,7 @@ def test_every_part_is_among_them():
         *(
             "Controller",
             "ControllerConfig",
+            "ConvolutionsConfig",
             "glorot",
             "once_differentiable",
             "stretched_sigmoid",

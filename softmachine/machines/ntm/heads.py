@@ -23,7 +23,7 @@ from softmachine.machines.ntm.addressing import (
     shift,
 )
 from softmachine.machines.ntm.config import NTMChoices
-from softmachine.machines.parts.controllers import ACTIVATIONS
+from softmachine.machines.parts.layers import ACTIVATIONS
 from softmachine.machines.parts.products import combine_rows, spread
 
 

@@ -44,7 +44,7 @@ from softmachine.machines.ntm.heads import (
     to_head_parameters,
 )
 from softmachine.machines.ntm.observation import trace_fields
-from softmachine.machines.parts.controllers import Controller
+from softmachine.machines.parts.layers import Controller
 from softmachine.machines.parts.linear import Linear, LoopLinear, glorot
 from softmachine.machines.registry import machine
 

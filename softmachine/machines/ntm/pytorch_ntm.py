@@ -27,7 +27,8 @@ from softmachine.machines.ntm.pytorch_state_dict import (
     infer_sizes,
     read_arrays,
 )
-from softmachine.machines.parts.controllers import LSTM, ControllerConfig
+from softmachine.machines.parts.controllers import ControllerConfig
+from softmachine.machines.parts.layers import LSTM
 from softmachine.machines.parts.linear import Linear, LoopLinear
 
 FREE_FIELDS = (
