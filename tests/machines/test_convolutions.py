@@ -64,5 +64,5 @@ def test_an_input_without_room_for_the_image_is_refused():
 
 @pytest.mark.parametrize("choices", [{"channels": ()}, {"channels": (0,)}, {"side": 1}])
 def test_impossible_layers_are_refused(choices):
-    with pytest.raises(ValueError, match="channels|side"):
+    with pytest.raises(ValueError, match=r"channels|side"):
         ConvolutionsConfig(**choices)
