@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -61,21 +62,24 @@ def test_summary(
     experiment: Experiment,
     best_seed: int | None,
 ) -> dict[str, Any]:
-    """Return quantiles of one test's scores over the tested runs, and the paper's score."""
+    """Return quantiles of one test's scores over the tested runs, and the paper's score.
+
+    ``reported`` are those of the metric that the paper reports, ``error`` those of the task's.
+    """
     tested = [score for score, row in zip(scores, rows, strict=True) if row["tested"]]
     best = next(
         (s for s, row in zip(scores, rows, strict=True) if row["seed"] == best_seed), None
     )
     paper = test.published.get(machine_kind(experiment.machine))
-    names = {"bits": "bits", "error": experiment.task.error}
+    names = {"reported": test.metric, "error": experiment.task.error}
     if experiment.task.examined:
         names["hard_error"] = "hard_error"
     return {
         "name": test.name,
         "size": test.size,
-        "paper": None
-        if paper is None
-        else {"bits": paper.bits, "approximate": paper.approximate, "source": paper.source},
+        "metric": test.metric,
+        "share": test.metric in experiment.task.shares,
+        "paper": None if paper is None else dataclasses.asdict(paper),
         "finding": test.finding,
         "seeds": sum(score is not None for score in tested),
     } | {

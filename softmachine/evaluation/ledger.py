@@ -34,7 +34,7 @@ from softmachine.experiments.serialization import experiment_to_json
 from softmachine.tasks.published import PaperTest
 from softmachine.training.exam import Exam
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the ledger's JSON."""
 
 

@@ -11,6 +11,8 @@ NIGHT_HOURS = 12.0
 """Reruns that take longer are marked as longer than a night."""
 
 Number = int | float
+Shown = Callable[[Number | None], str]
+"""What makes text of a number that may be missing."""
 
 
 def to_markdown(ledger: dict[str, Any]) -> str:
@@ -97,7 +99,9 @@ def _section(group: dict[str, Any]) -> list[str]:
             if test["finding"]
         ]
         blocks += ["\n".join(findings)] if findings else []
-    shown = f"; of the tests, {_words(group['error'])}" if group["tests"] else ""
+    shown = ""
+    if group["tests"] and group["tests"][0]["metric"] == "bits":
+        shown = f"; of the tests, {_words(group['error'])}"
     return [
         *blocks,
         f"<details><summary>Every seed{shown}</summary>",
@@ -260,17 +264,20 @@ def _to_solve_table(to_solve: dict[str, Any]) -> str:
 def _test_table(group: dict[str, Any]) -> str:
     error, best = _words(group["error"]), group["summary"]["best_seed"]
     named = "best seed" if best is None else f"best seed ({best})"
+    header = ["test", "paper: bits"]
     if "hard_error" in group["tests"][0]:
         columns = {f"soft: {error}": "error", f"made hard: {error}": "hard_error"}
         header = ["test"]
+    elif group["tests"][0]["metric"] == "bits":
+        columns = {"ours: bits": "reported", f"ours: {error}": "error"}
     else:
-        columns = {"ours: bits": "bits", f"ours: {error}": "error"}
-        header = ["test", "paper: bits"]
+        columns, header = {"ours": "reported"}, ["test", "paper"]
     rows = []
     for test in group["tests"]:
-        cells = [test["name"], _published(test["paper"])][: len(header)]
+        shown = _shown_by(test)
+        cells = [test["name"], _published(test["paper"], shown)][: len(header)]
         for key in columns.values():
-            cells += [_middle(test[key]["spread"]), _number(test[key]["best_member"])]
+            cells += [_middle(test[key]["spread"], shown), shown(test[key]["best_member"])]
         rows.append(cells)
     return _table([*header, *(part for name in columns for part in (name, named))], rows)
 
@@ -288,10 +295,11 @@ def _seed_table(group: dict[str, Any]) -> str:
         "at the end",
         *(test["name"] for test in group["tests"]),
     ]
-    return _table(header, [_seed_cells(row, group["error"]) for row in group["runs"]])
+    tests = group["tests"]
+    return _table(header, [_seed_cells(row, group["error"], tests) for row in group["runs"]])
 
 
-def _seed_cells(row: dict[str, Any], error: str) -> list[str]:
+def _seed_cells(row: dict[str, Any], error: str, tests: list[dict[str, Any]]) -> list[str]:
     solved = {None: "-", False: "no", True: _number(row["solved_sequences"])}[row["solved"]]
     if not row["finished"]:
         solved = f"{solved}, unfinished" if row["solved"] else "unfinished"
@@ -308,8 +316,23 @@ def _seed_cells(row: dict[str, Any], error: str) -> list[str]:
         _number(row["best_error"]),
         _number(row["best_bits"]),
         _number((row.get("afterwards") or {}).get("end")),
-        *(_number(score and score[error]) for score in row["tests"]),
+        *(
+            _test_cell(score, test, error)
+            for score, test in zip(row["tests"], tests, strict=True)
+        ),
     ]
+
+
+def _test_cell(score: dict[str, Number | None] | None, test: dict[str, Any], error: str) -> str:
+    """Return a seed's error in a test, or what the paper reports if that is not bits."""
+    if score is None:
+        return "-"
+    metric = test["metric"]
+    return _number(score[error]) if metric == "bits" else _shown_by(test)(score[metric])
+
+
+def _shown_by(test: dict[str, Any]) -> Shown:
+    return _percent if test["share"] else _number
 
 
 def _title(group: dict[str, Any]) -> str:
@@ -337,9 +360,7 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def _middle(
-    spread: dict[str, Number] | None, shown: Callable[[Number | None], str] | None = None
-) -> str:
+def _middle(spread: dict[str, Number] | None, shown: Shown | None = None) -> str:
     """Return median and quartiles as text."""
     if spread is None:
         return "-"
@@ -352,10 +373,10 @@ def _center(spread: dict[str, Number] | None) -> str:
     return _number(None if spread is None else spread["median"])
 
 
-def _published(figure: dict[str, Any] | None) -> str:
+def _published(figure: dict[str, Any] | None, shown: Shown) -> str:
     if figure is None:
         return "-"
-    return f"{'≈ ' if figure['approximate'] else ''}{_number(figure['bits'])}"
+    return f"{'≈ ' if figure['approximate'] else ''}{shown(figure['value'])}"
 
 
 def _interval(interval: Sequence[Number] | None) -> str:
@@ -370,6 +391,10 @@ def _number(value: Number | None) -> str:
     if value is None:
         return "-"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _percent(share: Number | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"
 
 
 def _duration(seconds: Number | None) -> str:

@@ -9,6 +9,7 @@ verdicts in words.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 NTM_KINDS = ("ntm-lstm", "ntm-ff", "lstm")
@@ -19,8 +20,8 @@ NTM_KINDS = ("ntm-lstm", "ntm-ff", "lstm")
 class PaperFigure:
     """One number from a paper."""
 
-    bits: float
-    """Cross-entropy in bits per sequence."""
+    value: float
+    """In the metric of its test."""
     approximate: bool = True
     """Whether the number was read off a curve."""
     source: str
@@ -36,7 +37,9 @@ class PaperTest:
     """The task with the settings of the test."""
     size: int
     """The size of the test examples."""
-    published: dict[str, PaperFigure | None]
+    metric: str = "bits"
+    """The metric that the paper reports: by default cross-entropy in bits per sequence."""
+    published: Mapping[str, PaperFigure | None]
     """The paper's figure for each kind of machine; None where the paper has none, or where the
     task differs from the paper's."""
     finding: str = ""
@@ -50,7 +53,7 @@ def figures(source: str = "", *bits: float) -> dict[str, PaperFigure | None]:
     """
     if not bits:
         return dict.fromkeys(NTM_KINDS)
-    found = [PaperFigure(bits=number, source=source) for number in bits]
+    found = [PaperFigure(value=number, source=source) for number in bits]
     return dict(zip(NTM_KINDS, found, strict=True))
 
 

@@ -37,7 +37,7 @@ TASKS = (Copy, RepeatCopy, AssociativeRecall, NGrams, PrioritySort)
 def published(task):
     """Return, for each test, its size and the paper's bits in the order of KINDS."""
     return {
-        test.size: tuple(figure and figure.bits for figure in test.published.values())
+        test.size: tuple(figure and figure.value for figure in test.published.values())
         for test in task.published_tests()
     }
 

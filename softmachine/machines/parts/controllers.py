@@ -124,8 +124,12 @@ class ControllerConfig:
 
     @property
     def published_as(self) -> str:
-        """What papers call it: ``lstm``, ``ff``; of several kinds ``ff+lstm``."""
-        return "+".join(self.kinds or (self.kind,)).replace("feedforward", "ff")
+        """What papers call it: ``lstm``, ``ff``; of several kinds ``ff+lstm``.
+
+        Behind convolutions ``conv+lstm``.
+        """
+        seeing = () if self.convolutions is None else ("conv",)
+        return "+".join((*seeing, *(self.kinds or (self.kind,)))).replace("feedforward", "ff")
 
     def build(self, inputs: int, feedback: int, *, key: PRNGKeyArray) -> Controller:
         """Return a controller for ``inputs`` input and ``feedback`` feedback channels.

@@ -21,7 +21,9 @@ from softmachine.core.specs.symbols import Symbols
 from softmachine.core.specs.words import Words
 from softmachine.tasks.one_shot.glyphs import Glyphs
 from softmachine.tasks.one_shot.images import ImageSource
+from softmachine.tasks.one_shot.santoro import santoro_tests
 from softmachine.tasks.one_shot.warping import rotation, warp
+from softmachine.tasks.published import PaperTest
 from softmachine.tasks.registry import task
 from softmachine.tasks.task import ByInstance, Example, SequenceTask
 
@@ -248,6 +250,15 @@ class Episodes(SequenceTask):
                 jnp.sum(right * of_these), jnp.sum(of_these)
             )
         return spec.metrics(outputs, example) | by_instance
+
+    def published_tests(self) -> list[PaperTest]:
+        """Return the tests of section 4.1 and 4.2, by instance, on images as the paper's.
+
+        Then those on images as they were drawn. There are none for n-way k-shot classification.
+        """
+        if self.shots is not None:
+            return []
+        return santoro_tests(self)
 
     def render(
         self, example: Example, outputs: Float[Array, "steps width"] | None = None
