@@ -21,12 +21,12 @@ def reference(convolutions, x):
             image, filters, (2, 2), around, dimension_numbers=names
         )
         image = jax.nn.relu(image + layer.bias)
-    return jnp.concatenate([image.reshape(len(x), -1), x[:, side**2 :]], axis=1)
+    return jnp.concatenate([image.reshape(len(x), -1), x], axis=1)
 
 
 @pytest.mark.parametrize("side", [2, 5, 8])
 @pytest.mark.parametrize("channels", [(3,), (2, 4, 3)])
-def test_convolutions_are_those_of_jax_and_the_rest_of_the_input_stays(side, channels):
+def test_convolutions_are_those_of_jax_and_the_input_stays(side, channels):
     config = ConvolutionsConfig(side=side, channels=channels)
     convolutions = config.build(key=jax.random.key(0))
     keys = jax.random.split(jax.random.key(1), 2)
@@ -41,11 +41,11 @@ def test_convolutions_are_those_of_jax_and_the_rest_of_the_input_stays(side, cha
     )
 
 
-def test_a_controller_sees_the_features_in_place_of_the_pixels():
+def test_a_controller_sees_the_features_beside_the_pixels():
     config = ControllerConfig(hidden=3, convolutions=ConvolutionsConfig(side=4, channels=(2,)))
     controller = config.build(20, 5, key=jax.random.key(0))
     assert controller.input_size == 20
-    assert controller.inner.input_size == 2 * 2 * 2 + 4
+    assert controller.inner.input_size == 2 * 2 * 2 + 20
     x, feedback = jnp.sin(jnp.arange(20.0)), jnp.cos(jnp.arange(5.0))
     projected = controller.project(x)
     inner = controller.inner

@@ -24,9 +24,10 @@ STRIDE = 2
 class Convolutions(eqx.Module):
     """Layers of 3 x 3 filters at every second place, each followed by max(0, x).
 
-    The image is the first ``side`` squared channels of an input, row after row; what is left
-    of the input goes on unchanged, after the features. Each layer halves the sides, rounding
-    up; outside of an image there is paper (0).
+    The image is the first ``side`` squared channels of an input, row after row. Each layer
+    halves the sides, rounding up; outside of an image there is paper (0). The whole input goes
+    on unchanged, after the features: with features alone, a machine that learns one-shot
+    classification was still guessing where one that sees pixels, too, had begun to learn.
     """
 
     filters: tuple[Linear, ...]
@@ -34,13 +35,12 @@ class Convolutions(eqx.Module):
     side: int = eqx.field(static=True)
 
     def __call__(self, x: Float[Array, "... inputs"]) -> Float[Array, "... outputs"]:
-        """Return the features of the image, then the rest of the input."""
-        pixels = self.side**2
-        image = x[..., :pixels].reshape(*x.shape[:-1], self.side, self.side, 1)
+        """Return the features of the image, then the whole input."""
+        image = x[..., : self.side**2].reshape(*x.shape[:-1], self.side, self.side, 1)
         for layer in self.filters:
             image = jax.nn.relu(layer(_neighbourhoods(image)))
         features = image.reshape(*x.shape[:-1], -1)
-        return jnp.concatenate([features, x[..., pixels:]], axis=-1)
+        return jnp.concatenate([features, x], axis=-1)
 
 
 def _neighbourhoods(
@@ -86,7 +86,7 @@ class ConvolutionsConfig:
         last = self.side
         for _ in self.channels:
             last = -(-last // STRIDE)
-        return last**2 * self.channels[-1] + inputs - self.side**2
+        return last**2 * self.channels[-1] + inputs
 
     def build(self, *, key: PRNGKeyArray) -> Convolutions:
         """Return filters, drawn uniformly from ±sqrt(6 / inputs); biases start at zero.

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import Any
 
 from softmachine.tasks.one_shot.omniglot import Omniglot
 from softmachine.tasks.published import PaperFigure, PaperTest
-
-if TYPE_CHECKING:
-    from softmachine.tasks.one_shot.episodes import Episodes
 
 INSTANCES = (1, 2, 3, 4, 5, 10)
 PERCENT: dict[tuple[str, int], dict[str, tuple[float, ...]]] = {
@@ -36,8 +33,8 @@ PERCENT: dict[tuple[str, int], dict[str, tuple[float, ...]]] = {
 SOURCE = {"one-hot": "Table 1", "words": "Table 2"}
 
 
-def santoro_tests(task: Episodes) -> list[PaperTest]:
-    """Return tests by instance: on images turned and moved, then on images as drawn.
+def santoro_tests(task: Any) -> list[PaperTest]:
+    """Return tests of `Episodes` by instance: on images turned and moved, then as drawn.
 
     Figures stand beside the former, where the rest is as in the paper: its characters, ten
     images per class in the mean, the class of each drawn anew.
@@ -65,7 +62,7 @@ def santoro_tests(task: Episodes) -> list[PaperTest]:
     return tests
 
 
-def _figures(task: Episodes, size: int) -> dict[str, tuple[float, ...]]:
+def _figures(task: Any, size: int) -> dict[str, tuple[float, ...]]:
     """Return the paper's percentages; none if it does not ask what the paper asks."""
     usual = type(task)()
     asked = ("side", "per_class", "exact", "turn", "shift")
