@@ -30,7 +30,7 @@ def _regression(name: str, machine: MachineConfig) -> Experiment:
         machine=machine,
         training=training(
             Uniform(smallest=POINTS, largest=POINTS),
-            100_000,
+            60_000,
             batch=16,
             memory_rows=(),
             solvable=False,

@@ -78,6 +78,20 @@ def labels(axes):
     return axes.get_legend_handles_labels()[1]
 
 
+def test_bits_below_0_are_drawn_where_they_are():
+    """Densities may be above 1: a logarithmic axis would lose such a curve."""
+    lines = [
+        line | {"validation_bits": x}
+        for line, x in zip(metrics(8.0, 2.0), (3.0, -40.0), strict=True)
+    ]
+    bits = learning_curve(lines, "title", Scale("wrong_bits")).axes[1]
+    assert bits.get_yscale() == "linear"
+    low, high = bits.get_ylim()
+    assert low <= -40 < 3 <= high
+    bits = learning_curve(metrics(8.0, 2.0), "title", Scale("wrong_bits")).axes[1]
+    assert bits.get_yscale() == "log"
+
+
 def test_learning_bands_are_quantiles_over_members():
     """Of five members; with four gaps between them quartiles are members themselves."""
     members = [metrics(x, 2 * x) for x in (10.0, 0.0, 7.0, 1.0, 4.0)]
