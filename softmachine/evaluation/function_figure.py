@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Float, PRNGKeyArray
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -124,5 +124,5 @@ def _error(machine: Machine, task: Task, size: int, seed: int) -> float:
 
 
 @partial(compiling.filter_jit, tuned=False)
-def _score(machine, task, keys, sizes, max_size) -> dict[str, Array]:
+def _score(machine, task, keys, sizes, max_size):
     return score_batch(machine, task, keys, sizes, max_size).metrics

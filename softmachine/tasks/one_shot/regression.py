@@ -172,7 +172,7 @@ class GPRegression(SequenceTask):
         """Return the outputs that tell what the process itself predicts."""
         places = example.inputs[:, : self.dimensions]
         means, variances = self.kernel.one_by_one(places, example.targets, example.mask)
-        return self.output.telling(means, variances)
+        return self.outputs.spec.telling(means, variances)
 
     def metrics(self, outputs: Float[Array, "steps 2"], example: Example) -> Metrics:
         """Return the metrics of a prediction, the same of the limit, and how far it is."""
