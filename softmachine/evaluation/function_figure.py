@@ -112,8 +112,11 @@ def _draw(
         means, widths = np.asarray(means), BAND * np.sqrt(np.asarray(variances))
         axis.plot(xs, means, color=colour, label=name)
         axis.fill_between(xs, means - widths, means + widths, color=colour, alpha=0.2, lw=0)
-    near = np.exp(-np.sum(places[:, 1:] ** 2, axis=1) / (2 * task.length**2))
-    axis.scatter(places[:, 0], values, s=14, color="black", alpha=near, label="seen", zorder=3)
+    if seen:
+        near = np.exp(-np.sum(places[:, 1:] ** 2, axis=1) / (2 * task.length**2))
+        axis.scatter(
+            places[:, 0], values, s=14, color="black", alpha=near, label="seen", zorder=3
+        )
     axis.set_title(f"after {seen} point{'s' * (seen != 1)}", fontsize=10)
 
 

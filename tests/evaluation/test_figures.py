@@ -286,6 +286,16 @@ def test_a_function_is_what_the_machine_says_of_it_after_some_points(dimensions)
         np.testing.assert_allclose(exact.get_ydata()[place], best[0], atol=1e-5)
 
 
+def test_before_the_first_point_there_is_the_prior():
+    task = GPRegression()
+    config = RecurrentConfig(controller=ControllerConfig(kind="lstm", hidden=3))
+    machine = config.build(2, 2, key=jax.random.key(0))
+    (axes,) = draw_example_figure(machine, task, 1, seed=0).axes
+    assert axes.get_title() == "after 0 points"
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), 0)
+    assert_band(axes.collections[0], [-2, 2], [-1.96 * 1.01**0.5] * 2, [1.96 * 1.01**0.5] * 2)
+
+
 def test_figures_are_saved_and_closed(tmp_path):
     figure = learning_curve(metrics(8.0, 2.0), "title", Scale("wrong_bits"))
     save_figure(figure, tmp_path / "x.png")
