@@ -54,7 +54,7 @@ class GPRegression(SequenceTask):
 
     dimensions: Annotated[int, Bounds(least=1, most=3)] = 1
     """How many numbers a place has."""
-    length: Positive = 1.0
+    length: Annotated[float, Bounds(least=0.001)] = 1.0
     """How far apart places are whose values have little to do with each other: the kernel's
     length scale."""
     amplitude: Annotated[float, Bounds(above=0, most=100)] = 1.0

@@ -314,8 +314,8 @@ def test_a_person_s_own_points():
     [
         ({"dimensions": 0}, "dimensions must be at least 1, not 0"),
         ({"dimensions": 4}, "dimensions must be at most 3, not 4"),
-        ({"length": -1.0}, "length must be positive, not -1.0"),
-        ({"length": 0.0}, "length must be positive"),
+        ({"length": -1.0}, "length must be at least 0.001, not -1.0"),
+        ({"length": 0.0}, "length must be at least 0.001, not 0"),
         ({"amplitude": 0.0}, "amplitude must be positive"),
         ({"amplitude": 1e4}, "amplitude must be at most 100"),
         ({"noise": 0.0}, "noise must be at least 0.01, not 0"),
