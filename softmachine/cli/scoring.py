@@ -16,6 +16,7 @@ from rich.table import Table
 from softmachine.cli.sources import Trained, open_runs, open_trained, override_task
 from softmachine.cli.waiting import working
 from softmachine.core.errors import SoftmachineError
+from softmachine.core.rendering import all_names
 from softmachine.machines.machine import Machine
 from softmachine.recipes.registry import RECIPES
 from softmachine.running.devices import use_all_cores
@@ -315,12 +316,17 @@ def curve(trained: Trained, options: Changes, seed: int) -> list[SizeScore]:
 def _print_scores(scores: Sequence[SizeScore], task: Task, title: str) -> None:
     rows = [score.to_row(task.output) for score in scores]
     table = Table(title=title)
-    lines = [[name.replace("_", " ") for name in rows[0]]]
-    lines += [[_format(name, value, task) for name, value in row.items()] for row in rows]
-    if len(rows[0]) > MOST_COLUMNS:
+    names = all_names(rows)
+    lines = [[name.replace("_", " ") for name in names]]
+    # At some sizes there is nothing that a metric counts.
+    lines += [
+        [_format(name, row[name], task) if name in row else "-" for name in names]
+        for row in rows
+    ]
+    if len(names) > MOST_COLUMNS:
         table.caption = "±: 95 % intervals over what was drawn"
-        for line, row, score in zip(lines[1:], rows, scores, strict=True):
-            for i, name in enumerate(row):
+        for line, score in zip(lines[1:], scores, strict=True):
+            for i, name in enumerate(names):
                 if name in score.standard_errors:
                     margin = 1.96 * score.standard_errors[name]
                     line[i] += f" ± {_format(name, margin, task)}"

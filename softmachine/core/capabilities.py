@@ -1,11 +1,11 @@
-"""Capabilities: protocols for what only some machines can do, instead of classes."""
+"""Capabilities: protocols for what only some machines or tasks can do, instead of classes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from jaxtyping import Array, Int
+from jaxtyping import Array, Float, Int
 
 from softmachine.core.fields import Field
 
@@ -122,4 +122,28 @@ class Wired(Adjustable, Protocol):
 
     def trace_fields(self) -> tuple[Field, ...]:
         """Return the declarations of the arrays that a trace of this machine holds."""
+        ...
+
+
+@runtime_checkable
+class OfFunctions(Protocol):
+    """A task that asks for a function's values, and knows what is best to predict.
+
+    Inputs are a place and the value at the place before; outputs are `Gaussians`.
+    """
+
+    dimensions: int
+    """How many numbers a place has."""
+    extent: float
+    """Places lie between minus and plus this, each way."""
+    length: float
+    """How far apart places are whose values have little to do with each other."""
+
+    def predict(
+        self,
+        seen: Float[Array, "n dimensions"],
+        values: Float[Array, " n"],
+        asked: Float[Array, "m dimensions"],
+    ) -> tuple[Float[Array, " m"], Float[Array, " m"]]:
+        """Return means and variances of values at other places, given those that were seen."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 
@@ -26,6 +26,16 @@ class Rows(NamedTuple):
 def render_rows(blocks: Sequence[Rows]) -> str:
     """Return blocks of rows as text, each name in front of the first row of its block."""
     return "\n".join(line for block in blocks for line in _lines(block))
+
+
+def all_names(rows: Iterable[Iterable[str]]) -> list[str]:
+    """Return the names of all rows, each once: those of the row with most, then others.
+
+    >>> all_names([["size", "bits"], ["size", "gap", "bits"], ["size", "more"]])
+    ['size', 'gap', 'bits', 'more']
+    """
+    lists = sorted(map(list, rows), key=len, reverse=True)
+    return list(dict.fromkeys(name for names in lists for name in names))
 
 
 def natural_order(name: str) -> list[tuple[str, int]]:

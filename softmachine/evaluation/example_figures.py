@@ -11,9 +11,11 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from softmachine.core.capabilities import OfFunctions
 from softmachine.core.example import Example
 from softmachine.core.specs.spec import each
 from softmachine.evaluation.figures import ORANGE, example_title
+from softmachine.evaluation.function_figure import function_figure
 from softmachine.evaluation.nram.memory_figure import DRAWN, memory_figure
 from softmachine.machines.machine import Machine
 from softmachine.tasks.task import Task
@@ -40,6 +42,8 @@ def draw_example_figure(machine: Machine, task: Task, size: int, seed: int) -> F
 
     Arguments are those of `example_figure`.
     """
+    if isinstance(task, OfFunctions):
+        return function_figure(machine, task, size, seed)
     if task.inputs.per_step:
         return example_figure(machine, task, size, seed)
     shown = {field.name for field in machine.trace_fields() if field.kind == "distribution"}
@@ -85,7 +89,11 @@ def example_figure(machine: Machine, task: Task, size: int, seed: int) -> Figure
     )
     for axis, image in zip(axes, images, strict=True):
         shown = axis.imshow(
-            image.values, aspect="auto", cmap=image.colours, interpolation="nearest", vmin=0
+            image.values,
+            aspect="auto",
+            cmap=image.colours,
+            interpolation="nearest",
+            vmin=min(0, np.min(image.values)),
         )
         axis.set_ylabel(image.name, rotation=0, ha="right", va="center")
         axis.set_yticks([*image.ticks], image.ticks.values(), fontsize=7)

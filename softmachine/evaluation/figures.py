@@ -123,7 +123,10 @@ def learning_curve(
     errors.set(title=title)
     scale.set(errors)
     bits.set(ylabel="cross-entropy, bits\nper sequence", xlabel="training sequences")
-    _plain_logarithmic(bits)
+    if min(line["validation_bits"] for line in metrics) > 0:
+        _plain_logarithmic(bits)
+    else:  # of densities, which may be above 1
+        bits.grid(alpha=0.3)
     _name_thousands(bits)
     if note is not None:
         figure.supxlabel("\n".join(textwrap.wrap(note, 90)), fontsize=9)
@@ -291,29 +294,38 @@ def generalization_bands(
 
 
 def instance_figure(groups: Mapping[str, Sequence[SizeScore]], shown: ByInstance) -> Figure:
-    """Plot how many are right of the first, second, ... of what comes again in an example.
+    """Plot how well a machine does at the first, second, ... of what comes in an example.
 
     Arguments:
         groups: by name, the score of each member, all at one size. A group of one is drawn
             with 95 % intervals over what was drawn, others as quantiles over the members.
-        shown: which metrics are drawn, and how many are right by chance.
+        shown: which metrics are drawn, and what they are compared with.
     """
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    numbers = shown.numbers
+    numbers, scale = shown.numbers, 100 if shown.shares else 1
     for (name, members), colour in zip(groups.items(), _colours(), strict=False):
-        values = np.array([[s.metrics[m] for m in shown.metrics] for s in members])
+        # What none of the examples has is left out.
+        values = np.array([[s.metrics.get(m, np.nan) for m in shown.metrics] for s in members])
         if len(members) == 1:
             errors = members[0].standard_errors
-            margins = [196 * errors.get(metric, 0.0) for metric in shown.metrics]
+            margins = [1.96 * scale * errors.get(metric, 0.0) for metric in shown.metrics]
             axes.errorbar(
-                numbers, 100 * values[0], margins, fmt="o-", capsize=4, color=colour, label=name
+                numbers,
+                scale * values[0],
+                margins,
+                fmt="o-",
+                capsize=4,
+                color=colour,
+                label=name,
             )
         else:
-            _band(axes, numbers, 100 * values.T, f"{name} ({len(members)})", colour)
-    chance = f"chance ({100 * shown.chance:.3g} %)"
-    axes.axhline(100 * shown.chance, color=GREY, linestyle="--", linewidth=1, label=chance)
-    axes.set(xlabel="how often its class has been shown, this time included")
-    axes.set(ylabel="right, %", ylim=(0, 102), xticks=numbers)
+            _band(axes, numbers, scale * values.T, f"{name} ({len(members)})", colour)
+    level, unit = scale * shown.level, ", %" if shown.shares else ""
+    name = f"{shown.level_name} ({level:.3g} %)" if shown.shares else shown.level_name
+    axes.axhline(level, color=GREY, linestyle="--", linewidth=1, label=name)
+    axes.set(xlabel=shown.over, ylabel=shown.shown + unit, xticks=numbers)
+    if shown.shares:
+        axes.set_ylim(0, 102)
     axes.set_xlim(min(numbers) - 0.5, max(numbers) + 0.5)
     axes.grid(alpha=0.3)
     explained = [

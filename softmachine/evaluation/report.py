@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 
 from softmachine.core import compiling
 from softmachine.core.errors import SoftmachineError
+from softmachine.core.rendering import all_names
 from softmachine.core.specs.spec import each
 from softmachine.evaluation import figures
 from softmachine.evaluation.aftermath import describe_aftermath
@@ -344,9 +345,11 @@ def _pairs(facts: Mapping[str, Any]) -> str:
 
 
 def _table(rows: Sequence[Mapping[str, int | float]], shares: Sequence[str]) -> str:
-    head = "".join(f"<th>{html.escape(name.replace('_', ' '))}</th>" for name in rows[0])
+    names = all_names(rows)
+    head = "".join(f"<th>{html.escape(name.replace('_', ' '))}</th>" for name in names)
     cells = [
-        [f"<td>{_number(name, x, shares)}</td>" for name, x in row.items()] for row in rows
+        [f"<td>{_number(n, row[n], shares) if n in row else '-'}</td>" for n in names]
+        for row in rows
     ]
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in cells)
     return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'

@@ -46,6 +46,8 @@ RECIPES: Registry[Callable[[], Experiment]] = Registry(
         "lstm-omniglot": "one_shot:lstm_omniglot",
         "mann-omniglot-words": "one_shot:mann_omniglot_words",
         "lstm-omniglot-words": "one_shot:lstm_omniglot_words",
+        "mann-regression": "regression:mann_regression",
+        "lstm-regression": "regression:lstm_regression",
         "nram-access": "nram:nram_access",
         "nram-increment": "nram:nram_increment",
         "nram-copy": "nram:nram_copy",

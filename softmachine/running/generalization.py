@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 from softmachine.core.capabilities import Adjustable, HardForm
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.rendering import natural_order
-from softmachine.core.specs.spec import Spec, mean, standard_error
+from softmachine.core.specs.spec import Spec, counts, mean, standard_error
 from softmachine.machines.machine import Machine
 from softmachine.running.room import check_memory_rows, check_running
 from softmachine.running.scoring import BATCH, build_scorer
@@ -31,7 +31,8 @@ class SizeScore:
     size: int
     sequences: int
     metrics: dict[str, float]
-    """The task's metrics per sequence, for instance ``bits`` and ``wrong_bits``."""
+    """The task's metrics per sequence, for instance ``bits`` and ``wrong_bits``; without ratios
+    of nothing, such as the share of right ones at a place that no sequence has."""
     standard_errors: dict[str, float] = dataclasses.field(default_factory=dict)
     """For each metric, the standard error of its mean over the sequences."""
 
@@ -90,7 +91,11 @@ def evaluate(
         hard = isinstance(machine, HardForm)
         score = build_scorer(task, task.bucket(size), and_hard=hard)
         metrics = score(machine, key, asked)
-        metrics = {name: metrics[name] for name in sorted(metrics, key=natural_order)}
+        metrics = {
+            name: metrics[name]
+            for name in sorted(metrics, key=natural_order)
+            if counts(metrics[name])
+        }
         scores.append(
             SizeScore(
                 size=size,

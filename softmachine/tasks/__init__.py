@@ -12,6 +12,7 @@ _HOMES = TASKS.homes() | {
     "Cells": "softmachine.core.specs.cells",
     "Example": "softmachine.core.example",
     "Folder": "softmachine.tasks.one_shot.folder",
+    "Gaussians": "softmachine.core.specs.gaussians",
     "Glyphs": "softmachine.tasks.one_shot.glyphs",
     "ImageSource": "softmachine.tasks.one_shot.images",
     "Images": "softmachine.tasks.one_shot.images",
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from softmachine.core.example import Example as Example
     from softmachine.core.specs.bits import Bits as Bits
     from softmachine.core.specs.cells import Cells as Cells
+    from softmachine.core.specs.gaussians import Gaussians as Gaussians
     from softmachine.core.specs.spec import Last as Last
     from softmachine.core.specs.spec import Ratio as Ratio
     from softmachine.core.specs.spec import Spec as Spec
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from softmachine.tasks.one_shot.images import Images as Images
     from softmachine.tasks.one_shot.images import ImageSource as ImageSource
     from softmachine.tasks.one_shot.omniglot import Omniglot as Omniglot
+    from softmachine.tasks.one_shot.regression import GPRegression as GPRegression
     from softmachine.tasks.published import PaperTest as PaperTest
     from softmachine.tasks.sequences.associative_recall import (
         AssociativeRecall as AssociativeRecall,

@@ -20,6 +20,7 @@ TASKS: Registry[type[Task]] = Registry(
         "ngrams": "sequences.ngrams:NGrams",
         "priority-sort": "sequences.priority_sort:PrioritySort",
         "one-shot": "one_shot.episodes:Episodes",
+        "gp-regression": "one_shot.regression:GPRegression",
         "reverse-string": "languages.reverse_string:ReverseString",
         "memory-access": "memories.arrays:Access",
         "memory-increment": "memories.arrays:Increment",

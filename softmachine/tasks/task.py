@@ -39,9 +39,16 @@ class ByInstance(NamedTuple):
     numbers: tuple[int, ...]
     """How often it has been there, this time included: 1, 2, ..."""
     metrics: tuple[str, ...]
-    """For each of the numbers, the metric that is the share of right ones."""
-    chance: float
-    """The share that is right by chance."""
+    """For each of the numbers, the metric: by default the share of right ones."""
+    level: float
+    """What is to be compared with them: by default the share that is right by chance."""
+    level_name: str = "chance"
+    over: str = "how often its class has been shown, this time included"
+    """What the numbers count."""
+    shown: str = "right"
+    """What the metrics are."""
+    shares: bool = True
+    """Whether they are shares, shown in percent."""
 
 
 class Task(abc.ABC):

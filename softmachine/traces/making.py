@@ -16,7 +16,7 @@ from softmachine.core.capabilities import Wired
 from softmachine.core.errors import TraceError
 from softmachine.core.fields import Field, default_field
 from softmachine.core.rendering import natural_order
-from softmachine.core.specs.spec import Ratio, each
+from softmachine.core.specs.spec import counts, each
 from softmachine.machines.machine import Machine
 from softmachine.tasks.task import Example, Task
 from softmachine.traces.examples import MOST_CELLS, draw_example, own_example
@@ -170,7 +170,7 @@ def _scores(task: Task, recording: Recording, example: Example) -> dict[str, flo
     known = {
         name: each(x)
         for name, x in sorted(metrics.items(), key=lambda item: natural_order(item[0]))
-        if not isinstance(x, Ratio) or np.all(np.asarray(x.count) > 0)
+        if counts(x)
     }
     return finite(known)
 

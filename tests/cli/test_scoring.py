@@ -12,9 +12,11 @@ from softmachine.experiments.curricula import Uniform
 from softmachine.experiments.experiment import Experiment, TrainingConfig
 from softmachine.machines.mann import MANNConfig
 from softmachine.machines.parts.controllers import ControllerConfig
-from softmachine.running.generalization import SizeScore
+from softmachine.machines.recurrent import RecurrentConfig
+from softmachine.running.generalization import SizeScore, evaluate
 from softmachine.tasks.one_shot.episodes import Episodes
 from softmachine.tasks.one_shot.glyphs import Glyphs
+from softmachine.tasks.one_shot.regression import GPRegression
 from softmachine.tasks.sequences.copy import Copy
 
 
@@ -40,6 +42,29 @@ def test_with_many_metrics_each_is_a_row_with_its_interval(capsys):
     assert ["size", "2", "5"] in cells
     assert ["instance 10", "50.0% ± 2.0%", "50.0% ± 2.0%"] in cells
     assert ["bits", "0.500 ± 0.020", "0.500 ± 0.020"] in cells
+
+
+def test_a_metric_that_counts_nothing_at_a_size_has_no_number_there(capsys):
+    """It would be 0, and look like a failure, or like perfection."""
+    task = GPRegression()
+    config = RecurrentConfig(controller=ControllerConfig(kind="lstm", hidden=3))
+    machine = config.build(2, 2, key=jax.random.key(0))
+    few, many = scores = evaluate(machine, task, [2, 5], sequences=4)
+    assert "gap_5" not in few.metrics
+    assert few.standard_errors.keys() == few.metrics.keys()
+    assert many.standard_errors["gap_last"] == many.standard_errors["gap_5"] > 0
+    _print_scores(scores, task, "a machine")
+    rows = {
+        cells[0]: cells[1:]
+        for line in capsys.readouterr().out.splitlines()
+        if len(cells := [x.strip() for x in line.strip("┃│").replace("┃", "│").split("│")]) == 3
+    }
+    assert rows["size"] == ["2", "5"]
+    assert rows["gap 5"][0] == "-"
+    gap, error = many.metrics["gap_5"], 1.96 * many.standard_errors["gap_5"]
+    assert rows["gap 5"][1] == rows["gap last"][1] == f"{gap:.3f} ± {error:.3f}"
+    (section, _) = _score_sections(task, scores, 5)
+    assert "<td>-</td>" in section
 
 
 def test_no_size_is_tested_that_the_task_or_the_memory_does_not_have():

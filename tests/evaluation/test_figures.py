@@ -3,11 +3,16 @@
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from softmachine.evaluation.example_figures import _used_rows, example_figure
+from softmachine.evaluation.example_figures import (
+    _used_rows,
+    draw_example_figure,
+    example_figure,
+)
 from softmachine.evaluation.figures import (
     Scale,
     generalization_bands,
@@ -19,13 +24,16 @@ from softmachine.evaluation.figures import (
     member_levels,
     save_figure,
 )
+from softmachine.evaluation.function_figure import PLACES
 from softmachine.evaluation.nram.memory_figure import memory_figure
 from softmachine.experiments.progress import Progress
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
+from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.recipes import get_recipe
 from softmachine.running.generalization import SizeScore
 from softmachine.tasks.memories.arrays import Access
+from softmachine.tasks.one_shot.regression import GPRegression
 from softmachine.tasks.sequences.copy import Copy
 from softmachine.tasks.task import ByInstance
 from softmachine.traces.examples import draw_example
@@ -68,6 +76,20 @@ def assert_band(collection, xs, low, high):
 
 def labels(axes):
     return axes.get_legend_handles_labels()[1]
+
+
+def test_bits_below_0_are_drawn_where_they_are():
+    """Densities may be above 1: a logarithmic axis would lose such a curve."""
+    lines = [
+        line | {"validation_bits": x}
+        for line, x in zip(metrics(8.0, 2.0), (3.0, -40.0), strict=True)
+    ]
+    bits = learning_curve(lines, "title", Scale("wrong_bits")).axes[1]
+    assert bits.get_yscale() == "linear"
+    low, high = bits.get_ylim()
+    assert low <= -40 < 3 <= high
+    bits = learning_curve(metrics(8.0, 2.0), "title", Scale("wrong_bits")).axes[1]
+    assert bits.get_yscale() == "log"
 
 
 def test_learning_bands_are_quantiles_over_members():
@@ -238,6 +260,42 @@ def test_an_example_marks_its_delimiter_and_names_its_rows():
     assert "of 15" in figure.get_suptitle()
 
 
+@pytest.mark.parametrize("dimensions", [1, 2])
+def test_a_function_is_what_the_machine_says_of_it_after_some_points(dimensions):
+    task = GPRegression(dimensions=dimensions)
+    config = RecurrentConfig(controller=ControllerConfig(kind="lstm", hidden=3))
+    machine = config.build(dimensions + 1, 2, key=jax.random.key(0))
+    figure = draw_example_figure(machine, task, 4, seed=0)
+    second = figure.axes[1]
+    assert second.get_title() == "after 2 points"
+    assert "excess bits" in figure.get_suptitle()
+    example, _ = draw_example(task, 4, 0)
+    seen = np.asarray(example.inputs)
+    np.testing.assert_allclose(second.collections[-1].get_offsets()[:, 0], seen[:2, 0])
+    np.testing.assert_allclose(second.collections[-1].get_offsets()[:, 1], example.targets[:2])
+    exact, said = second.lines
+    assert len(said.get_xdata()) == PLACES
+    for place in (0, 40, 80):
+        asked = np.zeros(dimensions)
+        asked[0] = said.get_xdata()[place]
+        inputs = np.concatenate([seen[:2], [[*asked, seen[2, -1]]]])
+        outputs = machine(jnp.asarray(inputs, jnp.float32))
+        np.testing.assert_allclose(said.get_ydata()[place], outputs[2, 0], rtol=1e-4)
+        places, values = jnp.asarray(seen[:2, :-1]), jnp.asarray(example.targets[:2])
+        best, _ = task.predict(places, values, jnp.asarray(asked[None], jnp.float32))
+        np.testing.assert_allclose(exact.get_ydata()[place], best[0], atol=1e-5)
+
+
+def test_before_the_first_point_there_is_the_prior():
+    task = GPRegression()
+    config = RecurrentConfig(controller=ControllerConfig(kind="lstm", hidden=3))
+    machine = config.build(2, 2, key=jax.random.key(0))
+    (axes,) = draw_example_figure(machine, task, 1, seed=0).axes
+    assert axes.get_title() == "after 0 points"
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), 0)
+    assert_band(axes.collections[0], [-2, 2], [-1.96 * 1.01**0.5] * 2, [1.96 * 1.01**0.5] * 2)
+
+
 def test_figures_are_saved_and_closed(tmp_path):
     figure = learning_curve(metrics(8.0, 2.0), "title", Scale("wrong_bits"))
     save_figure(figure, tmp_path / "x.png")
@@ -267,6 +325,27 @@ def test_one_machine_s_instances_have_intervals_and_chance():
     (chance,) = [line for line in axes.lines if line.get_linestyle() == "--"]
     assert_line(chance, [0, 1], [20, 20])
     assert "chance (20 %)" in labels(axes)
+
+
+def test_gaps_are_drawn_as_they_are_beside_the_limit():
+    task = GPRegression()
+    names = task.by_instance(50).metrics
+    gaps = dict(zip(names, (0.01, 0.3, 0.5, 0.4, 0.3, 0.2), strict=True))
+    score = SizeScore(size=50, sequences=9, metrics=gaps)
+    axes = instance_figure({"ours": [score]}, task.by_instance(50)).axes[0]
+    (drawn,) = axes.containers
+    expected = [*zip((1, 2, 5, 10, 20, 50), gaps.values(), strict=True)]
+    np.testing.assert_allclose(drawn.lines[0].get_xydata(), expected)
+    assert "exact Gaussian process" in labels(axes)
+    assert axes.get_ylabel().startswith("nats")
+    assert axes.get_ylim()[1] < 1
+
+
+def test_what_no_example_has_leaves_a_place_empty():
+    one = dataclasses.replace(by_instance(0.2, 0.7, 0.9), metrics={"instance_1": 0.2})
+    axes = instance_figure({"ours": [one]}, SHOWN).axes[0]
+    (drawn,) = axes.containers
+    np.testing.assert_allclose(drawn.lines[0].get_xydata()[:, 1], [20, np.nan, np.nan])
 
 
 def test_the_instances_of_members_are_a_spread():

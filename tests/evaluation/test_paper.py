@@ -21,6 +21,7 @@ from softmachine.tasks.memories.merge import Merge
 from softmachine.tasks.memories.permutations import Permutation, Swap
 from softmachine.tasks.memories.trees import WalkBST
 from softmachine.tasks.one_shot.episodes import Episodes
+from softmachine.tasks.one_shot.regression import GPRegression
 from softmachine.tasks.published import NTM_KINDS as KINDS
 from softmachine.tasks.published import PaperFigure
 from softmachine.tasks.registry import TASKS as REGISTERED
@@ -118,7 +119,8 @@ def test_a_changed_memory_task_is_tested_as_it_is():
 
 
 def test_every_task_of_an_experiment_is_covered():
-    assert set(REGISTERED.values()) == {*TASKS, *TABLE_1, Given, ReverseString, Episodes}
+    others = {Given, ReverseString, Episodes, GPRegression}
+    assert set(REGISTERED.values()) == {*TASKS, *TABLE_1, *others}
 
 
 def test_figures_hold_for_the_task_of_the_paper_alone():

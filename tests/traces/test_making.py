@@ -9,6 +9,8 @@ from softmachine.core.errors import TraceError
 from softmachine.machines.nram.hard import hard_state, hard_step
 from softmachine.machines.nram.nram import NRAMConfig
 from softmachine.machines.ntm.ntm import NTMConfig
+from softmachine.machines.parts.controllers import ControllerConfig
+from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.programs.extraction import extract
 from softmachine.programs.languages.python import python_code
 from softmachine.programs.running import load_python
@@ -17,6 +19,7 @@ from softmachine.tasks.memories.given import Given
 from softmachine.tasks.memories.lists import ListK
 from softmachine.tasks.one_shot.episodes import Episodes
 from softmachine.tasks.one_shot.glyphs import Glyphs
+from softmachine.tasks.one_shot.regression import GPRegression
 from softmachine.tasks.sequences.copy import Copy
 from softmachine.traces.examples import draw_example
 from softmachine.traces.file import trace_from_bytes
@@ -256,3 +259,26 @@ def test_scores_are_in_natural_order_and_none_is_of_nothing():
     most = max(np.bincount(targets))
     instances = [f"instance_{number}" for number in range(1, most + 1)]
     assert names == ["accuracy", "bits", *instances, "perfect", "wrong_symbols"]
+
+
+def test_a_trace_of_regression_shows_what_was_said_of_each_value():
+    task = GPRegression(dimensions=2)
+    config = RecurrentConfig(controller=ControllerConfig(kind="lstm", hidden=3))
+    machine = config.build(3, 2, key=jax.random.key(0))
+    made = trace_from_bytes(trace(machine, task, 4, 0).to_bytes())
+    example, _ = draw_example(task, 4, 0)
+    outputs = np.asarray(machine(example.inputs))
+    deviations = np.exp(5 * np.tanh(outputs[:, 1] / 10))
+    np.testing.assert_allclose(made.example["outputs"][:, 0], outputs[:, 0], rtol=1e-5)
+    np.testing.assert_allclose(made.example["outputs"][:, 1], deviations, rtol=1e-5)
+    np.testing.assert_array_equal(made.example["inputs"], example.inputs)
+    np.testing.assert_array_equal(made.example["targets"][:, 0], example.targets)
+    away = np.abs(example.targets - outputs[:, 0]) / deviations
+    np.testing.assert_array_equal(made.example["wrong"][:, 0], away > 1.96)
+    assert labels(made, "input channel") == ["x1", "x2", "value before"]
+    assert labels(made, "output channel") == ["mean", "standard deviation"]
+    scores = made.header.scores
+    # Of four points, none is the fifth.
+    assert {"gap", "gap_1", "gap_2", "gap_last"} < scores.keys()
+    assert "gap_5" not in scores
+    assert scores["excess_bits"] == pytest.approx(4 * scores["gap"] / np.log(2), rel=1e-5)

@@ -53,6 +53,17 @@ def each(metric: Metric) -> Any:
     return metric
 
 
+def counts(metric: Metric) -> bool:
+    """Return whether a metric of a batch counts anything: a `Ratio` may be of nothing.
+
+    >>> counts(Ratio(jnp.zeros(2), jnp.array([0.0, 1.0])))
+    True
+    >>> counts(Ratio(jnp.zeros(2), jnp.zeros(2)))
+    False
+    """
+    return not isinstance(metric, Ratio) or bool(np.any(np.asarray(metric.count) > 0))
+
+
 def mean(metric: Metric) -> Float[Array, ""]:
     """Return the mean of a metric over a batch; of a `Ratio`, all totals over all counts.
 
