@@ -1,6 +1,7 @@
 """Trace files: what is written is read back; what is no trace is refused."""
 
 import contextlib
+import dataclasses
 import json
 import struct
 
@@ -23,7 +24,7 @@ def parts(trace):
     return load(data), json.loads(metadata["trace"])
 
 
-def join(arrays, header, version="1"):
+def join(arrays, header, version="2"):
     text = header if isinstance(header, str) else json.dumps(header)
     return save(arrays, {"softmachine_trace": version, "trace": text})
 
@@ -78,6 +79,14 @@ def test_labels_stay_text(ntm_trace):
     assert again.header.title == evil
     assert again.header.axes["head"].labels[0] == evil
     np.testing.assert_array_equal(again.fields["memory"], ntm_trace.fields["memory"])
+
+
+def test_a_file_of_version_1_says_less(ntm_trace):
+    arrays, header = parts(ntm_trace)
+    assert header.pop("shares") == ["perfect"]
+    again = trace_from_bytes(join(arrays, header, "1"))
+    less = dataclasses.replace(ntm_trace.header, shares=())
+    assert header_to_json(again.header) == header_to_json(less)
 
 
 @settings(
@@ -156,6 +165,7 @@ def change(path, value):
         (change(["initial"], ["nothing"]), "initial"),
         (change(["pointers"], [6]), "pointers"),
         (change(["scores"], {"bits": "many"}), "scores"),
+        (change(["shares"], ["nothing"]), "shares"),
         (change(["circuit", "registers"], 3), "circuit"),
         (change(["circuit", "choices", 0, "sources"], 99), "belongs to nothing"),
         (change(["circuit", "choices", 0, "gate"], None), "belongs to nothing"),
@@ -197,7 +207,7 @@ def test_other_files_are_refused_by_name(tmp_path, ntm_trace):
     arrays, header = parts(ntm_trace)
     contents = {
         "it is a safetensors file but no trace": save(arrays),
-        "version '2'": join(arrays, header, "2"),
+        "version '3'": join(arrays, header, "3"),
         "is no JSON": join(arrays, "{"),
         "not that of a trace": join(arrays, "[]"),
         "damaged or no trace": b"PK\x03\x04 a zip file",

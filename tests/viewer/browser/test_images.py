@@ -61,7 +61,8 @@ def episode(spelled=("a", "b"), scored=range(1, STEPS + 1)):
                       for name in ("targets", "mask", "wrong")),
                     field("outputs", "probability", "step", "output channel")],
         "initial": [], "hard": None, "circuit": None, "pointers": [],
-        "scores": {"wrong_symbols": 1.0, "bits": None}, "error": "wrong_symbols",
+        "scores": {"wrong_symbols": 1.0, "bits": None, "perfect": 0.0, "instance_2": 2 / 3},
+        "error": "wrong_symbols", "shares": ["perfect", "instance_2"],
     }  # fmt: skip
     arrays = {
         "fields/read_weights": reads,
@@ -113,6 +114,8 @@ def test_the_page_says_why_an_image_was_recognised(open_traces, width, scheme):
         page.reload()
         says(page, step, text)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for score in ("wrong symbols: 1", "bits: NaN", "perfect: 0.0 %", "instance 2: 67 %"):
+        expect(page.locator(".facts").get_by_text(score, exact=True)).to_be_visible()
     expect(panel(page).locator("figcaption")).to_contain_text(
         "head 1 reads of the rows that head 2 wrote"
     )
