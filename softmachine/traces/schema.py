@@ -193,6 +193,11 @@ def _check(header: Header) -> None:
             for axis in (*field.axes, *([] if field.over is None else [field.over])):
                 if axis not in header.axes:
                     raise TraceError(f"its field {field.name!r} has an unknown axis {axis!r}")
+            heads = math.prod(header.axes[axis].size for axis in field.axes[:-1])
+            if field.does and len(field.does) != heads:
+                raise TraceError(
+                    f"its field {field.name!r} must say of each of {heads} what it does"
+                )
     known = {field.name for field in header.fields}
     if len(set(header.initial)) < len(header.initial) or not set(header.initial) <= known:
         raise TraceError("its initial fields must be some of its fields")

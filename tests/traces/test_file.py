@@ -84,8 +84,15 @@ def test_labels_stay_text(ntm_trace):
 def test_a_file_of_version_1_says_less(ntm_trace):
     arrays, header = parts(ntm_trace)
     assert header.pop("shares") == ["perfect"]
+    for field in header["fields"] + header["example"]:
+        del field["aside"], field["does"]
     again = trace_from_bytes(join(arrays, header, "1"))
-    less = dataclasses.replace(ntm_trace.header, shares=())
+    fields, example = (
+        tuple(dataclasses.replace(field, aside=False, does=()) for field in part)
+        for part in (ntm_trace.header.fields, ntm_trace.header.example)
+    )
+    less = dataclasses.replace(ntm_trace.header, shares=(), fields=fields, example=example)
+    assert less != ntm_trace.header
     assert header_to_json(again.header) == header_to_json(less)
 
 
@@ -166,6 +173,8 @@ def change(path, value):
         (change(["pointers"], [6]), "pointers"),
         (change(["scores"], {"bits": "many"}), "scores"),
         (change(["shares"], ["nothing"]), "shares"),
+        (change(["fields", 0, "does"], ["read"]), "no other kind"),
+        (change(["fields", 0, "aside"], 1), "aside"),
         (change(["circuit", "registers"], 3), "circuit"),
         (change(["circuit", "choices", 0, "sources"], 99), "belongs to nothing"),
         (change(["circuit", "choices", 0, "gate"], None), "belongs to nothing"),
@@ -178,6 +187,15 @@ def test_a_header_that_contradicts_itself_is_refused(nram_trace, apply, message)
     arrays, header = parts(nram_trace)
     apply(header)
     with pytest.raises(TraceError, match=message):
+        trace_from_bytes(join(arrays, header))
+
+
+def test_every_head_says_what_it_does_or_none(ntm_trace):
+    arrays, header = parts(ntm_trace)
+    (weightings,) = [field for field in header["fields"] if field["does"]]
+    assert weightings["does"] == ["read", "read", "write"]
+    weightings["does"] = ["read"]
+    with pytest.raises(TraceError, match="each of 3 what it does"):
         trace_from_bytes(join(arrays, header))
 
 

@@ -33,6 +33,10 @@ export interface Field {
   group: string;
   over: string | null;
   description: string;
+  /** Whether it is large and of little interest. */
+  aside: boolean;
+  /** Of weightings: for each entry of the axes but the last, "read" or "write"; or empty. */
+  does: string[];
   data: Numbers;
   /** Numbers per entry: the product of the shape. */
   stride: number;
@@ -245,7 +249,19 @@ function readField(d: { [name: string]: unknown }, axes: Map<string, Axis>) {
   });
   const over = typeof d.over === "string" ? d.over : null;
   const [group, description] = [text(d.group, name), text(d.description, name)];
-  return { name, kind, axes: along, shape, group, over, description, stride: product(shape) };
+  const does = list(d.does ?? [], name).map((x) => text(x, name));
+  return {
+    name,
+    kind,
+    axes: along,
+    shape,
+    group,
+    over,
+    description,
+    aside: d.aside === true,
+    does,
+    stride: product(shape),
+  };
 }
 
 function readCircuit(d: { [name: string]: unknown }): Circuit {

@@ -53,7 +53,7 @@ export class View {
     const hard = wanted && this.trace.hard !== null;
     let found = this.jumps.get(hard);
     if (!found) {
-      const memory = fieldsOf(this.trace, hard).get("memory");
+      const memory = [...fieldsOf(this.trace, hard).values()].find((f) => f.group === "memory");
       found = { writes: writes(this.trace, memory), errors: errors(this.trace, hard) };
       this.jumps.set(hard, found);
     }

@@ -108,11 +108,11 @@ def file_of(description, arrays, version="2"):
     return len(text).to_bytes(8, "little") + text + body
 
 
-def field(name, kind, *axes, over=None):
+def field(name, kind, *axes, **more):
     return {
-        "name": name, "kind": kind, "axes": list(axes), "group": "some", "over": over,
+        "name": name, "kind": kind, "axes": list(axes), "group": "some", "over": None,
         "description": f"What {name} is.",
-    }  # fmt: skip
+    } | more  # fmt: skip
 
 
 STEPS = 6
