@@ -95,12 +95,14 @@ def differences(order: str, seed: int) -> tuple[float, float]:
     return float(output_difference), float(gradient_difference / largest)
 
 
-def with_random_parameters(machine: eqx.Module, key: jax.Array) -> eqx.Module:
+def with_random_parameters(
+    machine: eqx.Module, key: jax.Array, scale: float = PARAMETER_SCALE
+) -> eqx.Module:
     """Return the machine with noise on all its parameters."""
     parameters, static = split_trainable(machine)
     leaves, treedef = jax.tree.flatten(parameters)
     noisy = [
-        x + PARAMETER_SCALE * jax.random.normal(k, x.shape)
+        x + scale * jax.random.normal(k, x.shape)
         for x, k in zip(leaves, jax.random.split(key, len(leaves)), strict=True)
     ]
     return eqx.combine(jax.tree.unflatten(treedef, noisy), static)

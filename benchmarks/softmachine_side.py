@@ -1,4 +1,4 @@
-"""softmachine's NTM as a contender of the benchmark."""
+"""softmachine's machines as contenders of the benchmarks."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from softmachine.experiments.experiment import Experiment, TrainingConfig
 from softmachine.experiments.optimizers import OptimizerConfig
 from softmachine.experiments.state import first_state
 from softmachine.machines.machine import parameter_count
+from softmachine.machines.mann import MANN
 from softmachine.machines.ntm.ntm import NTM, NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.running.devices import layout_for
@@ -69,11 +70,10 @@ def copy_loss(machine: NTM, inputs: Array, targets: Array, steps: Array | int) -
 class SoftmachineTrainer:
     """The library's own training: many updates per call, the batch over all devices."""
 
-    def __init__(self, workload: Workload) -> None:
-        """Build the experiment; use as many devices as divide the batch."""
-        layout = layout_for(members=1, batch=workload.batch)
+    def __init__(self, experiment: Experiment) -> None:
+        """Compile the updates; use as many devices as divide the batch."""
+        layout = layout_for(members=1, batch=experiment.training.batch)
         used = layout.devices
-        experiment = build_experiment(workload)
         self._train = build_train_chunk(experiment, layout)
         state = first_state(experiment)
         one_member = jax.tree.map(lambda x: x[None], state)
@@ -100,6 +100,21 @@ def prepare_jax(devices: int) -> None:
     jax.config.update("jax_platforms", "cpu")
     jax.config.update("jax_num_cpu_devices", devices)
     jax.config.update("jax_enable_compilation_cache", False)
+
+
+def mann_parameters(machine: MANN) -> dict[str, np.ndarray]:
+    """Return the parameters, or gradients, of a one-layer LSTM MANN by the rival's names."""
+    arrays = {
+        "from_input.weight": machine.controller.from_input.weight,
+        "from_input.bias": machine.controller.from_input.bias,
+        "recurrent.weight": machine.controller.recurrent[0].weight,
+        "heads.weight": machine.head_layer.weight,
+        "heads.bias": machine.head_layer.bias,
+        "output.weight": machine.output.weight,
+        "output.bias": machine.output.bias,
+        "initial_controller": machine.controller.initial[:, 0],
+    }
+    return {name: np.asarray(x) for name, x in arrays.items()}
 
 
 def numpy_parameters(machine: NTM) -> dict[str, np.ndarray]:

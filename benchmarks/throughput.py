@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from worker import available_cores
-from workload import Workload
+from workload import OneShot, Workload
 
 from softmachine.experiments.environment import cpu_model
 
@@ -38,6 +38,9 @@ NAMES = {
     "torch": "PyTorch, ours, eager",
     "torch-compiled": "PyTorch, ours, compiled",
     "pytorch-ntm": "pytorch-ntm",
+    "mann": "softmachine",
+    "torch-mann": "PyTorch, ours, eager",
+    "torch-mann-compiled": "PyTorch, ours, compiled",
 }
 SCALING_BASE = Workload(contender=REFERENCE)
 SCALING_AXES = {
@@ -55,7 +58,7 @@ class BenchmarkError(Exception):
 class Worker:
     """A contender's process, seen from here."""
 
-    def __init__(self, workload: Workload) -> None:
+    def __init__(self, workload: Workload | OneShot) -> None:
         """Start it and wait until it is warm. Raises BenchmarkError if it fails."""
         self.workload = workload
         self.repetitions: list[dict[str, float]] = []
@@ -108,7 +111,7 @@ class Worker:
 
 
 def compare(
-    workloads: Sequence[Workload], *, repetitions: int, seconds: float
+    workloads: Sequence[Workload | OneShot], *, repetitions: int, seconds: float
 ) -> list[dict[str, Any]]:
     """Measure some workloads in turns, so that noise hits all of them alike.
 
@@ -149,10 +152,13 @@ def record(worker: Worker) -> dict[str, Any]:
     }
 
 
-def add_ratios(records: list[dict[str, Any]]) -> None:
-    """Add to each record how many times faster softmachine was, if it took part."""
+def add_ratios(records: list[dict[str, Any]], name: str = REFERENCE) -> None:
+    """Add to each record how many times faster softmachine was, if it took part.
+
+    ``name``: the contender that is softmachine.
+    """
     for reference in records:
-        if reference["workload"]["contender"] == REFERENCE:
+        if reference["workload"]["contender"] == name:
             for other in records:
                 ratio = reference["sequences_per_second"] / other["sequences_per_second"]
                 other["softmachine_times_faster"] = ratio
@@ -287,10 +293,9 @@ def fail(message: str) -> None:
     sys.exit(2)
 
 
-def require_torch(options: argparse.Namespace) -> None:
-    """Raise BenchmarkError if PyTorch is needed and missing."""
-    needed = options.check or options.peer or set(options.contenders) & set(TORCH_CONTENDERS)
-    if needed and importlib.util.find_spec("torch") is None:
+def require_torch() -> None:
+    """Raise BenchmarkError if PyTorch is missing."""
+    if importlib.util.find_spec("torch") is None:
         raise BenchmarkError(
             "PyTorch is missing; install the benchmark extra: pip install -e '.[benchmark]'"
         )
@@ -338,7 +343,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, measure, print; return the exit status."""
     options = parse(arguments)
     try:
-        require_torch(options)
+        if options.check or options.peer or set(options.contenders) & set(TORCH_CONTENDERS):
+            require_torch()
         if options.check:
             return check()
         report = {"schema": 1, "surroundings": surroundings()}

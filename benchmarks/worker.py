@@ -17,9 +17,9 @@ import resource
 import sys
 import time
 from collections.abc import Callable
-from typing import IO
+from typing import IO, Any
 
-from workload import Contender, Workload
+from workload import Contender, OneShot, Workload
 
 
 def softmachine_side(workload: Workload) -> Contender:
@@ -27,7 +27,7 @@ def softmachine_side(workload: Workload) -> Contender:
     import softmachine_side
 
     softmachine_side.prepare_jax(available_cores())
-    return softmachine_side.SoftmachineTrainer(workload)
+    return softmachine_side.SoftmachineTrainer(softmachine_side.build_experiment(workload))
 
 
 def eager_side(workload: Workload) -> Contender:
@@ -52,6 +52,36 @@ def peer_side(workload: Workload) -> Contender:
     return pytorch_peer.PytorchNTMTrainer(workload)
 
 
+def mann_side(workload: OneShot) -> Contender:
+    """Start JAX with one device per core, and train the recipe."""
+    import softmachine_side
+
+    from softmachine.recipes import get_recipe
+
+    softmachine_side.prepare_jax(workload.cores)
+    return softmachine_side.SoftmachineTrainer(get_recipe("mann-glyphs"))
+
+
+def eager_mann_side(workload: OneShot) -> Contender:
+    """Start PyTorch, nothing compiled."""
+    import pytorch_mann
+
+    return pytorch_mann.MANNTrainer(workload, compiled=False)
+
+
+def compiled_mann_side(workload: OneShot) -> Contender:
+    """Start PyTorch with a compiled step, and no cache of earlier compilations."""
+    os.environ["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = "1"
+    import pytorch_mann
+
+    return pytorch_mann.MANNTrainer(workload, compiled=True)
+
+
+ONE_SHOT_SIDES: dict[str, Callable[[OneShot], Contender]] = {
+    "mann": mann_side,
+    "torch-mann": eager_mann_side,
+    "torch-mann-compiled": compiled_mann_side,
+}
 SIDES: dict[str, Callable[[Workload], Contender]] = {
     "softmachine": softmachine_side,
     "torch": eager_side,
@@ -93,14 +123,25 @@ def warm_up(contender: Contender, seconds: float = 0.5) -> float:
         updates *= 2
 
 
-def serve(workload: Workload, commands: IO[str], replies: IO[str]) -> None:
+def build(workload: dict[str, Any]) -> Contender:
+    """Build the contender of a workload, given as its fields, on the cores it may use."""
+    name = workload["contender"]
+    if name in SIDES:
+        return SIDES[name](Workload(**workload))
+    one_shot = OneShot(**workload)
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, cores[: one_shot.cores])
+    return ONE_SHOT_SIDES[name](one_shot)
+
+
+def serve(workload: dict[str, Any], commands: IO[str], replies: IO[str]) -> None:
     """Build the contender and obey the commands."""
 
     def reply(**values: object) -> None:
         print(json.dumps(values), file=replies, flush=True)
 
     start = time.perf_counter()
-    contender = SIDES[workload.contender](workload)
+    contender = build(workload)
     built = time.perf_counter()
     contender.run(1)
     first = time.perf_counter() - built
@@ -124,4 +165,4 @@ if __name__ == "__main__":
     # Whatever libraries print must not get between the replies.
     private = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    serve(Workload(**json.loads(sys.argv[1])), sys.stdin, private)
+    serve(json.loads(sys.argv[1]), sys.stdin, private)

@@ -46,6 +46,41 @@ class Workload:
         return 2 * self.length + 1
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OneShot:
+    """Training a MANN on episodes of one-shot learning, as the recipe ``mann-glyphs`` does.
+
+    An episode has ``steps`` images, each given together with the name of the image before. The
+    loss is the cross-entropy of the images' names, summed over each episode and averaged over
+    the batch. The sizes are those of the recipe, which ``one_shot_agreement.py`` checks.
+    """
+
+    contender: str
+    """Who does it; a key of ``worker.SIDES``."""
+    cores: int
+    """On how many cores the contender may run."""
+    batch: int = 16
+    names: int = 5
+    """Classes of an episode, and names for them."""
+    steps: int = 50
+    side: int = 20
+    """Of an image, in pixels."""
+    hidden: int = 200
+    memory_rows: int = 128
+    memory_columns: int = 40
+    heads: int = 4
+    usage_decay: float = 0.95
+    learning_rate: float = 1e-3
+    """Of Adam, with its usual other settings."""
+    gradient_norm: float = 10.0
+    """Gradients of larger global norm are scaled down to it."""
+
+    @property
+    def inputs(self) -> int:
+        """Input channels: pixels, and the name before."""
+        return self.side**2 + self.names
+
+
 class Contender(Protocol):
     """One implementation, ready to train; it keeps its parameters between calls."""
 

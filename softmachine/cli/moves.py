@@ -25,7 +25,7 @@ def tell_moves(
     use_all_cores()
     with working(f"Loading {source}"):
         trained = open_one(source)
-    machine, task = trained.machine, trained.experiment.task
+    machine, task = trained.machine, trained.experiment.task.held_out(larger=True)
     if not isinstance(machine, Headed):
         raise SoftmachineError(
             f"{source} is {with_article(type(machine).__name__)}: it has no heads whose "

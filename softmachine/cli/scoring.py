@@ -16,6 +16,7 @@ from rich.table import Table
 from softmachine.cli.sources import Trained, open_runs, open_trained, override_task
 from softmachine.cli.waiting import working
 from softmachine.core.errors import SoftmachineError
+from softmachine.core.files import finite
 from softmachine.core.rendering import all_names
 from softmachine.machines.machine import Machine
 from softmachine.recipes.registry import RECIPES
@@ -197,9 +198,14 @@ def _result(
         "options": options.to_json(),
         "memory_rows": machine.memory_rows,
         "seed": seed,
-        "sizes": [score.to_row(trained.experiment.task.output) for score in scores],
-        "standard_errors": [score.standard_errors for score in scores],
+        "sizes": _as_json([x.to_row(trained.experiment.task.output) for x in scores]),
+        "standard_errors": _as_json([score.standard_errors for score in scores]),
     }
+
+
+def _as_json(rows: Sequence[Mapping[str, int | float]]) -> list[dict[str, int | float | None]]:
+    """Return rows with the same names in all: null where one has none, or it is not finite."""
+    return [{name: finite(row.get(name)) for name in all_names(rows)} for row in rows]
 
 
 def _figures_directory(source: str, members: Sequence[Trained]) -> Path:
@@ -308,7 +314,7 @@ def curve(trained: Trained, options: Changes, seed: int) -> list[SizeScore]:
     scores = evaluate(machine, task, sizes, sequences=CURVE_SEQUENCES, seed=seed)
     if trained.run is not None:
         with contextlib.suppress(SoftmachineError):
-            rows_of = [score.to_row(task.output) for score in scores]
+            rows_of = _as_json([score.to_row(task.output) for score in scores])
             trained.run.save_result("generalization", rows_of)
     return scores
 

@@ -26,6 +26,8 @@ Kind = Literal[
     "pointer",
 ]
 """What the numbers of an array mean; docs/traces.md defines each kind."""
+STOPPING = "stopping and doubt"
+"""The group of curves that tell whether a machine is about to stop, and how sure it is."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +48,11 @@ class Field:
     """For an axis, the names of its entries; axes may be left out."""
     over: str | None = None
     """For kind ``pointer``: the axis that the numbers are indices into; else None."""
+    aside: bool = False
+    """Large and of little interest: the viewer shows it on demand alone."""
+    does: tuple[Literal["read", "write"], ...] = ()
+    """For kind ``weighting``: whether a head reads or writes where it attends, for each entry
+    of the axes but the last; empty if that is not said."""
 
     def __post_init__(self) -> None:
         """Check the kind and the number of axes."""
@@ -54,6 +61,11 @@ class Field:
             raise ValueError(
                 f"field {self.name}: pointers, and no other kind, are over an axis; this is "
                 f"{self.kind} over {self.over}"
+            )
+        if self.does and self.kind != "weighting":
+            raise ValueError(
+                f"field {self.name}: weightings, and no other kind, are of heads that read or "
+                f"write; this is {self.kind}"
             )
         least = {"matrix": 2, "vector": 1, "weighting": 1, "distribution": 1}
         if len(self.axes) < least.get(self.kind, 0):

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import math
 import os
 import re
 import tempfile
@@ -87,6 +88,11 @@ def write_json(path: Path, value: Any) -> None:
     """Write a value as JSON, atomically: a reader finds the old file or the new one."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2) + "\n")
+
+
+def finite(value: int | float | None) -> int | float | None:
+    """Return a number as JSON has it: None in place of infinity and of what is no number."""
+    return None if value is None or not math.isfinite(value) else value
 
 
 def parse_json(text: str | bytes) -> Any:

@@ -18,14 +18,14 @@ from typing import Any
 
 import softmachine
 from softmachine.core.errors import SoftmachineError
-from softmachine.core.files import replacing, write_json
+from softmachine.core.files import finite, replacing, write_json
 from softmachine.evaluation.aftermath import aftermath
 from softmachine.evaluation.examined import examine
 from softmachine.evaluation.group_summary import best_seed, summary_of, test_summary
 from softmachine.evaluation.ledger_page import to_markdown
 from softmachine.evaluation.nram import repair_rates
 from softmachine.evaluation.paper import machine_kind
-from softmachine.evaluation.published_scores import Announce, finite, score_tests
+from softmachine.evaluation.published_scores import Announce, score_tests
 from softmachine.experiments.commands import Recipes, differences, training_commands
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.progress import Progress

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from softmachine.core.errors import SoftmachineError
+from softmachine.core.files import finite
 from softmachine.evaluation.examined import examine, largest_size
 from softmachine.experiments.checkpoints import read_record
 from softmachine.experiments.runs import Run
@@ -85,8 +85,3 @@ def score_tests(
     with contextlib.suppress(SoftmachineError):  # read-only runs have a place in a ledger, too
         run.save_result(TESTS_RESULT, {"fingerprint": fingerprint, "scores": scores})
     return scores
-
-
-def finite(value: Number) -> Number | None:
-    """Return a number as JSON has it: None in place of infinity and of what is no number."""
-    return value if math.isfinite(value) else None

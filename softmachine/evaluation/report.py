@@ -185,9 +185,9 @@ def example_traces(
 ) -> tuple[list[Trace], list[str]]:
     """Return the trace of an example that is right and of a larger one that is wrong.
 
-    The first is the best of some examples of the largest size trained on. The second is the
-    worst of some examples of the smallest larger size that has errors, or of the largest size
-    if none has.
+    Both are examples that training never shows, such as those of the scores. The first is the
+    best of some examples of the largest size trained on. The second is the worst of some
+    examples of the smallest larger size that has errors, or of the largest size if none has.
 
     Arguments:
         subject: the machine and its training.
@@ -197,7 +197,7 @@ def example_traces(
     Returns:
         The traces, and a note on each.
     """
-    task = subject.experiment.task
+    task = subject.experiment.task.held_out(larger=True)
     trained = subject.experiment.training.curriculum.largest
     errors = _errors(subject.machine, task, trained, seed)
     chosen = [(trained, "best", int(np.argmin(errors)), errors)]

@@ -121,11 +121,14 @@ def _encode(line: Line) -> bytes:
 
 
 def is_line(value: Any, names: Sequence[str] = ()) -> bool:
-    """Return whether a JSON value is a line of metrics: numbers by name, with these names."""
+    """Return whether a JSON value is a line of metrics: numbers by name, with these names.
+
+    Others may be null: ratios of nothing.
+    """
     return (
         isinstance(value, dict)
-        and all(name in value for name in names)
-        and all(isinstance(x, (int, float)) for x in value.values())
+        and all(value.get(name) is not None for name in names)
+        and all(x is None or isinstance(x, (int, float)) for x in value.values())
     )
 
 

@@ -294,17 +294,21 @@ class MANN(Cell):
         """Declare the memory, its usage, and what each head does."""
         heads = {"head": [f"head {i + 1}" for i in range(self.config.heads)]}
 
-        def of_heads(name, kind, axes, description):
-            return Field(name, kind, ("head", *axes), "heads", description, heads)
+        def of_heads(name, kind, axes, description, **more):
+            return Field(name, kind, ("head", *axes), "heads", description, heads, **more)
+
+        def weights(name, does, description):
+            does = (does,) * self.config.heads
+            return of_heads(name, "weighting", ("row",), description, does=does)
 
         return (
             Field("memory", "matrix", ("row", "column"), "memory", "What each row holds."),
             Field("usage", "vector", ("row",), "memory", "How much a row was used of late."),
-            of_heads("read_weights", "weighting", ("row",), "Where a head reads."),
-            of_heads("write_weights", "weighting", ("row",), "Where a head writes."),
+            weights("read_weights", "read", "Where a head reads."),
+            weights("write_weights", "write", "Where a head writes."),
             of_heads("gates", "probability", (), "Where it read (1) or the least used (0)."),
             of_heads("key_strengths", "scalar", (), "How much similarity decides."),
-            of_heads("keys", "vector", ("column",), "What content is looked for."),
+            of_heads("keys", "vector", ("column",), "What content is looked for.", aside=True),
             of_heads("reads", "vector", ("column",), "What was read."),
         )
 

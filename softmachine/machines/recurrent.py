@@ -75,8 +75,9 @@ class Recurrent(Cell):
         axes = ("layer", "hidden")
         if isinstance(self.controller, LSTM):
             parts = {"part": ["hidden state", "cells"]}
-            return (Field("state", "matrix", ("part", *axes), "controller", labels=parts),)
-        return (Field("state", "matrix", axes, "controller"),)
+            axes = ("part", *axes)
+            return (Field("state", "matrix", axes, "controller", labels=parts, aside=True),)
+        return (Field("state", "matrix", axes, "controller", aside=True),)
 
     def decode(self, features: Float[Array, "... features"]) -> Float[Array, "... outputs"]:
         """Return output logits."""

@@ -14,6 +14,7 @@ from safetensors.numpy import load, save
 from softmachine.core.errors import TraceError
 from softmachine.core.files import replacing, stable_safetensors
 from softmachine.traces.schema import (
+    READ,
     VERSION,
     Header,
     check_arrays,
@@ -102,9 +103,10 @@ def trace_from_bytes(data: bytes) -> Trace:
     version = metadata.get("softmachine_trace")
     if version is None or "trace" not in metadata:
         raise TraceError("it is a safetensors file but no trace")
-    if version != VERSION:
+    if version not in READ:
         raise TraceError(
-            f"it has version {version[:20]!r} of the format; this softmachine reads {VERSION}"
+            f"it has version {version[:20]!r} of the format; this softmachine reads "
+            f"{' and '.join(READ)}"
         )
     text = metadata["trace"]
     # A checksum is optional: early files have none, and other programs need not write one.

@@ -80,7 +80,7 @@ def trace(
     _go_on(wanted)
     recording = record(machine, example, key=key, every=every, fields=fields)
     _go_on(wanted)
-    name = source or type(machine).__name__
+    name, scores = source or type(machine).__name__, _scores(task, recording, example)
     header = Header(
         title=f"{name}, own input" if size is None else f"{name}, size {size}, seed {seed}",
         machine=type(machine).__name__,
@@ -98,8 +98,9 @@ def trace(
         hard=None,
         circuit=None,
         pointers=(),
-        scores=_scores(task, recording, example),
+        scores=scores,
         error=task.error,
+        shares=tuple(share for share in task.shares if share in scores),
     )
     parts: dict[str, Any] = {"fields": recording.fields, "initial": recording.initial}
     given = np.asarray(example.inputs)

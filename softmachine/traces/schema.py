@@ -17,8 +17,10 @@ from softmachine.core.errors import TraceError
 from softmachine.core.fields import Field, Kind
 from softmachine.core.strict_json import explain, strict_converter
 
-VERSION = "1"
+VERSION = "2"
 """Version of the file format, which docs/traces.md describes."""
+READ = ("1", VERSION)
+"""Versions that are read: what an earlier one does not say is empty."""
 
 TYPES: dict[Kind, type[np.generic]] = {
     "bits": np.uint8,
@@ -106,6 +108,8 @@ class Header:
     scores: Mapping[str, float | None]
     """The task's metrics on this example; None: not a finite number."""
     error: str
+    shares: tuple[str, ...] = ()
+    """Those of the scores that are fractions, shown in percent."""
 
     def declarations(self) -> dict[str, tuple[Field, bool]]:
         """Return all arrays by full name: the declaration, and whether the first axis is steps.
@@ -189,12 +193,19 @@ def _check(header: Header) -> None:
             for axis in (*field.axes, *([] if field.over is None else [field.over])):
                 if axis not in header.axes:
                     raise TraceError(f"its field {field.name!r} has an unknown axis {axis!r}")
+            heads = math.prod(header.axes[axis].size for axis in field.axes[:-1])
+            if field.does and len(field.does) != heads:
+                raise TraceError(
+                    f"its field {field.name!r} must say of each of {heads} what it does"
+                )
     known = {field.name for field in header.fields}
     if len(set(header.initial)) < len(header.initial) or not set(header.initial) <= known:
         raise TraceError("its initial fields must be some of its fields")
     cells = header.axes.get("cell", Axis(size=0)).size
     if any(not 0 <= cell < cells for cell in header.pointers):
         raise TraceError(f"its pointers must be cells, 0 to {cells - 1}")
+    if not set(header.shares) <= header.scores.keys():
+        raise TraceError("its shares must be some of its scores")
     if header.circuit is not None:
         _check_circuit(header.circuit, header)
 

@@ -20,7 +20,7 @@ from softmachine.experiments.state import TrainState
 from softmachine.training.interruptions import Interruption, interruptions
 from softmachine.training.member import Member, validation_interval
 from softmachine.training.members import MemberStates
-from softmachine.training.validation import build_validation
+from softmachine.training.validation import Scores, build_validation
 
 Report = Callable[[int, Progress, dict[str, Any]], None]
 
@@ -244,7 +244,7 @@ class _Loop:
         assert line is not None
         self.report(member, self.members[member].progress, line)
 
-    def _scores(self, states: dict[int, TrainState]) -> dict[int, dict[str, float]]:
+    def _scores(self, states: dict[int, TrainState]) -> dict[int, Scores]:
         return dict(zip(states, self.validate([*states.values()]), strict=True))
 
     def _lap(self) -> float:

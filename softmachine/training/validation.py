@@ -9,16 +9,19 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.core.randomness import Branch, branch_key
-from softmachine.core.specs.spec import each, mean
+from softmachine.core.specs.spec import counts, each, mean
 from softmachine.experiments.experiment import Experiment, SolvedConfig
 from softmachine.experiments.state import TrainState, machine_of
 from softmachine.machines.packed import packed_form
 from softmachine.running.scoring import build_scorer, score_together
 
+Scores = dict[str, float | None]
+"""Means of metrics by name; None for a ratio of nothing."""
+
 
 def build_validation(
     experiment: Experiment,
-) -> Callable[[Sequence[TrainState]], list[dict[str, float]]]:
+) -> Callable[[Sequence[TrainState]], list[Scores]]:
     """Return a function that scores fresh examples of all sizes of the curriculum."""
     curriculum, task = experiment.training.curriculum, experiment.task.held_out()
     sequences = (experiment.training.solved or SolvedConfig()).sequences
@@ -32,7 +35,7 @@ def build_validation(
         )
         return key, sizes
 
-    def validate(states: Sequence[TrainState]) -> list[dict[str, float]]:
+    def validate(states: Sequence[TrainState]) -> list[Scores]:
         machines = [machine_of(state, experiment) for state in states]
         draws = [draw(state) for state in states]
         if packed_form(type(machines[0])) is not None:
@@ -41,7 +44,10 @@ def build_validation(
         else:
             scores = [score(m, *drawn) for m, drawn in zip(machines, draws, strict=True)]
         return [
-            {f"validation_{name}": float(mean(x)) for name, x in metrics.items()}
+            {
+                f"validation_{name}": float(mean(x)) if counts(x) else None
+                for name, x in metrics.items()
+            }
             | {
                 "validation_level": _level(
                     jnp.asarray(each(metrics[task.error])), drawn[1], curriculum.largest

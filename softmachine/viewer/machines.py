@@ -35,8 +35,8 @@ class Served:
 
     @property
     def task(self) -> Task:
-        """What the machine was trained for."""
-        return self.experiment.task
+        """What the machine was trained for, with examples that training never shows."""
+        return self.experiment.task.held_out(larger=True)
 
     def describe(self, number: int) -> dict[str, Any]:
         """Return the description of this machine that the page gets, JSON-compatible.
@@ -64,6 +64,8 @@ class Served:
         if not self.task.inputs.per_step:
             return max(trained, LARGEST_MEMORY)
         size, machine = LARGEST_FACTOR * trained, self.machine(self._last)
+        if self.task.largest is not None:
+            size = min(size, self.task.largest)
         while size > trained and not self._fits(machine, size):
             size -= 1
         return size

@@ -55,7 +55,8 @@ import jax
 from softmachine import zoo
 
 model = zoo.open_model("{card["name"]}")
-task, size = model.experiment.task, model.experiment.training.curriculum.largest
+task = model.experiment.task.held_out(larger=True)
+size = model.experiment.training.curriculum.largest
 example = task.sample(jax.random.key(0), size, max_size=size)
 outputs = model.machine(example.inputs, {run})
 print(task.render(example, {answer}))

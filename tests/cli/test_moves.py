@@ -9,6 +9,7 @@ import pytest
 from softmachine.cli import moves
 from softmachine.cli.main import main
 from softmachine.cli.sources import Trained
+from softmachine.core.errors import SoftmachineError
 from softmachine.machines.machine import Machine, Outcome
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
@@ -38,6 +39,22 @@ def test_an_ntm_on_strings_is_told(opened, capsys):
     opened(machine, "ntm-reverse-string")
     main(["moves", "one", "--size", "3", "--sequences", "2"])
     assert "of the outputs differ" in capsys.readouterr().out
+
+
+def test_examples_are_those_of_tests(opened, monkeypatch):
+    """The recipe trains with noise, of which tests have none."""
+    experiment, told = get_recipe("ntm-repeat-copy"), []
+    opened(experiment.build_machine(), "ntm-repeat-copy")
+
+    def check(_machine, task, *_, **__):
+        told.append(task)
+        raise SoftmachineError("enough")
+
+    monkeypatch.setattr(moves, "give_account", lambda _machine, task, *_: told.append(task))
+    monkeypatch.setattr(moves, "check_moves", check)
+    with pytest.raises(SystemExit):
+        main(["moves", "one", "--size", "3", "--sequences", "2"])
+    assert [task.noise for task in (experiment.task, *told)] == [0.4, 0.0, 0.0]
 
 
 class HalfHeaded(Machine):

@@ -110,3 +110,12 @@ def test_what_learns_within_an_example_is_drawn_over_instances(learner, monkeypa
     both = _score_sections(task, [score, score], 3)
     assert ["<table" in section for section in both] == [True, False]
     assert "Generalisation" in both[1]
+
+
+def test_json_has_null_for_what_counts_nothing_or_is_not_finite():
+    """Every row has the same names, and Python alone would read NaN."""
+    rows = [{"size": 1, "bits": float("nan")}, {"size": 5, "bits": 2.0, "instance_5": 0.5}]
+    assert scoring._as_json(rows) == [
+        {"size": 1, "bits": None, "instance_5": None},
+        {"size": 5, "bits": 2.0, "instance_5": 0.5},
+    ]

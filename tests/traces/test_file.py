@@ -1,6 +1,7 @@
 """Trace files: what is written is read back; what is no trace is refused."""
 
 import contextlib
+import dataclasses
 import json
 import struct
 
@@ -23,7 +24,7 @@ def parts(trace):
     return load(data), json.loads(metadata["trace"])
 
 
-def join(arrays, header, version="1"):
+def join(arrays, header, version="2"):
     text = header if isinstance(header, str) else json.dumps(header)
     return save(arrays, {"softmachine_trace": version, "trace": text})
 
@@ -78,6 +79,21 @@ def test_labels_stay_text(ntm_trace):
     assert again.header.title == evil
     assert again.header.axes["head"].labels[0] == evil
     np.testing.assert_array_equal(again.fields["memory"], ntm_trace.fields["memory"])
+
+
+def test_a_file_of_version_1_says_less(ntm_trace):
+    arrays, header = parts(ntm_trace)
+    assert header.pop("shares") == ["perfect"]
+    for field in header["fields"] + header["example"]:
+        del field["aside"], field["does"]
+    again = trace_from_bytes(join(arrays, header, "1"))
+    fields, example = (
+        tuple(dataclasses.replace(field, aside=False, does=()) for field in part)
+        for part in (ntm_trace.header.fields, ntm_trace.header.example)
+    )
+    less = dataclasses.replace(ntm_trace.header, shares=(), fields=fields, example=example)
+    assert less != ntm_trace.header
+    assert header_to_json(again.header) == header_to_json(less)
 
 
 @settings(
@@ -156,6 +172,9 @@ def change(path, value):
         (change(["initial"], ["nothing"]), "initial"),
         (change(["pointers"], [6]), "pointers"),
         (change(["scores"], {"bits": "many"}), "scores"),
+        (change(["shares"], ["nothing"]), "shares"),
+        (change(["fields", 0, "does"], ["read"]), "no other kind"),
+        (change(["fields", 0, "aside"], 1), "aside"),
         (change(["circuit", "registers"], 3), "circuit"),
         (change(["circuit", "choices", 0, "sources"], 99), "belongs to nothing"),
         (change(["circuit", "choices", 0, "gate"], None), "belongs to nothing"),
@@ -168,6 +187,15 @@ def test_a_header_that_contradicts_itself_is_refused(nram_trace, apply, message)
     arrays, header = parts(nram_trace)
     apply(header)
     with pytest.raises(TraceError, match=message):
+        trace_from_bytes(join(arrays, header))
+
+
+def test_every_head_says_what_it_does_or_none(ntm_trace):
+    arrays, header = parts(ntm_trace)
+    (weightings,) = [field for field in header["fields"] if field["does"]]
+    assert weightings["does"] == ["read", "read", "write"]
+    weightings["does"] = ["read"]
+    with pytest.raises(TraceError, match="each of 3 what it does"):
         trace_from_bytes(join(arrays, header))
 
 
@@ -197,7 +225,7 @@ def test_other_files_are_refused_by_name(tmp_path, ntm_trace):
     arrays, header = parts(ntm_trace)
     contents = {
         "it is a safetensors file but no trace": save(arrays),
-        "version '2'": join(arrays, header, "2"),
+        "version '3'": join(arrays, header, "3"),
         "is no JSON": join(arrays, "{"),
         "not that of a trace": join(arrays, "[]"),
         "damaged or no trace": b"PK\x03\x04 a zip file",

@@ -259,6 +259,7 @@ def test_scores_are_in_natural_order_and_none_is_of_nothing():
     most = max(np.bincount(targets))
     instances = [f"instance_{number}" for number in range(1, most + 1)]
     assert names == ["accuracy", "bits", *instances, "perfect", "wrong_symbols"]
+    assert sorted(made.header.shares) == sorted(["accuracy", *instances, "perfect"])
 
 
 def test_a_trace_of_regression_shows_what_was_said_of_each_value():

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from softmachine.core.errors import CheckpointError, NonFiniteError, RunError
-from softmachine.experiments.curricula import Growing
+from softmachine.experiments.curricula import Growing, Uniform
 from softmachine.experiments.experiment import SolvedConfig
 from softmachine.experiments.optimizers import OptimizerConfig
 from softmachine.experiments.runs import Run
+from softmachine.tasks.one_shot.episodes import Episodes
+from softmachine.tasks.one_shot.glyphs import Glyphs
 from softmachine.training import trainer
 from softmachine.training.phases import Settle
 from softmachine.training.trainer import train
@@ -50,6 +52,32 @@ def test_interrupted_and_resumed_equals_straight(
     assert_same(straight.load_last()[0], broken.load_last()[0])
     assert_same(straight.load_machine(), broken.load_machine())
     assert without_times(straight.metrics()) == without_times(broken.metrics())
+
+
+def test_a_ratio_of_nothing_is_null_in_the_metrics(experiment, with_training, tmp_path):
+    """In four images there is no fifth of a class."""
+    experiment = dataclasses.replace(
+        with_training(
+            experiment,
+            max_sequences=60,
+            curriculum=Uniform(smallest=2, largest=2),
+            solved=SolvedConfig(sequences=8),
+        ),
+        task=Episodes(
+            source=Glyphs(train_classes=3, test_classes=2, drawings=2),
+            side=4,
+            per_class=2,
+            names=2,
+        ),
+    )
+    run = Run.create(tmp_path / "it", experiment)
+    assert not train(run, interrupt_at(step=5)).finished
+    again = Run(run.path)
+    assert train(again).finished
+    lines = again.metrics()
+    assert len(lines) == 3
+    assert {line["validation_instance_5"] for line in lines} == {None}
+    assert None not in {line["validation_instance_1"] for line in lines}
 
 
 def test_same_seed_same_result_other_seed_other_result(

@@ -107,6 +107,12 @@ export function findings(trace: Trace, fields: Fields, images: Shown[]): Finding
   return best;
 }
 
+/** Return whether steps are missing without which it cannot be said what was found. */
+export function isIncomplete(trace: Trace, fields: Fields): boolean {
+  const does = new Set([...fields.values()].flatMap((field) => field.does));
+  return trace.steps.length < trace.length && does.has("read") && does.has("write");
+}
+
 interface Head {
   name: string;
   axis: string;
@@ -114,20 +120,22 @@ interface Head {
   weights(step: number): Field["data"];
 }
 
-/** Return the heads that write, or that read: by the name of their weights, or their own. */
+/** Return the heads that write, or that read, as their weightings say. */
 function headsOf(trace: Trace, fields: Fields, does: "write" | "read"): Head[] {
   return [...fields.values()].flatMap((field) => {
     const rows = field.shape[field.shape.length - 1];
-    if (field.kind !== "weighting" || !rows || field.stride === 0) return [];
-    return Array.from({ length: field.stride / rows }, (_, i) => ({
-      name: placeName(trace, field, i, field.axes.slice(0, -1)) || field.name,
-      axis: field.axes[field.axes.length - 1],
-      rows,
-      weights: (step: number) => {
-        const first = (step - 1) * field.stride + i * rows;
-        return field.data.subarray(first, first + rows);
-      },
-    })).filter((head) => `${field.name} ${head.name}`.includes(does));
+    if (!rows || field.stride !== field.does.length * rows) return [];
+    return field.does
+      .flatMap((said, i) => (said === does ? [i] : []))
+      .map((i) => ({
+        name: placeName(trace, field, i, field.axes.slice(0, -1)) || field.name,
+        axis: field.axes[field.axes.length - 1],
+        rows,
+        weights: (step: number) => {
+          const first = (step - 1) * field.stride + i * rows;
+          return field.data.subarray(first, first + rows);
+        },
+      }));
   });
 }
 

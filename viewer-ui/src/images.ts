@@ -1,7 +1,14 @@
 // The images of an episode along time, what they were taken for, and why.
 
 import { Bitmap, pixelOf } from "./bitmap";
-import { type Findings, findings, type Found, type Shown, shownImages } from "./episode";
+import {
+  type Findings,
+  findings,
+  type Found,
+  isIncomplete,
+  type Shown,
+  shownImages,
+} from "./episode";
 import { colorsOf, label, percent, pixel, spoken } from "./fields";
 import { type Drawing, figures, type Moment, type Panel, small, type Tip } from "./panel";
 import { css, type Theme } from "./theme";
@@ -27,7 +34,10 @@ export function imagesPanel(trace: Trace, field: Field, fields: Fields): Panel {
     note: found
       ? `What each was taken for, and how much ${found.reader} reads of the rows that ` +
         `${found.writer} wrote when the class's name was told`
-      : "What each was taken for",
+      : isIncomplete(trace, fields)
+        ? "What each was taken for. In which rows its class was kept is not known: of " +
+          `${trace.length} steps ${trace.steps.length} were recorded`
+        : "What each was taken for",
     height: () => top + THUMB + 6 + rows.length * ROW + 4,
     draw(d) {
       const axis = axisOf(d, d.width);

@@ -59,16 +59,15 @@ export function panelsOf(trace: Trace, hard: boolean): Panels {
     }
   }
   const [curved, others] = split([...left], (f) => isCurve(f));
-  const [asides, plain] = split(others, (f) => isAside(f));
+  const [asides, plain] = split(others, (f) => f.aside);
   const [attention, rest] = split(plain, (f) => f.kind === "weighting");
   main.push(...attention.map((f) => anyPanel(trace, f)));
   for (const field of trace.example.values()) {
     const perStepOnly = field.axes.length === 1 && field.axes[0] === "step";
     if (perStepOnly && field.kind === "probability") curved.push(perStep(trace, field));
   }
-  const groups = new Set(curved.map((f) => (trace.circuit ? "stopping and doubt" : f.group)));
-  for (const group of groups) {
-    const together = trace.circuit ? curved : curved.filter((f) => f.group === group);
+  for (const group of new Set(curved.map((f) => f.group))) {
+    const together = curved.filter((f) => f.group === group);
     const alone = together.length === 1;
     const title = capital(alone ? words(together[0]) : group);
     main.push({
@@ -131,11 +130,6 @@ function placeMatrix(trace: Trace, field: Field, others: Field[]): Panel[] {
 
 function isCurve(field: Field): boolean {
   return ["scalar", "probability"].includes(field.kind) && field.stride <= FEW;
-}
-
-/** Whether a field is large and of little interest. */
-function isAside(field: Field): boolean {
-  return field.group === "controller" || field.name === "keys";
 }
 
 function anyPanel(trace: Trace, field: Field): Panel {

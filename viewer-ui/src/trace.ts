@@ -33,6 +33,10 @@ export interface Field {
   group: string;
   over: string | null;
   description: string;
+  /** Whether it is large and of little interest. */
+  aside: boolean;
+  /** Of weightings: for each entry of the axes but the last, "read" or "write"; or empty. */
+  does: string[];
   data: Numbers;
   /** Numbers per entry: the product of the shape. */
   stride: number;
@@ -81,13 +85,16 @@ export interface Trace {
   circuit: Circuit | null;
   pointers: number[];
   scores: [string, number][];
+  /** Those of the scores that are fractions, shown in percent. */
+  shares: string[];
   error: string;
 }
 
 /** Why a file cannot be read as a trace. */
 export class TraceError extends Error {}
 
-const VERSION = "1";
+/** Versions that are read: what an earlier one does not say is empty. */
+const VERSIONS = ["1", "2"];
 const LARGEST_HEADER = 1 << 25;
 const LARGEST_AXIS = 1 << 20;
 const TYPES = { F32: Float32Array, I32: Int32Array, U8: Uint8Array };
@@ -98,10 +105,10 @@ export function readTrace(file: Uint8Array): Trace {
   const metadata = record(header.__metadata__, "its metadata");
   const version = metadata.softmachine_trace;
   if (version === undefined) throw new TraceError("This is no trace of softmachine.");
-  if (version !== VERSION) {
+  if (!VERSIONS.includes(String(version))) {
     const found = String(version).slice(0, 20);
     throw new TraceError(
-      `This trace has version ${found}; this page reads version ${VERSION}.`,
+      `This trace has version ${found}; this page reads versions ${VERSIONS.join(" and ")}.`,
     );
   }
   const described = record(parse(text(metadata.trace, "trace"), "its description"), "trace");
@@ -211,6 +218,7 @@ function describe(d: { [name: string]: unknown }, tensors: Tensors): Trace {
       v === null ? NaN : number(v, k), // JSON has no number that is not finite
     ]),
     error: text(d.error, "error"),
+    shares: list(d.shares ?? [], "shares").map((x) => text(x, "shares")),
   };
   giveHardItsStart(trace);
   checkCircuit(trace);
@@ -241,7 +249,19 @@ function readField(d: { [name: string]: unknown }, axes: Map<string, Axis>) {
   });
   const over = typeof d.over === "string" ? d.over : null;
   const [group, description] = [text(d.group, name), text(d.description, name)];
-  return { name, kind, axes: along, shape, group, over, description, stride: product(shape) };
+  const does = list(d.does ?? [], name).map((x) => text(x, name));
+  return {
+    name,
+    kind,
+    axes: along,
+    shape,
+    group,
+    over,
+    description,
+    aside: d.aside === true,
+    does,
+    stride: product(shape),
+  };
 }
 
 function readCircuit(d: { [name: string]: unknown }): Circuit {

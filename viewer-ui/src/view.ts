@@ -2,7 +2,7 @@
 
 import { element } from "./dom";
 import { errors, type Events, writes } from "./events";
-import { fieldsOf, short } from "./fields";
+import { fieldsOf, percent, short } from "./fields";
 import { historyPanel } from "./history";
 import { Host, type Listener, type Moment, type Place } from "./panel";
 import { panelsOf } from "./panels";
@@ -53,7 +53,7 @@ export class View {
     const hard = wanted && this.trace.hard !== null;
     let found = this.jumps.get(hard);
     if (!found) {
-      const memory = fieldsOf(this.trace, hard).get("memory");
+      const memory = [...fieldsOf(this.trace, hard).values()].find((f) => f.group === "memory");
       found = { writes: writes(this.trace, memory), errors: errors(this.trace, hard) };
       this.jumps.set(hard, found);
     }
@@ -114,9 +114,10 @@ export class View {
       `${trace.length} steps`,
       ...(trace.steps.length < trace.length ? [`${trace.steps.length} kept`] : []),
     ];
+    const shares = new Set(trace.shares);
     const scores = trace.scores.map(([name, score]) =>
       element("span", { class: name === trace.error && score > 0 ? "bad" : "" }, [
-        `${name.replaceAll("_", " ")}: ${short(score)}`,
+        `${name.replaceAll("_", " ")}: ${shares.has(name) ? percent(score) : short(score)}`,
       ]),
     );
     return element("header", {}, [

@@ -20,7 +20,7 @@ from jaxtyping import Array, Float, Int, Real
 from softmachine.core import compiling
 from softmachine.core.choices import Positive, check_fields
 from softmachine.core.example import Example
-from softmachine.core.fields import Field
+from softmachine.core.fields import STOPPING, Field
 from softmachine.core.pytrees import PyTree
 from softmachine.core.rendering import render_columns
 from softmachine.core.specs.spec import Fields, Metrics, Spec, numbers
@@ -183,7 +183,7 @@ class Cells(Spec):
                     "stop",
                     "probability",
                     ("step",),
-                    "stop",
+                    STOPPING,
                     "The probability of stopping after each step.",
                 ),
                 stops,

@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.core.choices import Few, Positive, check_fields
-from softmachine.core.fields import Field
+from softmachine.core.fields import STOPPING, Field
 from softmachine.core.pytrees import PyTree
 from softmachine.core.specs.cells import Cells
 from softmachine.core.specs.spec import Stream, Whole
@@ -241,8 +241,10 @@ class NRAM(Cell):
                 {"choice": choices, "source": slots},
             ),
             values_of("gates", "gate", "circuit", "What each gate gave.", {"gate": gates}),
-            Field("willing", "probability", (), "stop", "Willingness to stop after the step."),
-            Field("entropy", "scalar", (), "circuit", "Of all choices, in nats."),
+            Field(
+                "willing", "probability", (), STOPPING, "Willingness to stop after the step."
+            ),
+            Field("entropy", "scalar", (), STOPPING, "Of all choices, in nats."),
         )
 
     def observe_state(self, state: NRAMState) -> dict[str, Array]:

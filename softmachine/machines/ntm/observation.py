@@ -14,24 +14,30 @@ def trace_fields(config: NTMChoices) -> tuple[Field, ...]:
     heads = {"head": read_heads + write_heads}
     readers, writers = {"read head": read_heads}, {"write head": write_heads}
 
-    def of_heads(name, kind, axes, description, **labels):
-        return Field(name, kind, ("head", *axes), "heads", description, heads | labels)
+    does = ("read",) * config.read_heads + ("write",) * config.write_heads
 
-    def vectors(name, axis, description, labels):
-        return Field(name, "vector", (axis, "column"), "heads", description, labels)
+    def of_heads(name, kind, axes, description, labels=heads, **more):
+        return Field(name, kind, ("head", *axes), "heads", description, labels, **more)
+
+    def vectors(name, axis, description, labels, **more):
+        return Field(name, "vector", (axis, "column"), "heads", description, labels, **more)
 
     return (
         Field("memory", "matrix", ("row", "column"), "memory", "What each row holds."),
-        of_heads("weightings", "weighting", ("row",), "How much a head attends to a row."),
+        of_heads(
+            "weightings", "weighting", ("row",), "How much a head attends to a row.", does=does
+        ),
         vectors("reads", "read head", "What was read.", readers),
         of_heads("gates", "probability", (), "By content (1) or from where it was (0)."),
         of_heads("key_strengths", "scalar", (), "How much content decides."),
-        of_heads("shifts", "distribution", ("shift",), "How far to move.", shift=moves),
+        of_heads(
+            "shifts", "distribution", ("shift",), "How far to move.", heads | {"shift": moves}
+        ),
         of_heads("sharpenings", "scalar", (), "Exponent of the weighting."),
-        vectors("keys", "head", "What content is looked for.", heads),
+        vectors("keys", "head", "What content is looked for.", heads, aside=True),
         vectors("erases", "write head", "How much of each column is erased.", writers),
         vectors("adds", "write head", "What is added.", writers),
-        Field("controller", "vector", ("hidden",), "controller", "Its output."),
+        Field("controller", "vector", ("hidden",), "controller", "Its output.", aside=True),
     )
 
 

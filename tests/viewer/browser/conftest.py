@@ -93,7 +93,7 @@ def shows(page, step, last):
 TYPES = {"U8": np.uint8, "I32": np.int32, "F32": np.float32}
 
 
-def file_of(description, arrays, version="1"):
+def file_of(description, arrays, version="2"):
     """Return a trace file, written here byte by byte after docs/traces.md."""
     header = {"__metadata__": {"softmachine_trace": version, "trace": json.dumps(description)}}
     body = b""
@@ -108,11 +108,11 @@ def file_of(description, arrays, version="1"):
     return len(text).to_bytes(8, "little") + text + body
 
 
-def field(name, kind, *axes, over=None):
+def field(name, kind, *axes, **more):
     return {
-        "name": name, "kind": kind, "axes": list(axes), "group": "some", "over": over,
+        "name": name, "kind": kind, "axes": list(axes), "group": "some", "over": None,
         "description": f"What {name} is.",
-    }  # fmt: skip
+    } | more  # fmt: skip
 
 
 STEPS = 6

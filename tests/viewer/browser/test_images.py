@@ -22,10 +22,11 @@ READ = {
 """By step, how much head 1 reads of which rows."""
 
 
-def episode(spelled=("a", "b"), scored=range(1, STEPS + 1)):
+def episode(spelled=("a", "b"), scored=range(1, STEPS + 1), every=1):
     """A trace of a machine that reads as `READ` says, and names what it reads most of.
 
-    ``spelled``: the two names. ``scored``: the steps that are.
+    ``spelled``: the two names. ``scored``: the steps that are. ``every``: of so many steps one
+    was recorded.
     """
     letters, wide = sorted(set("".join(spelled))), len(spelled[0])
     labels = [f"{x}{i + 1}" if wide > 1 else x for i in range(wide) for x in letters]
@@ -52,20 +53,21 @@ def episode(spelled=("a", "b"), scored=range(1, STEPS + 1)):
     description = {
         "title": "an episode", "machine": "Strange", "task": "Naming", "source": "",
         "recipe": "", "size": 2, "seed": 0, "length": STEPS,
-        "steps": list(range(1, STEPS + 1)), "axes": axes,
-        "fields": [field("read_weights", "weighting", "head", "row"),
-                   field("write_weights", "weighting", "head", "row")],
+        "steps": list(range(every, STEPS + 1, every)), "axes": axes,
+        "fields": [field("found", "weighting", "head", "row", does=["read", "read"]),
+                   field("kept", "weighting", "head", "row", does=["write", "write"])],
         "example": [field("pictures", "matrix", "step", "image row", "image column"),
                     field("inputs", "bits", "step", "input channel"),
                     *(field(name, "bits", "step", "output channel")
                       for name in ("targets", "mask", "wrong")),
                     field("outputs", "probability", "step", "output channel")],
         "initial": [], "hard": None, "circuit": None, "pointers": [],
-        "scores": {"wrong_symbols": 1.0, "bits": None}, "error": "wrong_symbols",
+        "scores": {"wrong_symbols": 1.0, "bits": None, "perfect": 0.0, "instance_2": 2 / 3},
+        "error": "wrong_symbols", "shares": ["perfect", "instance_2"],
     }  # fmt: skip
     arrays = {
-        "fields/read_weights": reads,
-        "fields/write_weights": writes,
+        "fields/found": reads[every - 1 :: every],
+        "fields/kept": writes[every - 1 :: every],
         "example/pictures": images,
         "example/inputs": told,
         "example/targets": names * counts.astype(np.uint8),
@@ -113,6 +115,8 @@ def test_the_page_says_why_an_image_was_recognised(open_traces, width, scheme):
         page.reload()
         says(page, step, text)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for score in ("wrong symbols: 1", "bits: NaN", "perfect: 0.0 %", "instance 2: 67 %"):
+        expect(page.locator(".facts").get_by_text(score, exact=True)).to_be_visible()
     expect(panel(page).locator("figcaption")).to_contain_text(
         "head 1 reads of the rows that head 2 wrote"
     )
@@ -157,3 +161,16 @@ def test_names_of_several_letters_are_spelled(open_traces):
 def test_where_only_the_last_image_counts_the_names_told_say_what_was_shown(open_traces):
     page = open_traces(("it", episode(scored=[STEPS])), address="#step=5")
     says(page, 5, TOLD[5].replace("80 %: right", "80 %: not scored"))
+
+
+def test_where_steps_are_missing_it_is_said_what_is_not_known(open_traces):
+    page = open_traces(("it", episode(every=2)), address="#step=6")
+    says(
+        page,
+        6,
+        "step 6, image 3 of class b. guessed a with 80 %: wrong. the one before it came at "
+        "step 3",
+    )
+    expect(panel(page).locator("figcaption")).to_contain_text(
+        "In which rows its class was kept is not known: of 8 steps 4 were recorded"
+    )

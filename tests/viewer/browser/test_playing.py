@@ -360,6 +360,28 @@ def test_a_machine_that_nobody_knows_is_shown_by_its_fields(open_traces, strange
     assert "east" in said(page, "Some")
 
 
+def test_what_a_field_is_shown_as_is_declared_and_no_matter_of_its_name(open_traces, strange):
+    description, arrays = strange
+    fields = {field["name"]: field for field in description["fields"]}
+    fields["aim"]["aside"] = True
+    fields["chart"]["group"] = "memory"
+    fields["light"]["group"] = "doubt"
+    fields["orbits"]["name"] = "keys"
+    arrays["fields/keys"] = arrays.pop("fields/orbits")
+    arrays["fields/chart"][:] = 0
+    arrays["fields/chart"][3:] = 1
+    page = open_traces(("it", file_of(description, arrays)))
+    shows(page, 1, STEPS)
+    page.keyboard.press("w")
+    shows(page, 4, STEPS)
+    expect(page.get_by_role("heading", name="Keys")).to_be_visible()
+    expect(page.get_by_role("heading", name="Dials")).to_be_visible()
+    expect(page.get_by_role("heading", name="Light")).to_be_visible()
+    expect(page.get_by_role("heading", name="Aim")).to_be_hidden()
+    page.get_by_text("1 more").click()
+    expect(page.get_by_role("heading", name="Aim")).to_be_visible()
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_fit_narrow_and_wide_in_both_schemes(
