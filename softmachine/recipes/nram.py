@@ -135,17 +135,17 @@ def nram_noise() -> Experiment:
 def _recurrent(name: str, task: MemoryTask) -> Experiment:
     """Return an experiment with an LSTM, whose logits have to be driven harder.
 
-    Its first outputs are a fifth of those of the feed-forward controller's ReLU layer, and so
-    is what an update of the same rate adds to a logit: it needs rates that are some five times
-    as large. By then it is clear within a few hundred updates whether an attempt will do.
+    In the first step its outputs are a fifth as large as those of the feed-forward controller,
+    and so is what an update of the same rate adds to a logit: it needs rates that are some five
+    times as large. Then it is clear within a few hundred updates whether an attempt will do.
     """
     return _experiment(
         name,
         task,
         Uniform(smallest=1, largest=6),
-        bonus=(0.01, 0.04),
+        bonus=(0.015, 0.05),
         search=Search(learning_rate=(1e-2, 3.5e-2)),
-        phases=(Restart(rules=((200, 0.6), (400, 0.05))),),
+        phases=(Restart(rules=((100, 0.8), (200, 0.1))),),
         controller=NRAMControllerConfig(kind="lstm"),
     )
 
