@@ -45,9 +45,10 @@ from softmachine.training.trainer import train_members
 def train_recipe(name: str, arguments: list[str]) -> None:
     """Train a recipe with overrides from the command line."""
     options = _parse_train(get_recipe(name), arguments)
-    experiment = Experiment(
-        recipe=name, task=options.task, machine=options.machine, training=options.training
-    )
+    with user_errors():
+        experiment = Experiment(
+            recipe=name, task=options.task, machine=options.machine, training=options.training
+        )
     use_all_cores()
     check_training(experiment, options.members or 1)
     with user_errors():

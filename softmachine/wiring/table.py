@@ -49,7 +49,10 @@ def read_wiring(machine: NRAM) -> WiringTable:
     """
     registers = machine.config.registers
     if not isinstance(machine.controller, MLP):
-        raise SoftmachineError("a recurrent controller has no table of patterns")
+        raise SoftmachineError(
+            "a recurrent controller has no table of wires by patterns of zeros, which could be "
+            "searched or repaired; one of kind mlp has"
+        )
     if registers > MOST_REGISTERS:
         raise SoftmachineError(
             f"{registers} registers have too many patterns of zeros; at most {MOST_REGISTERS} "

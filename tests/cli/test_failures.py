@@ -218,6 +218,8 @@ def test_warnings_of_the_package_are_notes(monkeypatch, capsys):
         ["evaluate", "zoo:../../etc/passwd"],
         ["evaluate", "zoo:ntm-copy", "--task", "width=" + "[" * 100_000],
         ["evaluate", "zoo:ntm-copy", "--task", "width=NaN"],
+        # Parts that do not belong together.
+        ["train", "nram-swap", "--machine.controller.kind", "lstm"],
     ],
     ids=lambda words: " ".join(words)[:50],
 )

@@ -100,7 +100,7 @@ def test_name_says_machine(name):
     kind = name.removeprefix("paper-").split("-")
     assert isinstance(machine, NRAMConfig) == (kind[0] == "nram")
     if kind[0] == "nram":
-        assert machine.controller.kind == "mlp"
+        assert machine.controller.kind == ("lstm" if kind[1] == "lstm" else "mlp")
         return
     assert isinstance(machine, TransformerConfig) == (kind[0] == "transformer")
     if kind[0] == "transformer":

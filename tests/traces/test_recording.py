@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from typing import NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +13,7 @@ from softmachine.core import compiling
 from softmachine.core.errors import TraceError
 from softmachine.core.fields import Field, default_field
 from softmachine.machines.machine import STOPPED, Cell, Clock
+from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.ntm.presets import NTM_PRESETS
 from softmachine.machines.parts.controllers import ControllerConfig
@@ -57,6 +59,27 @@ def test_recording_ends_with_the_outputs_of_the_machine(machine, example):
         np.testing.assert_allclose(seen["reads"], state.reads, atol=1e-6)
         np.testing.assert_allclose(seen["erases"], parameters.erases, atol=1e-6)
         np.testing.assert_allclose(seen["gates"], parameters.gates, atol=1e-6)
+
+
+def test_the_wires_of_a_recurrent_controller_are_those_of_its_state():
+    """It sees the same zeros in all steps: only its state tells them apart."""
+    controller = NRAMControllerConfig(kind="lstm", hidden=4)
+    config = NRAMConfig(registers=2, gates=("READ", "INC", "WRITE"), controller=controller)
+    machine = config.build(key=jax.random.key(0))
+    machine = eqx.tree_at(lambda m: m.output.weight, machine, replace_fn=lambda x: 9 * x)
+    example = Access().sample(jax.random.key(1), 3, max_size=3)
+    recording = record(machine, example, steps=4)
+    state, seen = machine.init_state(example.inputs), []
+    for t in range(4):
+        _, wiring = machine.control(state)
+        shown = [row for row in wiring.choices.values() if row.size]
+        state, _ = machine.step(state, example.inputs)
+        fields = {name: array[t] for name, array in recording.fields.items()}
+        np.testing.assert_allclose(fields["memory"], state.memory, atol=1e-6)
+        for row, wanted in zip(fields["choices"], shown, strict=True):
+            np.testing.assert_allclose(row[: len(wanted)], wanted, atol=1e-6)
+        seen.append(fields["choices"])
+    assert np.abs(np.diff(seen, axis=0)).max(axis=(1, 2)).min() > 1e-3
 
 
 @pytest.mark.parametrize("length", [5, 16, 17])
