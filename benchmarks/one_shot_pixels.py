@@ -14,36 +14,18 @@ import argparse
 import numpy as np
 
 from softmachine.tasks import Glyphs, Omniglot
+from softmachine.tasks.one_shot.alignment import FULL, align, bilinear
 from softmachine.tasks.one_shot.omniglot_runs import load_runs
 
 SIDE = 20
-FULL = 105
+ORIGINAL = 105
 """Pixels each way of drawings to be turned and moved: at 20 that would blur them."""
-FINE = 56
-"""Pixels each way of drawings to be aligned."""
-SPREAD = 20 / 4.5
-"""Pixels of a standard deviation after alignment."""
-BLUR = 0.8
 INSTANCES = (2, 3, 4, 5, 10)
 
 
 def aligned(drawings):
-    """Return drawings (n, fine, fine) upright, of the same spread, in the middle, at SIDE."""
-    flat = drawings.reshape(-1, *drawings.shape[-2:]).astype(np.float32)
-    places = np.arange(flat.shape[-1], dtype=np.float32)
-    ink = flat / flat.sum((1, 2), keepdims=True)
-    rows, columns = ink.sum(2), ink.sum(1)
-    down, right = rows @ places, columns @ places
-    y, x = places - down[:, None], places - right[:, None]
-    high = np.sqrt(np.sum(rows * y**2, 1)) + 1
-    wide = np.sqrt(np.sum(columns * x**2, 1)) + 1
-    slant = np.einsum("nij,ni,nj->n", ink, y, x) / high**2
-    grid = (np.arange(SIDE, dtype=np.float32) - (SIDE - 1) / 2) / SPREAD
-    to_y = (high[:, None] * grid)[:, :, None] + np.zeros((SIDE, SIDE), np.float32)
-    to_x = (wide[:, None] * grid)[:, None, :] + slant[:, None, None] * to_y
-    sampled = bilinear(flat, to_y + down[:, None, None], to_x + right[:, None, None])
-    kernel = np.exp(-0.5 * ((np.arange(SIDE)[:, None] - np.arange(SIDE)) / BLUR) ** 2)
-    return (kernel @ sampled @ kernel).reshape(*drawings.shape[:-2], SIDE, SIDE)
+    """Return drawings (..., FULL, FULL) upright, of the same spread, in the middle, at SIDE."""
+    return align(np.rint(drawings).astype(np.uint8), SIDE).astype(np.float32)
 
 
 def averaged(drawings, side):
@@ -70,21 +52,6 @@ def augmented(drawings, seed=0):
         y, x = np.cos(angle) * y + np.sin(angle) * x, np.cos(angle) * x - np.sin(angle) * y
         place[:] = bilinear(image[None], y[None] + middle, x[None] + middle)[0]
     return moved.reshape(drawings.shape)
-
-
-def bilinear(images, y, x):
-    """Return each image's values at places between its pixels; outside there is no ink."""
-    count, side, _ = images.shape
-    above, left = np.floor(y).astype(int), np.floor(x).astype(int)
-    total = np.zeros(y.shape, np.float32)
-    for i in (0, 1):
-        for j in (0, 1):
-            row, column = above + i, left + j
-            weight = (1 - np.abs(y - row)) * (1 - np.abs(x - column))
-            inside = (row >= 0) & (row < side) & (column >= 0) & (column < side)
-            row, column = row.clip(0, side - 1), column.clip(0, side - 1)
-            total += weight * inside * images[np.arange(count)[:, None, None], row, column]
-    return total
 
 
 def by_instance(drawings, episodes, classes=5, each=10, seed=0):
@@ -135,13 +102,13 @@ def main():
         sources["Omniglot, santoro"] = Omniglot(path=options.omniglot)
     print(f"{'percent right by instance':50}", *(f"{i:5}" for i in INSTANCES))
     for name, source in sources.items():
-        plain = source.load("test", FULL).drawings
+        plain = source.load("test", ORIGINAL).drawings
         moved = augmented(plain)
         rows = {
             "pixels": averaged(plain, SIDE),
             "pixels, augmented": averaged(moved, SIDE),
-            "aligned": aligned(averaged(plain, FINE)),
-            "aligned, augmented": aligned(averaged(moved, FINE)),
+            "aligned": aligned(averaged(plain, FULL)),
+            "aligned, augmented": aligned(averaged(moved, FULL)),
         }
         for how, drawings in rows.items():
             right = by_instance(drawings, options.episodes)
@@ -149,7 +116,7 @@ def main():
     if options.runs:
         plain = errors(load_runs(options.runs, 105), lambda images: images.astype(int))
         print(f"Lake's runs, percent wrong: {plain:.2f} by pixels, ", end="")
-        print(f"{errors(load_runs(options.runs, FINE), aligned):.2f} aligned")
+        print(f"{errors(load_runs(options.runs, FULL), aligned):.2f} aligned")
 
 
 if __name__ == "__main__":

@@ -45,6 +45,7 @@ RECIPES: Registry[Callable[[], Experiment]] = Registry(
         "ntm-omniglot": "one_shot:ntm_omniglot",
         "lstm-omniglot": "one_shot:lstm_omniglot",
         "mann-omniglot-words": "one_shot:mann_omniglot_words",
+        "mann-omniglot-20-way": "one_shot:mann_omniglot_20_way",
         "lstm-omniglot-words": "one_shot:lstm_omniglot_words",
         "mann-regression": "regression:mann_regression",
         "lstm-regression": "regression:lstm_regression",

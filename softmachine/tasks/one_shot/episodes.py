@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -13,12 +13,19 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped, UInt8
 
 from softmachine.core.choices import Bounds, NonNegative, check_fields
-from softmachine.core.errors import SoftmachineError
 from softmachine.core.rendering import Rows, render_rows
 from softmachine.core.specs.inputs import Image, Product
 from softmachine.core.specs.spec import Metrics, Ratio, Stream
 from softmachine.core.specs.symbols import Symbols
 from softmachine.core.specs.words import Words
+from softmachine.tasks.one_shot.drawings import (
+    MOST_DRAWINGS,
+    TURNS,
+    Drawings,
+    choose,
+    choose_classes,
+    load_drawings,
+)
 from softmachine.tasks.one_shot.glyphs import Glyphs
 from softmachine.tasks.one_shot.images import ImageSource
 from softmachine.tasks.one_shot.santoro import santoro_tests
@@ -34,17 +41,6 @@ REPORTED = (1, 2, 3, 4, 5, 10)
 """The instances whose accuracy is reported: those of the paper's tables."""
 FINENESS = 2
 """How many times finer images are turned and moved than they are shown, each way."""
-TURNS = 4
-"""Quarter turns, each of which makes a class of its own of the images of a class."""
-
-
-class Drawings(NamedTuple):
-    """The images that episodes are made of, as arrays."""
-
-    images: UInt8[Array | np.ndarray, "classes most fine fine"]
-    """Ink bright, 0 to 255; finer than they are shown, if they are turned or moved before."""
-    counts: Int[Array | np.ndarray, " classes"]
-    """How many drawings each class has."""
 
 
 @task("one-shot")
@@ -80,6 +76,13 @@ class Episodes(SequenceTask):
     """For another protocol, n-way k-shot classification: each class is shown exactly this
     often, in any order, then one of them once more, and that last image alone is scored. None
     for episodes in which every image counts. Figures of the two are not comparable."""
+    queries: Annotated[int, Bounds(least=1, most=100)] = 1
+    """With ``shots``: how many images are asked for, one after the other. Their names are never
+    told. Training learns sooner from many than from one."""
+    within_group: bool = False
+    """Whether all classes of an episode are of one group of the source, such as an alphabet,
+    quarter turns of it being groups of their own. Groups come as often as they have classes;
+    those with fewer than the largest size that is drawn never do."""
     labels: Literal["one-hot", "words"] = "one-hot"
     """Names: one of ``names``, or a word of five letters from a to e, of 3,125."""
     names: Annotated[int, Bounds(least=2, most=len(LETTERS))] = 5
@@ -96,12 +99,18 @@ class Episodes(SequenceTask):
     of its linear map differ from those of the identity by up to this. Not in the paper."""
     augment_tests: bool = True
     """Whether images of tests are turned and moved, too, as it seems to be in the paper."""
+    aligned: bool = False
+    """Whether every drawing is first brought to the middle, to the same spread each way, and
+    upright, by the moments of its ink. Not in the paper: much of what there is to learn of
+    handwriting is then known before."""
 
     smallest: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         """Check the numbers."""
         check_fields(self)
+        if self.queries > 1 and self.shots is None:
+            raise ValueError(f"queries={self.queries} go with shots, such as shots=1")
 
     @property
     def inputs(self) -> Stream[Product]:
@@ -158,11 +167,14 @@ class Episodes(SequenceTask):
     def data(self) -> Drawings:
         """Return the images of this part, as arrays.
 
-        Raises SoftmachineError if they cannot be had.
+        Raises SoftmachineError if they cannot be had, or have no groups and should.
         """
         # Made anew where it is asked for: one made in a traced function is a tracer.
         fine = self.side * (FINENESS if self._moves else 1)
-        return jax.tree.map(jnp.asarray, _drawings(self.source, self.part, fine))
+        drawings = load_drawings(
+            self.source, self.part, fine, aligned=self.aligned, by_group=self.within_group
+        )
+        return jax.tree.map(jnp.asarray, drawings)
 
     def held_out(self, *, larger: bool = False) -> Episodes:
         """Return the same task on classes that training never shows."""
@@ -172,7 +184,7 @@ class Episodes(SequenceTask):
 
     def steps(self, size: Any) -> Any:
         """Return one step per image."""
-        return size * self.per_class if self.shots is None else size * self.shots + 1
+        return size * self._each + (0 if self.shots is None else self.queries)
 
     def items(self, size: int) -> int:
         """Return ``size``: one memory row per class."""
@@ -207,31 +219,48 @@ class Episodes(SequenceTask):
         self.check_size(size, max_size)
         data = self.data() if data is None else data
         keys = jax.random.split(key, 5)
-        steps = self.steps(max_size)
-        turns = TURNS if self.quarter_turns else 1
-        total = len(data.counts) * turns
-        if total < max_size:
-            raise ValueError(
-                f"an episode of {max_size} classes needs as many, these images have {total}"
-            )
-        classes = choose(keys[0], total, max_size)
+        classes, turned = choose_classes(
+            keys[0], data, max_size, TURNS if self.quarter_turns else 1
+        )
         shown = self._shown(keys[1], size, max_size)
         instances = instance_numbers(shown)
-        drawings = self._drawings(keys[2], data.counts[classes // turns], shown, instances)
+        counts = jnp.asarray(data.counts)[classes]
+        drawings = self._drawings(keys[2], counts, shown, instances)
         names = choose(keys[3], self.name_count, max_size)
-        chosen, turned = (classes // turns)[shown], (classes % turns)[shown]
-        images = self._moved(keys[4], jnp.asarray(data.images), chosen, drawings, turned)
+        images = self._moved(
+            keys[4], jnp.asarray(data.images), classes[shown], drawings, turned[shown]
+        )
+        return self.episode(images, names[shown], size)
+
+    def episode(
+        self,
+        images: Shaped[Array, "steps side side"],
+        names: Int[Array, " steps"],
+        size: Int[Array, ""] | int,
+    ) -> Example:
+        """Return the episode of ``size`` classes that shows given images with given names.
+
+        Images are divided by their brightest pixel; what comes after the episode's own steps
+        is left out. Arguments and the example are as those of `sample`; ``names`` are numbers.
+        """
+        steps = len(names)
         images = images / jnp.maximum(jnp.max(images, axis=(1, 2), keepdims=True), 1)
-        places, last = jnp.arange(steps), self.steps(size) - 1
-        due = (places <= last).astype(jnp.float32)
-        scored = due if self.shots is None else (places == last).astype(jnp.float32)
-        spec = self.outputs.spec
-        targets = names[shown] if isinstance(spec, Symbols) else spec.spell(names[shown])
-        told = spec.one_hot(targets)
+        places, support = jnp.arange(steps), size * self._each
+        due = (places < self.steps(size)).astype(jnp.float32)
+        scored = due if self.shots is None else jnp.where(places < support, 0, due)
+        targets = self.targets(names)
+        told = self.outputs.spec.one_hot(targets)
+        if self.shots is not None:
+            told = jnp.where((places < support)[:, None], told, 0)
         before = jnp.concatenate([jnp.zeros_like(told[:1]), told[:-1]])
         inputs = jnp.concatenate([images.reshape(steps, -1), before], axis=1) * due[:, None]
         wanted = jnp.where(due.reshape(steps, *[1] * (targets.ndim - 1)) > 0, targets, 0)
         return Example(inputs, wanted, scored, jnp.asarray(self.steps(size), jnp.int32))
+
+    def targets(self, names: Int[Array, " steps"]) -> Int[Array, "steps ..."]:
+        """Return the targets that names given by their numbers are."""
+        spec = self.outputs.spec
+        return names if isinstance(spec, Symbols) else spec.spell(names)
 
     def metrics(self, outputs: Float[Array, "steps width"], example: Example) -> Metrics:
         """Return the metrics of the names, and accuracy by instance."""
@@ -243,6 +272,9 @@ class Episodes(SequenceTask):
             places = 5 ** jnp.arange(targets.shape[1])
             targets = jnp.sum(targets * places, axis=1)
         instances = instance_numbers(targets)
+        if self.shots is not None:
+            # Queries tell nothing to each other: each is the first after the shots.
+            instances = jnp.minimum(instances, self.shots + 1)
         by_instance = {}
         for number in self.reported:
             of_these = jnp.where(instances == number, example.mask, 0)
@@ -287,7 +319,7 @@ class Episodes(SequenceTask):
         steps = self.steps(max_size)
         if self.shots is None and not self.exact:
             return jax.random.randint(key, (steps,), 0, size)
-        each = self.per_class if self.shots is None else self.shots
+        each = self._each
         # All orders are equally likely; what is beyond the size's own images comes last.
         places = jnp.arange(steps)
         beyond = jnp.where(places < size * each, 0.0, 2.0)
@@ -295,7 +327,7 @@ class Episodes(SequenceTask):
         shown = jnp.argsort(noise) // each
         if self.shots is None:
             return shown
-        asked = jax.random.randint(jax.random.fold_in(key, 1), (), 0, size)
+        asked = jax.random.randint(jax.random.fold_in(key, 1), (steps,), 0, size)
         return jnp.where(places < size * each, shown, asked)
 
     def _drawings(
@@ -312,6 +344,11 @@ class Episodes(SequenceTask):
         noise = noise + jnp.where(places < counts[:, None], 0.0, 2.0)
         orders = jnp.argsort(noise, axis=1)
         return orders[shown, (instances - 1) % counts[shown]]
+
+    @property
+    def _each(self) -> int:
+        """How often a class is shown with its name, exactly or in the mean."""
+        return self.per_class if self.shots is None else self.shots
 
     @property
     def _moves(self) -> bool:
@@ -347,28 +384,6 @@ class Episodes(SequenceTask):
         return jax.vmap(moved)(firsts, maps, shifts)
 
 
-MOST_DRAWINGS = 20
-"""How many drawings of a class an episode chooses from; further ones are never shown."""
-
-
-def choose(key: PRNGKeyArray, total: int, count: int) -> Int[Array, " count"]:
-    """Return ``count`` different numbers below ``total``, all orders equally likely.
-
-    Source: Floyd's algorithm (Bentley & Floyd 1987), then a shuffle.
-    """
-    key, order = jax.random.split(key)
-
-    def one_more(i, state):
-        chosen, key = state
-        last = total - count + i
-        number = jax.random.randint(jax.random.fold_in(key, i), (), 0, last + 1)
-        number = jnp.where(jnp.any(chosen == number), last, number)
-        return chosen.at[i].set(number), key
-
-    chosen, _ = jax.lax.fori_loop(0, count, one_more, (jnp.full(count, -1), key))
-    return jax.random.permutation(order, chosen)
-
-
 def instance_numbers(classes: Shaped[Array, " steps"]) -> Int[Array, " steps"]:
     """Return for each step how many of its class there were up to it, itself included.
 
@@ -377,12 +392,3 @@ def instance_numbers(classes: Shaped[Array, " steps"]) -> Int[Array, " steps"]:
     """
     same = classes[:, None] == classes
     return jnp.sum(jnp.tril(same), axis=1)
-
-
-@functools.lru_cache(maxsize=8)
-def _drawings(source: ImageSource, part: Literal["train", "test"], side: int) -> Drawings:
-    images = source.load(part, side)
-    if len(images.counts) < Episodes.smallest:
-        raise SoftmachineError(f"there is only {len(images.counts)} class of images for {part}")
-    counts = np.minimum(images.counts, MOST_DRAWINGS).astype(np.int32)
-    return Drawings(images.drawings[:, :MOST_DRAWINGS], counts)
