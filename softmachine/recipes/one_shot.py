@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from softmachine.experiments.curricula import Curriculum, Rising, Uniform
+from softmachine.experiments.curricula import Curriculum, Growing, Rising, Uniform
 from softmachine.experiments.experiment import Experiment, TrainingConfig
 from softmachine.machines.machine import MachineConfig
 from softmachine.machines.mann import MANNConfig
@@ -18,6 +18,8 @@ from softmachine.tasks.one_shot.omniglot import Omniglot
 
 OMNIGLOT = "data/omniglot"
 """Where ``softmachine data omniglot`` puts the files."""
+BATCH = 16
+"""Examples of an update."""
 
 
 def mann_glyphs() -> Experiment:
@@ -74,6 +76,36 @@ def lstm_omniglot_words() -> Experiment:
     return _omniglot("lstm-omniglot-words", lstm(layers=1, hidden=200), classes=15)
 
 
+def mann_omniglot_many() -> Experiment:
+    """MANN, LSTM controller: name characters of ever more classes, from 15 on, by words.
+
+    One more every 10,000 episodes, as in the paper, whatever was learned of those before; up to
+    25, of ten images each. Tests go on to 100, as many as its memory can hold.
+    """
+    growing = Growing(
+        smallest=15,
+        largest=25,
+        start=15,
+        back=0.0,
+        threshold=1e9,
+        patience=10_000 // BATCH,
+    )
+    return Experiment(
+        recipe="mann-omniglot-many",
+        task=Episodes(source=Omniglot(path=OMNIGLOT), labels="words"),
+        machine=mann(),
+        training=_training(120_000, growing),
+    )
+
+
+def mann_omniglot_kept() -> Experiment:
+    """MANN, LSTM controller: four episodes of five new classes in a row, nothing wiped."""
+    task = Episodes(source=Omniglot(path=OMNIGLOT), in_a_row=4)
+    return Experiment(
+        recipe="mann-omniglot-kept", task=task, machine=mann(), training=_training(100_000)
+    )
+
+
 def mann_omniglot_20_way() -> Experiment:
     """MANN, LSTM controller: tell 20 characters of one alphabet apart, each shown once before.
 
@@ -82,20 +114,19 @@ def mann_omniglot_20_way() -> Experiment:
     task = Episodes(
         source=Omniglot(path=OMNIGLOT, split="official"),
         names=20,
-        shots=1,
-        queries=10,
+        per_class=3,
         within_group=True,
         aligned=True,
         shift=0.05,
         distort=0.15,
         augment_tests=False,
     )
-    rising = Rising(smallest=4, largest=20, over=4_000)
+    rising = Rising(smallest=5, largest=20, over=8_000)
     return Experiment(
         recipe="mann-omniglot-20-way",
         task=task,
         machine=mann(),
-        training=_training(300_000, rising),
+        training=_training(240_000, rising),
     )
 
 
@@ -143,7 +174,7 @@ def _training(episodes: int, curriculum: Curriculum | None = None) -> TrainingCo
     return training(
         curriculum or _always(5),
         episodes,
-        batch=16,
+        batch=BATCH,
         memory_rows=(),
         solvable=False,
         validate_every=2_000 if episodes < 100_000 else 8_000,

@@ -46,6 +46,8 @@ RECIPES: Registry[Callable[[], Experiment]] = Registry(
         "lstm-omniglot": "one_shot:lstm_omniglot",
         "mann-omniglot-words": "one_shot:mann_omniglot_words",
         "mann-omniglot-20-way": "one_shot:mann_omniglot_20_way",
+        "mann-omniglot-many": "one_shot:mann_omniglot_many",
+        "mann-omniglot-kept": "one_shot:mann_omniglot_kept",
         "lstm-omniglot-words": "one_shot:lstm_omniglot_words",
         "mann-regression": "regression:mann_regression",
         "lstm-regression": "regression:lstm_regression",

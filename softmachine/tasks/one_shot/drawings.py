@@ -122,6 +122,27 @@ def choose_classes(
     return classes, jnp.full(count, jax.random.randint(turn_key, (), 0, turns))
 
 
+def choose_drawings(
+    key: PRNGKeyArray,
+    counts: Int[Array, " size"],
+    shown: Int[Array, " steps"],
+    instances: Int[Array, " steps"],
+) -> Int[Array, " steps"]:
+    """Return which drawing of its class each image is: none twice before all were shown.
+
+    Arguments:
+        key: the random key.
+        counts: how many drawings each of the classes has.
+        shown: the class of each image.
+        instances: which image of its class it is, from 1 on.
+    """
+    places = jnp.arange(MOST_DRAWINGS)
+    noise = jax.random.uniform(key, (len(counts), MOST_DRAWINGS))
+    noise = noise + jnp.where(places < counts[:, None], 0.0, 2.0)
+    orders = jnp.argsort(noise, axis=1)
+    return orders[shown, (instances - 1) % counts[shown]]
+
+
 def choose(key: PRNGKeyArray, total: Int[Array, ""] | int, count: int) -> Int[Array, " count"]:
     """Return ``count`` different numbers below ``total``, all orders equally likely.
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from typing import Annotated, Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped, UInt8
+from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 
 from softmachine.core.choices import Bounds, NonNegative, check_fields
 from softmachine.core.rendering import Rows, render_rows
@@ -19,17 +18,17 @@ from softmachine.core.specs.spec import Metrics, Ratio, Stream
 from softmachine.core.specs.symbols import Symbols
 from softmachine.core.specs.words import Words
 from softmachine.tasks.one_shot.drawings import (
-    MOST_DRAWINGS,
     TURNS,
     Drawings,
     choose,
     choose_classes,
+    choose_drawings,
     load_drawings,
 )
 from softmachine.tasks.one_shot.glyphs import Glyphs
 from softmachine.tasks.one_shot.images import ImageSource
 from softmachine.tasks.one_shot.santoro import santoro_tests
-from softmachine.tasks.one_shot.warping import rotation, warp
+from softmachine.tasks.one_shot.warping import move_by_chance
 from softmachine.tasks.published import PaperTest
 from softmachine.tasks.registry import task
 from softmachine.tasks.task import ByInstance, Example, SequenceTask
@@ -74,8 +73,9 @@ class Episodes(SequenceTask):
     five classes. That is what training finds first, and it delays the rest."""
     shots: Annotated[int, Bounds(least=1, most=20)] | None = None
     """For another protocol, n-way k-shot classification: each class is shown exactly this
-    often, in any order, then one of them once more, and that last image alone is scored. None
-    for episodes in which every image counts. Figures of the two are not comparable."""
+    often, in any order, then one of them once more, and that last image (or all ``queries``)
+    alone is scored. None for episodes in which every image counts. Figures of the two are not
+    comparable."""
     queries: Annotated[int, Bounds(least=1, most=100)] = 1
     """With ``shots``: how many images are asked for, one after the other. Their names are never
     told. Training learns sooner from many than from one."""
@@ -83,6 +83,11 @@ class Episodes(SequenceTask):
     """Whether all classes of an episode are of one group of the source, such as an alphabet,
     quarter turns of it being groups of their own. Groups come as often as they have classes;
     those with fewer than the largest size that is drawn never do."""
+    in_a_row: Annotated[int, Bounds(least=1, most=100)] = 1
+    """How many episodes come one after the other in one sequence, each with classes and names
+    of its own. Between them nothing is wiped, neither memory nor controller, and nothing marks
+    where one ends but that its last name is not told. Instances are counted in each episode.
+    The paper keeps the memory between all episodes of training."""
     labels: Literal["one-hot", "words"] = "one-hot"
     """Names: one of ``names``, or a word of five letters from a to e, of 3,125."""
     names: Annotated[int, Bounds(least=2, most=len(LETTERS))] = 5
@@ -154,7 +159,9 @@ class Episodes(SequenceTask):
 
     def by_instance(self, size: int) -> ByInstance:
         """Return the accuracy of each instance reported; by chance, one name of ``size``."""
-        most = self.per_class if self.exact and self.shots is None else self.steps(size)
+        most = (
+            self.per_class if self.exact and self.shots is None else self._episode_steps(size)
+        )
         numbers = tuple(number for number in self.reported if number <= most)
         return ByInstance(numbers, tuple(f"instance_{n}" for n in numbers), 1 / size)
 
@@ -184,7 +191,7 @@ class Episodes(SequenceTask):
 
     def steps(self, size: Any) -> Any:
         """Return one step per image."""
-        return size * self._each + (0 if self.shots is None else self.queries)
+        return self.in_a_row * self._episode_steps(size)
 
     def items(self, size: int) -> int:
         """Return ``size``: one memory row per class."""
@@ -211,13 +218,23 @@ class Episodes(SequenceTask):
         max_size: int,
         data: Drawings | None = None,
     ) -> Example:
-        """Draw an episode of ``size`` classes; images from ``data``, by default `data`.
+        """Draw an episode of ``size`` classes, or as many of them as come in a row.
 
-        Inputs are float32, shape (steps, side² + width of a name); targets are int32, shape
-        (steps,), or (steps, 5) for words; the mask has shape (steps,).
+        Images are from ``data``, by default `data`. Inputs are float32, shape (steps, side² +
+        width of a name); targets are int32, shape (steps,), or (steps, 5) for words; the mask
+        has shape (steps,).
         """
         self.check_size(size, max_size)
         data = self.data() if data is None else data
+        if self.in_a_row == 1:
+            return self._episode(key, size, max_size, data)
+        keys = jax.random.split(key, self.in_a_row)
+        several = jax.vmap(lambda key: self._episode(key, size, max_size, data))(keys)
+        return self._in_a_row(several, size)
+
+    def _episode(
+        self, key: PRNGKeyArray, size: Int[Array, ""] | int, max_size: int, data: Drawings
+    ) -> Example:
         keys = jax.random.split(key, 5)
         classes, turned = choose_classes(
             keys[0], data, max_size, TURNS if self.quarter_turns else 1
@@ -225,12 +242,35 @@ class Episodes(SequenceTask):
         shown = self._shown(keys[1], size, max_size)
         instances = instance_numbers(shown)
         counts = jnp.asarray(data.counts)[classes]
-        drawings = self._drawings(keys[2], counts, shown, instances)
+        drawings = choose_drawings(keys[2], counts, shown, instances)
         names = choose(keys[3], self.name_count, max_size)
-        images = self._moved(
-            keys[4], jnp.asarray(data.images), classes[shown], drawings, turned[shown]
+        images, places = jnp.asarray(data.images), (classes[shown], drawings)
+        if not self._moves:
+            return self.episode(images[places], names[shown], size)
+        moved = move_by_chance(
+            keys[4],
+            images,
+            *places,
+            turned[shown],
+            turn=self.turn,
+            shift=self.shift,
+            distort=self.distort,
+            side=self.side,
         )
-        return self.episode(images, names[shown], size)
+        return self.episode(moved, names[shown], size)
+
+    def _in_a_row(self, episodes: Example, size: Int[Array, ""] | int) -> Example:
+        """Return one sequence of episodes, which have a leading axis and may be padded."""
+        each, steps = self._episode_steps(size), self.steps(size)
+        places = jnp.arange(episodes.mask.size)
+        number, place = jnp.minimum(places // each, self.in_a_row - 1), places % each
+
+        def one_after_another(x):
+            due = (places < steps).reshape(-1, *[1] * (x.ndim - 2))
+            return jnp.where(due, x[number, place], 0)
+
+        inputs, targets, mask = map(one_after_another, episodes[:3])
+        return Example(inputs, targets, mask, jnp.asarray(steps, jnp.int32))
 
     def episode(
         self,
@@ -246,7 +286,7 @@ class Episodes(SequenceTask):
         steps = len(names)
         images = images / jnp.maximum(jnp.max(images, axis=(1, 2), keepdims=True), 1)
         places, support = jnp.arange(steps), size * self._each
-        due = (places < self.steps(size)).astype(jnp.float32)
+        due = (places < self._episode_steps(size)).astype(jnp.float32)
         scored = due if self.shots is None else jnp.where(places < support, 0, due)
         targets = self.targets(names)
         told = self.outputs.spec.one_hot(targets)
@@ -255,7 +295,9 @@ class Episodes(SequenceTask):
         before = jnp.concatenate([jnp.zeros_like(told[:1]), told[:-1]])
         inputs = jnp.concatenate([images.reshape(steps, -1), before], axis=1) * due[:, None]
         wanted = jnp.where(due.reshape(steps, *[1] * (targets.ndim - 1)) > 0, targets, 0)
-        return Example(inputs, wanted, scored, jnp.asarray(self.steps(size), jnp.int32))
+        return Example(
+            inputs, wanted, scored, jnp.asarray(self._episode_steps(size), jnp.int32)
+        )
 
     def targets(self, names: Int[Array, " steps"]) -> Int[Array, "steps ..."]:
         """Return the targets that names given by their numbers are."""
@@ -271,10 +313,7 @@ class Episodes(SequenceTask):
         if targets.ndim == 2:
             places = 5 ** jnp.arange(targets.shape[1])
             targets = jnp.sum(targets * places, axis=1)
-        instances = instance_numbers(targets)
-        if self.shots is not None:
-            # Queries tell nothing to each other: each is the first after the shots.
-            instances = jnp.minimum(instances, self.shots + 1)
+        instances = self._instances(targets, example.steps)
         by_instance = {}
         for number in self.reported:
             of_these = jnp.where(instances == number, example.mask, 0)
@@ -300,7 +339,7 @@ class Episodes(SequenceTask):
         mask = np.asarray(example.mask)[:steps] > 0
         targets = np.asarray(example.targets)[:steps].reshape(steps, -1)
         _, classes = np.unique(targets, axis=0, return_inverse=True)
-        instances = np.asarray(instance_numbers(jnp.asarray(classes.reshape(-1))))
+        instances = np.asarray(self._instances(jnp.asarray(classes.reshape(-1)), steps))
         digits = np.stack([instances // 10, instances % 10], axis=1)
         rows = [
             Rows("instance", digits, mask, letters="0123456789"),
@@ -316,7 +355,7 @@ class Episodes(SequenceTask):
         self, key: PRNGKeyArray, size: Int[Array, ""] | int, max_size: int
     ) -> Int[Array, " steps"]:
         """Return the class of each image, a number below ``size``."""
-        steps = self.steps(max_size)
+        steps = self._episode_steps(max_size)
         if self.shots is None and not self.exact:
             return jax.random.randint(key, (steps,), 0, size)
         each = self._each
@@ -330,20 +369,17 @@ class Episodes(SequenceTask):
         asked = jax.random.randint(jax.random.fold_in(key, 1), (steps,), 0, size)
         return jnp.where(places < size * each, shown, asked)
 
-    def _drawings(
-        self,
-        key: PRNGKeyArray,
-        counts: Int[Array, " size"],
-        shown: Int[Array, " steps"],
-        instances: Int[Array, " steps"],
-    ) -> Int[Array, " steps"]:
-        """Return which drawing of its class each image is: none twice before all were shown."""
-        most = MOST_DRAWINGS
-        places = jnp.arange(most)
-        noise = jax.random.uniform(key, (len(counts), most))
-        noise = noise + jnp.where(places < counts[:, None], 0.0, 2.0)
-        orders = jnp.argsort(noise, axis=1)
-        return orders[shown, (instances - 1) % counts[shown]]
+    def _instances(
+        self, names: Int[Array, " places"], steps: Int[Array, ""] | int
+    ) -> Int[Array, " places"]:
+        """Return which image of its class in its episode each is, from numbers of names."""
+        episode = jnp.arange(len(names)) // jnp.maximum(steps // self.in_a_row, 1)
+        instances = instance_numbers(names + episode * self.name_count)
+        # Queries tell nothing to each other: each is the first after the shots.
+        return instances if self.shots is None else jnp.minimum(instances, self.shots + 1)
+
+    def _episode_steps(self, size: Any) -> Any:
+        return size * self._each + (0 if self.shots is None else self.queries)
 
     @property
     def _each(self) -> int:
@@ -354,34 +390,6 @@ class Episodes(SequenceTask):
     def _moves(self) -> bool:
         """Whether images are turned or moved."""
         return bool(self.turn or self.shift or self.quarter_turns or self.distort)
-
-    def _moved(
-        self,
-        key: PRNGKeyArray,
-        images: UInt8[Array, "classes most fine fine"],
-        classes: Int[Array, " steps"],
-        drawings: Int[Array, " steps"],
-        quarters: Int[Array, " steps"],
-    ) -> Float[Array, "steps side side"]:
-        """Return drawings turned and moved at random, and by their class's quarter turns."""
-        if not self._moves:
-            return images[classes, drawings].astype(jnp.float32)
-        turn_key, shift_key = jax.random.split(key)
-        count, (_, most, fine, _) = len(classes), images.shape
-        angles = jax.random.uniform(turn_key, (count,), minval=-self.turn, maxval=self.turn)
-        shifts = jax.random.uniform(
-            shift_key, (count, 2), minval=-self.shift, maxval=self.shift
-        )
-        # From all pixels at once: to take the images out before costs ten times as much.
-        moved = functools.partial(warp, images.reshape(-1), fine=fine, side=self.side)
-        firsts = (classes * most + drawings) * fine**2
-        quarters = quarters.astype(jnp.float32) * (math.pi / 2)
-        maps = rotation(angles + quarters)
-        if self.distort:
-            d, key = self.distort, jax.random.fold_in(key, 2)
-            noise = jax.random.uniform(key, (count, 2, 2), minval=-d, maxval=d)
-            maps = jnp.einsum("nij,njk->nik", jnp.eye(2) + noise, maps)
-        return jax.vmap(moved)(firsts, maps, shifts)
 
 
 def instance_numbers(classes: Shaped[Array, " steps"]) -> Int[Array, " steps"]:

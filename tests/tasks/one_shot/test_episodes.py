@@ -411,3 +411,62 @@ def test_episodes_show_aligned_drawings_if_asked_to():
     images = SOURCE.load("train", 56)
     np.testing.assert_array_equal(task.data().images, align(images.drawings, 8))
     places(task, sample_one(task, jax.random.key(0), 3))
+
+
+@pytest.mark.parametrize("choices", [{}, {"shots": 1, "queries": 2}])
+@pytest.mark.parametrize("size", [2, 3])
+def test_episodes_in_a_row_are_episodes_one_after_the_other(size, choices):
+    """Even where they are padded, as in training on several sizes."""
+    one = dataclasses.replace(PLAIN, **choices)
+    task = dataclasses.replace(one, in_a_row=3)
+    keys = jax.random.split(jax.random.key(5), 4)
+    examples = sample_batch(task, keys, jnp.full(4, size), 3)
+    each = one.steps(size)
+    assert (task.steps(size), task.steps(3)) == (3 * each, 3 * one.steps(3))
+    assert np.all(np.asarray(examples.steps) == 3 * each)
+    assert examples.inputs.shape[1] == task.steps(3)
+    keys = jax.vmap(lambda key: jax.random.split(key, 3), out_axes=1)(keys)
+    apart = [sample_batch(one, keys[i], jnp.full(4, size), 3) for i in range(3)]
+    for name in ("inputs", "targets", "mask"):
+        together = np.asarray(getattr(examples, name))
+        for i, alone in enumerate(apart):
+            np.testing.assert_array_equal(
+                together[:, i * each : (i + 1) * each],
+                np.asarray(getattr(alone, name))[:, :each],
+            )
+        np.testing.assert_array_equal(together[:, 3 * each :], 0)
+
+
+def test_instances_are_counted_in_each_of_the_episodes_in_a_row():
+    task = dataclasses.replace(PLAIN, in_a_row=2, names=3)
+    # Two episodes of four images; names of the first come again in the second.
+    labels = jnp.array([2, 0, 2, 2, 2, 1, 2, 0, 0, 0])
+    guesses = jnp.array([2, 1, 2, 0, 1, 1, 2, 1, 0, 0])
+    mask = (jnp.arange(10) < 8).astype(jnp.float32)
+    example = Example(jnp.zeros((10, 67)), labels, mask, jnp.array(8))
+    metrics = task.metrics(jax.nn.one_hot(guesses, 3), example)
+    # Instances 1 1 2 3, then 1 1 2 1.
+    found = [metrics[f"instance_{k}"] for k in (1, 2, 3)]
+    assert [(float(x.total), float(x.count)) for x in found] == [(2, 5), (2, 2), (0, 1)]
+    assert task.render(example).splitlines()[1].split("|")[-1].endswith("11231121")
+    assert task.by_instance(2).numbers == (1, 2, 3, 4, 5)
+
+
+def test_a_hundred_classes_have_a_hundred_words():
+    task = Episodes(
+        source=Glyphs(train_classes=2, test_classes=100, drawings=2),
+        side=4, per_class=2, labels="words", turn=0.0, shift=0.0,
+    )  # fmt: skip
+    machine = MANNConfig(memory_rows=100, memory_columns=2, heads=1).build(
+        task.input_size, task.output_size, key=jax.random.key(0)
+    )
+    held_out = task.held_out()
+    example = sample_one(dataclasses.replace(held_out, exact=True), jax.random.key(0), 100)
+    assert int(example.steps) == 200
+    counts = Counter(map(tuple, np.asarray(example.targets).tolist()))
+    assert sorted(counts.values()) == [2] * 100
+    scores = evaluate(machine, held_out, [15, 100], sequences=2)
+    images = [x.metrics["wrong_words"] / (1 - x.metrics["accuracy"]) for x in scores]
+    np.testing.assert_allclose(images, [30, 200], rtol=1e-5)
+    with pytest.raises(SoftmachineError, match="size 101 needs 101 memory rows"):
+        evaluate(machine, held_out, [101], sequences=2)
