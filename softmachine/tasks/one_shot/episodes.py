@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import string
 from typing import Annotated, Any, ClassVar, Literal
 
 import jax
@@ -33,9 +34,7 @@ from softmachine.tasks.published import PaperTest
 from softmachine.tasks.registry import task
 from softmachine.tasks.task import ByInstance, Example, SequenceTask
 
-LETTERS = "".join(chr(ord("a") + i) for i in range(26)) + "".join(
-    chr(ord("A") + i) for i in range(26)
-)
+LETTERS = string.ascii_letters
 REPORTED = (1, 2, 3, 4, 5, 10)
 """The instances whose accuracy is reported: those of the paper's tables."""
 FINENESS = 2

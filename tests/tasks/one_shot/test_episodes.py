@@ -17,6 +17,7 @@ from softmachine.tasks.one_shot.alignment import align
 from softmachine.tasks.one_shot.drawings import choose
 from softmachine.tasks.one_shot.episodes import Episodes, instance_numbers
 from softmachine.tasks.one_shot.glyphs import Glyphs
+from softmachine.tasks.one_shot.omniglot import Omniglot
 from softmachine.tasks.one_shot.warping import rotation, warp
 from softmachine.tasks.task import draw, sample_batch, sample_one
 from softmachine.traces.examples import draw_example
@@ -470,3 +471,13 @@ def test_a_hundred_classes_have_a_hundred_words():
     np.testing.assert_allclose(images, [30, 200], rtol=1e-5)
     with pytest.raises(SoftmachineError, match="size 101 needs 101 memory rows"):
         evaluate(machine, held_out, [101], sequences=2)
+
+
+def test_the_paper_s_figures_stand_beside_what_the_paper_asks_alone():
+    asked = Episodes(source=Omniglot(path="nowhere"))
+    tests = {test.name: test.published for test in asked.published_tests()}
+    assert tests["5 classes, instance 2"]["mann-lstm"].value == 0.828
+    for other in ({"aligned": True}, {"within_group": True}, {"in_a_row": 2}, {"per_class": 3}):
+        changed = dataclasses.replace(asked, **other)
+        assert not any(test.published for test in changed.published_tests())
+    assert dataclasses.replace(asked, shots=1).published_tests() == []
