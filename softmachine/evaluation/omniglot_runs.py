@@ -16,7 +16,7 @@ from softmachine.core.example import Example
 from softmachine.core.specs.spec import standard_error
 from softmachine.machines.machine import Machine
 from softmachine.running.loop import run_batch
-from softmachine.tasks.one_shot.drawings import choose, prepared, side_to_load
+from softmachine.tasks.one_shot.drawings import prepared, side_to_load
 from softmachine.tasks.one_shot.episodes import Episodes
 from softmachine.tasks.one_shot.omniglot import Omniglot
 from softmachine.tasks.one_shot.omniglot_runs import load_runs
@@ -114,7 +114,7 @@ def _of_one_order(machine, task, key, support, query):
     count, spec = len(support), task.outputs.spec
     order_key, name_key, machine_key = jax.random.split(key, 3)
     order = jax.random.permutation(order_key, count)
-    names = choose(name_key, task.name_count, count)
+    names = task.draw_names(name_key, count, count)
     # What a query is called is neither told nor scored.
     shown = jnp.concatenate([names[order], names[:1]])
     episodes = jax.vmap(

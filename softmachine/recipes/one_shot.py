@@ -114,6 +114,7 @@ def mann_omniglot_20_way() -> Experiment:
     task = Episodes(
         source=Omniglot(path=OMNIGLOT, split="official"),
         names=20,
+        first_names=True,
         per_class=3,
         within_group=True,
         aligned=True,
@@ -121,12 +122,12 @@ def mann_omniglot_20_way() -> Experiment:
         distort=0.15,
         augment_tests=False,
     )
-    rising = Rising(smallest=5, largest=20, over=8_000)
+    rising = Rising(smallest=5, largest=20, over=6_000)
     return Experiment(
         recipe="mann-omniglot-20-way",
         task=task,
         machine=mann(),
-        training=_training(240_000, rising),
+        training=_training(130_000, rising),
     )
 
 

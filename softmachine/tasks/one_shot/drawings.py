@@ -9,7 +9,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, PRNGKeyArray, UInt8
+from jaxtyping import Array, Int, PRNGKeyArray, Shaped, UInt8
 
 from softmachine.core.errors import SoftmachineError
 from softmachine.tasks.one_shot.alignment import FULL, align
@@ -122,6 +122,22 @@ def choose_classes(
     return classes, jnp.full(count, jax.random.randint(turn_key, (), 0, turns))
 
 
+def choose_order(
+    key: PRNGKeyArray, size: Int[Array, ""] | int, steps: int, each: int | None
+) -> Int[Array, " steps"]:
+    """Return the class of each image, a number below ``size``, drawn anew for each image.
+
+    Or first each class exactly ``each`` times, all orders equally likely; then drawn anew.
+    """
+    if each is None:
+        return jax.random.randint(key, (steps,), 0, size)
+    places = jnp.arange(steps)
+    beyond = jnp.where(places < size * each, 0.0, 2.0)
+    noise = jax.random.uniform(key, (steps,)) + beyond
+    anew = jax.random.randint(jax.random.fold_in(key, 1), (steps,), 0, size)
+    return jnp.where(places < size * each, jnp.argsort(noise) // each, anew)
+
+
 def choose_drawings(
     key: PRNGKeyArray,
     counts: Int[Array, " size"],
@@ -159,3 +175,13 @@ def choose(key: PRNGKeyArray, total: Int[Array, ""] | int, count: int) -> Int[Ar
 
     chosen, _ = jax.lax.fori_loop(0, count, one_more, (jnp.full(count, -1), key))
     return jax.random.permutation(order, chosen)
+
+
+def instance_numbers(classes: Shaped[Array, " steps"]) -> Int[Array, " steps"]:
+    """Return for each step how many of its class there were up to it, itself included.
+
+    >>> instance_numbers(jnp.array([2, 0, 2, 1, 0, 2, 1, 0])).tolist()
+    [1, 1, 2, 1, 2, 3, 2, 3]
+    """
+    same = classes[:, None] == classes
+    return jnp.sum(jnp.tril(same), axis=1)

@@ -24,6 +24,8 @@ from softmachine.tasks.one_shot.drawings import (
     choose,
     choose_classes,
     choose_drawings,
+    choose_order,
+    instance_numbers,
     load_drawings,
 )
 from softmachine.tasks.one_shot.glyphs import Glyphs
@@ -91,6 +93,10 @@ class Episodes(SequenceTask):
     """Names: one of ``names``, or a word of five letters from a to e, of 3,125."""
     names: Annotated[int, Bounds(least=2, most=len(LETTERS))] = 5
     """Of one-hot names: how many there are. The largest size of an episode."""
+    first_names: bool = False
+    """Whether n classes are called by the first n names, in any order, not by any n of all.
+    With fewer classes than names a learner otherwise finds first which names are in use and
+    how often each was told, without looking at an image; and stays there."""
     quarter_turns: bool = True
     """Whether all images of a class turned by 90, 180 or 270 degrees are a class of their own;
     in training alone."""
@@ -238,11 +244,12 @@ class Episodes(SequenceTask):
         classes, turned = choose_classes(
             keys[0], data, max_size, TURNS if self.quarter_turns else 1
         )
-        shown = self._shown(keys[1], size, max_size)
+        exactly = None if self.shots is None and not self.exact else self._each
+        shown = choose_order(keys[1], size, self._episode_steps(max_size), exactly)
         instances = instance_numbers(shown)
         counts = jnp.asarray(data.counts)[classes]
         drawings = choose_drawings(keys[2], counts, shown, instances)
-        names = choose(keys[3], self.name_count, max_size)
+        names = self.draw_names(keys[3], size, max_size)
         images, places = jnp.asarray(data.images), (classes[shown], drawings)
         if not self._moves:
             return self.episode(images[places], names[shown], size)
@@ -298,6 +305,15 @@ class Episodes(SequenceTask):
             inputs, wanted, scored, jnp.asarray(self._episode_steps(size), jnp.int32)
         )
 
+    def draw_names(
+        self, key: PRNGKeyArray, size: Int[Array, ""] | int, count: int
+    ) -> Int[Array, " count"]:
+        """Return numbers of ``count`` different names, the first ``size`` of which are used."""
+        if not self.first_names:
+            return choose(key, self.name_count, count)
+        later = jnp.where(jnp.arange(count) < size, 0.0, 2.0)
+        return jnp.argsort(jax.random.uniform(key, (count,)) + later)
+
     def targets(self, names: Int[Array, " steps"]) -> Int[Array, "steps ..."]:
         """Return the targets that names given by their numbers are."""
         spec = self.outputs.spec
@@ -350,24 +366,6 @@ class Episodes(SequenceTask):
             rows.append(Rows("guess", said, mask, said != targets, letters=LETTERS))
         return render_rows(rows)
 
-    def _shown(
-        self, key: PRNGKeyArray, size: Int[Array, ""] | int, max_size: int
-    ) -> Int[Array, " steps"]:
-        """Return the class of each image, a number below ``size``."""
-        steps = self._episode_steps(max_size)
-        if self.shots is None and not self.exact:
-            return jax.random.randint(key, (steps,), 0, size)
-        each = self._each
-        # All orders are equally likely; what is beyond the size's own images comes last.
-        places = jnp.arange(steps)
-        beyond = jnp.where(places < size * each, 0.0, 2.0)
-        noise = jax.random.uniform(key, (steps,)) + beyond
-        shown = jnp.argsort(noise) // each
-        if self.shots is None:
-            return shown
-        asked = jax.random.randint(jax.random.fold_in(key, 1), (steps,), 0, size)
-        return jnp.where(places < size * each, shown, asked)
-
     def _instances(
         self, names: Int[Array, " places"], steps: Int[Array, ""] | int
     ) -> Int[Array, " places"]:
@@ -389,13 +387,3 @@ class Episodes(SequenceTask):
     def _moves(self) -> bool:
         """Whether images are turned or moved."""
         return bool(self.turn or self.shift or self.quarter_turns or self.distort)
-
-
-def instance_numbers(classes: Shaped[Array, " steps"]) -> Int[Array, " steps"]:
-    """Return for each step how many of its class there were up to it, itself included.
-
-    >>> instance_numbers(jnp.array([2, 0, 2, 1, 0, 2, 1, 0])).tolist()
-    [1, 1, 2, 1, 2, 3, 2, 3]
-    """
-    same = classes[:, None] == classes
-    return jnp.sum(jnp.tril(same), axis=1)
