@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from softmachine.experiments.curricula import Curriculum, Growing, Rising, Uniform
+from softmachine.experiments.curricula import Curriculum, Growing, Uniform
 from softmachine.experiments.experiment import Experiment, TrainingConfig
 from softmachine.machines.machine import MachineConfig
 from softmachine.machines.mann import MANNConfig
@@ -110,24 +110,26 @@ def mann_omniglot_20_way() -> Experiment:
     """MANN, LSTM controller: tell 20 characters of one alphabet apart, each shown once before.
 
     The protocol of the 20 runs of Lake et al., for which it trains on the background set alone.
+    From five characters on, one more whenever half of the queries are answered.
     """
     task = Episodes(
         source=Omniglot(path=OMNIGLOT, split="official"),
         names=20,
         first_names=True,
-        per_class=3,
+        shots=1,
+        queries=10,
         within_group=True,
         aligned=True,
         shift=0.05,
         distort=0.15,
         augment_tests=False,
     )
-    rising = Rising(smallest=5, largest=20, over=6_000)
+    growing = Growing(smallest=5, largest=20, start=5, threshold=5.0, back=0.3)
     return Experiment(
         recipe="mann-omniglot-20-way",
         task=task,
         machine=mann(),
-        training=_training(130_000, rising),
+        training=_training(160_000, growing),
     )
 
 
