@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key, UInt8
+from jaxtyping import Array, Float, Int, Key, UInt8
 
 from softmachine.core import compiling
 from softmachine.core.errors import SoftmachineError
@@ -55,82 +55,135 @@ def score_runs(
     told can be answers. In which order drawings come and how they are called is drawn anew for
     each of ``orders``.
 
+    A machine with fewer names is shown as many characters at a time as it has names, all of
+    them in groups that are drawn for each order. The half that got the larger probabilities
+    goes on, in groups drawn anew, until they are no more than there are names.
+
     Arguments:
         machine: a machine trained on such a task.
         task: the `Episodes` that say how names are given and how images are prepared, such as
             that drawings are aligned; images are not turned or moved.
         path: where the runs are (`load_runs`).
         orders: how many orders vote; with 1 nothing is averaged.
-        seed: fixes orders and names.
+        seed: fixes orders, groups and names.
 
-    Raises SoftmachineError if the runs cannot be had, or if the task is none of images or has
-    fewer names than a run has characters.
+    Raises SoftmachineError if the runs cannot be had, if the task is none of images, or if the
+    machine has too few memory rows.
     """
     if not isinstance(task, Episodes):
         raise SoftmachineError(
             f"the runs of Omniglot are for machines that name images, not {type(task).__name__}"
         )
     task = dataclasses.replace(
-        task, shots=1, queries=1, quarter_turns=False, turn=0.0, shift=0.0, distort=0.0
+        task,
+        shots=1,
+        queries=1,
+        in_a_row=1,
+        quarter_turns=False,
+        turn=0.0,
+        shift=0.0,
+        distort=0.0,
     )
     runs = load_runs(path, side_to_load(task.side, aligned=task.aligned))
-    classes, rows = runs.support.shape[1], machine.memory_rows
-    if task.name_count < classes:
+    needed = task.items(min(task.name_count, runs.support.shape[1]))
+    rows = machine.memory_rows
+    if rows is not None and needed > rows:
         raise SoftmachineError(
-            f"a run has {classes} characters, this machine knows {task.name_count} names: "
-            f"train one with names={classes}, or labels=words"
-        )
-    if rows is not None and task.items(classes) > rows:
-        raise SoftmachineError(
-            f"a run needs {task.items(classes)} memory rows, this machine has {rows}: "
-            f"grow its memory with --memory-rows {task.items(classes)} or more"
+            f"a run needs {needed} memory rows, this machine has {rows}: "
+            f"grow its memory with --memory-rows {needed} or more"
         )
     wrong, single = [], []
     for number, (support, query, answers) in enumerate(zip(*runs, strict=True)):
         key = jax.random.fold_in(jax.random.key(seed), number)
-        keys = jax.vmap(lambda i, key=key: jax.random.fold_in(key, i))(jnp.arange(orders))
+        keys = jax.random.split(key, orders)
         images = [prepared(x, task.side, aligned=task.aligned) for x in (support, query)]
-        chances = np.asarray(_chances(machine, task, keys, *map(jnp.asarray, images)))
-        wrong.append(np.mean(chances.mean(0).argmax(-1) != answers))
-        single.append(np.mean(chances.argmax(-1) != answers))
+        voted, alone = _answers(machine, task, keys, *map(jnp.asarray, images))
+        wrong.append(np.mean(np.asarray(voted) != answers))
+        single.append(np.mean(np.asarray(alone) != answers))
     source = task.source
     seen = isinstance(source, Omniglot) and not source.background_alone
     return RunsScore(np.array(wrong), np.array(single), seen)
 
 
 @compiling.filter_jit
-def _chances(
+def _answers(
     machine: Machine,
     task: Episodes,
     keys: Key[Array, " orders"],
     support: UInt8[Array, "classes side side"],
     query: UInt8[Array, "items side side"],
-) -> Float[Array, "orders items classes"]:
-    """Return for each order the probability that a query is of each class."""
-    return jax.lax.map(lambda key: _of_one_order(machine, task, key, support, query), keys)
+) -> tuple[Int[Array, " items"], Int[Array, "orders items"]]:
+    """Return which class each query is taken for: by all orders together, and by each."""
+    if task.name_count < len(support):
+
+        def by(keys):
+            return _by_elimination(machine, task, keys, support, query)
+
+        return by(keys), jax.lax.map(lambda key: by(key[None]), keys)
+    everyone = jnp.tile(jnp.arange(len(support)), (len(query), 1))
+    chances = _chances(machine, task, keys, support, query, everyone)
+    return jnp.argmax(jnp.mean(chances, axis=0), axis=-1), jnp.argmax(chances, axis=-1)
 
 
-def _of_one_order(machine, task, key, support, query):
-    count, spec = len(support), task.outputs.spec
+def _by_elimination(machine, task, keys, support, query):
+    """Return the class that is left of those that each query may be of."""
+    candidates = jnp.tile(jnp.arange(len(support)), (len(query), 1))
+    while True:
+        keys = jax.vmap(lambda key: jax.random.split(key, 1)[0])(keys)
+        chances = _chances(machine, task, keys, support, query, candidates)
+        chances, left = jnp.mean(chances, axis=0), candidates.shape[1]
+        if left <= task.name_count:
+            best = jnp.argmax(chances, axis=-1)[:, None]
+            return jnp.take_along_axis(candidates, best, axis=1)[:, 0]
+        _, best = jax.lax.top_k(chances, max(task.name_count, left // 2))
+        candidates = jnp.take_along_axis(candidates, best, axis=1)
+
+
+def _chances(machine, task, keys, support, query, candidates):
+    """Return for each order the probability that a query is of each of its candidates.
+
+    They have shape (items, candidates); the result (orders, items, candidates).
+    """
+
+    def of_one_order(key):
+        return _of_one_order(machine, task, key, support, query, candidates)
+
+    return jax.lax.map(of_one_order, keys)
+
+
+def _of_one_order(machine, task, key, support, query, candidates):
+    items, count = candidates.shape
+    ways = min(task.name_count, count)
     order_key, name_key, machine_key = jax.random.split(key, 3)
-    order = jax.random.permutation(order_key, count)
-    names = task.draw_names(name_key, count, count)
+    # Groups of as many as there are names; the last is filled up with the first.
+    places = jnp.arange(-(-count // ways) * ways) % count
+    groups = jax.random.permutation(order_key, count)[places].reshape(-1, ways)
+    names = task.draw_names(name_key, ways, ways)
     # What a query is called is neither told nor scored.
-    shown = jnp.concatenate([names[order], names[:1]])
-    episodes = jax.vmap(
-        lambda image: task.episode(jnp.concatenate([support[order], image[None]]), shown, count)
-    )(query)
+    shown = jnp.concatenate([names, names[:1]])
+
+    def trial(image, own, group):
+        images = jnp.concatenate([support[own[group]], image[None]])
+        return task.episode(images, shown, ways).inputs
+
+    inputs = jax.vmap(lambda *one: jax.vmap(lambda group: trial(*one, group))(groups))(
+        query, candidates
+    )
+    inputs = inputs.reshape(-1, *inputs.shape[2:])
     outputs = run_batch(
         machine,
-        episodes.inputs,
-        steps=count + 1,
-        max_steps=count + 1,
-        keys=jax.random.split(machine_key, len(query)),
+        inputs,
+        steps=ways + 1,
+        max_steps=ways + 1,
+        keys=jax.random.split(machine_key, len(inputs)),
     )[:, -1]
 
     def surprise(outputs, name):
         one = Example(None, task.targets(name[None]), jnp.ones(1), jnp.int32(1))
-        return spec.loss(outputs[None], one)
+        return task.outputs.spec.loss(outputs[None], one)
 
     losses = jax.vmap(lambda one: jax.vmap(lambda name: surprise(one, name))(names))(outputs)
-    return jax.nn.softmax(-losses, axis=-1)
+    chances = jax.nn.softmax(-losses, axis=-1).reshape(items, -1)
+    flat = groups.reshape(-1)
+    total = jnp.zeros((items, count)).at[:, flat].add(chances)
+    return total / jnp.zeros(count).at[flat].add(1)
