@@ -16,7 +16,7 @@ from softmachine.core.example import Example
 from softmachine.core.specs.spec import standard_error
 from softmachine.machines.machine import Machine
 from softmachine.running.loop import run_batch
-from softmachine.tasks.one_shot.drawings import prepared, side_to_load
+from softmachine.tasks.one_shot.drawings import choose, prepared, side_to_load
 from softmachine.tasks.one_shot.episodes import Episodes
 from softmachine.tasks.one_shot.omniglot import Omniglot
 from softmachine.tasks.one_shot.omniglot_runs import load_runs
@@ -158,7 +158,7 @@ def _of_one_order(machine, task, key, support, query, candidates):
     # Groups of as many as there are names; the last is filled up with the first.
     places = jnp.arange(-(-count // ways) * ways) % count
     groups = jax.random.permutation(order_key, count)[places].reshape(-1, ways)
-    names = task.draw_names(name_key, ways, ways)
+    names = choose(name_key, task.name_count, ways)
     # What a query is called is neither told nor scored.
     shown = jnp.concatenate([names, names[:1]])
 

@@ -45,7 +45,7 @@ RECIPES: Registry[Callable[[], Experiment]] = Registry(
         "ntm-omniglot": "one_shot:ntm_omniglot",
         "lstm-omniglot": "one_shot:lstm_omniglot",
         "mann-omniglot-words": "one_shot:mann_omniglot_words",
-        "mann-omniglot-20-way": "one_shot:mann_omniglot_20_way",
+        "mann-omniglot-runs": "one_shot:mann_omniglot_runs",
         "mann-omniglot-many": "one_shot:mann_omniglot_many",
         "mann-omniglot-kept": "one_shot:mann_omniglot_kept",
         "lstm-omniglot-words": "one_shot:lstm_omniglot_words",

@@ -92,11 +92,8 @@ class Episodes(SequenceTask):
     labels: Literal["one-hot", "words"] = "one-hot"
     """Names: one of ``names``, or a word of five letters from a to e, of 3,125."""
     names: Annotated[int, Bounds(least=2, most=len(LETTERS))] = 5
-    """Of one-hot names: how many there are. The largest size of an episode."""
-    first_names: bool = False
-    """Whether n classes are called by the first n names, in any order, not by any n of all.
-    With fewer classes than names a learner otherwise finds first which names are in use and
-    how often each was told, without looking at an image; and stays there."""
+    """Of one-hot names: how many there are. The largest size of an episode. With more names
+    than classes, which are in use and how often each was told is found before anything else."""
     quarter_turns: bool = True
     """Whether all images of a class turned by 90, 180 or 270 degrees are a class of their own;
     in training alone."""
@@ -249,7 +246,7 @@ class Episodes(SequenceTask):
         instances = instance_numbers(shown)
         counts = jnp.asarray(data.counts)[classes]
         drawings = choose_drawings(keys[2], counts, shown, instances)
-        names = self.draw_names(keys[3], size, max_size)
+        names = choose(keys[3], self.name_count, max_size)
         images, places = jnp.asarray(data.images), (classes[shown], drawings)
         if not self._moves:
             return self.episode(images[places], names[shown], size)
@@ -304,15 +301,6 @@ class Episodes(SequenceTask):
         return Example(
             inputs, wanted, scored, jnp.asarray(self._episode_steps(size), jnp.int32)
         )
-
-    def draw_names(
-        self, key: PRNGKeyArray, size: Int[Array, ""] | int, count: int
-    ) -> Int[Array, " count"]:
-        """Return numbers of ``count`` different names, the first ``size`` of which are used."""
-        if not self.first_names:
-            return choose(key, self.name_count, count)
-        later = jnp.where(jnp.arange(count) < size, 0.0, 2.0)
-        return jnp.argsort(jax.random.uniform(key, (count,)) + later)
 
     def targets(self, names: Int[Array, " steps"]) -> Int[Array, "steps ..."]:
         """Return the targets that names given by their numbers are."""

@@ -481,17 +481,3 @@ def test_the_paper_s_figures_stand_beside_what_the_paper_asks_alone():
         changed = dataclasses.replace(asked, **other)
         assert not any(test.published for test in changed.published_tests())
     assert dataclasses.replace(asked, shots=1).published_tests() == []
-
-
-def test_first_names_are_all_names_of_the_classes_there_are():
-    task = dataclasses.replace(PLAIN, exact=True, first_names=True, names=8)
-    keys = jax.random.split(jax.random.key(0), 30)
-    for size in (2, 3):
-        targets = np.asarray(sample_batch(task, keys, jnp.full(30, size), 3).targets)
-        orders = set()
-        for line in targets[:, : task.steps(size)]:
-            assert set(line) == set(range(size))
-            orders.add(tuple(dict.fromkeys(line.tolist())))
-        assert orders == set(permutations(range(size)))
-    others = dataclasses.replace(task, first_names=False)
-    assert len(np.unique(sample_batch(others, keys, jnp.full(30, 2), 3).targets)) == 8
