@@ -166,9 +166,8 @@ def _of_one_order(machine, task, key, support, query, candidates):
         images = jnp.concatenate([support[own[group]], image[None]])
         return task.episode(images, shown, ways).inputs
 
-    inputs = jax.vmap(lambda *one: jax.vmap(lambda group: trial(*one, group))(groups))(
-        query, candidates
-    )
+    of_groups = jax.vmap(trial, in_axes=(None, None, 0))
+    inputs = jax.vmap(of_groups, in_axes=(0, 0, None))(query, candidates, groups)
     inputs = inputs.reshape(-1, *inputs.shape[2:])
     outputs = run_batch(
         machine,
