@@ -34,5 +34,5 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         return functools.partial(function, *args, **kwargs)
 
     app.command(parsed)
-    COMMANDS[function.__name__] = parsed
+    COMMANDS[function.__name__.replace("_", "-")] = parsed
     return function

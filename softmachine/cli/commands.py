@@ -178,6 +178,40 @@ def evaluate(
 
 
 @command
+def omniglot_runs(
+    run: Positional[Source],
+    /,
+    path: str = "data/omniglot",
+    orders: Count = 10,
+    seed: Natural = 0,
+    memory_rows: Count | None = None,
+    task: tuple[str, ...] = (),
+    json: bool = False,
+    *,
+    machine: OfTheMachine = NO_CHANGES,
+) -> None:
+    """Score machines that name images on the 20 runs of Lake et al.: 20-way, one shot.
+
+    Machines have options of their own: softmachine omniglot-runs RUN --help shows them.
+
+    Args:
+        run: directory of a run or a population, or zoo:NAME.
+        path: all_runs.zip, a folder with it, or omniglot-runs.npz.
+        orders: orders of the drawings, with names of their own, that vote; 1 for no vote.
+        seed: random seed of orders and names.
+        memory_rows: grow the memory to this many rows first.
+        task: fields of the task to change, such as aligned=true.
+        json: print one JSON object per machine instead of a table.
+        machine: how this machine can be tested otherwise than it was trained.
+    """
+    from softmachine.cli.omniglot_runs import score_source
+    from softmachine.cli.scoring import Changes
+
+    options = Changes(memory_rows, task, machine)
+    score_source(run, path, orders, seed, options, as_json=json)
+
+
+@command
 def plot(
     runs: Positional[tuple[Source, ...]],
     /,

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
-_COMMANDS = re.compile(r"\{\w+(,\w+)+\}")
+_COMMANDS = re.compile(r"\{[\w-]+(?:,[\w-]+)+\}")
 
 
 @contextlib.contextmanager

@@ -109,12 +109,17 @@ class Growing(Curriculum):
     Collier 2018         0        0.1   0          look back
     Collier 2018         0.2      0     0          look back and forward
     Kurach 2016 (NRAM)   0.1      0.25  0.5
+    Santoro 2016         0        0     0          one more class every 10,000 episodes
     ==================== ======== ===== ========== =======================================
+
+    With a threshold that is always met, such as 1e9, the level rises every ``patience``
+    updates whatever the machine has learned: that is the last row.
 
     Sources: Zaremba and Sutskever, Learning to execute, arXiv 1410.4615 (its level rises when
     learning makes no more progress, not below a threshold); the code published with Collier
     and Beel, arXiv 1807.08518; Kurach, Andrychowicz and Sutskever, arXiv 1511.06392, which
-    does not say whether the overshoot starts from 0, as here, or from 1.
+    does not say whether the overshoot starts from 0, as here, or from 1; Santoro et al.,
+    arXiv 1605.06065.
     """
 
     smallest: Count = 1

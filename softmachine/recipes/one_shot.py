@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from softmachine.experiments.curricula import Uniform
+from softmachine.experiments.curricula import Curriculum, Growing, Uniform
 from softmachine.experiments.experiment import Experiment, TrainingConfig
 from softmachine.machines.machine import MachineConfig
 from softmachine.machines.mann import MANNConfig
@@ -18,6 +18,8 @@ from softmachine.tasks.one_shot.omniglot import Omniglot
 
 OMNIGLOT = "data/omniglot"
 """Where ``softmachine data omniglot`` puts the files."""
+BATCH = 16
+"""Examples of an update."""
 
 
 def mann_glyphs() -> Experiment:
@@ -74,6 +76,49 @@ def lstm_omniglot_words() -> Experiment:
     return _omniglot("lstm-omniglot-words", lstm(layers=1, hidden=200), classes=15)
 
 
+def mann_omniglot_many() -> Experiment:
+    """MANN, LSTM controller: name characters of ever more classes, from 15 on, by words.
+
+    One more every 10,000 episodes, as in the paper, whatever was learned of those before; up to
+    25, of ten images each. Tests go on to 100, as many as its memory can hold.
+    """
+    growing = Growing(
+        smallest=15,
+        largest=25,
+        start=15,
+        back=0.0,
+        threshold=1e9,
+        patience=10_000 // BATCH,
+    )
+    return Experiment(
+        recipe="mann-omniglot-many",
+        task=Episodes(source=Omniglot(path=OMNIGLOT), labels="words"),
+        machine=mann(),
+        training=_training(120_000, growing),
+    )
+
+
+def mann_omniglot_kept() -> Experiment:
+    """MANN, LSTM controller: four episodes of five new classes in a row, nothing wiped."""
+    task = Episodes(source=Omniglot(path=OMNIGLOT), in_a_row=4)
+    return Experiment(
+        recipe="mann-omniglot-kept", task=task, machine=mann(), training=_training(100_000)
+    )
+
+
+def mann_omniglot_runs() -> Experiment:
+    """MANN, LSTM controller: name characters of five new classes; for Lake's 20 runs.
+
+    On the background set alone, since the characters of the runs are in the evaluation set.
+    """
+    task = Episodes(
+        source=Omniglot(path=OMNIGLOT, split="official"), distort=0.15, augment_tests=False
+    )
+    return Experiment(
+        recipe="mann-omniglot-runs", task=task, machine=mann(), training=_training(400_000)
+    )
+
+
 def mann(**choices: Any) -> MANNConfig:
     """Return a MANN that learns sooner than the paper's: its heads have key strengths."""
     settings = {
@@ -106,15 +151,19 @@ def _omniglot(name: str, machine: MachineConfig, *, classes: int = 5) -> Experim
         source=Omniglot(path=OMNIGLOT), labels="one-hot" if classes == 5 else "words"
     )
     return Experiment(
-        recipe=name, task=task, machine=machine, training=_training(400_000, classes)
+        recipe=name, task=task, machine=machine, training=_training(400_000, _always(classes))
     )
 
 
-def _training(episodes: int, classes: int = 5) -> TrainingConfig:
+def _always(classes: int) -> Uniform:
+    return Uniform(smallest=classes, largest=classes)
+
+
+def _training(episodes: int, curriculum: Curriculum | None = None) -> TrainingConfig:
     return training(
-        Uniform(smallest=classes, largest=classes),
+        curriculum or _always(5),
         episodes,
-        batch=16,
+        batch=BATCH,
         memory_rows=(),
         solvable=False,
         validate_every=2_000 if episodes < 100_000 else 8_000,

@@ -53,6 +53,6 @@ def test_usage_breaks_between_its_parts():
         "usage: softmachine train [-h] RECIPE [--run {None}|STR]\n    [--gates [STR [STR ...]]]"
     )
     assert wrap_usage(usage, 100) == usage
-    commands = "usage: softmachine [-h] {recipes,zoo,info}"
+    commands = "usage: softmachine [-h] {recipes,zoo,omniglot-runs}"
     assert wrap_usage(commands, 80) == commands
     assert wrap_usage(commands, 40) == "usage: softmachine [-h] COMMAND"

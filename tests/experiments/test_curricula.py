@@ -285,3 +285,13 @@ def test_rising_sizes_are_uniform_up_to_the_level(back, step, sizes):
     curriculum = Rising(smallest=2, largest=32, over=600, back=back)
     state = jnp.asarray(step, jnp.int32)
     assert_distributed(draw(curriculum, state, 20_000), sizes)
+
+
+def test_one_more_class_every_so_many_updates():
+    """As in Santoro et al. 2016, whatever the error is."""
+    growing = Growing(smallest=15, start=15, largest=18, back=0.0, threshold=1e9, patience=5)
+    state, sizes = growing.init(), []
+    for step in range(30):
+        sizes.append(set(draw(growing, state, 4, seed=step).tolist()))
+        state = update(growing, state, jnp.asarray(1e6 if step % 2 else 0.0))
+    assert sizes == [{min(15 + step // 5, 18)} for step in range(30)]

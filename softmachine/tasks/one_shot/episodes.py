@@ -3,48 +3,44 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+import string
+from typing import Annotated, Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped, UInt8
+from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 
 from softmachine.core.choices import Bounds, NonNegative, check_fields
-from softmachine.core.errors import SoftmachineError
 from softmachine.core.rendering import Rows, render_rows
 from softmachine.core.specs.inputs import Image, Product
 from softmachine.core.specs.spec import Metrics, Ratio, Stream
 from softmachine.core.specs.symbols import Symbols
 from softmachine.core.specs.words import Words
+from softmachine.tasks.one_shot.drawings import (
+    TURNS,
+    Drawings,
+    choose,
+    choose_classes,
+    choose_drawings,
+    choose_order,
+    instance_numbers,
+    load_drawings,
+)
 from softmachine.tasks.one_shot.glyphs import Glyphs
 from softmachine.tasks.one_shot.images import ImageSource
 from softmachine.tasks.one_shot.santoro import santoro_tests
-from softmachine.tasks.one_shot.warping import rotation, warp
+from softmachine.tasks.one_shot.warping import move_by_chance
 from softmachine.tasks.published import PaperTest
 from softmachine.tasks.registry import task
 from softmachine.tasks.task import ByInstance, Example, SequenceTask
 
-LETTERS = "".join(chr(ord("a") + i) for i in range(26)) + "".join(
-    chr(ord("A") + i) for i in range(26)
-)
+LETTERS = string.ascii_letters
 REPORTED = (1, 2, 3, 4, 5, 10)
 """The instances whose accuracy is reported: those of the paper's tables."""
 FINENESS = 2
 """How many times finer images are turned and moved than they are shown, each way."""
-TURNS = 4
-"""Quarter turns, each of which makes a class of its own of the images of a class."""
-
-
-class Drawings(NamedTuple):
-    """The images that episodes are made of, as arrays."""
-
-    images: UInt8[Array | np.ndarray, "classes most fine fine"]
-    """Ink bright, 0 to 255; finer than they are shown, if they are turned or moved before."""
-    counts: Int[Array | np.ndarray, " classes"]
-    """How many drawings each class has."""
 
 
 @task("one-shot")
@@ -78,12 +74,26 @@ class Episodes(SequenceTask):
     five classes. That is what training finds first, and it delays the rest."""
     shots: Annotated[int, Bounds(least=1, most=20)] | None = None
     """For another protocol, n-way k-shot classification: each class is shown exactly this
-    often, in any order, then one of them once more, and that last image alone is scored. None
-    for episodes in which every image counts. Figures of the two are not comparable."""
+    often, in any order, then one of them once more, and that last image (or all ``queries``)
+    alone is scored. None for episodes in which every image counts. Figures of the two are not
+    comparable."""
+    queries: Annotated[int, Bounds(least=1, most=100)] = 1
+    """With ``shots``: how many images are asked for, one after the other. Their names are never
+    told. Training learns sooner from many than from one."""
+    within_group: bool = False
+    """Whether all classes of an episode are of one group of the source, such as an alphabet,
+    quarter turns of it being groups of their own. Groups come as often as they have classes;
+    those with fewer than the largest size that is drawn never do."""
+    in_a_row: Annotated[int, Bounds(least=1, most=100)] = 1
+    """How many episodes come one after the other in one sequence, each with classes and names
+    of its own. Between them nothing is wiped, neither memory nor controller, and nothing marks
+    where one ends but that its last name is not told. Instances are counted in each episode.
+    The paper keeps the memory between all episodes of training."""
     labels: Literal["one-hot", "words"] = "one-hot"
     """Names: one of ``names``, or a word of five letters from a to e, of 3,125."""
     names: Annotated[int, Bounds(least=2, most=len(LETTERS))] = 5
-    """Of one-hot names: how many there are. The largest size of an episode."""
+    """Of one-hot names: how many there are. The largest size of an episode. With more names
+    than classes, which are in use and how often each was told is found before anything else."""
     quarter_turns: bool = True
     """Whether all images of a class turned by 90, 180 or 270 degrees are a class of their own;
     in training alone."""
@@ -96,12 +106,18 @@ class Episodes(SequenceTask):
     of its linear map differ from those of the identity by up to this. Not in the paper."""
     augment_tests: bool = True
     """Whether images of tests are turned and moved, too, as it seems to be in the paper."""
+    aligned: bool = False
+    """Whether every drawing is first brought to the middle, to the same spread each way, and
+    upright, by the moments of its ink. Not in the paper: much of what there is to learn of
+    handwriting is then known before."""
 
     smallest: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         """Check the numbers."""
         check_fields(self)
+        if self.queries > 1 and self.shots is None:
+            raise ValueError(f"queries={self.queries} go with shots, such as shots=1")
 
     @property
     def inputs(self) -> Stream[Product]:
@@ -145,7 +161,9 @@ class Episodes(SequenceTask):
 
     def by_instance(self, size: int) -> ByInstance:
         """Return the accuracy of each instance reported; by chance, one name of ``size``."""
-        most = self.per_class if self.exact and self.shots is None else self.steps(size)
+        most = (
+            self.per_class if self.exact and self.shots is None else self._episode_steps(size)
+        )
         numbers = tuple(number for number in self.reported if number <= most)
         return ByInstance(numbers, tuple(f"instance_{n}" for n in numbers), 1 / size)
 
@@ -158,11 +176,14 @@ class Episodes(SequenceTask):
     def data(self) -> Drawings:
         """Return the images of this part, as arrays.
 
-        Raises SoftmachineError if they cannot be had.
+        Raises SoftmachineError if they cannot be had, or have no groups and should.
         """
         # Made anew where it is asked for: one made in a traced function is a tracer.
         fine = self.side * (FINENESS if self._moves else 1)
-        return jax.tree.map(jnp.asarray, _drawings(self.source, self.part, fine))
+        drawings = load_drawings(
+            self.source, self.part, fine, aligned=self.aligned, by_group=self.within_group
+        )
+        return jax.tree.map(jnp.asarray, drawings)
 
     def held_out(self, *, larger: bool = False) -> Episodes:
         """Return the same task on classes that training never shows."""
@@ -172,7 +193,7 @@ class Episodes(SequenceTask):
 
     def steps(self, size: Any) -> Any:
         """Return one step per image."""
-        return size * self.per_class if self.shots is None else size * self.shots + 1
+        return self.in_a_row * self._episode_steps(size)
 
     def items(self, size: int) -> int:
         """Return ``size``: one memory row per class."""
@@ -199,39 +220,92 @@ class Episodes(SequenceTask):
         max_size: int,
         data: Drawings | None = None,
     ) -> Example:
-        """Draw an episode of ``size`` classes; images from ``data``, by default `data`.
+        """Draw an episode of ``size`` classes, or as many of them as come in a row.
 
-        Inputs are float32, shape (steps, side² + width of a name); targets are int32, shape
-        (steps,), or (steps, 5) for words; the mask has shape (steps,).
+        Images are from ``data``, by default `data`. Inputs are float32, shape (steps, side² +
+        width of a name); targets are int32, shape (steps,), or (steps, 5) for words; the mask
+        has shape (steps,).
         """
         self.check_size(size, max_size)
         data = self.data() if data is None else data
+        if self.in_a_row == 1:
+            return self._episode(key, size, max_size, data)
+        keys = jax.random.split(key, self.in_a_row)
+        several = jax.vmap(lambda key: self._episode(key, size, max_size, data))(keys)
+        return self._in_a_row(several, size)
+
+    def _episode(
+        self, key: PRNGKeyArray, size: Int[Array, ""] | int, max_size: int, data: Drawings
+    ) -> Example:
         keys = jax.random.split(key, 5)
-        steps = self.steps(max_size)
-        turns = TURNS if self.quarter_turns else 1
-        total = len(data.counts) * turns
-        if total < max_size:
-            raise ValueError(
-                f"an episode of {max_size} classes needs as many, these images have {total}"
-            )
-        classes = choose(keys[0], total, max_size)
-        shown = self._shown(keys[1], size, max_size)
+        classes, turned = choose_classes(
+            keys[0], data, max_size, TURNS if self.quarter_turns else 1
+        )
+        exactly = None if self.shots is None and not self.exact else self._each
+        shown = choose_order(keys[1], size, self._episode_steps(max_size), exactly)
         instances = instance_numbers(shown)
-        drawings = self._drawings(keys[2], data.counts[classes // turns], shown, instances)
+        counts = jnp.asarray(data.counts)[classes]
+        drawings = choose_drawings(keys[2], counts, shown, instances)
         names = choose(keys[3], self.name_count, max_size)
-        chosen, turned = (classes // turns)[shown], (classes % turns)[shown]
-        images = self._moved(keys[4], jnp.asarray(data.images), chosen, drawings, turned)
+        images, places = jnp.asarray(data.images), (classes[shown], drawings)
+        if not self._moves:
+            return self.episode(images[places], names[shown], size)
+        moved = move_by_chance(
+            keys[4],
+            images,
+            *places,
+            turned[shown],
+            turn=self.turn,
+            shift=self.shift,
+            distort=self.distort,
+            side=self.side,
+        )
+        return self.episode(moved, names[shown], size)
+
+    def _in_a_row(self, episodes: Example, size: Int[Array, ""] | int) -> Example:
+        """Return one sequence of episodes, which have a leading axis and may be padded."""
+        each, steps = self._episode_steps(size), self.steps(size)
+        places = jnp.arange(episodes.mask.size)
+        number, place = jnp.minimum(places // each, self.in_a_row - 1), places % each
+
+        def one_after_another(x):
+            due = (places < steps).reshape(-1, *[1] * (x.ndim - 2))
+            return jnp.where(due, x[number, place], 0)
+
+        inputs, targets, mask = map(one_after_another, episodes[:3])
+        return Example(inputs, targets, mask, jnp.asarray(steps, jnp.int32))
+
+    def episode(
+        self,
+        images: Shaped[Array, "steps side side"],
+        names: Int[Array, " steps"],
+        size: Int[Array, ""] | int,
+    ) -> Example:
+        """Return the episode of ``size`` classes that shows given images with given names.
+
+        Images are divided by their brightest pixel; what comes after the episode's own steps
+        is left out. Arguments and the example are as those of `sample`; ``names`` are numbers.
+        """
+        steps = len(names)
         images = images / jnp.maximum(jnp.max(images, axis=(1, 2), keepdims=True), 1)
-        places, last = jnp.arange(steps), self.steps(size) - 1
-        due = (places <= last).astype(jnp.float32)
-        scored = due if self.shots is None else (places == last).astype(jnp.float32)
-        spec = self.outputs.spec
-        targets = names[shown] if isinstance(spec, Symbols) else spec.spell(names[shown])
-        told = spec.one_hot(targets)
+        places, support = jnp.arange(steps), size * self._each
+        due = (places < self._episode_steps(size)).astype(jnp.float32)
+        scored = due if self.shots is None else jnp.where(places < support, 0, due)
+        targets = self.targets(names)
+        told = self.outputs.spec.one_hot(targets)
+        if self.shots is not None:
+            told = jnp.where((places < support)[:, None], told, 0)
         before = jnp.concatenate([jnp.zeros_like(told[:1]), told[:-1]])
         inputs = jnp.concatenate([images.reshape(steps, -1), before], axis=1) * due[:, None]
         wanted = jnp.where(due.reshape(steps, *[1] * (targets.ndim - 1)) > 0, targets, 0)
-        return Example(inputs, wanted, scored, jnp.asarray(self.steps(size), jnp.int32))
+        return Example(
+            inputs, wanted, scored, jnp.asarray(self._episode_steps(size), jnp.int32)
+        )
+
+    def targets(self, names: Int[Array, " steps"]) -> Int[Array, "steps ..."]:
+        """Return the targets that names given by their numbers are."""
+        spec = self.outputs.spec
+        return names if isinstance(spec, Symbols) else spec.spell(names)
 
     def metrics(self, outputs: Float[Array, "steps width"], example: Example) -> Metrics:
         """Return the metrics of the names, and accuracy by instance."""
@@ -242,7 +316,7 @@ class Episodes(SequenceTask):
         if targets.ndim == 2:
             places = 5 ** jnp.arange(targets.shape[1])
             targets = jnp.sum(targets * places, axis=1)
-        instances = instance_numbers(targets)
+        instances = self._instances(targets, example.steps)
         by_instance = {}
         for number in self.reported:
             of_these = jnp.where(instances == number, example.mask, 0)
@@ -268,7 +342,7 @@ class Episodes(SequenceTask):
         mask = np.asarray(example.mask)[:steps] > 0
         targets = np.asarray(example.targets)[:steps].reshape(steps, -1)
         _, classes = np.unique(targets, axis=0, return_inverse=True)
-        instances = np.asarray(instance_numbers(jnp.asarray(classes.reshape(-1))))
+        instances = np.asarray(self._instances(jnp.asarray(classes.reshape(-1)), steps))
         digits = np.stack([instances // 10, instances % 10], axis=1)
         rows = [
             Rows("instance", digits, mask, letters="0123456789"),
@@ -280,109 +354,24 @@ class Episodes(SequenceTask):
             rows.append(Rows("guess", said, mask, said != targets, letters=LETTERS))
         return render_rows(rows)
 
-    def _shown(
-        self, key: PRNGKeyArray, size: Int[Array, ""] | int, max_size: int
-    ) -> Int[Array, " steps"]:
-        """Return the class of each image, a number below ``size``."""
-        steps = self.steps(max_size)
-        if self.shots is None and not self.exact:
-            return jax.random.randint(key, (steps,), 0, size)
-        each = self.per_class if self.shots is None else self.shots
-        # All orders are equally likely; what is beyond the size's own images comes last.
-        places = jnp.arange(steps)
-        beyond = jnp.where(places < size * each, 0.0, 2.0)
-        noise = jax.random.uniform(key, (steps,)) + beyond
-        shown = jnp.argsort(noise) // each
-        if self.shots is None:
-            return shown
-        asked = jax.random.randint(jax.random.fold_in(key, 1), (), 0, size)
-        return jnp.where(places < size * each, shown, asked)
+    def _instances(
+        self, names: Int[Array, " places"], steps: Int[Array, ""] | int
+    ) -> Int[Array, " places"]:
+        """Return which image of its class in its episode each is, from numbers of names."""
+        episode = jnp.arange(len(names)) // jnp.maximum(steps // self.in_a_row, 1)
+        instances = instance_numbers(names + episode * self.name_count)
+        # Queries tell nothing to each other: each is the first after the shots.
+        return instances if self.shots is None else jnp.minimum(instances, self.shots + 1)
 
-    def _drawings(
-        self,
-        key: PRNGKeyArray,
-        counts: Int[Array, " size"],
-        shown: Int[Array, " steps"],
-        instances: Int[Array, " steps"],
-    ) -> Int[Array, " steps"]:
-        """Return which drawing of its class each image is: none twice before all were shown."""
-        most = MOST_DRAWINGS
-        places = jnp.arange(most)
-        noise = jax.random.uniform(key, (len(counts), most))
-        noise = noise + jnp.where(places < counts[:, None], 0.0, 2.0)
-        orders = jnp.argsort(noise, axis=1)
-        return orders[shown, (instances - 1) % counts[shown]]
+    def _episode_steps(self, size: Any) -> Any:
+        return size * self._each + (0 if self.shots is None else self.queries)
+
+    @property
+    def _each(self) -> int:
+        """How often a class is shown with its name, exactly or in the mean."""
+        return self.per_class if self.shots is None else self.shots
 
     @property
     def _moves(self) -> bool:
         """Whether images are turned or moved."""
         return bool(self.turn or self.shift or self.quarter_turns or self.distort)
-
-    def _moved(
-        self,
-        key: PRNGKeyArray,
-        images: UInt8[Array, "classes most fine fine"],
-        classes: Int[Array, " steps"],
-        drawings: Int[Array, " steps"],
-        quarters: Int[Array, " steps"],
-    ) -> Float[Array, "steps side side"]:
-        """Return drawings turned and moved at random, and by their class's quarter turns."""
-        if not self._moves:
-            return images[classes, drawings].astype(jnp.float32)
-        turn_key, shift_key = jax.random.split(key)
-        count, (_, most, fine, _) = len(classes), images.shape
-        angles = jax.random.uniform(turn_key, (count,), minval=-self.turn, maxval=self.turn)
-        shifts = jax.random.uniform(
-            shift_key, (count, 2), minval=-self.shift, maxval=self.shift
-        )
-        # From all pixels at once: to take the images out before costs ten times as much.
-        moved = functools.partial(warp, images.reshape(-1), fine=fine, side=self.side)
-        firsts = (classes * most + drawings) * fine**2
-        quarters = quarters.astype(jnp.float32) * (math.pi / 2)
-        maps = rotation(angles + quarters)
-        if self.distort:
-            d, key = self.distort, jax.random.fold_in(key, 2)
-            noise = jax.random.uniform(key, (count, 2, 2), minval=-d, maxval=d)
-            maps = jnp.einsum("nij,njk->nik", jnp.eye(2) + noise, maps)
-        return jax.vmap(moved)(firsts, maps, shifts)
-
-
-MOST_DRAWINGS = 20
-"""How many drawings of a class an episode chooses from; further ones are never shown."""
-
-
-def choose(key: PRNGKeyArray, total: int, count: int) -> Int[Array, " count"]:
-    """Return ``count`` different numbers below ``total``, all orders equally likely.
-
-    Source: Floyd's algorithm (Bentley & Floyd 1987), then a shuffle.
-    """
-    key, order = jax.random.split(key)
-
-    def one_more(i, state):
-        chosen, key = state
-        last = total - count + i
-        number = jax.random.randint(jax.random.fold_in(key, i), (), 0, last + 1)
-        number = jnp.where(jnp.any(chosen == number), last, number)
-        return chosen.at[i].set(number), key
-
-    chosen, _ = jax.lax.fori_loop(0, count, one_more, (jnp.full(count, -1), key))
-    return jax.random.permutation(order, chosen)
-
-
-def instance_numbers(classes: Shaped[Array, " steps"]) -> Int[Array, " steps"]:
-    """Return for each step how many of its class there were up to it, itself included.
-
-    >>> instance_numbers(jnp.array([2, 0, 2, 1, 0, 2, 1, 0])).tolist()
-    [1, 1, 2, 1, 2, 3, 2, 3]
-    """
-    same = classes[:, None] == classes
-    return jnp.sum(jnp.tril(same), axis=1)
-
-
-@functools.lru_cache(maxsize=8)
-def _drawings(source: ImageSource, part: Literal["train", "test"], side: int) -> Drawings:
-    images = source.load(part, side)
-    if len(images.counts) < Episodes.smallest:
-        raise SoftmachineError(f"there is only {len(images.counts)} class of images for {part}")
-    counts = np.minimum(images.counts, MOST_DRAWINGS).astype(np.int32)
-    return Drawings(images.drawings[:, :MOST_DRAWINGS], counts)

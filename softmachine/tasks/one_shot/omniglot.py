@@ -66,6 +66,11 @@ class Omniglot(ImageSource):
         """Check the split."""
         check_fields(self)
 
+    @property
+    def background_alone(self) -> bool:
+        """Whether no split of these files can train on a character of the evaluation set."""
+        return self.split in ("official", "alphabet")
+
     def images(self, part: Part, side: int) -> Images:
         """Read the characters of a part, their drawings ``side`` by ``side``."""
         characters = read_characters(self.path)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+import math
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Shaped
+from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped, UInt8
 
 
 def rotation(angle: Float[Array, "*batch"]) -> Float[Array, "*batch 2 2"]:
@@ -52,3 +55,43 @@ def warp(
         found = jnp.take(pixels, places, mode="clip").astype(jnp.float32)
         total = total + jnp.where(inside, found, 0)
     return total / step**2
+
+
+def move_by_chance(
+    key: PRNGKeyArray,
+    images: UInt8[Array, "classes most fine fine"],
+    classes: Int[Array, " steps"],
+    drawings: Int[Array, " steps"],
+    quarters: Int[Array, " steps"],
+    *,
+    turn: float,
+    shift: float,
+    distort: float,
+    side: int,
+) -> Float[Array, "steps side side"]:
+    """Return drawings of classes turned, stretched and moved at random.
+
+    Arguments:
+        key: the random key.
+        images: all drawings.
+        classes: the class of each image that is wanted.
+        drawings: which of its class's drawings it is.
+        quarters: how many quarter turns it is turned by besides.
+        turn: the largest angle, in radians.
+        shift: the largest shift each way, as a share of the side.
+        distort: how far the entries of the linear map differ from those of the identity.
+        side: pixels of the result, each way.
+    """
+    turn_key, shift_key = jax.random.split(key)
+    count, (_, most, fine, _) = len(classes), images.shape
+    angles = jax.random.uniform(turn_key, (count,), minval=-turn, maxval=turn)
+    shifts = jax.random.uniform(shift_key, (count, 2), minval=-shift, maxval=shift)
+    # From all pixels at once: to take the images out before costs ten times as much.
+    moved = functools.partial(warp, images.reshape(-1), fine=fine, side=side)
+    firsts = (classes * most + drawings) * fine**2
+    maps = rotation(angles + quarters.astype(jnp.float32) * (math.pi / 2))
+    if distort:
+        key = jax.random.fold_in(key, 2)
+        noise = jax.random.uniform(key, (count, 2, 2), minval=-distort, maxval=distort)
+        maps = jnp.einsum("nij,njk->nik", jnp.eye(2) + noise, maps)
+    return jax.vmap(moved)(firsts, maps, shifts)
