@@ -18,7 +18,16 @@ LEDGER := $(foreach task,copy recall, \
         nram-swap-$(seed):nram-swap:8:--training.enough=1:--seed=$(seed) \
         nram-permutation-$(seed):nram-permutation:4:--training.enough=1:--seed=$(seed)) \
     $(foreach task,$(HARD),nram-$(task):nram-$(task):8:--training.enough=1) \
-    nram-noise:nram-noise:64 nram-no-noise:nram-noise:64:--training.gradient-noise=0
+    $(foreach seed,0 100, \
+        $(foreach task,access increment copy reverse, \
+            nram-lstm-$(task)-$(seed):nram-lstm-$(task):32:--training.enough=8:--seed=$(seed))) \
+    nram-noise:nram-noise:64 nram-no-noise:nram-noise:64:--training.gradient-noise=0 \
+    $(foreach task,copy recall recall-previous sort,ntm-seed-$(task):ntm-seed-$(task):5) \
+    mann-glyphs:mann-glyphs:5 mann-regression:mann-regression:5 lstm-regression:lstm-regression:3 \
+    mann-omniglot:mann-omniglot:5 \
+    $(foreach kind,mann-ff ntm lstm,$(kind)-omniglot:$(kind)-omniglot:1) \
+    $(foreach kind,mann lstm,$(kind)-omniglot-words:$(kind)-omniglot-words:1) \
+    $(foreach kind,many kept runs,mann-omniglot-$(kind):mann-omniglot-$(kind):1)
 
 # Tests find again what they compiled at an earlier time; what is a month old goes.
 COMPILED := $(CURDIR)/.venv/compiled

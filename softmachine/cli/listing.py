@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import sys
+from collections import Counter
 from typing import NamedTuple
 
 import jax
@@ -50,11 +51,14 @@ class Group(NamedTuple):
         return f"{self.name}: {what}" if what else self.name
 
     def tell(self, row: Row, rows: list[Row]) -> str:
-        """Return what tells a row from others: its machine, what it shall do, or both."""
+        """Return what tells a row from others: its machine, what it shall do, or both.
+
+        The machine that most of them have is left out.
+        """
         if self.one_task or not row.what:
             return row.machine
-        same = len({row.machine for row in rows}) == 1
-        return row.what if same else f"{row.machine}: {row.what}"
+        usual = Counter(row.machine for row in rows).most_common(1)[0][0]
+        return row.what if row.machine == usual else f"{row.machine}: {row.what}"
 
 
 Groups = dict[Group, list[Row]]

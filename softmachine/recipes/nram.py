@@ -73,22 +73,22 @@ def nram_reverse() -> Experiment:
 
 
 def nram_lstm_access() -> Experiment:
-    """NRAM with an LSTM as its controller: output the value a pointer points to."""
+    """NRAM with an LSTM: output the value a pointer points to."""
     return _recurrent("nram-lstm-access", Access())
 
 
 def nram_lstm_increment() -> Experiment:
-    """NRAM with an LSTM as its controller: add 1 to every value of an array."""
+    """NRAM with an LSTM: add 1 to every value of an array."""
     return _recurrent("nram-lstm-increment", Increment())
 
 
 def nram_lstm_copy() -> Experiment:
-    """NRAM with an LSTM as its controller: copy an array to a given address."""
+    """NRAM with an LSTM: copy an array to a given address."""
     return _recurrent("nram-lstm-copy", MemoryCopy())
 
 
 def nram_lstm_reverse() -> Experiment:
-    """NRAM with an LSTM as its controller: copy an array in reverse order."""
+    """NRAM with an LSTM: copy an array in reverse order."""
     return _recurrent("nram-lstm-reverse", Reverse())
 
 

@@ -33,7 +33,7 @@ def mann_glyphs() -> Experiment:
 
 
 def mann_images() -> Experiment:
-    """MANN, LSTM controller: name images of a folder of yours, five new classes at a time."""
+    """MANN, your own images: name those of a folder, five new classes at a time."""
     return Experiment(
         recipe="mann-images",
         task=Episodes(source=Folder(path="images")),
@@ -70,17 +70,17 @@ def lstm_omniglot() -> Experiment:
 
 
 def mann_omniglot_words() -> Experiment:
-    """MANN, LSTM controller: give 15 new classes of characters names of five letters."""
+    """MANN, 15 classes, words: give 15 new classes of characters names of five letters."""
     return _omniglot("mann-omniglot-words", mann(), classes=15)
 
 
 def lstm_omniglot_words() -> Experiment:
-    """LSTM: give 15 new classes of characters names of five letters."""
+    """LSTM, 15 classes, words: give 15 new classes of characters names of five letters."""
     return _omniglot("lstm-omniglot-words", lstm(layers=1, hidden=200), classes=15)
 
 
 def mann_omniglot_many() -> Experiment:
-    """MANN, LSTM controller: name characters of ever more classes, from 15 on, by words.
+    """MANN, ever more classes: name characters of ever more classes, from 15 on, by words.
 
     One more every 10,000 episodes, as in the paper, whatever was learned of those before; up to
     25, of ten images each. Tests go on to 100, as many as its memory can hold.
@@ -102,7 +102,7 @@ def mann_omniglot_many() -> Experiment:
 
 
 def mann_omniglot_kept() -> Experiment:
-    """MANN, LSTM controller: four episodes of five new classes in a row, nothing wiped."""
+    """MANN, memory kept: four episodes of five new classes in a row, nothing wiped."""
     return Experiment(
         recipe="mann-omniglot-kept",
         task=_characters(in_a_row=4),
@@ -112,7 +112,7 @@ def mann_omniglot_kept() -> Experiment:
 
 
 def mann_omniglot_runs() -> Experiment:
-    """MANN, LSTM controller: name characters of five new classes; for Lake's 20 runs.
+    """MANN, for Lake's 20 runs: name characters of five new classes.
 
     On the background set alone, since the characters of the runs are in the evaluation set.
     """

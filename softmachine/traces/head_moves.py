@@ -113,8 +113,8 @@ def check_moves(
         seed: of the sequences and the machine's first states.
 
     Raises:
-        SoftmachineError: the task is none of every step, or the size is too small for it or
-            too large for the memory.
+        SoftmachineError: the task is none of every step or asks for real numbers, or the size
+            is too small for it or too large for the memory.
     """
     _check(machine, task, size)
     keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), size), sequences)
@@ -157,6 +157,11 @@ def _check(machine: Headed, task: Task, size: int) -> None:
             f"moves are told step by step: {type(task).__name__} has no input and output in "
             "every step"
         )
+    if not task.outputs.spec.decisions:
+        raise SoftmachineError(
+            f"moves are told of machines that decide: what {type(task).__name__} asks for are "
+            "real numbers"
+        )
     if size < task.smallest:
         raise SoftmachineError(f"size must be at least {task.smallest}, not {size}")
     if task.items(size) > machine.memory_rows:
@@ -179,8 +184,8 @@ def give_account(machine: Headed, task: Task, size: int, seed: int = 0) -> str:
         seed: of the example and the machine's first state.
 
     Raises:
-        SoftmachineError: the task is none of every step, or the size is too small for it or
-            too large for the memory.
+        SoftmachineError: the task is none of every step or asks for real numbers, or the size
+            is too small for it or too large for the memory.
     """
     _check(machine, task, size)
     key, machine_key = jax.random.split(jax.random.key(seed))

@@ -200,7 +200,10 @@ OPTIONS = list(command_options())
 def test_no_option_takes_a_number_that_is_none(command, option, bounds, whole, capsys):
     # Whose options are the machine's, too, opens the machine first.
     trained = "zoo:ntm-copy"
-    arguments = {"trace": [trained, "--out", "x"], "evaluate": [trained], "plot": [trained]}
+    arguments = {
+        "trace": [trained, "--out", "x"],
+        **{name: [trained] for name in ("evaluate", "omniglot-runs", "plot")},
+    }
     flag = f"--{option.replace('_', '-')}"
     for bad in bad_numbers(bounds, whole):
         if isinstance(bad, (int, float)) and not isinstance(bad, bool):

@@ -80,7 +80,10 @@ USES: dict[Any, tuple[Callable[[], Any], Callable[[Any, Any], Any]]] = {
         built(ControllerConfig(kinds=("gru", "feedforward"), hidden=WIDTH // 2), WIDTH, WIDTH),
         stepped,
     ),
-    Convolutions: (lambda: pixels().build(key=jax.random.key(0)), lambda part, x: part(x)),
+    Convolutions: (
+        lambda: pixels().build(key=jax.random.key(0)),
+        lambda part, x: part(x)[:WIDTH],
+    ),
     Encoded: (
         built(ControllerConfig(hidden=WIDTH, convolutions=pixels()), WIDTH, WIDTH),
         stepped,

@@ -54,6 +54,7 @@ class Gaussians(Spec):
     shares: ClassVar[tuple[str, ...]] = ("covered",)
     editor: ClassVar[Literal["bits", "cells"]] = "bits"
     unit: ClassVar[str] = "numbers"
+    decisions: ClassVar[bool] = False
 
     @property
     def width(self) -> int:

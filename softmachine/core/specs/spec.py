@@ -115,6 +115,8 @@ class Spec(abc.ABC):
     """How inputs are edited on the viewer's page: a grid of bits, or a row of integers."""
     unit: ClassVar[str]
     """What the parts of a value are called, in the plural, when it is handed over whole."""
+    decisions: ClassVar[bool] = True
+    """Whether outputs come down to one of several answers, which is right or wrong."""
     after_every_step: ClassVar[bool] = False
     """Whether outputs after all steps count even where the last is meant: for machines that
     stop by themselves, each with a probability of having stopped there."""
