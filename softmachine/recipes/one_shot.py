@@ -10,7 +10,6 @@ from softmachine.machines.machine import MachineConfig
 from softmachine.machines.mann import MANNConfig
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
-from softmachine.machines.parts.convolutions import ConvolutionsConfig
 from softmachine.recipes.tuned import lstm, ntm, training
 from softmachine.tasks.one_shot.episodes import Episodes
 from softmachine.tasks.one_shot.folder import Folder
@@ -51,12 +50,6 @@ def mann_ff_omniglot() -> Experiment:
     """MANN, feed-forward controller: name characters of five new classes, told each late."""
     machine = mann(controller=ControllerConfig(kind="feedforward", hidden=200))
     return _omniglot("mann-ff-omniglot", machine)
-
-
-def mann_conv_omniglot() -> Experiment:
-    """MANN, LSTM controller that sees through convolutions: name characters of five classes."""
-    machine = mann(controller=convolutional())
-    return _omniglot("mann-conv-omniglot", machine)
 
 
 def ntm_omniglot() -> Experiment:
@@ -133,11 +126,6 @@ def mann(**choices: Any) -> MANNConfig:
         "key_strength": None,
     }
     return MANNConfig(**(settings | choices))
-
-
-def convolutional() -> ControllerConfig:
-    """Return the controller of `mann`, with three layers of convolutions before it."""
-    return ControllerConfig(kind="lstm", hidden=200, convolutions=ConvolutionsConfig())
 
 
 def _ntm() -> NTMConfig:

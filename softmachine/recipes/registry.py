@@ -41,7 +41,6 @@ RECIPES: Registry[Callable[[], Experiment]] = Registry(
         "mann-images": "one_shot:mann_images",
         "mann-omniglot": "one_shot:mann_omniglot",
         "mann-ff-omniglot": "one_shot:mann_ff_omniglot",
-        "mann-conv-omniglot": "one_shot:mann_conv_omniglot",
         "ntm-omniglot": "one_shot:ntm_omniglot",
         "lstm-omniglot": "one_shot:lstm_omniglot",
         "mann-omniglot-words": "one_shot:mann_omniglot_words",

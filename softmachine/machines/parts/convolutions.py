@@ -26,8 +26,7 @@ class Convolutions(eqx.Module):
 
     The image is the first ``side`` squared channels of an input, row after row. Each layer
     halves the sides, rounding up; outside of an image there is paper (0). The whole input goes
-    on unchanged, after the features: with features alone, a machine that learns one-shot
-    classification was still guessing where one that sees pixels, too, had begun to learn.
+    on unchanged, after the features.
     """
 
     filters: tuple[Linear, ...]
