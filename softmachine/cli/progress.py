@@ -128,10 +128,7 @@ class ProgressDisplay:
         errors, label = self._errors(), self._experiment.task.error.split("_")[0]
         rate = f"{self._rate():,.0f}/s"
         if self._members > 1:
-            return (
-                f"{self._solved()} solved  {statistics.median(errors):.3g} {label} (median)  "
-                f"{rate}"
-            )
+            return f"{self._solved()}{statistics.median(errors):.3g} {label} (median)  {rate}"
         bits = self._lines[0]["validation_bits"]
         best = self._progress[0].best_error
         return f"{bits:.3g} bits  {errors[0]:.3g} {label} (best {best:.3g})  {rate}"
@@ -140,7 +137,7 @@ class ProgressDisplay:
         """Return a line on the kept parameters: the best validation's, not the last's."""
         label = self._experiment.task.error.split("_")[0]
         if self._members > 1:
-            return f"{self._solved()} solved"
+            return f"{self._solved()}{statistics.median(self._errors()):.3g} {label} (median)"
         progress = self._progress[0]
         if progress.failed:
             return "failed"
@@ -154,5 +151,8 @@ class ProgressDisplay:
         return [line[name] for line in self._lines.values()]
 
     def _solved(self) -> str:
+        """Return how many members are solved; nothing where nothing is said to be solved."""
+        if self._experiment.training.solved is None:
+            return ""
         solved = sum(p.solved_sequences is not None for p in self._progress.values())
-        return f"{solved} of {self._members}"
+        return f"{solved} of {self._members} solved  "

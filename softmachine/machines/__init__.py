@@ -13,7 +13,6 @@ _HOMES = MACHINES.homes() | {
     "Clock": "softmachine.machines.machine",
     "Controller": "softmachine.machines.parts.layers",
     "ControllerConfig": "softmachine.machines.parts.controllers",
-    "ConvolutionsConfig": "softmachine.machines.parts.convolutions",
     "Field": "softmachine.core.fields",
     "Gate": "softmachine.machines.nram.gates",
     "Linear": "softmachine.machines.parts.linear",
@@ -66,7 +65,6 @@ if TYPE_CHECKING:
     from softmachine.machines.ntm.pytorch_ntm import from_pytorch_ntm as from_pytorch_ntm
     from softmachine.machines.ntm.pytorch_ntm import to_pytorch_ntm as to_pytorch_ntm
     from softmachine.machines.parts.controllers import ControllerConfig as ControllerConfig
-    from softmachine.machines.parts.convolutions import ConvolutionsConfig as ConvolutionsConfig
     from softmachine.machines.parts.layers import Controller as Controller
     from softmachine.machines.parts.linear import Linear as Linear
     from softmachine.machines.parts.linear import LoopLinear as LoopLinear

@@ -154,10 +154,14 @@ def display(tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERM", "xterm")
     experiment = get_recipe("ntm-repeat-copy")
-    runs = [Run.create(tmp_path / str(seed), experiment.with_seed(seed)) for seed in range(3)]
 
-    def show(members, reports, capsys):
-        with ProgressDisplay(runs[:members], tmp_path) as shown:
+    def show(members, reports, capsys, **choices):
+        training = dataclasses.replace(experiment.training, **choices)
+        one = dataclasses.replace(experiment, training=training)
+        runs = [
+            Run.create(tmp_path / f"{members}-{i}", one.with_seed(i)) for i in range(members)
+        ]
+        with ProgressDisplay(runs, tmp_path) as shown:
             for i, progress, error in reports:
                 line = {
                     "validation_wrong_bits": error,
@@ -190,6 +194,14 @@ def test_the_last_line_of_the_bar_is_the_end(display, capsys):
     assert "2 of 3 solved" in line
     assert "left" not in line
     assert "╺" not in line  # the bar is full
+
+
+def test_a_population_without_a_criterion_is_not_said_to_be_unsolved(display, capsys):
+    for members, end in ((2, False), (3, True)):
+        reports = [(i, dict(sequences=100, finished=end), 5.0) for i in range(members)]
+        line = display(members, reports, capsys, solved=None, phases=())
+        assert "5 wrong (median)" in line
+        assert "solved" not in line
 
 
 @pytest.mark.parametrize("settle", [False, True])

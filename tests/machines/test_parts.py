@@ -18,8 +18,7 @@ import pytest
 
 from softmachine.machines import parts
 from softmachine.machines.machine import STOPPED, Cell, split_trainable
-from softmachine.machines.parts.controllers import ControllerConfig, Encoded, Mixed
-from softmachine.machines.parts.convolutions import Convolutions, ConvolutionsConfig
+from softmachine.machines.parts.controllers import ControllerConfig, Mixed
 from softmachine.machines.parts.layers import GRU, LSTM, Counter, FeedForward
 from softmachine.machines.parts.linear import Linear, LoopLinear
 from softmachine.machines.parts.products import combine_rows, match_rows, spread
@@ -39,11 +38,6 @@ def built(config, *arguments):
 
 def controller(kind):
     return built(ControllerConfig(kind=kind, hidden=WIDTH), WIDTH, WIDTH)
-
-
-def pixels():
-    """Four filters over an image of as many pixels as a vector has numbers."""
-    return ConvolutionsConfig(side=2, channels=(WIDTH,))
 
 
 def stepped(controller, x):
@@ -78,14 +72,6 @@ USES: dict[Any, tuple[Callable[[], Any], Callable[[Any, Any], Any]]] = {
     FeedForward: (controller("feedforward"), stepped),
     Mixed: (
         built(ControllerConfig(kinds=("gru", "feedforward"), hidden=WIDTH // 2), WIDTH, WIDTH),
-        stepped,
-    ),
-    Convolutions: (
-        lambda: pixels().build(key=jax.random.key(0)),
-        lambda part, x: part(x)[:WIDTH],
-    ),
-    Encoded: (
-        built(ControllerConfig(hidden=WIDTH, convolutions=pixels()), WIDTH, WIDTH),
         stepped,
     ),
     combine_rows: (weight, lambda memory, x: combine_rows(x[None], memory)[0]),
@@ -165,7 +151,6 @@ def test_every_part_is_among_them():
         *(
             "Controller",
             "ControllerConfig",
-            "ConvolutionsConfig",
             "glorot",
             "once_differentiable",
             "stretched_sigmoid",

@@ -1,4 +1,4 @@
-"""Controllers built of layers: of one kind, of several, behind convolutions."""
+"""Controllers built of layers: of one kind, or of several."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from softmachine.core.choices import Count, Few, check_fields
 from softmachine.core.pytrees import PyTree
-from softmachine.machines.parts.convolutions import Convolutions, ConvolutionsConfig
 from softmachine.machines.parts.layers import GRU, LSTM, Controller, Counter, FeedForward
 from softmachine.machines.parts.linear import Linear, LoopLinear, glorot
 
@@ -60,37 +59,6 @@ class Mixed(Controller):
         return tuple(states), jnp.concatenate(outputs)
 
 
-class Encoded(Controller):
-    """A controller that sees images through convolutions; see `Convolutions`."""
-
-    encoder: Convolutions
-    inner: Controller
-    inputs: int = eqx.field(static=True)
-    output_size: int = eqx.field(static=True)
-
-    @property
-    def input_size(self) -> int:
-        """The number of input channels: pixels, and what else there is."""
-        return self.inputs
-
-    def init_state(self) -> PyTree:
-        """Return the first state of the controller."""
-        return self.inner.init_state()
-
-    def project(self, x: Float[Array, "... inputs"]) -> Float[Array, "... layers width"]:
-        """Return the share of the features, and of what else there is in the input."""
-        return self.inner.project(self.encoder(x))
-
-    def __call__(
-        self,
-        state: PyTree,
-        projected: Float[Array, "layers width"],
-        feedback: Float[Array, " feedback"],
-    ) -> tuple[PyTree, Float[Array, " outputs"]]:
-        """Take one step of the controller."""
-        return self.inner(state, projected, feedback)
-
-
 Kind = Literal["lstm", "counter", "gru", "feedforward"]
 
 
@@ -110,8 +78,6 @@ class ControllerConfig:
     """LSTM and counter only: initial bias of the forget gate."""
     activation: Literal["tanh", "relu", "sigmoid"] = "tanh"
     """Feed-forward only."""
-    convolutions: ConvolutionsConfig | None = None
-    """Before the controller, for inputs that begin with an image."""
 
     def __post_init__(self) -> None:
         """Check the sizes."""
@@ -124,12 +90,8 @@ class ControllerConfig:
 
     @property
     def published_as(self) -> str:
-        """What papers call it: ``lstm``, ``ff``; of several kinds ``ff+lstm``.
-
-        Behind convolutions ``conv+lstm``.
-        """
-        seeing = () if self.convolutions is None else ("conv",)
-        return "+".join((*seeing, *(self.kinds or (self.kind,)))).replace("feedforward", "ff")
+        """What papers call it: ``lstm``, ``ff``; of several kinds ``ff+lstm``."""
+        return "+".join(self.kinds or (self.kind,)).replace("feedforward", "ff")
 
     def build(self, inputs: int, feedback: int, *, key: PRNGKeyArray) -> Controller:
         """Return a controller for ``inputs`` input and ``feedback`` feedback channels.
@@ -137,14 +99,6 @@ class ControllerConfig:
         Layers are drawn as if the input, the feedback and the recurrent part shared one
         Glorot-uniform matrix; biases and initial states start at zero.
         """
-        if self.convolutions is not None:
-            encoder_key, key = jax.random.split(key)
-            inner = dataclasses.replace(self, convolutions=None)
-            inner = inner.build(self.convolutions.features(inputs), feedback, key=key)
-            encoder = self.convolutions.build(key=encoder_key)
-            return Encoded(
-                encoder=encoder, inner=inner, inputs=inputs, output_size=inner.output_size
-            )
         if not self.kinds:
             return self._of_one_kind(inputs, feedback, key)
         keys, parts = jax.random.split(key, len(self.kinds)), []
