@@ -76,8 +76,10 @@ PHASES: Registry[type[Phase]] = Registry(
     "phase",
     "softmachine.phases",
     {
+        "all-examples": "finite:AllExamples",
         "exam": "exam:Exam",
         "restart": "phases:Restart",
+        "sample-by-error": "finite:SampleByError",
         "settle": "phases:Settle",
         "wire-search": "nram.wire_search:WireSearch",
     },

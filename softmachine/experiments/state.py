@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
+from softmachine.core.capabilities import Finite
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.settings import Settings
 from softmachine.machines.machine import Machine, split_trainable
@@ -54,6 +55,9 @@ class TrainState(NamedTuple):
     skipped: Int[Array, ""]
     """Updates left out because loss or gradient was not finite."""
     fault: Fault
+    priorities: Float[Array, " examples"] | None = None
+    """How likely each example of a `softmachine.core.capabilities.Finite` task is to be drawn;
+    None for other tasks."""
     kept: Weights | None = None
     """Where training goes back to, if it does; never on the devices that train."""
 
@@ -81,7 +85,7 @@ def first_state(experiment: Experiment, attempt: int = 0, step: int = 0) -> Trai
     """Return the state before the first update of an attempt, after ``step`` updates."""
     parameters, rest = split_trainable(experiment.build_machine(attempt))
     leaves = len(jax.tree.leaves(parameters))
-    training = experiment.training
+    task, training = experiment.task, experiment.training
     optimizer = training.optimizer.build(noise=training.noisy).init(parameters)
     return TrainState(
         parameters=parameters,
@@ -95,6 +99,7 @@ def first_state(experiment: Experiment, attempt: int = 0, step: int = 0) -> Trai
         step=jnp.asarray(step, jnp.int32),
         skipped=jnp.zeros((), jnp.int32),
         fault=Fault(jnp.full((), -1, jnp.int32), jnp.zeros(()), jnp.zeros(leaves)),
+        priorities=task.first_priorities() if isinstance(task, Finite) else None,
         kept=Weights(parameters, optimizer)
         if any(phase.keeps for phase in training.phases)
         else None,

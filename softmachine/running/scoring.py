@@ -50,6 +50,7 @@ def score_batch(
     loss: Loss | None = None,
     context: PyTree = None,
     data: PyTree = None,
+    priorities: Float[Array, " examples"] | None = None,
     in_step: str | None = None,
     training: bool = False,
     keep: Keep = ALL_STATES,
@@ -60,14 +61,15 @@ def score_batch(
     whose leaves begin with the batch; without it, losses are the task's own. That of a
     machine with a packed form takes a batch's, each array with the batch last.
 
-    ``data`` are the task's `Task.data`, if it has some.
+    ``data`` are the task's `Task.data`, if it has some; ``priorities`` are those of a `Finite`
+    task, if they are not its own.
 
     ``in_step`` names a vmapped axis whose batches all take as many steps as the longest
     example among them: a loop of a different length for each would cost far more.
 
     ``training`` is the machine's mode, ``keep`` what is kept for gradients; see `run_batch`.
     """
-    examples, machine_keys = _draw(task, keys, sizes, max_size, data)
+    examples, machine_keys = _draw(task, keys, sizes, max_size, data, priorities)
     longest = jnp.max(examples.steps)
     packed = packed_form(type(machine)) is not None
     if packed and not task.output.takes_batches:
@@ -104,10 +106,11 @@ def _draw(
     sizes: Int[Array, " batch"],
     max_size: int,
     data: PyTree = None,
+    priorities: Float[Array, " examples"] | None = None,
 ) -> tuple[Example, Key[Array, " batch"]]:
     """Return an example per key and size, and a key for each example's machine."""
     example_keys, machine_keys = jax.vmap(jax.random.split, out_axes=1)(keys)
-    examples = jax.vmap(lambda key, size: draw(task, key, size, max_size, data))(
+    examples = jax.vmap(lambda key, size: draw(task, key, size, max_size, data, priorities))(
         example_keys, sizes
     )
     return examples, machine_keys
@@ -136,11 +139,13 @@ def build_scorer(task: Task, max_size: int, *, and_hard: bool = False) -> Scorer
     return scorer
 
 
-def score_examples(machine: HardForm, task: Task, examples: Example, max_steps: int) -> Metrics:
+def score_examples(
+    machine: Machine | HardForm, task: Task, examples: Example, max_steps: int
+) -> Metrics:
     """Return the metrics of given examples, one value for each.
 
-    They have a leading axis, take at most ``max_steps`` steps, and stand in memories of one
-    size: each size is a program of its own.
+    They have a leading axis, and take at most ``max_steps`` steps; those of memories stand in
+    memories of one size, and each size is a program of its own.
     """
     return _in_blocks(_score_examples, machine, (examples,), task, max_steps)
 
@@ -188,11 +193,19 @@ def _score_examples(machine, examples, task, max_steps, devices):
     """Score a block of given examples, spread over devices."""
 
     def local(machine, examples):
-        steps = jnp.max(examples.steps)
+        packed = packed_form(type(machine)) is not None
         outputs = run_batch(
-            machine, examples.inputs, steps=steps, max_steps=max_steps, batch_axis=-1
+            machine,
+            examples.inputs,
+            steps=jnp.max(examples.steps),
+            max_steps=max_steps,
+            lengths=examples.steps,
+            batch_axis=-1 if packed else 0,
+            last=task.outputs.last,
         )
-        return task.metrics(outputs, _batch_last(examples))
+        if packed:
+            return task.metrics(outputs, _batch_last(examples))
+        return jax.vmap(task.metrics)(outputs, examples)
 
     return _spread(local, machine, (examples,), devices)
 

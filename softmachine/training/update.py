@@ -238,6 +238,7 @@ class _Updates:
                 loss=self._objective,
                 context=context,
                 data=self.data,
+                priorities=state.priorities,
                 training=True,
                 keep=self.experiment.training.keep,
                 in_step="member" if self.lockstep else None,
