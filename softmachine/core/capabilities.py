@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Array, Float, Int
 
+from softmachine.core.example import Example
 from softmachine.core.fields import Field
 
 
@@ -122,6 +123,22 @@ class Wired(Adjustable, Protocol):
 
     def trace_fields(self) -> tuple[Field, ...]:
         """Return the declarations of the arrays that a trace of this machine holds."""
+        ...
+
+
+@runtime_checkable
+class Finite(Protocol):
+    """A task of finitely many examples: those of its data.
+
+    Its ``sample`` takes ``priorities`` beside its data: training may draw some more often.
+    """
+
+    def first_priorities(self) -> Float[Array, " examples"]:
+        """Return how likely each example is to be drawn, but for a common factor."""
+        ...
+
+    def examples(self) -> Example:
+        """Return all of them, in the order of the priorities, on a leading axis."""
         ...
 
 

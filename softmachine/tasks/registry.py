@@ -33,6 +33,11 @@ TASKS: Registry[type[Task]] = Registry(
         "list-search": "memories.lists:ListSearch",
         "walk-bst": "memories.trees:WalkBST",
         "given": "memories.given:Given",
+        "addition": "traced.tasks:Addition",
+        "bubble-sort": "traced.tasks:BubbleSort",
+        "quicksort": "traced.tasks:QuickSort",
+        "topological-sort": "traced.tasks:TopologicalSort",
+        "several-programs": "traced.tasks:Several",
     },
     base="softmachine.tasks.task:Task",
 )

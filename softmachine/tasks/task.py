@@ -303,9 +303,14 @@ def draw(
     size: Int[Array, ""] | int,
     max_size: int,
     data: PyTree = None,
+    priorities: Float[Array, " examples"] | None = None,
 ) -> Example:
-    """Draw an example as `Task.sample` does, from the task's `Task.data` if it has some."""
-    given = {} if data is None else {"data": data}
+    """Draw an example as `Task.sample` does, from the task's `Task.data` if it has some.
+
+    ``priorities`` are those of a `Finite` task, if they are not its own.
+    """
+    given = {"data": data, "priorities": priorities}
+    given = {name: value for name, value in given.items() if value is not None}
     return task.sample(key, size, max_size=max_size, **given)
 
 

@@ -1,0 +1,1 @@
+"""Programs with traces: environments, reference programs, and calls to learn from."""

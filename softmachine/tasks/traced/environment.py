@@ -1,0 +1,318 @@
+"""Environments of a programmer-interpreter, and programs on them as plain Python.
+
+An environment is a class: what can be observed, primitives that change it, and programs, each a
+method that says what is called in which order::
+
+    class Countdown(Environment):
+        observations = {"zero": (False, True)}
+
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def observe(self):
+            return (self.number == 0,)
+
+        @primitive
+        def decrement(self) -> None:
+            self.number -= 1
+
+        @program
+        def count(self):
+            if self.number == 0:
+                return  # a step that only ends
+            yield self.decrement()  # a step that calls, and goes on
+            return self.count()  # a step that calls, and ends: a tail call
+
+Inside a program nothing is done by calling: ``self.decrement()`` is a `Call`, which whoever
+runs the program does when it is handed over (`softmachine.tasks.traced.tracing`). So each
+``yield``, and each ``return``, is one step of the core that is to learn the program, and a
+program that calls itself at its end runs for ever without deep recursion. What a program
+decides must follow from what has been observed since it was called, or nothing could learn it;
+`softmachine.tasks.traced.tracing.check_consistent` says so.
+"""
+
+from __future__ import annotations
+
+import abc
+import functools
+import inspect
+import typing
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+from softmachine.core.errors import SoftmachineError
+
+NOTHING = "NOP"
+"""The name of what is called where nothing is."""
+
+
+class Call(NamedTuple):
+    """A program or a primitive to call, with its arguments."""
+
+    program: str
+    arguments: tuple[Any, ...] = ()
+
+    def __str__(self) -> str:
+        return " ".join([self.program, *filter(None, map(str, self.arguments))])
+
+
+Steps = Generator[Call, None, Call | None]
+"""What a program gives step by step: calls after which it goes on; at its end one, or None."""
+
+
+class FailureError(Exception):
+    """A primitive that cannot be done, such as moving a pointer off the end.
+
+    Raised by an environment; it ends the run of the core that asked for it.
+    """
+
+
+class Callee(NamedTuple):
+    """What can be called."""
+
+    name: str
+    primitive: bool
+    values: tuple[tuple[Any, ...], ...]
+    """The values that each argument can have."""
+    function: Callable[..., Any] | None
+    """What a primitive does, or a program's steps; None for calling nothing."""
+
+
+def primitive(method: Callable[..., None]) -> Callable[..., Call]:
+    """Make a method a primitive: what it does, it does when it is run, not when it is called.
+
+    Each argument's annotation is a ``Literal`` of all values that it can have. The method may
+    raise `FailureError`.
+    """
+    return _callable(method, primitive=True)
+
+
+def program(method: Callable[..., Steps | Call | None]) -> Callable[..., Call]:
+    """Make a method a program: it yields calls after which it goes on, and may return one.
+
+    Arguments are annotated as those of a `primitive`.
+    """
+    return _callable(method, primitive=False)
+
+
+def _callable(method: Callable[..., Any], *, primitive: bool) -> Callable[..., Call]:
+    name, signature = method.__name__.upper(), inspect.signature(method)
+    arity = len(signature.parameters) - 1
+
+    @functools.wraps(method)
+    def call(self: Any, *arguments: Any, **named: Any) -> Call:
+        if named or len(arguments) != arity:
+            bound = signature.bind(self, *arguments, **named)
+            bound.apply_defaults()
+            arguments = bound.args[1:]
+        return Call(name, arguments)
+
+    call.__dict__["traced"] = primitive
+    return call
+
+
+class Vocabulary:
+    """What can be called in an environment, and the numbers by which a core knows it."""
+
+    def __init__(self, callees: Sequence[Callee]) -> None:
+        """Number what can be called; the first calls nothing."""
+        self.callees = (Callee(NOTHING, False, (), None), *callees)
+        self.programs = tuple(callee.name for callee in self.callees)
+        """The name of each."""
+        self.primitives = tuple(callee.primitive for callee in self.callees)
+        """Whether it is a primitive."""
+        self.takes = tuple(len(callee.values) for callee in self.callees)
+        """How many arguments it takes."""
+        places: list[dict[Any, int]] = [{} for _ in range(max(self.takes))]
+        for callee in self.callees:
+            for place, values in zip(places, callee.values, strict=False):
+                for value in values:
+                    place.setdefault(value, len(place))
+        self._places = places
+        self.arguments = tuple(tuple(place) for place in places)
+        """The values of each argument place, of all callees together."""
+        self._numbers = {name: i for i, name in enumerate(self.programs)}
+        self._encoded: dict[Call, tuple[int, ...]] = {}
+        self._allowed = [
+            [frozenset(self._places[i][v] for v in values) for i, values in enumerate(c.values)]
+            for c in self.callees
+        ]
+
+    @property
+    def texts(self) -> tuple[tuple[str, ...], ...]:
+        """The values of each argument place as texts; ``-`` for an empty one."""
+        return tuple(tuple(str(value) or "-" for value in place) for place in self.arguments)
+
+    def number(self, name: str) -> int:
+        """Return the number of what is called by a name."""
+        if name not in self._numbers:
+            raise SoftmachineError(
+                f"there is no program {name!r}; there are {', '.join(self.programs[1:])}"
+            )
+        return self._numbers[name]
+
+    def encode(self, call: Call) -> tuple[int, ...]:
+        """Return a call as numbers: the program's, and each argument's, -1 where it has none.
+
+        Raises SoftmachineError if there is no such program, or if it does not take these.
+        """
+        known = self._encoded.get(call)
+        if known is None:
+            known = self._encoded[call] = self._encode(call)
+        return known
+
+    def _encode(self, call: Call) -> tuple[int, ...]:
+        number = self.number(call.program)
+        taken = self.callees[number].values
+        if len(call.arguments) != len(taken):
+            raise SoftmachineError(
+                f"{call.program} takes {len(taken)} arguments, not {len(call.arguments)}"
+            )
+        for i, (value, values) in enumerate(zip(call.arguments, taken, strict=True)):
+            if value not in values:
+                raise SoftmachineError(
+                    f"argument {i + 1} of {call.program} is one of "
+                    f"{', '.join(map(str, values))}; not {value!r}"
+                )
+        places = [self._places[i][value] for i, value in enumerate(call.arguments)]
+        return (number, *places, *[-1] * (len(self._places) - len(places)))
+
+    def decode(self, program: int, arguments: Sequence[int]) -> Call:
+        """Return the call that numbers stand for.
+
+        Raises FailureError for an argument that the program does not take.
+        """
+        callee, allowed = self.callees[program], self._allowed[program]
+        values = []
+        for i, possible in enumerate(allowed):
+            if arguments[i] not in possible:
+                value = self.arguments[i][arguments[i]]
+                raise FailureError(f"{callee.name} does not take {value} as argument {i + 1}")
+            values.append(self.arguments[i][arguments[i]])
+        return Call(callee.name, tuple(values))
+
+
+class Picture(NamedTuple):
+    """An environment as rows of cells, for people to look at."""
+
+    rows: tuple[PictureRow, ...]
+
+
+class PictureRow(NamedTuple):
+    """A row of cells with pointers on them."""
+
+    name: str
+    cells: tuple[str, ...]
+    pointers: Mapping[str, int] = {}
+    """For each pointer the cell it is on, from 0; one outside the row is not shown."""
+
+
+class Environment(abc.ABC):
+    """What programs act on. See the top of this module for how to write one."""
+
+    observations: ClassVar[Mapping[str, tuple[Any, ...]]]
+    """What can be observed: for each variable the values that it can have."""
+    main: ClassVar[str]
+    """The name, in capitals, of the program that is run first."""
+    vocabulary: ClassVar[Vocabulary]
+    """What can be called: made of the class's programs and primitives."""
+    _indices: ClassVar[tuple[Mapping[Any, int], ...]]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Collect programs and primitives; check their annotations."""
+        super().__init_subclass__(**options)
+        callees = [_callee(cls, getattr(cls, name)) for name in _traced_names(cls)]
+        if callees:
+            # Primitives first: programs of other forms are then numbered alike.
+            cls.vocabulary = Vocabulary(sorted(callees, key=lambda c: not c.primitive))
+            cls._indices = tuple(
+                {value: i for i, value in enumerate(values)}
+                for values in cls.observations.values()
+            )
+
+    @abc.abstractmethod
+    def observe(self) -> Sequence[Any]:
+        """Return the value of each variable of `observations`, in their order."""
+
+    @abc.abstractmethod
+    def result(self) -> Any:
+        """Return what the main program leaves, in a form to compare with `expected`."""
+
+    @abc.abstractmethod
+    def expected(self) -> Any:
+        """Return the right result, worked out without any of the programs."""
+
+    def picture(self) -> Picture:
+        """Return what people see; by default what can be observed."""
+        seen = zip(self.observations, self.observe(), strict=True)
+        cells = tuple(f"{name}: {x}" for name, x in seen)
+        return Picture((PictureRow("observed", cells),))
+
+    def right(self) -> bool:
+        """Return whether the result is right."""
+        return self.result() == self.expected()
+
+    def seen(self) -> tuple[int, ...]:
+        """Return what is observed as indices of values.
+
+        Raises SoftmachineError for a value that is not among those declared.
+        """
+        try:
+            return tuple(
+                [known[x] for known, x in zip(self._indices, self.observe(), strict=True)]
+            )
+        except (KeyError, ValueError) as error:
+            raise SoftmachineError(
+                f"{type(self).__name__}.observe() gives {tuple(self.observe())}; declared are "
+                f"{', '.join(f'{n}: {v}' for n, v in self.observations.items())}"
+            ) from error
+
+    def perform(self, program: int, arguments: Sequence[int]) -> None:
+        """Do what a primitive does, given by the numbers of `vocabulary`.
+
+        Raises FailureError if it cannot be done.
+        """
+        call = self.vocabulary.decode(program, arguments)
+        function = self.vocabulary.callees[program].function
+        assert function is not None
+        function(self, *call.arguments)
+
+    def begin(self, call: Call) -> Generator[Any, None, Any]:
+        """Return the steps of a program, as a generator."""
+        function = self.vocabulary.callees[self.vocabulary.number(call.program)].function
+        assert function is not None
+        steps = function(self, *call.arguments)
+        return steps if isinstance(steps, Generator) else _ends(steps)
+
+
+def _ends(call: Any) -> Generator[Any, None, Any]:
+    """Return the steps of a program that has only one, the last."""
+    yield from ()
+    return call
+
+
+def _traced_names(cls: type) -> list[str]:
+    """Return the names of a class's programs and primitives, those of base classes first."""
+    return list(
+        {
+            name: None
+            for base in reversed(cls.__mro__)
+            for name, value in vars(base).items()
+            if hasattr(value, "traced")
+        }
+    )
+
+
+def _callee(cls: type, method: Callable[..., Any]) -> Callee:
+    function = inspect.unwrap(method)
+    hints = typing.get_type_hints(function)
+    values = []
+    for name in list(inspect.signature(function).parameters)[1:]:
+        hint = hints.get(name)
+        if typing.get_origin(hint) is not typing.Literal:
+            raise TypeError(
+                f"{cls.__name__}.{function.__name__}: argument {name} needs an annotation "
+                f"Literal[...] with all values that it can have"
+            )
+        values.append(typing.get_args(hint))
+    return Callee(function.__name__.upper(), vars(method)["traced"], tuple(values), function)

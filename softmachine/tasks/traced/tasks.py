@@ -1,0 +1,183 @@
+"""The four tasks of recursive programmer-interpreters: addition and three kinds of sorting.
+
+Source: Cai, Shin & Song 2017 (arXiv 1704.06611), sections 3.2 and 4, whose numbers of training
+problems are the ones here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, Literal
+
+from softmachine.core.choices import Count
+from softmachine.tasks.registry import TASKS, task
+from softmachine.tasks.traced import addition, bubble_sort, quicksort, topological_sort
+from softmachine.tasks.traced.environment import Environment
+from softmachine.tasks.traced.task import TracedProblems, TracedTask
+from softmachine.tasks.traced.tracing import Calls
+
+
+@task("addition")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Addition(TracedProblems):
+    """Add two numbers, column by column, on a scratch pad.
+
+    >>> Addition().pose(((9, 6), (1, 2, 5))).expected()
+    (2, 2, 1)
+    """
+
+    problems: Count = 200
+    numbers: Literal["equal", "any"] = "equal"
+    """Whether numbers are equally long, without leading zeros, as in the papers, or any."""
+
+    forms: ClassVar[Mapping[str, type[Environment]]] = {
+        "recursive": addition.Addition,
+        "loop": addition.AdditionByLoop,
+    }
+
+    def training_problems(self, rng: random.Random) -> Iterable[addition.Problem]:
+        """Return numbers of up to three digits."""
+        return addition.training_problems(self.problems, rng)
+
+    def proving_problems(self) -> Iterable[addition.Problem]:
+        """Return problems whose calls are all that can occur."""
+        if self.numbers == "any":
+            return addition.proving_problems_of_any_length()
+        return addition.proving_problems()
+
+    def random_problem(self, size: int, rng: random.Random) -> addition.Problem:
+        """Return two numbers of ``size`` digits."""
+        return addition.random_problem(size, rng)
+
+
+class _OfNumbers(TracedProblems):
+    """A task on a row of numbers."""
+
+    def random_problem(self, size: int, rng: random.Random) -> tuple[bubble_sort.Numbers]:
+        """Return ``size`` numbers from 0 to 9."""
+        return (bubble_sort.random_numbers(size, rng),)
+
+
+@task("bubble-sort")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BubbleSort(_OfNumbers):
+    """Sort numbers by exchanging neighbours.
+
+    >>> BubbleSort().pose(((9, 2, 5),)).expected()
+    (2, 5, 9)
+    """
+
+    problems: Count = 6
+
+    forms: ClassVar[Mapping[str, type[Environment]]] = {
+        "recursive": bubble_sort.BubbleSort,
+        "partial": bubble_sort.BubbleSortPartly,
+        "loop": bubble_sort.BubbleSortByLoop,
+    }
+
+    def training_problems(self, rng: random.Random) -> Iterable[tuple[bubble_sort.Numbers]]:
+        """Return rows of up to five numbers."""
+        return ((x,) for x in bubble_sort.training_numbers(self.problems, rng))
+
+    def proving_problems(self) -> Iterable[tuple[bubble_sort.Numbers]]:
+        """Return rows whose calls are all that can occur."""
+        return ((x,) for x in bubble_sort.proving_numbers())
+
+
+@task("quicksort")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class QuickSort(_OfNumbers):
+    """Sort numbers by parting them at one of them, and each part in turn.
+
+    >>> QuickSort().pose(((2, 3, 1),)).expected()
+    (1, 2, 3)
+    """
+
+    problems: Count = 4
+
+    forms: ClassVar[Mapping[str, type[Environment]]] = {
+        "recursive": quicksort.QuickSort,
+        "loop": quicksort.QuickSortByLoop,
+    }
+
+    def training_problems(self, rng: random.Random) -> Iterable[tuple[bubble_sort.Numbers]]:
+        """Return rows of five numbers."""
+        return ((x,) for x in quicksort.training_numbers(self.problems, rng))
+
+    def proving_problems(self) -> Iterable[tuple[bubble_sort.Numbers]]:
+        """Return the row whose calls are all that can occur."""
+        return ((x,) for x in quicksort.proving_numbers())
+
+
+@task("topological-sort")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TopologicalSort(TracedProblems):
+    """Put the vertices of a graph in an order in which no edge points back.
+
+    >>> TopologicalSort().pose((3, ((1, 2), (3, 1)))).expected()
+    (3, 1, 2)
+    """
+
+    problems: Count = 6
+
+    forms: ClassVar[Mapping[str, type[Environment]]] = {
+        "recursive": topological_sort.TopologicalSort,
+        "loop": topological_sort.TopologicalSortByLoop,
+    }
+
+    def training_problems(self, rng: random.Random) -> Iterable[topological_sort.Graph]:
+        """Return the published graph of five vertices, and random ones of seven."""
+        return topological_sort.training_graphs(self.problems, rng)
+
+    def proving_problems(self) -> Iterable[topological_sort.Graph]:
+        """Return graphs whose calls are all that can occur."""
+        return topological_sort.proving_graphs()
+
+    def random_problem(self, size: int, rng: random.Random) -> topological_sort.Graph:
+        """Return a graph of ``size`` vertices."""
+        return topological_sort.random_graph(size, rng)
+
+
+@task("several-programs")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Several(TracedTask):
+    """Several tasks for one core.
+
+    >>> sorted(Several().kinds)
+    ['addition', 'bubble-sort', 'quicksort', 'topological-sort']
+    """
+
+    tasks: tuple[TracedProblems, ...] = (
+        Addition(),
+        BubbleSort(),
+        QuickSort(),
+        TopologicalSort(),
+    )
+
+    def __post_init__(self) -> None:
+        """Check that there are tasks, each of another kind."""
+        kinds = [type(task) for task in self.tasks]
+        if not kinds or len(set(kinds)) < len(kinds):
+            raise ValueError("several programs are one or more tasks, each of another kind")
+
+    @property
+    def kinds(self) -> Mapping[str, type[Environment]]:
+        """The kinds of environments of all tasks."""
+        return {_name(task): task.environment for task in self.tasks}
+
+    def traced_calls(self) -> Mapping[str, Calls]:
+        """Return the calls of all tasks."""
+        return {
+            _name(task): calls for task in self.tasks for calls in task.traced_calls().values()
+        }
+
+    def held_out(self, *, larger: bool = False) -> Several:
+        """Return the calls held out of all tasks."""
+        tasks = tuple(task.held_out(larger=larger) for task in self.tasks)
+        return dataclasses.replace(self, tasks=tasks)
+
+
+def _name(task: TracedProblems) -> str:
+    return TASKS.name_of(type(task))
