@@ -41,6 +41,14 @@ gc.set_threshold(20_000, 20, 20)
 import pytest
 from jaxtyping import install_import_hook
 
+# Without arrays, and called a million times: checks would take thirty times as long as they do.
+import softmachine.tasks.traced.addition
+import softmachine.tasks.traced.bubble_sort
+import softmachine.tasks.traced.quicksort
+import softmachine.tasks.traced.ram
+import softmachine.tasks.traced.topological_sort
+import softmachine.tasks.traced.tracing
+
 _hook = install_import_hook("softmachine", "beartype.beartype")
 
 import jax
