@@ -43,7 +43,7 @@ import pytest
 from jaxtyping import install_import_hook
 
 # Without arrays, and called a million times in a test: checks would take thirty times as long.
-for _name in ("addition", "bubble_sort", "quicksort", "ram", "topological_sort", "tracing"):
+for _name in ("addition", "maximum", "quicksort", "ram", "topological_sort", "tracing"):
     importlib.import_module(f"softmachine.tasks.traced.{_name}")
 
 _hook = install_import_hook("softmachine", "beartype.beartype")
