@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import gc
+import importlib
 import os
 import subprocess
 import sys
@@ -40,6 +41,10 @@ gc.set_threshold(20_000, 20, 20)
 
 import pytest
 from jaxtyping import install_import_hook
+
+# Without arrays, and called a million times in a test: checks would take thirty times as long.
+for _name in ("addition", "maximum", "quicksort", "ram", "topological_sort", "tracing"):
+    importlib.import_module(f"softmachine.tasks.traced.{_name}")
 
 _hook = install_import_hook("softmachine", "beartype.beartype")
 

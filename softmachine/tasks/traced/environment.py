@@ -221,6 +221,7 @@ class Environment(abc.ABC):
     def __init_subclass__(cls, **options: Any) -> None:
         """Collect programs and primitives; check their annotations."""
         super().__init_subclass__(**options)
+        _check_replaced(cls)
         callees = [_callee(cls, getattr(cls, name)) for name in _traced_names(cls)]
         if callees:
             # Primitives first: programs of other forms are then numbered alike.
@@ -303,9 +304,26 @@ def _traced_names(cls: type) -> list[str]:
     )
 
 
+def _check_replaced(cls: type) -> None:
+    """Raise TypeError if a method replaces a program or a primitive and is not marked."""
+    for name, method in vars(cls).items():
+        replaced = next((b for b in cls.__mro__[1:] if name in vars(b)), None)
+        if hasattr(getattr(replaced, name, None), "traced") and not hasattr(method, "traced"):
+            raise TypeError(
+                f"{cls.__name__}.{name} replaces a program or a primitive: mark it with "
+                "@program or @primitive"
+            )
+
+
 def _callee(cls: type, method: Callable[..., Any]) -> Callee:
     function = inspect.unwrap(method)
-    hints = typing.get_type_hints(function)
+    try:
+        hints = typing.get_type_hints(function)
+    except NameError as error:
+        raise TypeError(
+            f"{cls.__name__}.{function.__name__}: {error}; write its annotation out, "
+            "or define it in the module"
+        ) from error
     values = []
     for name in list(inspect.signature(function).parameters)[1:]:
         hint = hints.get(name)

@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import ClassVar, Literal
 
+from softmachine.core.errors import SoftmachineError
 from softmachine.tasks.traced.environment import (
     Environment,
     FailureError,
@@ -49,10 +50,19 @@ class TopologicalSort(Environment):
     main: ClassVar = "TOPOSORT"
 
     def __init__(self, vertices: int, edges: Sequence[tuple[int, int]]) -> None:
-        """Lay out a graph; the children of a vertex come in the order of its edges."""
+        """Lay out a graph; the children of a vertex come in the order of its edges.
+
+        Raises SoftmachineError if an end of an edge is no vertex, or if there is a cycle.
+        """
         for edge in edges:
             if not all(1 <= v <= vertices for v in edge):
-                raise ValueError(f"edge {edge} joins vertices that are not 1 to {vertices}")
+                raise SoftmachineError(
+                    f"edge {edge} joins vertices that are not 1 to {vertices}"
+                )
+        if cyclic := _in_cycles(vertices, edges):
+            raise SoftmachineError(
+                f"the graph has a cycle among the vertices {cyclic}: they have no order"
+            )
         self.vertices, self.edges = vertices, tuple(map(tuple, edges))
         self.children: list[list[int]] = [[] for _ in range(vertices + 1)]
         for parent, child in edges:
@@ -232,6 +242,16 @@ class TopologicalSort(Environment):
                     path.append((child, iter(self.children[child])))
         return tuple(reversed(order))
 
+    def right(self) -> bool:
+        """Return whether each vertex is there once, and before all that its edges lead to.
+
+        So are other orders than the expected one.
+        """
+        place = {vertex: i for i, vertex in enumerate(self.result())}
+        return sorted(self.result()) == [*range(1, self.vertices + 1)] and all(
+            place[parent] < place[child] for parent, child in self.edges
+        )
+
     def picture(self) -> Picture:
         """Return vertices with their colours and pointers, the stack, and the result."""
         cells = tuple(f"{v} {self.colours[v].lower()}" for v in range(1, self.vertices + 1))
@@ -239,6 +259,24 @@ class TopologicalSort(Environment):
         vertices = PictureRow("vertices", cells, {name: v - 1 for name, v in named.items()})
         stack = PictureRow("stack", tuple(map(str, self.stacked[: self.free])))
         return Picture((vertices, stack, PictureRow("result", tuple(map(str, self.result())))))
+
+
+def _in_cycles(vertices: int, edges: Sequence[tuple[int, int]]) -> list[int]:
+    """Return the vertices of cycles, and those after them. Source: Kahn 1962."""
+    left = dict.fromkeys(range(1, vertices + 1), 0)
+    behind: dict[int, list[int]] = {vertex: [] for vertex in left}
+    for parent, child in edges:
+        left[child] += 1
+        behind[parent].append(child)
+    free = [vertex for vertex, parents in left.items() if not parents]
+    while free:
+        vertex = free.pop()
+        del left[vertex]
+        for child in behind[vertex]:
+            left[child] -= 1
+            if not left[child]:
+                free.append(child)
+    return sorted(left)
 
 
 class TopologicalSortByLoop(TopologicalSort):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from softmachine.core.errors import SoftmachineError
 from softmachine.tasks.traced.environment import Call, Environment
@@ -145,11 +145,17 @@ def _next(frame: _Frame) -> tuple[Any, bool]:
 
 
 def distinct_calls(traces: Iterable[Trace]) -> Calls:
-    """Return all distinct calls of traces, in the order in which they are met."""
+    """Return all distinct calls of traces, in the order in which they are met.
+
+    Raises SoftmachineError as `check_consistent` does if two of them see the same all along.
+    """
     calls: Calls = {}
     for each in traces:
         for call in each.calls():
-            calls[call.key, tuple(call.observations)] = tuple(call.decisions)
+            seen, decisions = (call.key, tuple(call.observations)), tuple(call.decisions)
+            known = calls.setdefault(seen, decisions)
+            if known != decisions:
+                _refuse_difference(*seen, known, decisions, type(each.environment))
     return calls
 
 
@@ -164,12 +170,26 @@ def check_consistent(calls: Calls, environment: type[Environment]) -> None:
             seen = key, observations[: i + 1]
             before = decided.setdefault(seen, decision)
             if before != decision:
-                raise SoftmachineError(
-                    f"{_told(key, environment)} decides in two ways, "
-                    f"{_decided(before, environment)} and {_decided(decision, environment)}, "
-                    f"after the same observations: {_observed(seen[1], environment)}. What a "
-                    "program decides must follow from what it can observe"
-                )
+                _refuse_difference(*seen, [before], [decision], environment)
+
+
+def _refuse_difference(
+    key: Key,
+    observations: Sequence[Observation],
+    one: Sequence[Decision],
+    other: Sequence[Decision],
+    environment: type[Environment],
+) -> NoReturn:
+    """Raise SoftmachineError about the last decisions of one call and another that differ."""
+    pairs = reversed(list(zip(one, other, strict=True)))
+    after, (first, second) = next((i, pair) for i, pair in enumerate(pairs) if len({*pair}) > 1)
+    seen = observations[: len(observations) - after]
+    raise SoftmachineError(
+        f"{_told(key, environment)} decides in two ways, {_decided(first, environment)} and "
+        f"{_decided(second, environment)}, after the same observations: "
+        f"{_observed(seen, environment)}. What a program decides must follow from what it can "
+        "observe"
+    )
 
 
 def _told(key: Sequence[int], environment: type[Environment]) -> str:

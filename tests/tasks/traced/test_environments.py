@@ -1,0 +1,110 @@
+"""Environments and programs that are not as they have to be are told so."""
+
+from typing import Literal
+
+import pytest
+
+from softmachine.core.errors import SoftmachineError
+from softmachine.tasks.traced.addition import Addition
+from softmachine.tasks.traced.environment import Environment, primitive, program
+from softmachine.tasks.traced.topological_sort import TopologicalSort
+from softmachine.tasks.traced.tracing import check_consistent, distinct_calls, trace
+
+
+class Lamp(Environment):
+    """Switch a lamp to what is wanted, which cannot be seen."""
+
+    observations = {"on": ("no", "yes")}  # noqa: RUF012
+    main = "SET"
+
+    def __init__(self, wanted):
+        self.wanted, self.on = wanted, "no"
+
+    def observe(self):
+        return (self.on,)
+
+    @primitive
+    def switch(self, to: Literal["no", "yes"]):
+        self.on = to
+
+    @program
+    def set(self):
+        yield self.switch("no")
+        yield self.switch(self.wanted)
+        return None
+
+    def result(self):
+        return self.on
+
+    def expected(self):
+        return self.wanted
+
+
+class Counting(Lamp):
+    """The same, but always seen as off: all observations are the same."""
+
+    def observe(self):
+        return ("no",)
+
+
+@pytest.mark.parametrize("kind", [Lamp, Counting])
+def test_decisions_that_do_not_follow_are_found_whatever_comes_after(kind):
+    """Also where two calls see the same from beginning to end."""
+    message = "SET decides in two ways, SWITCH no and SWITCH yes, after the same observations: "
+    with pytest.raises(SoftmachineError, match=f"{message}on no; on no. What a program"):
+        check_consistent(distinct_calls([trace(kind("no")), trace(kind("yes"))]), kind)
+
+
+def test_what_replaces_a_program_is_marked_as_one():
+    with pytest.raises(
+        TypeError, match=r"Switched.set replaces a program or a primitive: mark"
+    ):
+
+        class Switched(Lamp):
+            def set(self):
+                yield self.switch("yes")
+
+
+def test_annotations_are_known_where_the_class_is():
+    with pytest.raises(TypeError, match=r"Dim.dim: name 'Level' is not defined; write its"):
+
+        class Dim(Lamp):
+            @primitive
+            def dim(self, level: "Level"):
+                pass
+
+
+@pytest.mark.parametrize(
+    ("edges", "message"),
+    [
+        (((1, 2), (2, 3), (3, 2), (3, 4)), r"a cycle among the vertices \[2, 3, 4\]"),
+        (((1, 1),), r"a cycle among the vertices \[1\]"),
+        (((1, 5),), r"edge \(1, 5\) joins vertices that are not 1 to 4"),
+    ],
+)
+def test_graphs_without_an_order_are_refused(edges, message):
+    with pytest.raises(SoftmachineError, match=message):
+        TopologicalSort(4, edges)
+
+
+def test_every_order_along_the_edges_is_right():
+    graph = TopologicalSort(3, ((1, 3),))
+    for order, right in (
+        ((1, 2, 3), True),
+        ((2, 1, 3), True),
+        ((3, 1, 2), False),
+        ((1, 3), False),
+    ):
+        graph.results, graph.written = [*reversed(order)], len(order)
+        assert graph.right() == right, order
+
+
+def test_pictures_have_a_pointer_on_each_row():
+    pad = Addition((9, 6), (1, 2, 5))
+    trace(pad)
+    names = [row.name for row in pad.picture().rows]
+    assert names == ["IN1", "IN2", "CARRY", "OUT"]
+    assert [row.cells[-3:] for row in pad.picture().rows][1:] == [
+        ("1", "2", "5"), ("1", "1", ""), ("2", "2", "1"),
+    ]  # fmt: skip
+    assert [row.pointers for row in pad.picture().rows] == [{name: 1} for name in names]
