@@ -49,6 +49,8 @@ KNOW_KINDS = (
     r"|softmachine\.running\.scoring"
 )
 """The modules that may name a kind; hard forms, which are scored, are of memories."""
+LONGEST = 400
+"""Lines of a module: one that is longer has more than one purpose."""
 TRAINING = r"softmachine\.training\.(?!exam$)\w+"
 """The modules that train; the exam is of tasks that have one, each machine's own are deeper."""
 
@@ -140,6 +142,13 @@ def test_kinds_are_named_in_their_rooms_alone():
 def test_every_folder_has_a_floor():
     folders = {path.name for path in ROOT.iterdir() if (path / "__init__.py").exists()}
     assert folders == FLOOR.keys()
+
+
+def test_no_module_is_long():
+    """Nothing else counts lines: without this, some grow beyond."""
+    lengths = {name: path.read_text().count("\n") for name, path in modules().items()}
+    assert len(lengths) > 100
+    assert {name: lines for name, lines in lengths.items() if lines > LONGEST} == {}
 
 
 def first_line(path):
