@@ -74,12 +74,8 @@ class Episodes(SequenceTask):
     five classes. That is what training finds first, and it delays the rest."""
     shots: Annotated[int, Bounds(least=1, most=20)] | None = None
     """For another protocol, n-way k-shot classification: each class is shown exactly this
-    often, in any order, then one of them once more, and that last image (or all ``queries``)
-    alone is scored. None for episodes in which every image counts. Figures of the two are not
-    comparable."""
-    queries: Annotated[int, Bounds(least=1, most=100)] = 1
-    """With ``shots``: how many images are asked for, one after the other. Their names are never
-    told. Training learns sooner from many than from one."""
+    often, in any order, then one of them once more, and that last image alone is scored. None
+    for episodes in which every image counts. Figures of the two are not comparable."""
     within_group: bool = False
     """Whether all classes of an episode are of one group of the source, such as an alphabet,
     quarter turns of it being groups of their own. Groups come as often as they have classes;
@@ -116,8 +112,6 @@ class Episodes(SequenceTask):
     def __post_init__(self) -> None:
         """Check the numbers."""
         check_fields(self)
-        if self.queries > 1 and self.shots is None:
-            raise ValueError(f"queries={self.queries} go with shots, such as shots=1")
 
     @property
     def inputs(self) -> Stream[Product]:
@@ -288,19 +282,15 @@ class Episodes(SequenceTask):
         """
         steps = len(names)
         images = images / jnp.maximum(jnp.max(images, axis=(1, 2), keepdims=True), 1)
-        places, support = jnp.arange(steps), size * self._each
-        due = (places < self._episode_steps(size)).astype(jnp.float32)
-        scored = due if self.shots is None else jnp.where(places < support, 0, due)
+        places, last = jnp.arange(steps), self._episode_steps(size) - 1
+        due = (places <= last).astype(jnp.float32)
+        scored = due if self.shots is None else jnp.where(places < last, 0, due)
         targets = self.targets(names)
         told = self.outputs.spec.one_hot(targets)
-        if self.shots is not None:
-            told = jnp.where((places < support)[:, None], told, 0)
         before = jnp.concatenate([jnp.zeros_like(told[:1]), told[:-1]])
         inputs = jnp.concatenate([images.reshape(steps, -1), before], axis=1) * due[:, None]
         wanted = jnp.where(due.reshape(steps, *[1] * (targets.ndim - 1)) > 0, targets, 0)
-        return Example(
-            inputs, wanted, scored, jnp.asarray(self._episode_steps(size), jnp.int32)
-        )
+        return Example(inputs, wanted, scored, jnp.asarray(last + 1, jnp.int32))
 
     def targets(self, names: Int[Array, " steps"]) -> Int[Array, "steps ..."]:
         """Return the targets that names given by their numbers are."""
@@ -359,12 +349,10 @@ class Episodes(SequenceTask):
     ) -> Int[Array, " places"]:
         """Return which image of its class in its episode each is, from numbers of names."""
         episode = jnp.arange(len(names)) // jnp.maximum(steps // self.in_a_row, 1)
-        instances = instance_numbers(names + episode * self.name_count)
-        # Queries tell nothing to each other: each is the first after the shots.
-        return instances if self.shots is None else jnp.minimum(instances, self.shots + 1)
+        return instance_numbers(names + episode * self.name_count)
 
     def _episode_steps(self, size: Any) -> Any:
-        return size * self._each + (0 if self.shots is None else self.queries)
+        return size * self._each + (0 if self.shots is None else 1)
 
     @property
     def _each(self) -> int:
