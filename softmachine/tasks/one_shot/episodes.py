@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 
 from softmachine.core.choices import Bounds, NonNegative, check_fields
+from softmachine.core.fields import Field
 from softmachine.core.rendering import Rows, render_rows
 from softmachine.core.specs.inputs import Image, Product
 from softmachine.core.specs.spec import Metrics, Ratio, Stream
@@ -34,7 +35,7 @@ from softmachine.tasks.one_shot.santoro import santoro_tests
 from softmachine.tasks.one_shot.warping import move_by_chance
 from softmachine.tasks.published import PaperTest
 from softmachine.tasks.registry import task
-from softmachine.tasks.task import ByInstance, Example, SequenceTask
+from softmachine.tasks.task import ByInstance, Example, Layout, SequenceTask
 
 LETTERS = string.ascii_letters
 REPORTED = (1, 2, 3, 4, 5, 10)
@@ -137,6 +138,20 @@ class Episodes(SequenceTask):
         if isinstance(spec, Symbols):
             return [*spec.alphabet]
         return [f"{letter}{i + 1}" for i in range(spec.length) for letter in spec.alphabet]
+
+    def layout(self, inputs: np.ndarray) -> Layout:
+        """Return the labels of channels; of several episodes in a row, which each step is of.
+
+        An episode begins with an image that comes without the name of the one before.
+        """
+        layout = super().layout(inputs)
+        if self.in_a_row == 1:
+            return layout
+        told = np.any(inputs[:, self.side**2 :] > 0, axis=1)
+        numbers = np.maximum(np.cumsum(~told), 1)
+        said = "Which of the episodes in a row: classes and names are anew in each."
+        field = Field("episode", "integer", ("step",), "tapes", said)
+        return layout._replace(more=((field, numbers),))
 
     @property
     def largest(self) -> int:

@@ -405,6 +405,10 @@ def test_episodes_in_a_row_are_episodes_one_after_the_other(size, choices):
                 np.asarray(getattr(alone, name))[:, :each],
             )
         np.testing.assert_array_equal(together[:, 3 * each :], 0)
+    ((field, numbers),) = task.layout(np.asarray(examples.inputs[0])[: 3 * each]).more
+    assert (field.name, field.axes) == ("episode", ("step",))
+    np.testing.assert_array_equal(numbers, np.repeat([1, 2, 3], each))
+    assert one.layout(np.asarray(apart[0].inputs[0])).more == ()
 
 
 def test_instances_are_counted_in_each_of_the_episodes_in_a_row():
