@@ -49,6 +49,8 @@ KNOW_KINDS = (
     r"|softmachine\.running\.scoring"
 )
 """The modules that may name a kind; hard forms, which are scored, are of memories."""
+LONGEST = 400
+"""Lines of a module, of the package or the viewer's page: a longer one has two purposes."""
 TRAINING = r"softmachine\.training\.(?!exam$)\w+"
 """The modules that train; the exam is of tasks that have one, each machine's own are deeper."""
 
@@ -140,6 +142,15 @@ def test_kinds_are_named_in_their_rooms_alone():
 def test_every_folder_has_a_floor():
     folders = {path.name for path in ROOT.iterdir() if (path / "__init__.py").exists()}
     assert folders == FLOOR.keys()
+
+
+def test_no_module_is_long():
+    """Nothing else counts lines: without this, some grow beyond."""
+    page = {path.name: path for path in (PAGE.parents[1] / "viewer-ui" / "src").glob("*.ts")}
+    lengths = {name: path.read_text().count("\n") for name, path in (modules() | page).items()}
+    assert len(page) > 20
+    assert len(lengths) > 200
+    assert {name: lines for name, lines in lengths.items() if lines > LONGEST} == {}
 
 
 def first_line(path):

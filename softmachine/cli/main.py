@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 
 import tyro
 
-from softmachine.cli import commands as _commands  # noqa: F401, it fills COMMANDS
+from softmachine.cli import commands as _commands  # noqa: F401, this fills COMMANDS
+from softmachine.cli import commands_on_runs as _commands_on_runs  # noqa: F401, so does this
 from softmachine.cli.command import COMMANDS, app
 from softmachine.cli.failures import (
     close_broken_pipe,

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from softmachine.evaluation.wording import (
+    Number,
+    Shown,
+    counted,
+    duration,
+    interval,
+    median,
+    number,
+    percent,
+    published,
+    quartiles,
+    span,
+    table,
+    words,
+)
 from softmachine.experiments.commands import ABSENT, unbroken_ranges
 
 NIGHT_HOURS = 12.0
 """Reruns that take longer are marked as longer than a night."""
-
-Number = int | float
-Shown = Callable[[Number | None], str]
-"""What makes text of a number that may be missing."""
 
 
 def to_markdown(ledger: dict[str, Any]) -> str:
@@ -23,7 +34,7 @@ def to_markdown(ledger: dict[str, Any]) -> str:
         "# Results",
         f"Made on {ledger['date']} by `{ledger['command']}`{data}. Not written by hand.",
         _summary_table(groups),
-        _LEGEND.format(sequences=_number(ledger["sequences"])),
+        _LEGEND.format(sequences=number(ledger["sequences"])),
     ]
     for group in groups:
         blocks += _section(group)
@@ -62,7 +73,7 @@ def _summary_table(groups: Sequence[dict[str, Any]]) -> str:
         "validation",
         "device-hours",
     )
-    return _table(header, [_summary_cells(group) for group in groups])
+    return table(header, [_summary_cells(group) for group in groups])
 
 
 def _summary_cells(group: dict[str, Any]) -> list[str]:
@@ -71,18 +82,18 @@ def _summary_cells(group: dict[str, Any]) -> list[str]:
     if summary["solved"] is not None:
         solved = f"{summary['solved']} of {summary['tried']}"
     unfinished = summary["tried"] - summary["finished"]
-    error = _center(validation["error"])
+    error = median(validation["error"])
     if validation["error"] is not None:
-        error += f" (best {_number(validation['error']['lowest'])}) {_words(group['error'])}"
+        error += f" (best {number(validation['error']['lowest'])}) {words(group['error'])}"
     return [
         f"[{_title(group)}](#{_anchor(_title(group))})",
         solved + (f", {unfinished} unfinished" if unfinished else ""),
-        _interval(summary["interval"]),
-        _middle(to_solve["sequences"]),
-        _middle(to_solve["device_seconds"], _duration),
-        _center(summary["sequences"]),
+        interval(summary["interval"]),
+        quartiles(to_solve["sequences"]),
+        quartiles(to_solve["device_seconds"], duration),
+        median(summary["sequences"]),
         error,
-        _number(summary["device_hours"]),
+        number(summary["device_hours"]),
     ]
 
 
@@ -101,7 +112,7 @@ def _section(group: dict[str, Any]) -> list[str]:
         blocks += ["\n".join(findings)] if findings else []
     shown = ""
     if group["tests"] and group["tests"][0]["metric"] == "bits":
-        shown = f"; of the tests, {_words(group['error'])}"
+        shown = f"; of the tests, {words(group['error'])}"
     return [
         *blocks,
         f"<details><summary>Every seed{shown}</summary>",
@@ -117,8 +128,8 @@ def _facts(group: dict[str, Any]) -> str:
     if criterion is not None:
         low, high = criterion["sizes"]
         lines.append(
-            f"- Solved means at most {_number(criterion['error'])} {_words(group['error'])} "
-            f"per sequence, on {_number(criterion['sequences'])} sequences of sizes {low} to "
+            f"- Solved means at most {number(criterion['error'])} {words(group['error'])} "
+            f"per sequence, on {number(criterion['sequences'])} sequences of sizes {low} to "
             f"{high}{_solved_test(criterion, low)}."
         )
     if summary["validation"]["error"] is not None:
@@ -138,22 +149,22 @@ def _solved_test(criterion: dict[str, Any], low: int) -> str:
         return ""
     exam = " and in the exam of the task's hard cases" if test.get("exam") else ""
     return (
-        f", and then no mistake on {_number(test['examples'])} of sizes {low} to "
+        f", and then no mistake on {number(test['examples'])} of sizes {low} to "
         f"{test['largest']}{exam}, neither soft nor with every choice made hard"
     )
 
 
 def _outcome(summary: dict[str, Any]) -> str:
     tried, unfinished = summary["tried"], summary["tried"] - summary["finished"]
-    seeds = _count(tried, "seed")
+    seeds = counted(tried, "seed")
     if summary.get("attempts", tried) > tried:
-        seeds += f" with {_number(summary['attempts'])} attempts"
+        seeds += f" with {number(summary['attempts'])} attempts"
     ended = "all finished" if not unfinished else f"{unfinished} not finished yet"
     if summary["solved"] is None:
         return f"{seeds}, {ended}; there is no criterion for solved."
     return (
         f"{seeds}, {ended}: {summary['solved']} solved, {summary['failed']} failed "
-        f"({_interval(summary['interval'])} solve it)."
+        f"({interval(summary['interval'])} solve it)."
     )
 
 
@@ -162,25 +173,25 @@ def _validation(group: dict[str, Any]) -> str:
     spread, seed = group["summary"]["validation"], group["summary"]["best_seed"]
     best = next(row for row in group["runs"] if row["seed"] == seed)
     return (
-        f"Validation: median {_center(spread['error'])} {_words(group['error'])} and "
-        f"{_center(spread['bits'])} bits per sequence; best seed ({seed}) "
-        f"{_number(best['best_error'])} and {_number(best['best_bits'])}."
+        f"Validation: median {median(spread['error'])} {words(group['error'])} and "
+        f"{median(spread['bits'])} bits per sequence; best seed ({seed}) "
+        f"{number(best['best_error'])} and {number(best['best_bits'])}."
     )
 
 
 def _afterwards(group: dict[str, Any]) -> str:
     """Return a sentence on whether later training spoilt solved runs."""
     solved, found = group["summary"]["solved"], group["summary"]["afterwards"]
-    error = _words(group["error"])
+    error = words(group["error"])
     mistaken = (
         f"Of the {solved} solved, {found['mistaken']} had a later validation with mistakes, at "
-        f"worst {_number(found['worst'])} {error}"
+        f"worst {number(found['worst'])} {error}"
         if found["mistaken"]
         else f"None of the {solved} solved had a later validation with mistakes"
     )
     ended = (
         f"{found['ended_worse']} ended worse than the parameters kept, at worst "
-        f"{_number(found['worst_end'])} {error}"
+        f"{number(found['worst_end'])} {error}"
         if found["ended_worse"]
         else "none ended worse than the parameters kept"
     )
@@ -202,26 +213,26 @@ def _cost(group: dict[str, Any]) -> str:
     summary = group["summary"]
     hours = summary["device_hours"]
     text = (
-        f"Cost: {_number(hours)} device-hours, {_number(summary['device_hours_per_seed'])} "
+        f"Cost: {number(hours)} device-hours, {number(summary['device_hours_per_seed'])} "
         f"per seed"
     )
     devices = [known["environment"].get("devices") for known in group["environments"]]
     if None in devices or not devices:
         return f"{text}."
     most = max(devices)
-    text += f"; {_duration(3600 * hours / most)} on {_count(most, 'such device')}"
+    text += f"; {duration(3600 * hours / most)} on {counted(most, 'such device')}"
     return text + (", longer than a night." if hours / most > NIGHT_HOURS else ".")
 
 
 def _environment(known: dict[str, Any]) -> str:
     environment = known["environment"]
-    seeds = ", ".join(_range(*bounds) for bounds in unbroken_ranges(known["seeds"]))
+    seeds = ", ".join(span(*bounds) for bounds in unbroken_ranges(known["seeds"]))
     label = "Seed" if len(known["seeds"]) == 1 else "Seeds"
     if not environment:
         return f"{label} {seeds}: environment not recorded."
     return (
         f"{label} {seeds}: {environment['hardware']}, "
-        f"{_count(environment['devices'], environment['platform'] + ' device')}; "
+        f"{counted(environment['devices'], environment['platform'] + ' device')}; "
         f"JAX {environment['jax']}, Python {environment['python']}, softmachine "
         f"{environment['softmachine']} (commit {environment['commit'] or 'unknown'}), begun "
         f"{environment['date']}."
@@ -251,18 +262,18 @@ def _how_to(group: dict[str, Any]) -> list[str]:
 def _to_solve_table(to_solve: dict[str, Any]) -> str:
     header = ("to solve", "fastest", "lower quartile", "median", "upper quartile", "slowest")
     lines = (
-        ("sequences", to_solve["sequences"], _number),
-        ("wall-clock time", to_solve["seconds"], _duration),
-        ("device time", to_solve["device_seconds"], _duration),
+        ("sequences", to_solve["sequences"], number),
+        ("wall-clock time", to_solve["seconds"], duration),
+        ("device time", to_solve["device_seconds"], duration),
     )
-    return _table(
+    return table(
         header,
         [[name, *map(shown, spread.values())] for name, spread, shown in lines if spread],
     )
 
 
 def _test_table(group: dict[str, Any]) -> str:
-    error, best = _words(group["error"]), group["summary"]["best_seed"]
+    error, best = words(group["error"]), group["summary"]["best_seed"]
     named = "best seed" if best is None else f"best seed ({best})"
     header = ["test", "paper: bits"]
     if "hard_error" in group["tests"][0]:
@@ -275,15 +286,15 @@ def _test_table(group: dict[str, Any]) -> str:
     rows = []
     for test in group["tests"]:
         shown = _shown_by(test)
-        cells = [test["name"], _published(test["paper"], shown)][: len(header)]
+        cells = [test["name"], published(test["paper"], shown)][: len(header)]
         for key in columns.values():
-            cells += [_middle(test[key]["spread"], shown), shown(test[key]["best_member"])]
+            cells += [quartiles(test[key]["spread"], shown), shown(test[key]["best_member"])]
         rows.append(cells)
-    return _table([*header, *(part for name in columns for part in (name, named))], rows)
+    return table([*header, *(part for name in columns for part in (name, named))], rows)
 
 
 def _seed_table(group: dict[str, Any]) -> str:
-    error = _words(group["error"])
+    error = words(group["error"])
     header = [
         "seed",
         "solved after",
@@ -296,11 +307,11 @@ def _seed_table(group: dict[str, Any]) -> str:
         *(test["name"] for test in group["tests"]),
     ]
     tests = group["tests"]
-    return _table(header, [_seed_cells(row, group["error"], tests) for row in group["runs"]])
+    return table(header, [_seed_cells(row, group["error"], tests) for row in group["runs"]])
 
 
 def _seed_cells(row: dict[str, Any], error: str, tests: list[dict[str, Any]]) -> list[str]:
-    solved = {None: "-", False: "no", True: _number(row["solved_sequences"])}[row["solved"]]
+    solved = {None: "-", False: "no", True: number(row["solved_sequences"])}[row["solved"]]
     if not row["finished"]:
         solved = f"{solved}, unfinished" if row["solved"] else "unfinished"
     if row["failure"]:
@@ -310,12 +321,12 @@ def _seed_cells(row: dict[str, Any], error: str, tests: list[dict[str, Any]]) ->
     return [
         str(row["seed"]),
         solved,
-        _duration(row["solved_device_seconds"]),
-        _number(row["sequences"]),
-        _duration(row["device_seconds"]),
-        _number(row["best_error"]),
-        _number(row["best_bits"]),
-        _number((row.get("afterwards") or {}).get("end")),
+        duration(row["solved_device_seconds"]),
+        number(row["sequences"]),
+        duration(row["device_seconds"]),
+        number(row["best_error"]),
+        number(row["best_bits"]),
+        number((row.get("afterwards") or {}).get("end")),
         *(
             _test_cell(score, test, error)
             for score, test in zip(row["tests"], tests, strict=True)
@@ -328,11 +339,11 @@ def _test_cell(score: dict[str, Number | None] | None, test: dict[str, Any], err
     if score is None:
         return "-"
     metric = test["metric"]
-    return _number(score[error]) if metric == "bits" else _shown_by(test)(score[metric])
+    return number(score[error]) if metric == "bits" else _shown_by(test)(score[metric])
 
 
 def _shown_by(test: dict[str, Any]) -> Shown:
-    return _percent if test["share"] else _number
+    return percent if test["share"] else number
 
 
 def _title(group: dict[str, Any]) -> str:
@@ -352,69 +363,6 @@ def _anchor(title: str) -> str:
     """Return the anchor that GitHub gives a heading."""
     kept = "".join(c for c in title.lower() if c.isalnum() or c in " -_")
     return kept.replace(" ", "-")
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table, its first column aligned left, all others right."""
-    lines = [header, ["---", *["--:"] * (len(header) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def _middle(spread: dict[str, Number] | None, shown: Shown | None = None) -> str:
-    """Return median and quartiles as text."""
-    if spread is None:
-        return "-"
-    shown = shown or _number
-    low, high = shown(spread["lower_quartile"]), shown(spread["upper_quartile"])
-    return f"{shown(spread['median'])} ({low} to {high})"
-
-
-def _center(spread: dict[str, Number] | None) -> str:
-    return _number(None if spread is None else spread["median"])
-
-
-def _published(figure: dict[str, Any] | None, shown: Shown) -> str:
-    if figure is None:
-        return "-"
-    return f"{'≈ ' if figure['approximate'] else ''}{shown(figure['value'])}"
-
-
-def _interval(interval: Sequence[Number] | None) -> str:
-    if interval is None:
-        return "-"
-    low, high = (f"{100 * bound:.0f}" for bound in interval)
-    return f"{low} to {high} %"
-
-
-def _number(value: Number | None) -> str:
-    """Return a number with three significant digits, or all digits of a larger integer."""
-    if value is None:
-        return "-"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-def _percent(share: Number | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f} %"
-
-
-def _duration(seconds: Number | None) -> str:
-    if seconds is None:
-        return "-"
-    if seconds < 600:
-        return f"{_number(seconds)} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{_number(number)} {thing}{'' if number == 1 else 's'}"
-
-
-def _words(metric: str) -> str:
-    return metric.replace("_", " ")
-
-
-def _range(first: int, last: int) -> str:
-    return str(first) if first == last else f"{first} to {last}"
 
 
 def _value(value: Any) -> str:

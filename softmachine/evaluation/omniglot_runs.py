@@ -77,7 +77,6 @@ def score_runs(
     task = dataclasses.replace(
         task,
         shots=1,
-        queries=1,
         in_a_row=1,
         quarter_turns=False,
         turn=0.0,

@@ -22,7 +22,7 @@ from softmachine.tasks.one_shot.images import IMAGES, ImageSource
 from softmachine.tasks.registry import TASKS
 from softmachine.tasks.task import Task
 
-SCHEMA = 8
+SCHEMA = 9
 """Version of the JSON; raised when a field changes its meaning, its name or its default."""
 
 
@@ -149,6 +149,14 @@ def _from_7(experiment: dict[str, Any]) -> dict[str, Any]:
     return experiment
 
 
+def _from_8(experiment: dict[str, Any]) -> dict[str, Any]:
+    """Leave out options of one-shot learning; ValueError if one of them was used."""
+    if experiment["task"][KIND] == "one-shot":
+        _without(experiment["task"], "queries", 1)
+    _without(experiment["machine"].get("controller", {}), "convolutions", None)
+    return experiment
+
+
 UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     2: _from_2,
     3: _from_3,
@@ -156,6 +164,7 @@ UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     5: _from_5,
     6: _from_6,
     7: _from_7,
+    8: _from_8,
 }
 """For each older schema that can still be read, what turns its experiment into one of the next.
 

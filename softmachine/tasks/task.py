@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Int, Key, PRNGKeyArray, Shaped
 
 from softmachine.core import compiling
 from softmachine.core.example import Example as Example
+from softmachine.core.fields import Field
 from softmachine.core.pytrees import PyTree
 from softmachine.core.specs.spec import Metrics, Spec, Stream, Whole
 from softmachine.tasks.published import PaperTest
@@ -31,6 +32,8 @@ class Layout(NamedTuple):
     """A short label for each output channel or cell."""
     pointers: tuple[int, ...] = ()
     """Indices of the cells that hold the address of another cell."""
+    more: tuple[tuple[Field, np.ndarray], ...] = ()
+    """What a trace shows of the example besides inputs and outputs: arrays, each declared."""
 
 
 class ByInstance(NamedTuple):

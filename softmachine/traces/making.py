@@ -107,6 +107,7 @@ def trace(
     layout = task.layout(given)
     shown = task.inputs.spec.input_fields(given, layout.inputs)
     shown += task.output.output_fields(recording.outputs, example, layout.outputs)
+    shown += layout.more
     parts["example"] = {field.name: array for field, array in shown}
     declared = tuple(field for field, _ in shown)
     header = dataclasses.replace(header, example=declared, pointers=layout.pointers)

@@ -17,10 +17,12 @@ from softmachine.experiments.curricula import Growing, Uniform
 from softmachine.experiments.runs import Run
 from softmachine.experiments.serialization import experiment_from_json, experiment_to_json
 from softmachine.machines.machine import split_trainable
+from softmachine.machines.mann import MANNConfig
 from softmachine.machines.nram.nram import NRAMConfig
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.ntm.presets import NTM_PRESETS
 from softmachine.recipes import RECIPES
+from softmachine.tasks.one_shot.episodes import Episodes
 from softmachine.tasks.sequences.copy import Copy
 
 
@@ -232,6 +234,21 @@ def test_schema_7_had_a_bound_of_sharpening(experiment):
     machine["max_sharpening"] = 21.0
     with pytest.raises(RunError, match=r"max_sharpening 21\.0 is no option any more"):
         experiment_from_json(old, "x")
+
+
+def test_schema_8_had_options_of_one_shot_learning(experiment):
+    whole = dataclasses.replace(experiment, task=Episodes(), machine=MANNConfig())
+    old = experiment_to_json(whole) | {"schema": 8}
+    parts = old["experiment"]["task"], old["experiment"]["machine"]["controller"]
+    for part, name, usual, used in zip(
+        parts, ("queries", "convolutions"), (1, None), (10, {"side": 20}), strict=True
+    ):
+        part[name] = usual
+        assert experiment_from_json(old, "x") == whole
+        part[name] = used
+        with pytest.raises(RunError, match=f"be upgraded: {name} .* is no option any more"):
+            experiment_from_json(old, "x")
+        del part[name]
 
 
 def test_schema_5_had_intervals_for_a_bonus_that_nobody_used(experiment, as_before_6):

@@ -18,6 +18,13 @@ export interface Shown {
   instance: number;
   /** The step of the image of its class before it; 0: there is none. */
   before: number;
+  /** Which of several episodes in a row it is of, from 1 on; 0: there are no several. */
+  episode: number;
+}
+
+/** Return the class of an image for people: its name, and where names change, the episode. */
+export function className({ name, episode }: Pick<Shown, "name" | "episode">): string {
+  return episode ? `${name} of episode ${episode}` : name;
 }
 
 /** The field with an image in every step, if an example has one. */
@@ -31,6 +38,7 @@ export function imagesOf(trace: Trace): Field | null {
 /** Return the images of an episode, that of step 1 first. */
 export function shownImages(trace: Trace): Shown[] {
   const { targets, mask, wrong, told, outputs } = namesOf(trace);
+  const episodes = episodesOf(trace);
   const wide = (outputs ?? targets ?? told)?.stride ?? 0;
   const width = wide / trace.length;
   const letters = lettersOf(width, targets, told);
@@ -42,9 +50,11 @@ export function shownImages(trace: Trace): Shown[] {
     const places =
       marked(targets, i, width) ?? (i + 1 < trace.length ? marked(told, i + 1, width) : null);
     const name = places && spelling ? spell(places) : "";
-    const before = last.get(name);
+    const episode = episodes?.[i] ?? 0;
+    // A name is another class's in the next episode.
+    const before = last.get(className({ name, episode }));
     const instance = name ? (before?.instance ?? 0) + 1 : 0;
-    if (name) last.set(name, { step: i + 1, instance });
+    if (name) last.set(className({ name, episode }), { step: i + 1, instance });
     const guess = outputs ? likeliest(outputs, i, width, letters) : null;
     return {
       name,
@@ -54,6 +64,7 @@ export function shownImages(trace: Trace): Shown[] {
       wrong: any(wrong, i, width),
       instance,
       before: (name && before?.step) || 0,
+      episode,
     };
   });
 }
@@ -67,7 +78,8 @@ export interface Found {
   /** How much of the reading goes to that row, and to all rows of the class. */
   read: number;
   share: number;
-  /** The other class whose rows are read most, and how much; empty: there is none. */
+  /** The other class whose rows are read most, and how much; empty: there is none. One of an
+   * episode before is another one, whatever its name. */
   rival: string;
   other: number;
 }
@@ -142,12 +154,15 @@ function headsOf(trace: Trace, fields: Fields, does: "write" | "read"): Head[] {
 /** Return what one head reads of the rows that another one wrote for each class. */
 function follow(writer: Head, reader: Head, images: Shown[]): (Found | null)[] {
   const kept = new Map<number, { name: string; told: number }>();
-  return images.map(({ name, before }, i) => {
-    const step = i + 1;
-    const told = i > 0 ? images[i - 1].name : "";
-    if (told) {
+  return images.map((image, i) => {
+    const { before, episode } = image;
+    const [step, name] = [i + 1, className(image)];
+    const told = i > 0 ? images[i - 1] : null;
+    // The last name of an episode is never told.
+    if (told?.name && told.episode === episode) {
       const weights = writer.weights(step);
-      kept.set(argmax(weights, 0, weights.length), { name: told, told: step });
+      const row = argmax(weights, 0, weights.length);
+      kept.set(row, { name: className(told), told: step });
     }
     if (!before) return null;
     const read = reader.weights(step);
@@ -165,6 +180,13 @@ function follow(writer: Head, reader: Head, images: Shown[]): (Found | null)[] {
     const [rival, other] = [...shares].reduce((a, b) => (b[1] > a[1] ? b : a), ["", 0]);
     return { ...best, read: read[best.row], share, rival, other };
   });
+}
+
+/** Return which of several episodes in a row each step is of, if the trace says so. */
+function episodesOf(trace: Trace): Field["data"] | null {
+  const field = trace.example.get("episode");
+  const stepwise = field?.kind === "integer" && field.axes.join() === "step";
+  return stepwise ? field.data : null;
 }
 
 function namesOf(trace: Trace) {

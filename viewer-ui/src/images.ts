@@ -2,6 +2,7 @@
 
 import { Bitmap, pixelOf } from "./bitmap";
 import {
+  className,
   type Findings,
   findings,
   type Found,
@@ -101,6 +102,7 @@ function rowsOf(images: Shown[], found: Findings | null): Row[] {
       text: (d, step, x, y) =>
         d.pen.text(x, y, text(images[step - 1]), figures(d.theme, "center"), CELL),
     });
+  if (images.some((image) => image.episode)) plain("episode", ({ episode }) => `${episode}`);
   if (images.some((image) => image.name)) {
     plain("instance", ({ instance }) => (instance ? `${instance}` : ""));
     plain("wanted", ({ name }) => name);
@@ -206,8 +208,11 @@ function sentences(
   found: Findings | null,
   step: number,
 ): string[] {
-  const { name, guess, probability, scored, wrong, instance, before } = images[step - 1];
-  const lines = [`step ${step}` + (instance ? `, image ${instance} of class ${name}` : "")];
+  const { name, guess, probability, scored, wrong, instance, before, episode } =
+    images[step - 1];
+  const whole = className(images[step - 1]);
+  const of = instance ? `, image ${instance} of class ${whole}` : "";
+  const lines = [`step ${step}` + (of || (episode ? `, episode ${episode}` : ""))];
   if (guess) {
     const verdict = !scored ? "not scored" : wrong ? "wrong" : "right";
     lines.push(`guessed ${guess} with ${percent(probability)}: ${verdict}`);
@@ -226,7 +231,7 @@ function sentences(
   lines.push(
     `told ${name} at step ${at.told}, it wrote ${row}`,
     `${row} is now read with ${percent(at.read)}`,
-    `all rows of ${name} ${percent(at.share)}${rival}: ${isFound(at) ? "found" : "missed"}`,
+    `all rows of ${whole} ${percent(at.share)}${rival}: ${isFound(at) ? "found" : "missed"}`,
   );
   return lines;
 }

@@ -1,6 +1,7 @@
 // The page: the list of traces, those that are shown, and the current step.
 
 import { type Address, readAddress, writeAddress } from "./address";
+import { TraceError } from "./checks";
 import { button, choice, element, labelled } from "./dom";
 import { type Events, nextOf } from "./events";
 import { download, toPng, toSvg } from "./export";
@@ -11,7 +12,7 @@ import { Server } from "./server";
 import { embedded, fromFile, type Source, traceSource } from "./sources";
 import "./style.css";
 import { currentTheme } from "./theme";
-import { type Trace, TraceError } from "./trace";
+import type { Trace } from "./trace";
 import { Transport } from "./transport";
 import { View } from "./view";
 

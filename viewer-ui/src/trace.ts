@@ -3,6 +3,8 @@
 // Files are not trusted: sizes are checked against the bytes that are there before anything is
 // allocated, and everything else against the format.
 
+import { list, number, parse, record, text, TraceError, whole } from "./checks";
+
 export type Numbers = Float32Array | Int32Array | Uint8Array;
 
 const KINDS = [
@@ -89,9 +91,6 @@ export interface Trace {
   shares: string[];
   error: string;
 }
-
-/** Why a file cannot be read as a trace. */
-export class TraceError extends Error {}
 
 /** Versions that are read: what an earlier one does not say is empty. */
 const VERSIONS = ["1", "2"];
@@ -356,47 +355,4 @@ export function argmax(data: Numbers, first: number, count: number): number {
 
 function product(shape: number[]): number {
   return shape.reduce((a, b) => a * b, 1);
-}
-
-function parse(json: string, what: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    throw new TraceError(`This is no trace: ${what} cannot be read.`);
-  }
-}
-
-function record(value: unknown, what: string): { [name: string]: unknown } {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-    return value as { [name: string]: unknown };
-  }
-  throw new TraceError(`This is no trace, or a damaged one: ${what} is not an object.`);
-}
-
-function list(value: unknown, what: string): unknown[] {
-  if (Array.isArray(value)) return value;
-  throw new TraceError(`This trace is damaged: ${what} is not a list.`);
-}
-
-function text(value: unknown, what: string): string {
-  if (typeof value === "string") return value;
-  throw new TraceError(`This trace is damaged: ${what} is not text.`);
-}
-
-function number(value: unknown, what: string): number {
-  if (typeof value === "number") return value;
-  throw new TraceError(`This trace is damaged: ${what} is not a number.`);
-}
-
-function whole(value: unknown, what: string, smallest: number, largest: number): number {
-  if (
-    Number.isInteger(value) &&
-    (value as number) >= smallest &&
-    (value as number) <= largest
-  ) {
-    return value as number;
-  }
-  throw new TraceError(
-    `This trace is damaged: ${what} is not a whole number from ${smallest} to ${largest}.`,
-  );
 }

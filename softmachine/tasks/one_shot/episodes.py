@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 
 from softmachine.core.choices import Bounds, NonNegative, check_fields
+from softmachine.core.fields import Field
 from softmachine.core.rendering import Rows, render_rows
 from softmachine.core.specs.inputs import Image, Product
 from softmachine.core.specs.spec import Metrics, Ratio, Stream
@@ -34,7 +35,7 @@ from softmachine.tasks.one_shot.santoro import santoro_tests
 from softmachine.tasks.one_shot.warping import move_by_chance
 from softmachine.tasks.published import PaperTest
 from softmachine.tasks.registry import task
-from softmachine.tasks.task import ByInstance, Example, SequenceTask
+from softmachine.tasks.task import ByInstance, Example, Layout, SequenceTask
 
 LETTERS = string.ascii_letters
 REPORTED = (1, 2, 3, 4, 5, 10)
@@ -74,12 +75,8 @@ class Episodes(SequenceTask):
     five classes. That is what training finds first, and it delays the rest."""
     shots: Annotated[int, Bounds(least=1, most=20)] | None = None
     """For another protocol, n-way k-shot classification: each class is shown exactly this
-    often, in any order, then one of them once more, and that last image (or all ``queries``)
-    alone is scored. None for episodes in which every image counts. Figures of the two are not
-    comparable."""
-    queries: Annotated[int, Bounds(least=1, most=100)] = 1
-    """With ``shots``: how many images are asked for, one after the other. Their names are never
-    told. Training learns sooner from many than from one."""
+    often, in any order, then one of them once more, and that last image alone is scored. None
+    for episodes in which every image counts. Figures of the two are not comparable."""
     within_group: bool = False
     """Whether all classes of an episode are of one group of the source, such as an alphabet,
     quarter turns of it being groups of their own. Groups come as often as they have classes;
@@ -116,8 +113,6 @@ class Episodes(SequenceTask):
     def __post_init__(self) -> None:
         """Check the numbers."""
         check_fields(self)
-        if self.queries > 1 and self.shots is None:
-            raise ValueError(f"queries={self.queries} go with shots, such as shots=1")
 
     @property
     def inputs(self) -> Stream[Product]:
@@ -143,6 +138,20 @@ class Episodes(SequenceTask):
         if isinstance(spec, Symbols):
             return [*spec.alphabet]
         return [f"{letter}{i + 1}" for i in range(spec.length) for letter in spec.alphabet]
+
+    def layout(self, inputs: np.ndarray) -> Layout:
+        """Return the labels of channels; of several episodes in a row, which each step is of.
+
+        An episode begins with an image that comes without the name of the one before.
+        """
+        layout = super().layout(inputs)
+        if self.in_a_row == 1:
+            return layout
+        told = np.any(inputs[:, self.side**2 :] > 0, axis=1)
+        numbers = np.maximum(np.cumsum(~told), 1)
+        said = "Which of the episodes in a row: classes and names are anew in each."
+        field = Field("episode", "integer", ("step",), "tapes", said)
+        return layout._replace(more=((field, numbers),))
 
     @property
     def largest(self) -> int:
@@ -288,19 +297,15 @@ class Episodes(SequenceTask):
         """
         steps = len(names)
         images = images / jnp.maximum(jnp.max(images, axis=(1, 2), keepdims=True), 1)
-        places, support = jnp.arange(steps), size * self._each
-        due = (places < self._episode_steps(size)).astype(jnp.float32)
-        scored = due if self.shots is None else jnp.where(places < support, 0, due)
+        places, last = jnp.arange(steps), self._episode_steps(size) - 1
+        due = (places <= last).astype(jnp.float32)
+        scored = due if self.shots is None else jnp.where(places < last, 0, due)
         targets = self.targets(names)
         told = self.outputs.spec.one_hot(targets)
-        if self.shots is not None:
-            told = jnp.where((places < support)[:, None], told, 0)
         before = jnp.concatenate([jnp.zeros_like(told[:1]), told[:-1]])
         inputs = jnp.concatenate([images.reshape(steps, -1), before], axis=1) * due[:, None]
         wanted = jnp.where(due.reshape(steps, *[1] * (targets.ndim - 1)) > 0, targets, 0)
-        return Example(
-            inputs, wanted, scored, jnp.asarray(self._episode_steps(size), jnp.int32)
-        )
+        return Example(inputs, wanted, scored, jnp.asarray(last + 1, jnp.int32))
 
     def targets(self, names: Int[Array, " steps"]) -> Int[Array, "steps ..."]:
         """Return the targets that names given by their numbers are."""
@@ -359,12 +364,10 @@ class Episodes(SequenceTask):
     ) -> Int[Array, " places"]:
         """Return which image of its class in its episode each is, from numbers of names."""
         episode = jnp.arange(len(names)) // jnp.maximum(steps // self.in_a_row, 1)
-        instances = instance_numbers(names + episode * self.name_count)
-        # Queries tell nothing to each other: each is the first after the shots.
-        return instances if self.shots is None else jnp.minimum(instances, self.shots + 1)
+        return instance_numbers(names + episode * self.name_count)
 
     def _episode_steps(self, size: Any) -> Any:
-        return size * self._each + (0 if self.shots is None else self.queries)
+        return size * self._each + (0 if self.shots is None else 1)
 
     @property
     def _each(self) -> int:

@@ -341,37 +341,6 @@ def test_groups_that_cannot_be_are_refused_in_a_sentence():
         sample_one(dataclasses.replace(GROUPED, names=8), jax.random.key(0), 6)
 
 
-def test_queries_are_asked_without_telling_names():
-    task = dataclasses.replace(PLAIN, shots=2, queries=5)
-    keys = jax.random.split(jax.random.key(1), 20)
-    for size in (2, 3):
-        examples = sample_batch(task, keys, jnp.full(20, size), 3)
-        support, steps = 2 * size, 2 * size + 5
-        assert np.all(np.asarray(examples.steps) == steps)
-        scored = (np.arange(11) >= support) & (np.arange(11) < steps)
-        np.testing.assert_array_equal(examples.mask, np.tile(scored, (20, 1)))
-        told = np.asarray(examples.inputs)[:, :, 64:]
-        np.testing.assert_array_equal(
-            told[:, 1 : support + 1].argmax(axis=2), examples.targets[:, :support]
-        )
-        np.testing.assert_array_equal(told[:, support + 1 :], 0)
-        targets = np.asarray(examples.targets)
-        for line in targets:
-            assert set(line[support:steps]) <= set(line[:support])
-        asked = targets[:, support:steps]
-        assert len({tuple(np.unique(x, return_inverse=True)[1]) for x in asked}) > 5
-    with pytest.raises(ValueError, match="queries=5 go with shots"):
-        dataclasses.replace(PLAIN, queries=5)
-
-
-def test_each_query_counts_as_the_first_after_the_shots():
-    task = dataclasses.replace(PLAIN, shots=1, queries=20)
-    example = sample_one(task, jax.random.key(0), 3)
-    metrics = task.metrics(jax.nn.one_hot(example.targets, 5), example)
-    assert [x for x in metrics if x.startswith("instance")] == ["instance_2"]
-    assert (float(metrics["instance_2"].total), float(metrics["instance_2"].count)) == (20, 20)
-
-
 def moments(image):
     """Mean, standard deviations and covariance of the ink, by hand."""
     ink = image / image.sum()
@@ -414,7 +383,7 @@ def test_episodes_show_aligned_drawings_if_asked_to():
     places(task, sample_one(task, jax.random.key(0), 3))
 
 
-@pytest.mark.parametrize("choices", [{}, {"shots": 1, "queries": 2}])
+@pytest.mark.parametrize("choices", [{}, {"shots": 1}])
 @pytest.mark.parametrize("size", [2, 3])
 def test_episodes_in_a_row_are_episodes_one_after_the_other(size, choices):
     """Even where they are padded, as in training on several sizes."""
@@ -436,6 +405,10 @@ def test_episodes_in_a_row_are_episodes_one_after_the_other(size, choices):
                 np.asarray(getattr(alone, name))[:, :each],
             )
         np.testing.assert_array_equal(together[:, 3 * each :], 0)
+    ((field, numbers),) = task.layout(np.asarray(examples.inputs[0])[: 3 * each]).more
+    assert (field.name, field.axes) == ("episode", ("step",))
+    np.testing.assert_array_equal(numbers, np.repeat([1, 2, 3], each))
+    assert one.layout(np.asarray(apart[0].inputs[0])).more == ()
 
 
 def test_instances_are_counted_in_each_of_the_episodes_in_a_row():

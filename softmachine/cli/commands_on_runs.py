@@ -1,0 +1,307 @@
+"""The commands on what was trained; what each one does is imported when called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+import tyro
+from tyro.conf import Positional, arg
+
+from softmachine.cli.command import command
+from softmachine.cli.commands import Directory
+from softmachine.core.choices import Count, Natural, Port
+
+Source = Annotated[str, arg(metavar="RUN|zoo:NAME")]
+
+OfTheMachine = Annotated[Mapping[str, Any], tyro.conf.Suppress]
+"""What is changed about a machine for a test: fields of its own test options."""
+NO_CHANGES: Mapping[str, Any] = MappingProxyType({})
+
+
+@command
+def evaluate(
+    run: Positional[Source],
+    /,
+    sizes: tuple[Count, ...] = (),
+    sequences: Count = 1000,
+    seed: Natural = 0,
+    memory_rows: Count | None = None,
+    task: tuple[str, ...] = (),
+    json: bool = False,
+    *,
+    machine: OfTheMachine = NO_CHANGES,
+) -> None:
+    """Score the best machine of a run, of each member of a population, or of the zoo.
+
+    Machines have options of their own: softmachine evaluate RUN --help shows them.
+
+    Args:
+        run: directory of a run or a population, or zoo:NAME.
+        sizes: sizes of the sequences; the largest trained and its multiples by default.
+        sequences: number of sequences per size.
+        seed: random seed of the sequences.
+        memory_rows: grow the memory to this many rows first.
+        task: fields of the task to change, such as repeats=[20,20].
+        json: print one JSON object per machine instead of a table.
+        machine: how this machine can be tested otherwise than it was trained.
+    """
+    from softmachine.cli.scoring import Changes, evaluate_source
+
+    options = Changes(memory_rows, task, machine)
+    evaluate_source(run, sizes, sequences, seed, options, as_json=json)
+
+
+@command
+def omniglot_runs(
+    run: Positional[Source],
+    /,
+    path: str = "data/omniglot",
+    orders: Count = 10,
+    seed: Natural = 0,
+    memory_rows: Count | None = None,
+    task: tuple[str, ...] = (),
+    json: bool = False,
+    *,
+    machine: OfTheMachine = NO_CHANGES,
+) -> None:
+    """Score machines that name images on the 20 runs of Lake et al.: 20-way, one shot.
+
+    Machines have options of their own: softmachine omniglot-runs RUN --help shows them.
+
+    Args:
+        run: directory of a run or a population, or zoo:NAME.
+        path: all_runs.zip, a folder with it, or omniglot-runs.npz.
+        orders: orders of the drawings, with names of their own, that vote; 1 for no vote.
+        seed: random seed of orders and names.
+        memory_rows: grow the memory to this many rows first.
+        task: fields of the task to change, such as aligned=true.
+        json: print one JSON object per machine instead of a table.
+        machine: how this machine can be tested otherwise than it was trained.
+    """
+    from softmachine.cli.omniglot_runs import score_source
+    from softmachine.cli.scoring import Changes
+
+    options = Changes(memory_rows, task, machine)
+    score_source(run, path, orders, seed, options, as_json=json)
+
+
+@command
+def plot(
+    runs: Positional[tuple[Source, ...]],
+    /,
+    size: Count | None = None,
+    seed: Natural = 0,
+    out: str | None = None,
+    memory_rows: Count | None = None,
+    task: tuple[str, ...] = (),
+    *,
+    machine: OfTheMachine = NO_CHANGES,
+) -> None:
+    """Draw figures: one machine in detail, or populations and baselines side by side.
+
+    Machines have options of their own: softmachine plot RUN --help shows them.
+
+    Args:
+        runs: directories of runs or populations, or zoo:NAME.
+        size: size of the example, the largest trained by default.
+        seed: random seed of the example and of the test sequences.
+        out: directory for the figures, that of the first run by default.
+        memory_rows: grow the memory to this many rows first.
+        task: fields of the task to change, such as repeats=[20,20].
+        machine: how this machine can be tested otherwise than it was trained.
+    """
+    from softmachine.cli.scoring import Changes, plot_sources
+
+    options = Changes(memory_rows, task, machine)
+    plot_sources(runs, size, seed, None if out is None else Path(out), options)
+
+
+@command
+def repair(
+    run: Positional[Directory],
+    /,
+    updates: Count = 300,
+    tables: Count = 1_000_000,
+    examples: Count = 1000,
+    seed: Natural = 0,
+) -> None:
+    """Mend NRAMs whose hard form makes mistakes, in several ways; say how often each helps.
+
+    Single wires are changed, the machine is fine-tuned, all wires are annealed.
+
+    Args:
+        run: directory of a run or a population.
+        updates: how long to fine-tune.
+        tables: how many tables of wires to try by annealing, for each member.
+        examples: how many examples, up to size 50, tell whether it helped.
+        seed: random seed of the examples.
+    """
+    from softmachine.cli.repair import repair_source
+
+    repair_source(run, updates, tables, examples, seed)
+
+
+@command
+def moves(
+    run: Positional[Source],
+    /,
+    size: Count = 4,
+    seed: Natural = 0,
+    sequences: Count = 1000,
+    memory_rows: Count | None = None,
+) -> None:
+    """Print where an NTM's heads move, and test if the moves alone reproduce its outputs.
+
+    Args:
+        run: directory of a run, or zoo:NAME.
+        size: size of the example, and of the sequences.
+        seed: random seed of both.
+        sequences: number of fresh sequences for the check.
+        memory_rows: grow the memory to this many rows first.
+    """
+    from softmachine.cli.moves import tell_moves
+
+    tell_moves(run, size, seed, sequences, memory_rows)
+
+
+@command
+def trace(
+    run: Positional[Source],
+    /,
+    out: str,
+    size: Count | None = None,
+    seed: Natural = 0,
+    input: str | None = None,  # noqa: A002
+    every: Count = 1,
+    fields: tuple[str, ...] | None = None,
+    memory_rows: Count | None = None,
+    task: tuple[str, ...] = (),
+    *,
+    machine: OfTheMachine = NO_CHANGES,
+) -> None:
+    """Write what a machine does on one example, step by step; see docs/traces.md.
+
+    Machines have options of their own: softmachine trace RUN --help shows them.
+
+    Args:
+        run: directory of a run, or zoo:NAME.
+        out: the file to write.
+        size: size of the example, the largest trained by default.
+        seed: random seed of the example.
+        input: JSON file with an input of your own, instead of size and seed.
+        every: keep every k-th step, and the last.
+        fields: what to keep of each step, such as memory weightings; all by default.
+        memory_rows: grow the memory to this many rows first.
+        task: fields of the task to change, such as repeats=[20,20].
+        machine: how this machine can be tested otherwise than it was trained.
+    """
+    from softmachine.cli.scoring import Changes
+    from softmachine.cli.viewing import write_trace
+
+    options = Changes(memory_rows, task, machine)
+    own = None if input is None else Path(input)
+    write_trace(run, Path(out), size, seed, own, every, fields, options)
+
+
+@command
+def view(
+    sources: Positional[tuple[Annotated[str, arg(metavar="RUN|zoo:NAME|FILE")], ...]],
+    /,
+    port: Port = 0,
+    open: bool = True,  # noqa: A002
+) -> None:
+    """Watch machines at work in the browser, on inputs of your own; Ctrl-C ends it.
+
+    Args:
+        sources: directories of runs, zoo:NAME, or files written by softmachine trace.
+        port: port to serve on, at 127.0.0.1; 0 takes any that is free.
+        open: whether to open the browser.
+    """
+    from softmachine.cli.viewing import view_sources
+
+    view_sources(sources, port=port, open_browser=open)
+
+
+@command
+def report(
+    run: Positional[Source],
+    /,
+    out: str | None = None,
+    seed: Natural = 0,
+) -> None:
+    """Write one HTML file: settings, curves, generalisation, examples that play.
+
+    Args:
+        run: directory of a run, or zoo:NAME.
+        out: the file to write, report.html in the run by default.
+        seed: random seed of the test sequences and the examples.
+    """
+    from softmachine.cli.viewing import write_report
+
+    write_report(run, None if out is None else Path(out), seed)
+
+
+@command
+def ledger(
+    runs: Positional[tuple[Directory, ...]],
+    /,
+    out: str = "results.md",
+    sequences: Count = 1000,
+    keep_others: bool = False,
+) -> None:
+    """Write a table of results, with the paper's beside ours, as Markdown and JSON.
+
+    Args:
+        runs: directories of runs and populations, or folders that hold them.
+        out: the Markdown file to write; the JSON goes beside it.
+        sequences: number of sequences per test.
+        keep_others: keep what OUT's JSON says of recipes that have no run here.
+    """
+    from softmachine.cli.scoring import write_ledger
+
+    write_ledger(runs, Path(out), sequences, keep_others=keep_others)
+
+
+@command
+def program(
+    run: Positional[Source],
+    /,
+    to: Literal["python", "c", "json", "svg", "dot"] = "python",
+    out: str | None = None,
+    verify: bool = False,
+    seed: Natural = 0,
+) -> None:
+    """Turn an NRAM into a program: Python or C, its data, or a drawing.
+
+    Args:
+        run: directory of a run, or zoo:NAME.
+        to: what to print; svg and dot are drawings, dot one for Graphviz.
+        out: the file to write instead.
+        verify: compare it with machine and task first; a counter-example is an error.
+        seed: random seed of the inputs for that.
+    """
+    from softmachine.cli.programs import write_program
+
+    write_program(run, to, None if out is None else Path(out), verify, seed)
+
+
+@command
+def publish(
+    run: Positional[Directory],
+    /,
+    name: str | None = None,
+    directory: str | None = None,
+) -> None:
+    """Put the best machine of a run or a population into the zoo, with a model card.
+
+    Args:
+        run: directory of a run or a population.
+        name: name of the model, that of the recipe by default.
+        directory: where to write, the package's own zoo by default.
+    """
+    from softmachine.cli.scoring import publish_run
+
+    publish_run(run, name, None if directory is None else Path(directory))
