@@ -18,6 +18,7 @@ from softmachine.experiments.experiment import Experiment, TrainingConfig
 from softmachine.experiments.state import first_state, machine_of
 from softmachine.machines.machine import Clock, split_trainable
 from softmachine.machines.mann import MANNConfig
+from softmachine.machines.npi import npi_for
 from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
@@ -35,6 +36,7 @@ from softmachine.tasks.sequences.copy import Copy
 from softmachine.tasks.sequences.ngrams import NGrams
 from softmachine.tasks.sequences.priority_sort import PrioritySort
 from softmachine.tasks.sequences.repeat_copy import RepeatCopy
+from softmachine.tasks.traced.tasks import Addition, BubbleSort, QuickSort, Several
 from softmachine.training.update import build_train_chunk
 
 SMALL_MACHINES = {
@@ -47,6 +49,10 @@ SMALL_MACHINES = {
     ),
     "recurrent": RecurrentConfig(controller=ControllerConfig(kind="lstm", hidden=4)),
     "transformer": TransformerConfig(layers=1, width=4, heads=2, feedforward=4),
+    "npi": npi_for(
+        QuickSort().interface.calls,
+        **dict.fromkeys(("observation", "embedding", "key", "fused", "hidden"), 4),
+    ),
 }
 SMALL_TASKS = {
     "copy": Copy(width=2),
@@ -57,6 +63,8 @@ SMALL_TASKS = {
     "one-shot": Episodes(
         source=Glyphs(train_classes=4, test_classes=3, drawings=3), side=4, per_class=2
     ),
+    "addition": Addition(problems=2),
+    "several-programs": Several(tasks=(BubbleSort(), QuickSort())),
     "given": Given(
         examples="\n".join(f'{{"input": [{a}, 0], "output": [{a + 1}, 0]}}' for a in (1, 2, 3))
     ),
@@ -76,9 +84,14 @@ def experiment_of(machine, task):
         task=task,
         machine=SMALL_MACHINES.get(machine) or MACHINES[machine](),
         training=TrainingConfig(
-            batch=BATCH, curriculum=Uniform(smallest=task.smallest, largest=task.smallest + 1)
+            batch=BATCH, curriculum=Uniform(smallest=task.smallest, largest=second(task))
         ),
     )
+
+
+def second(task):
+    """Return the size after the smallest, if there is one."""
+    return min(task.smallest + 1, task.largest or task.smallest + 1)
 
 
 def pairs():

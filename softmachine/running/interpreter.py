@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
 import equinox as eqx
 import jax
@@ -22,24 +22,12 @@ import numpy as np
 
 from softmachine.core import compiling
 from softmachine.core.choices import Count, check_fields
-from softmachine.core.specs.calls import Calls, Categories
 from softmachine.machines.machine import Cell
 from softmachine.tasks.traced.environment import FailureError
+from softmachine.tasks.traced.interface import Adapted, Interface
 
 NOTHING = 0
 """The program that calls nothing."""
-
-
-class Environment(Protocol):
-    """What a core acts on: see `softmachine.tasks.traced.interface.Adapted`."""
-
-    def seen(self) -> tuple[int, ...]:
-        """Return what is observed, as indices of values."""
-        ...
-
-    def perform(self, program: int, arguments: Sequence[int]) -> None:
-        """Do what a primitive does; raise FailureError if it cannot be done."""
-        ...
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -82,7 +70,7 @@ class Step(NamedTuple):
 class Run:
     """One environment's run: what became of it."""
 
-    environment: Environment
+    environment: Adapted
     steps: int = 0
     """Steps of the core taken."""
     deepest: int = 0
@@ -126,19 +114,10 @@ class _Lane:
 class Interpreter:
     """A core and its programs, ready to run on environments."""
 
-    def __init__(
-        self, machine: Cell, seen: Categories, calls: Calls, primitives: Sequence[bool]
-    ) -> None:
-        """Make an interpreter.
-
-        Arguments:
-            machine: the core: its inputs are those of ``seen``, its outputs those of ``calls``.
-            seen: the variables of an observation, then the arguments, then the program.
-            calls: what the core decides.
-            primitives: for each program whether it acts on the environment by itself.
-        """
-        self.machine, self.seen, self.calls = machine, seen, calls
-        self.primitives = tuple(primitives)
+    def __init__(self, machine: Cell, interface: Interface) -> None:
+        """Make an interpreter of a core that sees and decides what an interface says."""
+        seen, calls = interface.seen, interface.calls
+        self.primitives = interface.primitives
         self.places = len(calls.arguments)
         self.zeros = np.asarray(machine.init_state(None))
         arrays, static = eqx.partition(machine, eqx.is_array)
@@ -156,7 +135,7 @@ class Interpreter:
 
     def run(
         self,
-        environments: Iterable[Environment],
+        environments: Iterable[Adapted],
         main: int,
         arguments: Sequence[int] = (),
         *,
@@ -178,7 +157,7 @@ class Interpreter:
         main_frame = Frame(main, self._filled(arguments))
         runs: list[Run] = []
 
-        def lane(environment: Environment) -> _Lane:
+        def lane(environment: Adapted) -> _Lane:
             runs.append(Run(environment))
             return _Lane(len(runs) - 1, runs[-1], main_frame)
 

@@ -82,7 +82,7 @@ class AllExamples(Phase):
         ):
             member.remember(self, waits=notes["waits"] - 1)
             return False
-        wrong = int((errors_of_all(member, member.experiment.task.held_out()) > 0).sum())
+        wrong = float((errors_of_all(member, member.experiment.task.held_out()) > 0).sum())
         member.report({"wrong_held_out": wrong})
         if wrong:
             failed = notes.get("failed", 0) + 1
