@@ -305,7 +305,7 @@ def _traced_names(cls: type) -> list[str]:
 
 
 def _check_replaced(cls: type) -> None:
-    """Raise TypeError if a program or primitive replaces what is none, or the other way round."""
+    """Raise TypeError if a program or primitive replaces what is none, or is replaced by it."""
     for name, method in vars(cls).items():
         replaced = [vars(base)[name] for base in cls.__mro__[1:] if name in vars(base)]
         if not replaced or hasattr(replaced[0], "traced") == hasattr(method, "traced"):
