@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -30,6 +30,7 @@ NOTHING = 0
 """The program that calls nothing."""
 
 
+@runtime_checkable
 class Environment(Protocol):
     """What a core acts on: see `softmachine.tasks.traced.interface.Adapted`."""
 
