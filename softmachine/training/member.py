@@ -85,7 +85,7 @@ class Member:
         name = PHASES.name_of(type(phase))
         self.progress.phases[name] = {**self.notes(phase), **notes}
 
-    def report(self, facts: Mapping[str, float | None]) -> None:
+    def report(self, facts: Mapping[str, float | int | None]) -> None:
         """Add to the line of metrics."""
         assert self.line is not None
         self.line |= facts

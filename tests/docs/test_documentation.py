@@ -31,6 +31,7 @@ GUIDES = [
         "one-shot-images",
         "programs",
         "synthesize",
+        "teach-a-program",
         "traces",
         "zoo",
     )

@@ -305,14 +305,20 @@ def _traced_names(cls: type) -> list[str]:
 
 
 def _check_replaced(cls: type) -> None:
-    """Raise TypeError if a method replaces a program or a primitive and is not marked."""
+    """Raise TypeError if a program or primitive replaces what is none, or is replaced by it."""
     for name, method in vars(cls).items():
-        replaced = next((b for b in cls.__mro__[1:] if name in vars(b)), None)
-        if hasattr(getattr(replaced, name, None), "traced") and not hasattr(method, "traced"):
+        replaced = [vars(base)[name] for base in cls.__mro__[1:] if name in vars(base)]
+        if not replaced or hasattr(replaced[0], "traced") == hasattr(method, "traced"):
+            continue
+        if hasattr(method, "traced"):
             raise TypeError(
-                f"{cls.__name__}.{name} replaces a program or a primitive: mark it with "
-                "@program or @primitive"
+                f"{cls.__name__}.{name} replaces what is no program or primitive: choose "
+                "another name"
             )
+        raise TypeError(
+            f"{cls.__name__}.{name} replaces a program or a primitive: mark it with @program "
+            "or @primitive"
+        )
 
 
 def _callee(cls: type, method: Callable[..., Any]) -> Callee:

@@ -65,6 +65,15 @@ def test_what_replaces_a_program_is_marked_as_one():
                 yield self.switch("yes")
 
 
+def test_what_every_environment_has_is_no_name_for_a_program():
+    with pytest.raises(TypeError, match=r"Lit.begin replaces what is no program or primitive"):
+
+        class Lit(Lamp):
+            @program
+            def begin(self):
+                yield self.switch("yes")
+
+
 def test_annotations_are_known_where_the_class_is():
     with pytest.raises(TypeError, match=r"Dim.dim: name 'Level' is not defined; write its"):
 
