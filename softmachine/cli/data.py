@@ -13,11 +13,12 @@ from softmachine.tasks.one_shot.omniglot_download import (
     WHOLE,
     fetch,
 )
+from softmachine.tasks.one_shot.omniglot_files import FETCHED
 
 
 def fetch_omniglot(out: Path | None, small: bool, mirror: str | None) -> None:
     """Fetch Omniglot's original files, those that are not there yet; say what they are."""
-    directory = out or Path("data", "omniglot-small" if small else "omniglot")
+    directory = out or (FETCHED.with_name("omniglot-small") if small else FETCHED)
     originals = SMALL if small else WHOLE
     print("Omniglot: handwritten characters, each drawn by 20 people")
     print(f"Licence:  {LICENCE}")

@@ -96,6 +96,8 @@ def _parse_command(name: str, *arguments: str) -> Callable[[], None]:
         return one_line_errors(tyro.cli, parsed, args=arguments, prog=f"softmachine {name}")
     except SoftmachineError as error:
         unknown = "Unrecognized options" in str(error)
+        if unknown and any(word.startswith("--task.") for word in arguments):
+            note += ". Fields of the task are changed by --task FIELD=VALUE"
         raise SoftmachineError(f"{error}{note if unknown else ''}") from None
 
 

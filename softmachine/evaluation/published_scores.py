@@ -24,19 +24,21 @@ Number = int | float
 
 
 def paper_scores(run: Run, sequences: int = 1000) -> list[dict[str, Any]]:
-    """Return a run's scores in the published tests of its task, a row each.
+    """Return a run's scores in the published tests of its task.
 
-    ``sequences``: how many per test. Tests that do not fit into the machine's memory are left
-    out.
+    A row for each, or one for all that differ in nothing but the metric, since it has every
+    metric. ``sequences``: how many per test. Tests that do not fit into the machine's memory
+    are left out.
     """
     tests = run.experiment.task.published_tests()
     scores = score_tests(run, tests, sequences, None)
-    rows = [
-        {"test": test.name, "sequences": sequences, **row}
-        for test, row in zip(tests, scores, strict=True)
+    names = [test.together or test.name for test in tests]
+    rows = {
+        name: {"test": name, "sequences": sequences, **row}
+        for name, row in zip(names, scores, strict=True)
         if row is not None
-    ]
-    return [*rows, *_exam_rows(run)]
+    }
+    return [*rows.values(), *_exam_rows(run)]
 
 
 def _exam_rows(run: Run) -> list[dict[str, Any]]:

@@ -44,6 +44,8 @@ class PaperTest:
     task differs from the paper's."""
     finding: str = ""
     """What the paper says of the outcome in words."""
+    together: str = ""
+    """What tests that differ in nothing but their metric are called together."""
 
 
 def figures(source: str = "", *bits: float) -> dict[str, PaperFigure | None]:

@@ -78,6 +78,14 @@ class Task(abc.ABC):
         """The spec of what a machine should output, and when it is due."""
 
     @property
+    def needs(self) -> str:
+        """What a person has to have or to fetch before there are examples, in a sentence.
+
+        Empty by default: nothing.
+        """
+        return ""
+
+    @property
     def output(self) -> Spec:
         """The spec of the outputs, which fixes loss, metrics and decisions."""
         return self.outputs.spec

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from softmachine.core.rendering import natural_order
 from softmachine.experiments.serialization import task_from_json
 
 Rows = list[dict[str, Any]]
@@ -47,10 +48,12 @@ def _summary(card: dict[str, Any], experiment: dict[str, Any]) -> str:
 
 def _use(card: dict[str, Any], experiment: dict[str, Any]) -> str:
     run, answer = "key=jax.random.key(1)", "outputs"
-    if not task_from_json(experiment["task"], card["name"]).inputs.per_step:
+    task = task_from_json(experiment["task"], card["name"])
+    if not task.inputs.per_step:
         run, answer = "steps=int(example.steps)", "task.output.answer(outputs, example)"
+    needed = f"{task.needs}\n\n" if task.needs else ""
     return f"""\
-```python
+{needed}```python
 import jax
 from softmachine import zoo
 
@@ -168,8 +171,14 @@ def _facts(facts: dict[str, str | None]) -> str:
 
 
 def _table(rows: Rows) -> str:
-    """Return rows of scores as a table, with every column that occurs in a row."""
+    """Return rows of scores as a table, with every column that occurs in a row.
+
+    Columns that a number tells apart are in its order.
+    """
     columns = list(dict.fromkeys(name for row in rows for name in row))
+    counted = [name for name in columns if name[-1:].isdigit()]
+    in_order = iter(sorted(counted, key=natural_order))
+    columns = [next(in_order) if name in counted else name for name in columns]
     head = "| " + " | ".join(_words(name) for name in columns) + " |"
     rule = "|---" + "|---:" * (len(columns) - 1) + "|"
     lines = [

@@ -77,6 +77,11 @@ PARSER = [
         ["trace", "zoo:nram-copy", "--no-wrap", "--out", "x"],
         "Unrecognized options: --no-wrap. The machine of zoo:nram-copy has --hard of its own",
     ),
+    (
+        ["evaluate", "zoo:nram-copy", "--task.width", "3"],
+        "Unrecognized options: --task.width, 3. The machine of zoo:nram-copy has --hard of its "
+        "own. Fields of the task are changed by --task FIELD=VALUE",
+    ),
     (["evaluate", "x", "--hard"], "x does not exist: it is no run directory"),
     (
         ["train", "ntm-copy", "--machine.memory-row", "5"],

@@ -580,6 +580,25 @@ def test_nrams_count_as_solved_if_they_pass_today_s_exam(tmp_path, access_machin
     assert (row["hard_error"], row["wrong_cells"]) == (wrong["exam"]["hard"], 1)
 
 
+def test_tests_that_differ_in_their_metric_alone_are_one_row_of_a_card(tmp_path, monkeypatch):
+    """It has all metrics; where figures stand beside them, each has a row of its own."""
+    task = Episodes(source=Omniglot(path="nowhere"), labels="words")
+    run = Run.create(tmp_path / "run", dataclasses.replace(recall(), task=task))
+    tests = run.experiment.task.published_tests()
+
+    def score_tests(_, asked, sequences, report):
+        assert [len(asked), sequences, report] == [24, 9, None]
+        return [None if test.size == 15 else {"bits": float(test.size)} for test in asked]
+
+    monkeypatch.setattr(published_scores, "score_tests", score_tests)
+    assert published_scores.paper_scores(run, 9) == [
+        {"test": name, "sequences": 9, "bits": 5.0}
+        for name in ("5 classes", "5 classes, images as drawn")
+    ]
+    alike = {test.together: (test.task, test.size) for test in tests}
+    assert all(alike[test.together] == (test.task, test.size) for test in tests)
+
+
 def test_a_verdict_is_kept_until_the_machine_or_the_exam_changes(
     tmp_path, access_machine, monkeypatch
 ):

@@ -14,7 +14,7 @@ import pytest
 
 import softmachine.zoo.publish as publishing
 from softmachine import zoo
-from softmachine.core.errors import CheckpointError, SoftmachineError
+from softmachine.core.errors import CheckpointError, ImagesError, SoftmachineError
 from softmachine.core.files import digest
 from softmachine.experiments.checkpoints import save_checkpoint
 from softmachine.experiments.curricula import Uniform
@@ -24,12 +24,17 @@ from softmachine.experiments.progress import Progress
 from softmachine.experiments.runs import Run, save_machine
 from softmachine.experiments.state import first_state
 from softmachine.machines.machine import split_trainable
+from softmachine.machines.mann import MANNConfig
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.running.judging import hard_mistakes
 from softmachine.tasks.memories.exams import draw_exam
 from softmachine.tasks.memory import MemoryTask
+from softmachine.tasks.one_shot.episodes import Episodes
+from softmachine.tasks.one_shot.folder import Folder
+from softmachine.tasks.one_shot.glyphs import Glyphs
+from softmachine.tasks.one_shot.omniglot import Omniglot
 from softmachine.tasks.sequences.copy import Copy
 from softmachine.training.trainer import train
 from softmachine.zoo.card import render_card
@@ -87,7 +92,7 @@ def finished_run(path, experiment):
     """A run as if it had been trained, with its first parameters."""
     run = Run.create(path, experiment)
     state = first_state(experiment)
-    scores = {"validation_bits": 1.0, "validation_wrong_bits": 0.5}
+    scores = {"validation_bits": 1.0, f"validation_{experiment.task.error}": 0.5}
     run.save_best(state, {"step": 1, "sequences": 4} | scores)
     run.save_last(state, Progress(step=1, sequences=4, finished=True))
     return run
@@ -161,6 +166,42 @@ def test_python_of_the_card_runs(published, monkeypatch, capsys):
     assert "delim" in capsys.readouterr().out
     exec(again.replace("softmachine.train(", "("), {})
     assert Run("runs/ntm-small").experiment == original("ntm-small", published).experiment
+
+
+@pytest.mark.parametrize(
+    ("source", "needed"),
+    [
+        (Glyphs(train_classes=6, test_classes=5, drawings=2), None),
+        (Omniglot(path="no/where.npz"), "`softmachine data omniglot --out no` fetches it"),
+        (Folder(path="no/where"), "own images, looked for in `no/where`"),
+    ],
+)
+def test_a_card_says_where_images_are_to_be_had(source, needed, tmp_path, capsys, monkeypatch):
+    """Those that are not there do not keep a machine from being published and opened."""
+    experiment = Experiment(
+        recipe="small",
+        task=Episodes(source=source, side=4, per_class=2, names=2),
+        machine=MANNConfig(
+            controller=ControllerConfig(hidden=3), memory_rows=4, memory_columns=2, heads=1
+        ),
+        training=TrainingConfig(curriculum=Uniform(smallest=2, largest=2)),
+    )
+    rows = [{"test": "2 classes", "sequences": 9, "instance_10": 0.5, "instance_2": 0.25}]
+    publish(finished_run(tmp_path / "run", experiment), "small", rows, tmp_path / "zoo")
+    text = (tmp_path / "zoo" / "small.md").read_text()
+    assert "| instance 2 | instance 10 |" in text
+    assert "| 0.25 | 0.5 |" in text
+    assert text.count("Its examples") == (needed is not None)
+    original = zoo.open_model
+    monkeypatch.setattr(zoo, "open_model", lambda name: original(name, tmp_path / "zoo"))
+    use = re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0]
+    if needed is None:
+        exec(use, {})
+        assert "instance" in capsys.readouterr().out
+    else:
+        assert needed in text
+        with pytest.raises(ImagesError, match=r"where.* does not exist"):
+            exec(use, {})
 
 
 def test_publishing_again_replaces(run, published):

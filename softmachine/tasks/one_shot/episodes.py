@@ -154,6 +154,11 @@ class Episodes(SequenceTask):
         return layout._replace(more=((field, numbers),))
 
     @property
+    def needs(self) -> str:
+        """What the source of images needs."""
+        return self.source.needs
+
+    @property
     def largest(self) -> int:
         """As many classes as there are names."""
         return self.name_count

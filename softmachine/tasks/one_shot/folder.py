@@ -52,6 +52,14 @@ class Folder(ImageSource):
         """Check the numbers."""
         check_fields(self)
 
+    @property
+    def needs(self) -> str:
+        """The folder."""
+        return (
+            f"Its examples were made of a person's own images, looked for in `{self.path}`; "
+            'it can be tried on others: `--task \'source={"kind_of":"glyphs"}\'`.'
+        )
+
     def images(self, part: Part, side: int) -> Images:
         """Read the classes of a part, their images ``side`` by ``side``."""
         classes = _classes(self.path, side)

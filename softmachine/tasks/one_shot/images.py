@@ -45,6 +45,11 @@ class ImageSource(abc.ABC):
     original_side: ClassVar[int | None] = None
     """Pixels each way before images are made smaller, where that is the same for all."""
 
+    @property
+    def needs(self) -> str:
+        """What a person has to have or to fetch first, in a sentence; empty for nothing."""
+        return ""
+
     def load(self, part: Part, side: int) -> Images:
         """Return the classes of a part, their drawings ``side`` by ``side``.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
 import numpy as np
@@ -16,6 +17,7 @@ from softmachine.tasks.one_shot.omniglot_files import (
     BACKGROUND,
     SIDE,
     Characters,
+    fetching,
     read_characters,
     reduced,
 )
@@ -65,6 +67,14 @@ class Omniglot(ImageSource):
     def __post_init__(self) -> None:
         """Check the split."""
         check_fields(self)
+
+    @property
+    def needs(self) -> str:
+        """The files, which do not come with the package."""
+        return (
+            "Its examples are made of Omniglot, which does not come with the package: "
+            f"`{fetching(Path(self.path))}` fetches it to where it is looked for."
+        )
 
     @property
     def background_alone(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -37,6 +38,8 @@ EXPECTED = (
     "(ALPHABET/characterNN/NNNN_DD.png), or omniglot.npz"
 )
 """What there should be."""
+FETCHED = Path("data", "omniglot")
+"""Where ``softmachine data omniglot`` puts the originals, if it is not told."""
 
 
 class Characters(NamedTuple):
@@ -53,6 +56,13 @@ class Characters(NamedTuple):
     """The number within the alphabet, from 1."""
 
 
+def fetching(place: Path) -> str:
+    """Return the command that fetches the original files to a place."""
+    folder = place.parent if place.suffix else place
+    out = "" if folder == FETCHED else f" --out {shlex.quote(str(folder))}"
+    return f"softmachine data omniglot{out}"
+
+
 def read_characters(path: str) -> Characters:
     """Return the drawings in a file of arrays, in a zip, or in a folder with any of these.
 
@@ -60,7 +70,10 @@ def read_characters(path: str) -> Characters:
     """
     place = Path(path).expanduser()
     if not place.exists():
-        raise ImagesError(f"{place} does not exist; it should have {EXPECTED}")
+        raise ImagesError(
+            f"{place} does not exist: '{fetching(place)}' fetches Omniglot; or name another "
+            f"path, with {EXPECTED}"
+        )
     return _read(place, place.stat().st_mtime_ns)
 
 

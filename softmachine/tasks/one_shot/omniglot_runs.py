@@ -14,6 +14,7 @@ from jaxtyping import Int32, UInt8
 from softmachine.core.errors import ImagesError
 from softmachine.tasks.one_shot.omniglot_files import (
     arrays_of,
+    fetching,
     first_file,
     packed_bits,
     read_bits,
@@ -57,7 +58,10 @@ def load_runs(path: str, side: int) -> Runs:
     if place.is_dir():
         place = first_file(place, (ARRAYS, ZIP)) or place
     elif not place.exists():
-        raise ImagesError(f"{place} does not exist; it should have {EXPECTED}")
+        raise ImagesError(
+            f"{place} does not exist: '{fetching(place)}' fetches Omniglot; or name another "
+            f"path, with {EXPECTED}"
+        )
     if place.is_dir():
         support, query, answers = _from_files(files_in(place), place)
     elif _has_arrays(place):

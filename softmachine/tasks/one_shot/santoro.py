@@ -57,6 +57,7 @@ def santoro_tests(task: Any) -> list[PaperTest]:
                     size=size,
                     metric=f"instance_{number}",
                     published=published,
+                    together=f"{size} classes{how}",
                 )
                 tests.append(test)
     return tests

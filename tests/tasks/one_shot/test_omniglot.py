@@ -169,7 +169,10 @@ def test_what_is_no_omniglot_is_refused_in_a_sentence(tmp_path, data_sets):
             read_characters(str(place))
 
     place = tmp_path / "nowhere"
-    refused("nowhere does not exist; it should have images_background.zip")
+    refused(
+        "nowhere does not exist: 'softmachine data omniglot --out .*nowhere' fetches Omniglot; "
+        "or name another path, with images_background.zip"
+    )
     place.mkdir()
     refused("nowhere has no drawings of Omniglot; it should have")
     place = tmp_path / "text.zip"

@@ -81,7 +81,7 @@ def test_what_holds_no_runs_is_refused_in_a_sentence(tmp_path, data_sets):
         ImagesError, match=r"has no runs of Omniglot; it should have all_runs.zip"
     ):
         load_runs(str(place), 20)
-    with pytest.raises(ImagesError, match=r"does not exist; it should have all_runs.zip"):
+    with pytest.raises(ImagesError, match=r"not exist: 'softmachine data omniglot --out .*zip"):
         load_runs(str(tmp_path / "nowhere"), 20)
     np.savez(tmp_path / "x.npz", support_bits=np.zeros(3), query_bits=np.zeros(3), answers=[0])
     with pytest.raises(ImagesError, match=r"x.npz has arrays that are not those of runs"):
