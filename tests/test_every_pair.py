@@ -19,6 +19,7 @@ from softmachine.experiments.state import first_state, machine_of
 from softmachine.machines.dngpu import DNGPUConfig
 from softmachine.machines.machine import Clock, SequenceCell, split_trainable
 from softmachine.machines.mann import MANNConfig
+from softmachine.machines.neural_gpu import NeuralGPUConfig
 from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
@@ -48,6 +49,7 @@ SMALL_MACHINES = {
     ),
     "recurrent": RecurrentConfig(controller=ControllerConfig(kind="lstm", hidden=4)),
     "transformer": TransformerConfig(layers=1, width=4, heads=2, feedforward=4),
+    "neural-gpu": NeuralGPUConfig(maps=3, rows=2, sets=2),
     "dngpu": DNGPUConfig(maps=3),
 }
 SMALL_TASKS = {

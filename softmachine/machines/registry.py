@@ -19,6 +19,7 @@ MACHINES: Registry[type[MachineConfig]] = Registry(
         "mann": "mann:MANNConfig",
         "recurrent": "recurrent:RecurrentConfig",
         "transformer": "transformer:TransformerConfig",
+        "neural-gpu": "neural_gpu:NeuralGPUConfig",
         "dngpu": "dngpu:DNGPUConfig",
     },
     base="softmachine.machines.machine:MachineConfig",
