@@ -40,6 +40,7 @@ _HOMES = MACHINES.homes() | {
 
 if TYPE_CHECKING:
     from softmachine.core.fields import Field as Field
+    from softmachine.machines.dngpu import DNGPUConfig as DNGPUConfig
     from softmachine.machines.machine import Buffer as Buffer
     from softmachine.machines.machine import Cell as Cell
     from softmachine.machines.machine import Clock as Clock
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
     from softmachine.machines.machine import split_trainable as split_trainable
     from softmachine.machines.mann import MANN_PRESETS as MANN_PRESETS
     from softmachine.machines.mann import MANNConfig as MANNConfig
+    from softmachine.machines.neural_gpu import NeuralGPUConfig as NeuralGPUConfig
+    from softmachine.machines.npi import NPIConfig as NPIConfig
     from softmachine.machines.nram.controller import (
         NRAMControllerConfig as NRAMControllerConfig,
     )

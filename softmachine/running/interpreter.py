@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -24,10 +24,26 @@ from softmachine.core import compiling
 from softmachine.core.choices import Count, check_fields
 from softmachine.machines.machine import Cell
 from softmachine.tasks.traced.environment import FailureError
-from softmachine.tasks.traced.interface import Adapted, Interface
+from softmachine.tasks.traced.interface import Interface
 
 NOTHING = 0
 """The program that calls nothing."""
+
+
+@runtime_checkable
+class Environment(Protocol):
+    """What a core acts on, in the numbers of its `Interface`.
+
+    One of `softmachine.tasks.traced.environment`, or of several kinds one that is `Adapted`.
+    """
+
+    def seen(self) -> tuple[int, ...]:
+        """Return what is observed, as indices of values."""
+        ...
+
+    def perform(self, program: int, arguments: Sequence[int]) -> None:
+        """Do what a primitive does; raise FailureError if it cannot be done."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -70,7 +86,7 @@ class Step(NamedTuple):
 class Run:
     """One environment's run: what became of it."""
 
-    environment: Adapted
+    environment: Environment
     steps: int = 0
     """Steps of the core taken."""
     deepest: int = 0
@@ -135,7 +151,7 @@ class Interpreter:
 
     def run(
         self,
-        environments: Iterable[Adapted],
+        environments: Iterable[Environment],
         main: int,
         arguments: Sequence[int] = (),
         *,
@@ -157,7 +173,7 @@ class Interpreter:
         main_frame = Frame(main, self._filled(arguments))
         runs: list[Run] = []
 
-        def lane(environment: Adapted) -> _Lane:
+        def lane(environment: Environment) -> _Lane:
             runs.append(Run(environment))
             return _Lane(len(runs) - 1, runs[-1], main_frame)
 

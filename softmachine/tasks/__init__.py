@@ -42,6 +42,10 @@ if TYPE_CHECKING:
     from softmachine.core.specs.spec import Stream as Stream
     from softmachine.core.specs.spec import Whole as Whole
     from softmachine.core.specs.symbols import Symbols as Symbols
+    from softmachine.tasks.arithmetic.numbers import AddNumbers as AddNumbers
+    from softmachine.tasks.arithmetic.numbers import IncrementNumber as IncrementNumber
+    from softmachine.tasks.arithmetic.numbers import MultiplyNumbers as MultiplyNumbers
+    from softmachine.tasks.arithmetic.rearranging import RearrangeSymbols as RearrangeSymbols
     from softmachine.tasks.languages.reverse_string import ReverseString as ReverseString
     from softmachine.tasks.languages.strings import StringTask as StringTask
     from softmachine.tasks.memories.arrays import Access as Access
@@ -73,5 +77,10 @@ if TYPE_CHECKING:
     from softmachine.tasks.sequences.repeat_copy import RepeatCopy as RepeatCopy
     from softmachine.tasks.task import SequenceTask as SequenceTask
     from softmachine.tasks.task import Task as Task
+    from softmachine.tasks.traced.tasks import Addition as Addition
+    from softmachine.tasks.traced.tasks import BubbleSort as BubbleSort
+    from softmachine.tasks.traced.tasks import QuickSort as QuickSort
+    from softmachine.tasks.traced.tasks import Several as Several
+    from softmachine.tasks.traced.tasks import TopologicalSort as TopologicalSort
 else:
     __getattr__, __dir__ = lazy_names(__name__, _HOMES)
