@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import reprlib
 from collections.abc import Callable
 from typing import Any
@@ -260,7 +261,14 @@ def _converter() -> cattrs.Converter:
 
 
 def _by_name(converter: cattrs.Converter, base: type, registry: Registry[Any]) -> None:
-    """Let fields of a type hold any registered class of it, named in the JSON."""
+    """Let fields of a type hold any registered class of it, named in the JSON.
+
+    So may fields of an abstract type derived from it, such as that of a family of tasks.
+    """
+
+    def has_kinds(kind: Any) -> bool:
+        derived = isinstance(kind, type) and issubclass(kind, base)
+        return kind is base or (derived and inspect.isabstract(kind))
 
     def unstructure(value: Any) -> dict[str, Any]:
         fields = converter.unstructure(value, type(value))
@@ -273,5 +281,5 @@ def _by_name(converter: cattrs.Converter, base: type, registry: Registry[Any]) -
         fields = {name: x for name, x in value.items() if name != KIND}
         return converter.structure(fields, kind)
 
-    converter.register_unstructure_hook_func(lambda kind: kind is base, unstructure)
-    converter.register_structure_hook_func(lambda kind: kind is base, restore)
+    converter.register_unstructure_hook_func(has_kinds, unstructure)
+    converter.register_structure_hook_func(has_kinds, restore)
