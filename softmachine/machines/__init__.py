@@ -40,6 +40,7 @@ _HOMES = MACHINES.homes() | {
 
 if TYPE_CHECKING:
     from softmachine.core.fields import Field as Field
+    from softmachine.machines.dngpu import DNGPUConfig as DNGPUConfig
     from softmachine.machines.machine import Buffer as Buffer
     from softmachine.machines.machine import Cell as Cell
     from softmachine.machines.machine import Clock as Clock

@@ -17,6 +17,7 @@ from softmachine.machines.machine import (
     Clock,
     Machine,
     Outcome,
+    SequenceCell,
     check_shape,
     split_trainable,
 )
@@ -175,10 +176,11 @@ def _run_cell(
     keep: Keep,
 ) -> Outcome:
     batch = jax.tree.leaves(inputs)[0].shape[0]
-    if keys is None:
-        state = jax.vmap(machine.init_state)(inputs)
-    else:
-        state = jax.vmap(lambda x, key: machine.init_state(x, key=key))(inputs, keys)
+    until = jnp.broadcast_to(steps, batch) if lengths is None else lengths
+    state = _first_states(machine, inputs, until, keys, training)
+    # Of a whole sequence the features of the last step are the outputs at all places.
+    whole = isinstance(machine, SequenceCell)
+    final = last or whole
     time_first = partial(jax.tree.map, lambda x: jnp.swapaxes(x, 0, 1) if x.ndim > 1 else x)
     encoded = machine.encode(time_first(inputs))
 
@@ -206,11 +208,10 @@ def _run_cell(
         def one(state, encoded, taps, key):
             clock = Clock(time, key, training)
             state, features = with_taps(machine, taps).advance(state, encoded, clock)
-            return state, (machine.penalties(features), features) if last else features
+            return state, (machine.penalties(features), features) if final else features
 
         return jax.vmap(one)(state, encoded, taps, keys)
 
-    until = jnp.broadcast_to(steps, batch) if lengths is None else lengths
     features: Any = scan_steps(
         advance,
         max_steps,
@@ -219,17 +220,30 @@ def _run_cell(
         state,
         (encoded, taps),
         steps,
-        until if last else None,
+        until if final else None,
         keep,
     )
-    if last:
+    if final:
         penalties, features = features
         outputs = machine.decode(features)
+        if last and whole:
+            outputs = jax.vmap(at)(outputs, jnp.maximum(until - 1, 0))
     else:
         penalties, outputs = machine.penalties(features), time_first(machine.decode(features))
     counted = jnp.arange(max_steps)[:, None] < until
     summed = {name: jnp.sum(jnp.where(counted, x, 0), 0) for name, x in penalties.items()}
     return Outcome(outputs, summed)
+
+
+def _first_states(machine, inputs, lengths, keys, training):
+    """Return the state of each example before the first step."""
+    if not isinstance(machine, SequenceCell):
+        return jax.vmap(lambda x, key: machine.init_state(x, key=key))(inputs, keys)
+
+    def first(inputs, key, steps):
+        return machine.init_state(inputs, key=key, steps=steps, training=training)
+
+    return jax.vmap(first)(inputs, keys, lengths)
 
 
 def _move_axes(tree: PyTree, source: int, target: int) -> PyTree:

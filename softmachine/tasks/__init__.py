@@ -42,6 +42,10 @@ if TYPE_CHECKING:
     from softmachine.core.specs.spec import Stream as Stream
     from softmachine.core.specs.spec import Whole as Whole
     from softmachine.core.specs.symbols import Symbols as Symbols
+    from softmachine.tasks.arithmetic.numbers import AddNumbers as AddNumbers
+    from softmachine.tasks.arithmetic.numbers import IncrementNumber as IncrementNumber
+    from softmachine.tasks.arithmetic.numbers import MultiplyNumbers as MultiplyNumbers
+    from softmachine.tasks.arithmetic.rearranging import RearrangeSymbols as RearrangeSymbols
     from softmachine.tasks.languages.reverse_string import ReverseString as ReverseString
     from softmachine.tasks.languages.strings import StringTask as StringTask
     from softmachine.tasks.memories.arrays import Access as Access

@@ -17,7 +17,7 @@ from softmachine.core import compiling
 from softmachine.core.compiling import bucket
 from softmachine.core.errors import TraceError
 from softmachine.core.pytrees import PyTree
-from softmachine.machines.machine import Cell, Clock, Machine, check_shape
+from softmachine.machines.machine import Cell, Clock, Machine, SequenceCell, check_shape
 from softmachine.tasks.task import Example
 
 MOST_BYTES = 2**30
@@ -78,9 +78,9 @@ def record(
             f"this recording would take {size / 2**30:.1f} GiB: keep fewer steps or fields, or "
             "take a smaller size"
         )
-    room = bucket(length)
+    room, whole = bucket(length), isinstance(machine, SequenceCell)
     # Room for steps not taken would be too much, or be among what each step attends to.
-    if 2 * size > MOST_BYTES or not isinstance(machine, Cell):
+    if 2 * size > MOST_BYTES or not isinstance(machine, Cell) or whole:
         room = length
     inputs = _padded(machine, inputs, room, length)
     kept, initial, outputs = _compiled(machine, inputs, key, jnp.int32(length), room, *asked)
@@ -136,7 +136,7 @@ def _check_width(machine: Machine, inputs: Any) -> None:
 
 def _reads_steps(machine: Machine, inputs: PyTree) -> bool:
     """Return whether a machine has an input per step, not all of its input at the start."""
-    if not isinstance(machine, Cell):
+    if not isinstance(machine, Cell) or isinstance(machine, SequenceCell):
         return (machine.input_shape() or ("",))[0] == "steps"
     return bool(jax.tree.leaves(eqx.filter_eval_shape(machine.encode, inputs)))
 
@@ -192,11 +192,14 @@ def _record_cell(
         seen = machine.observe_step(state, encoded, clock) | machine.observe_state(after)
         return after, _choose(seen, fields), features
 
+    whole = isinstance(machine, SequenceCell)
+
     def turn(time, carry):
         state, kept, features = carry
         after, seen, feature = step(state, at(encoded, time), time)
         # Every step of a group of ``every`` overwrites the same entry: the last one stays.
-        return after, put(kept, seen, time // every), put(features, feature, time)
+        kept = put(kept, seen, time // every)
+        return after, kept, feature if whole else put(features, feature, time)
 
     def at(tree, time):
         return jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, time, 0, False), tree)
@@ -209,13 +212,16 @@ def _record_cell(
     def places(count, shapes):
         return jax.tree.map(lambda x: jnp.zeros((count, *x.shape), x.dtype), shapes)
 
-    first = machine.init_state(inputs, key=key)
+    how = {"steps": length} if whole else {}
+    first = machine.init_state(inputs, key=key, **how)
     initial = machine.observe_state(first)
     encoded = machine.encode(inputs)
     _, seen, feature = eqx.filter_eval_shape(
         step, first, jax.tree.map(lambda x: x[0], encoded), jnp.int32(0)
     )
-    start = first, places(-(-room // every), seen), places(room, feature)
+    features = places(1, feature)
+    features = jax.tree.map(lambda x: x[0], features) if whole else places(room, feature)
+    start = first, places(-(-room // every), seen), features
     _, kept, features = jax.lax.fori_loop(0, length, turn, start)
     names = initial.keys() & kept.keys()
     return kept, {name: initial[name] for name in names}, machine.decode(features)

@@ -164,7 +164,7 @@ class _Updates:
         finite = jnp.isfinite(loss) & jnp.isfinite(gradient_norm)
 
         def descend(state):
-            parameters, optimizer = self._descend(state, gradients)
+            parameters, optimizer = self._descend(state, gradients, loss)
             error = each(metrics[self.experiment.task.error])
             curriculum = self.experiment.training.curriculum.update(state.curriculum, error)
             return state._replace(
@@ -322,11 +322,11 @@ class _Updates:
         means = jax.tree.map(lambda x: jnp.mean(x, axis=1), (losses, metrics))
         return jnp.sum(means[0]), means
 
-    def _descend(self, state, gradients):
+    def _descend(self, state, gradients, loss):
         """Return the parameters after a step of the optimiser, and its state."""
         training = self.experiment.training
         optimizer = training.optimizer.build(noise=training.noisy)
-        extra = {}
+        extra = {"value": loss} if training.optimizer.schedule == "plateau" else {}
         if training.noisy:
             key = branch_key(state.seed, Branch.NOISE)
             age = (state.step - state.began).astype(jnp.float32)

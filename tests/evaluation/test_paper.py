@@ -13,6 +13,8 @@ from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.machines.registry import MACHINES
+from softmachine.tasks.arithmetic.numbers import AddNumbers, IncrementNumber, MultiplyNumbers
+from softmachine.tasks.arithmetic.rearranging import RearrangeSymbols
 from softmachine.tasks.languages.reverse_string import ReverseString
 from softmachine.tasks.memories.arrays import Access, Increment, MemoryCopy, Reverse
 from softmachine.tasks.memories.given import Given
@@ -120,6 +122,7 @@ def test_a_changed_memory_task_is_tested_as_it_is():
 
 def test_every_task_of_an_experiment_is_covered():
     others = {Given, ReverseString, Episodes, GPRegression}
+    others |= {RearrangeSymbols, IncrementNumber, AddNumbers, MultiplyNumbers}
     assert set(REGISTERED.values()) == {*TASKS, *TABLE_1, *others}
 
 

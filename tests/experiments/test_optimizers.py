@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from softmachine.experiments.optimizers import OptimizerConfig, graves_rmsprop
+from softmachine.experiments.optimizers import OptimizerConfig, clipped_adamax, graves_rmsprop
 
 SHAPES = {"scalar": (), "vector": (5,), "matrix": (3, 4)}
 
@@ -215,3 +215,48 @@ def test_weight_decay_shrinks_parameters():
 def test_bad_numbers_are_refused(fields, message):
     with pytest.raises(ValueError, match=message):
         OptimizerConfig(**fields)
+
+
+def test_clipped_adamax_is_the_published_code_s():
+    """Five updates worked out by hand: the first gradients are clipped, the third as well."""
+    gradients = [{"x": np.asarray(g)} for g in (0.5, -0.2, 3.0, 0.0, -0.1)]
+    with jax.enable_x64(True):
+        steps = updates_of(clipped_adamax(0.1, second_decay=0.99), gradients)
+    found = np.cumsum([step["x"] for step in steps])
+    expected = [-0.009999, -0.004090, -0.010876, -0.017044, -0.010802]
+    np.testing.assert_allclose(found, expected, atol=5e-7)
+
+
+def test_clipped_adamax_looks_back_further_as_time_goes_by():
+    """A norm of 1 falls by a hundredth at first, by a two-thousandth after long."""
+    transformation = clipped_adamax(0.1)
+    state = transformation.init({"x": jnp.zeros(())})
+    for count, share in ((0, 0.01), (2000, 0.005), (100_000, 0.0005)):
+        began = (
+            state[0]._replace(updates=jnp.int32(count), norms={"x": jnp.ones(())}),
+            state[1],
+        )
+        _, after = transformation.update({"x": jnp.zeros(())}, began)
+        np.testing.assert_allclose(1 - after[0].norms["x"], share, rtol=1e-3)
+
+
+def test_on_a_plateau_the_rate_falls():
+    """By three tenths after two means of ten losses that are no better, to a sixtieth."""
+    optimizer = OptimizerConfig(
+        kind="clipped-adamax", schedule="plateau", decay_steps=10, clip_norm=None
+    ).build()
+    parameters = {"x": jnp.zeros(())}
+    state = optimizer.init(parameters)
+    update = jax.jit(optimizer.update)
+    for losses, scale in (
+        ([3.0] * 10, 1.0),
+        ([2.0] * 30, 0.7),
+        ([2.0] * 19, 0.7),
+        ([9.0], 0.49),
+    ):
+        for loss in losses:
+            _, state = update({"x": jnp.ones(())}, state, parameters, value=jnp.asarray(loss))
+        np.testing.assert_allclose(state[-1].scale, scale, rtol=1e-6)
+    for _ in range(400):
+        _, state = update({"x": jnp.ones(())}, state, parameters, value=jnp.asarray(2.0))
+    np.testing.assert_allclose(state[-1].scale, 1 / 60, rtol=1e-5)

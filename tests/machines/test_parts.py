@@ -19,6 +19,7 @@ import pytest
 from softmachine.machines import parts
 from softmachine.machines.machine import STOPPED, Cell, split_trainable
 from softmachine.machines.parts.controllers import ControllerConfig, Mixed
+from softmachine.machines.parts.convolutions import convolve
 from softmachine.machines.parts.layers import GRU, LSTM, Counter, FeedForward
 from softmachine.machines.parts.linear import Linear, LoopLinear
 from softmachine.machines.parts.products import combine_rows, match_rows, spread
@@ -77,6 +78,10 @@ USES: dict[Any, tuple[Callable[[], Any], Callable[[Any, Any], Any]]] = {
     combine_rows: (weight, lambda memory, x: combine_rows(x[None], memory)[0]),
     match_rows: (weight, lambda memory, x: match_rows(x[None], memory)[0]),
     spread: (lambda: weight(1), lambda vector, x: spread(vector, x[None]) @ jnp.sin(x)),
+    convolve: (
+        lambda: jnp.stack([weight(), jnp.cos(weight()), jnp.sin(weight())]),
+        lambda kernel, x: 0.1 * convolve(sequence(x), kernel).sum(0),
+    ),
     Attention: (block(positions="alibi"), attended),
     Distances: (block(positions="relative"), attended),
 }
@@ -157,6 +162,8 @@ def test_every_part_is_among_them():
         ),
         # Plain JAX without parameters: held by test_positions.py and test_transformer.py.
         *("sinusoids", "rotate", "alibi", "alibi_slopes", "by_distance"),
+        # Without parameters, and random: held by test_convolutions.py and test_dngpu.py.
+        *("neighbours", "dropout"),
         # How `run_batch` uses layers: held by test_linear.py.
         *("is_deferred", "called_once", "defer_weight_gradients", "with_taps"),
     }
