@@ -36,6 +36,7 @@ CONTRACTS = ("machine", "packed", "registry", "task", "one_shot.images")
 ROOMS = (
     r"softmachine\.(machines|recipes|wiring|programs|synthesis)(\..*)?"
     r"|softmachine\.(training|evaluation)\.nram\..*"
+    r"|softmachine\.training\.neural_gpu\..*"
     r"|softmachine\.cli\.(commands|synthesis)"
 )
 """The modules that may name a machine; docs/architecture.md says why each does."""

@@ -20,6 +20,7 @@ from softmachine.machines.dngpu import DNGPUConfig
 from softmachine.machines.machine import Clock, SequenceCell, split_trainable
 from softmachine.machines.mann import MANNConfig
 from softmachine.machines.npi import npi_for
+from softmachine.machines.neural_gpu import NeuralGPUConfig
 from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
@@ -54,6 +55,7 @@ SMALL_MACHINES = {
         QuickSort().interface.calls,
         **dict.fromkeys(("observation", "embedding", "key", "fused", "hidden"), 4),
     ),
+    "neural-gpu": NeuralGPUConfig(maps=3, rows=2, sets=2),
     "dngpu": DNGPUConfig(maps=3),
 }
 SMALL_TASKS = {

@@ -78,6 +78,9 @@ class TrainingConfig:
     """Standard deviation, at an attempt's first update, of Gaussian noise that is added to
     the gradient after clipping; it falls with (1 + update)^-0.275. Source: Neelakantan et
     al. 2015 (arXiv 1511.06807), Eq. 1."""
+    noise_by_error: bool = False
+    """Whether the noise is multiplied by the share of the batch's examples with a mistake, as
+    in Kaiser & Sutskever 2016 (arXiv 1511.08228), section 2.2."""
     search: Search = Search()
     """Settings that each member draws for itself."""
     phases: tuple[Phase, ...] = ()
@@ -97,6 +100,10 @@ class TrainingConfig:
                 raise ValueError(
                     f"training phases must differ in kind: two are {kind.__name__}"
                 )
+        if self.noise_by_error and not self.noisy:
+            raise ValueError(
+                "training noise_by_error needs gradient_noise, which it multiplies"
+            )
         if self.last_update > LARGEST_INT:
             raise ValueError(
                 f"training max_sequences must be at most {LARGEST_INT:,} updates, not "
@@ -152,6 +159,11 @@ class Experiment:
             raise ValueError(
                 f"task {type(task).__name__} gives {_told(task.inputs)} and wants "
                 f"{_told(task.outputs)}; {type(machine).__name__} works {machine.works}"
+            )
+        if self.training.noise_by_error and "perfect" not in task.shares:
+            raise ValueError(
+                f"training noise_by_error needs a task that tells which examples are perfect, "
+                f"not {type(task).__name__}"
             )
         for part in (self.training.objective, *self.training.phases):
             part.check(self)

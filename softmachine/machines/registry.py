@@ -20,6 +20,7 @@ MACHINES: Registry[type[MachineConfig]] = Registry(
         "recurrent": "recurrent:RecurrentConfig",
         "transformer": "transformer:TransformerConfig",
         "npi": "npi:NPIConfig",
+        "neural-gpu": "neural_gpu:NeuralGPUConfig",
         "dngpu": "dngpu:DNGPUConfig",
     },
     base="softmachine.machines.machine:MachineConfig",

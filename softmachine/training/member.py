@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+import equinox as eqx
 from jaxtyping import Bool
 from numpy import ndarray
 
@@ -19,7 +20,7 @@ class Member:
     """A run that is being trained, alone or as a member of a population.
 
     Phases read ``experiment``, ``state``, ``progress``, ``line`` and the properties, and call
-    `remember`, `report`, `take`, `keep`, `go_back`, `give_up` and `finish`.
+    `remember`, `report`, `take`, `change`, `keep`, `go_back`, `give_up` and `finish`.
     """
 
     def __init__(self, run: Run) -> None:
@@ -99,6 +100,12 @@ class Member:
         parameters, _ = split_trainable(machine)
         self.state = self.state._replace(parameters=parameters, optimizer=fresh.optimizer)
         self.settle()
+
+    def change(self, machine: Machine) -> None:
+        """Go on with a machine that a phase made, with its buffers; the optimiser stays."""
+        parameters, rest = split_trainable(machine)
+        buffers = eqx.filter(rest, eqx.is_array)
+        self.state = self.state._replace(parameters=parameters, buffers=buffers)
 
     def settle(self) -> None:
         """Count a validation from the first right one on."""

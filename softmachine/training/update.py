@@ -164,7 +164,7 @@ class _Updates:
         finite = jnp.isfinite(loss) & jnp.isfinite(gradient_norm)
 
         def descend(state):
-            parameters, optimizer = self._descend(state, gradients, loss)
+            parameters, optimizer = self._descend(state, gradients, loss, metrics)
             error = each(metrics[self.experiment.task.error])
             curriculum = self.experiment.training.curriculum.update(state.curriculum, error)
             return state._replace(
@@ -322,7 +322,7 @@ class _Updates:
         means = jax.tree.map(lambda x: jnp.mean(x, axis=1), (losses, metrics))
         return jnp.sum(means[0]), means
 
-    def _descend(self, state, gradients, loss):
+    def _descend(self, state, gradients, loss, metrics):
         """Return the parameters after a step of the optimiser, and its state."""
         training = self.experiment.training
         optimizer = training.optimizer.build(noise=training.noisy)
@@ -332,6 +332,8 @@ class _Updates:
             age = (state.step - state.began).astype(jnp.float32)
             extra["noise_key"] = jax.random.fold_in(key, state.step)
             extra["deviation"] = state.settings.gradient_noise * (1 + age) ** -0.275
+            if training.noise_by_error:
+                extra["deviation"] *= 1 - metrics["perfect"]
         steps, moments = optimizer.update(gradients, state.optimizer, state.parameters, **extra)
         if training.search.learning_rate is not None:
             # The optimiser is one for all members; its steps are proportional to the rate.

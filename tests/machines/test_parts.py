@@ -19,7 +19,7 @@ import pytest
 from softmachine.machines import parts
 from softmachine.machines.machine import STOPPED, Cell, split_trainable
 from softmachine.machines.parts.controllers import ControllerConfig, Mixed
-from softmachine.machines.parts.convolutions import convolve
+from softmachine.machines.parts.convolutions import convolve, convolve_plane
 from softmachine.machines.parts.layers import GRU, LSTM, Counter, FeedForward
 from softmachine.machines.parts.linear import Linear, LoopLinear
 from softmachine.machines.parts.products import combine_rows, match_rows, spread
@@ -81,6 +81,10 @@ USES: dict[Any, tuple[Callable[[], Any], Callable[[Any, Any], Any]]] = {
     convolve: (
         lambda: jnp.stack([weight(), jnp.cos(weight()), jnp.sin(weight())]),
         lambda kernel, x: 0.1 * convolve(sequence(x), kernel).sum(0),
+    ),
+    convolve_plane: (
+        lambda: 0.1 * jnp.sin(jnp.arange(9.0 * WIDTH * WIDTH)).reshape(3, 3, WIDTH, WIDTH),
+        lambda kernel, x: convolve_plane(sequence(x)[None], kernel)[0].sum(0),
     ),
     Attention: (block(positions="alibi"), attended),
     Distances: (block(positions="relative"), attended),

@@ -29,6 +29,7 @@ COMPILED = [
     "ntm-repeat-copy",
     "lstm-sort",
     "nram-copy",
+    "neural-gpu-addition",
     "paper-ntm-ngrams",
     "paper-ntm-ff-recall",
     "paper-ntm-sort",

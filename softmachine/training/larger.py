@@ -1,0 +1,60 @@
+"""The phase in which a member is tested on larger sizes before it counts as solved."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+
+from softmachine.core.choices import Count, check_fields
+from softmachine.core.randomness import Branch, branch_key
+from softmachine.core.specs.spec import mean
+from softmachine.experiments.experiment import Experiment
+from softmachine.experiments.phases import Phase
+from softmachine.running.scoring import build_scorer
+from softmachine.training.member import Member
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Larger(Phase):
+    """To count as solved, a member has to make no mistake on examples larger than it trains on.
+
+    They are fresh at each validation. Sizes are tried from the smallest on, up to the first
+    with a mistake. A member that is right on all it trains on is trained on until it is right
+    on these as well.
+    """
+
+    sizes: tuple[Count, ...] = (101,)
+    """Which sizes are tried."""
+    sequences: Count = 128
+    """How many of each."""
+
+    def __post_init__(self) -> None:
+        """Check the sizes."""
+        check_fields(self)
+
+    def check(self, experiment: Experiment) -> None:
+        """Raise ValueError for no sizes, and for those that the task does not have."""
+        task = experiment.task
+        if not self.sizes or min(self.sizes) < task.smallest:
+            raise ValueError(
+                f"phase larger needs sizes from {task.smallest} on, not {self.sizes}"
+            )
+
+    def verdict(self, member: Member) -> bool:
+        """Return whether there is no mistake; report the errors."""
+        experiment = member.experiment
+        task, machine = experiment.task.held_out(larger=True), member.machine()
+        key = branch_key(experiment.training.seed, Branch.EXAM)
+        key = jax.random.fold_in(key, member.progress.step)
+        for size in sorted(self.sizes):
+            score = build_scorer(task, task.bucket(size))
+            metrics = score(
+                machine, jax.random.fold_in(key, size), jnp.full(self.sequences, size)
+            )
+            error = float(mean(metrics[task.error]))
+            member.report({f"size_{size}_{task.error}": error})
+            if error:
+                return False
+        return True
