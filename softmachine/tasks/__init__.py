@@ -77,5 +77,10 @@ if TYPE_CHECKING:
     from softmachine.tasks.sequences.repeat_copy import RepeatCopy as RepeatCopy
     from softmachine.tasks.task import SequenceTask as SequenceTask
     from softmachine.tasks.task import Task as Task
+    from softmachine.tasks.traced.tasks import Addition as Addition
+    from softmachine.tasks.traced.tasks import BubbleSort as BubbleSort
+    from softmachine.tasks.traced.tasks import QuickSort as QuickSort
+    from softmachine.tasks.traced.tasks import Several as Several
+    from softmachine.tasks.traced.tasks import TopologicalSort as TopologicalSort
 else:
     __getattr__, __dir__ = lazy_names(__name__, _HOMES)
