@@ -30,7 +30,7 @@ FLOORS = (
 FLOOR = {folder: number for number, floor in enumerate(FLOORS) for folder in floor}
 DOORS = {"softmachine", "softmachine.__main__"}
 """The package's face, which loads nothing by itself, and its entry."""
-CONTRACTS = ("machine", "packed", "registry", "task", "one_shot.images")
+CONTRACTS = ("machine", "sequence_cell", "packed", "registry", "task", "one_shot.images")
 """What may be known of machines and tasks by who trains them: what all of a kind have to do."""
 
 ROOMS = (
@@ -40,7 +40,7 @@ ROOMS = (
     r"|softmachine\.cli\.(commands|synthesis)"
 )
 """The modules that may name a machine; docs/architecture.md says why each does."""
-MACHINES = r"softmachine\.machines\.(?!(machine|packed|registry|parts\..*)$).+"
+MACHINES = r"softmachine\.machines\.(?!(machine|sequence_cell|packed|registry|parts\..*)$).+"
 """Modules that are of one machine."""
 KINDS = r"softmachine\.core\.specs\.(?!spec$).+"
 """Modules that are of one kind of inputs or outputs."""

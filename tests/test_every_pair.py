@@ -17,7 +17,7 @@ from softmachine.experiments.curricula import Uniform
 from softmachine.experiments.experiment import Experiment, TrainingConfig
 from softmachine.experiments.state import first_state, machine_of
 from softmachine.machines.dngpu import DNGPUConfig
-from softmachine.machines.machine import Clock, SequenceCell, split_trainable
+from softmachine.machines.machine import Clock, split_trainable
 from softmachine.machines.mann import MANNConfig
 from softmachine.machines.npi import npi_for
 from softmachine.machines.neural_gpu import NeuralGPUConfig
@@ -26,6 +26,7 @@ from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.machines.registry import MACHINES
+from softmachine.machines.sequence_cell import SequenceCell
 from softmachine.machines.transformer import TransformerConfig
 from softmachine.running.devices import MemberLayout
 from softmachine.running.loop import run_batch

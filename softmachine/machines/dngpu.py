@@ -26,11 +26,11 @@ from softmachine.machines.machine import (
     Clock,
     MachineConfig,
     Penalties,
-    SequenceCell,
 )
 from softmachine.machines.parts.convolutions import convolve, dropout, neighbours
 from softmachine.machines.parts.linear import Linear, glorot
 from softmachine.machines.registry import machine
+from softmachine.machines.sequence_cell import SequenceCell
 
 RESET, UPDATE = 0.5, 0.7
 """Added to what the two gates are made of; not trained. So a machine starts near the shift."""

@@ -27,10 +27,10 @@ from softmachine.machines.machine import (
     Clock,
     MachineConfig,
     Penalties,
-    SequenceCell,
 )
 from softmachine.machines.parts.convolutions import convolve_plane, dropout
 from softmachine.machines.registry import machine
+from softmachine.machines.sequence_cell import SequenceCell
 
 EMBEDDING = 1.7
 """Embeddings are drawn from minus this to this."""

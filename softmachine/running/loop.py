@@ -17,7 +17,6 @@ from softmachine.machines.machine import (
     Clock,
     Machine,
     Outcome,
-    SequenceCell,
     check_shape,
     split_trainable,
 )
@@ -28,6 +27,7 @@ from softmachine.machines.parts.linear import (
     is_deferred,
     with_taps,
 )
+from softmachine.machines.sequence_cell import SequenceCell
 from softmachine.running.keeping import ALL_STATES, Keep
 from softmachine.running.scan import at, scan_steps, without_axes
 

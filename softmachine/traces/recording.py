@@ -17,7 +17,8 @@ from softmachine.core import compiling
 from softmachine.core.compiling import bucket
 from softmachine.core.errors import TraceError
 from softmachine.core.pytrees import PyTree
-from softmachine.machines.machine import Cell, Clock, Machine, SequenceCell, check_shape
+from softmachine.machines.machine import Cell, Clock, Machine, check_shape
+from softmachine.machines.sequence_cell import SequenceCell
 from softmachine.tasks.task import Example
 
 MOST_BYTES = 2**30
