@@ -19,8 +19,8 @@ from softmachine.experiments.state import first_state, machine_of
 from softmachine.machines.dngpu import DNGPUConfig
 from softmachine.machines.machine import Clock, split_trainable
 from softmachine.machines.mann import MANNConfig
-from softmachine.machines.npi import npi_for
 from softmachine.machines.neural_gpu import NeuralGPUConfig
+from softmachine.machines.npi import npi_for
 from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
