@@ -1,4 +1,4 @@
-"""A cell that holds a whole sequence in its state, and takes a step for each symbol of it."""
+"""Cells whose state holds a whole sequence: all inputs at first, all outputs at last."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """Recipes of the Neural GPUs: symbols rearranged, numbers added and multiplied.
 
 All train on up to 41 symbols, as their papers do, on fresh examples of all lengths, and go on
-until they make no mistake at 41, nor on longer sequences. Then what they have learned is, as a
-rule, right at ten times the length.
+until they make no mistake at 41, nor on longer sequences, or until their sequences are used up.
+To be right at 41 takes a few hundred updates for symbols rearranged; to be right at ten times
+the length takes more, and is what the last phase asks for.
 """
 
 from __future__ import annotations
