@@ -289,6 +289,34 @@ def program(
 
 
 @command
+def verify(
+    run: Positional[Source],
+    /,
+    sizes: tuple[Natural, ...] = (1, 2, 3, 5, 10, 20),
+    examples: Count = 30,
+    seed: Natural = 0,
+    most_steps: Count = 1_000_000,
+    out: str | None = None,
+) -> None:
+    """Prove that an NPI is right on every input, or say on which calls it is wrong.
+
+    A recursive program makes finitely many different calls: all are checked. Then it is run on
+    random problems; of other programs that is all that can be done.
+
+    Args:
+        run: directory of a run or a population, or zoo:NAME.
+        sizes: sizes of the problems: digits, numbers or vertices.
+        examples: number of problems of each size.
+        seed: random seed of the problems.
+        most_steps: steps of the core after which a run counts as failed.
+        out: a JSON file to write what was found to.
+    """
+    from softmachine.cli.proving import verify as verify_runs
+
+    verify_runs(run, sizes, examples, seed, most_steps, None if out is None else Path(out))
+
+
+@command
 def publish(
     run: Positional[Directory],
     /,

@@ -15,54 +15,9 @@ from softmachine.tasks.traced.tasks import Addition, BubbleSort, QuickSort, Seve
 from softmachine.tasks.traced.tracing import trace
 
 
-class ByHeart(Cell):
-    """A core that looks up what is decided, by all that was seen since the call began.
-
-    Its state is the number of a place in a table of what can be seen next; 0 at a call's begin.
-    """
-
-    before: Array
-    """The place after which each place comes."""
-    seen: Array
-    logits: Array
-
-    @classmethod
-    def of(cls, task):
-        data = task.data()
-        spec = task.outputs.spec
-        before, seen, decided, places = [0], [[-2] * data.places.shape[2]], [], {}
-        decided.append(np.zeros(2 + len(spec.arguments), int))
-        for rows, targets, steps in zip(*map(np.asarray, data[:3]), strict=True):
-            place = 0
-            for row, target in zip(rows[:steps], targets[:steps], strict=True):
-                key = (place, *row)
-                if key not in places:
-                    places[key] = len(before)
-                    before.append(place)
-                    seen.append(list(row))
-                    decided.append(target)
-                place = places[key]
-        one_hot = task.inputs.spec.one_hot(jnp.array(seen))
-        logits = np.where(spec.one_hot(np.array(decided)), 5.0, -5.0)
-        return cls(jnp.array(before), one_hot, jnp.asarray(logits, jnp.float32))
-
-    def run(self, *_, **__):
-        raise NotImplementedError
-
-    def init_state(self, inputs=None, *, key=None):
-        del inputs, key
-        return jnp.zeros(1)
-
-    def advance(self, state, encoded, clock=STOPPED):
-        del clock
-        same = jnp.all(self.seen == encoded, axis=1) & (self.before == state[0])
-        place = jnp.argmax(same)
-        return place[None].astype(jnp.float32), self.logits[place]
-
-
-def ran(task, problems, **options):
+def ran(by_heart, task, problems, **options):
     """Return runs of the core, the watched steps of each, and the traces as written."""
-    interpreter = Interpreter(ByHeart.of(task.held_out()), task.interface)
+    interpreter = Interpreter(by_heart(task.held_out()), task.interface)
     kind, (name,) = task.environment, task.kinds
     adapted = [task.interface.adapted(name, task.pose(problem)) for problem in problems]
     watched = [[] for _ in problems]
@@ -83,8 +38,8 @@ def ran(task, problems, **options):
     ],
 )
 @pytest.mark.parametrize("lanes", [1, 3])
-def test_a_core_does_what_is_written(task, problems, lanes):
-    runs, watched, traces = ran(task, problems, lanes=lanes)
+def test_a_core_does_what_is_written(by_heart, task, problems, lanes):
+    runs, watched, traces = ran(by_heart, task, problems, lanes=lanes)
     for run, steps, traced in zip(runs, watched, traces, strict=True):
         assert run.failure is None
         assert run.environment.environment.right()
@@ -93,29 +48,29 @@ def test_a_core_does_what_is_written(task, problems, lanes):
         assert sorted(step.decision for step in steps) == sorted(decisions)
 
 
-def test_a_tail_call_takes_the_callers_place():
-    runs, watched, _ = ran(BubbleSort(), [(tuple(range(12)),)])
+def test_a_tail_call_takes_the_callers_place(by_heart):
+    runs, watched, _ = ran(by_heart, BubbleSort(), [(tuple(range(12)),)])
     assert runs[0].deepest == 3
     assert max(step.depth for step in watched[0]) == 2
 
 
-def test_many_lanes_are_filled_again_as_runs_end():
+def test_many_lanes_are_filled_again_as_runs_end(by_heart):
     rng = random.Random(0)
     problems = [
         (tuple(rng.randint(0, 9) for _ in range(rng.randint(0, 6))),) for _ in range(30)
     ]
-    runs, _, traces = ran(QuickSort(), problems, lanes=7)
+    runs, _, traces = ran(by_heart, QuickSort(), problems, lanes=7)
     assert [run.steps for run in runs] == [traced.counts[1] for traced in traces]
     assert all(run.environment.environment.right() for run in runs)
 
 
-def test_runs_that_take_too_much_end_alone():
+def test_runs_that_take_too_much_end_alone(by_heart):
     task = BubbleSort()
     problems = [((2, 1),), ((3, 2, 1),)]
     steps = trace(task.pose(problems[0])).counts[1]
-    runs, *_ = ran(task, problems, limits=Limits(steps=steps + 1))
+    runs, *_ = ran(by_heart, task, problems, limits=Limits(steps=steps + 1))
     assert [run.failure for run in runs] == [None, f"it has not ended after {steps + 1} steps"]
-    runs, *_ = ran(task, problems, limits=Limits(depth=1))
+    runs, *_ = ran(by_heart, task, problems, limits=Limits(depth=1))
     assert all(run.failure == "1 calls wait for others to end" for run in runs)
 
 
@@ -155,10 +110,10 @@ class Always(Cell):
         return state, self.logits
 
 
-def test_one_core_for_several_tasks():
+def test_one_core_for_several_tasks(by_heart):
     task = Several(tasks=(BubbleSort(), QuickSort()))
     interface = task.interface
-    interpreter = Interpreter(ByHeart.of(task.held_out()), interface)
+    interpreter = Interpreter(by_heart(task.held_out()), interface)
     for one, name in zip(task.tasks, task.kinds, strict=True):
         environment = one.pose(((4, 1, 3),))
         main = interface.program(name, one.environment.main)

@@ -56,6 +56,20 @@ class TracedTask(SequenceTask):
     def kinds(self) -> Mapping[str, type[Environment]]:
         """The kinds of environments, by name."""
 
+    @property
+    @abc.abstractmethod
+    def parts(self) -> Mapping[str, TracedProblems]:
+        """The task of each kind of environments."""
+
+    @property
+    def finite(self) -> bool:
+        """Whether the calls that can occur on all inputs are finitely many, and known."""
+        return all(part.finite for part in self.parts.values())
+
+    @abc.abstractmethod
+    def held_out(self, *, larger: bool = False) -> TracedTask:
+        """Return the task of the calls held out."""
+
     @abc.abstractmethod
     def traced_calls(self) -> Mapping[str, DistinctCalls]:
         """Return the distinct calls to learn from, or those held out, of each kind."""
@@ -219,6 +233,11 @@ class TracedProblems(TracedTask):
     def kinds(self) -> Mapping[str, type[Environment]]:
         """The one kind of environment."""
         return {self.environment.main.lower(): self.environment}
+
+    @property
+    def parts(self) -> Mapping[str, TracedProblems]:
+        """This task alone."""
+        return dict.fromkeys(self.kinds, self)
 
     @abc.abstractmethod
     def training_problems(self, rng: random.Random) -> Iterable[Any]:

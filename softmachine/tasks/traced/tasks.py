@@ -167,6 +167,11 @@ class Several(TracedTask):
         """The kinds of environments of all tasks."""
         return {_name(task): task.environment for task in self.tasks}
 
+    @property
+    def parts(self) -> Mapping[str, TracedProblems]:
+        """The tasks by their names."""
+        return {_name(task): task for task in self.tasks}
+
     def traced_calls(self) -> Mapping[str, Calls]:
         """Return the calls of all tasks."""
         return {
