@@ -154,6 +154,9 @@ def publish_run(source: str, name: str | None, directory: Path | None) -> None:
     """Put the best machine of a run or a population into the zoo."""
     from softmachine.evaluation.group_summary import merit
     from softmachine.evaluation.published_scores import paper_scores
+    from softmachine.machines.machine import Cell
+    from softmachine.programs.proof import card_rows
+    from softmachine.tasks.traced.task import TracedTask
     from softmachine.zoo.publish import publish
 
     use_all_cores()
@@ -167,6 +170,9 @@ def publish_run(source: str, name: str | None, directory: Path | None) -> None:
     best = min(runs, key=lambda run: merit(progress[run.path]))
     with working(f"Testing {best.path}"):
         scores = paper_scores(best)
+        task, machine = best.experiment.task, best.load_machine()
+        if isinstance(task, TracedTask) and isinstance(machine, Cell):
+            scores += card_rows(machine, task)
     for path in publish(best, name or best.experiment.recipe, scores, directory=directory):
         print(path)
 

@@ -38,6 +38,7 @@ from softmachine.recipes.registry import describe_recipe, get_recipe
 from softmachine.running.devices import use_all_cores
 from softmachine.running.statistics import wilson_interval
 from softmachine.tasks.task import Task
+from softmachine.tasks.traced.task import TracedTask
 from softmachine.training.interruptions import exit_status
 from softmachine.training.trainer import train_members
 
@@ -140,7 +141,8 @@ def _train(path: Path, runs: Sequence[Run]) -> None:
         sys.exit(exit_status())
     print(_outcome(runs[0], progress[0]) if alone else _population_outcome(runs, progress))
     print(f"Run: {path}" if alone else f"Population: {path}")
-    print(f"Next: softmachine evaluate {path}")
+    proofs = isinstance(runs[0].experiment.task, TracedTask)
+    print(f"Next: softmachine {'verify' if proofs else 'evaluate'} {path}")
     print(f"      softmachine plot {path}")
 
 

@@ -14,7 +14,7 @@ import dataclasses
 import hashlib
 import random
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -252,3 +252,24 @@ def try_sizes(
             None if wrong is None else runs[wrong].failure or "it ends with a wrong result"
         )
         yield Tried(size, sum(right), examples, sum(run.steps for run in runs), failure)
+
+
+def card_rows(machine: Cell, task: TracedTask, size: int = 20) -> list[dict[str, Any]]:
+    """Return what a model card says of a core: rows of scores, each with a name."""
+    proof = prove(machine, task)
+    what = "calls that can occur: proved for every input" if proof.proved else "calls held out"
+    calls = {
+        "test": f"all {proof.calls:,} {what}",
+        "calls": proof.calls,
+        "wrong_calls": proof.wrong,
+        "closest_decision": round(proof.margin, 4),
+        "rounding": float(f"{proof.rounding:.1g}"),
+    }
+    tried = [
+        (kind, one) for kind in task.parts for one in try_sizes(machine, task, kind, [size])
+    ]
+    runs = [
+        {"test": f"{kind} of size {one.size}", "runs": one.of, "wrong_runs": one.of - one.right}
+        for kind, one in tried
+    ]
+    return [calls, *runs]

@@ -39,7 +39,7 @@ def _summary(card: dict[str, Any], experiment: dict[str, Any]) -> str:
         "controller": machine["controller"]["kind"] if "controller" in machine else None,
         "machine sizes": numbers,
         "parameters": f"{card['parameters']:,}",
-        "trained on sizes": f"{curriculum['smallest']:,} to {curriculum['largest']:,}",
+        "trained on sizes": _sizes(curriculum),
         "weights": f"`{card['name']}.safetensors`, {card['bytes']:,} bytes",
         "SHA-256": f"`{card['sha256']}`",
     }
@@ -89,7 +89,7 @@ def _limits(card: dict[str, Any], experiment: dict[str, Any]) -> str:
         "For looking at how such a machine works, for teaching, and as a starting point or "
         "baseline of experiments. It does its one task, with inputs laid out as that task "
         "lays them out, and nothing else.",
-        f"Sizes {curriculum['smallest']:,} to {curriculum['largest']:,}, in validation: "
+        f"Size {_sizes(curriculum)}, in validation: "
         f"{_amount(card['validation'][card['error']], name)}.",
     ]
     if without:
@@ -115,6 +115,12 @@ def _limits(card: dict[str, Any], experiment: dict[str, Any]) -> str:
         "recipe works."
     )
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _sizes(curriculum: dict[str, Any]) -> str:
+    """Return the sizes that were trained on, in words."""
+    smallest, largest = curriculum["smallest"], curriculum["largest"]
+    return f"{smallest:,}" if smallest == largest else f"{smallest:,} to {largest:,}"
 
 
 def _making(card: dict[str, Any]) -> str:
