@@ -60,7 +60,7 @@ def _proved(name: str, task: TracedTask) -> Experiment:
             optimizer=OptimizerConfig(
                 kind="adamw",
                 learning_rate=4e-3,
-                weight_decay=3e-3,
+                weight_decay=0.1,
                 schedule="cosine",
                 decay_steps=updates,
                 clip_norm=1.0,
