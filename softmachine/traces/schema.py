@@ -16,10 +16,11 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 from softmachine.core.errors import TraceError
 from softmachine.core.fields import Field, Kind
 from softmachine.core.strict_json import explain, strict_converter
+from softmachine.traces.calls import CallRun, check_calls
 
-VERSION = "2"
+VERSION = "3"
 """Version of the file format, which docs/traces.md describes."""
-READ = ("1", VERSION)
+READ = ("1", "2", VERSION)
 """Versions that are read: what an earlier one does not say is empty."""
 
 TYPES: dict[Kind, type[np.generic]] = {
@@ -110,6 +111,8 @@ class Header:
     error: str
     shares: tuple[str, ...] = ()
     """Those of the scores that are fractions, shown in percent."""
+    calls: CallRun | None = None
+    """Of a run of programs: its calls. Such a trace has no fields."""
 
     def declarations(self) -> dict[str, tuple[Field, bool]]:
         """Return all arrays by full name: the declaration, and whether the first axis is steps.
@@ -208,6 +211,8 @@ def _check(header: Header) -> None:
         raise TraceError("its shares must be some of its scores")
     if header.circuit is not None:
         _check_circuit(header.circuit, header)
+    if header.calls is not None:
+        check_calls(header.calls, header.length)
 
 
 def _check_circuit(circuit: TraceCircuit, header: Header) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import functools
+import json
 import random
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -16,6 +17,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.core.choices import Count, Natural, check_fields
 from softmachine.core.example import Example
+from softmachine.core.files import parse_json
 from softmachine.core.pytrees import PyTree
 from softmachine.core.specs.calls import Calls, Categories
 from softmachine.core.specs.spec import Stream
@@ -69,6 +71,11 @@ class TracedTask(SequenceTask):
     @abc.abstractmethod
     def held_out(self, *, larger: bool = False) -> TracedTask:
         """Return the task of the calls held out."""
+
+    @property
+    @abc.abstractmethod
+    def posing(self) -> Mapping[str, TracedProblems]:
+        """The tasks that pose problems: for each kind of environments one."""
 
     @abc.abstractmethod
     def traced_calls(self) -> Mapping[str, DistinctCalls]:
@@ -254,6 +261,28 @@ class TracedProblems(TracedTask):
     def pose(self, problem: Any) -> Environment:
         """Return an environment with a problem laid out."""
         return self.environment(*problem)
+
+    @property
+    def posing(self) -> Mapping[str, TracedProblems]:
+        """This task alone."""
+        return dict.fromkeys(self.kinds, self)
+
+    problem_form: ClassVar[str] = "what the environment is made with, a JSON list: [[3, 1, 2]]"
+    """How a person writes a problem, with an example."""
+
+    def read_problem(self, text: str) -> Any:
+        """Return a problem from a person's text; ValueError if it is not of `problem_form`."""
+        try:
+            problem = parse_json(text)
+        except ValueError as error:
+            raise ValueError(f"this is no JSON ({error}): write {self.problem_form}") from error
+        if not isinstance(problem, list):
+            raise ValueError(f"write {self.problem_form}")
+        return problem
+
+    def write_problem(self, problem: Any) -> str:
+        """Return a problem as `read_problem` reads it."""
+        return json.dumps(problem, default=str)
 
     @property
     def finite(self) -> bool:

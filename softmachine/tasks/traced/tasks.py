@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import re
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, Literal
 
@@ -51,6 +52,20 @@ class Addition(TracedProblems):
         """Return two numbers of ``size`` digits."""
         return addition.random_problem(size, rng)
 
+    problem_form: ClassVar[str] = "two numbers, such as 96 + 125"
+
+    def read_problem(self, text: str) -> addition.Problem:
+        """Return the digits of two numbers, as they are written."""
+        words = re.split(r"[\s,+]+", text.strip())
+        if len(words) != 2 or not all(re.fullmatch(r"[0-9]+", word) for word in words):
+            raise ValueError(f"write {self.problem_form}")
+        first, second = (tuple(map(int, word)) for word in words)
+        return first, second
+
+    def write_problem(self, problem: addition.Problem) -> str:
+        """Return two numbers with a plus between them."""
+        return " + ".join("".join(map(str, digits)) for digits in problem)
+
 
 class _OfNumbers(TracedProblems):
     """A task on a row of numbers."""
@@ -58,6 +73,19 @@ class _OfNumbers(TracedProblems):
     def random_problem(self, size: int, rng: random.Random) -> tuple[bubble_sort.Numbers]:
         """Return ``size`` numbers from 0 to 9."""
         return (bubble_sort.random_numbers(size, rng),)
+
+    problem_form: ClassVar[str] = "numbers, such as 3 1 2"
+
+    def read_problem(self, text: str) -> tuple[bubble_sort.Numbers]:
+        """Return the numbers of a text."""
+        words = list(filter(None, re.split(r"[\s,;\[\]]+", text)))
+        if not all(re.fullmatch(r"[0-9]{1,9}", word) for word in words):
+            raise ValueError(f"write {self.problem_form}, each from 0 to 999,999,999")
+        return (tuple(map(int, words)),)
+
+    def write_problem(self, problem: tuple[bubble_sort.Numbers]) -> str:
+        """Return the numbers, with spaces between them."""
+        return " ".join(map(str, problem[0]))
 
 
 @task("bubble-sort")
@@ -139,6 +167,25 @@ class TopologicalSort(TracedProblems):
         """Return a graph of ``size`` vertices."""
         return topological_sort.random_graph(size, rng)
 
+    problem_form: ClassVar[str] = (
+        "the number of vertices, a colon, and edges from one to another: 4: 1-2 3-1 2-4"
+    )
+
+    def read_problem(self, text: str) -> topological_sort.Graph:
+        """Return a graph."""
+        found = re.fullmatch(
+            r"\s*([0-9]{1,5})\s*:((?:[\s,]*[0-9]{1,5}-[0-9]{1,5})*)[\s,]*", text
+        )
+        if found is None:
+            raise ValueError(f"write {self.problem_form}")
+        edges = re.findall(r"([0-9]+)-([0-9]+)", found[2])
+        return int(found[1]), tuple((int(a), int(b)) for a, b in edges)
+
+    def write_problem(self, problem: topological_sort.Graph) -> str:
+        """Return the number of vertices, and the edges."""
+        vertices, edges = problem
+        return " ".join([f"{vertices}:", *(f"{a}-{b}" for a, b in edges)])
+
 
 @task("several-programs")
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -170,6 +217,11 @@ class Several(TracedTask):
     @property
     def parts(self) -> Mapping[str, TracedProblems]:
         """The tasks by their names."""
+        return {_name(task): task for task in self.tasks}
+
+    @property
+    def posing(self) -> Mapping[str, TracedProblems]:
+        """The tasks, by their names."""
         return {_name(task): task for task in self.tasks}
 
     def traced_calls(self) -> Mapping[str, Calls]:

@@ -16,6 +16,10 @@ Key = tuple[int, ...]
 """The number of a program that runs, and its arguments' numbers."""
 
 
+class TooLongError(SoftmachineError):
+    """A program has not ended after as many steps as it may take."""
+
+
 class CallSteps(NamedTuple):
     """All steps of one call: what is observed in each, and what is decided."""
 
@@ -53,6 +57,23 @@ class Trace:
             call = waiting.pop()
             yield call
             waiting += [x for x in reversed(call.called) if isinstance(x, TracedCall)]
+
+    def steps(self) -> Iterator[tuple[int, TracedCall, int]]:
+        """Return all steps in the order in which they are taken.
+
+        Each as the number of calls that wait for its own to end, the call, and the step's
+        number in the call. A call that is its caller's end takes the caller's place.
+        """
+        waiting = [(self.root, 0, iter(self.root.called))]
+        while waiting:
+            call, number, called = waiting.pop()
+            yield len(waiting), call, number
+            end, program, *_ = call.decisions[number]
+            if not end:
+                waiting.append((call, number + 1, called))
+            inner = next(called) if program else None
+            if isinstance(inner, TracedCall):
+                waiting.append((inner, 0, iter(inner.called)))
 
     @property
     def counts(self) -> tuple[int, int, int]:
@@ -93,7 +114,7 @@ def trace(
         main: the first call; by default the environment's main program, without arguments.
         separate_return: whether ends are steps of their own, also where a program ends with a
             call.
-        most: the most steps; SoftmachineError for more.
+        most: the most steps; TooLongError for more.
     """
     vocabulary = environment.vocabulary
     callees, encode = vocabulary.callees, vocabulary.encode
@@ -126,7 +147,7 @@ def trace(
                 traced.called.append(stack[-1].traced)
         taken += 1
         if taken > most:
-            raise SoftmachineError(
+            raise TooLongError(
                 f"{root.traced.call} of {type(environment).__name__} has not ended after "
                 f"{most:,} steps"
             )
