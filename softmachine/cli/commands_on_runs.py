@@ -179,6 +179,7 @@ def trace(
     fields: tuple[str, ...] | None = None,
     memory_rows: Count | None = None,
     task: tuple[str, ...] = (),
+    kind: str | None = None,
     *,
     machine: OfTheMachine = NO_CHANGES,
 ) -> None:
@@ -196,6 +197,7 @@ def trace(
         fields: what to keep of each step, such as memory weightings; all by default.
         memory_rows: grow the memory to this many rows first.
         task: fields of the task to change, such as repeats=[20,20].
+        kind: of a machine that runs several programs, which to run, such as quicksort.
         machine: how this machine can be tested otherwise than it was trained.
     """
     from softmachine.cli.scoring import Changes
@@ -203,7 +205,7 @@ def trace(
 
     options = Changes(memory_rows, task, machine)
     own = None if input is None else Path(input)
-    write_trace(run, Path(out), size, seed, own, every, fields, options)
+    write_trace(run, Path(out), size, seed, own, every, fields, options, kind)
 
 
 @command

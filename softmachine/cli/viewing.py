@@ -16,6 +16,7 @@ from softmachine.core.errors import SoftmachineError, TraceError
 from softmachine.core.files import parse_json, replacing
 from softmachine.running.devices import use_all_cores
 from softmachine.running.generalization import with_room_for
+from softmachine.tasks.traced.task import TracedTask
 from softmachine.traces.examples import check_size
 from softmachine.traces.file import load_trace
 from softmachine.traces.making import trace
@@ -34,11 +35,21 @@ def write_trace(
     every: int,
     fields: Sequence[str] | None,
     options: Changes,
+    kind: str | None = None,
 ) -> None:
     """Write what a machine does on one example, and print how it went."""
     if own is not None and size is not None:
         raise TraceError("give a size or an input of your own, not both")
     trained = open_one(source)
+    if isinstance(trained.experiment.task, TracedTask):
+        if every != 1 or fields is not None:
+            raise TraceError(
+                "a run of programs is recorded whole: leave out --every and --fields"
+            )
+        _write_calls(trained, source, out, size, seed, own, options, kind)
+        return
+    if kind is not None:
+        raise TraceError("--kind is for machines that run programs of several kinds")
     machine, task = options.apply(trained)
     inputs = None if own is None else _read_inputs(own)
     if own is None and size is None:
@@ -62,6 +73,38 @@ def write_trace(
     made.save(out)
     scores = ", ".join(_told(name, x, task) for name, x in made.header.scores.items())
     print(f"{made.header.title}: {scores or 'the right answer is not known'}")
+    print(out)
+
+
+def _write_calls(
+    trained: Trained,
+    source: str,
+    out: Path,
+    size: int | None,
+    seed: int,
+    own: Path | None,
+    options: Changes,
+    kind: str | None,
+) -> None:
+    """Write the run of a core's programs on one problem, and print how it ended."""
+    from softmachine.traces.calling import trace_calls
+
+    machine, task = options.apply(trained)
+    assert isinstance(task, TracedTask)
+    with working(f"Running {source}"):
+        made = trace_calls(
+            machine,
+            task,
+            size,
+            seed,
+            kind=kind,
+            problem=None if own is None else _read_inputs(own),
+            source=source,
+            recipe=trained.experiment.recipe,
+        )
+    assert made.header.calls is not None
+    made.save(out)
+    print(f"{made.header.title}: {made.header.calls.ending}")
     print(out)
 
 
@@ -115,7 +158,7 @@ def view_sources(sources: Sequence[str], *, port: int, open_browser: bool) -> No
 
 def _served(source: str) -> Served:
     """Return a machine, and what it was along its training if that was kept."""
-    from softmachine.viewer.machines import Served
+    from softmachine.viewer.programs import served
 
     trained = open_one(source)
     if trained.run is None:
@@ -126,7 +169,7 @@ def _served(source: str) -> Served:
             label.removeprefix("after ").split()[0].replace(",", ""): (label, load)
             for label, load in found.items()
         }
-    return Served(source, trained.experiment, checkpoints)
+    return served(source, trained.experiment, checkpoints)
 
 
 def write_report(source: str, out: Path | None, seed: int) -> None:

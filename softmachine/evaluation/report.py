@@ -34,6 +34,8 @@ from softmachine.programs.notes import notes as program_notes
 from softmachine.running.generalization import SizeScore, score_at, with_room_for
 from softmachine.running.scoring import score_batch
 from softmachine.tasks.task import Task
+from softmachine.tasks.traced.task import TracedTask
+from softmachine.traces.calling import interpreter_of, trace_calls
 from softmachine.traces.file import Trace
 from softmachine.traces.making import trace
 from softmachine.traces.page import framed
@@ -197,6 +199,8 @@ def example_traces(
     Returns:
         The traces, and a note on each.
     """
+    if isinstance(subject.experiment.task, TracedTask):
+        return _runs_of_programs(subject, subject.experiment.task, seed)
     task = subject.experiment.task.held_out(larger=True)
     trained = subject.experiment.training.curriculum.largest
     errors = _errors(subject.machine, task, trained, seed)
@@ -224,6 +228,20 @@ def example_traces(
             f"{_number(task.error, float(errors[number]), task.shares)} {label}"
         )
     return traces, notes
+
+
+def _runs_of_programs(
+    subject: Subject, task: TracedTask, seed: int
+) -> tuple[list[Trace], list[str]]:
+    """Return the trace of a run on a problem of each kind, and how each ended."""
+    interpreter = interpreter_of(subject.machine, task)
+    source, recipe = subject.provenance.source, subject.experiment.recipe
+    source = source if subject.name == source else recipe
+    traces = [
+        trace_calls(interpreter, task, None, seed, kind=kind, source=source, recipe=recipe)
+        for kind in task.posing
+    ]
+    return traces, [made.header.calls.ending for made in traces if made.header.calls]
 
 
 def _failing(

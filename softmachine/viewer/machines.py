@@ -92,6 +92,7 @@ class Served:
         size: int | None,
         seed: int,
         wanted: Callable[[], bool] = lambda: True,
+        kind: str | None = None,
     ) -> bytes:
         """Return the trace file of an example drawn from the task.
 
@@ -100,10 +101,12 @@ class Served:
             size: of the example; None: the largest size trained.
             seed: of the example.
             wanted: see `trace`.
+            kind: None; a machine that runs programs may have several kinds of problems.
 
         Raises:
             SoftmachineError: the checkpoint does not exist, or the size is not served.
         """
+        self._refuse(kind)
         checkpoint = self._last if checkpoint is None else checkpoint
         size = self.experiment.training.curriculum.largest if size is None else size
         if not self.task.smallest <= size <= self.largest:
@@ -114,7 +117,11 @@ class Served:
         return trace(machine, self.task, size, seed, wanted=wanted, **self._origin).to_bytes()
 
     def own(
-        self, checkpoint: str | None, inputs: Any, wanted: Callable[[], bool] = lambda: True
+        self,
+        checkpoint: str | None,
+        inputs: Any,
+        wanted: Callable[[], bool] = lambda: True,
+        kind: str | None = None,
     ) -> bytes:
         """Return the trace file of a user's own input.
 
@@ -122,11 +129,13 @@ class Served:
             checkpoint: its id; None: the last one.
             inputs: see `softmachine.traces.examples.own_example`.
             wanted: see `trace`.
+            kind: as in `drawn`.
 
         Raises:
             SoftmachineError: the checkpoint does not exist, or the inputs are too long or not
                 of the task's form.
         """
+        self._refuse(kind)
         form = self.task.inputs
         most = MOST_OWN_STEPS if form.per_step else MOST_OWN_CELLS
         counted = isinstance(inputs, list | str)
@@ -147,6 +156,11 @@ class Served:
             wanted=wanted,
             **self._origin,
         ).to_bytes()
+
+    def _refuse(self, kind: str | None) -> None:
+        """Raise SoftmachineError for a kind of problems: there is only one."""
+        if kind is not None:
+            raise SoftmachineError(f"{self.name} has one kind of inputs, and no {kind[:40]!r}")
 
     @property
     def _origin(self) -> dict[str, Any]:

@@ -118,16 +118,16 @@ def build_app(
         machine = _pick(machines, request)
         size = _integer(request, "size", None)
         seed = _integer(request, "seed", 0)
-        checkpoint = request.query_params.get("checkpoint")
+        checkpoint, kind = map(request.query_params.get, ("checkpoint", "kind"))
         return await run(
-            request, lambda wanted: machine.drawn(checkpoint, size, seed or 0, wanted)
+            request, lambda wanted: machine.drawn(checkpoint, size, seed or 0, wanted, kind)
         )
 
     async def own(request: Request) -> Response:
         machine = _pick(machines, request)
         inputs = _inputs(await _body(request))
-        checkpoint = request.query_params.get("checkpoint")
-        return await run(request, lambda wanted: machine.own(checkpoint, inputs, wanted))
+        checkpoint, kind = map(request.query_params.get, ("checkpoint", "kind"))
+        return await run(request, lambda wanted: machine.own(checkpoint, inputs, wanted, kind))
 
     async def given(request: Request) -> Response:
         return _trace_file(_pick(traces, request)[1])
