@@ -40,7 +40,7 @@ class ServedPrograms(Served):
             ],
         }
 
-    @property
+    @cached_property
     def largest(self) -> int:
         """A size that is beyond what can be recorded: each part of a problem takes a step."""
         return MOST_STEPS

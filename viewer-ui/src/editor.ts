@@ -73,13 +73,15 @@ function drawBit(
 
 /** Return an input as text: a line for each step, or one line of cells. */
 export function toText(input: Input): string {
+  if (typeof input === "string") return input;
   return input
     .map((x) => (Array.isArray(x) ? x.join(" ") : `${x}`))
     .join(Array.isArray(input[0]) ? "\n" : " ");
 }
 
 /** Parse an input from its text; throws an Error if it is malformed. */
-export function fromText(text: string, kind: "bits" | "cells"): Input {
+export function fromText(text: string, kind: "bits" | "cells" | "problem"): Input {
+  if (kind === "problem") return text;
   const numbers = (line: string) =>
     line
       .split(/[\s,;[\]]+/)

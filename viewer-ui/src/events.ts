@@ -1,5 +1,6 @@
 // Steps worth jumping to: where the memory changes, where an answer is wrong.
 
+import { type CallRun, changesAt } from "./calls";
 import { entry, likely } from "./fields";
 import { type Field, type Trace } from "./trace";
 
@@ -14,6 +15,15 @@ const NOTABLE = 0.1;
 /** The memory after a step counts as the answer if the machine stops there with at least this
  * probability. */
 const MAY_STOP = 0.01;
+
+/** Return after how many steps of a run cells have changed; before which it goes wrong, if it does. */
+export function eventsOfCalls(run: CallRun): Events {
+  const { length } = run.steps;
+  const places = Array.from({ length }, (_, i) => i + 1);
+  const wrote = places.filter((at) => changesAt(run, at).some((x) => x.cells.length > 0));
+  const errors = run.differs === null ? [] : [run.differs - 1];
+  return { writes: wrote, errors: run.right ? errors : [...errors, length] };
+}
 
 /** Return the recorded steps at which the memory was written. */
 export function writes(trace: Trace, memory: Field | undefined): number[] {

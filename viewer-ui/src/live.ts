@@ -27,6 +27,7 @@ export class Live {
   private size: number;
   private seed = 0;
   private checkpoint = 0;
+  private kind = 0;
   private input: Input = [];
   private edited = false;
   private timer = 0;
@@ -65,6 +66,7 @@ export class Live {
       seed: this.seed,
       checkpoint,
       input: this.edited ? this.input : null,
+      kind: this.machine.kinds?.[this.kind].id ?? null,
     };
     try {
       const trace = await this.server.run(this.machine, request, running.signal);
@@ -104,6 +106,7 @@ export class Live {
     this.machine = this.machines[index];
     this.size = this.machine.size;
     this.checkpoint = this.machine.checkpoints.length - 1;
+    this.kind = 0;
     this.edited = false;
     this.grid.figure.hidden = this.machine.input !== "bits";
     this.build();
@@ -148,6 +151,22 @@ export class Live {
             ),
           ]
         : []),
+      ...((machine.kinds?.length ?? 0) > 1
+        ? [
+            labelled(
+              "problem",
+              choice(
+                machine.kinds!.map((kind) => kind.id),
+                this.kind,
+                (i) => {
+                  this.kind = i;
+                  this.build();
+                  this.fresh();
+                },
+              ),
+            ),
+          ]
+        : []),
       labelled(
         "size",
         number(this.size, machine.smallest, machine.largest, (x) => (this.size = x)),
@@ -174,14 +193,19 @@ export class Live {
       event.preventDefault();
       this.runText();
     };
-    this.text.rows = machine.input === "cells" ? 1 : 8;
-    const cells = machine.input === "cells";
-    this.text.title = cells ? "The memory, one number a cell" : "A line for each step";
+    const cells = machine.input !== "bits";
+    this.text.rows = cells ? 1 : 8;
+    const form = machine.kinds?.[this.kind].form;
+    const memory = cells ? "The memory, one number a cell" : "A line for each step";
+    this.text.title = form ? `Write ${form}` : memory;
     this.root.replaceChildren(
       this.fields,
       this.grid.figure,
       cells
-        ? element("div", { class: "typed" }, [labelled("memory", this.text), run])
+        ? element("div", { class: "typed" }, [
+            labelled(form ? `your own: ${form}` : "memory", this.text),
+            run,
+          ])
         : element("details", {}, [
             element("summary", {}, ["Input as text"]),
             element("div", { class: "typed" }, [this.text, run]),
@@ -198,6 +222,7 @@ export class Live {
 
   /** Start editing the input of the example shown. */
   private take(trace: Trace): void {
+    if (trace.calls) this.text.value = this.input = trace.calls.problem;
     const field = trace.example.get("inputs");
     if (!field) return;
     const numbers = Array.from(field.data);

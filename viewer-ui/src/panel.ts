@@ -317,6 +317,7 @@ export class Host {
     const spot = this.spots[cursor.spot];
     const place = spot.place?.(cursor.column, cursor.row);
     spot.press?.(cursor.column, cursor.row);
+    if (spot.press) this.redraw();
     if (spot.step) this.listener.go(spot.step(cursor.column));
     // What was told is told by the history now; what was pressed may hold something else.
     if (place || spot.press) this.listener.point(null, 0, 0);

@@ -4,6 +4,8 @@
 import { cellsPanel } from "./cells";
 import { circuitPanel } from "./circuit";
 import { curvesPanel } from "./curves";
+import { decisionPanel } from "./decision";
+import { environmentPanel } from "./environment";
 import { imagesOf } from "./episode";
 import { lastOf } from "./fields";
 import { imagesPanel } from "./images";
@@ -13,6 +15,7 @@ import { readoutPanel } from "./readout";
 import { stripPanel } from "./strips";
 import { tablePanel } from "./table";
 import { tapesPanel } from "./tapes";
+import { treePanel } from "./tree";
 import type { Field, Trace } from "./trace";
 
 export interface Panels {
@@ -38,6 +41,10 @@ export function panelsOf(trace: Trace, hard: boolean): Panels {
   const side: Panel[] = [];
   const main: Panel[] = [];
   const more: Panel[] = [];
+  if (trace.calls) {
+    side.push(treePanel(trace.calls));
+    main.push(environmentPanel(trace.calls), decisionPanel(trace.calls));
+  }
   const narrow = trace.circuit !== null && trace.length <= SHORT;
   const images = imagesOf(trace);
   if (images) top.push(imagesPanel(trace, images, new Map(fields.map((f) => [f.name, f]))));

@@ -11,11 +11,14 @@ export interface Machine {
   smallest: number;
   largest: number;
   size: number;
-  input: "bits" | "cells";
+  input: "bits" | "cells" | "problem";
+  /** Of a machine that runs programs: kinds of problems, and how a person writes one. */
+  kinds?: { id: string; form: string }[];
   checkpoints: { id: string; label: string }[];
 }
 
-export type Input = number[] | number[][];
+/** Cells, rows of bits, or a problem as a person writes it. */
+export type Input = number[] | number[][] | string;
 
 export interface Request {
   size: number;
@@ -23,6 +26,7 @@ export interface Request {
   checkpoint: string;
   /** The user's own input instead of a drawn example. */
   input: Input | null;
+  kind: string | null;
 }
 
 export class Server {
@@ -45,9 +49,10 @@ export class Server {
   /** Run a machine and return the trace; throws the server's error message if it fails. */
   async run(machine: Machine, request: Request, signal: AbortSignal): Promise<Trace> {
     const path = `/api/machines/${machine.id}/trace?`;
-    const { size, seed, checkpoint, input } = request;
+    const { size, seed, checkpoint, input, kind } = request;
     const said = new URLSearchParams({ checkpoint });
-    if (input) {
+    if (kind !== null) said.set("kind", kind);
+    if (input !== null) {
       const body = JSON.stringify({ inputs: input });
       const headers = { "Content-Type": "application/json" };
       return readTrace(

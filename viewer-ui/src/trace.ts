@@ -3,6 +3,7 @@
 // Files are not trusted: sizes are checked against the bytes that are there before anything is
 // allocated, and everything else against the format.
 
+import { type CallRun, readCalls } from "./calls";
 import { list, number, parse, record, text, TraceError, whole } from "./checks";
 
 export type Numbers = Float32Array | Int32Array | Uint8Array;
@@ -90,10 +91,12 @@ export interface Trace {
   /** Those of the scores that are fractions, shown in percent. */
   shares: string[];
   error: string;
+  /** Of a run of programs: its calls. */
+  calls: CallRun | null;
 }
 
 /** Versions that are read: what an earlier one does not say is empty. */
-const VERSIONS = ["1", "2"];
+const VERSIONS = ["1", "2", "3"];
 const LARGEST_HEADER = 1 << 25;
 const LARGEST_AXIS = 1 << 20;
 const TYPES = { F32: Float32Array, I32: Int32Array, U8: Uint8Array };
@@ -218,6 +221,7 @@ function describe(d: { [name: string]: unknown }, tensors: Tensors): Trace {
     ]),
     error: text(d.error, "error"),
     shares: list(d.shares ?? [], "shares").map((x) => text(x, "shares")),
+    calls: (d.calls ?? null) === null ? null : readCalls(record(d.calls, "calls"), length),
   };
   giveHardItsStart(trace);
   checkCircuit(trace);

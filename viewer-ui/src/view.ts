@@ -1,7 +1,8 @@
 // One trace on the page: its heading and its panels.
 
+import type { CallRun } from "./calls";
 import { element } from "./dom";
-import { errors, type Events, writes } from "./events";
+import { errors, type Events, eventsOfCalls, writes } from "./events";
 import { fieldsOf, percent, short } from "./fields";
 import { historyPanel } from "./history";
 import { Host, type Listener, type Moment, type Place } from "./panel";
@@ -15,6 +16,14 @@ export interface Shown {
   hard: boolean;
   playing: boolean;
   theme: Theme;
+}
+
+/** Return what a run was given, and how it ended. */
+function ending(calls: CallRun): HTMLElement[] {
+  return [
+    element("p", { class: "facts problem" }, [`${calls.kind}: ${calls.problem || "nothing"}`]),
+    element("p", { class: calls.right ? "ending" : "ending bad" }, [calls.ending]),
+  ];
 }
 
 export class View {
@@ -45,6 +54,7 @@ export class View {
 
   /** The first step: 0 if the trace has the state before step 1, else 1. */
   get firstStep(): number {
+    if (this.trace.calls) return 0;
     return [...this.trace.fields.values()].some((field) => field.initial) ? 0 : 1;
   }
 
@@ -54,7 +64,9 @@ export class View {
     let found = this.jumps.get(hard);
     if (!found) {
       const memory = [...fieldsOf(this.trace, hard).values()].find((f) => f.group === "memory");
-      found = { writes: writes(this.trace, memory), errors: errors(this.trace, hard) };
+      found = this.trace.calls
+        ? eventsOfCalls(this.trace.calls)
+        : { writes: writes(this.trace, memory), errors: errors(this.trace, hard) };
       this.jumps.set(hard, found);
     }
     return found;
@@ -106,6 +118,7 @@ export class View {
 
   private heading(): HTMLElement {
     const { trace } = this;
+    const { calls } = trace;
     const facts = [
       trace.machine,
       trace.task,
@@ -126,6 +139,7 @@ export class View {
         ...facts.map((fact) => element("span", {}, [fact])),
         ...scores,
       ]),
+      ...(calls ? ending(calls) : []),
     ]);
   }
 
