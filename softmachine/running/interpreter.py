@@ -133,6 +133,7 @@ class Interpreter:
     def __init__(self, machine: Cell, interface: Interface) -> None:
         """Make an interpreter of a core that sees and decides what an interface says."""
         seen, calls = interface.seen, interface.calls
+        self.machine = machine
         self.primitives = interface.primitives
         self.places = len(calls.arguments)
         self.zeros = np.asarray(machine.init_state(None))

@@ -15,11 +15,13 @@ _HOMES = {
     "load_trace": "softmachine.traces.file",
     "record": "softmachine.traces.recording",
     "trace": "softmachine.traces.making",
+    "trace_calls": "softmachine.traces.calling",
 }
 """Public names, and the modules that have them."""
 
 if TYPE_CHECKING:
     from softmachine.core.fields import Field as Field
+    from softmachine.traces.calling import trace_calls as trace_calls
     from softmachine.traces.file import Trace as Trace
     from softmachine.traces.file import load_trace as load_trace
     from softmachine.traces.head_moves import check_moves as check_moves

@@ -82,7 +82,7 @@ def trace_calls(
     length = len(run.steps)
     header = Header(
         title=f"{name}, {several}{of}",
-        machine=type(machine).__name__ if isinstance(machine, Machine) else "NPI",
+        machine=type(interpreter.machine).__name__,
         task=type(posing).__name__,
         source=source,
         recipe=recipe,

@@ -82,11 +82,12 @@ function choicesOf(run: CallRun, step: CallStep): Choice[] {
 }
 
 function drawSeen(d: Drawing, run: CallRun, step: CallStep, y: number, width: number): void {
+  const right = Math.min(width - 2, 240);
   d.pen.text(0, y + LINE / 2, "observed", small(d.theme));
   run.observed.forEach((name, i) => {
     const at = y + (i + 1.5) * LINE;
-    d.pen.text(0, at, name, { ...figures(d.theme), fill: d.theme.muted }, width - 70);
-    d.pen.text(width - 2, at, run.values[i][step.seen[i]], figures(d.theme, "right"), 66);
+    d.pen.text(0, at, name, { ...figures(d.theme), fill: d.theme.muted }, right - 70);
+    d.pen.text(right, at, run.values[i][step.seen[i]], figures(d.theme, "right"), 66);
   });
 }
 

@@ -35,9 +35,10 @@ export function environmentPanel(run: CallRun): Panel {
     height: (_, width) => layouts(width).reduce((sum, x) => sum + heightOf(x) + GAP, 0),
     draw(d) {
       const rows = pictures.at(Math.min(d.step, run.steps.length));
+      const before = pictures.at(Math.max(0, Math.min(d.step, run.steps.length) - 1));
       let y = 0;
       layouts(d.width).forEach((layout, i) => {
-        drawRow(d, run, i, rows[i], layout, y);
+        drawRow(d, run, i, rows[i], before[i], layout, y);
         y += heightOf(layout) + GAP;
       });
     },
@@ -103,6 +104,7 @@ function drawRow(
   run: CallRun,
   number: number,
   row: Row,
+  before: Row,
   layout: Layout,
   top: number,
 ): void {
@@ -112,7 +114,6 @@ function drawRow(
     : [];
   const isNew = (i: number) =>
     changes.some((x) => i >= x.first && i < x.first + x.cells.length);
-  const moved = changes.some((x) => x.pointers !== null);
   const bar = layout.largest === null ? 0 : BAR;
   const place = (i: number): [number, number] => [
     1 + (i % layout.columns) * layout.cell,
@@ -157,7 +158,9 @@ function drawRow(
     });
   });
   layout.tracks.forEach((name, track) => {
-    const at = row.pointers.find(([pointer]) => pointer === name)?.[1] ?? -1;
+    const placeOf = ({ pointers }: Row) => pointers.find(([x]) => x === name)?.[1] ?? -1;
+    const at = placeOf(row);
+    const moved = at !== placeOf(before);
     // A pointer may be one past the row.
     if (at < 0 || at >= Math.max(layout.most, row.cells.length)) return;
     const [x, y] = place(at);

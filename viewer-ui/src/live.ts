@@ -197,15 +197,14 @@ export class Live {
     this.text.rows = cells ? 1 : 8;
     const form = machine.kinds?.[this.kind].form;
     const memory = cells ? "The memory, one number a cell" : "A line for each step";
+    const named = form ? `your own: ${form}` : "memory";
+    this.text.setAttribute("aria-label", form ? named : "Input as text");
     this.text.title = form ? `Write ${form}` : memory;
     this.root.replaceChildren(
       this.fields,
       this.grid.figure,
       cells
-        ? element("div", { class: "typed" }, [
-            labelled(form ? `your own: ${form}` : "memory", this.text),
-            run,
-          ])
+        ? element("div", { class: "typed" }, [labelled(named, this.text), run])
         : element("details", {}, [
             element("summary", {}, ["Input as text"]),
             element("div", { class: "typed" }, [this.text, run]),

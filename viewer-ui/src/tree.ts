@@ -125,7 +125,7 @@ function drawNode(d: Drawing, node: Node, y: number, look: Look): void {
   }
   const fill = look.present ? theme.accent : past ? theme.ink : theme.muted;
   const hidden = look.open ? 0 : node.next - node.number - 1;
-  const text = (node.tail ? "⇒ " : "") + node.text + (hidden ? `  … ${hidden}` : "");
+  const text = (node.tail ? "=> " : "") + node.text + (hidden ? `  … ${hidden}` : "");
   const weight = look.running ? 600 : 400;
   pen.text(x + 15, y + LINE / 2, text, { ...figures(theme), fill, weight }, d.width - x - 18);
   d.spots.push({
