@@ -218,7 +218,7 @@ class _Recorder:
             watch=lambda _, step: self.keep(step, environment),
         )
         after = self.pictures.changes(environment.picture())
-        differs, instead = self.difference(written)
+        differs, instead = self.difference(written) or (None, "")
         right = done.failure is None and environment.right()
         run = CallRun(
             kind=self.kind,
@@ -268,15 +268,17 @@ class _Recorder:
         kept = [_most_likely(x) for x in choices[: len(_taken(call))]]
         return _rounded(1 / (1 + np.exp(-np.clip(end[0], -500, 500)))), tuple(kept)
 
-    def difference(self, written: Written) -> tuple[int | None, str]:
-        """Return the first step that decides other than what is written, and what that is."""
+    def difference(self, written: Written) -> tuple[int, str] | None:
+        """Return the first step that decides other than what is written, and both in words."""
         for i, (ours, (_, call, number)) in enumerate(
             zip(self.decisions, written.steps(), strict=False)
         ):
             theirs = self.interface.decision(self.kind, call.decisions[number])
             if ours != theirs:
-                return i + 1, self.interface.calls.tell(theirs)
-        return None, ""
+                tell = self.interface.calls.tell
+                words = f"it decides {tell(theirs)}, the machine {tell(ours)}"
+                return i + 1, words.replace(f"{self.kind}/", "")
+        return None
 
 
 class _Pictures:
@@ -328,7 +330,7 @@ def _change(
 def _with_ending(run: CallRun, done: Run, instead: str) -> CallRun:
     """Return a run with words on how it ended, and why.
 
-    ``instead``: what is written where it differs.
+    ``instead``: what is decided and what is written where these differ.
     """
     if done.failure is not None:
         last = run.steps[-1]
@@ -342,12 +344,9 @@ def _with_ending(run: CallRun, done: Run, instead: str) -> CallRun:
         )
     if run.differs is not None:
         step = run.steps[run.differs - 1]
-        said = "stop" if step.ends and not step.calls[0] else run.told(step.calls)
-        said = f"=> {said}" if step.ends and step.calls[0] else said
-        instead = instead.replace(f"{run.kind}/", "")
         words += (
             f". Step {run.differs:,} is the first that the program as written takes otherwise: "
-            f"in {run.told(step.call)} it decides {instead}, the machine {said}"
+            f"in {run.told(step.call)} {instead}"
         )
     return dataclasses.replace(run, ending=f"{words}.")
 
