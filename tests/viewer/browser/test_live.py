@@ -105,9 +105,9 @@ def test_what_is_refused_is_said(page, new_page):
 def test_a_run_is_cancelled_by_the_next_or_by_hand(page, monkeypatch):
     drawn, begun, cancelled = Served.drawn, queue.Queue(), queue.Queue()
 
-    def draw(self, checkpoint, size, seed, wanted):
+    def draw(self, checkpoint, size, seed, wanted, kind):
         if size == 3:
-            return drawn(self, checkpoint, size, seed)
+            return drawn(self, checkpoint, size, seed, kind=kind)
         begun.put(size)
         while wanted():
             time.sleep(0.01)
