@@ -239,7 +239,7 @@ def _runs_of_programs(
     source = source if subject.name == source else recipe
     traces = [
         trace_calls(interpreter, task, None, seed, kind=kind, source=source, recipe=recipe)
-        for kind in task.posing
+        for kind in task.parts
     ]
     return traces, [made.header.calls.ending for made in traces if made.header.calls]
 

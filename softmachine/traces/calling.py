@@ -65,25 +65,25 @@ def trace_calls(
     """
     if size is not None and problem is not None:
         raise TraceError("a run is on a problem of a size, or on one of your own: give one")
-    kind, posing = _posing(task, kind)
+    kind, part = _part(task, kind)
     if problem is None:
         size = FIRST_SIZE if size is None else size
-        posed, written = _drawn(posing, size, seed)
+        posed, written = _drawn(part, size, seed)
     else:
-        posed, written = _own(posing, problem)
+        posed, written = _own(part, problem)
     if not wanted():
         raise TraceError("this trace is no longer wanted")
     interpreter = interpreter_of(machine, task) if isinstance(machine, Machine) else machine
-    text = posing.write_problem(posed)
-    run = _Recorder(task.interface, kind, text).run(interpreter, posing.pose(posed), written)
+    text = part.write_problem(posed)
+    run = _Recorder(task.interface, kind, text).run(interpreter, part.pose(posed), written)
     name = source or task.__class__.__name__
     of = f"problem {_short(text, 40)}" if size is None else f"size {size}, seed {seed}"
-    several = f"{kind}, " if len(task.posing) > 1 else ""
+    several = f"{kind}, " if len(task.parts) > 1 else ""
     length = len(run.steps)
     header = Header(
         title=f"{name}, {several}{of}",
         machine=type(interpreter.machine).__name__,
-        task=type(posing).__name__,
+        task=type(part).__name__,
         source=source,
         recipe=recipe,
         size=size,
@@ -113,14 +113,14 @@ def interpreter_of(machine: Machine, task: TracedTask) -> Interpreter:
     return Interpreter(machine, task.interface)
 
 
-def _posing(task: TracedTask, kind: str | None) -> tuple[str, TracedProblems]:
-    kind = next(iter(task.posing)) if kind is None else kind
-    if kind not in task.posing:
+def _part(task: TracedTask, kind: str | None) -> tuple[str, TracedProblems]:
+    kind = next(iter(task.parts)) if kind is None else kind
+    if kind not in task.parts:
         raise TraceError(
             f"there are no problems of the kind {kind[:40]!r}; there are "
-            f"{', '.join(task.posing)}"
+            f"{', '.join(task.parts)}"
         )
-    return kind, task.posing[kind]
+    return kind, task.parts[kind]
 
 
 def _drawn(task: TracedProblems, size: int, seed: int) -> tuple[Any, Written]:

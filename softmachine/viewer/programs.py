@@ -36,7 +36,7 @@ class ServedPrograms(Served):
             "input": "problem",
             "kinds": [
                 {"id": kind, "form": task.problem_form}
-                for kind, task in self.programs.posing.items()
+                for kind, task in self.programs.parts.items()
             ],
         }
 

@@ -22,19 +22,19 @@ from softmachine.traces.calling import trace_calls
 from softmachine.traces.file import Trace, trace_from_bytes
 from softmachine.traces.schema import header_from_json, header_to_json
 
-from ..running.test_interpreter import Always, ByHeart
+from ..running.test_interpreter import Always
 
 SORT = QuickSort()
 
 
 @pytest.fixture(scope="module")
-def by_heart():
-    return Interpreter(ByHeart.of(SORT.held_out()), SORT.interface)
+def interpreter(by_heart):
+    return Interpreter(by_heart(SORT.held_out()), SORT.interface)
 
 
 @pytest.fixture(scope="module")
-def made(by_heart):
-    return trace_calls(by_heart, SORT, problem="3 1 2", source="it")
+def made(interpreter):
+    return trace_calls(interpreter, SORT, problem="3 1 2", source="it")
 
 
 def told(vocabulary, key):
@@ -162,10 +162,10 @@ def test_a_core_that_has_broken_down_is_shown():
     assert trace_from_bytes(made.to_bytes()).header == made.header
 
 
-def test_several_kinds_show_their_own_names():
+def test_several_kinds_show_their_own_names(by_heart):
     task = Several(tasks=(BubbleSort(), QuickSort()))
-    core = ByHeart.of(task.held_out())
-    bubble, quick = (trace_calls(core, task, 3, 1, kind=kind) for kind in task.posing)
+    core = by_heart(task.held_out())
+    bubble, quick = (trace_calls(core, task, 3, 1, kind=kind) for kind in task.parts)
     assert (bubble.header.calls.kind, bubble.header.task) == ("bubble-sort", "BubbleSort")
     assert quick.header.calls.right
     assert quick.header.calls.told(quick.header.calls.steps[0].call) == "QUICKSORT"
@@ -176,19 +176,19 @@ def test_several_kinds_show_their_own_names():
         trace_calls(core, task, kind="merge")
 
 
-def test_too_many_steps_are_refused_with_a_size_that_would_do(by_heart, monkeypatch):
+def test_too_many_steps_are_refused_with_a_size_that_would_do(interpreter, monkeypatch):
     steps = {n: written_steps(n) for n in (1, 2, 3, 4, 5)}
     monkeypatch.setattr(calling, "MOST_STEPS", steps[3])
     assert steps[3] < steps[4]
     with pytest.raises(TraceError, match=f"more than {steps[3]} steps, .* size 3 would do"):
-        trace_calls(by_heart, SORT, 4)
+        trace_calls(interpreter, SORT, 4)
     with pytest.raises(TraceError, match="size 3 would do"):
-        trace_calls(by_heart, SORT, 10**9)
-    assert trace_calls(by_heart, SORT, 3).header.length == steps[3]
+        trace_calls(interpreter, SORT, 10**9)
+    assert trace_calls(interpreter, SORT, 3).header.length == steps[3]
     with pytest.raises(TraceError, match="a smaller one would do"):
-        trace_calls(by_heart, SORT, problem="9 8 7 6 5 4 3 2 1")
+        trace_calls(interpreter, SORT, problem="9 8 7 6 5 4 3 2 1")
     with pytest.raises(TraceError, match="at least 1"):
-        trace_calls(by_heart, SORT, 0)
+        trace_calls(interpreter, SORT, 0)
 
 
 def written_steps(size):
@@ -244,9 +244,9 @@ def test_a_task_that_says_nothing_of_its_problems_takes_them_as_json():
             calling._own(task, text)
 
 
-def test_a_run_that_is_no_longer_wanted_is_given_up(by_heart):
+def test_a_run_that_is_no_longer_wanted_is_given_up(interpreter):
     with pytest.raises(TraceError, match="no longer wanted"):
-        trace_calls(by_heart, SORT, wanted=lambda: False)
+        trace_calls(interpreter, SORT, wanted=lambda: False)
     with pytest.raises(TraceError, match="give one"):
-        trace_calls(by_heart, SORT, 3, problem="1")
-    assert isinstance(trace_calls(by_heart, SORT), Trace)
+        trace_calls(interpreter, SORT, 3, problem="1")
+    assert isinstance(trace_calls(interpreter, SORT), Trace)

@@ -72,11 +72,6 @@ class TracedTask(SequenceTask):
     def held_out(self, *, larger: bool = False) -> TracedTask:
         """Return the task of the calls held out."""
 
-    @property
-    @abc.abstractmethod
-    def posing(self) -> Mapping[str, TracedProblems]:
-        """The tasks that pose problems: for each kind of environments one."""
-
     @abc.abstractmethod
     def traced_calls(self) -> Mapping[str, DistinctCalls]:
         """Return the distinct calls to learn from, or those held out, of each kind."""
@@ -261,11 +256,6 @@ class TracedProblems(TracedTask):
     def pose(self, problem: Any) -> Environment:
         """Return an environment with a problem laid out."""
         return self.environment(*problem)
-
-    @property
-    def posing(self) -> Mapping[str, TracedProblems]:
-        """This task alone."""
-        return dict.fromkeys(self.kinds, self)
 
     problem_form: ClassVar[str] = "what the environment is made with, a JSON list: [[3, 1, 2]]"
     """How a person writes a problem, with an example."""

@@ -219,11 +219,6 @@ class Several(TracedTask):
         """The tasks by their names."""
         return {_name(task): task for task in self.tasks}
 
-    @property
-    def posing(self) -> Mapping[str, TracedProblems]:
-        """The tasks, by their names."""
-        return {_name(task): task for task in self.tasks}
-
     def traced_calls(self) -> Mapping[str, Calls]:
         """Return the calls of all tasks."""
         return {

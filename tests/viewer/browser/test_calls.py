@@ -15,15 +15,15 @@ from softmachine.traces.file import trace_from_bytes
 from softmachine.viewer.programs import served as serve_programs
 from softmachine.viewer.server import build_app
 
-from ...running.test_interpreter import Always, ByHeart
+from ...running.test_interpreter import Always
 from .conftest import shows
 
 TASK = QuickSort()
 
 
 @pytest.fixture(scope="module")
-def made():
-    return trace_calls(ByHeart.of(TASK.held_out()), TASK, problem="3 1 2", source="it")
+def made(by_heart):
+    return trace_calls(by_heart(TASK.held_out()), TASK, problem="3 1 2", source="it")
 
 
 def says(page, panel):
