@@ -121,22 +121,24 @@ def own_programs(monkeypatch):
     monkeypatch.setattr(members, "build_train_chunk", update.build_train_chunk)
 
 
-def _wired(config, wires):
-    """Return an NRAM that is wired like that in every step, and never stops."""
+def _wired(config, wires, *, stops=False):
+    """Return an NRAM that is wired like that in every step, and stops at once or never."""
     import equinox as eqx
     import jax
     import jax.numpy as jnp
 
+    from softmachine.machines.machine import split_trainable
     from softmachine.machines.nram.hard import DECIDED
 
-    machine = jax.tree.map(jnp.zeros_like, config.build(key=jax.random.key(0)))
-    slots = [*(f"r{i + 1}" for i in range(config.registers)), *config.gates]
+    parameters, rest = split_trainable(config.build(key=jax.random.key(0)))
+    machine = eqx.combine(jax.tree.map(jnp.zeros_like, parameters), rest)
     order = machine.rows.logit_numbers
     bias = jnp.full_like(machine.output.bias, -DECIDED)
-    for row, name in enumerate(machine.rows.names):
-        if name in wires:
-            bias = bias.at[order[row, slots.index(wires[name])]].set(DECIDED)
-    stop = jnp.full_like(machine.stop.bias, -30.0)
+    for number, row in enumerate(machine.rows.rows):
+        if row.name in wires:
+            names = config.gates if row.of_kind else machine.rows.slot_names
+            bias = bias.at[order[number, names.index(wires[row.name])]].set(DECIDED)
+    stop = jnp.full_like(machine.stop.bias, DECIDED if stops else -DECIDED)
     return eqx.tree_at(lambda m: (m.output.bias, m.stop.bias), machine, (bias, stop))
 
 
@@ -161,6 +163,32 @@ def doubling_machine():
         "r2": "r2",
     }
     return _wired(config, wires)
+
+
+@pytest.fixture(scope="session")
+def chosen_gates_machine():
+    """An NRAM that chooses READ, READ, WRITE for its slots, which is access in one step."""
+    from softmachine.machines.nram.nram import NRAMControllerConfig
+    from softmachine.machines.nram.soft_gates import SoftGateNRAMConfig
+
+    config = SoftGateNRAMConfig(
+        registers=2, slots=4, controller=NRAMControllerConfig(hidden=6), temperature=2.0
+    )
+    wires = {
+        "slot 1": "READ",
+        "slot 1 a": "r1",
+        "slot 2": "READ",
+        "slot 2 a": "slot 1",
+        "slot 3": "MAX",
+        "slot 3 a": "slot 2",
+        "slot 3 b": "r2",
+        "slot 4": "WRITE",
+        "slot 4 a": "r1",
+        "slot 4 b": "slot 3",
+        "r1": "r1",
+        "r2": "r2",
+    }
+    return _wired(config, wires, stops=True)
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ from softmachine.machines.mann import MANNConfig
 from softmachine.machines.neural_gpu import NeuralGPUConfig
 from softmachine.machines.npi import npi_for
 from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
+from softmachine.machines.nram.soft_gates import SoftGateNRAMConfig
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import RecurrentConfig
@@ -46,6 +47,12 @@ SMALL_MACHINES = {
     "ntm": NTMConfig(controller=ControllerConfig(hidden=4), memory_rows=8, memory_columns=3),
     "nram": NRAMConfig(
         controller=NRAMControllerConfig(hidden=4), registers=1, gates=("READ", "INC", "WRITE")
+    ),
+    "soft-gate-nram": SoftGateNRAMConfig(
+        controller=NRAMControllerConfig(hidden=4),
+        registers=1,
+        slots=2,
+        gates=("READ", "INC", "WRITE"),
     ),
     "mann": MANNConfig(
         controller=ControllerConfig(hidden=4), memory_rows=8, memory_columns=3, heads=2

@@ -85,6 +85,7 @@ PHASES: Registry[type[Phase]] = Registry(
         "saturation": "neural_gpu.saturation:Saturation",
         "relaxation": "neural_gpu.relaxation:Relaxation",
         "wire-search": "nram.wire_search:WireSearch",
+        "cooling": "nram.cooling:Cooling",
     },
     package="softmachine.training",
     base="softmachine.experiments.phases:Phase",

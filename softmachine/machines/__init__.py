@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from softmachine.machines.nram.nram import NRAM as NRAM
     from softmachine.machines.nram.nram import NRAMConfig as NRAMConfig
     from softmachine.machines.nram.nram import NRAMTestOptions as NRAMTestOptions
+    from softmachine.machines.nram.soft_gates import SoftGateNRAMConfig as SoftGateNRAMConfig
     from softmachine.machines.ntm.config import NTMTestOptions as NTMTestOptions
     from softmachine.machines.ntm.ntm import NTM as NTM
     from softmachine.machines.ntm.ntm import NTMConfig as NTMConfig

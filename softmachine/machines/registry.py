@@ -16,6 +16,7 @@ MACHINES: Registry[type[MachineConfig]] = Registry(
     {
         "ntm": "ntm.ntm:NTMConfig",
         "nram": "nram.nram:NRAMConfig",
+        "soft-gate-nram": "nram.soft_gates:SoftGateNRAMConfig",
         "mann": "mann:MANNConfig",
         "recurrent": "recurrent:RecurrentConfig",
         "transformer": "transformer:TransformerConfig",

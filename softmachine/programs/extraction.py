@@ -11,8 +11,9 @@ from softmachine.core.capabilities import HardForm
 from softmachine.core.errors import SoftmachineError
 from softmachine.machines.machine import Machine
 from softmachine.machines.nram.controller import MLP
-from softmachine.machines.nram.gates import find_gates
 from softmachine.machines.nram.nram import NRAM, NRAMConfig
+from softmachine.machines.nram.rows import numbered
+from softmachine.machines.nram.soft_gates import SoftGateNRAM
 from softmachine.programs.build import build_program
 from softmachine.programs.circuits import GateUse, Wires
 from softmachine.programs.observed import EXAMPLES_EACH, LARGEST_SIZES, observed_table
@@ -20,7 +21,7 @@ from softmachine.programs.program import Program
 from softmachine.programs.reachable import Transition, TransitionTable
 from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.task import Task
-from softmachine.wiring.table import read_wiring
+from softmachine.wiring.table import WiringTable, read_wiring
 
 
 class Transitions(NamedTuple):
@@ -104,6 +105,7 @@ def extract(machine: Machine, task: Task) -> Program:
 
 
 @reads(NRAM)
+@reads(SoftGateNRAM)
 def nram_transitions(machine: NRAM, task: MemoryTask) -> Transitions:
     """Return the transitions of an NRAM: all patterns, or those that were observed."""
     if isinstance(machine.controller, MLP):
@@ -117,12 +119,16 @@ def controller_table(machine: NRAM) -> TransitionTable:
 
     Raises SoftmachineError for a recurrent controller, or too many registers to list patterns.
     """
-    wiring = read_wiring(machine)
+    return transition_table(machine.config, read_wiring(machine))
+
+
+def transition_table(config: NRAMConfig, wiring: WiringTable) -> TransitionTable:
+    """Return the transition table of a controller with given wires for all patterns."""
     sources, stops = wiring.sources.tolist(), wiring.stop.tolist()
-    patterns = itertools.product((False, True), repeat=machine.config.registers)
+    patterns = itertools.product((False, True), repeat=config.registers)
     # Patterns are numbered with the first register as the lowest bit: the reverse of product.
     return {
-        (0, pattern[::-1]): Transition(wires(machine.config, sources[i], stops[i]), 0)
+        (0, pattern[::-1]): Transition(wires(config, sources[i], stops[i]), 0)
         for i, pattern in enumerate(patterns)
     }
 
@@ -136,11 +142,11 @@ def wires(config: NRAMConfig, sources: Sequence[int], stop: bool) -> Wires:
         stop: whether the machine stops after the step.
     """
     table = config.rows
+    gates = [table.gate_at(place, sources) for place in range(len(table.of_gate))]
+    names = numbered([gate.name for gate in gates])
     uses = tuple(
-        GateUse(gate.name, name, tuple(sources[row] for row in rows), gate.memory)
-        for gate, name, rows in zip(
-            find_gates(config.gates), table.gate_names, table.of_gate, strict=True
-        )
+        GateUse(gate.name, name, tuple(sources[row] for row in rows[: gate.arity]), gate.memory)
+        for gate, name, rows in zip(gates, names, table.of_gate, strict=True)
     )
     registers = tuple(sources[row] for row in table.of_registers)
     return Wires(uses, registers, config.write_returns == "value", stop)

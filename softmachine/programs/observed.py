@@ -42,7 +42,8 @@ MOST_CONTROLLER_STATES = 100
 """The search is given up beyond this number of states."""
 
 Choice = tuple[tuple[int, ...], bool]
-"""The slot that each row of choices takes, 0 for dead rows, and whether the machine stops."""
+"""The source that each row of choices takes, an idle one if dead, and whether the machine
+stops."""
 
 
 class Edge(NamedTuple):
@@ -167,9 +168,9 @@ def _watch(
 
 
 def _choice(machine: NRAM, sources: Int[np.ndarray, " rows"], stop: bool) -> Choice:
-    """Return a choice with its dead rows set to 0: those that no store or register needs."""
+    """Return a choice with its dead rows idle: those that no store or register needs."""
     live = live_rows(machine.config, sources)
-    kept = np.zeros_like(sources)
+    kept = machine.rows.idle()
     kept[live] = sources[live]
     return tuple(kept.tolist()), stop
 

@@ -15,12 +15,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from softmachine.machines.nram.nram import NRAM, NRAMConfig
-from softmachine.machines.nram.rows import Row
-from softmachine.programs.circuits import Wires
-from softmachine.programs.extraction import controller_table
+from softmachine.programs.extraction import transition_table
 from softmachine.programs.reachable import TransitionTable
 from softmachine.tasks.memories.exams import Batch
-from softmachine.wiring.table import WiringTable, live_rows, run_wiring
+from softmachine.wiring.table import WiringTable, live_rows, read_wiring, run_wiring
 
 TRIED_AT_ONCE = 64
 """How many changes are run as one batch."""
@@ -36,7 +34,7 @@ class Change(NamedTuple):
     row: int | None
     """The row of choices that changes; None: whether the machine stops."""
     source: int
-    """The slot that the row takes now; for stopping 1 or 0."""
+    """The slot (or the kind of gate) that the row takes now; for stopping 1 or 0."""
 
 
 class Repair(NamedTuple):
@@ -100,28 +98,7 @@ def apply_changes(table: WiringTable, changes: Sequence[Change]) -> WiringTable:
 
 def program_table(machine: NRAM, changes: Sequence[Change]) -> TransitionTable:
     """Return a machine's transition table with some wires changed, to build a program from."""
-    registers, table = machine.config.registers, dict(controller_table(machine))
-    for change in changes:
-        key = 0, tuple(bool(change.pattern >> i & 1) for i in range(registers))
-        wires = table[key].wires
-        if change.row is None:
-            wires = wires._replace(stop=bool(change.source))
-        else:
-            wires = _rewired(wires, machine.rows.rows[change.row], change.source)
-        table[key] = table[key]._replace(wires=wires)
-    return table
-
-
-def _rewired(wires: Wires, row: Row, source: int) -> Wires:
-    """Return wires with another source for one row of choices."""
-    if row.gate is None:
-        kept = list(wires.registers)
-        kept[row.argument] = source
-        return wires._replace(registers=tuple(kept))
-    gates, inputs = list(wires.gates), list(wires.gates[row.gate].inputs)
-    inputs[row.argument] = source
-    gates[row.gate] = gates[row.gate]._replace(inputs=tuple(inputs))
-    return wires._replace(gates=tuple(gates))
+    return transition_table(machine.config, apply_changes(read_wiring(machine), changes))
 
 
 def wrong_cells(config: NRAMConfig, table: WiringTable, batch: Batch) -> float:
@@ -140,12 +117,16 @@ def _errors(
 def _candidates(
     machine: NRAM, table: WiringTable, patterns: Bool[np.ndarray, " patterns"]
 ) -> list[Change]:
-    """Return every change of a live wire, in those of the patterns that are marked."""
+    """Return every change of a live wire, in those of the patterns that are marked.
+
+    And of every gate that is chosen: one whose result nobody takes may have to write.
+    """
     rows = machine.rows.rows
     changes = []
     for pattern in np.flatnonzero(patterns).tolist():
         changes.append(Change(pattern, None, int(not table.stop[pattern])))
-        for row in live_rows(machine.config, table.sources[pattern]):
+        live = live_rows(machine.config, table.sources[pattern])
+        for row in sorted({*live, *machine.rows.of_kinds}):
             now = int(table.sources[pattern, row])
             others = [i for i in range(rows[row].sources) if i != now]
             changes += [Change(pattern, row, source) for source in others]

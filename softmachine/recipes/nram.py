@@ -7,6 +7,7 @@ member is solved once it makes no mistake in the exam with sizes up to 50, soft 
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from softmachine.experiments.curricula import Curriculum, Uniform
@@ -16,6 +17,7 @@ from softmachine.experiments.phases import Phase
 from softmachine.experiments.settings import Search
 from softmachine.machines.nram.controller import NRAMControllerConfig
 from softmachine.machines.nram.nram import NRAMConfig
+from softmachine.machines.nram.soft_gates import SoftGateNRAMConfig
 from softmachine.tasks.memories.arrays import Access, Increment, MemoryCopy, Reverse
 from softmachine.tasks.memories.lists import ListK, ListSearch
 from softmachine.tasks.memories.merge import Merge
@@ -23,6 +25,7 @@ from softmachine.tasks.memories.permutations import Permutation, Swap
 from softmachine.tasks.memories.trees import WalkBST
 from softmachine.tasks.memory import MemoryTask
 from softmachine.training.exam import Exam
+from softmachine.training.nram.cooling import Cooling
 from softmachine.training.nram.objective import NRAMLoss
 from softmachine.training.nram.wire_search import WireSearch
 from softmachine.training.phases import Restart
@@ -130,6 +133,40 @@ def nram_walk_bst() -> Experiment:
 def nram_noise() -> Experiment:
     """NRAM: the effect of gradient noise on copy; 0 with --training.gradient-noise 0."""
     return _experiment("nram-noise", MemoryCopy(), Uniform(smallest=1, largest=6), phases=())
+
+
+def nram_soft_gates_access() -> Experiment:
+    """NRAM that chooses its gates: output the value a pointer points to."""
+    return _soft_gates("nram-soft-gates-access", nram_access())
+
+
+def nram_soft_gates_increment() -> Experiment:
+    """NRAM that chooses its gates: add 1 to every value of an array."""
+    return _soft_gates("nram-soft-gates-increment", nram_increment())
+
+
+def nram_soft_gates_copy() -> Experiment:
+    """NRAM that chooses its gates: copy an array to a given address."""
+    return _soft_gates("nram-soft-gates-copy", nram_copy())
+
+
+def nram_soft_gates_reverse() -> Experiment:
+    """NRAM that chooses its gates: copy an array in reverse order."""
+    return _soft_gates("nram-soft-gates-reverse", nram_reverse())
+
+
+def _soft_gates(name: str, plain: Experiment) -> Experiment:
+    """Return an NRAM's experiment with four slots whose gates are chosen, softly at first.
+
+    Everything else is left as it is, so that the two can be held against each other.
+    """
+    phases = (*plain.training.phases, Cooling())
+    return dataclasses.replace(
+        plain,
+        recipe=name,
+        machine=SoftGateNRAMConfig(registers=4, slots=4),
+        training=dataclasses.replace(plain.training, phases=phases),
+    )
 
 
 def _recurrent(name: str, task: MemoryTask) -> Experiment:

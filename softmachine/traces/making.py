@@ -208,7 +208,7 @@ def _hard_run(
     for field in machine.trace_fields():
         if field.kind != "distribution" or field.name not in hard.fields:
             continue
-        over = field.axes[-1] if field.name == "choices" else None
+        over = None if field.axes[-1] == "value" else field.axes[-1]
         kind = "integer" if over is None else "pointer"
         declared.append(dataclasses.replace(field, kind=kind, axes=field.axes[:-1], over=over))
         arrays[field.name] = np.asarray(hard.fields[field.name]).argmax(axis=-1)[places]
@@ -223,10 +223,19 @@ def _circuit(machine: Wired) -> TraceCircuit:
         if row.gate is None
         else Choice(sources=row.sources, gate=row.gate, argument=row.argument)
         for row in machine.rows.rows
-        if row.sources
+        if row.sources and not row.of_kind
     ]
-    described = (
-        TraceGate(name=g.name, symbol=g.symbol, arity=g.arity, memory=g.memory)
-        for g in machine.gates
-    )
-    return TraceCircuit(registers=registers, gates=tuple(described), choices=tuple(choices))
+    gates = [_gate(machine, place) for place in range(len(machine.rows.gate_names))]
+    return TraceCircuit(registers=registers, gates=tuple(gates), choices=tuple(choices))
+
+
+def _gate(machine: Wired, place: int) -> TraceGate:
+    """Return the gate in a place; one that is chosen in each step has the place's name."""
+    gate, *others = machine.rows.candidates(place)
+    if not others:
+        return TraceGate(
+            name=gate.name, symbol=gate.symbol, arity=gate.arity, memory=gate.memory
+        )
+    name = machine.rows.gate_names[place]
+    arity = max(g.arity for g in (gate, *others))
+    return TraceGate(name=name, symbol=name, arity=arity, memory="")

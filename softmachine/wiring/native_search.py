@@ -35,8 +35,10 @@ class MachineArrays(NamedTuple):
     kinds: Int[np.ndarray, " gates"]
     """LOOK_UP, READ or WRITE."""
     arities: Int[np.ndarray, " gates"]
-    first_rows: Int[np.ndarray, " gates"]
-    """The row of each gate's first argument; see `RowTable`."""
+    first_rows: Int[np.ndarray, " places"]
+    """The row of the first argument in each place where a gate works; see `RowTable`."""
+    kind_rows: Int[np.ndarray, " places"]
+    """The row that chooses which gate works there; -1: the one with the place's number."""
     register_row: int
     """The row of the first register."""
     results: Int[np.ndarray, "memories gates values values"]
@@ -99,6 +101,7 @@ def machine_arrays(
         np.array(kinds, np.int32),
         np.array([gate.arity for gate in gates], np.int32),
         np.array([rows[0] if rows else 0 for rows in table.of_gate], np.int32),
+        np.array(table.of_kinds or [-1] * len(gates), np.int32),
         table.of_registers[0],
         results,
         place,
@@ -212,7 +215,7 @@ class RunRecord(NamedTuple):
     met: Bool[np.ndarray, " patterns"]
     used: Bool[np.ndarray, " circuits"]
     gates: Int[np.ndarray, "circuits gates"]
-    """Of each circuit that was used, the gates whose results matter, in their order."""
+    """Of each circuit that was used, the places of gates that matter, in their order."""
     many: Int[np.ndarray, " circuits"]
     """How many gates matter, for each circuit."""
     matter: Bool[np.ndarray, "circuits rows"]
@@ -223,7 +226,7 @@ class RunRecord(NamedTuple):
 
 @_native
 def _empty_record(machine, circuits, examples):
-    count, gates = len(circuits.stop), len(machine.kinds)
+    count, gates = len(circuits.stop), len(machine.first_rows)
     return RunRecord(
         np.zeros(len(circuits.of_pattern), np.bool_),
         np.zeros(count, np.bool_),
@@ -293,8 +296,8 @@ def _run(machine, circuits, examples, limit, before, ran):
     registers, register_row, value_returned, total = (
         machine.registers, machine.register_row, machine.write_returns_value, 0.0
     )  # fmt: skip
-    kinds, arities, first_rows, results = (
-        machine.kinds, machine.arities, machine.first_rows, machine.results
+    kinds, arities, first_rows, kind_rows, results = (
+        machine.kinds, machine.arities, machine.first_rows, machine.kind_rows, machine.results
     )  # fmt: skip
     sources, of_pattern = circuits.sources, circuits.of_pattern
     gates, many = ran.gates, ran.many
@@ -303,7 +306,7 @@ def _run(machine, circuits, examples, limit, before, ran):
     ran.met[:] = False
     ran.used[:] = False
     memory = np.empty(examples.memories.shape[1], np.int32)
-    slots = np.zeros(registers + len(kinds), np.int32)
+    slots = np.zeros(registers + len(first_rows), np.int32)
     following = np.zeros(registers, np.int32)
     for i in range(len(examples.steps)):
         cells = examples.cells[i]
@@ -323,8 +326,10 @@ def _run(machine, circuits, examples, limit, before, ran):
                 ran.used[circuit] = True
                 _find_what_matters(machine, sources, circuit, ran)
             for place in range(many[circuit]):
-                gate = gates[circuit, place]
-                row, first, second = first_rows[gate], 0, 0
+                at = gate = gates[circuit, place]
+                if kind_rows[at] >= 0:
+                    gate = sources[circuit, kind_rows[at]]
+                row, first, second = first_rows[at], 0, 0
                 if arities[gate] > 0:
                     first = slots[sources[circuit, row]]
                     if arities[gate] == 2:
@@ -336,7 +341,7 @@ def _run(machine, circuits, examples, limit, before, ran):
                 else:
                     memory[first] = second
                     result = second if value_returned else 0
-                slots[registers + gate] = result
+                slots[registers + at] = result
             for register in range(registers):
                 following[register] = slots[sources[circuit, register_row + register]]
             for register in range(registers):
@@ -357,18 +362,23 @@ def _run(machine, circuits, examples, limit, before, ran):
 @_native
 def _find_what_matters(machine, sources, circuit, ran):
     """Record the rows and gates on which registers or memory after the step depend."""
-    registers, gates, matter = machine.registers, len(machine.kinds), ran.matter
+    registers, gates, matter = machine.registers, len(machine.first_rows), ran.matter
     for row in range(len(machine.sources)):
         matter[circuit, row] = False
     wanted = np.zeros(registers + gates, np.bool_)
     for row in range(machine.register_row, machine.register_row + registers):
         matter[circuit, row] = wanted[sources[circuit, row]] = True
     many = 0
-    for gate in range(gates - 1, -1, -1):
-        if wanted[registers + gate] or machine.kinds[gate] == WRITE:
+    for place in range(gates - 1, -1, -1):
+        gate, kind_row = place, machine.kind_rows[place]
+        if kind_row >= 0:
+            gate = sources[circuit, kind_row]
+        if wanted[registers + place] or machine.kinds[gate] == WRITE:
             many += 1
-            ran.gates[circuit, gates - many] = gate
-            first = machine.first_rows[gate]
+            ran.gates[circuit, gates - many] = place
+            if kind_row >= 0:
+                matter[circuit, kind_row] = True
+            first = machine.first_rows[place]
             for row in range(first, first + machine.arities[gate]):
                 matter[circuit, row] = wanted[sources[circuit, row]] = True
     for place in range(many):

@@ -13,7 +13,6 @@ from jaxtyping import Bool, Int
 
 from softmachine.core.errors import SoftmachineError
 from softmachine.machines.nram.controller import MLP
-from softmachine.machines.nram.gates import find_gates
 from softmachine.machines.nram.hard import hard_wirings
 from softmachine.machines.nram.nram import NRAM, NRAMConfig
 
@@ -102,13 +101,14 @@ def run_wiring(
 
 def live_rows(config: NRAMConfig, sources: Int[np.ndarray, " rows"]) -> list[int]:
     """Return the rows of choices on which registers or memory after a step depend, in order."""
-    gates, registers, table = find_gates(config.gates), config.registers, config.rows
+    registers, table = config.registers, config.rows
     live = list(table.of_registers)
     wanted = {int(sources[i]) - registers for i in live}
-    for i in reversed(range(len(gates))):
-        if i in wanted or gates[i].memory == "write":
-            rows = table.of_gate[i]
-            live += rows
+    for i in reversed(range(len(table.of_gate))):
+        gate = table.gate_at(i, sources)
+        if i in wanted or gate.memory == "write":
+            rows = table.of_gate[i][: gate.arity]
+            live += [*rows, *table.of_kinds[i : i + 1]]
             wanted |= {int(sources[r]) - registers for r in rows}
     return sorted(live)
 
@@ -117,15 +117,21 @@ def _run_gates(config, sources, registers, memories, live, values):
     """Run all gates; write into the memories and return the registers afterwards."""
     each, table = np.arange(len(live)), config.rows
     slots = list(registers.T)
-    for gate, rows in zip(find_gates(config.gates), table.of_gate, strict=True):
+    for place, rows in enumerate(table.of_gate):
         known = np.stack(slots)
         arguments = [known[sources[:, row], each] for row in rows]
-        if gate.memory == "read":
-            result = memories[live, arguments[0]]
-        elif gate.memory == "write":
-            memories[live, arguments[0]] = arguments[1]
-            result = arguments[1] * (config.write_returns == "value")
-        else:
-            result = gate.integer(*arguments, values)
-        slots.append(np.broadcast_to(result, live.shape))
+        kinds = sources[:, table.of_kinds[place]] if table.of_kinds else np.zeros_like(each)
+        results = np.zeros_like(each)
+        for number, gate in enumerate(table.candidates(place)):
+            (mine,) = np.nonzero(kinds == number)
+            taken = [argument[mine] for argument in arguments[: gate.arity]]
+            if gate.memory == "read":
+                result = memories[live[mine], taken[0]]
+            elif gate.memory == "write":
+                memories[live[mine], taken[0]] = taken[1]
+                result = taken[1] * (config.write_returns == "value")
+            else:
+                result = gate.integer(*taken, values[mine])
+            results[mine] = result
+        slots.append(results)
     return np.stack(slots)[sources[:, table.of_registers].T, each].T

@@ -93,6 +93,11 @@ def hard_state(machine: SoftForm, memory: Int[Array, " cells"]) -> HardState:
     )
 
 
+def most_likely(logits: Float[Array, " sources"]) -> Float[Array, " sources"]:
+    """Return the argmax of logits, as a one-hot distribution (section 3.4)."""
+    return jax.nn.one_hot(jnp.argmax(logits), len(logits), dtype=logits.dtype)
+
+
 def hard_wiring(machine: SoftForm, hidden: Float[Array, " hidden"]) -> HardWiring:
     """Return the most likely choices, and whether stopping is more likely than not."""
     logits = machine.rows.as_table(machine.logits(hidden), -jnp.inf)
@@ -143,18 +148,24 @@ def run_gates(
     """
     cells = len(memory) if cells is None else cells
     known, table = list(registers), machine.rows
-    for gate, rows in zip(machine.gates, table.of_gate, strict=True):
+    returns = machine.config.write_returns == "value"
+    for place, rows in enumerate(table.of_gate):
         arguments = [jnp.stack(known)[sources[row]] for row in rows]
-        if gate.memory == "read":
-            result = memory[arguments[0]]
-        elif gate.memory == "write":
-            written = jnp.where(running, arguments[1], memory[arguments[0]])
-            memory = memory.at[arguments[0]].set(written)
-            returns = machine.config.write_returns == "value"
-            result = arguments[1] if returns else jnp.zeros_like(arguments[1])
-        else:
-            result = gate.hard(*arguments, values=cells)
-        known.append(result)
+        kind = sources[table.of_kinds[place]] if table.of_kinds else 0
+        results = []
+        for number, gate in enumerate(table.candidates(place)):
+            taken = arguments[: gate.arity]
+            if gate.memory == "read":
+                result = memory[taken[0]]
+            elif gate.memory == "write":
+                writes = running & (kind == number)
+                written = jnp.where(writes, taken[1], memory[taken[0]])
+                memory = memory.at[taken[0]].set(written)
+                result = taken[1] if returns else jnp.zeros_like(taken[1])
+            else:
+                result = gate.hard(*taken, values=cells)
+            results.append(result)
+        known.append(jnp.stack(results)[kind] if table.of_kinds else results[0])
     after = jnp.stack(known)[sources[np.array(table.of_registers)]]
     return jnp.where(running, after, registers), memory
 

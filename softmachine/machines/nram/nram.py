@@ -34,8 +34,16 @@ from softmachine.machines.nram.controller import (
     build_controller,
     dense,
 )
-from softmachine.machines.nram.gates import PAPER_GATES, Gate, find_gates, read, write
-from softmachine.machines.nram.hard import run_hard_batch
+from softmachine.machines.nram.gates import (
+    PAPER_GATES,
+    Distribution,
+    Gate,
+    Memory,
+    find_gates,
+    read,
+    write,
+)
+from softmachine.machines.nram.hard import most_likely, run_hard_batch
 from softmachine.machines.nram.rows import RowTable, row_table
 from softmachine.machines.registry import machine
 
@@ -87,24 +95,25 @@ class NRAM(Cell):
         self, state: NRAMState, encoded: None = None, clock: Clock = STOPPED
     ) -> tuple[NRAMState, NRAMOutput]:
         """Take one step (sections 3 to 3.3); its parts follow, in the paper's order."""
-        del encoded, clock
-        controller, wiring = self.control(state)
+        del encoded
+        controller, wiring = self.control(state, clock)
         slots, memory = self.run_gates(wiring, state)
         r = self.next_registers(wiring, slots)
         output = NRAMOutput(memory, wiring.stop, wiring.entropy, r)
         return NRAMState(controller, r, memory), output
 
-    def control(self, state: NRAMState) -> tuple[PyTree, Wiring]:
+    def control(self, state: NRAMState, clock: Clock = STOPPED) -> tuple[PyTree, Wiring]:
         """Return the controller's next state and its choices for this step.
 
         It is given P(r_1 = 0), ..., P(r_R = 0) and nothing else, or it would depend on M.
         """
         zeros = state.registers[:, 0]
         controller, hidden = self.controller(state.controller, zeros)
-        return controller, self.wire(hidden)
+        return controller, self.wire(hidden, clock)
 
-    def wire(self, hidden: Float[Array, " hidden"]) -> Wiring:
+    def wire(self, hidden: Float[Array, " hidden"], clock: Clock = STOPPED) -> Wiring:
         """Return the softmax of all a_i, b_i and c_i, and the logit x_t of stopping."""
+        del clock
         logits = self.rows.split(self.logits(hidden))
         choices = {row: jax.nn.softmax(x) for row, x in logits.items()}
         entropies = [
@@ -132,18 +141,23 @@ class NRAM(Cell):
         READ and WRITE are given the memory, too (section 3.2).
         """
         slots, memory = state.registers, state.memory
-        zero = jnp.zeros_like(slots[0]).at[0].set(1.0)
         for m_i, rows in zip(self.gates, self.rows.of_gate, strict=True):
             arguments = [wiring.choices[row] @ slots for row in rows]
-            if m_i.memory == "read":
-                o_i = read(memory, *arguments)
-            elif m_i.memory == "write":
+            o_i = self.result(m_i, arguments, memory)
+            if m_i.memory == "write":
                 memory = self.clip(write(memory, *arguments))
-                o_i = arguments[1] if self.config.write_returns == "value" else zero
-            else:
-                o_i = m_i.soft(*arguments, values=len(memory)).astype(zero.dtype)
             slots = jnp.concatenate([slots, self.clip(o_i)[None]])
         return slots, memory
+
+    def result(self, m_i: Gate, arguments: list[Distribution], memory: Memory) -> Distribution:
+        """Return what a gate gives for its arguments, and for the memory before it works."""
+        if m_i.memory == "read":
+            return read(memory, *arguments)
+        if m_i.memory == "write" and self.config.write_returns == "value":
+            return arguments[1]
+        if m_i.memory == "write":
+            return jnp.zeros_like(memory[0]).at[0].set(1.0)
+        return m_i.soft(*arguments, values=len(memory)).astype(memory.dtype)
 
     def next_registers(
         self, wiring: Wiring, slots: Float[Array, "slots values"]
@@ -217,7 +231,10 @@ class NRAM(Cell):
     def trace_fields(self) -> tuple[Field, ...]:
         """Declare memory and registers, and the circuit of each step."""
         slots, gates = list(self.rows.slot_names), list(self.rows.gate_names)
-        registers, choices = slots[: self.config.registers], self.shown_choice_names()
+        registers, choices = (
+            slots[: self.config.registers],
+            [self.rows.names[row] for row in self._shown_choices()],
+        )
 
         def values_of(name, axis, group, description, labels=()):
             axes = (axis, "value")
@@ -255,24 +272,20 @@ class NRAM(Cell):
         self, state: NRAMState, encoded: None = None, clock: Clock = STOPPED
     ) -> dict[str, Array]:
         """Return the choices, the gates' results, and the willingness to stop."""
-        del encoded, clock
-        _, wiring = self.control(state)
+        del encoded
+        _, wiring = self.control(state, clock)
         slots, _ = self.run_gates(wiring, state)
         choices = self.rows.as_table(jnp.concatenate([*wiring.choices.values()]), 0.0)
         return {
-            "choices": choices[self._shown_choices()],
+            "choices": choices[self._shown_choices(), : len(slots)],
             "gates": slots[self.config.registers :],
             "willing": jax.nn.sigmoid(wiring.stop),
             "entropy": wiring.entropy,
         }
 
-    def shown_choice_names(self) -> list[str]:
-        """Return the names of the rows that have sources."""
-        return [self.rows.names[row] for row in self._shown_choices()]
-
     def _shown_choices(self) -> Int[np.ndarray, " shown"]:
-        """Return the numbers of the rows that have sources."""
-        return np.flatnonzero(self.rows.sources)
+        """Return the numbers of the rows that have slots as sources."""
+        return np.setdiff1d(np.flatnonzero(self.rows.sources), self.rows.of_kinds)
 
     @property
     def test_options(self) -> NRAMTestOptions:
@@ -292,11 +305,6 @@ class NRAM(Cell):
     ) -> Int[Array, "batch cells"]:
         """Return the memories that the hard form leaves; see `run_hard_batch`."""
         return run_hard_batch(self, memories, steps, cells).memory
-
-
-def most_likely(logits: Float[Array, " sources"]) -> Float[Array, " sources"]:
-    """Return the argmax of logits, as a one-hot distribution (section 3.4)."""
-    return jax.nn.one_hot(jnp.argmax(logits), len(logits), dtype=logits.dtype)
 
 
 def renormalize(
