@@ -90,7 +90,7 @@ def test_many_requests_at_once_are_answered_in_turn(address, monkeypatch):
 def test_what_nobody_waits_for_any_more_is_told_so(address, monkeypatch):
     begun, stopped = threading.Event(), threading.Event()
 
-    def draw(_self, _checkpoint, size, _seed, wanted):
+    def draw(_self, _checkpoint, size, _seed, wanted, _kind=None):
         if size == 2:
             begun.set()
             while wanted():
