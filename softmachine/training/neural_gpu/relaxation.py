@@ -46,7 +46,9 @@ class Relaxation(Phase):
                 "phase relaxation needs a Neural GPU, which has sets of parameters"
             )
         curriculum = experiment.training.curriculum
-        if "level" not in curriculum.report(curriculum.init()):
+        with jax.ensure_compile_time_eval():  # experiments are also made while tracing
+            report = curriculum.report(curriculum.init())
+        if "level" not in report:
             raise ValueError(
                 "phase relaxation needs a curriculum with a level, such as growing"
             )
