@@ -6,6 +6,7 @@ import dataclasses
 from typing import cast
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Bool, PyTree
 from numpy import ndarray
