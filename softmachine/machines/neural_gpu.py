@@ -157,7 +157,7 @@ class NeuralGPU(SequenceCell):
     """U."""
     candidate_biases: Float[Array, "sets layers maps"]
     """B."""
-    output: Float[Array, "maps letters"]
+    output: Float[Array, "maps answers"]
     """O."""
     pull: Buffer
     """The weight of the squared distances between the sets."""
