@@ -14,6 +14,7 @@ from softmachine.experiments.state import first_state
 from softmachine.machines.nram.gates import PAPER_GATES
 from softmachine.machines.nram.nram import NRAMConfig
 from softmachine.machines.ntm.ntm import NTMConfig
+from softmachine.machines.registry import MACHINES
 from softmachine.machines.transformer import TransformerConfig
 from softmachine.recipes import RECIPES, get_recipe
 from softmachine.running.devices import MemberLayout
@@ -106,6 +107,10 @@ def test_name_says_machine(name):
         return
     assert isinstance(machine, TransformerConfig) == (kind[0] == "transformer")
     if kind[0] == "transformer":
+        return
+    registered = MACHINES.name_of(type(machine))
+    if registered in ("npi", "dngpu", "neural-gpu"):
+        assert name.startswith(registered)
         return
     assert isinstance(machine, NTMConfig) == (kind[0] == "ntm")
     recurrent = "counter" if name == "ntm-repeat-copy" else "lstm"
