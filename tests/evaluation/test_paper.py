@@ -33,6 +33,13 @@ from softmachine.tasks.sequences.ngrams import NGrams
 from softmachine.tasks.sequences.priority_sort import PrioritySort
 from softmachine.tasks.sequences.repeat_copy import RepeatCopy
 from softmachine.tasks.task import Task
+from softmachine.tasks.traced.tasks import (
+    Addition,
+    BubbleSort,
+    QuickSort,
+    Several,
+    TopologicalSort,
+)
 
 TASKS = (Copy, RepeatCopy, AssociativeRecall, NGrams, PrioritySort)
 
@@ -123,6 +130,7 @@ def test_a_changed_memory_task_is_tested_as_it_is():
 def test_every_task_of_an_experiment_is_covered():
     others = {Given, ReverseString, Episodes, GPRegression}
     others |= {RearrangeSymbols, IncrementNumber, AddNumbers, MultiplyNumbers}
+    others |= {Addition, BubbleSort, QuickSort, TopologicalSort, Several}
     assert set(REGISTERED.values()) == {*TASKS, *TABLE_1, *others}
 
 
