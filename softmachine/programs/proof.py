@@ -54,6 +54,8 @@ class Proof:
     and with twice the digits."""
     finite: bool
     """Whether the calls are all that can occur."""
+    domain: str
+    """On which inputs, in words."""
     calls_digest: str
     """SHA-256 of the calls, with the names of all that is seen and decided."""
     weights_digest: str
@@ -61,7 +63,7 @@ class Proof:
 
     @property
     def proved(self) -> bool:
-        """Whether the core is right on every input, if the program is."""
+        """Whether the core is right on all inputs of the domain, if the program is."""
         return self.finite and not self.wrong and self.margin > SAFETY * self.rounding
 
     def __str__(self) -> str:
@@ -76,7 +78,7 @@ class Proof:
             return f"tested: right on {count} drawn at random, not all that can occur; {close}"
         if not self.proved:
             return f"NOT PROVED: right on all {count} that can occur, but {close}"
-        return f"proved for every input: right on all {count} that can occur; {close}"
+        return f"proved for {self.domain}: right on all {count} that can occur; {close}"
 
 
 def prove(machine: Cell, task: TracedTask) -> Proof:
@@ -102,6 +104,7 @@ def prove(machine: Cell, task: TracedTask) -> Proof:
         margin=float(margins.min()),
         rounding=rounding,
         finite=task.finite,
+        domain=task.domain,
         calls_digest=_digest_of_calls(task, data),
         weights_digest=_digest_of_weights(machine),
     )
@@ -257,7 +260,8 @@ def try_sizes(
 def card_rows(machine: Cell, task: TracedTask, size: int = 20) -> list[dict[str, Any]]:
     """Return what a model card says of a core: rows of scores, each with a name."""
     proof = prove(machine, task)
-    what = "calls that can occur: proved for every input" if proof.proved else "calls held out"
+    what = f"calls that can occur: proved for {proof.domain}"
+    what = what if proof.proved else "calls held out"
     calls = {
         "test": f"all {proof.calls:,} {what}",
         "calls": proof.calls,

@@ -23,7 +23,7 @@ BETWEEN = 100
 
 
 def npi_addition() -> Experiment:
-    """NPI, two LSTM layers: add numbers of any length, from the traces of 200 sums."""
+    """NPI, two LSTM layers: add equally long numbers of any length, from 200 traces."""
     return _proved("npi-addition", Addition())
 
 

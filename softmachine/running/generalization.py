@@ -63,7 +63,7 @@ def evaluate(
         memory_rows: grow the machine's memory to this many rows first.
 
     Raises:
-        SoftmachineError: a size below 1 or too large for the memory, no sequences, or a
+        SoftmachineError: a size that the task has not or the memory cannot hold, no sequences, or a
             memory that cannot be resized.
     """
     if memory_rows is not None:
@@ -77,6 +77,10 @@ def evaluate(
         if size < task.smallest:
             raise SoftmachineError(
                 f"sizes of this task must be at least {task.smallest}, not {size}"
+            )
+        if task.largest is not None and size > task.largest:
+            raise SoftmachineError(
+                f"sizes of this task must be at most {task.largest}, not {size}"
             )
         if rows is not None and task.items(size) > rows:
             raise SoftmachineError(

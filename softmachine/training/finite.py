@@ -23,8 +23,8 @@ class SampleByError(Phase):
     """Examples that a member gets wrong are drawn more often than others.
 
     After every validation all training examples are asked for. Source: the adaptive curriculum
-    of Reed & de Freitas 2016 (arXiv 1511.06279), section 4.1, which draws programs by their
-    errors; here it is their single calls.
+    of Reed & de Freitas 2016 (arXiv 1511.06279), which draws programs by their errors; here it
+    is their single calls.
     """
 
     factor: Positive = 30.0

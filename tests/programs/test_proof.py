@@ -15,8 +15,9 @@ from softmachine.experiments.runs import Run
 from softmachine.machines.npi import npi_for
 from softmachine.programs.proof import prove, try_sizes
 from softmachine.recipes.npi import npi_bubble_sort
+from softmachine.running.generalization import evaluate
 from softmachine.running.interpreter import Limits
-from softmachine.tasks.traced.tasks import BubbleSort, QuickSort, Several
+from softmachine.tasks.traced.tasks import Addition, BubbleSort, QuickSort, Several
 
 
 def test_a_core_that_is_right(by_heart):
@@ -115,3 +116,20 @@ def test_the_command(tmp_path, capsys):
 def test_machines_that_run_no_programs():
     with pytest.raises(SoftmachineError, match="'softmachine program zoo:nram-copy --verify'"):
         verify("zoo:nram-copy", [2], 2, seed=0, most_steps=40, out=None)
+
+
+def test_what_is_proved_of_addition_is_said(by_heart):
+    assert Addition().domain == "every two numbers of the same length without leading zeros"
+    assert Addition(numbers="any").domain == "every two numbers"
+    both = Several(tasks=(BubbleSort(), QuickSort()))
+    assert both.domain == "every input"
+    proof = dataclasses.replace(
+        prove(by_heart(QuickSort().held_out()), QuickSort()), domain=Addition().domain
+    )
+    assert str(proof).startswith("proved for every two numbers of the same length without")
+
+
+def test_single_calls_are_of_one_size(by_heart):
+    core = by_heart(QuickSort().held_out())
+    with pytest.raises(SoftmachineError, match="sizes of this task must be at most 1, not 5"):
+        evaluate(core, QuickSort().held_out(), [1, 5], sequences=4)

@@ -68,6 +68,11 @@ class TracedTask(SequenceTask):
         """Whether the calls that can occur on all inputs are finitely many, and known."""
         return all(part.finite for part in self.parts.values())
 
+    @property
+    def domain(self) -> str:
+        """The inputs on which a core that is right on all calls held out is right, in words."""
+        return "; ".join(dict.fromkeys(part.domain for part in self.parts.values()))
+
     @abc.abstractmethod
     def held_out(self, *, larger: bool = False) -> TracedTask:
         """Return the task of the calls held out."""
@@ -230,6 +235,11 @@ class TracedProblems(TracedTask):
     def environment(self) -> type[Environment]:
         """The environment with its programs."""
         return self.forms[self.form]
+
+    @property
+    def domain(self) -> str:
+        """The inputs on which a core that is right on all calls held out is right, in words."""
+        return "every input"
 
     @property
     def kinds(self) -> Mapping[str, type[Environment]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from softmachine.core.errors import SoftmachineError
 from softmachine.tasks.traced.environment import Call, Environment
@@ -18,13 +18,6 @@ Key = tuple[int, ...]
 
 class TooLongError(SoftmachineError):
     """A program has not ended after as many steps as it may take."""
-
-
-class CallSteps(NamedTuple):
-    """All steps of one call: what is observed in each, and what is decided."""
-
-    observations: tuple[Observation, ...]
-    decisions: tuple[Decision, ...]
 
 
 Calls = dict[tuple[Key, tuple[Observation, ...]], tuple[Decision, ...]]
