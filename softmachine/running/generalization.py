@@ -63,8 +63,8 @@ def evaluate(
         memory_rows: grow the machine's memory to this many rows first.
 
     Raises:
-        SoftmachineError: a size that the task has not or the memory cannot hold, no sequences, or a
-            memory that cannot be resized.
+        SoftmachineError: a size that the task has not or the memory cannot hold, no sequences,
+            or a memory that cannot be resized.
     """
     if memory_rows is not None:
         machine = with_test_options(machine, memory_rows=memory_rows)
