@@ -104,8 +104,8 @@ def extract(machine: Machine, task: Task) -> Program:
     return program._replace(observed=transitions.observed, unbounded=memory_task.unbounded)
 
 
-@reads(NRAM)
 @reads(SoftGateNRAM)
+@reads(NRAM)
 def nram_transitions(machine: NRAM, task: MemoryTask) -> Transitions:
     """Return the transitions of an NRAM: all patterns, or those that were observed."""
     if isinstance(machine.controller, MLP):
