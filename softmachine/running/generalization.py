@@ -78,10 +78,6 @@ def evaluate(
             raise SoftmachineError(
                 f"sizes of this task must be at least {task.smallest}, not {size}"
             )
-        if task.largest is not None and size > task.largest:
-            raise SoftmachineError(
-                f"sizes of this task must be at most {task.largest}, not {size}"
-            )
         if rows is not None and task.items(size) > rows:
             raise SoftmachineError(
                 f"size {size} needs {task.items(size)} memory rows, this machine has {rows}: "

@@ -131,5 +131,5 @@ def test_what_is_proved_of_addition_is_said(by_heart):
 
 def test_single_calls_are_of_one_size(by_heart):
     core = by_heart(QuickSort().held_out())
-    with pytest.raises(SoftmachineError, match="sizes of this task must be at most 1, not 5"):
+    with pytest.raises(SoftmachineError, match="a single call, of size 1"):
         evaluate(core, QuickSort().held_out(), [1, 5], sequences=4)

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.core.choices import Count, Natural, check_fields
+from softmachine.core.errors import SoftmachineError
 from softmachine.core.example import Example
 from softmachine.core.files import parse_json
 from softmachine.core.pytrees import PyTree
@@ -117,9 +118,17 @@ class TracedTask(SequenceTask):
         return 0
 
     def bucket(self, size: int) -> int:
-        """Return the only size."""
-        del size
-        return 1
+        """Return the size itself: there is only one."""
+        return size
+
+    def check_size(self, size: Int[Array, ""] | int, max_size: int) -> None:
+        """Raise SoftmachineError for any size but 1."""
+        super().check_size(size, max_size)
+        if max_size > self.largest:
+            raise SoftmachineError(
+                "an example of this task is a single call, of size 1: 'softmachine verify' "
+                "runs whole problems of any size"
+            )
 
     def steps(self, size: int) -> int:
         """Return the steps of the longest call."""
