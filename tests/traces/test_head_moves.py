@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from softmachine.core.errors import SoftmachineError
+from softmachine.core.specs.calls import Calls
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.registry import MACHINES
@@ -157,12 +158,13 @@ def test_moves_of_every_kind_of_output(task):
         soft = machine(example.inputs, key=machine_key)
         account = take_account(machine, example, machine_key)
         done = run_by_moves(machine, example, account.rows, machine_key).outputs
-        for position, counted in np.ndenumerate(
-            np.broadcast_to(example.mask, example.targets.shape)
-        ):
+        several = isinstance(task.output, Calls)  # decisions in each step, scored together
+        mask = example.mask[:, None] if several else example.mask
+        for position, counted in np.ndenumerate(np.broadcast_to(mask, example.targets.shape)):
             # A bit is a logit's sign; a symbol the place of the largest of a step's logits.
             said, moved = (
                 float(x[position] > 0) if x.shape == example.targets.shape
+                else task.output.decide(jnp.asarray(x))[position] if several
                 else int(np.argmax(x[position]))
                 for x in (np.asarray(soft), np.asarray(done))
             )  # fmt: skip
