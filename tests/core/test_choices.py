@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import inspect
+import inspect
 import math
 import types
 import typing
@@ -54,7 +55,11 @@ def parts(hint) -> set[type]:
 
 REGISTERED = [kind for _, registry in NAMED for kind in registry.values()]
 CONFIGS = sorted(
-    set().union(*map(parts, [Experiment, *REGISTERED])) - {Experiment},
+    {
+        kind
+        for kind in set().union(*map(parts, [Experiment, *REGISTERED])) - {Experiment}
+        if not inspect.isabstract(kind)
+    },
     key=lambda kind: kind.__name__,
 )
 

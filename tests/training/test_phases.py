@@ -23,7 +23,7 @@ EASY = SolvedConfig(sequences=20, error=100.0, bits=100.0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Relaxation(Phase):
+class Tying(Phase):
     """Parameters pulled towards each other, and one day tied: as a Neural GPU's are.
 
     Here those of one bias: all that matters is when, and that nothing is solved before.
@@ -64,8 +64,8 @@ class Relaxation(Phase):
 def relaxed(experiment, with_training, monkeypatch):
     """An experiment with a phase that is not the package's."""
     monkeypatch.setattr(PHASES, "_registered", {**PHASES._registered})
-    PHASES.register("relaxation")(Relaxation)
-    return with_training(experiment, solved=EASY, phases=(Relaxation(),))
+    PHASES.register("tying")(Tying)
+    return with_training(experiment, solved=EASY, phases=(Tying(),))
 
 
 def bias(run):
@@ -78,7 +78,7 @@ def test_a_phase_says_when_it_is_due_and_what_it_does(relaxed, tmp_path):
     progress = train(run)
     assert [line["step"] for line in run.metrics()] == [5, 10, 15]
     assert (progress.solved_sequences, progress.finished) == (60, True)
-    assert progress.phases == {"relaxation": {"tied": 1}}
+    assert progress.phases == {"tying": {"tied": 1}}
     assert np.ptp(bias(run)) == 0
     state = run.load_last().state
     assert not any(np.any(leaf) for leaf in jax.tree.leaves(state.optimizer))
@@ -88,7 +88,7 @@ def test_a_phase_has_its_part_in_every_update(relaxed, with_training, tmp_path):
     """Each takes nine tenths of the distance off, whatever the gradient says."""
     spreads = []
     for pull in (0.0, 0.9):
-        phases = (Relaxation(updates=1000, pull=pull),)
+        phases = (Tying(updates=1000, pull=pull),)
         run = Run.create(tmp_path / str(pull), with_training(relaxed, phases=phases))
         assert train(run).solved_sequences is None
         spreads.append(np.ptp(run.load_last().state.parameters.output.bias))
@@ -114,13 +114,13 @@ def test_a_phase_that_was_interrupted_is_gone_on_with(
 
 def test_files_and_the_command_line_know_it(relaxed):
     value = json.loads(json.dumps(experiment_to_json(relaxed)))
-    assert value["experiment"]["training"]["phases"][0]["kind_of"] == "relaxation"
+    assert value["experiment"]["training"]["phases"][0]["kind_of"] == "tying"
     assert experiment_from_json(value, "x") == relaxed
     recipe = get_recipe("ntm-copy")
     training = dataclasses.replace(recipe.training, phases=relaxed.training.phases)
     recipe = dataclasses.replace(recipe, training=training)
-    options = _parse_train(recipe, ["--training.phases.relaxation.updates", "7"])
-    assert options.training.phases == (Relaxation(updates=7),)
+    options = _parse_train(recipe, ["--training.phases.tying.updates", "7"])
+    assert options.training.phases == (Tying(updates=7),)
 
 
 def test_a_phase_may_refuse_an_experiment(relaxed, with_training):

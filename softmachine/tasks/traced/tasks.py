@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, Literal
 
-from softmachine.core.choices import Count
+from softmachine.core.choices import Count, check_fields
 from softmachine.tasks.registry import TASKS, task
 from softmachine.tasks.traced import addition, bubble_sort, quicksort, topological_sort
 from softmachine.tasks.traced.environment import Environment
@@ -213,6 +213,7 @@ class Several(TracedTask):
 
     def __post_init__(self) -> None:
         """Check that there are tasks, each of another kind."""
+        check_fields(self)
         kinds = [type(task) for task in self.tasks]
         if not kinds or len(set(kinds)) < len(kinds):
             raise ValueError("several programs are one or more tasks, each of another kind")

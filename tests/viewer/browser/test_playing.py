@@ -11,6 +11,8 @@ from playwright.sync_api import expect
 from softmachine.machines.nram.nram import NRAMConfig
 from softmachine.tasks.memories.lists import ListK, ListSearch
 from softmachine.tasks.memories.trees import WalkBST
+from softmachine.tasks.traced.task import TracedTask
+from softmachine.traces.calling import trace_calls
 from softmachine.traces.file import Trace
 from softmachine.traces.making import trace
 from softmachine.zoo import models
@@ -56,6 +58,8 @@ def strange_file(strange):
 @pytest.mark.parametrize("name", models.names())
 def test_machines_of_the_zoo_play(open_traces, name):
     model = models.open_model(name)
+    if isinstance(model.experiment.task, TracedTask):
+        return plays_calls(open_traces, model.machine, model.experiment.task)
     size = SIZES.get(name, SIZE)
     made = trace(model.machine, model.experiment.task, size, 1, source=f"zoo:{name}")
     page = open_traces((name, made.to_bytes()), address="#step=0")
@@ -78,6 +82,20 @@ def test_machines_of_the_zoo_play(open_traces, name):
         assert [
             int(x) for x in re.findall(r"cell \d+[^:]*: (\d+)", said(page, "Memory"))
         ] == cells.tolist()
+
+
+def plays_calls(open_traces, machine, task):
+    """Assert that each step of a run of programs is shown, and all environments on the way."""
+    made = trace_calls(machine, task, SIZE, 1)
+    run, last = made.header.calls, made.header.length
+    page = open_traces(("it", made.to_bytes()), address="#step=0")
+    expect(page.locator(".ending")).to_have_text(re.compile("with the right result"))
+    for position, pictures in enumerate(list(run.pictures())[:3]):
+        shows(page, position, last)
+        for name, cells, _ in pictures:
+            shown = f"{name} {' '.join(cells)}." if cells else f"{name}."
+            assert shown in drawing(page, "Environment").first.get_attribute("aria-label")
+        page.keyboard.press("ArrowRight")
 
 
 def test_playing_goes_on_to_the_end_and_stops(open_traces, ntm_trace):
