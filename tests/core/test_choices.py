@@ -3,7 +3,6 @@
 import copy
 import dataclasses
 import inspect
-import inspect
 import math
 import types
 import typing
