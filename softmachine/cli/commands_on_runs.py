@@ -260,7 +260,8 @@ def ledger(
         runs: directories of runs and populations, or folders that hold them.
         out: the Markdown file to write; the JSON goes beside it.
         sequences: number of sequences per test.
-        keep_others: keep what OUT's JSON says of recipes that have no run here.
+        keep_others: keep what OUT's JSON says of recipes that have no run here, and of
+            other seeds of the same experiments.
     """
     from softmachine.cli.scoring import write_ledger
 

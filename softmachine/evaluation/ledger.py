@@ -30,7 +30,7 @@ from softmachine.experiments.commands import Recipes, differences, training_comm
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.progress import Progress
 from softmachine.experiments.runs import Run
-from softmachine.experiments.serialization import experiment_to_json
+from softmachine.experiments.serialization import experiment_from_json, experiment_to_json
 from softmachine.tasks.published import PaperTest
 from softmachine.training.exam import Exam
 
@@ -89,10 +89,16 @@ def build(
     groups: dict[Experiment, list[Run]] = {}
     for run in find_runs(paths):
         groups.setdefault(run.experiment.with_seed(0), []).append(run)
-    order = sorted(groups, key=lambda experiment: _place(experiment, recipes))
     for runs in groups.values():
         runs.sort(key=_seed_of)
         _check_seeds(runs)
+
+    def gathered(experiment: Experiment) -> dict[str, Any]:
+        runs, tests = groups[experiment], experiment.task.published_tests()
+        rows = [_row(run, tests, sequences, report) for run in runs]
+        return _group(experiment, rows, _environments(runs), _repair(runs), recipes)
+
+    order = sorted(groups, key=lambda experiment: _place(experiment, recipes))
     command = ["softmachine", "ledger", *map(str, paths)]
     if sequences != 1000:
         command += ["--sequences", str(sequences)]
@@ -102,41 +108,88 @@ def build(
         "softmachine": softmachine.__version__,
         "command": shlex.join(command),
         "sequences": sequences,
-        "groups": [
-            _group(groups[experiment], recipes, sequences, report) for experiment in order
-        ],
+        "groups": [gathered(experiment) for experiment in order],
     }
 
 
 def with_others(ledger: dict[str, Any], out: str | Path, recipes: Recipes) -> dict[str, Any]:
-    """Return a ledger completed by the groups of other recipes from an earlier one.
+    """Return a ledger completed by what an earlier one has besides.
+
+    That is, by the groups of other recipes, and by other seeds of the same experiments: so a
+    ledger grows over many days and machines. All are compared with the current recipes anew.
 
     Arguments:
         ledger: the new one.
         out: the page of the earlier one, whose JSON is beside it.
-        recipes: the current recipes by name, for the order of groups.
+        recipes: the current recipes by name.
 
     Raises:
         SoftmachineError: the JSON cannot be read.
     """
     path = Path(out).with_suffix(".json")
+    groups = {_experiment(group): group for group in ledger["groups"]}
+    mine = {group["recipe"] for group in ledger["groups"]}
+    for before in _earlier_groups(path):
+        experiment = experiment_from_json(before["experiment"], str(path))
+        if experiment in groups:
+            groups[experiment] = _completed(groups[experiment], before, recipes)
+        elif before["recipe"] not in mine:
+            seeds = [row["seed"] for row in before["runs"]]
+            groups[experiment] = before | _today(experiment, seeds, recipes)
+    order = sorted(groups, key=lambda experiment: _place(experiment, recipes))
+    return ledger | {
+        "groups": [groups[experiment] for experiment in order],
+        "command": f"{ledger['command']} --keep-others",
+    }
+
+
+def _experiment(group: dict[str, Any]) -> Experiment:
+    return experiment_from_json(group["experiment"], "the ledger")
+
+
+def _earlier_groups(path: Path) -> list[dict[str, Any]]:
+    """Return the groups of a ledger's JSON."""
     try:
         before = json.loads(path.read_text())
         if before["schema"] != SCHEMA:
             raise SoftmachineError(f"{path} has schema {before['schema']}, not {SCHEMA}")
-        mine = {group["recipe"] for group in ledger["groups"]}
-        others = [group for group in before["groups"] if group["recipe"] not in mine]
+        groups = before["groups"]
+        for group in groups:
+            if not {"recipe", "experiment", "environments", "runs", "tests"} <= group.keys():
+                raise ValueError("a group is not complete")
     except OSError as error:
         raise SoftmachineError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SoftmachineError(f"{path} is not the JSON of a ledger: {error}") from error
-    names = list(recipes)
+    return groups
 
-    def place(group: dict[str, Any]) -> int:
-        return names.index(group["recipe"]) if group["recipe"] in names else len(names)
 
-    groups = sorted([*ledger["groups"], *others], key=place)
-    return ledger | {"groups": groups, "command": f"{ledger['command']} --keep-others"}
+def _completed(
+    group: dict[str, Any], before: dict[str, Any], recipes: Recipes
+) -> dict[str, Any]:
+    """Return a group with the seeds besides that an earlier one of the experiment has.
+
+    If other tests were made of these, they are left out.
+    """
+    mine = {row["seed"] for row in group["runs"]}
+    others = [row for row in before["runs"] if row["seed"] not in mine]
+    names = [[test["name"] for test in each["tests"]] for each in (group, before)]
+    if not others or names[0] != names[1]:
+        return group
+    environments = [
+        {**kept, "seeds": [seed for seed in kept["seeds"] if seed not in mine]}
+        for kept in before["environments"]
+    ]
+    rates, more = group["repair"], before.get("repair")
+    apart = len(others) == len(before["runs"])
+    summed = rates and more and apart and {name: rates[name] + more[name] for name in rates}
+    return _group(
+        _experiment(group),
+        sorted([*others, *group["runs"]], key=lambda row: row["seed"]),
+        [*(kept for kept in environments if kept["seeds"]), *group["environments"]],
+        summed or None,
+        recipes,
+    )
 
 
 def write(out: str | Path, ledger: dict[str, Any]) -> Path:
@@ -166,13 +219,14 @@ def write(out: str | Path, ledger: dict[str, Any]) -> Path:
 
 
 def _group(
-    runs: Sequence[Run], recipes: Recipes, sequences: int, report: Announce | None
+    experiment: Experiment,
+    rows: Sequence[dict[str, Any]],
+    environments: Sequence[dict[str, Any]],
+    repair: dict[str, int] | None,
+    recipes: Recipes,
 ) -> dict[str, Any]:
-    """Return everything about a group: runs that differ only in their seed."""
-    experiment = runs[0].experiment
+    """Return everything about a group: runs, as rows, that differ only in their seed."""
     tests = experiment.task.published_tests()
-    rows = [_row(run, tests, sequences, report) for run in runs]
-    drift = differences(experiment, recipes)
     best = best_seed(rows)
     return {
         "recipe": experiment.recipe,
@@ -181,16 +235,24 @@ def _group(
         "error": experiment.task.error,
         "experiment": experiment_to_json(experiment.with_seed(0)),
         "criterion": _criterion(experiment),
-        "drift": None if drift is None else [change._asdict() for change in drift],
-        "commands": training_commands(experiment, [row["seed"] for row in rows], recipes),
-        "environments": _environments(runs),
+        **_today(experiment, [row["seed"] for row in rows], recipes),
+        "environments": list(environments),
         "summary": summary_of(rows, experiment) | {"best_seed": best},
-        "repair": _repair(runs),
+        "repair": repair,
         "tests": [
             test_summary(test, [row["tests"][i] for row in rows], rows, experiment, best)
             for i, test in enumerate(tests)
         ],
-        "runs": rows,
+        "runs": list(rows),
+    }
+
+
+def _today(experiment: Experiment, seeds: Sequence[int], recipes: Recipes) -> dict[str, Any]:
+    """Return where an experiment differs from its recipe today, and the commands for it."""
+    drift = differences(experiment, recipes)
+    return {
+        "drift": None if drift is None else [change._asdict() for change in drift],
+        "commands": training_commands(experiment, seeds, recipes),
     }
 
 

@@ -304,6 +304,44 @@ def test_a_run_is_tested_once_until_something_changes(tmp_path, tests_done):
 
 
 @pytest.mark.usefixtures("tests_done")
+def test_seeds_that_were_measured_earlier_are_kept(tmp_path):
+    """A ledger that grew in two parts is one that was made of all at once."""
+    for seed in range(4):
+        solved = None if seed == 2 else 1000 * (1 + seed)
+        environment = ENVIRONMENT | {"date": f"2026-01-0{1 + seed // 2}"}
+        path = tmp_path / f"part-{seed // 2}" / f"{seed}"
+        write_run(
+            path, recall(seed=seed), environment=environment, **ended(seed, solved=solved)
+        )
+    page = tmp_path / "results.md"
+
+    def build(*parts):
+        return ledger.build([tmp_path / part for part in parts], recipes=RECIPES)
+
+    whole = build("part-0", "part-1")
+    for first, second in (("part-0", "part-1"), ("part-1", "part-0")):
+        ledger.write(page, build(first))
+        (grown,) = ledger.with_others(build(second), page, RECIPES)["groups"]
+        (group,) = whole["groups"]
+        assert [row["seed"] for row in grown["runs"]] == [0, 1, 2, 3]
+        for part in ("summary", "runs", "criterion", "drift", "commands"):
+            assert _without_tests(grown[part]) == _without_tests(group[part])
+        assert sorted(kept["seeds"] for kept in grown["environments"]) == [[0, 1], [2, 3]]
+    ledger.write(page, build("part-0"))
+    (again,) = ledger.with_others(build("part-0"), page, RECIPES)["groups"]
+    assert [row["seed"] for row in again["runs"]] == [0, 1]
+
+
+def _without_tests(value):
+    """Leave out scores, which are made up in the order in which runs are tested."""
+    return (
+        [row | {"tests": None} for row in value]
+        if isinstance(value, list) and value and "tests" in value[0]
+        else value
+    )
+
+
+@pytest.mark.usefixtures("tests_done")
 def test_what_is_known_of_other_recipes_can_be_kept(tmp_path):
     """In the recipes' order, whichever was measured last; what is measured anew replaces."""
     recipes = {"first": lambda: recall(), **RECIPES}
@@ -312,7 +350,8 @@ def test_what_is_known_of_other_recipes_can_be_kept(tmp_path):
             recall(), recipe="first" if name == "first" else "recall"
         )
         write_run(tmp_path / name, experiment, **ended(0, solved=1000))
-    write_run(tmp_path / "anew", recall(seed=5), **ended(0, solved=2000))
+    anew = recall(seed=5, batch=2)
+    write_run(tmp_path / "anew", anew, **ended(0, solved=2000))
     page = tmp_path / "results.md"
 
     def build(*names):
