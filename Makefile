@@ -21,6 +21,9 @@ LEDGER := $(foreach task,copy recall, \
     $(foreach seed,0 100, \
         $(foreach task,access increment copy reverse, \
             nram-lstm-$(task)-$(seed):nram-lstm-$(task):32:--training.enough=8:--seed=$(seed))) \
+    $(foreach task,addition bubble-sort quicksort topological-sort several,npi-$(task):npi-$(task):10) \
+    $(foreach task,addition bubble-sort quicksort,npi-$(task)-loop:npi-$(task):10:--task.form=loop) \
+    npi-topological-sort-loop:npi-topological-sort:10:--task.form=loop:--task.problems=1 \
     nram-noise:nram-noise:64 nram-no-noise:nram-noise:64:--training.gradient-noise=0 \
     $(foreach task,copy recall recall-previous sort,ntm-seed-$(task):ntm-seed-$(task):5) \
     mann-glyphs:mann-glyphs:5 mann-regression:mann-regression:5 lstm-regression:lstm-regression:3 \
@@ -92,6 +95,7 @@ benchmark: .venv/installed-benchmark
 	$(BIN)/python benchmarks/population.py --recipe nram-copy --members 32 --updates 40 --repetitions 31 \
 	    --json benchmarks/population-nram-result.json
 	$(BIN)/python benchmarks/nram_costs.py --json benchmarks/nram-costs-result.json
+	$(BIN)/python benchmarks/interpreting.py --json benchmarks/interpreting-result.json
 	$(BIN)/python benchmarks/viewer.py --json benchmarks/viewer-result.json
 
 # Every number of docs/results.md: populations of all these recipes, then their tests. What is

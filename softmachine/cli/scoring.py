@@ -169,10 +169,11 @@ def publish_run(source: str, name: str | None, directory: Path | None) -> None:
         progress[run.path] = dataclasses.asdict(found)
     best = min(runs, key=lambda run: merit(progress[run.path]))
     with working(f"Testing {best.path}"):
-        scores = paper_scores(best)
         task, machine = best.experiment.task, best.load_machine()
         if isinstance(task, TracedTask) and isinstance(machine, Cell):
-            scores += card_rows(machine, task)
+            scores = card_rows(machine, task)
+        else:
+            scores = paper_scores(best)
     for path in publish(best, name or best.experiment.recipe, scores, directory=directory):
         print(path)
 

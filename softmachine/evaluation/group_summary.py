@@ -84,8 +84,8 @@ def test_summary(
         "seeds": sum(score is not None for score in tested),
     } | {
         key: {
-            "spread": spread([None if s is None else s[name] for s in tested]),
-            "best_member": best and best[name],
+            "spread": spread([None if s is None else s.get(name) for s in tested]),
+            "best_member": best and best.get(name),
         }
         for key, name in names.items()
     }

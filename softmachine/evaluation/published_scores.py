@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from softmachine.core.errors import SoftmachineError
@@ -11,10 +11,13 @@ from softmachine.core.files import finite
 from softmachine.evaluation.examined import examine, largest_size
 from softmachine.experiments.checkpoints import read_record
 from softmachine.experiments.runs import Run
-from softmachine.running.generalization import evaluate
+from softmachine.machines.machine import Cell, Machine
+from softmachine.programs.proof import run_scores
+from softmachine.running.generalization import SizeScore, evaluate
 from softmachine.tasks.memories.exams import draw_exam
 from softmachine.tasks.published import PaperTest
 from softmachine.tasks.task import Task
+from softmachine.tasks.traced.task import TracedTask
 
 TESTS_RESULT = "paper-tests"
 """Name of the result in which a run keeps its test scores."""
@@ -81,9 +84,18 @@ def score_tests(
     scored = {
         (task, score.size): {name: finite(value) for name, value in score.metrics.items()}
         for task in sizes
-        for score in evaluate(machine, task, sizes[task], sequences=sequences)
+        for score in _evaluate(machine, task, sizes[task], sequences)
     }
     scores = [scored.get((test.task, test.size)) for test in tests]
     with contextlib.suppress(SoftmachineError):  # read-only runs have a place in a ledger, too
         run.save_result(TESTS_RESULT, {"fingerprint": fingerprint, "scores": scores})
     return scores
+
+
+def _evaluate(
+    machine: Machine, task: Task, sizes: Sequence[int], sequences: int
+) -> Iterable[SizeScore]:
+    """Return scores at each size: of single examples, or of whole runs of programs."""
+    if isinstance(task, TracedTask) and isinstance(machine, Cell):
+        return run_scores(machine, task, sizes)
+    return evaluate(machine, task, sizes, sequences=sequences)

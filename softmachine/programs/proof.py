@@ -23,9 +23,13 @@ import numpy as np
 
 from softmachine.core import compiling
 from softmachine.machines.machine import Cell, split_trainable
+from softmachine.running.generalization import SizeScore
 from softmachine.running.interpreter import Interpreter, Limits
 from softmachine.running.loop import run_batch
+from softmachine.tasks.traced.environment import Environment
+from softmachine.tasks.traced.published import RIGHT_RUNS
 from softmachine.tasks.traced.task import CallsData, TracedProblems, TracedTask
+from softmachine.tasks.traced.tracing import trace
 
 BLOCK = 1024
 """Calls that are decided at once."""
@@ -242,8 +246,7 @@ def try_sizes(
     part: TracedProblems = task.parts[kind]
     main = task.interface.program(kind, part.environment.main)
     for size in sizes:
-        rng = random.Random(f"{seed} {size}")
-        posed = [part.pose(part.random_problem(size, rng)) for _ in range(examples)]
+        posed = _posed(part, size, examples, seed)
         adapted = [task.interface.adapted(kind, environment) for environment in posed]
         runs = interpreter.run(adapted, main, limits=limits)
         right = [
@@ -255,6 +258,38 @@ def try_sizes(
             None if wrong is None else runs[wrong].failure or "it ends with a wrong result"
         )
         yield Tried(size, sum(right), examples, sum(run.steps for run in runs), failure)
+
+
+def run_scores(
+    machine: Cell, task: TracedTask, sizes: Sequence[int], problems: int = 30
+) -> Iterator[SizeScore]:
+    """Return the share of random problems of each size that a core solves.
+
+    A run that takes more than twice the steps of the longest of them as written is ended.
+
+    Arguments:
+        machine: the core.
+        task: what it was trained for, of one kind of programs.
+        sizes: the sizes of problems, as their users count them.
+        problems: how many of each size; as many as in the papers.
+    """
+    ((kind, part),) = task.parts.items()
+    for size in sizes:
+        steps = max(
+            trace(environment, separate_return=part.separate_return).counts[1]
+            for environment in _posed(part, size, problems, 0)
+        )
+        limits = Limits(steps=2 * steps, depth=2 * steps)
+        (tried,) = try_sizes(machine, task, kind, [size], examples=problems, limits=limits)
+        yield SizeScore(
+            size=size, sequences=problems, metrics={RIGHT_RUNS: tried.right / problems}
+        )
+
+
+def _posed(part: TracedProblems, size: int, count: int, seed: int) -> list[Environment]:
+    """Return environments with random problems of a size laid out."""
+    rng = random.Random(f"{seed} {size}")
+    return [part.pose(part.random_problem(size, rng)) for _ in range(count)]
 
 
 def card_rows(machine: Cell, task: TracedTask, size: int = 20) -> list[dict[str, Any]]:

@@ -13,11 +13,17 @@ from softmachine.cli.proving import verify
 from softmachine.core.errors import SoftmachineError
 from softmachine.experiments.runs import Run
 from softmachine.machines.npi import npi_for
-from softmachine.programs.proof import prove, try_sizes
+from softmachine.programs.proof import prove, run_scores, try_sizes
 from softmachine.recipes.npi import npi_bubble_sort
 from softmachine.running.generalization import evaluate
 from softmachine.running.interpreter import Limits
-from softmachine.tasks.traced.tasks import Addition, BubbleSort, QuickSort, Several
+from softmachine.tasks.traced.tasks import (
+    Addition,
+    BubbleSort,
+    QuickSort,
+    Several,
+    TopologicalSort,
+)
 
 
 def test_a_core_that_is_right(by_heart):
@@ -95,6 +101,28 @@ def test_sizes_that_are_not_solved_say_why(by_heart):
     )
     assert tried.right == 0
     assert str(tried) == "size 6: 0 of 3 right; it has not ended after 50 steps"
+
+
+def test_published_tests_run_whole_problems(by_heart):
+    """A core that is right solves all; one that never ends is ended, and solves none."""
+    core = by_heart(QuickSort().held_out())
+    (score,) = run_scores(core, QuickSort(), [7], problems=5)
+    assert (score.size, score.sequences, score.metrics) == (7, 5, {"right_runs": 1.0})
+    never = eqx.tree_at(lambda c: c.logits, core, core.logits.at[:, 0].set(-5.0))
+    (score,) = run_scores(never, QuickSort(), [7], problems=5)
+    assert score.metrics == {"right_runs": 0.0}
+    loop = {
+        test.size: test.published["npi"] for test in QuickSort(form="loop").published_tests()
+    }
+    assert loop[20] is not None
+    assert (loop[20].value, loop[20].approximate) == (0.3, False)
+    of_six, of_one = (
+        TopologicalSort(form="loop", problems=n).published_tests()[0].published["npi"]
+        for n in (6, 1)
+    )
+    assert of_six is not None
+    assert of_one is not None
+    assert (of_six.value, of_one.value) == (1, 0.067)
 
 
 def test_the_command(tmp_path, capsys):

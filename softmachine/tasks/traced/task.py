@@ -25,6 +25,7 @@ from softmachine.core.specs.spec import Stream
 from softmachine.tasks.task import SequenceTask
 from softmachine.tasks.traced.environment import Environment
 from softmachine.tasks.traced.interface import Interface
+from softmachine.tasks.traced.published import RIGHT_RUNS
 from softmachine.tasks.traced.tracing import Calls as DistinctCalls
 from softmachine.tasks.traced.tracing import check_consistent, distinct_calls, trace
 
@@ -106,6 +107,11 @@ class TracedTask(SequenceTask):
     def output_labels(self) -> list[str]:
         """A short label for each logit."""
         return self.interface.calls.labels
+
+    @property
+    def shares(self) -> tuple[str, ...]:
+        """Names of the metrics that are fractions, that of whole runs among them."""
+        return (*super().shares, RIGHT_RUNS)
 
     @property
     def largest(self) -> int:
