@@ -1,7 +1,7 @@
 """Make the pictures of docs/viewer.md from the page itself.
 
 Usage: ``python viewer-ui/capture.py docs/images/viewer [--glyphs RUN]``. Plays traces of the
-zoo in headless Chromium; writes two screenshots and an animated one. With a run of
+zoo in headless Chromium; writes screenshots and an animated one. With a run of
 ``mann-glyphs``, a screenshot of an episode as well.
 """
 
@@ -17,10 +17,16 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 import softmachine as sm
+from softmachine.tasks.traced.task import TracedTask
+from softmachine.traces.calling import trace_calls
 from softmachine.traces.page import page_with
 from softmachine.zoo import models
 
-STILLS = [("ntm-copy", 12, 19, "light"), ("nram-copy", 6, 6, "dark")]
+STILLS = [
+    ("ntm-copy", 12, 19, "light"),
+    ("nram-copy", 6, 6, "dark"),
+    ("npi-quicksort", 5, 30, "light"),
+]
 """Machine, size, step and colour scheme."""
 GLYPHS = ("mann-glyphs", 5, 25, "light")
 """The same of an episode; its machine comes from a run."""
@@ -41,7 +47,10 @@ def page_of(directory: Path, name: str, size: int, run: Path | None) -> tuple[st
     else:
         source, seed = "runs/glyphs", 0
         machine, task = sm.Run(run).load_machine(), sm.Run(run).experiment.task.held_out()
-    made = sm.trace(machine, task, size, seed, source=source)
+    if isinstance(task, TracedTask):
+        made = trace_calls(machine, task, size, seed, source=source)
+    else:
+        made = sm.trace(machine, task, size, seed, source=source)
     path = directory / f"{name}-{size}.html"
     path.write_text(page_with([(name, made.to_bytes())]), encoding="utf-8")
     return path.as_uri(), made.header.length
