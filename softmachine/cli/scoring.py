@@ -157,7 +157,7 @@ def publish_run(source: str, name: str | None, directory: Path | None) -> None:
     from softmachine.machines.machine import Cell
     from softmachine.programs.proof import card_rows
     from softmachine.tasks.traced.task import TracedTask
-    from softmachine.zoo.publish import publish
+    from softmachine.zoo.publish import check_room, publish
 
     use_all_cores()
     runs = open_runs(source)
@@ -168,13 +168,15 @@ def publish_run(source: str, name: str | None, directory: Path | None) -> None:
             raise SoftmachineError(f"{source} has not been trained to its end")
         progress[run.path] = dataclasses.asdict(found)
     best = min(runs, key=lambda run: merit(progress[run.path]))
+    name = name or best.experiment.recipe
+    task, machine = best.experiment.task, best.load_machine()
+    check_room(machine, name)
     with working(f"Testing {best.path}"):
-        task, machine = best.experiment.task, best.load_machine()
         if isinstance(task, TracedTask) and isinstance(machine, Cell):
             scores = card_rows(machine, task)
         else:
             scores = paper_scores(best)
-    for path in publish(best, name or best.experiment.recipe, scores, directory=directory):
+    for path in publish(best, name, scores, directory=directory):
         print(path)
 
 

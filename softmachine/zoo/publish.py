@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import equinox as eqx
+import jax
 
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import digest, replacing
@@ -70,6 +71,21 @@ def publish(
     except OSError as error:
         raise SoftmachineError(f"cannot write to {directory}: {error.strerror}") from error
     return [directory / f"{name}.{kind}" for kind in KINDS]
+
+
+def check_room(machine: Machine, name: str) -> None:
+    """Raise SoftmachineError if a machine's parameters alone would be too large a file."""
+    parameters, _ = split_trainable(machine)
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(parameters))
+    _check_size(size, name, parameter_count(machine))
+
+
+def _check_size(size: int, name: str, parameters: int) -> None:
+    if size > MAX_BYTES:
+        raise SoftmachineError(
+            f"{name} would take {size:,} bytes, the zoo allows {MAX_BYTES:,} a file: this "
+            f"machine has {parameters:,} parameters"
+        )
 
 
 def rewrite(directory: Path = HOME) -> None:
@@ -142,11 +158,7 @@ def _write(
         record = {"model": card["name"]}
         save_machine(weights, parameters, buffers, record, digest(written))
         size = weights.stat().st_size
-        if size > MAX_BYTES:
-            raise SoftmachineError(
-                f"{card['name']} would take {size:,} bytes, the zoo allows {MAX_BYTES:,} a "
-                f"file: this machine has {card['parameters']:,} parameters"
-            )
+        _check_size(size, card["name"], card["parameters"])
         value = {
             "schema": SCHEMA,
             "experiment": written,

@@ -14,8 +14,10 @@ import pytest
 
 import softmachine.zoo.publish as publishing
 from softmachine import zoo
+from softmachine.cli.scoring import publish_run
 from softmachine.core.errors import CheckpointError, ImagesError, SoftmachineError
 from softmachine.core.files import digest
+from softmachine.evaluation import published_scores
 from softmachine.experiments.checkpoints import save_checkpoint
 from softmachine.experiments.curricula import Uniform
 from softmachine.experiments.experiment import Experiment, SolvedConfig, TrainingConfig
@@ -365,6 +367,19 @@ def test_large_machines_are_refused(experiment, tmp_path):
     with pytest.raises(SoftmachineError, match=message):
         publish(run, "lstm-large", [], tmp_path / "zoo")
     assert list((tmp_path / "zoo").iterdir()) == []
+
+
+def test_a_machine_that_is_too_large_is_refused_before_it_is_tested(
+    experiment, tmp_path, monkeypatch
+):
+    large = RecurrentConfig(controller=ControllerConfig(hidden=256))
+    run = finished_run(tmp_path / "run", dataclasses.replace(experiment, machine=large))
+    tested = []
+    monkeypatch.setattr(published_scores, "paper_scores", lambda run: tested.append(run) or [])
+    with pytest.raises(SoftmachineError, match=r"the zoo allows 1,000,000 a file"):
+        publish_run(str(run.path), "lstm-large", tmp_path / "zoo")
+    assert not tested
+    assert not (tmp_path / "zoo").exists()
 
 
 def test_a_failure_leaves_the_old_model_whole(run, published, monkeypatch):
