@@ -21,7 +21,7 @@ LEDGER := $(foreach task,copy recall, \
     $(foreach seed,0 100, \
         $(foreach task,access increment copy reverse, \
             nram-lstm-$(task)-$(seed):nram-lstm-$(task):32:--training.enough=8:--seed=$(seed))) \
-    $(foreach task,addition bubble-sort quicksort topological-sort several,npi-$(task):npi-$(task):10) \
+    $(foreach task,addition bubble-sort quicksort topological-sort,npi-$(task):npi-$(task):10) npi-several:npi-several:5 \
     $(foreach task,addition bubble-sort quicksort,npi-$(task)-loop:npi-$(task):10:--task.form=loop) \
     npi-topological-sort-loop:npi-topological-sort:10:--task.form=loop:--task.problems=1 \
     nram-noise:nram-noise:64 nram-no-noise:nram-noise:64:--training.gradient-noise=0 \

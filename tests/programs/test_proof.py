@@ -150,7 +150,7 @@ def test_what_is_proved_of_addition_is_said(by_heart):
     assert Addition().domain == "every two numbers of the same length without leading zeros"
     assert Addition(numbers="any").domain == "every two numbers"
     both = Several(tasks=(BubbleSort(), QuickSort()))
-    assert both.domain == "every input"
+    assert both.domain == "bubble-sort (every input), quicksort (every input)"
     proof = dataclasses.replace(
         prove(by_heart(QuickSort().held_out()), QuickSort()), domain=Addition().domain
     )

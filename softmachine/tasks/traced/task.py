@@ -73,7 +73,7 @@ class TracedTask(SequenceTask):
     @property
     def domain(self) -> str:
         """The inputs on which a core that is right on all calls held out is right, in words."""
-        return "; ".join(dict.fromkeys(part.domain for part in self.parts.values()))
+        return ", ".join(f"{kind} ({part.domain})" for kind, part in self.parts.items())
 
     @abc.abstractmethod
     def held_out(self, *, larger: bool = False) -> TracedTask:
