@@ -50,9 +50,9 @@ class DNGPUConfig(MachineConfig):
     dropout: Decay = 0.1
     """Dropout rate of the first state, and of the candidate in every step, in training."""
     noise: NonNegative = 0.0
-    """The most that is added in training to each number of the state, or taken away, after every
-    step: uniform. Not in the paper: states that drift with the length do not stand it, those
-    that each step brings back to the ends of a non-linearity do."""
+    """The most that is added to each number of the state, or taken away, after every step in
+    training: uniform. Not in the paper. States that drift with the length do not stand it;
+    those that each step brings back to the ends of a non-linearity do."""
     saturation: NonNegative = 1e-3
     """Weight of the saturation cost, at first: phase ``saturation`` lowers it."""
     saturation_limit: NonNegative = 0.9

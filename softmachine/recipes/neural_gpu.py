@@ -29,7 +29,7 @@ from softmachine.training.neural_gpu.relaxation import Relaxation
 LARGEST = 41
 """The longest sequences that are trained on: twenty digits for each of two numbers."""
 BATCH = 32
-VALIDATE_EVERY = 200 * BATCH
+VALIDATE_EVERY = 100 * BATCH
 
 
 def dngpu_copy() -> Experiment:
@@ -106,7 +106,7 @@ def _dngpu(
             ),
             curriculum=Uniform(smallest=3, largest=LARGEST),
             averaging=0.97,
-            **_until_right(Larger(sizes=(101, 401), sequences=128)),
+            **_until_right(Larger(sizes=(101, 401), sequences=64)),
         ),
     )
 
