@@ -12,6 +12,7 @@ from softmachine.core.choices import (
     LARGEST_INT,
     Bounds,
     Count,
+    Decay,
     Natural,
     NonNegative,
     check_fields,
@@ -81,6 +82,9 @@ class TrainingConfig:
     noise_by_error: bool = False
     """Whether the noise is multiplied by the share of the batch's examples with a mistake, as
     in Kaiser & Sutskever 2016 (arXiv 1511.08228), section 2.2."""
+    averaging: Decay = 0.0
+    """Decay rate, per update, of running averages of the parameters. If it is not 0, it is the
+    averages that are validated, examined and saved. Source: Polyak & Juditsky 1992."""
     search: Search = Search()
     """Settings that each member draws for itself."""
     phases: tuple[Phase, ...] = ()

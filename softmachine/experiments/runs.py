@@ -199,7 +199,7 @@ class Run:
     def save_best(self, state: TrainState, record: dict[str, Any]) -> None:
         """Write the machine that validated best so far."""
         path = self._checkpoint("best")
-        save_machine(path, state.parameters, state.buffers, record, self.tie)
+        save_machine(path, state.judged, state.buffers, record, self.tie)
 
     def load_machine(self) -> Machine:
         """Return the machine that validated best."""
@@ -215,7 +215,7 @@ class Run:
     def save_snapshot(self, state: TrainState, record: dict[str, Any]) -> None:
         """Write the machine as it is now, so that its training can be looked at."""
         path = self._checkpoint(f"after-{record['sequences']:010d}")
-        save_machine(path, state.parameters, state.buffers, record, self.tie)
+        save_machine(path, state.judged, state.buffers, record, self.tie)
 
     def snapshots(self) -> dict[str, Callable[[], Machine]]:
         """Return what loads the machine as it was along the training, oldest first.

@@ -33,6 +33,8 @@ class Weights(NamedTuple):
     parameters: PyTree
     """The trainable half of the machine."""
     optimizer: PyTree
+    averages: PyTree | None = None
+    """Their running averages; see `TrainState.averages`."""
 
 
 class TrainState(NamedTuple):
@@ -60,6 +62,18 @@ class TrainState(NamedTuple):
     None for other tasks."""
     kept: Weights | None = None
     """Where training goes back to, if it does; never on the devices that train."""
+    averages: PyTree | None = None
+    """Running averages of the parameters, if training takes them: what is judged and saved."""
+
+    @property
+    def judged(self) -> PyTree:
+        """The parameters that are judged and saved: their averages, if there are some."""
+        return self.parameters if self.averages is None else self.averages
+
+    def at(self, parameters: PyTree) -> TrainState:
+        """Return the state with other parameters, of which the averages begin anew."""
+        averages = None if self.averages is None else parameters
+        return self._replace(parameters=parameters, averages=averages)
 
 
 def upgrade_state(
@@ -87,6 +101,7 @@ def first_state(experiment: Experiment, attempt: int = 0, step: int = 0) -> Trai
     leaves = len(jax.tree.leaves(parameters))
     task, training = experiment.task, experiment.training
     optimizer = training.optimizer.build(noise=training.noisy).init(parameters)
+    averages = parameters if training.averaging else None
     return TrainState(
         parameters=parameters,
         buffers=eqx.filter(rest, eqx.is_array),
@@ -100,9 +115,10 @@ def first_state(experiment: Experiment, attempt: int = 0, step: int = 0) -> Trai
         skipped=jnp.zeros((), jnp.int32),
         fault=Fault(jnp.full((), -1, jnp.int32), jnp.zeros(()), jnp.zeros(leaves)),
         priorities=task.first_priorities() if isinstance(task, Finite) else None,
-        kept=Weights(parameters, optimizer)
+        kept=Weights(parameters, optimizer, averages)
         if any(phase.keeps for phase in training.phases)
         else None,
+        averages=averages,
     )
 
 
@@ -112,7 +128,7 @@ def machine_class(experiment: Experiment) -> type[Machine]:
 
 
 def machine_of(state: TrainState, experiment: Experiment) -> Machine:
-    """Return the machine with a state's arrays in it."""
+    """Return the machine with a state's arrays in it: those that are judged."""
     shapes = eqx.filter_eval_shape(experiment.build_machine)
     static = eqx.filter(shapes, lambda x: isinstance(x, jax.ShapeDtypeStruct), inverse=True)
-    return eqx.combine(state.parameters, state.buffers, static)
+    return eqx.combine(state.judged, state.buffers, static)

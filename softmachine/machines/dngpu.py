@@ -49,6 +49,10 @@ class DNGPUConfig(MachineConfig):
     """Channels of each place."""
     dropout: Decay = 0.1
     """Dropout rate of the first state, and of the candidate in every step, in training."""
+    noise: NonNegative = 0.0
+    """The most that is added to each number of the state, or taken away, after every step in
+    training: uniform. Not in the paper. States that drift with the length do not stand it;
+    those that each step brings back to the ends of a non-linearity do."""
     saturation: NonNegative = 1e-3
     """Weight of the saturation cost, at first: phase ``saturation`` lowers it."""
     saturation_limit: NonNegative = 0.9
@@ -156,15 +160,18 @@ class DNGPU(SequenceCell):
         r = hs(K_r * s + b_r + 0.5), g = hs(K_g * s + b_g + 0.7),
         c = dropout(ht(K_c * (r s) + b_c)), s' = g shift(s) + (1 - g) c.
 
-        Source: the code published with the paper. Raises ValueError if dropout needs a key
-        and the clock has none.
+        Source: the code published with the paper. Raises ValueError if dropout or noise need
+        a key and the clock has none.
         """
         del encoded
         gate_sums, _, update, sums = self._parts(state.maps)
         candidate = hard_tanh(sums)
         if clock.training and self.config.dropout:
             candidate = dropout(candidate, self.config.dropout, clock.key)
-        maps = self._masked(update * shift(state.maps) + (1 - update) * candidate, state.real)
+        maps = update * shift(state.maps) + (1 - update) * candidate
+        if clock.training and self.config.noise:
+            maps = maps + self.config.noise * symmetric(clock.key, maps)
+        maps = self._masked(maps, state.real)
         length = jnp.maximum(jnp.sum(state.real), 1).astype(maps.dtype)
         excess = self._excess(gate_sums, state.real) + self._excess(sums, state.real)
         # That of the first state counts in every step, as it does as often as there are steps.
@@ -240,6 +247,16 @@ def hard_sigmoid(x: Float[Array, "..."]) -> Float[Array, "..."]:
 def hard_tanh(x: Float[Array, "..."]) -> Float[Array, "..."]:
     """Return clip(x, -1, 1)."""
     return jnp.clip(x, -1, 1)
+
+
+def symmetric(key: PRNGKeyArray, s: Maps) -> Maps:
+    """Return numbers between -1 and 1, as many as ``s`` has, all equally likely.
+
+    They have sixteen random bits each, as to draw bits takes longest. From a branch of the key
+    of their own: what else is drawn from it is the same with them and without.
+    """
+    bits = jax.random.bits(jax.random.fold_in(key, 1), s.shape, jnp.uint16)
+    return (2 * bits.astype(s.dtype) + 1) / 65_536 - 1
 
 
 def shift(s: Maps) -> Maps:

@@ -72,7 +72,7 @@ class Member:
         return self.progress.best_sequences == self.progress.sequences
 
     def machine(self) -> Machine:
-        """Return the machine as it is."""
+        """Return the machine as it is judged."""
         return machine_of(self.state, self.experiment)
 
     def notes(self, phase: Phase) -> Mapping[str, int]:
@@ -98,14 +98,18 @@ class Member:
         """
         fresh = first_state(self.experiment, self.progress.attempts - 1, self.progress.step)
         parameters, _ = split_trainable(machine)
-        self.state = self.state._replace(parameters=parameters, optimizer=fresh.optimizer)
+        self.state = self.state.at(parameters)._replace(optimizer=fresh.optimizer)
         self.settle()
 
     def change(self, machine: Machine) -> None:
         """Go on with a machine that a phase made, with its buffers; the optimiser stays."""
-        parameters, rest = split_trainable(machine)
-        buffers = eqx.filter(rest, eqx.is_array)
-        self.state = self.state._replace(parameters=parameters, buffers=buffers)
+        self.state = self.state.at(split_trainable(machine)[0])
+        self.change_buffers(machine)
+
+    def change_buffers(self, machine: Machine) -> None:
+        """Go on with the buffers of a machine that a phase made; the parameters stay."""
+        buffers = eqx.filter(split_trainable(machine)[1], eqx.is_array)
+        self.state = self.state._replace(buffers=buffers)
 
     def settle(self) -> None:
         """Count a validation from the first right one on."""
@@ -115,7 +119,7 @@ class Member:
 
     def keep(self) -> None:
         """Keep a copy of the parameters and the optimiser's state, for `go_back`."""
-        kept = Weights(self.state.parameters, self.state.optimizer)
+        kept = Weights(self.state.parameters, self.state.optimizer, self.state.averages)
         self.state = self.state._replace(kept=kept)
 
     def go_back(self) -> None:

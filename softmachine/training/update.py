@@ -165,10 +165,14 @@ class _Updates:
 
         def descend(state):
             parameters, optimizer = self._descend(state, gradients, loss, metrics)
+            averages = self._averages(state, parameters)
             error = each(metrics[self.experiment.task.error])
             curriculum = self.experiment.training.curriculum.update(state.curriculum, error)
             return state._replace(
-                parameters=parameters, optimizer=optimizer, curriculum=curriculum
+                parameters=parameters,
+                optimizer=optimizer,
+                curriculum=curriculum,
+                averages=averages,
             )
 
         def skip(state):
@@ -222,7 +226,7 @@ class _Updates:
         """
         local = len(keys)
         mine = jax.lax.dynamic_slice_in_dim(sizes, jax.lax.axis_index("batch") * local, local)
-        machine = machine_of(state._replace(parameters=parameters), self.experiment)
+        machine = machine_of(state.at(parameters), self.experiment)
         context = jax.tree.map(
             lambda x: jnp.broadcast_to(x, (local,)), (state.settings, state.step - state.began)
         )
@@ -301,7 +305,7 @@ class _Updates:
         context = jax.tree.map(
             lambda x: jnp.repeat(x, batch), (states.settings, states.step - states.began)
         )
-        machine = machine_of(states._replace(parameters=parameters), self.experiment)
+        machine = machine_of(states.at(parameters), self.experiment)
         (machine,) = self.experiment.machines_for_updates(machine)
         keys = keys.reshape(-1)
         scores = score_batch(
@@ -342,6 +346,17 @@ class _Updates:
         for phase in training.phases:
             steps = phase.steps(steps, state)
         return optax.apply_updates(state.parameters, steps), moments
+
+    def _averages(self, state, parameters):
+        """Return the running averages of the parameters, if they are taken."""
+        decay = self.experiment.training.averaging
+        return (
+            jax.tree.map(
+                lambda mean, x: decay * mean + (1 - decay) * x, state.averages, parameters
+            )
+            if decay
+            else None
+        )
 
     def _sum(self, tree):
         return jax.lax.psum(tree, "batch") if self.shards > 1 else tree

@@ -166,6 +166,30 @@ def test_dropout_is_for_training_alone_and_needs_a_key():
     np.testing.assert_array_equal(*states[1:])
 
 
+def test_noise_on_the_state_is_uniform_for_training_alone_and_needs_a_key():
+    """Each number moves by up to the noise either way; places that are padding stay zero."""
+    machine = DNGPUConfig(maps=30, dropout=0.0, noise=0.25).build(3, 3, key=jax.random.key(0))
+    inputs = one_hot(*[1, 2] * 20, 0, 0).astype(jnp.float32)
+    state = machine.init_state(inputs, steps=40)
+    plain = machine.advance(state, clock=Clock(0, jax.random.key(1)))[0].maps
+    np.testing.assert_array_equal(plain, machine.advance(state)[0].maps)
+    with pytest.raises(ValueError, match="key"):
+        machine.run(inputs, training=True)
+    noisy = [
+        machine.advance(state, clock=Clock(t, jax.random.key(1), True))[0].maps
+        for t in (0, 1, 1)
+    ]
+    assert not np.array_equal(*noisy[:2])
+    np.testing.assert_array_equal(*noisy[1:])
+    np.testing.assert_array_equal(noisy[0][40:], 0)
+    moved = np.asarray(noisy[0] - plain)[:40]
+    assert 0.24 < moved.max() <= 0.25
+    assert -0.25 <= moved.min() < -0.24
+    # A uniform number's deviation is its range's by the root of 12; 1,200 numbers.
+    np.testing.assert_allclose(moved.std(), 0.5 / 12**0.5, rtol=0.1)
+    np.testing.assert_allclose(moved.mean(), 0, atol=0.02)
+
+
 def test_a_trace_shows_the_state_as_a_picture():
     task = RearrangeSymbols()
     machine = DNGPUConfig(maps=6).build(3, 3, key=jax.random.key(0))

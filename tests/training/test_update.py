@@ -24,6 +24,7 @@ from softmachine.running.devices import MemberLayout
 from softmachine.running.scoring import score_batch
 from softmachine.tasks.languages.reverse_string import ReverseString
 from softmachine.tasks.sequences.copy import Copy
+from softmachine.training.member import Member
 from softmachine.training.phases import Settle
 from softmachine.training.trainer import train
 from softmachine.training.update import build_train_chunk
@@ -252,3 +253,33 @@ def test_accuracy_is_all_right_symbols_over_all_scored(updates, tmp_path):
     scored = float(sums["accuracy"].count)
     assert line["wrong_symbols"] == pytest.approx(float(sums["wrong_symbols"]) / 4, rel=1e-5)
     assert line["accuracy"] == pytest.approx(1 - float(sums["wrong_symbols"]) / scored)
+
+
+def test_averages_of_the_parameters_follow_them(updates, experiment, with_training):
+    """Each update moves them by a share of the way: those after two, from three runs."""
+    averaging = with_training(experiment, averaging=0.75)
+    parameters = [updates(experiment, count)[0].parameters for count in (0, 1, 2)]
+    state = updates(averaging, 2)[0]
+    leaves = (jax.tree.leaves(tree) for tree in (*parameters, state.parameters, state.averages))
+    for first, second, third, same, averages in zip(*leaves, strict=True):
+        np.testing.assert_allclose(same, third, rtol=1e-6, atol=1e-7)
+        expected = 0.5625 * first + 0.1875 * second + 0.25 * third
+        np.testing.assert_allclose(averages, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_what_is_judged_and_saved_are_the_averages(experiment, with_training, tmp_path):
+    """A run that is resumed has the same; a phase that changes parameters changes both."""
+    averaging = with_training(experiment, averaging=0.75, max_sequences=20)
+    run = Run.create(tmp_path / "run", averaging)
+    train(run)
+    member = Member(Run(run.path))
+    parameters, averages = member.state.parameters, member.state.averages
+    assert not np.array_equal(parameters.output.weight, averages.output.weight)
+    for machine in (member.machine(), run.load_machine()):
+        np.testing.assert_array_equal(machine.output.weight, averages.output.weight)
+    member.change_buffers(member.machine())
+    np.testing.assert_array_equal(
+        member.state.parameters.output.weight, parameters.output.weight
+    )
+    member.change(member.machine())
+    np.testing.assert_array_equal(member.state.parameters.output.weight, averages.output.weight)

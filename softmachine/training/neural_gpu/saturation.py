@@ -60,5 +60,5 @@ class Saturation(Phase):
         weight = min(max(weight, self.least), self.most)
         member.report({"saturation_weight": weight})
         array = jnp.asarray(weight, machine.saturation.array.dtype)
-        member.change(eqx.tree_at(lambda m: m.saturation.array, machine, array))
+        member.change_buffers(eqx.tree_at(lambda m: m.saturation.array, machine, array))
         return False

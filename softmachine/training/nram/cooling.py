@@ -54,7 +54,7 @@ class Cooling(Phase):
         del ended
         now = self._now(member)
         member.report({"temperature": now})
-        member.change(
+        member.change_buffers(
             eqx.tree_at(
                 lambda m: m.temperature.array, member.machine(), jnp.asarray(now, jnp.float32)
             )

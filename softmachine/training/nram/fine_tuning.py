@@ -38,7 +38,7 @@ def fine_tune(runs: Sequence[Run], updates: int) -> list[NRAM]:
             settling=jnp.ones((), jnp.int32),
         )
         parameters, _ = split_trainable(machine)
-        states.append(state._replace(parameters=parameters, settings=settings))
+        states.append(state.at(parameters)._replace(settings=settings))
     members = MemberStates(experiment, states)
     members.advance(range(len(runs)), step + updates)
     machines = [machine_of(members.of(i), experiment) for i in range(len(runs))]
