@@ -28,6 +28,7 @@ from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.machines.registry import MACHINES
 from softmachine.machines.sequence_cell import SequenceCell
+from softmachine.machines.stack_rnn import StackRNNConfig
 from softmachine.machines.transformer import TransformerConfig
 from softmachine.running.devices import MemberLayout
 from softmachine.running.loop import run_batch
@@ -65,6 +66,11 @@ SMALL_MACHINES = {
     ),
     "neural-gpu": NeuralGPUConfig(maps=3, rows=2, sets=2),
     "dngpu": DNGPUConfig(maps=3),
+    "stack-rnn": StackRNNConfig(
+        controller=ControllerConfig(kind="rnn", hidden=4, activation="sigmoid"),
+        stacks=2,
+        memory_rows=8,
+    ),
 }
 SMALL_TASKS = {
     "copy": Copy(width=2),

@@ -23,6 +23,7 @@ MACHINES: Registry[type[MachineConfig]] = Registry(
         "npi": "npi:NPIConfig",
         "neural-gpu": "neural_gpu:NeuralGPUConfig",
         "dngpu": "dngpu:DNGPUConfig",
+        "stack-rnn": "stack_rnn:StackRNNConfig",
     },
     base="softmachine.machines.machine:MachineConfig",
 )
