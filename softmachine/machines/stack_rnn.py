@@ -299,8 +299,8 @@ def slide(
 ) -> Float[Array, "lists columns rows"]:
     """Return lists after a mixture of insert, left, right and, if there is a fourth, nothing.
 
-    ``L_t[i] = a[insert] z_i + a[left] L[i-1] + a[right] L[i+1] + a[stay] L[i]`` with L as before,
-    and z_i the value at the head, ``L[i+1]`` left of it, ``L[i]`` right of it.
+    ``L_t[i] = a[insert] z_i + a[left] L[i-1] + a[right] L[i+1] + a[stay] L[i]``, L as it was,
+    with z_i the value at the head, ``L[i+1]`` left of it, ``L[i]`` right of it.
 
     What comes in at the ends is ``empty``: the paper does not say.
     """

@@ -22,6 +22,7 @@ TASKS: Registry[type[Task]] = Registry(
         "one-shot": "one_shot.episodes:Episodes",
         "gp-regression": "one_shot.regression:GPRegression",
         "reverse-string": "languages.reverse_string:ReverseString",
+        "counting-language": "languages.counting:CountingLanguage",
         "rearrange-symbols": "arithmetic.rearranging:RearrangeSymbols",
         "increment-number": "arithmetic.numbers:IncrementNumber",
         "add-numbers": "arithmetic.numbers:AddNumbers",
