@@ -20,6 +20,7 @@ from softmachine.machines.dngpu import DNGPUConfig
 from softmachine.machines.machine import Clock, split_trainable
 from softmachine.machines.mann import MANNConfig
 from softmachine.machines.neural_gpu import NeuralGPUConfig
+from softmachine.machines.neural_stack import NeuralStackConfig
 from softmachine.machines.npi import npi_for
 from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
 from softmachine.machines.nram.soft_gates import SoftGateNRAMConfig
@@ -70,6 +71,9 @@ SMALL_MACHINES = {
         controller=ControllerConfig(kind="rnn", hidden=4, activation="sigmoid"),
         stacks=2,
         memory_rows=8,
+    ),
+    "neural-stack": NeuralStackConfig(
+        structure="deque", controller=ControllerConfig(hidden=4), memory_columns=3
     ),
 }
 SMALL_TASKS = {

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from softmachine.machines.mann import MANN_PRESETS as MANN_PRESETS
     from softmachine.machines.mann import MANNConfig as MANNConfig
     from softmachine.machines.neural_gpu import NeuralGPUConfig as NeuralGPUConfig
+    from softmachine.machines.neural_stack import NeuralStackConfig as NeuralStackConfig
     from softmachine.machines.npi import NPIConfig as NPIConfig
     from softmachine.machines.nram.controller import (
         NRAMControllerConfig as NRAMControllerConfig,

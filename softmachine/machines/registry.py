@@ -24,6 +24,7 @@ MACHINES: Registry[type[MachineConfig]] = Registry(
         "neural-gpu": "neural_gpu:NeuralGPUConfig",
         "dngpu": "dngpu:DNGPUConfig",
         "stack-rnn": "stack_rnn:StackRNNConfig",
+        "neural-stack": "neural_stack:NeuralStackConfig",
     },
     base="softmachine.machines.machine:MachineConfig",
 )

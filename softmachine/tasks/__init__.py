@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from softmachine.tasks.arithmetic.numbers import IncrementNumber as IncrementNumber
     from softmachine.tasks.arithmetic.numbers import MultiplyNumbers as MultiplyNumbers
     from softmachine.tasks.arithmetic.rearranging import RearrangeSymbols as RearrangeSymbols
+    from softmachine.tasks.languages.counting import CountingLanguage as CountingLanguage
     from softmachine.tasks.languages.reverse_string import ReverseString as ReverseString
     from softmachine.tasks.languages.strings import StringTask as StringTask
     from softmachine.tasks.memories.arrays import Access as Access

@@ -38,7 +38,7 @@ class Larger(Phase):
         check_fields(self)
 
     def check(self, experiment: Experiment) -> None:
-        """Raise ValueError for no sizes, those that the task does not have, and no hard form."""
+        """Raise ValueError for no sizes, impossible ones, machines without a hard form."""
         task = experiment.task
         if not self.sizes or min(self.sizes) < task.smallest:
             raise ValueError(
