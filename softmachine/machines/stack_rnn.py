@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
-from softmachine.core.choices import Bounds, Count, Few, check_fields
+from softmachine.core.choices import Bounds, Count, Few, Share, check_fields
 from softmachine.core.fields import Field
 from softmachine.core.pytrees import PyTree
 from softmachine.machines.machine import STOPPED, Cell, Clock, MachineConfig
@@ -27,6 +27,10 @@ from softmachine.machines.registry import machine
 
 ACTIONS = {"stack": ("push", "pop"), "list": ("insert", "left", "right")}
 """What each kind of memory can do, besides nothing at all."""
+
+
+HARD = 0x68617264
+"""Folded into an example's key for whether its actions are hard in training."""
 
 
 class StackRNNState(NamedTuple):
@@ -77,6 +81,9 @@ class StackRNNConfig(MachineConfig):
     """Whether layers have biases, those of the controller included."""
     first_weights: Literal["sum-of-three", "glorot"] = "sum-of-three"
     """Each the sum of three numbers uniform in ±0.1, as in the published code; or Glorot's."""
+    hard_share: Share = 0.0
+    """The share of training examples on which actions are hard, with the gradient of soft ones
+    (straight through). So one learns to count softly and hard at once. Not in the papers."""
     hard: bool = False
     """See `StackRNNTestOptions`."""
 
@@ -158,9 +165,13 @@ class StackRNN(Cell):
         ``h_t = sigma(U x_t + sum over s of P_s s_{t-1}[0:k] + R h_{t-1})``. Outputs are made of
         h_t: what is pushed in a step is seen in the next one.
         """
-        del clock
         controller, hidden = self._control(state, encoded)
         actions, values = self.instruct(hidden)
+        if clock.training and self.config.hard_share:
+            key = jax.random.fold_in(clock.example_key, HARD)
+            chosen = jax.random.bernoulli(key, self.config.hard_share)
+            passed = actions + jax.lax.stop_gradient(harden(actions) - actions)
+            actions = jnp.where(chosen, passed, actions)
         act = push_or_pop if self.config.memory == "stack" else slide
         memory = act(state.memory, actions, values, self.config.empty)
         return StackRNNState(controller, memory), hidden
@@ -175,13 +186,11 @@ class StackRNN(Cell):
         config = self.config
         controls = self.controls(hidden)
         split = config.stacks * len(config.actions)
-        logits = controls[:split].reshape(config.stacks, -1)
-        values = ACTIVATIONS[config.push_activation](controls[split:])
+        logits, values = (x.reshape(config.stacks, -1) for x in jnp.split(controls, [split]))
         actions = jax.nn.softmax(logits, axis=-1)
         if config.hard:
-            best = jnp.argmax(logits, axis=-1)
-            actions = jax.nn.one_hot(best, len(config.actions), dtype=logits.dtype)
-        return actions, values.reshape(config.stacks, -1)
+            actions = harden(actions)
+        return actions, ACTIVATIONS[config.push_activation](values)
 
     def read(
         self, memory: Float[Array, "stacks columns rows"]
@@ -271,6 +280,12 @@ class StackRNN(Cell):
     @property
     def _dtype(self) -> jnp.dtype:
         return self.controls.weight.dtype
+
+
+def harden(actions: Float[Array, "stacks actions"]) -> Float[Array, "stacks actions"]:
+    """Return all weight on the most likely action of each stack."""
+    best = jnp.argmax(actions, axis=-1)
+    return jax.nn.one_hot(best, actions.shape[-1], dtype=actions.dtype)
 
 
 def push_or_pop(

@@ -229,3 +229,24 @@ def test_options_and_refusals():
     np.testing.assert_array_equal(values, machine.instruct(jnp.ones(4))[1])
     with pytest.raises(ValueError, match="must not exceed memory_rows"):
         small(read_rows=9)
+
+
+def test_on_a_share_of_training_examples_actions_are_hard():
+    machine, inputs = golden(), jnp.eye(3)[jnp.array([0, 0, 1, 2])]
+    hard = machine.with_test_options(StackRNNTestOptions(hard=True))
+    config = dataclasses.replace(machine.config, hard_share=0.5)
+    both = dataclasses.replace(machine, config=config)
+    runs = jax.jit(jax.vmap(lambda key: both.run(inputs, key=key, training=True).outputs))(
+        jax.random.split(jax.random.key(0), 64)
+    )
+    soft, hard = (jnp.isclose(runs, m(inputs)).all((1, 2)) for m in (machine, hard))
+    assert (soft != hard).all()
+    assert 16 < int(hard.sum()) < 48
+    np.testing.assert_allclose(both(inputs), machine(inputs), atol=1e-6)  # not in a test
+    always = dataclasses.replace(both, config=dataclasses.replace(config, hard_share=1.0))
+
+    def total(weight):
+        learned = eqx.tree_at(lambda m: m.controls.weight, always, weight)
+        return jnp.sum(learned.run(inputs, key=jax.random.key(0), training=True).outputs)
+
+    assert jnp.abs(jax.jit(jax.grad(total))(machine.controls.weight)[:4]).sum() > 0
