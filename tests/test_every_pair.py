@@ -33,6 +33,8 @@ from softmachine.machines.stack_rnn import StackRNNConfig
 from softmachine.machines.transformer import TransformerConfig
 from softmachine.running.devices import MemberLayout
 from softmachine.running.loop import run_batch
+from softmachine.tasks.languages.transductions import Reordering
+from softmachine.tasks.languages.translations import Translation
 from softmachine.tasks.memories.given import Given
 from softmachine.tasks.one_shot.episodes import Episodes
 from softmachine.tasks.one_shot.glyphs import Glyphs
@@ -85,6 +87,8 @@ SMALL_TASKS = {
     "one-shot": Episodes(
         source=Glyphs(train_classes=4, test_classes=3, drawings=3), side=4, per_class=2
     ),
+    "transduction": Reordering(symbols=3),
+    "translation": Translation(most=6, count=2),
     "addition": Addition(problems=2),
     "several-programs": Several(tasks=(BubbleSort(), QuickSort())),
     "given": Given(

@@ -31,6 +31,7 @@ Strengths = Float[Array, " rows"]
 """s_t: how much of each row is there, the newest first; of a deque from top to bottom."""
 Values = Float[Array, "columns rows"]
 """V_t, transposed: rows, the long axis, are contiguous."""
+Structure = Literal["stack", "queue", "deque"]
 ENDS = {"stack": ("top",), "queue": ("queue",), "deque": ("top", "bottom")}
 """Where each structure is used; a queue is pushed at one end and popped at the other."""
 
@@ -70,7 +71,7 @@ class NeuralStackTestOptions:
 class NeuralStackConfig(MachineConfig):
     """Sizes of a neural stack, queue or deque."""
 
-    structure: Literal["stack", "queue", "deque"] = "stack"
+    structure: Structure = "stack"
     controller: ControllerConfig = ControllerConfig(kind="lstm", hidden=256)
     memory_columns: Count = 256
     """How many numbers a value has."""

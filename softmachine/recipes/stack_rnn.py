@@ -53,7 +53,7 @@ def _counting(language: Any) -> Experiment:
         machine=StackRNNConfig(
             controller=ControllerConfig(kind="feedforward", hidden=20, activation="sigmoid"),
             stacks=4,
-            memory_rows=32,
+            memory_rows=128,
             first_weights="glorot",
             hard_share=0.5,
         ),
@@ -65,6 +65,7 @@ def _counting(language: Any) -> Experiment:
             curriculum=Growing(
                 smallest=2, largest=LARGEST, start=3, threshold=1e9, patience=100, back=0.0
             ),
+            memory_rows=(32,),
             solved=SolvedConfig(sequences=256, bits=None),
             validate_every=250 * BATCH,
             checkpoint_every=1000 * BATCH,

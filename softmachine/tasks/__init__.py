@@ -24,9 +24,11 @@ _HOMES = TASKS.homes() | {
     "SequenceTask": "softmachine.tasks.task",
     "Spec": "softmachine.core.specs.spec",
     "Stream": "softmachine.core.specs.spec",
+    "StreamTask": "softmachine.tasks.languages.streams",
     "StringTask": "softmachine.tasks.languages.strings",
     "Symbols": "softmachine.core.specs.symbols",
     "Task": "softmachine.tasks.task",
+    "Transduction": "softmachine.tasks.languages.transductions",
     "Whole": "softmachine.core.specs.spec",
 }
 """Public names, and the modules that have them."""
@@ -52,8 +54,10 @@ if TYPE_CHECKING:
         MemorisationLanguage as MemorisationLanguage,
     )
     from softmachine.tasks.languages.reverse_string import ReverseString as ReverseString
+    from softmachine.tasks.languages.streams import StreamTask as StreamTask
     from softmachine.tasks.languages.strings import StringTask as StringTask
     from softmachine.tasks.languages.transductions import Reordering as Reordering
+    from softmachine.tasks.languages.transductions import Transduction as Transduction
     from softmachine.tasks.languages.translations import Translation as Translation
     from softmachine.tasks.memories.arrays import Access as Access
     from softmachine.tasks.memories.arrays import Increment as Increment
