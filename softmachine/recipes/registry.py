@@ -42,6 +42,8 @@ RECIPES: Registry[Callable[[], Experiment]] = Registry(
         "stack-rnn-an-bn-cn-dn": "stack_rnn:stack_rnn_an_bn_cn_dn",
         "stack-rnn-an-b2n": "stack_rnn:stack_rnn_an_b2n",
         "stack-rnn-an-bm-cnm": "stack_rnn:stack_rnn_an_bm_cnm",
+        "stack-rnn-memorisation": "stack_rnn:stack_rnn_memorisation",
+        "stack-rnn-addition": "stack_rnn:stack_rnn_addition",
         "neural-queue-copy": "neural_stack:neural_queue_copy",
         "neural-stack-reverse": "neural_stack:neural_stack_reverse",
         "neural-deque-copy": "neural_stack:neural_deque_copy",

@@ -1,7 +1,8 @@
-"""Recipes of the Stack-RNN: counting languages as streams.
+"""Recipes of the Stack-RNN: counting, memorisation and addition as streams.
 
 On half of the examples actions are hard, with the gradient of soft ones. A member is solved
-once it makes no mistake on what it trains on, n < 20, and none at n = 60 in its hard form.
+once it makes no mistake on what it trains on, n < 20 for
+counting as in the paper, and none at n = 60 in its hard form.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from softmachine.experiments.experiment import Experiment, SolvedConfig, Trainin
 from softmachine.experiments.optimizers import OptimizerConfig
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.stack_rnn import StackRNNConfig
+from softmachine.tasks.languages.addition import AdditionLanguage
 from softmachine.tasks.languages.counting import CountingLanguage
+from softmachine.tasks.languages.memorisation import MemorisationLanguage
+from softmachine.tasks.languages.streams import StreamTask
 from softmachine.training.larger import Larger
 
-LARGEST = 19
-"""n < 20, as in the paper."""
 BATCH = 32
 
 
@@ -46,24 +48,57 @@ def stack_rnn_an_bm_cnm() -> Experiment:
     return _counting("an-bm-cnm")
 
 
+def stack_rnn_memorisation() -> Experiment:
+    """Stack-RNN: predict a word of 2 to 14 letters backwards, after it was read."""
+    task = MemorisationLanguage(sizes="up-to", strings=2)
+    return _experiment("stack-rnn-memorisation", task, largest=14, hidden=40)
+
+
+def stack_rnn_addition() -> Experiment:
+    """Stack-RNN: predict the sum of two binary numbers of 9 digits in all, or fewer."""
+    task = AdditionLanguage(sizes="up-to", strings=2)
+    sizes = {"hidden": 40, "stacks": 6, "stay": True}
+    return _experiment("stack-rnn-addition", task, largest=9, smallest=1, **sizes)
+
+
 def _counting(language: Any) -> Experiment:
+    task = CountingLanguage(language=language, sizes="up-to", strings=2)
+    return _experiment(f"stack-rnn-{language}", task, largest=19)
+
+
+def _experiment(
+    name: str,
+    task: StreamTask,
+    *,
+    largest: int,
+    smallest: int = 2,
+    hidden: int = 20,
+    **sizes: Any,
+) -> Experiment:
     return Experiment(
-        recipe=f"stack-rnn-{language}",
-        task=CountingLanguage(language=language, sizes="up-to", strings=2),
+        recipe=name,
+        task=task,
         machine=StackRNNConfig(
-            controller=ControllerConfig(kind="feedforward", hidden=20, activation="sigmoid"),
-            stacks=4,
+            controller=ControllerConfig(
+                kind="feedforward", hidden=hidden, activation="sigmoid"
+            ),
             memory_rows=128,
             first_weights="glorot",
             hard_share=0.5,
+            **({"stacks": 4} | sizes),
         ),
         training=TrainingConfig(
             batch=BATCH,
             max_sequences=5000 * BATCH,
             optimizer=OptimizerConfig(learning_rate=1e-2, clip_norm=1.0),
-            # n is uniform in 2..level, and the level rises by 1 every 100 updates.
+            # Sizes are uniform up to a level, which rises by 1 every 100 updates.
             curriculum=Growing(
-                smallest=2, largest=LARGEST, start=3, threshold=1e9, patience=100, back=0.0
+                smallest=smallest,
+                largest=largest,
+                start=3,
+                threshold=1e9,
+                patience=100,
+                back=0.0,
             ),
             memory_rows=(32,),
             solved=SolvedConfig(sequences=256, bits=None),
