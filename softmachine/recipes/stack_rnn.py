@@ -1,8 +1,8 @@
 """Recipes of the Stack-RNN: counting, memorisation and addition as streams.
 
 On half of the examples actions are hard, with the gradient of soft ones. A member is solved
-once it makes no mistake on what it trains on, n < 20 for
-counting as in the paper, and none at n = 60 in its hard form.
+once it makes no mistake on what it trains on (counting: n < 20, as in the paper), and none at
+size 60 in its hard form.
 """
 
 from __future__ import annotations
