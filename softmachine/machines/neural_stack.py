@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
-from softmachine.core.choices import Count, check_fields
+from softmachine.core.choices import Count, Share, check_fields
 from softmachine.core.fields import Field
 from softmachine.core.pytrees import PyTree
 from softmachine.machines.machine import STOPPED, Cell, Clock, MachineConfig
@@ -34,6 +34,10 @@ Values = Float[Array, "columns rows"]
 Structure = Literal["stack", "queue", "deque"]
 ENDS = {"stack": ("top",), "queue": ("queue",), "deque": ("top", "bottom")}
 """Where each structure is used; a queue is pushed at one end and popped at the other."""
+
+
+HARD = 0x68617264
+"""Folded into an example's key for whether its strengths are rounded in training."""
 
 
 class Moves(NamedTuple):
@@ -84,6 +88,9 @@ class NeuralStackConfig(MachineConfig):
     pop_bias: float = -1.0
     """Initial bias of the pop strength. Below 0 a stack is not popped empty in every step from
     the start, which would leave the decision to pop without a gradient (appendix B)."""
+    hard_share: Share = 0.0
+    """The share of training examples on which strengths are rounded, with the gradient of those
+    that are not (straight through). Not in the paper."""
     hard: bool = False
     """See `NeuralStackTestOptions`."""
 
@@ -165,11 +172,19 @@ class NeuralStack(Cell):
         clock: Clock = STOPPED,
     ) -> tuple[NeuralStackState, Float[Array, " hidden"]]:
         """Take one step: the controller sees x_t and r_{t-1}; then pop, push, read."""
-        del clock
         controller, hidden = self.controller(state.controller, encoded, state.reads.reshape(-1))
+        moves = self.instruct(hidden)
+        if clock.training and self.config.hard_share:
+            key = jax.random.fold_in(clock.example_key, HARD)
+            rounded = jax.random.bernoulli(key, self.config.hard_share)
+
+            def passed(x: Array) -> Array:
+                return jnp.where(rounded, x + jax.lax.stop_gradient(jnp.round(x) - x), x)
+
+            moves = moves._replace(push=passed(moves.push), pop=passed(moves.pop))
         use = {"stack": use_stack, "queue": use_queue, "deque": use_deque}
         memory, strengths, weights = use[self.config.structure](
-            state.memory, state.strengths, self.instruct(hidden)
+            state.memory, state.strengths, moves
         )
         reads = jnp.stack([memory @ each for each in weights])
         return NeuralStackState(controller, memory, strengths, reads), hidden

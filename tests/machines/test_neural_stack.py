@@ -1,5 +1,6 @@
 """Neural stack, queue and deque against golden values, and against those of plain Python."""
 
+import dataclasses
 from collections import deque
 
 import equinox as eqx
@@ -214,3 +215,23 @@ def test_parameters_are_as_many_as_the_paper_s(structure, hidden, millions):
     counted = sum(x.size for x in jax.tree.leaves(machine) if hasattr(x, "size"))
     counted -= machine.output.weight.size + machine.output.bias.size
     assert float(f"{counted / 1e6:.2g}") == millions
+
+
+def test_on_a_share_of_training_examples_strengths_are_rounded():
+    machine, inputs = built(structure="queue"), jnp.sin(jnp.arange(18.0)).reshape(6, 3)
+    config = dataclasses.replace(machine.config, hard_share=0.5)
+    both = dataclasses.replace(machine, config=config)
+    keys = jax.random.split(jax.random.key(0), 64)
+    runs = jax.jit(jax.vmap(lambda key: both.run(inputs, key=key, training=True).outputs))(keys)
+    hard = machine.with_test_options(NeuralStackTestOptions(hard=True))
+    is_soft, is_hard = (jnp.isclose(runs, m(inputs)).all((1, 2)) for m in (machine, hard))
+    assert (is_soft != is_hard).all()
+    assert 16 < int(is_hard.sum()) < 48
+    np.testing.assert_allclose(both(inputs), machine(inputs), atol=1e-6)  # not in a test
+    always = dataclasses.replace(both, config=dataclasses.replace(config, hard_share=1.0))
+
+    def total(weight):
+        learned = eqx.tree_at(lambda m: m.moves.weight, always, weight)
+        return jnp.sum(learned.run(inputs, key=keys[0], training=True).outputs)
+
+    assert jnp.abs(jax.jit(jax.grad(total))(machine.moves.weight)[:2]).sum() > 0
