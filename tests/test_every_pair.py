@@ -20,6 +20,7 @@ from softmachine.machines.dngpu import DNGPUConfig
 from softmachine.machines.machine import Clock, split_trainable
 from softmachine.machines.mann import MANNConfig
 from softmachine.machines.neural_gpu import NeuralGPUConfig
+from softmachine.machines.neural_stack import NeuralStackConfig
 from softmachine.machines.npi import npi_for
 from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
 from softmachine.machines.nram.soft_gates import SoftGateNRAMConfig
@@ -28,9 +29,12 @@ from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.machines.registry import MACHINES
 from softmachine.machines.sequence_cell import SequenceCell
+from softmachine.machines.stack_rnn import StackRNNConfig
 from softmachine.machines.transformer import TransformerConfig
 from softmachine.running.devices import MemberLayout
 from softmachine.running.loop import run_batch
+from softmachine.tasks.languages.transductions import Reordering
+from softmachine.tasks.languages.translations import Translation
 from softmachine.tasks.memories.given import Given
 from softmachine.tasks.one_shot.episodes import Episodes
 from softmachine.tasks.one_shot.glyphs import Glyphs
@@ -65,6 +69,14 @@ SMALL_MACHINES = {
     ),
     "neural-gpu": NeuralGPUConfig(maps=3, rows=2, sets=2),
     "dngpu": DNGPUConfig(maps=3),
+    "stack-rnn": StackRNNConfig(
+        controller=ControllerConfig(kind="rnn", hidden=4, activation="sigmoid"),
+        stacks=2,
+        memory_rows=8,
+    ),
+    "neural-stack": NeuralStackConfig(
+        structure="deque", controller=ControllerConfig(hidden=4), memory_columns=3
+    ),
 }
 SMALL_TASKS = {
     "copy": Copy(width=2),
@@ -75,6 +87,8 @@ SMALL_TASKS = {
     "one-shot": Episodes(
         source=Glyphs(train_classes=4, test_classes=3, drawings=3), side=4, per_class=2
     ),
+    "transduction": Reordering(symbols=3),
+    "translation": Translation(most=6, count=2),
     "addition": Addition(problems=2),
     "several-programs": Several(tasks=(BubbleSort(), QuickSort())),
     "given": Given(

@@ -27,7 +27,10 @@ _HOMES = MACHINES.homes() | {
     "NTM": "softmachine.machines.ntm.ntm",
     "NTM_PRESETS": "softmachine.machines.ntm.presets",
     "Outcome": "softmachine.machines.machine",
+    "NeuralStackTestOptions": "softmachine.machines.neural_stack",
     "Recurrent": "softmachine.machines.recurrent",
+    "STACK_RNN_PRESETS": "softmachine.machines.stack_rnn",
+    "StackRNNTestOptions": "softmachine.machines.stack_rnn",
     "Transformer": "softmachine.machines.transformer",
     "from_pytorch_ntm": "softmachine.machines.ntm.pytorch_ntm",
     "glorot": "softmachine.machines.parts.linear",
@@ -52,6 +55,10 @@ if TYPE_CHECKING:
     from softmachine.machines.mann import MANN_PRESETS as MANN_PRESETS
     from softmachine.machines.mann import MANNConfig as MANNConfig
     from softmachine.machines.neural_gpu import NeuralGPUConfig as NeuralGPUConfig
+    from softmachine.machines.neural_stack import NeuralStackConfig as NeuralStackConfig
+    from softmachine.machines.neural_stack import (
+        NeuralStackTestOptions as NeuralStackTestOptions,
+    )
     from softmachine.machines.npi import NPIConfig as NPIConfig
     from softmachine.machines.nram.controller import (
         NRAMControllerConfig as NRAMControllerConfig,
@@ -75,6 +82,9 @@ if TYPE_CHECKING:
     from softmachine.machines.parts.linear import glorot as glorot
     from softmachine.machines.recurrent import Recurrent as Recurrent
     from softmachine.machines.recurrent import RecurrentConfig as RecurrentConfig
+    from softmachine.machines.stack_rnn import STACK_RNN_PRESETS as STACK_RNN_PRESETS
+    from softmachine.machines.stack_rnn import StackRNNConfig as StackRNNConfig
+    from softmachine.machines.stack_rnn import StackRNNTestOptions as StackRNNTestOptions
     from softmachine.machines.transformer import Transformer as Transformer
     from softmachine.machines.transformer import TransformerConfig as TransformerConfig
 else:

@@ -23,6 +23,8 @@ MACHINES: Registry[type[MachineConfig]] = Registry(
         "npi": "npi:NPIConfig",
         "neural-gpu": "neural_gpu:NeuralGPUConfig",
         "dngpu": "dngpu:DNGPUConfig",
+        "stack-rnn": "stack_rnn:StackRNNConfig",
+        "neural-stack": "neural_stack:NeuralStackConfig",
     },
     base="softmachine.machines.machine:MachineConfig",
 )

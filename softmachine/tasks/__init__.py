@@ -24,9 +24,11 @@ _HOMES = TASKS.homes() | {
     "SequenceTask": "softmachine.tasks.task",
     "Spec": "softmachine.core.specs.spec",
     "Stream": "softmachine.core.specs.spec",
+    "StreamTask": "softmachine.tasks.languages.streams",
     "StringTask": "softmachine.tasks.languages.strings",
     "Symbols": "softmachine.core.specs.symbols",
     "Task": "softmachine.tasks.task",
+    "Transduction": "softmachine.tasks.languages.transductions",
     "Whole": "softmachine.core.specs.spec",
 }
 """Public names, and the modules that have them."""
@@ -46,8 +48,17 @@ if TYPE_CHECKING:
     from softmachine.tasks.arithmetic.numbers import IncrementNumber as IncrementNumber
     from softmachine.tasks.arithmetic.numbers import MultiplyNumbers as MultiplyNumbers
     from softmachine.tasks.arithmetic.rearranging import RearrangeSymbols as RearrangeSymbols
+    from softmachine.tasks.languages.addition import AdditionLanguage as AdditionLanguage
+    from softmachine.tasks.languages.counting import CountingLanguage as CountingLanguage
+    from softmachine.tasks.languages.memorisation import (
+        MemorisationLanguage as MemorisationLanguage,
+    )
     from softmachine.tasks.languages.reverse_string import ReverseString as ReverseString
+    from softmachine.tasks.languages.streams import StreamTask as StreamTask
     from softmachine.tasks.languages.strings import StringTask as StringTask
+    from softmachine.tasks.languages.transductions import Reordering as Reordering
+    from softmachine.tasks.languages.transductions import Transduction as Transduction
+    from softmachine.tasks.languages.translations import Translation as Translation
     from softmachine.tasks.memories.arrays import Access as Access
     from softmachine.tasks.memories.arrays import Increment as Increment
     from softmachine.tasks.memories.arrays import MemoryCopy as MemoryCopy

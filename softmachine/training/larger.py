@@ -12,6 +12,7 @@ from softmachine.core.randomness import Branch, branch_key
 from softmachine.core.specs.spec import mean
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.phases import Phase
+from softmachine.running.generalization import with_room_for, with_test_options
 from softmachine.running.scoring import build_scorer
 from softmachine.training.member import Member
 
@@ -29,29 +30,41 @@ class Larger(Phase):
     """Which sizes are tried."""
     sequences: Count = 128
     """How many of each."""
+    hard: bool = False
+    """Whether machines are tested with their test option of that name."""
 
     def __post_init__(self) -> None:
         """Check the sizes."""
         check_fields(self)
 
     def check(self, experiment: Experiment) -> None:
-        """Raise ValueError for no sizes, and for those that the task does not have."""
+        """Raise ValueError for no sizes, impossible ones, machines without a hard form."""
         task = experiment.task
         if not self.sizes or min(self.sizes) < task.smallest:
             raise ValueError(
                 f"phase larger needs sizes from {task.smallest} on, not {self.sizes}"
+            )
+        machine = experiment.machine
+        if self.hard and not hasattr(machine.test_options, "hard"):
+            raise ValueError(
+                f"phase larger hard needs a machine that can be made hard, not "
+                f"{type(machine).__name__}"
             )
 
     def verdict(self, member: Member) -> bool:
         """Return whether there is no mistake; report the errors."""
         experiment = member.experiment
         task, machine = experiment.task.held_out(larger=True), member.machine()
+        if self.hard:
+            machine = with_test_options(machine, hard=True)
         key = branch_key(experiment.training.seed, Branch.EXAM)
         key = jax.random.fold_in(key, member.progress.step)
         for size in sorted(self.sizes):
             score = build_scorer(task, task.bucket(size))
             metrics = score(
-                machine, jax.random.fold_in(key, size), jnp.full(self.sequences, size)
+                with_room_for(machine, task, size),
+                jax.random.fold_in(key, size),
+                jnp.full(self.sequences, size),
             )
             error = float(mean(metrics[task.error]))
             member.report({f"size_{size}_{task.error}": error})

@@ -15,7 +15,12 @@ from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.machines.registry import MACHINES
 from softmachine.tasks.arithmetic.numbers import AddNumbers, IncrementNumber, MultiplyNumbers
 from softmachine.tasks.arithmetic.rearranging import RearrangeSymbols
+from softmachine.tasks.languages.addition import AdditionLanguage
+from softmachine.tasks.languages.counting import CountingLanguage
+from softmachine.tasks.languages.memorisation import MemorisationLanguage
 from softmachine.tasks.languages.reverse_string import ReverseString
+from softmachine.tasks.languages.transductions import Reordering
+from softmachine.tasks.languages.translations import Translation
 from softmachine.tasks.memories.arrays import Access, Increment, MemoryCopy, Reverse
 from softmachine.tasks.memories.given import Given
 from softmachine.tasks.memories.lists import ListK, ListSearch
@@ -130,6 +135,8 @@ def test_a_changed_memory_task_is_tested_as_it_is():
 def test_every_task_of_an_experiment_is_covered():
     others = {Given, ReverseString, Episodes, GPRegression}
     others |= {RearrangeSymbols, IncrementNumber, AddNumbers, MultiplyNumbers}
+    others |= {CountingLanguage, MemorisationLanguage, AdditionLanguage}
+    others |= {Reordering, Translation}
     others |= {Addition, BubbleSort, QuickSort, TopologicalSort, Several}
     assert set(REGISTERED.values()) == {*TASKS, *TABLE_1, *others}
 

@@ -20,7 +20,7 @@ from softmachine.machines import parts
 from softmachine.machines.machine import STOPPED, Cell, split_trainable
 from softmachine.machines.parts.controllers import ControllerConfig, Mixed
 from softmachine.machines.parts.convolutions import convolve, convolve_plane
-from softmachine.machines.parts.layers import GRU, LSTM, Counter, FeedForward
+from softmachine.machines.parts.layers import GRU, LSTM, Counter, Elman, FeedForward
 from softmachine.machines.parts.linear import Linear, LoopLinear
 from softmachine.machines.parts.products import combine_rows, match_rows, spread
 from softmachine.machines.transformer import Attention, Distances, TransformerConfig
@@ -70,6 +70,7 @@ USES: dict[Any, tuple[Callable[[], Any], Callable[[Any, Any], Any]]] = {
     LSTM: (controller("lstm"), stepped),
     GRU: (controller("gru"), stepped),
     Counter: (controller("counter"), stepped),
+    Elman: (controller("rnn"), stepped),
     FeedForward: (controller("feedforward"), stepped),
     Mixed: (
         built(ControllerConfig(kinds=("gru", "feedforward"), hidden=WIDTH // 2), WIDTH, WIDTH),

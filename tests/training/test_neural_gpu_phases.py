@@ -18,8 +18,11 @@ from softmachine.experiments.state import first_state, machine_of
 from softmachine.machines.dngpu import DNGPUConfig
 from softmachine.machines.machine import split_trainable
 from softmachine.machines.neural_gpu import NeuralGPUConfig
+from softmachine.machines.stack_rnn import StackRNNConfig
 from softmachine.running.devices import MemberLayout
 from softmachine.tasks.arithmetic.rearranging import RearrangeSymbols
+from softmachine.tasks.languages.counting import CountingLanguage
+from softmachine.training import larger
 from softmachine.training.larger import Larger
 from softmachine.training.member import Member
 from softmachine.training.neural_gpu.relaxation import Relaxation
@@ -141,6 +144,32 @@ def test_larger_sizes_are_tried_until_the_first_mistake(tmp_path):
     assert member.line["size_5_wrong_symbols"] == member.line["size_9_wrong_symbols"] == 0
 
 
+@pytest.mark.parametrize("hard", [False, True])
+def test_larger_sizes_are_tried_in_hard_form_with_room_for_them(hard, tmp_path, monkeypatch):
+    tried = []
+
+    def scorer(task, max_size):
+        assert (task.sizes, max_size) == ("all", 32)
+        return lambda machine, _, sizes: (
+            tried.append((machine.test_options.hard, machine.memory_rows))
+            or {"wrong_symbols": jnp.zeros(len(sizes))}
+        )
+
+    monkeypatch.setattr(larger, "build_scorer", scorer)
+    experiment = Experiment(
+        recipe="small",
+        task=CountingLanguage(sizes="up-to"),
+        machine=StackRNNConfig(stacks=1, memory_rows=4),
+        training=TrainingConfig(
+            curriculum=Uniform(smallest=2, largest=4),
+            phases=(Larger(sizes=(3, 9), sequences=2, hard=hard),),
+        ),
+    )
+    member = member_of(experiment, tmp_path)
+    assert experiment.training.phases[0].verdict(member)
+    assert tried == [(hard, 4), (hard, 9)]
+
+
 def copying_config():
     return DNGPUConfig(maps=2, dropout=0.0)
 
@@ -204,6 +233,7 @@ def test_noise_falls_with_the_share_of_mistakes(updates_of):
         (lambda: trained(NeuralGPUConfig(), Relaxation()), "level"),
         (lambda: relaxing(solved=None), "solved"),
         (lambda: trained(DNGPUConfig(), Larger(sizes=(1,))), "from 2 on"),
+        (lambda: trained(DNGPUConfig(), Larger(hard=True)), "can be made hard, not DNGPU"),
         (lambda: trained(DNGPUConfig(), noise_by_error=True), "gradient_noise"),
     ],
 )

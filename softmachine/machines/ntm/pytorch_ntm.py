@@ -112,7 +112,7 @@ def to_pytorch_ntm(machine: NTM) -> dict[str, np.ndarray]:
     assert isinstance(machine.initial_reads, Buffer)
     sizes = Sizes(
         inputs=controller.input_size,
-        outputs=len(machine.output.bias),
+        outputs=len(machine.output.weight),
         hidden=config.controller.hidden,
         layers=config.controller.layers,
         pairs=config.read_heads,

@@ -13,10 +13,17 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from softmachine.core.choices import Count, Few, check_fields
 from softmachine.core.pytrees import PyTree
-from softmachine.machines.parts.layers import GRU, LSTM, Controller, Counter, FeedForward
+from softmachine.machines.parts.layers import (
+    GRU,
+    LSTM,
+    Controller,
+    Counter,
+    Elman,
+    FeedForward,
+)
 from softmachine.machines.parts.linear import Linear, LoopLinear, glorot
 
-OneKind = LSTM | Counter | GRU | FeedForward
+OneKind = LSTM | Counter | GRU | Elman | FeedForward
 
 
 class Mixed(Controller):
@@ -59,7 +66,7 @@ class Mixed(Controller):
         return tuple(states), jnp.concatenate(outputs)
 
 
-Kind = Literal["lstm", "counter", "gru", "feedforward"]
+Kind = Literal["lstm", "counter", "gru", "rnn", "feedforward"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,7 +74,7 @@ class ControllerConfig:
     """The kind and the size of a controller."""
 
     kind: Kind = "lstm"
-    """``counter``: an LSTM whose cells count evenly; see `Counter`."""
+    """``counter``: an LSTM whose cells count evenly; see `Counter`. ``rnn``: see `Elman`."""
     kinds: tuple[Kind, ...] = ()
     """Of layers of different kinds the kind of each, the first one first; in place of ``kind``
     and ``layers``."""
@@ -77,7 +84,7 @@ class ControllerConfig:
     forget_bias: float = 1.0
     """LSTM and counter only: initial bias of the forget gate."""
     activation: Literal["tanh", "relu", "sigmoid"] = "tanh"
-    """Feed-forward only."""
+    """Feed-forward and ``rnn`` only."""
 
     def __post_init__(self) -> None:
         """Check the sizes."""
@@ -110,7 +117,7 @@ class ControllerConfig:
 
     def _of_one_kind(self, inputs: int, feedback: int, key: PRNGKeyArray) -> OneKind:
         hidden, layers = self.hidden, self.layers
-        gates = {"lstm": 4, "counter": 4, "gru": 3, "feedforward": 1}[self.kind] * hidden
+        gates = {"lstm": 4, "counter": 4, "gru": 3}.get(self.kind, 1) * hidden
         from_input, feedback_or_below, recurrent = [], [], []
         for i, layer_key in enumerate(jax.random.split(key, layers)):
             below = feedback + (hidden if i else 0)
@@ -143,6 +150,18 @@ class ControllerConfig:
                 activation=self.activation,
                 output_size=layers * hidden,
             )
+        joined = tuple(
+            LoopLinear(jnp.concatenate(pair, axis=1), None)
+            for pair in zip(feedback_or_below, recurrent, strict=True)
+        )
+        if self.kind == "rnn":
+            return Elman(
+                from_input=projection,
+                recurrent=joined,
+                initial=jnp.zeros((layers, hidden)),
+                activation=self.activation,
+                output_size=layers * hidden,
+            )
         if self.kind == "gru":
             return GRU(
                 from_input=projection,
@@ -153,10 +172,7 @@ class ControllerConfig:
             )
         return LSTM(
             from_input=projection,
-            recurrent=tuple(
-                LoopLinear(jnp.concatenate(pair, axis=1), None)
-                for pair in zip(feedback_or_below, recurrent, strict=True)
-            ),
+            recurrent=joined,
             initial=jnp.zeros((2, layers, hidden)),
             output_size=layers * hidden,
         )

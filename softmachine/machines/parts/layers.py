@@ -210,6 +210,45 @@ class GRU(Controller):
         return jnp.stack(outputs), jnp.concatenate(outputs)
 
 
+class Elman(Controller):
+    """Stacked simple recurrent layers: each sees the input, the layer below and itself.
+
+    Learned initial states. Source: Elman 1990, Finding structure in time, with any activation.
+    """
+
+    from_input: Linear
+    recurrent: tuple[LoopLinear, ...]
+    initial: Float[Array, "layers hidden"]
+    activation: str = eqx.field(static=True)
+    output_size: int = eqx.field(static=True)
+
+    @property
+    def input_size(self) -> int:
+        """The number of input channels."""
+        return self.from_input.weight.shape[1]
+
+    def init_state(self) -> Float[Array, "layers hidden"]:
+        """Return the initial hidden states."""
+        return self.initial
+
+    def project(self, x: Float[Array, "... inputs"]) -> Float[Array, "... layers width"]:
+        """Return the input's share of all layers, bias included."""
+        return _by_layer(self.from_input(x), len(self.recurrent))
+
+    def __call__(
+        self,
+        state: Float[Array, "layers hidden"],
+        projected: Float[Array, "layers width"],
+        feedback: Float[Array, " feedback"],
+    ) -> tuple[Float[Array, "layers hidden"], Float[Array, " outputs"]]:
+        """Take one step through all layers."""
+        outputs = []
+        for i, layer in enumerate(self.recurrent):
+            seen = jnp.concatenate([feedback, *outputs[-1:], state[i]])
+            outputs.append(ACTIVATIONS[self.activation](projected[i] + layer(seen)))
+        return jnp.stack(outputs), jnp.concatenate(outputs)
+
+
 class FeedForward(Controller):
     """Stacked dense layers without a state; each sees the input and the layer below."""
 

@@ -31,11 +31,12 @@ class Linear(eqx.Module):
     """An affine map ``y = W x + b``, used once per sequence (outside any loop)."""
 
     weight: Float[Array, "outputs inputs"]
-    bias: Float[Array, " outputs"]
+    bias: Float[Array, " outputs"] | None
 
     def __call__(self, x: Float[Array, "... inputs"]) -> Float[Array, "... outputs"]:
         """Map ``x`` over any leading axes."""
-        return x @ self.weight.T + self.bias
+        y = x @ self.weight.T
+        return y if self.bias is None else y + self.bias
 
 
 class LoopLinear(eqx.Module):
