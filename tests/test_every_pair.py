@@ -16,6 +16,7 @@ from softmachine.experiments.checkpoints import load_checkpoint, save_checkpoint
 from softmachine.experiments.curricula import Uniform
 from softmachine.experiments.experiment import Experiment, TrainingConfig
 from softmachine.experiments.state import first_state, machine_of
+from softmachine.machines.dnc.dnc import DNCConfig
 from softmachine.machines.dngpu import DNGPUConfig
 from softmachine.machines.machine import Clock, split_trainable
 from softmachine.machines.mann import MANNConfig
@@ -65,6 +66,9 @@ SMALL_MACHINES = {
     ),
     "neural-gpu": NeuralGPUConfig(maps=3, rows=2, sets=2),
     "dngpu": DNGPUConfig(maps=3),
+    "dnc": DNCConfig(
+        controller=ControllerConfig(hidden=4), memory_rows=4, memory_columns=3, read_heads=2
+    ),
 }
 SMALL_TASKS = {
     "copy": Copy(width=2),

@@ -23,6 +23,7 @@ MACHINES: Registry[type[MachineConfig]] = Registry(
         "npi": "npi:NPIConfig",
         "neural-gpu": "neural_gpu:NeuralGPUConfig",
         "dngpu": "dngpu:DNGPUConfig",
+        "dnc": "dnc.dnc:DNCConfig",
     },
     base="softmachine.machines.machine:MachineConfig",
 )
