@@ -81,6 +81,7 @@ RECIPES: Registry[Callable[[], Experiment]] = Registry(
         "npi-quicksort": "npi:npi_quicksort",
         "npi-topological-sort": "npi:npi_topological_sort",
         "npi-several": "npi:npi_several",
+        "dnc-copy-reuse": "dnc:dnc_copy_reuse",
         "paper-ntm-ff-copy": "paper_ntm:paper_ntm_ff_copy",
         "paper-ntm-ff-repeat-copy": "paper_ntm:paper_ntm_ff_repeat_copy",
         "paper-ntm-ff-recall": "paper_ntm:paper_ntm_ff_recall",

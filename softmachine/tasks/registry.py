@@ -42,6 +42,7 @@ TASKS: Registry[type[Task]] = Registry(
         "quicksort": "traced.tasks:QuickSort",
         "topological-sort": "traced.tasks:TopologicalSort",
         "several-programs": "traced.tasks:Several",
+        "copy-reuse": "sequences.copy_reuse:CopyReuse",
     },
     base="softmachine.tasks.task:Task",
 )

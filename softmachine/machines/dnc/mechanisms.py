@@ -14,6 +14,8 @@ from jaxtyping import Array, Float
 
 from softmachine.machines.parts.products import combine_rows, match_rows, spread
 
+SMALLEST = 1e-30
+"""Added to a usage before its logarithm."""
 SHARPENING_FLOOR = 1e-6
 """Added to a weighting before it is sharpened, as in the public code of 2019."""
 
@@ -97,13 +99,13 @@ def allocation_weighting(
     ``epsilon`` maps usages to ``epsilon + (1 - epsilon) u`` before.
     """
     usage = epsilon + (1 - epsilon) * usage
-    free_list = jnp.argsort(jax.lax.stop_gradient(usage), stable=True)
-    # A permutation as a matrix: gathers, and above all their gradients, are slow in a loop.
-    listed = jax.nn.one_hot(free_list, len(usage), dtype=usage.dtype)
-    ordered = listed @ usage
-    fuller = jnp.cumprod(ordered)
-    before = jnp.concatenate([jnp.ones_like(fuller[:1]), fuller[:-1]])
-    return ((1 - ordered) * before) @ listed
+    places = jnp.arange(len(usage))
+    first = (usage < usage[:, None]) | ((usage == usage[:, None]) & (places < places[:, None]))
+    # The product of those first in the list as a sum of logarithms: the order is never written
+    # out, since to sort, and to sort back, takes longer than all else in a step. The smallest
+    # of numbers under the logarithm makes gradients those of the product, also where it is 0.
+    logs = jnp.log(usage + SMALLEST)
+    return (1 - usage) * jnp.exp(jnp.sum(jnp.where(first, logs, 0), axis=1))
 
 
 # --- writing ----------------------------------------------------------------------------
