@@ -29,6 +29,7 @@ from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.machines.registry import MACHINES
 from softmachine.machines.sequence_cell import SequenceCell
+from softmachine.machines.tape_rnn import TapeRNNConfig
 from softmachine.machines.transformer import TransformerConfig
 from softmachine.running.devices import MemberLayout
 from softmachine.running.loop import run_batch
@@ -38,6 +39,7 @@ from softmachine.tasks.one_shot.glyphs import Glyphs
 from softmachine.tasks.registry import TASKS
 from softmachine.tasks.sequences.associative_recall import AssociativeRecall
 from softmachine.tasks.sequences.copy import Copy
+from softmachine.tasks.sequences.copy_reuse import CopyReuse
 from softmachine.tasks.sequences.ngrams import NGrams
 from softmachine.tasks.sequences.priority_sort import PrioritySort
 from softmachine.tasks.sequences.repeat_copy import RepeatCopy
@@ -69,6 +71,7 @@ SMALL_MACHINES = {
     "dnc": DNCConfig(
         controller=ControllerConfig(hidden=4), memory_rows=4, memory_columns=3, read_heads=2
     ),
+    "tape-rnn": TapeRNNConfig(hidden=4, memory_rows=4, memory_columns=3, write_hidden=3),
 }
 SMALL_TASKS = {
     "copy": Copy(width=2),
@@ -76,6 +79,7 @@ SMALL_TASKS = {
     "associative-recall": AssociativeRecall(width=2, item_length=1),
     "ngrams": NGrams(context=2),
     "priority-sort": PrioritySort(width=2, surplus=(0, 1)),
+    "copy-reuse": CopyReuse(width=2, lengths=(1, 2)),
     "one-shot": Episodes(
         source=Glyphs(train_classes=4, test_classes=3, drawings=3), side=4, per_class=2
     ),

@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from softmachine.machines.parts.linear import glorot as glorot
     from softmachine.machines.recurrent import Recurrent as Recurrent
     from softmachine.machines.recurrent import RecurrentConfig as RecurrentConfig
+    from softmachine.machines.tape_rnn import TapeRNNConfig as TapeRNNConfig
     from softmachine.machines.transformer import Transformer as Transformer
     from softmachine.machines.transformer import TransformerConfig as TransformerConfig
 else:

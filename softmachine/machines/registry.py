@@ -24,6 +24,7 @@ MACHINES: Registry[type[MachineConfig]] = Registry(
         "neural-gpu": "neural_gpu:NeuralGPUConfig",
         "dngpu": "dngpu:DNGPUConfig",
         "dnc": "dnc.dnc:DNCConfig",
+        "tape-rnn": "tape_rnn:TapeRNNConfig",
     },
     base="softmachine.machines.machine:MachineConfig",
 )

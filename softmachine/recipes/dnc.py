@@ -26,7 +26,5 @@ def dnc_copy_reuse() -> Experiment:
         recipe="dnc-copy-reuse",
         task=CopyReuse(),
         machine=dnc("mds"),
-        training=training(
-            Uniform(smallest=1, largest=8), 100_000, batch=4, memory_rows=()
-        ),
+        training=training(Uniform(smallest=1, largest=8), 100_000, batch=4, memory_rows=()),
     )

@@ -36,9 +36,10 @@ class CopyReuse(SequenceTask):
     A pattern is its vectors of ``width`` bits, then a marker on a channel of its own, then
     zeros, at which the vectors are the targets, and at last a marker of the machine's own. Each
     pattern has a length of its own, uniform in ``lengths``. A memory with room for one pattern
-    will do if what has been copied is freed. Source: Graves et al. 2016 (doi 10.1038/nature20101),
-    extended data figure 1, there 10 patterns of 5 vectors; layout and sizes: the public code of
-    Csordas & Schmidhuber 2019 (arXiv 1904.10278). Outputs before a copy are not scored.
+    will do if what has been copied is freed. Source: Graves et al. 2016 (doi
+    10.1038/nature20101), extended data figure 1, there 10 patterns of 5 vectors; layout and
+    sizes: the public code of Csordas & Schmidhuber 2019 (arXiv 1904.10278), which scores the
+    steps before a copy, too.
 
     >>> task = CopyReuse(width=2, lengths=(1, 3))
     >>> example = task.sample(jax.random.key(2), 2, max_size=2)
@@ -132,7 +133,7 @@ class CopyReuse(SequenceTask):
         )
 
     def answer(self, inputs: Float[np.ndarray, "steps inputs"]) -> Answer | None:
-        """Return targets and mask for the inputs of a whole example, of patterns of any length."""
+        """Return targets and mask for the inputs of a whole example, of any lengths."""
         targets = np.zeros((len(inputs), self.output_size), np.float32)
         mask = np.zeros_like(targets)
         first = 0
