@@ -40,6 +40,7 @@ from softmachine.tasks.registry import TASKS
 from softmachine.tasks.sequences.associative_recall import AssociativeRecall
 from softmachine.tasks.sequences.copy import Copy
 from softmachine.tasks.sequences.copy_reuse import CopyReuse
+from softmachine.tasks.sequences.key_value import KeyValue
 from softmachine.tasks.sequences.ngrams import NGrams
 from softmachine.tasks.sequences.priority_sort import PrioritySort
 from softmachine.tasks.sequences.repeat_copy import RepeatCopy
@@ -80,6 +81,7 @@ SMALL_TASKS = {
     "ngrams": NGrams(context=2),
     "priority-sort": PrioritySort(width=2, surplus=(0, 1)),
     "copy-reuse": CopyReuse(width=2, lengths=(1, 2)),
+    "key-value": KeyValue(width=2),
     "one-shot": Episodes(
         source=Glyphs(train_classes=4, test_classes=3, drawings=3), side=4, per_class=2
     ),

@@ -13,8 +13,12 @@ from softmachine.tasks.sequences.copy_reuse import CopyReuse
 
 
 def dnc(preset: str, **choices: Any) -> DNCConfig:
-    """Return the configuration of a preset; ``choices`` override its settings."""
-    return dataclasses.replace(DNC_PRESETS[preset], **choices)
+    """Return the configuration of a preset; ``choices`` override its settings.
+
+    Norms are smoothed: as printed, empty rows give gradients of up to 1e7.
+    """
+    settings = {"similarity_smoothing": 1e-6, "similarity_epsilon": 0.0}
+    return dataclasses.replace(DNC_PRESETS[preset], **(settings | choices))
 
 
 def dnc_copy_reuse() -> Experiment:
@@ -26,5 +30,5 @@ def dnc_copy_reuse() -> Experiment:
         recipe="dnc-copy-reuse",
         task=CopyReuse(),
         machine=dnc("mds"),
-        training=training(Uniform(smallest=1, largest=8), 100_000, batch=4, memory_rows=()),
+        training=training(Uniform(smallest=1, largest=8), 160_000, batch=4, memory_rows=()),
     )

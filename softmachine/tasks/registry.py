@@ -43,6 +43,8 @@ TASKS: Registry[type[Task]] = Registry(
         "topological-sort": "traced.tasks:TopologicalSort",
         "several-programs": "traced.tasks:Several",
         "copy-reuse": "sequences.copy_reuse:CopyReuse",
+        "key-value": "sequences.key_value:KeyValue",
+        "graph-traversal": "sequences.graphs:GraphTraversal",
     },
     base="softmachine.tasks.task:Task",
 )
