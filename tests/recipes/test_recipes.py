@@ -112,6 +112,10 @@ def test_name_says_machine(name):
     if registered in ("npi", "dngpu", "neural-gpu"):
         assert name.startswith(registered)
         return
+    if registered == "tape-rnn":
+        assert name.startswith(registered)
+        return
+    assert (registered == "dnc") == (kind[0] == "dnc")
     assert isinstance(machine, NTMConfig) == (kind[0] == "ntm")
     recurrent = "counter" if name == "ntm-repeat-copy" else "lstm"
     assert machine.controller.kind == ("feedforward" if kind[1] == "ff" else recurrent)
