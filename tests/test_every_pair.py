@@ -40,6 +40,7 @@ from softmachine.tasks.registry import TASKS
 from softmachine.tasks.sequences.associative_recall import AssociativeRecall
 from softmachine.tasks.sequences.copy import Copy
 from softmachine.tasks.sequences.copy_reuse import CopyReuse
+from softmachine.tasks.sequences.graphs import GraphTraversal
 from softmachine.tasks.sequences.key_value import KeyValue
 from softmachine.tasks.sequences.ngrams import NGrams
 from softmachine.tasks.sequences.priority_sort import PrioritySort
@@ -70,9 +71,9 @@ SMALL_MACHINES = {
     "neural-gpu": NeuralGPUConfig(maps=3, rows=2, sets=2),
     "dngpu": DNGPUConfig(maps=3),
     "dnc": DNCConfig(
-        controller=ControllerConfig(hidden=4), memory_rows=4, memory_columns=3, read_heads=2
+        controller=ControllerConfig(hidden=4), memory_rows=6, memory_columns=3, read_heads=2
     ),
-    "tape-rnn": TapeRNNConfig(hidden=4, memory_rows=4, memory_columns=3, write_hidden=3),
+    "tape-rnn": TapeRNNConfig(hidden=4, memory_rows=6, memory_columns=3, write_hidden=3),
 }
 SMALL_TASKS = {
     "copy": Copy(width=2),
@@ -82,6 +83,7 @@ SMALL_TASKS = {
     "priority-sort": PrioritySort(width=2, surplus=(0, 1)),
     "copy-reuse": CopyReuse(width=2, lengths=(1, 2)),
     "key-value": KeyValue(width=2),
+    "graph-traversal": GraphTraversal(most_nodes=3),
     "one-shot": Episodes(
         source=Glyphs(train_classes=4, test_classes=3, drawings=3), side=4, per_class=2
     ),

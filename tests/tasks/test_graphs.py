@@ -111,6 +111,15 @@ def test_padding_is_empty_and_lessons_end(draw):
         GraphTraversal(digits=1)
 
 
+def test_graphs_can_be_smaller(draw):
+    task = GraphTraversal(most_nodes=3)
+    assert (task.items(1), task.items(14)) == (6, 6)
+    for example in draw(task, [1, 3], 3):
+        graph, _, _ = parts(task, example)
+        assert sorted(a for a, _, _ in graph) == sorted(2 * list({a for a, _, _ in graph}))
+        assert len(graph) == 6
+
+
 def test_an_example_as_text(draw):
     task = GraphTraversal()
     (example,) = draw(task, [2], 6, seed=1)

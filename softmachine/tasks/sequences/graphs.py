@@ -87,6 +87,8 @@ class GraphTraversal(SequenceTask):
 
     digits: Annotated[int, Bounds(least=2, most=4)] = 2
     """Digits of a label."""
+    most_nodes: Annotated[int, Bounds(least=3)] | None = None
+    """Graphs of lessons are cut to as many nodes; None for the lessons as they are."""
 
     def __post_init__(self) -> None:
         """Check the number of digits."""
@@ -114,16 +116,32 @@ class GraphTraversal(SequenceTask):
 
     def steps(self, size: int) -> int:
         """Return the largest number of steps of the lessons up to this one."""
-        edges, path = _most(size)
+        edges, path = self._most(size)
         return edges + 2 * path + 1
 
     def items(self, size: int) -> int:
         """Return how many triples the largest graph has."""
-        return _most(size)[0]
+        return self._most(size)[0]
 
     def bucket(self, size: int) -> int:
         """Return the size: lessons differ much in length."""
         return size
+
+    def _lessons(self, size: int) -> list[Lesson]:
+        """Return the lessons up to this one, graphs cut to `most_nodes`."""
+        most = self.most_nodes or max(lesson.nodes[1] for lesson in LESSONS)
+
+        def cut(lesson):
+            few, many = (min(count, most) for count in lesson.nodes)
+            return Lesson((few, many), (2, min(lesson.degree[1], many - 1)), lesson.path)
+
+        return [cut(lesson) for lesson in LESSONS[:size]]
+
+    def _most(self, size: int) -> tuple[int, int]:
+        """Return the most edges, and the longest path, of the lessons up to this one."""
+        lessons = self._lessons(size)
+        edges = max(lesson.nodes[1] * lesson.degree[1] for lesson in lessons)
+        return edges, max(lesson.path[1] for lesson in lessons)
 
     @property
     def input_labels(self) -> list[str]:
@@ -144,9 +162,9 @@ class GraphTraversal(SequenceTask):
         """Draw a graph of a lesson, the order of its triples, and a walk."""
         self.check_size(size, max_size)
         graph_key, order_key, length_key, walk_key = jax.random.split(key, 4)
-        table = jnp.asarray([sum(lesson, ()) for lesson in LESSONS[:max_size]])
+        table = jnp.asarray([sum(lesson, ()) for lesson in self._lessons(max_size)])
         lesson = table[jnp.asarray(size) - 1]
-        edges, path = _most(max_size)
+        edges, path = self._most(max_size)
         graph = self._graph(graph_key, lesson, max_size)
         described, count = _described(order_key, graph)
         length = jax.random.randint(length_key, (), lesson[4], lesson[5] + 1)
@@ -176,8 +194,9 @@ class GraphTraversal(SequenceTask):
     def _graph(self, key: PRNGKeyArray, lesson: Int[Array, "6"], max_size: int) -> _Graph:
         """Draw a graph: points in the unit square, each with edges to its nearest others."""
         count_key, place_key, label_key, degree_key, edge_key = jax.random.split(key, 5)
-        most = max(lesson.nodes[1] for lesson in LESSONS[:max_size])
-        degrees = max(lesson.degree[1] for lesson in LESSONS[:max_size])
+        lessons = self._lessons(max_size)
+        most = max(lesson.nodes[1] for lesson in lessons)
+        degrees = max(lesson.degree[1] for lesson in lessons)
         count = jax.random.randint(count_key, (), lesson[0], lesson[1] + 1)
         node = jnp.arange(most)
         places = jax.random.uniform(place_key, (most, 2))
@@ -265,13 +284,6 @@ class GraphTraversal(SequenceTask):
             decided = np.asarray(self.output.decide(jnp.asarray(outputs)))[:steps][scored]
             lines["output"] = words(decided)
         return "\n".join(f"{name:8}{line}" for name, line in lines.items())
-
-
-def _most(size: int) -> tuple[int, int]:
-    """Return the most edges, and the longest path, of the lessons up to this one."""
-    lessons = LESSONS[:size]
-    edges = max(lesson.nodes[1] * lesson.degree[1] for lesson in lessons)
-    return edges, max(lesson.path[1] for lesson in lessons)
 
 
 def _described(
