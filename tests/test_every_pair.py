@@ -16,6 +16,7 @@ from softmachine.experiments.checkpoints import load_checkpoint, save_checkpoint
 from softmachine.experiments.curricula import Uniform
 from softmachine.experiments.experiment import Experiment, TrainingConfig
 from softmachine.experiments.state import first_state, machine_of
+from softmachine.machines.dnc.dnc import DNCConfig
 from softmachine.machines.dngpu import DNGPUConfig
 from softmachine.machines.machine import Clock, split_trainable
 from softmachine.machines.mann import MANNConfig
@@ -30,6 +31,7 @@ from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.machines.registry import MACHINES
 from softmachine.machines.sequence_cell import SequenceCell
 from softmachine.machines.stack_rnn import StackRNNConfig
+from softmachine.machines.tape_rnn import TapeRNNConfig
 from softmachine.machines.transformer import TransformerConfig
 from softmachine.running.devices import MemberLayout
 from softmachine.running.loop import run_batch
@@ -41,6 +43,9 @@ from softmachine.tasks.one_shot.glyphs import Glyphs
 from softmachine.tasks.registry import TASKS
 from softmachine.tasks.sequences.associative_recall import AssociativeRecall
 from softmachine.tasks.sequences.copy import Copy
+from softmachine.tasks.sequences.copy_reuse import CopyReuse
+from softmachine.tasks.sequences.graphs import GraphTraversal
+from softmachine.tasks.sequences.key_value import KeyValue
 from softmachine.tasks.sequences.ngrams import NGrams
 from softmachine.tasks.sequences.priority_sort import PrioritySort
 from softmachine.tasks.sequences.repeat_copy import RepeatCopy
@@ -77,6 +82,10 @@ SMALL_MACHINES = {
     "neural-stack": NeuralStackConfig(
         structure="deque", controller=ControllerConfig(hidden=4), memory_columns=3
     ),
+    "dnc": DNCConfig(
+        controller=ControllerConfig(hidden=4), memory_rows=6, memory_columns=3, read_heads=2
+    ),
+    "tape-rnn": TapeRNNConfig(hidden=4, memory_rows=6, memory_columns=3, write_hidden=3),
 }
 SMALL_TASKS = {
     "copy": Copy(width=2),
@@ -84,6 +93,9 @@ SMALL_TASKS = {
     "associative-recall": AssociativeRecall(width=2, item_length=1),
     "ngrams": NGrams(context=2),
     "priority-sort": PrioritySort(width=2, surplus=(0, 1)),
+    "copy-reuse": CopyReuse(width=2, lengths=(1, 2)),
+    "key-value": KeyValue(width=2),
+    "graph-traversal": GraphTraversal(most_nodes=3),
     "one-shot": Episodes(
         source=Glyphs(train_classes=4, test_classes=3, drawings=3), side=4, per_class=2
     ),

@@ -13,6 +13,9 @@ _HOMES = MACHINES.homes() | {
     "Clock": "softmachine.machines.machine",
     "Controller": "softmachine.machines.parts.layers",
     "ControllerConfig": "softmachine.machines.parts.controllers",
+    "DNC": "softmachine.machines.dnc.dnc",
+    "DNC_PRESETS": "softmachine.machines.dnc.dnc",
+    "DNCTestOptions": "softmachine.machines.dnc.config",
     "Field": "softmachine.core.fields",
     "Gate": "softmachine.machines.nram.gates",
     "Linear": "softmachine.machines.parts.linear",
@@ -43,6 +46,10 @@ _HOMES = MACHINES.homes() | {
 
 if TYPE_CHECKING:
     from softmachine.core.fields import Field as Field
+    from softmachine.machines.dnc.config import DNCTestOptions as DNCTestOptions
+    from softmachine.machines.dnc.dnc import DNC as DNC
+    from softmachine.machines.dnc.dnc import DNC_PRESETS as DNC_PRESETS
+    from softmachine.machines.dnc.dnc import DNCConfig as DNCConfig
     from softmachine.machines.dngpu import DNGPUConfig as DNGPUConfig
     from softmachine.machines.machine import Buffer as Buffer
     from softmachine.machines.machine import Cell as Cell
@@ -85,6 +92,7 @@ if TYPE_CHECKING:
     from softmachine.machines.stack_rnn import STACK_RNN_PRESETS as STACK_RNN_PRESETS
     from softmachine.machines.stack_rnn import StackRNNConfig as StackRNNConfig
     from softmachine.machines.stack_rnn import StackRNNTestOptions as StackRNNTestOptions
+    from softmachine.machines.tape_rnn import TapeRNNConfig as TapeRNNConfig
     from softmachine.machines.transformer import Transformer as Transformer
     from softmachine.machines.transformer import TransformerConfig as TransformerConfig
 else:

@@ -25,6 +25,8 @@ MACHINES: Registry[type[MachineConfig]] = Registry(
         "dngpu": "dngpu:DNGPUConfig",
         "stack-rnn": "stack_rnn:StackRNNConfig",
         "neural-stack": "neural_stack:NeuralStackConfig",
+        "dnc": "dnc.dnc:DNCConfig",
+        "tape-rnn": "tape_rnn:TapeRNNConfig",
     },
     base="softmachine.machines.machine:MachineConfig",
 )

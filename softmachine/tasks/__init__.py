@@ -83,6 +83,9 @@ if TYPE_CHECKING:
         AssociativeRecall as AssociativeRecall,
     )
     from softmachine.tasks.sequences.copy import Copy as Copy
+    from softmachine.tasks.sequences.copy_reuse import CopyReuse as CopyReuse
+    from softmachine.tasks.sequences.graphs import GraphTraversal as GraphTraversal
+    from softmachine.tasks.sequences.key_value import KeyValue as KeyValue
     from softmachine.tasks.sequences.ngrams import NGrams as NGrams
     from softmachine.tasks.sequences.priority_sort import PrioritySort as PrioritySort
     from softmachine.tasks.sequences.repeat_copy import RepeatCopy as RepeatCopy

@@ -47,6 +47,9 @@ TASKS: Registry[type[Task]] = Registry(
         "quicksort": "traced.tasks:QuickSort",
         "topological-sort": "traced.tasks:TopologicalSort",
         "several-programs": "traced.tasks:Several",
+        "copy-reuse": "sequences.copy_reuse:CopyReuse",
+        "key-value": "sequences.key_value:KeyValue",
+        "graph-traversal": "sequences.graphs:GraphTraversal",
     },
     base="softmachine.tasks.task:Task",
 )

@@ -34,6 +34,9 @@ from softmachine.tasks.published import PaperFigure
 from softmachine.tasks.registry import TASKS as REGISTERED
 from softmachine.tasks.sequences.associative_recall import AssociativeRecall
 from softmachine.tasks.sequences.copy import Copy
+from softmachine.tasks.sequences.copy_reuse import CopyReuse
+from softmachine.tasks.sequences.graphs import GraphTraversal
+from softmachine.tasks.sequences.key_value import KeyValue
 from softmachine.tasks.sequences.ngrams import NGrams
 from softmachine.tasks.sequences.priority_sort import PrioritySort
 from softmachine.tasks.sequences.repeat_copy import RepeatCopy
@@ -138,6 +141,7 @@ def test_every_task_of_an_experiment_is_covered():
     others |= {CountingLanguage, MemorisationLanguage, AdditionLanguage}
     others |= {Reordering, Translation}
     others |= {Addition, BubbleSort, QuickSort, TopologicalSort, Several}
+    others |= {CopyReuse, KeyValue, GraphTraversal}
     assert set(REGISTERED.values()) == {*TASKS, *TABLE_1, *others}
 
 

@@ -115,6 +115,10 @@ def test_name_says_machine(name):
     if registered in ("stack-rnn", "neural-stack"):
         assert name.startswith(machine.published_as)
         return
+    if registered == "tape-rnn":
+        assert name.startswith(registered)
+        return
+    assert (registered == "dnc") == (kind[0] == "dnc")
     assert isinstance(machine, NTMConfig) == (kind[0] == "ntm")
     recurrent = "counter" if name == "ntm-repeat-copy" else "lstm"
     assert machine.controller.kind == ("feedforward" if kind[1] == "ff" else recurrent)

@@ -10,6 +10,8 @@ import pytest
 
 from softmachine.tasks.sequences.associative_recall import AssociativeRecall
 from softmachine.tasks.sequences.copy import Copy
+from softmachine.tasks.sequences.copy_reuse import CopyReuse
+from softmachine.tasks.sequences.key_value import KeyValue
 from softmachine.tasks.sequences.ngrams import NGrams
 from softmachine.tasks.sequences.priority_sort import PrioritySort
 from softmachine.tasks.sequences.repeat_copy import RepeatCopy
@@ -20,6 +22,8 @@ TASKS = [
     AssociativeRecall(width=4, item_length=2),
     NGrams(context=3),
     PrioritySort(width=3, surplus=(0, 2)),
+    CopyReuse(width=2, lengths=(1, 3)),
+    KeyValue(width=3, two_way=True),
 ]
 MAX_SIZE = 6
 

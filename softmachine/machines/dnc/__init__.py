@@ -1,0 +1,1 @@
+"""The Differentiable Neural Computer: see `softmachine.machines.dnc.dnc`."""
