@@ -6,6 +6,7 @@ from softmachine.experiments.curricula import Uniform
 from softmachine.experiments.experiment import Experiment, SolvedConfig, TrainingConfig
 from softmachine.experiments.optimizers import OptimizerConfig
 from softmachine.machines.npi import npi_for
+from softmachine.tasks.traced.ram_tasks import RAMCopy, RAMIncrement, RAMReverse
 from softmachine.tasks.traced.task import TracedTask
 from softmachine.tasks.traced.tasks import (
     Addition,
@@ -42,21 +43,39 @@ def npi_topological_sort() -> Experiment:
     return _proved("npi-topological-sort", TopologicalSort())
 
 
+def npi_ram_increment() -> Experiment:
+    """NPI, one LSTM layer: add 1 to numbers on a random-access machine, from one trace."""
+    return _proved("npi-ram-increment", RAMIncrement(), few=True)
+
+
+def npi_ram_copy() -> Experiment:
+    """NPI, one LSTM layer: copy numbers on a random-access machine, from one trace."""
+    return _proved("npi-ram-copy", RAMCopy(), few=True)
+
+
+def npi_ram_reverse() -> Experiment:
+    """NPI, one LSTM layer: reverse numbers on a random-access machine, from one trace."""
+    return _proved("npi-ram-reverse", RAMReverse(), few=True)
+
+
 def npi_several() -> Experiment:
     """NPI, two LSTM layers: all four in one core, from the traces of each."""
     return _proved("npi-several", Several())
 
 
-def _proved(name: str, task: TracedTask) -> Experiment:
-    """Return a training until a core is right on all calls that can occur."""
-    updates = 6_000
+def _proved(name: str, task: TracedTask, *, few: bool = False) -> Experiment:
+    """Return a training until a core is right on all calls that can occur.
+
+    ``few``: of a handful of calls, which it asks for sooner and draws fewer of at a time.
+    """
+    updates, batch, between = (2_000, 16, 50) if few else (6_000, BATCH, BETWEEN)
     return Experiment(
         recipe=name,
         task=task,
-        machine=npi_for(task.interface.calls),
+        machine=npi_for(task.interface.calls, layers=1 if few else 2),
         training=TrainingConfig(
-            batch=BATCH,
-            max_sequences=updates * BATCH,
+            batch=batch,
+            max_sequences=updates * batch,
             optimizer=OptimizerConfig(
                 kind="adamw",
                 learning_rate=4e-3,
@@ -67,8 +86,8 @@ def _proved(name: str, task: TracedTask) -> Experiment:
             ),
             curriculum=Uniform(smallest=1, largest=1),
             solved=SolvedConfig(bits=None),
-            validate_every=BETWEEN * BATCH,
-            checkpoint_every=10 * BETWEEN * BATCH,
+            validate_every=between * batch,
+            checkpoint_every=10 * between * batch,
             phases=(SampleByError(factor=100.0), AllExamples()),
         ),
     )
