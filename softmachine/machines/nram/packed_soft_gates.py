@@ -1,8 +1,8 @@
 """An NRAM that chooses its gates, laid out for speed: the numbers of `soft_gates.py`.
 
-The slots are turns of a loop, so that all kinds of gates are compiled once and not once for each
-slot. A turn sees a table of all registers and results; those that are not there yet are chosen
-by no one.
+The slots are turns of a loop, so that all kinds of gates are compiled once and not once for
+each slot. A turn sees a table of all registers and results; those that are not there yet are
+chosen by no one.
 """
 
 from __future__ import annotations

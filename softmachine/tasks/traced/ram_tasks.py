@@ -11,10 +11,11 @@ import random
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, Literal
 
-from softmachine.core.choices import Count
+from softmachine.core.choices import Count, Share
 from softmachine.tasks.registry import task
 from softmachine.tasks.traced import ram
 from softmachine.tasks.traced.environment import Environment
+from softmachine.tasks.traced.task import TracedProblems
 from softmachine.tasks.traced.tasks import OfNumbers
 
 
@@ -25,6 +26,10 @@ class _OnMemory(OfNumbers):
     problems: Count = 1
     arrays: Literal["paper", "any"] = "paper"
     """Whether arrays are, as in the paper, of one number or more, none of them 0; or any."""
+
+    mistaken: Share = 0.1
+    """How likely each register is shown in training as 0 if it is not, and the other way. So a
+    core learns from few calls what does not matter."""
 
     memories: ClassVar[type[ram.Increment | ram.Copy]]
 
@@ -41,6 +46,10 @@ class _OnMemory(OfNumbers):
     def proving_problems(self) -> Iterable[tuple[ram.Memory]]:
         """Return memories whose calls are all that can occur."""
         return ((x,) for x in self.memories.proving_memories(self._smallest))
+
+    def held_out(self, *, larger: bool = False) -> TracedProblems:
+        """Return the task of the calls held out, shown as they are."""
+        return dataclasses.replace(super().held_out(larger=larger), mistaken=0.0)
 
     def random_problem(self, size: int, rng: random.Random) -> tuple[ram.Memory]:
         """Return a memory with ``size`` numbers to work on."""
