@@ -43,11 +43,9 @@ class Objective(abc.ABC):
         Of one example, or, if all arguments have one more axis, last, of a batch.
         """
 
-    def of_machine(
-        self, machine: Any, settings: Settings, age: Int[Array, ""]
-    ) -> Float[Array, ""]:
+    def of_machine(self, machine: Any, experiment: Any) -> Float[Array, ""]:
         """Return what is added to the loss of a batch, of the machine alone; by default 0."""
-        del machine, settings, age
+        del machine, experiment
         return jnp.zeros(())
 
 
@@ -74,7 +72,7 @@ OBJECTIVES: Registry[type[Objective]] = Registry(
     {
         "task": "experiments.objectives:TaskLoss",
         "nram": "training.nram.objective:NRAMLoss",
-        "lessons": "training.lessons:LessonsThenExamples",
+        "examples-and-lessons": "training.npi_ram.lessons:ExamplesAndLessons",
     },
     package="softmachine",
     base="softmachine.experiments.objectives:Objective",

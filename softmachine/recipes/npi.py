@@ -6,6 +6,8 @@ from softmachine.experiments.curricula import Uniform
 from softmachine.experiments.experiment import Experiment, SolvedConfig, TrainingConfig
 from softmachine.experiments.optimizers import OptimizerConfig
 from softmachine.machines.npi import npi_for
+from softmachine.machines.npi_ram import NPIRAMConfig
+from softmachine.tasks.memories.arrays import Reverse
 from softmachine.tasks.traced.ram_tasks import RAMCopy, RAMIncrement, RAMReverse
 from softmachine.tasks.traced.task import TracedTask
 from softmachine.tasks.traced.tasks import (
@@ -16,6 +18,8 @@ from softmachine.tasks.traced.tasks import (
     TopologicalSort,
 )
 from softmachine.training.finite import AllExamples, SampleByError
+from softmachine.training.npi_ram.lessons import ExamplesAndLessons, Lessons
+from softmachine.training.npi_ram.program_search import ProgramSearch
 
 BATCH = 64
 """Calls of an update."""
@@ -56,6 +60,32 @@ def npi_ram_copy() -> Experiment:
 def npi_ram_reverse() -> Experiment:
     """NPI, one LSTM layer: reverse numbers on a random-access machine, from one trace."""
     return _proved("npi-ram-reverse", RAMReverse(), few=True)
+
+
+def npi_ram_transfer() -> Experiment:
+    """NPI on a soft memory: reverse from answers alone, after traces of increment and copy."""
+    interface = RAMReverse().interface
+    batch, between = 16, 20
+    return Experiment(
+        recipe="npi-ram-transfer",
+        task=Reverse(),
+        machine=NPIRAMConfig(
+            programs=len(interface.calls.programs),
+            main=interface.program("reverse", "REVERSE"),
+            width=32,
+        ),
+        training=TrainingConfig(
+            batch=batch,
+            max_sequences=1_000 * batch,
+            optimizer=OptimizerConfig(learning_rate=3e-3, clip_norm=1.0),
+            curriculum=Uniform(smallest=1, largest=3),
+            objective=ExamplesAndLessons(),
+            solved=SolvedConfig(sequences=64, bits=None),
+            validate_every=between * batch,
+            checkpoint_every=10 * between * batch,
+            phases=(Lessons(), ProgramSearch(updates=2 * between)),
+        ),
+    )
 
 
 def npi_several() -> Experiment:

@@ -83,6 +83,7 @@ RECIPES: Registry[Callable[[], Experiment]] = Registry(
         "npi-ram-increment": "npi:npi_ram_increment",
         "npi-ram-copy": "npi:npi_ram_copy",
         "npi-ram-reverse": "npi:npi_ram_reverse",
+        "npi-ram-transfer": "npi:npi_ram_transfer",
         "npi-several": "npi:npi_several",
         "paper-ntm-ff-copy": "paper_ntm:paper_ntm_ff_copy",
         "paper-ntm-ff-repeat-copy": "paper_ntm:paper_ntm_ff_repeat_copy",

@@ -248,12 +248,11 @@ class _Updates:
         branches = [partial(score, machine) for machine in machines]
         scores = jax.lax.switch(step % len(machines), branches)
         means = jax.tree.map(jnp.mean, scores.metrics)
-        loss = jnp.mean(scores.losses) + self._of_machine(machine, state)
+        loss = jnp.mean(scores.losses) + self._of_machine(machine)
         return loss / self.shards, means
 
-    def _of_machine(self, machine, state):
-        objective = self.experiment.training.objective
-        return objective.of_machine(machine, state.settings, state.step - state.began)
+    def _of_machine(self, machine):
+        return self.experiment.training.objective.of_machine(machine, self.experiment)
 
     def _objective(self, outputs, example, context):
         settings, age = context
@@ -326,8 +325,7 @@ class _Updates:
             lambda x: x.reshape(members, batch), (scores.losses, scores.metrics)
         )
         means = jax.tree.map(lambda x: jnp.mean(x, axis=1), (losses, metrics))
-        of_machines = eqx.filter_vmap(self._of_machine)(machine, states)
-        means = (means[0] + of_machines, means[1])
+        means = (means[0] + eqx.filter_vmap(self._of_machine)(machine), means[1])
         return jnp.sum(means[0]), means
 
     def _descend(self, state, gradients, loss, metrics):
