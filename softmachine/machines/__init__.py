@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from softmachine.machines.mann import MANNConfig as MANNConfig
     from softmachine.machines.neural_gpu import NeuralGPUConfig as NeuralGPUConfig
     from softmachine.machines.npi import NPIConfig as NPIConfig
+    from softmachine.machines.npi_ram import NPIRAMConfig as NPIRAMConfig
     from softmachine.machines.nram.controller import (
         NRAMControllerConfig as NRAMControllerConfig,
     )

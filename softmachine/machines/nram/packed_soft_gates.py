@@ -198,7 +198,9 @@ def written(memory: Memory, pointer: Distribution, value: Distribution) -> Memor
     return write(memory, pointer, value)
 
 
-written.defvjp(
-    lambda *given: (write(*given), given),
-    lambda saved, bar: write_back(*once_differentiable((saved, bar))[0], bar),
-)
+def _written_back(saved, bar):
+    (memory, pointer, value), bar = once_differentiable((saved, bar))
+    return write_back(memory, pointer, value, bar)
+
+
+written.defvjp(lambda *given: (write(*given), given), _written_back)

@@ -18,7 +18,6 @@ from softmachine.core import compiling
 from softmachine.core.choices import Bounds, Count, NonNegative, Positive, Share, check_fields
 from softmachine.core.example import Example
 from softmachine.core.randomness import Branch, branch_key
-from softmachine.core.specs.cells import Cells
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.objectives import Objective
 from softmachine.experiments.phases import Phase
@@ -71,8 +70,9 @@ class ExamplesAndLessons(Objective):
         age: Int[Array, "*batch"],
     ) -> Float[Array, "*batch"]:
         """Return the loss of one example."""
-        del task, settings
-        likelihood = Cells().loss(outputs, example) / jnp.maximum(jnp.sum(example.mask), 1)
+        del settings
+        cells = jnp.maximum(jnp.sum(example.mask), 1)
+        likelihood = task.output.loss(outputs, example) / cells
         during = jnp.arange(len(outputs.entropy)) < example.steps
         entropy = jnp.sum(outputs.entropy * during) / example.steps
         bonus = self.entropy_bonus * self.entropy_decay ** age.astype(jnp.float32)
@@ -200,13 +200,13 @@ def as_examples(interface: Interface, calls: Calls) -> Example:
         places[i, : len(seen)] = interface.rows(kind, key, seen)
         targets[i, : len(seen)] = decided
     mask = (np.arange(LONGEST) < steps[:, None]).astype(np.float32)
-    return Example(places, targets, mask, steps)
+    return Example(*map(jnp.asarray, (places, targets, mask, steps)))
 
 
 def loss_of_calls(core: NPI, interface: Interface, calls: Example) -> Float[Array, ""]:
     """Return the mean loss of calls laid out by `as_examples`."""
-    outputs = jax.vmap(core)(interface.seen.one_hot(jnp.asarray(calls.inputs)))
-    losses = jax.vmap(interface.calls.loss)(outputs, jax.tree.map(jnp.asarray, calls))
+    outputs = jax.vmap(core)(interface.seen.one_hot(calls.inputs))
+    losses = jax.vmap(interface.calls.loss)(outputs, calls)
     return jnp.sum(losses) / jnp.sum(calls.steps > 0)
 
 
