@@ -36,7 +36,7 @@ CONTRACTS = ("machine", "sequence_cell", "packed", "registry", "task", "one_shot
 ROOMS = (
     r"softmachine\.(machines|recipes|wiring|programs|synthesis)(\..*)?"
     r"|softmachine\.(training|evaluation)\.nram\..*"
-    r"|softmachine\.training\.neural_gpu\..*"
+    r"|softmachine\.training\.(neural_gpu|npi_ram)\..*"
     r"|softmachine\.cli\.(commands|synthesis)"
 )
 """The modules that may name a machine; docs/architecture.md says why each does."""

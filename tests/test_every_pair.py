@@ -23,6 +23,7 @@ from softmachine.machines.mann import MANNConfig
 from softmachine.machines.neural_gpu import NeuralGPUConfig
 from softmachine.machines.neural_stack import NeuralStackConfig
 from softmachine.machines.npi import npi_for
+from softmachine.machines.npi_ram import NPIRAMConfig
 from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
 from softmachine.machines.nram.soft_gates import SoftGateNRAMConfig
 from softmachine.machines.ntm.ntm import NTMConfig
@@ -72,6 +73,7 @@ SMALL_MACHINES = {
         QuickSort().interface.calls,
         **dict.fromkeys(("observation", "embedding", "key", "fused", "hidden"), 4),
     ),
+    "npi-ram": NPIRAMConfig(programs=4, width=4, key=4, core_steps=2),
     "neural-gpu": NeuralGPUConfig(maps=3, rows=2, sets=2),
     "dngpu": DNGPUConfig(maps=3),
     "stack-rnn": StackRNNConfig(

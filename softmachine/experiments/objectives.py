@@ -6,6 +6,7 @@ import abc
 import dataclasses
 from typing import Any
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.core.registry import Registry
@@ -42,6 +43,11 @@ class Objective(abc.ABC):
         Of one example, or, if all arguments have one more axis, last, of a batch.
         """
 
+    def of_machine(self, machine: Any, experiment: Any) -> Float[Array, ""]:
+        """Return what is added to the loss of a batch, of the machine alone; by default 0."""
+        del machine, experiment
+        return jnp.zeros(())
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TaskLoss(Objective):
@@ -66,6 +72,7 @@ OBJECTIVES: Registry[type[Objective]] = Registry(
     {
         "task": "experiments.objectives:TaskLoss",
         "nram": "training.nram.objective:NRAMLoss",
+        "examples-and-lessons": "training.npi_ram.lessons:ExamplesAndLessons",
     },
     package="softmachine",
     base="softmachine.experiments.objectives:Objective",

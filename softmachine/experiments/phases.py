@@ -86,6 +86,8 @@ PHASES: Registry[type[Phase]] = Registry(
         "relaxation": "neural_gpu.relaxation:Relaxation",
         "wire-search": "nram.wire_search:WireSearch",
         "cooling": "nram.cooling:Cooling",
+        "lessons": "npi_ram.lessons:Lessons",
+        "program-search": "npi_ram.program_search:ProgramSearch",
     },
     package="softmachine.training",
     base="softmachine.experiments.phases:Phase",

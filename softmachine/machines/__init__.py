@@ -67,6 +67,7 @@ if TYPE_CHECKING:
         NeuralStackTestOptions as NeuralStackTestOptions,
     )
     from softmachine.machines.npi import NPIConfig as NPIConfig
+    from softmachine.machines.npi_ram import NPIRAMConfig as NPIRAMConfig
     from softmachine.machines.nram.controller import (
         NRAMControllerConfig as NRAMControllerConfig,
     )

@@ -21,6 +21,7 @@ MACHINES: Registry[type[MachineConfig]] = Registry(
         "recurrent": "recurrent:RecurrentConfig",
         "transformer": "transformer:TransformerConfig",
         "npi": "npi:NPIConfig",
+        "npi-ram": "npi_ram:NPIRAMConfig",
         "neural-gpu": "neural_gpu:NeuralGPUConfig",
         "dngpu": "dngpu:DNGPUConfig",
         "stack-rnn": "stack_rnn:StackRNNConfig",

@@ -91,6 +91,9 @@ if TYPE_CHECKING:
     from softmachine.tasks.sequences.repeat_copy import RepeatCopy as RepeatCopy
     from softmachine.tasks.task import SequenceTask as SequenceTask
     from softmachine.tasks.task import Task as Task
+    from softmachine.tasks.traced.ram_tasks import RAMCopy as RAMCopy
+    from softmachine.tasks.traced.ram_tasks import RAMIncrement as RAMIncrement
+    from softmachine.tasks.traced.ram_tasks import RAMReverse as RAMReverse
     from softmachine.tasks.traced.tasks import Addition as Addition
     from softmachine.tasks.traced.tasks import BubbleSort as BubbleSort
     from softmachine.tasks.traced.tasks import QuickSort as QuickSort

@@ -20,6 +20,7 @@ import dataclasses
 from collections.abc import Callable
 from functools import cached_property, partial
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -251,7 +252,11 @@ class _Updates:
         branches = [partial(score, machine) for machine in machines]
         scores = jax.lax.switch(step % len(machines), branches)
         means = jax.tree.map(jnp.mean, scores.metrics)
-        return jnp.mean(scores.losses) / self.shards, means
+        loss = jnp.mean(scores.losses) + self._of_machine(machine)
+        return loss / self.shards, means
+
+    def _of_machine(self, machine):
+        return self.experiment.training.objective.of_machine(machine, self.experiment)
 
     def _objective(self, outputs, example, context):
         settings, age = context
@@ -324,6 +329,7 @@ class _Updates:
             lambda x: x.reshape(members, batch), (scores.losses, scores.metrics)
         )
         means = jax.tree.map(lambda x: jnp.mean(x, axis=1), (losses, metrics))
+        means = (means[0] + eqx.filter_vmap(self._of_machine)(machine), means[1])
         return jnp.sum(means[0]), means
 
     def _descend(self, state, gradients, loss, metrics):

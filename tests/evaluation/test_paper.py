@@ -41,6 +41,7 @@ from softmachine.tasks.sequences.ngrams import NGrams
 from softmachine.tasks.sequences.priority_sort import PrioritySort
 from softmachine.tasks.sequences.repeat_copy import RepeatCopy
 from softmachine.tasks.task import Task
+from softmachine.tasks.traced.ram_tasks import RAMCopy, RAMIncrement, RAMReverse
 from softmachine.tasks.traced.tasks import (
     Addition,
     BubbleSort,
@@ -142,6 +143,7 @@ def test_every_task_of_an_experiment_is_covered():
     others |= {Reordering, Translation}
     others |= {Addition, BubbleSort, QuickSort, TopologicalSort, Several}
     others |= {CopyReuse, KeyValue, GraphTraversal}
+    others |= {RAMIncrement, RAMCopy, RAMReverse}
     assert set(REGISTERED.values()) == {*TASKS, *TABLE_1, *others}
 
 

@@ -14,6 +14,7 @@ from softmachine.machines.nram.controller import NRAMControllerConfig
 from softmachine.machines.nram.gates import PAPER_GATES
 from softmachine.machines.nram.hard import run_hard_batch
 from softmachine.machines.nram.nram import NRAMConfig, NRAMState, Wiring
+from softmachine.machines.nram.packed_soft_gates import PackedSoftGateNRAM
 from softmachine.machines.nram.soft_gates import SoftGateNRAMConfig, straight_through
 from softmachine.machines.packed import packed_form
 from softmachine.running.generalization import with_test_options
@@ -219,13 +220,71 @@ def test_the_hard_form_is_the_soft_one_with_every_choice_decided():
     assert gates == set(range(len(PAPER_GATES)))
 
 
-def test_it_has_no_packed_form():
-    """The NRAM's knows nothing of chosen gates."""
-    assert packed_form(type(SoftGateNRAMConfig().build(key=jax.random.key(0)))) is None
+# --- the packed form ----------------------------------------------------------------------
+
+MIXED = ("READ", "ONE", "INC", "SUB", "MIN", "LESS-THAN", "WRITE")
+
+
+def losses(outputs, probe):
+    """Return a number for each member of a batch, the last axis."""
+    total = jnp.sum(outputs.memory[-1] * probe, axis=(0, 1))
+    return total + jnp.sum(outputs.entropy + jnp.sin(outputs.stop), axis=0)
+
+
+@pytest.mark.parametrize("returns", ["zero", "value"])
+def test_the_packed_form_of_several_members_is_each_machine_alone(returns):
+    """Values and gradients of three steps; members have temperatures of their own."""
+    config = SoftGateNRAMConfig(
+        registers=3, slots=3, gates=MIXED, controller=SMALL, write_returns=returns
+    )
+    members, each, cells = 2, 2, 5
+    machines = [
+        eqx.tree_at(lambda m: m.temperature.array, random_machine(config, seed), tau)
+        for seed, tau in enumerate(jnp.array([0.6, 2.0]))
+    ]
+    rng = np.random.default_rng(1)
+    memories = jnp.asarray(rng.integers(0, cells, (members, each, cells)))
+    probe = jnp.asarray(rng.normal(size=(cells, cells, 1)))
+
+    def alone(machine, memories):
+        outputs = jax.vmap(lambda x: machine(x, steps=3), out_axes=-1)(memories)
+        return jnp.sum(losses(outputs, probe)), outputs
+
+    def together(machine, memories):
+        packed = PackedSoftGateNRAM.of(machine)
+        state = packed.init_state(memories.reshape(-1, cells))
+        outputs = jax.lax.scan(lambda s, _: packed.advance(s), state, length=3)[1]
+        return jnp.sum(losses(outputs, probe)), outputs
+
+    def gradient(run):
+        compiled = compiling.filter_jit(
+            lambda machine, x: eqx.filter_value_and_grad(run, has_aux=True)(machine, x)
+        )
+        return lambda *given: compiled(*given)
+
+    one, stacked = gradient(alone), jax.tree.map(lambda *xs: jnp.stack(xs), *machines)
+    wanted = [one(machine, x) for machine, x in zip(machines, memories, strict=True)]
+    (_, found), slope = gradient(together)(stacked, memories)
+    for i, ((_, outputs), expected) in enumerate(wanted):
+        mine = slice(i * each, (i + 1) * each)
+        for x, y in zip(*map(jax.tree.leaves, (found, outputs)), strict=True):
+            np.testing.assert_allclose(x[..., mine], y, rtol=1e-9, atol=1e-11)
+        for x, y in zip(*map(jax.tree.leaves, (slope, expected)), strict=True):
+            np.testing.assert_allclose(x[i], y, rtol=1e-9, atol=1e-11)
+    assert all(np.any(x) for x in jax.tree.leaves(slope.output))
+
+
+def test_where_gates_are_drawn_there_is_no_packed_form():
+    """It is given no key."""
+    for straight, form in ((False, PackedSoftGateNRAM), (True, None)):
+        config = SoftGateNRAMConfig(slots=2, straight_through=straight)
+        assert packed_form(type(config.build(key=jax.random.key(0)))) is form
 
 
 def test_gates_are_offered_once():
     with pytest.raises(ValueError, match="READ is there more than once"):
         SoftGateNRAMConfig(gates=("READ", "WRITE", "READ"))
+    with pytest.raises(ValueError, match="one that takes an argument"):
+        SoftGateNRAMConfig(gates=("ONE", "TWO"))
     config = SoftGateNRAMConfig(slots=2)
     assert dataclasses.replace(config, slots=3).rows.logit_count > config.rows.logit_count

@@ -109,7 +109,7 @@ def test_name_says_machine(name):
     if kind[0] == "transformer":
         return
     registered = MACHINES.name_of(type(machine))
-    if registered in ("npi", "dngpu", "neural-gpu"):
+    if registered in ("npi", "npi-ram", "dngpu", "neural-gpu"):
         assert name.startswith(registered)
         return
     if registered in ("stack-rnn", "neural-stack"):

@@ -53,12 +53,7 @@ class PackedNRAM(Packed):
     def of(cls, machine: Machine) -> PackedNRAM:
         """Return the packed form of an NRAM."""
         assert isinstance(machine, NRAM)
-        controller, output, stop = jax.tree.map(
-            lambda x: PackedDense.of(x) if isinstance(x, Dense) else x,
-            (machine.controller, machine.output, machine.stop),
-            is_leaf=lambda x: isinstance(x, Dense),
-        )
-        return cls(controller, output, stop, machine.config)
+        return cls(*packed_layers(machine), machine.config)
 
     def init_state(self, inputs: Int[Array, "batch cells"]) -> NRAMState:
         """Return the state before the first step: all registers 0, the memory as given."""
@@ -88,6 +83,17 @@ class PackedNRAM(Packed):
         registers = clip_gradient(limit, renormalize(registers))
         output = NRAMOutput(memory, stop, entropy, registers)
         return NRAMState(controller, registers, memory), output
+
+
+def packed_layers(
+    machine: NRAM,
+) -> tuple[MLP | RecurrentController, PackedDense, PackedDense]:
+    """Return a machine's controller and its two layers of outputs, packed."""
+    return jax.tree.map(
+        lambda x: PackedDense.of(x) if isinstance(x, Dense) else x,
+        (machine.controller, machine.output, machine.stop),
+        is_leaf=lambda x: isinstance(x, Dense),
+    )
 
 
 @lru_cache

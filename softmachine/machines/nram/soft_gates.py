@@ -76,17 +76,6 @@ class SoftGateNRAM(NRAM):
         numbers = numbers[numbers < table.logit_count]
         return logits.at[numbers].divide(self.temperature().astype(logits.dtype))
 
-    def wire(self, hidden: Float[Array, " hidden"], clock: Clock = STOPPED) -> Wiring:
-        """Return all choices; gates straight through, if that is how they are chosen."""
-        wiring = super().wire(hidden, clock)
-        if self.config.straight_through and not self.config.hard:
-            logits, key = self.rows.split(self.logits(hidden)), None
-            for place, row in enumerate(self.rows.of_kinds):
-                if clock.training:
-                    key = jax.random.fold_in(clock.key, place)
-                wiring.choices[row] = straight_through(logits[row], key)
-        return wiring
-
     # What others ask of a machine.
 
     def trace_fields(self) -> tuple[Field, ...]:
@@ -109,6 +98,24 @@ class SoftGateNRAM(NRAM):
         _, wiring = self.control(state, clock)
         kinds = jnp.stack([wiring.choices[row] for row in self.rows.of_kinds])
         return super().observe_step(state, encoded, clock) | {"kinds": kinds}
+
+
+class DrawnGateNRAM(SoftGateNRAM):
+    """One that in training draws a gate for each slot; in a test it takes the most likely.
+
+    The gradient is that of the mixture of all (`straight_through`).
+    """
+
+    def wire(self, hidden: Float[Array, " hidden"], clock: Clock = STOPPED) -> Wiring:
+        """Return all choices, those of gates straight through."""
+        wiring = super().wire(hidden, clock)
+        if not self.config.hard:
+            logits, key = self.rows.split(self.logits(hidden)), None
+            for place, row in enumerate(self.rows.of_kinds):
+                if clock.training:
+                    key = jax.random.fold_in(clock.key, place)
+                wiring.choices[row] = straight_through(logits[row], key)
+        return wiring
 
 
 def straight_through(
@@ -148,6 +155,8 @@ class SoftGateNRAMConfig(NRAMConfig):
                 f"soft-gate-nram gates must differ, as every slot can choose each of them; "
                 f"{', '.join(sorted(twice))} is there more than once"
             )
+        if not any(gate.arity for gate in find_gates(self.gates)):
+            raise ValueError("soft-gate-nram gates need one that takes an argument")
 
     def build(
         self, input_size: int = 0, output_size: int = 0, *, key: PRNGKeyArray
@@ -155,7 +164,8 @@ class SoftGateNRAMConfig(NRAMConfig):
         """Return a machine for memories of any number of cells; both sizes are ignored."""
         plain = super().build(input_size, output_size, key=key)
         temperature = Buffer(jnp.asarray(self.temperature, jnp.float32))
-        return SoftGateNRAM(plain.controller, plain.output, plain.stop, self, temperature)
+        kind = DrawnGateNRAM if self.straight_through else SoftGateNRAM
+        return kind(plain.controller, plain.output, plain.stop, self, temperature)
 
     @property
     def rows(self) -> RowTable:

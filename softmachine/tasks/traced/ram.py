@@ -13,6 +13,7 @@ from typing import ClassVar, Literal
 
 from softmachine.core.errors import SoftmachineError
 from softmachine.tasks.traced.environment import (
+    Call,
     Environment,
     FailureError,
     Picture,
@@ -112,14 +113,7 @@ class RandomAccess(Environment):
     @program
     def copy_loop(self) -> Steps:
         """Copy from register 0 to register 1, upwards, until register 0 is at register 2."""
-        yield self.op("EQ", 0, 2, 3)
-        if not self._zero(3):
-            return None
-        yield self.op("READ", 0, 0, 3)
-        yield self.op("WRITE", 1, 3, "None")
-        yield self.op("INC", 0, 0, 0)
-        yield self.op("INC", 1, 0, 1)
-        return self.copy_loop()
+        return (yield from self._copy_on("INC", self.copy_loop))
 
     @program
     def reverse(self) -> Steps:
@@ -134,14 +128,18 @@ class RandomAccess(Environment):
     @program
     def reverse_loop(self) -> Steps:
         """Copy upwards from register 0 and downwards to 1, until 0 is at register 2."""
+        return (yield from self._copy_on("DEC", self.reverse_loop))
+
+    def _copy_on(self, way: Gate, loop: Callable[[], Call]) -> Steps:
+        """Copy one cell, move where the next one goes, and call the loop once more."""
         yield self.op("EQ", 0, 2, 3)
         if not self._zero(3):
             return None
         yield self.op("READ", 0, 0, 3)
         yield self.op("WRITE", 1, 3, "None")
         yield self.op("INC", 0, 0, 0)
-        yield self.op("DEC", 1, 0, 1)
-        return self.reverse_loop()
+        yield self.op(way, 1, 0, 1)
+        return loop()
 
     def _zero(self, register: int) -> bool:
         return self.observe()[register]
@@ -174,21 +172,27 @@ class Increment(RandomAccess):
         length = self.given.index(0)
         return (*(x + 1 for x in self.given[:length]), *self.given[length:])
 
+    teaching: ClassVar[Memory] = (2, 1, 0, 0)
+    """A memory whose trace shows all calls that arrays of the paper cause."""
+
     @staticmethod
-    def random_memory(size: int, rng: random.Random) -> Memory:
-        """Return ``size`` numbers and two zeros."""
+    def random_memory(size: int, rng: random.Random, smallest: int = 1) -> Memory:
+        """Return ``size`` numbers and two zeros; the numbers are from 1 on in any case."""
+        del smallest
         return (*(rng.randint(1, size) for _ in range(size)), 0, 0)
 
     @staticmethod
-    def proving_memories() -> Iterator[Memory]:
-        """Return memories whose calls are all that can occur."""
-        yield from ((0, 0), (1, 1, 0, 0))
+    def proving_memories(smallest: int = 1) -> Iterator[Memory]:
+        """Return memories whose calls are all that can occur; of 0 also the empty array."""
+        yield (1, 1, 0, 0)
+        if not smallest:
+            yield (0, 0)
 
 
 class Copy(RandomAccess):
     """A pointer to the first free cell, numbers, as many free cells or more: copy the numbers.
 
-    There is at least one.
+    There is at least one. The arrays of the paper hold no 0.
     """
 
     main: ClassVar = "COPY"
@@ -202,21 +206,26 @@ class Copy(RandomAccess):
         first = self.given[0]
         return self.given[:first] + numbers + self.given[first + len(numbers) :]
 
+    teaching: ClassVar[Memory] = (4, 3, 2, 1, 0, 0, 0, 0)
+    """A memory whose trace shows 4 of the 7 calls that arrays of the paper cause; if any number
+    may be 0 there are 13. With a cell to spare: without one register 1 is 0 at the end, and a
+    core may learn to end by that."""
+
     @staticmethod
-    def random_memory(size: int, rng: random.Random) -> Memory:
-        """Return a pointer, ``size`` numbers from 0 on, and as many zeros."""
-        numbers = [rng.randrange(2 * size + 1) for _ in range(size)]
+    def random_memory(size: int, rng: random.Random, smallest: int = 1) -> Memory:
+        """Return a pointer, ``size`` numbers from ``smallest`` on, and as many zeros."""
+        numbers = [rng.randint(smallest, 2 * size) for _ in range(size)]
         return (size + 1, *numbers, *[0] * size)
 
     @staticmethod
-    def proving_memories() -> Iterator[Memory]:
-        """Return memories whose calls are all that can occur.
+    def proving_memories(smallest: int = 1) -> Iterator[Memory]:
+        """Return memories whose calls are all that can occur with numbers from 0, or 1, on.
 
         It matters which numbers are 0, and how far the last cell is from what is written, since
         the address after it is 0 again.
         """
         for size, more in itertools.product((1, 2, 3), (0, 1, 2)):
-            for numbers in itertools.product((0, 1), repeat=size):
+            for numbers in itertools.product(range(smallest, 2), repeat=size):
                 yield (size + 1, *numbers, *[0] * (size + more))
 
 
@@ -224,6 +233,9 @@ class Reverse(Copy):
     """A pointer to the first free cell, numbers, free cells: copy the numbers reversed."""
 
     main: ClassVar = "REVERSE"
+    teaching: ClassVar[Memory] = (4, 3, 2, 1, 0, 0, 0)
+    """A memory whose trace shows 4 of the 6 calls that arrays of the paper cause; if any number
+    may be 0 there are 9."""
 
     def expected(self) -> Memory:
         """Return the memory with the numbers, and then the numbers reversed."""

@@ -31,6 +31,8 @@ from softmachine.tasks.traced.tracing import check_consistent, distinct_calls, t
 
 Form = Literal["recursive", "partial", "loop"]
 Part = Literal["train", "held-out"]
+MISTAKEN = 0x6D697374
+"""Folded into an example's key for the key of what is shown otherwise."""
 
 
 class CallsData(NamedTuple):
@@ -54,6 +56,10 @@ class TracedTask(SequenceTask):
 
     A subclass is a frozen dataclass with the fields of `TracedProblems`, or of its own making.
     """
+
+    mistaken: float = 0.0
+    """How likely each observed value is shown as another one in training; never of what is held
+    out. Some tasks have it as a field."""
 
     @property
     @abc.abstractmethod
@@ -171,7 +177,24 @@ class TracedTask(SequenceTask):
         data = self.data() if data is None else data
         ends = jnp.cumsum(data.priorities if priorities is None else priorities)
         place = jnp.searchsorted(ends, jax.random.uniform(key) * ends[-1], side="right")
-        return self._example(data, jnp.minimum(place, len(ends) - 1))
+        number = jnp.minimum(place, len(ends) - 1)
+        if not self.mistaken:
+            return self._example(data, number)
+        seen = self._with_mistakes(jax.random.fold_in(key, MISTAKEN), data.places[number])
+        return self._example(data._replace(places=data.places.at[number].set(seen)), number)
+
+    def _with_mistakes(
+        self, key: PRNGKeyArray, places: Int[Array, "steps names"]
+    ) -> Int[Array, "steps names"]:
+        """Return what is seen in a call with some observed values replaced by others."""
+        where, what = jax.random.split(key)
+        seen = places[:, : self.interface.observed]
+        values = self.interface.seen.values[: self.interface.observed]
+        counts = jnp.array([len(x) for x in values])
+        others = seen + jax.random.randint(what, seen.shape, 1, jnp.maximum(counts, 2))
+        wrong = jax.random.bernoulli(where, self.mistaken, seen.shape) & (seen >= 0)
+        seen = jnp.where(wrong, others % counts, seen)
+        return places.at[:, : self.interface.observed].set(seen)
 
     def _example(self, data: CallsData, number: Int[Array, ""]) -> Example:
         steps = data.steps[number]

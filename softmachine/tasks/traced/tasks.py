@@ -82,7 +82,7 @@ class Addition(TracedProblems):
         return " + ".join("".join(map(str, digits)) for digits in problem)
 
 
-class _OfNumbers(TracedProblems):
+class OfNumbers(TracedProblems):
     """A task on a row of numbers."""
 
     def random_problem(self, size: int, rng: random.Random) -> tuple[bubble_sort.Numbers]:
@@ -105,7 +105,7 @@ class _OfNumbers(TracedProblems):
 
 @task("bubble-sort")
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class BubbleSort(_OfNumbers):
+class BubbleSort(OfNumbers):
     """Sort numbers by exchanging neighbours.
 
     >>> BubbleSort().pose(((9, 2, 5),)).expected()
@@ -140,7 +140,7 @@ class BubbleSort(_OfNumbers):
 
 @task("quicksort")
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class QuickSort(_OfNumbers):
+class QuickSort(OfNumbers):
     """Sort numbers by parting them at one of them, and each part in turn.
 
     >>> QuickSort().pose(((2, 3, 1),)).expected()

@@ -53,7 +53,6 @@ class Cooling(Phase):
         """Set the temperature."""
         del ended
         now = self._now(member)
-        member.report({"temperature": now})
         member.change_buffers(
             eqx.tree_at(
                 lambda m: m.temperature.array, member.machine(), jnp.asarray(now, jnp.float32)

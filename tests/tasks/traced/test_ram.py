@@ -1,10 +1,13 @@
 """Programs of a random-access machine: golden traces, right results, all calls there can be."""
 
+import dataclasses
 import hashlib
 import itertools
 import random
 import typing
 
+import jax
+import numpy as np
 import pytest
 
 from softmachine.core.errors import SoftmachineError
@@ -12,6 +15,7 @@ from softmachine.machines.nram.gates import PAPER
 from softmachine.tasks.traced import ram
 from softmachine.tasks.traced.environment import FailureError
 from softmachine.tasks.traced.ram import Copy, Increment, Reverse
+from softmachine.tasks.traced.ram_tasks import RAMCopy, RAMIncrement, RAMReverse
 from softmachine.tasks.traced.tracing import check_consistent, distinct_calls, trace
 
 PROGRAMS = (Increment, Copy, Reverse)
@@ -77,9 +81,10 @@ def test_gates_compute_what_those_of_an_nram_do_in_their_order():
                 assert ram.GATES[name](*operands) % cells == wanted, name
 
 
-def memories(environment, size):
-    """Yield all memories of ``size`` numbers 0 to 2, which may have up to three cells more."""
-    for more, numbers in itertools.product(range(4), itertools.product((0, 1, 2), repeat=size)):
+def memories(environment, size, smallest=0):
+    """Yield all memories of ``size`` numbers up to 2, which may have up to three cells more."""
+    values = range(smallest, 3)
+    for more, numbers in itertools.product(range(4), itertools.product(values, repeat=size)):
         if environment is Increment:
             if 0 not in numbers and max(numbers, default=0) <= size + more:
                 yield [*numbers, *[0] * (2 + more)]
@@ -88,16 +93,54 @@ def memories(environment, size):
 
 
 @pytest.mark.parametrize(
-    ("environment", "smallest", "sizes"),
-    [(Increment, 0, [1, 3, 4, 4]), (Copy, 1, [9, 13, 13, 13]), (Reverse, 1, [7, 9, 9, 9])],
+    ("task", "least", "sizes"),
+    [
+        (RAMIncrement(arrays="any"), 0, [1, 3, 4, 4]),
+        (RAMCopy(arrays="any"), 1, [9, 13, 13, 13]),
+        (RAMReverse(arrays="any"), 1, [7, 9, 9, 9]),
+        (RAMIncrement(), 1, [2, 3, 3, 3]),
+        (RAMCopy(), 1, [5, 7, 7, 7]),
+        (RAMReverse(), 1, [5, 6, 6, 6]),
+    ],
 )
-def test_small_memories_cause_all_calls_and_larger_ones_no_others(environment, smallest, sizes):
-    calls, found = {}, []
-    for size in range(smallest, smallest + len(sizes)):
-        calls |= calls_of(environment, memories(environment, size))
+def test_small_memories_cause_all_calls_and_larger_ones_no_others(task, least, sizes):
+    environment, calls, found = task.environment, {}, []
+    for size in range(least, least + len(sizes)):
+        some = memories(environment, size, 0 if task.arrays == "any" else 1)
+        calls |= calls_of(environment, some)
         found.append(len(calls))
     assert found == sizes
-    assert calls == calls_of(environment, environment.proving_memories())
+    [(_, proving)] = task.held_out().traced_calls().items()
+    assert calls == proving
+
+
+@pytest.mark.parametrize(
+    ("task", "shown"), [(RAMIncrement(), 3), (RAMCopy(), 4), (RAMReverse(), 4)]
+)
+def test_one_trace_teaches(task, shown):
+    [(_, calls)] = task.traced_calls().items()
+    [(_, proving)] = task.held_out().traced_calls().items()
+    assert len(calls) == shown
+    assert calls.items() <= proving.items()
+
+
+def test_registers_are_mistaken_in_training_alone():
+    task, count = RAMCopy(mistaken=0.25), 400
+    keys = jax.random.split(jax.random.key(0), count)
+
+    def shown(task):
+        draw = jax.jit(jax.vmap(lambda key: task.sample(key, 1, max_size=1)))
+        inputs = np.asarray(draw(keys).inputs)
+        return inputs[:, :, : 2 * ram.REGISTERS], inputs[:, :, 2 * ram.REGISTERS :]
+
+    (some, rest), (right, same) = shown(task), shown(dataclasses.replace(task, mistaken=0.0))
+    np.testing.assert_array_equal(rest, same)
+    real = right.sum(axis=-1) > 0
+    np.testing.assert_array_equal(some.sum(axis=-1), right.sum(axis=-1))
+    assert abs((some != right)[real].mean() - 0.25) < 0.02
+    held_out = {x.tobytes() for x in np.asarray(task.held_out().examples().inputs)}
+    drawn = task.held_out().sample(keys[0], 1, max_size=1)
+    assert np.asarray(drawn.inputs).tobytes() in held_out
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""What the training of a programmer-interpreter on a random-access machine does besides."""
