@@ -129,13 +129,13 @@ class BubbleSort(OfNumbers):
         return ((x,) for x in bubble_sort.proving_numbers())
 
     def published_tests(self) -> list[PaperTest]:
-        """Return runs on up to 90 numbers."""
+        """Return runs on up to 20 numbers; the paper's go on to 90, as they end at 20."""
         percent = {
-            "recursive": (100,) * 6,
-            "partial": (100, 23, 10, 0, 0, 0),
-            "loop": (100, 6.7, 10, 0, 0, 0),
+            "recursive": (100,) * 5,
+            "partial": (100, 23, 10, 0, 0),
+            "loop": (100, 6.7, 10, 0, 0),
         }
-        return run_tests(self, "numbers", (2, 3, 4, 8, 20, 90), percent)
+        return run_tests(self, "numbers", (2, 3, 4, 8, 20), percent)
 
 
 @task("quicksort")
