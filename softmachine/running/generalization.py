@@ -52,7 +52,8 @@ def evaluate(
 ) -> list[SizeScore]:
     """Score a machine on fresh sequences of each size.
 
-    Of a machine with a hard form, such as an NRAM, both, and their agreement.
+    Beside it stand the scores of answers that do not depend on the input, `Task.blind`, where
+    the task has some. Of a machine with a hard form, such as an NRAM, both, and their agreement.
 
     Arguments:
         machine: the machine.
@@ -90,7 +91,7 @@ def evaluate(
         asked = jnp.full(sequences, size)
         hard = isinstance(machine, HardForm)
         score = build_scorer(task, task.bucket(size), and_hard=hard)
-        metrics = score(machine, key, asked)
+        metrics = score(machine, key, asked) | task.blind(size)
         metrics = {
             name: metrics[name]
             for name in sorted(metrics, key=natural_order)

@@ -231,6 +231,14 @@ class Task(abc.ABC):
         """Return the metrics of one example, by default those of the output spec."""
         return self.output.metrics(outputs, example)
 
+    def blind(self, size: int) -> Metrics:
+        """Return metrics of the best answers that do not depend on the input but on its size.
+
+        Their names begin with ``blind_``; none, the default, for a task that does not tell.
+        """
+        del size
+        return {}
+
     def check_size(self, size: Int[Array, ""] | int, max_size: int) -> None:
         """Raise ValueError for a size out of range; a traced size cannot be checked."""
         if not isinstance(size, int):

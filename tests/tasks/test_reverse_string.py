@@ -47,7 +47,10 @@ def test_another_layout_has_no_answer(text):
 
 def test_scores_have_the_accuracy_over_positions(machine):
     [score] = evaluate(machine, TASK, [3], sequences=8)
-    assert score.metrics.keys() == {"accuracy", "bits", "perfect", "wrong_symbols"}
+    assert score.metrics.keys() == {"accuracy", "bits", "perfect", "wrong_symbols"} | {
+        "blind_accuracy",
+        "blind_perfect",
+    }
     wrong = score.metrics["wrong_symbols"]
     assert score.metrics["accuracy"] == pytest.approx(1 - wrong / 3)
     assert TASK.worst_errors([3, 7]) == [3, 7]
