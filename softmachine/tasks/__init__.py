@@ -48,6 +48,24 @@ if TYPE_CHECKING:
     from softmachine.tasks.arithmetic.numbers import IncrementNumber as IncrementNumber
     from softmachine.tasks.arithmetic.numbers import MultiplyNumbers as MultiplyNumbers
     from softmachine.tasks.arithmetic.rearranging import RearrangeSymbols as RearrangeSymbols
+    from softmachine.tasks.chomsky.context_free import (
+        ModularArithmeticBrackets as ModularArithmeticBrackets,
+    )
+    from softmachine.tasks.chomsky.context_free import SolveEquation as SolveEquation
+    from softmachine.tasks.chomsky.context_free import StackManipulation as StackManipulation
+    from softmachine.tasks.chomsky.context_sensitive import BucketSort as BucketSort
+    from softmachine.tasks.chomsky.context_sensitive import DuplicateString as DuplicateString
+    from softmachine.tasks.chomsky.context_sensitive import (
+        MissingDuplicateString as MissingDuplicateString,
+    )
+    from softmachine.tasks.chomsky.context_sensitive import OddsFirst as OddsFirst
+    from softmachine.tasks.chomsky.numbers import BinaryAddition as BinaryAddition
+    from softmachine.tasks.chomsky.numbers import BinaryMultiplication as BinaryMultiplication
+    from softmachine.tasks.chomsky.numbers import ComputeSqrt as ComputeSqrt
+    from softmachine.tasks.chomsky.regular import CycleNavigation as CycleNavigation
+    from softmachine.tasks.chomsky.regular import EvenPairs as EvenPairs
+    from softmachine.tasks.chomsky.regular import ModularArithmetic as ModularArithmetic
+    from softmachine.tasks.chomsky.regular import ParityCheck as ParityCheck
     from softmachine.tasks.languages.addition import AdditionLanguage as AdditionLanguage
     from softmachine.tasks.languages.counting import CountingLanguage as CountingLanguage
     from softmachine.tasks.languages.memorisation import (
