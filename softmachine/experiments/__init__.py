@@ -9,7 +9,9 @@ from softmachine.core.lazy import lazy_names
 _HOMES = {
     "Experiment": "softmachine.experiments.experiment",
     "Growing": "softmachine.experiments.curricula",
+    "MeanLoss": "softmachine.experiments.objectives",
     "Objective": "softmachine.experiments.objectives",
+    "OneSize": "softmachine.experiments.curricula",
     "OptimizerConfig": "softmachine.experiments.optimizers",
     "Phase": "softmachine.experiments.phases",
     "Rising": "softmachine.experiments.curricula",
@@ -26,11 +28,13 @@ _HOMES = {
 
 if TYPE_CHECKING:
     from softmachine.experiments.curricula import Growing as Growing
+    from softmachine.experiments.curricula import OneSize as OneSize
     from softmachine.experiments.curricula import Rising as Rising
     from softmachine.experiments.curricula import Uniform as Uniform
     from softmachine.experiments.experiment import Experiment as Experiment
     from softmachine.experiments.experiment import SolvedConfig as SolvedConfig
     from softmachine.experiments.experiment import TrainingConfig as TrainingConfig
+    from softmachine.experiments.objectives import MeanLoss as MeanLoss
     from softmachine.experiments.objectives import Objective as Objective
     from softmachine.experiments.objectives import TaskLoss as TaskLoss
     from softmachine.experiments.optimizers import OptimizerConfig as OptimizerConfig

@@ -66,11 +66,42 @@ class TaskLoss(Objective):
         return task.output.loss(outputs, example)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MeanLoss(Objective):
+    """The loss of the task's outputs, divided by the number of targets that are scored.
+
+    So a long example counts no more than a short one.
+    """
+
+    def check(self, experiment: Any) -> None:
+        """Raise ValueError for outputs that are scored a batch at a time."""
+        if experiment.task.output.takes_batches:
+            raise ValueError(
+                f"objective mean needs a task whose examples are scored one by one, not "
+                f"{type(experiment.task).__name__}"
+            )
+
+    def loss(
+        self,
+        task: Task,
+        outputs: Any,
+        example: Example,
+        settings: Settings,
+        age: Int[Array, "*batch"],
+    ) -> Float[Array, "*batch"]:
+        """Return the loss of one example per scored target."""
+        del settings, age
+        loss = task.output.loss(outputs, example)
+        scored = jnp.sum(task.output.scored(example), dtype=loss.dtype)
+        return loss / jnp.maximum(scored, 1)
+
+
 OBJECTIVES: Registry[type[Objective]] = Registry(
     "objective",
     "softmachine.objectives",
     {
         "task": "experiments.objectives:TaskLoss",
+        "mean": "experiments.objectives:MeanLoss",
         "nram": "training.nram.objective:NRAMLoss",
         "examples-and-lessons": "training.npi_ram.lessons:ExamplesAndLessons",
     },

@@ -53,7 +53,8 @@ def evaluate(
     """Score a machine on fresh sequences of each size.
 
     Beside it stand the scores of answers that do not depend on the input, `Task.blind`, where
-    the task has some. Of a machine with a hard form, such as an NRAM, both, and their agreement.
+    the task has some. Of a machine with a hard form, such as an NRAM, both are scored, and
+    their agreement.
 
     Arguments:
         machine: the machine.

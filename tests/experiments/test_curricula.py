@@ -7,15 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.experiments.curricula import Growing, Rising, Uniform
+from softmachine.experiments.curricula import Growing, OneSize, Rising, Uniform
 
 EVERY_KIND = [
     Uniform(),
     Growing(),
     Growing(forward=0.1, back=0.25, overshoot=0.5),
     Rising(),
+    OneSize(),
 ]
-NAMES = ["uniform", "growing", "growing-nram", "rising"]
+NAMES = ["uniform", "growing", "growing-nram", "rising", "one-size"]
 kinds = pytest.mark.parametrize("curriculum", EVERY_KIND, ids=NAMES)
 
 
@@ -149,6 +150,16 @@ def test_bad_fields_are_refused(kind, fields, message):
 def test_uniform_covers_its_range_evenly(smallest, largest):
     curriculum = Uniform(smallest=smallest, largest=largest)
     assert_distributed(draw(curriculum, curriculum.init(), 8000), evenly(smallest, largest))
+
+
+# One size
+
+
+def test_one_size_is_that_of_all_examples_and_covers_the_range_evenly():
+    curriculum, keys = OneSize(smallest=3, largest=9), jax.random.split(jax.random.key(0), 4000)
+    sizes = jax.jit(jax.vmap(lambda key: curriculum.sample((), key, 5)))(keys)
+    assert (sizes == sizes[:, :1]).all()
+    assert_distributed(sizes[:, 0], evenly(3, 9))
 
 
 # Growing: sizes

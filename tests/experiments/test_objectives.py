@@ -1,5 +1,6 @@
 """What training minimises, against plain loops over steps and cells."""
 
+import dataclasses
 import math
 
 import jax
@@ -7,9 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from softmachine.experiments.objectives import TaskLoss
+from softmachine.experiments.objectives import MeanLoss, TaskLoss
 from softmachine.experiments.settings import Settings
 from softmachine.machines.nram.nram import NRAMOutput
+from softmachine.recipes.registry import get_recipe
+from softmachine.tasks.chomsky.numbers import BinaryAddition
+from softmachine.tasks.chomsky.regular import ParityCheck
 from softmachine.tasks.memories.arrays import Access
 from softmachine.tasks.sequences.copy import Copy
 from softmachine.tasks.task import Example
@@ -184,3 +188,26 @@ def test_settings_begin_with_the_objective_s_bonus(nram_experiment, with_trainin
 def test_bad_numbers_are_refused(fields, message):
     with pytest.raises(ValueError, match=message):
         NRAMLoss(**fields)
+
+
+def test_the_mean_loss_is_the_mean_cross_entropy_of_the_letters_that_are_scored():
+    """Against NumPy; and no other than the task's for an answer of one letter."""
+    task = BinaryAddition()
+    example = task.sample(jax.random.key(0), 6, max_size=8)
+    outputs = jax.random.normal(jax.random.key(1), (task.steps(8), 3))
+    loss = MeanLoss().loss(task, outputs, example, settings(), jnp.asarray(0))
+    logits, scored = np.asarray(outputs, float), np.asarray(example.mask) > 0
+    costs = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(17), example.targets]
+    assert 3 < scored.sum() < 8
+    np.testing.assert_allclose(loss, costs[scored].mean(), rtol=1e-5)
+    one = ParityCheck()
+    example = one.sample(jax.random.key(0), 6, max_size=8)
+    arguments = one, outputs[:9, :2], example, settings(), jnp.asarray(0)
+    np.testing.assert_allclose(MeanLoss().loss(*arguments), TaskLoss().loss(*arguments))
+
+
+def test_the_mean_loss_is_refused_for_outputs_of_whole_batches():
+    experiment = get_recipe("nram-copy")
+    training = dataclasses.replace(experiment.training, objective=MeanLoss(), phases=())
+    with pytest.raises(ValueError, match=r"objective mean needs .* one by one, not MemoryCopy"):
+        dataclasses.replace(experiment, training=training)

@@ -20,6 +20,7 @@ from softmachine.recipes import RECIPES, get_recipe
 from softmachine.running.devices import MemberLayout
 from softmachine.running.scoring import score_batch
 from softmachine.tasks import Folder, Glyphs, Omniglot
+from softmachine.tasks.registry import TASKS
 from softmachine.training.exam import Exam
 from softmachine.training.update import build_train_chunk
 
@@ -29,6 +30,7 @@ COMPILED = [
     "ntm-ff-recall",
     "ntm-repeat-copy",
     "lstm-sort",
+    "lstm-chomsky-stack-manipulation",
     "nram-copy",
     "neural-gpu-addition",
     "paper-ntm-ngrams",
@@ -176,3 +178,26 @@ def test_paper_recipes_of_nrams_do_as_it_says_and_nothing_else(name, largest, ro
 def test_unknown_recipe():
     with pytest.raises(SoftmachineError, match=r"'nmt-copy': .* did you mean ntm-copy"):
         get_recipe("nmt-copy")
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if "-chomsky-" in name])
+def test_recipes_of_the_chomsky_hierarchy_follow_its_protocol(name):
+    """Delétang et al. 2023, section 4 and the published code."""
+    experiment, paper = get_recipe(name), name.startswith("paper-")
+    training = experiment.training
+    task = name.partition("-chomsky-")[2]
+    assert task == TASKS.name_of(type(experiment.task))
+    assert getattr(experiment.task, "source", "repo") == "repo"
+    assert getattr(experiment.task, "score_padding", True)
+    sizes = np.asarray(training.curriculum.sample((), jax.random.key(0), 128))
+    assert (training.curriculum.smallest, training.curriculum.largest) == (1, 40)
+    assert len(set(sizes.tolist())) == 1
+    assert training.optimizer.clip_norm == 1.0
+    updates = (1_000_000, 128) if paper else (20_000, 32)
+    assert (training.max_sequences // training.batch, training.batch) == updates
+    assert experiment.machine.controller.hidden == 256
+
+
+def test_there_is_a_recipe_for_each_of_the_fifteen_tasks():
+    tasks = {name.partition("-chomsky-")[2] for name in RECIPES if "-chomsky-" in name}
+    assert len(tasks) == 15
