@@ -67,13 +67,14 @@ def stack_rnn_memorisation() -> Experiment:
 def stack_rnn_addition() -> Experiment:
     """Stack-RNN: predict the sum of two binary numbers of 9 digits in all, or fewer."""
     task = AdditionLanguage(sizes="up-to", strings=2)
-    sizes = {"hidden": 40, "stacks": 6, "stay": True}
-    return _experiment("stack-rnn-addition", task, largest=9, smallest=1, **sizes)
+    return _experiment(
+        "stack-rnn-addition", task, smallest=1, largest=9, hidden=40, stacks=6, stay=True
+    )
 
 
-def _counting(language: Any, **sizes: Any) -> Experiment:
+def _counting(language: Any, *, stay: bool = False) -> Experiment:
     task = CountingLanguage(language=language, sizes="up-to", strings=2)
-    return _experiment(f"stack-rnn-{language}", task, largest=19, **sizes)
+    return _experiment(f"stack-rnn-{language}", task, largest=19, stay=stay)
 
 
 def _experiment(
@@ -83,7 +84,8 @@ def _experiment(
     largest: int,
     smallest: int = 2,
     hidden: int = 20,
-    **sizes: Any,
+    stacks: int = 4,
+    stay: bool = False,
 ) -> Experiment:
     return Experiment(
         recipe=name,
@@ -95,7 +97,8 @@ def _experiment(
             memory_rows=128,
             first_weights="glorot",
             hard_share=0.5,
-            **({"stacks": 4} | sizes),
+            stacks=stacks,
+            stay=stay,
         ),
         training=TrainingConfig(
             batch=BATCH,
