@@ -149,13 +149,19 @@ class Clock(eqx.Module):
 
         ValueError if the example has none.
         """
+        return jax.random.fold_in(self.key_of_example(CLOCK), self.step)
+
+    def key_of_example(self, branch: int) -> PRNGKeyArray:
+        """Return a key that is the same in all steps of the example, one for each ``branch``.
+
+        Branches are large numbers, as `CLOCK` is. ValueError if the example has no key.
+        """
         if self.example_key is None:
             raise ValueError(
                 "this machine draws at random in every step: give it a key, or step it with "
                 "clock=Clock(number, key)"
             )
-        own = jax.random.fold_in(self.example_key, CLOCK)
-        return jax.random.fold_in(own, self.step)
+        return jax.random.fold_in(self.example_key, branch)
 
 
 STOPPED = Clock()

@@ -175,7 +175,7 @@ class NeuralStack(Cell):
         controller, hidden = self.controller(state.controller, encoded, state.reads.reshape(-1))
         moves = self.instruct(hidden)
         if clock.training and self.config.hard_share:
-            key = jax.random.fold_in(clock.example_key, HARD)
+            key = clock.key_of_example(HARD)
             rounded = jax.random.bernoulli(key, self.config.hard_share)
 
             def passed(x: Array) -> Array:

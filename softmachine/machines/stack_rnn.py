@@ -168,7 +168,7 @@ class StackRNN(Cell):
         controller, hidden = self._control(state, encoded)
         actions, values = self.instruct(hidden)
         if clock.training and self.config.hard_share:
-            key = jax.random.fold_in(clock.example_key, HARD)
+            key = clock.key_of_example(HARD)
             chosen = jax.random.bernoulli(key, self.config.hard_share)
             passed = actions + jax.lax.stop_gradient(harden(actions) - actions)
             actions = jnp.where(chosen, passed, actions)

@@ -2,8 +2,8 @@
 
 Smaller than in their paper, which has an LSTM of 256 or 512, values of 256 numbers, 128 symbols
 and sequences of 8 to 64: short sequences of few symbols are enough to learn what to do with a
-memory. On half of the examples strengths are rounded. A member is solved once it makes no
-mistake on what it trains on, nor, in its hard form, on longer ones.
+memory. A member is solved once it makes no mistake on what it trains on, nor on longer ones; a
+stack in its hard form, since queues learn to use strengths between 0 and 1.
 """
 
 from __future__ import annotations
@@ -82,7 +82,6 @@ def _experiment(
             controller=ControllerConfig(kind="lstm", hidden=64),
             memory_columns=16,
             output_columns=32,
-            hard_share=0.5,
         ),
         training=TrainingConfig(
             batch=BATCH,
@@ -92,6 +91,6 @@ def _experiment(
             solved=SolvedConfig(sequences=512, bits=None),
             validate_every=500 * BATCH,
             checkpoint_every=2000 * BATCH,
-            phases=(Larger(sizes=larger, sequences=64, hard=True),),
+            phases=(Larger(sizes=larger, sequences=64, hard=structure == "stack"),),
         ),
     )

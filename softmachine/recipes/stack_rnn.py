@@ -7,9 +7,10 @@ size 60 in its hard form.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
-from softmachine.experiments.curricula import Growing
+from softmachine.experiments.curricula import Growing, Uniform
 from softmachine.experiments.experiment import Experiment, SolvedConfig, TrainingConfig
 from softmachine.experiments.optimizers import OptimizerConfig
 from softmachine.machines.parts.controllers import ControllerConfig
@@ -40,7 +41,16 @@ def stack_rnn_an_bn_cn_dn() -> Experiment:
 
 def stack_rnn_an_b2n() -> Experiment:
     """Stack-RNN: predict strings of n letters a, then 2 n letters b."""
-    return _counting("an-b2n")
+    experiment = _counting("an-b2n", stay=True)
+    training = dataclasses.replace(
+        experiment.training,
+        batch=16,
+        curriculum=Uniform(smallest=2, largest=19),
+        optimizer=OptimizerConfig(learning_rate=5e-3, clip_norm=1.0),
+        max_sequences=10_000 * 16,
+        validate_every=250 * 16,
+    )
+    return dataclasses.replace(experiment, training=training)
 
 
 def stack_rnn_an_bm_cnm() -> Experiment:
@@ -57,13 +67,14 @@ def stack_rnn_memorisation() -> Experiment:
 def stack_rnn_addition() -> Experiment:
     """Stack-RNN: predict the sum of two binary numbers of 9 digits in all, or fewer."""
     task = AdditionLanguage(sizes="up-to", strings=2)
-    sizes = {"hidden": 40, "stacks": 6, "stay": True}
-    return _experiment("stack-rnn-addition", task, largest=9, smallest=1, **sizes)
+    return _experiment(
+        "stack-rnn-addition", task, smallest=1, largest=9, hidden=40, stacks=6, stay=True
+    )
 
 
-def _counting(language: Any) -> Experiment:
+def _counting(language: Any, *, stay: bool = False) -> Experiment:
     task = CountingLanguage(language=language, sizes="up-to", strings=2)
-    return _experiment(f"stack-rnn-{language}", task, largest=19)
+    return _experiment(f"stack-rnn-{language}", task, largest=19, stay=stay)
 
 
 def _experiment(
@@ -73,7 +84,8 @@ def _experiment(
     largest: int,
     smallest: int = 2,
     hidden: int = 20,
-    **sizes: Any,
+    stacks: int = 4,
+    stay: bool = False,
 ) -> Experiment:
     return Experiment(
         recipe=name,
@@ -85,7 +97,8 @@ def _experiment(
             memory_rows=128,
             first_weights="glorot",
             hard_share=0.5,
-            **({"stacks": 4} | sizes),
+            stacks=stacks,
+            stay=stay,
         ),
         training=TrainingConfig(
             batch=BATCH,
