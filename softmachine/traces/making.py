@@ -135,7 +135,7 @@ def _assemble(header: Header, parts: Mapping[str, Mapping[str, Any]]) -> Trace:
     arrays: Arrays = {}
     for name, (field, stepwise) in header.declarations().items():
         array = np.asarray(given[name])
-        arrays[name] = np.ascontiguousarray(array, TYPES[field.kind])
+        arrays[name] = np.asarray(array, TYPES[field.kind], order="C")
         sizes = array.shape[1:] if stepwise else array.shape
         if len(sizes) != len(field.axes):
             raise TraceError(

@@ -18,6 +18,8 @@ from softmachine.machines.tape_rnn import (
     move,
 )
 from softmachine.running.loop import run_batch
+from softmachine.tasks.languages.reverse_string import ReverseString
+from softmachine.traces import trace
 
 
 @pytest.fixture(autouse=True)
@@ -181,6 +183,19 @@ def test_what_a_trace_shows_is_declared(tapes):
     assert shown.keys() == fields.keys()
     for name, array in shown.items():
         assert array.ndim == len(fields[name].axes), name
+
+
+def test_a_trace_has_where_the_head_is_and_how_far_jumps_go():
+    """A number of the state before the first step is a number in a trace, too."""
+    with jax.enable_x64(False):
+        task = ReverseString()
+        machine = eqx.filter_jit(small().config.build)(
+            task.input_size, task.output_size, key=jax.random.key(0)
+        )
+        made = trace(machine, task, size=3)
+    assert made.initial["jump"].shape == ()
+    assert made.fields["jump"].tolist() == [3] * 6
+    assert made.initial["position"].tolist() == [np.eye(6)[0].tolist()]
 
 
 def test_sizes_are_checked():
