@@ -265,8 +265,12 @@ class TapeRNN(Cell):
         def of_tapes(name, kind, axes, description, group="tape", more=labels, **rest):
             return Field(name, kind, ("tape", *axes), group, description, more, **rest)
 
+        lying = "The tape, its first cell the one where the head began."
+        tapes = (
+            Field(name, "matrix", ("cell", "column"), "tape", lying) for name in self._names()
+        )
         return (
-            of_tapes("tape", "matrix", ("cell", "column"), "The tape, from the head on."),
+            *tapes,
             of_tapes(
                 "position",
                 "weighting",
@@ -287,13 +291,22 @@ class TapeRNN(Cell):
         )
 
     def observe_state(self, state: TapeRNNState) -> dict[str, Array]:
-        """Return the tapes, a cell per row, where the heads are, and the hidden state."""
-        return {
-            "tape": jnp.swapaxes(state.tape, 1, 2),
+        """Return the tapes, a cell per row, where the heads are, and the hidden state.
+
+        Tapes as if they lay still, each turned back by where its head is most likely.
+        """
+        places = jnp.argmax(state.position, axis=-1)
+        both = zip(state.tape, places, strict=True)
+        lying = [jnp.roll(tape, place, axis=-1).T for tape, place in both]
+        return dict(zip(self._names(), lying, strict=True)) | {
             "position": state.position,
             "jump": state.jump,
             "hidden": state.hidden,
         }
+
+    def _names(self) -> list[str]:
+        tapes = self.config.tapes
+        return ["tape"] if tapes == 1 else [f"tape_{i + 1}" for i in range(tapes)]
 
     def observe_step(
         self, state: TapeRNNState, encoded: Float[Array, " hidden"], clock: Clock = STOPPED

@@ -163,6 +163,7 @@ def test_hard_tapes_are_an_array_and_a_place():
             place = (place + (0, 1, -1, 2, -2)[action]) % 6
             close(state.position[0], np.eye(6)[place], 1e-12)
             close(state.tape[0].T, np.roll(tape, -place, axis=0), 1e-12)
+            close(machine.observe_state(state)["tape"], tape, 1e-12)
     assert taken == {0, 1, 2, 3, 4}
 
 
