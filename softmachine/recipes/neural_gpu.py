@@ -3,7 +3,7 @@
 All train on up to 41 symbols, as their papers do, on fresh examples of all lengths, and go on
 until they make no mistake at 41, nor on longer sequences, or until their sequences are used up.
 To be right at 41 takes a few hundred updates for symbols rearranged. To be right at ten times
-the length is another thing, and what the last phase asks for. As published, machines lose it
+the length is another thing, and what the last phase asks for. Without more, machines lose it
 again: once nothing is wrong, the optimiser's relative steps go on as large as before, in any
 direction. Two things that go beyond the paper keep it: noise on the state, which only those
 stand that bring it back to the ends of their non-linearities in every step, and running
@@ -114,7 +114,7 @@ def _dngpu(
             ),
             curriculum=curriculum,
             averaging=0.97,
-            **_until_right(Larger(sizes=(101, 401), sequences=64)),
+            **_until_right(Larger(sizes=(100, 401), sequences=64)),
         ),
     )
 
