@@ -3,7 +3,7 @@
 All train on up to 41 symbols, as their papers do, on fresh examples of all lengths, and go on
 until they make no mistake at 41, nor on longer sequences, or until their sequences are used up.
 To be right at 41 takes a few hundred updates for symbols rearranged. To be right at ten times
-the length is another thing, and what the last phase asks for. As published, machines lose it
+the length is another thing, and what the last phase asks for. Without more, machines lose it
 again: once nothing is wrong, the optimiser's relative steps go on as large as before, in any
 direction. Two things that go beyond the paper keep it: noise on the state, which only those
 stand that bring it back to the ends of their non-linearities in every step, and running
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from softmachine.experiments.curricula import Growing, Uniform
+from softmachine.experiments.curricula import Curriculum, Growing, Uniform
 from softmachine.experiments.experiment import Experiment, SolvedConfig, TrainingConfig
 from softmachine.experiments.optimizers import OptimizerConfig
 from softmachine.experiments.phases import Phase
@@ -55,7 +55,10 @@ def dngpu_sort() -> Experiment:
 def dngpu_addition() -> Experiment:
     """Diagonal Neural GPU: add two binary numbers of up to 20 digits; two in five carry far."""
     task = AddNumbers(hard=0.4)
-    return _dngpu("dngpu-addition", task, sequences=640_000)
+    growing = Growing(
+        smallest=3, largest=LARGEST, start=7, rise=2, threshold=0.6, patience=20, back=0.5
+    )
+    return _dngpu("dngpu-addition", task, curriculum=growing, sequences=640_000, noise=0.1)
 
 
 def dngpu_multiplication() -> Experiment:
@@ -87,7 +90,12 @@ def neural_gpu_addition() -> Experiment:
 
 
 def _dngpu(
-    name: str, task: AlignedTask, *, sequences: int = 320_000, **sizes: Any
+    name: str,
+    task: AlignedTask,
+    *,
+    curriculum: Curriculum = Uniform(smallest=3, largest=LARGEST),
+    sequences: int = 320_000,
+    **sizes: Any,
 ) -> Experiment:
     machine = DNGPUConfig(**({"maps": 24, "noise": 0.2} | sizes))
     return Experiment(
@@ -104,9 +112,9 @@ def _dngpu(
                 schedule="plateau",
                 decay_steps=200,
             ),
-            curriculum=Uniform(smallest=3, largest=LARGEST),
+            curriculum=curriculum,
             averaging=0.97,
-            **_until_right(Larger(sizes=(101, 401), sequences=64)),
+            **_until_right(Larger(sizes=(100, 401), sequences=64)),
         ),
     )
 
