@@ -28,10 +28,10 @@ class ProgramSearch(Phase):
     """When the search for programs begins, how long it takes, and what counts as solved.
 
     A core that makes no mistake in validation has to make none on larger examples either, run
-    by its most likely decisions, on integers. If gradients do not find one, operations of its
-    programs are changed until all examples of the search are right
-    (`softmachine.training.npi_ram.search`). The calls of what was found are taught to the core,
-    with the lessons; nothing but inputs and outputs says what is right.
+    by its most likely decisions, on integers. If gradients do not find one, the core has its
+    lessons once more, and operations of its programs are changed until all examples of the
+    search are right (`softmachine.training.npi_ram.search`). The calls of what was found are
+    taught to the core, with the lessons; nothing but inputs and outputs says what is right.
     """
 
     interruptible: ClassVar[bool] = True
@@ -90,7 +90,8 @@ class ProgramSearch(Phase):
             return False
         experiment, machine = member.experiment, member.machine()
         assert isinstance(machine, NPIRAM)
-        config, decided = machine.config, _decided(member)
+        machine = self._reminded(member, machine)
+        config, decided = machine.config, Decided(machine.core, _lessons(member).interface)
         problems = self._problems(member, experiment.training.curriculum.largest)
         found = search(
             decided,
@@ -118,9 +119,15 @@ class ProgramSearch(Phase):
         member.take(dataclasses.replace(machine, core=self._taught(member, machine, calls)))
         return True
 
+    def _reminded(self, member: Member, machine: NPIRAM) -> NPIRAM:
+        """Return the machine after its lessons: what gradients unlearned is no start."""
+        lessons = _lessons(member)
+        key = branch_key(member.experiment.training.seed, Branch.PARAMETERS)
+        core = lessons.teach(machine.core, lessons.calls() | lessons.guessed(), key)
+        return dataclasses.replace(machine, core=core)
+
     def _taught(self, member: Member, machine: NPIRAM, calls: Calls) -> NPI:
-        lessons = member.experiment.training.phase(Lessons)
-        assert lessons is not None
+        lessons = _lessons(member)
         changed = {key[0] for key, _ in calls}
         known = {x: y for x, y in lessons.calls().items() if x[0][0] not in changed}
         key = branch_key(member.experiment.training.seed, Branch.PARAMETERS)
@@ -203,8 +210,13 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
     return 0.5 * (1 + np.tanh(0.5 * x))
 
 
-def _decided(member: Member) -> Decided:
-    machine, lessons = member.machine(), member.experiment.training.phase(Lessons)
-    assert isinstance(machine, NPIRAM)
+def _lessons(member: Member) -> Lessons:
+    lessons = member.experiment.training.phase(Lessons)
     assert lessons is not None
-    return Decided(machine.core, lessons.interface)
+    return lessons
+
+
+def _decided(member: Member) -> Decided:
+    machine = member.machine()
+    assert isinstance(machine, NPIRAM)
+    return Decided(machine.core, _lessons(member).interface)
