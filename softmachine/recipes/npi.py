@@ -83,7 +83,7 @@ def npi_ram_transfer() -> Experiment:
             solved=SolvedConfig(sequences=64, bits=None),
             validate_every=between * batch,
             checkpoint_every=10 * between * batch,
-            phases=(Lessons(), ProgramSearch(updates=2 * between)),
+            phases=(Lessons(), ProgramSearch(updates=between)),
         ),
     )
 

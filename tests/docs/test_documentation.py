@@ -27,6 +27,7 @@ GUIDES = [
         "add-a-task",
         "coming-from-pytorch",
         "head-moves",
+        "hybrid",
         "nram",
         "one-shot-images",
         "programs",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any
 
@@ -235,22 +234,3 @@ def _taught(core, interface, calls, settings, key):
     begin = parameters, optimizer.init(parameters)
     learned, _ = jax.lax.fori_loop(0, updates.astype(int), update, begin)
     return eqx.combine(learned, static)
-
-
-def decisions_of(
-    core: NPI, interface: Interface, rows: Sequence[np.ndarray]
-) -> list[list[tuple[int, ...]]]:
-    """Return what a core decides in each step of calls, given what it sees in them."""
-    places = np.full((len(rows), LONGEST, len(interface.seen.names)), -1, np.int32)
-    for i, row in enumerate(rows):
-        places[i, : len(row)] = row
-    decided = np.asarray(_decided(core, interface, jnp.asarray(places))).tolist()
-    return [
-        [tuple(step) for step in steps[: len(row)]]
-        for steps, row in zip(decided, rows, strict=True)
-    ]
-
-
-@compiling.filter_jit
-def _decided(core, interface, places):
-    return interface.calls.decide(jax.vmap(core)(interface.seen.one_hot(places)))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
@@ -20,7 +19,7 @@ from softmachine.tasks.memories.exams import draw_batch
 from softmachine.tasks.traced.interface import Interface
 from softmachine.tasks.traced.tracing import Calls, Decision, Observation
 from softmachine.training.member import Member
-from softmachine.training.npi_ram.lessons import LONGEST, Lessons, decisions_of
+from softmachine.training.npi_ram.lessons import LONGEST, Lessons
 from softmachine.training.npi_ram.search import Problem, limit, run, search, share_right
 
 
@@ -29,10 +28,10 @@ class ProgramSearch(Phase):
     """When the search for programs begins, how long it takes, and what counts as solved.
 
     A core that makes no mistake in validation has to make none on larger examples either, run
-    by its most likely decisions, on integers. If gradients do not find one, operations of its
-    programs are changed until all examples of the search are right
-    (`softmachine.training.npi_ram.search`). The calls of what was found are taught to the core,
-    with the lessons; nothing but inputs and outputs says what is right.
+    by its most likely decisions, on integers. If gradients do not find one, the core has its
+    lessons once more, and operations of its programs are changed until all examples of the
+    search are right (`softmachine.training.npi_ram.search`). The calls of what was found are
+    taught to the core, with the lessons; nothing but inputs and outputs says what is right.
     """
 
     interruptible: ClassVar[bool] = True
@@ -44,7 +43,7 @@ class ProgramSearch(Phase):
     """How many operations are changed at most."""
     width: Count = 40
     """How many programs are kept after each change, of which all neighbours are tried."""
-    examples: Count = 12
+    examples: Count = 8
     """Of all sizes trained on."""
     largest: Count = 50
     """The largest size of the examples by which a member counts as solved."""
@@ -91,7 +90,8 @@ class ProgramSearch(Phase):
             return False
         experiment, machine = member.experiment, member.machine()
         assert isinstance(machine, NPIRAM)
-        config, decided = machine.config, _decided(member)
+        machine = self._reminded(member, machine)
+        config, decided = machine.config, Decided(machine.core, _lessons(member).interface)
         problems = self._problems(member, experiment.training.curriculum.largest)
         found = search(
             decided,
@@ -119,9 +119,15 @@ class ProgramSearch(Phase):
         member.take(dataclasses.replace(machine, core=self._taught(member, machine, calls)))
         return True
 
+    def _reminded(self, member: Member, machine: NPIRAM) -> NPIRAM:
+        """Return the machine after its lessons: what gradients unlearned is no start."""
+        lessons = _lessons(member)
+        key = branch_key(member.experiment.training.seed, Branch.PARAMETERS)
+        core = lessons.teach(machine.core, lessons.calls() | lessons.guessed(), key)
+        return dataclasses.replace(machine, core=core)
+
     def _taught(self, member: Member, machine: NPIRAM, calls: Calls) -> NPI:
-        lessons = member.experiment.training.phase(Lessons)
-        assert lessons is not None
+        lessons = _lessons(member)
         changed = {key[0] for key, _ in calls}
         known = {x: y for x, y in lessons.calls().items() if x[0][0] not in changed}
         key = branch_key(member.experiment.training.seed, Branch.PARAMETERS)
@@ -143,32 +149,75 @@ class ProgramSearch(Phase):
         return problems
 
 
-class _Decided:
-    """What a core decides, each asked for once."""
+class Decided:
+    """What a core decides in calls, each step asked for once.
+
+    In NumPy: a search asks for many thousands of single steps, each of which would be a call of
+    a compiled program. The numbers are those of `softmachine.machines.npi.NPI`.
+    """
 
     def __init__(self, core: NPI, interface: Interface) -> None:
-        self._core, self._interface = core, interface
+        self._core: Any = jax.tree.map(np.asarray, core)
+        self._interface = interface
+        zeros = np.asarray(core.init_state())
+        self._begin = zeros[0, 0], zeros[1, 0]
+        self._nothing = (0, NOTHING, *[-1] * len(interface.calls.arguments))
         self._known: dict[tuple[int, tuple[Observation, ...]], Decision] = {}
+        self._states: dict[tuple[int, tuple[Observation, ...]], Any] = {}
 
     def __call__(self, program: int, seen: tuple[Observation, ...]) -> Decision:
-        """Return it; calls that last too long do nothing more."""
+        """Return it, by the program and all that was observed; nothing in calls too long."""
         if len(seen) > LONGEST:
-            return (0, NOTHING, *[-1] * len(self._interface.calls.arguments))
-        if (program, seen) not in self._known:
-            self._ask(program, seen)
-        return self._known[program, seen]
+            return self._nothing
+        known = self._known.get((program, seen))
+        return self._step(program, seen) if known is None else known
 
-    def _ask(self, program: int, seen: Sequence[Observation]) -> None:
-        [kind] = self._interface.kinds
-        none = [-1] * len(self._interface.calls.arguments)
-        row = self._interface.rows(kind, (program, *none), seen)
-        [steps] = decisions_of(self._core, self._interface, [row])
-        for i, step in enumerate(steps):
-            self._known[program, tuple(seen[: i + 1])] = step
+    def _step(self, program: int, seen: tuple[Observation, ...]) -> Decision:
+        *earlier, last = seen
+        before = self._begin
+        if earlier:
+            self(program, tuple(earlier))
+            before = self._states[program, tuple(earlier)]
+        core, calls = self._core, self._interface.calls
+        shown = np.eye(2, dtype=np.float32)[list(last)].ravel()
+        none = np.zeros(sum(map(len, calls.arguments)), np.float32)
+        s = _layers(core.encoder, np.concatenate([shown, none]))
+        x = _layers(core.fuse, np.concatenate([s, core.program_memory[program]]))
+        hidden, cells = before
+        [layer] = core.layers
+        gates = layer.weight @ np.concatenate([x, hidden]) + layer.bias
+        take, forget, candidate, output = np.split(gates, 4)
+        cells = _sigmoid(forget) * cells + _sigmoid(take) * np.tanh(candidate)
+        hidden = _sigmoid(output) * np.tanh(cells)
+        self._states[program, seen] = hidden, cells
+        called = int(np.argmax(core.key_memory @ _map(core.key, hidden)))
+        heads = [int(np.argmax(_map(head, hidden))) for head in core.argument_heads]
+        taken = calls.takes[called]
+        arguments = (*heads[:taken], *[-1] * (len(heads) - taken))
+        decided = (int(_map(core.end, hidden)[0] >= 0), called, *arguments)
+        self._known[program, seen] = decided
+        return decided
 
 
-def _decided(member: Member) -> _Decided:
-    machine, lessons = member.machine(), member.experiment.training.phase(Lessons)
-    assert isinstance(machine, NPIRAM)
+def _map(layer: Any, x: np.ndarray) -> np.ndarray:
+    return layer.weight @ x + layer.bias
+
+
+def _layers(layers: Any, x: np.ndarray) -> np.ndarray:
+    return _map(layers[1], np.maximum(_map(layers[0], x), 0))
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    return 0.5 * (1 + np.tanh(0.5 * x))
+
+
+def _lessons(member: Member) -> Lessons:
+    lessons = member.experiment.training.phase(Lessons)
     assert lessons is not None
-    return _Decided(machine.core, lessons.interface)
+    return lessons
+
+
+def _decided(member: Member) -> Decided:
+    machine = member.machine()
+    assert isinstance(machine, NPIRAM)
+    return Decided(machine.core, _lessons(member).interface)

@@ -22,9 +22,8 @@ from softmachine.training.npi_ram.lessons import (
     ExamplesAndLessons,
     Lessons,
     as_examples,
-    decisions_of,
 )
-from softmachine.training.npi_ram.program_search import ProgramSearch
+from softmachine.training.npi_ram.program_search import Decided, ProgramSearch
 from softmachine.training.npi_ram.search import Problem, limit, run, search, share_right
 
 PROGRAMS = ram.Copy.vocabulary.programs
@@ -154,8 +153,10 @@ def test_lessons_are_learned_and_what_was_found_counts_as_solved(tmp_path):
     assert not lessons.due(member)
     core, calls = member.machine().core, lessons.calls() | lessons.guessed()
     interface = lessons.interface
-    rows = [interface.rows("increment", key, seen) for key, seen in calls]
-    assert decisions_of(core, interface, rows) == [list(x) for x in calls.values()]
+    decided = Decided(core, interface)
+    for (key, seen), decisions in calls.items():
+        steps = range(1, len(seen) + 1)
+        assert tuple(decided(key[0], seen[:i]) for i in steps) == decisions
 
     member.state = member.state._replace(step=jax.numpy.asarray(5, jax.numpy.int32))
     assert search_phase.due(member)
@@ -163,6 +164,21 @@ def test_lessons_are_learned_and_what_was_found_counts_as_solved(tmp_path):
     assert member.line["share_found"] == 1
     assert search_phase.verdict(member)
     assert member.line["tested_hard"] == 0
+
+
+def test_what_is_decided_is_what_the_core_decides():
+    lessons = Lessons()
+    interface = lessons.interface
+    core = get_recipe("npi-ram-transfer").build_machine().core
+    core = jax.tree.map(lambda x: 3 * x, core)
+    decided, rng = Decided(core, interface), np.random.default_rng(0)
+    for program in range(2, 7):
+        seen = tuple(map(tuple, rng.integers(0, 2, (6, 5)).tolist()))
+        rows = interface.rows("increment", (program, -1, -1, -1, -1), seen)
+        logits = core(interface.seen.one_hot(jax.numpy.asarray(rows)))
+        wanted = np.asarray(interface.calls.decide(logits)).tolist()
+        assert [list(decided(program, seen[: i + 1])) for i in range(6)] == wanted
+        assert decided(program, seen * 2) == (0, 0, -1, -1, -1, -1)
 
 
 def test_guesses_are_the_same_calls_under_other_names():
