@@ -25,6 +25,8 @@ from softmachine.zoo.models import HOME, read_model
 
 PAPERS = "paper-"
 """How names of recipes with the papers' own settings begin."""
+MOST_OF_NAME = 26
+"""The most letters of a name for which all groups have the same columns."""
 
 
 class Row(NamedTuple):
@@ -148,7 +150,7 @@ def _sizes(training: TrainingConfig) -> str:
 def _print(groups: Groups, heads: tuple[str, ...]) -> None:
     """Print groups of rows as tables with the same columns."""
     rows = [row for group in groups.values() for row in group]
-    names = max(len(row.name) for row in rows)
+    names = min(MOST_OF_NAME, max(len(row.name) for row in rows))
     widths = [
         max(len(head), *(len(row.columns[i]) for row in rows))
         for i, head in enumerate(heads[2:])

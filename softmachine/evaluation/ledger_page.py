@@ -347,10 +347,16 @@ def _shown_by(test: dict[str, Any]) -> Shown:
 
 
 def _title(group: dict[str, Any]) -> str:
-    """Return the title of a group: its recipe, and where it differs from today's."""
+    """Return the title of a group: its recipe, and where it differs from today's.
+
+    If by more than options, so that no command makes it any more, the day on which it began.
+    """
     recipe, drift = group["recipe"], group["drift"]
     if not drift:
         return recipe
+    dates = [known["environment"].get("date") for known in group["environments"]]
+    if group["commands"] is None and all(dates):
+        return f"{recipe} as it was on {min(dates)}"
     changes = [
         f"{change['field'].split('.')[-1]} {_value(change['run']).strip('`')}"
         for change in drift[:3]
