@@ -24,6 +24,12 @@ LEDGER := $(foreach task,copy recall, \
     $(foreach task,addition bubble-sort quicksort topological-sort,npi-$(task):npi-$(task):10) npi-several:npi-several:5 \
     $(foreach task,addition bubble-sort quicksort,npi-$(task)-loop:npi-$(task):10:--task.form=loop) \
     npi-topological-sort-loop:npi-topological-sort:10:--task.form=loop:--task.problems=1 \
+    $(foreach task,increment copy reverse transfer,npi-ram-$(task):npi-ram-$(task):10) \
+    $(foreach task,access increment copy reverse, \
+        nram-soft-gates-$(task):nram-soft-gates-$(task):32:--training.enough=8) \
+    $(foreach task,copy reverse sort,dngpu-$(task):dngpu-$(task):10) dngpu-duplicate:dngpu-duplicate:3 \
+    $(foreach task,an-bn an-bn-cn an-bn-cn-dn an-b2n an-bm-cnm,stack-rnn-$(task):stack-rnn-$(task):5) \
+    dnc-copy-reuse:dnc-copy-reuse:5 dnc-repeat-copy:dnc-repeat-copy:5 \
     nram-noise:nram-noise:64 nram-no-noise:nram-noise:64:--training.gradient-noise=0 \
     $(foreach task,copy recall recall-previous sort,ntm-seed-$(task):ntm-seed-$(task):5) \
     mann-glyphs:mann-glyphs:5 mann-regression:mann-regression:5 lstm-regression:lstm-regression:3 \

@@ -25,6 +25,11 @@ def largest_size(run: Run) -> int:
     return LARGEST_EXAM_SIZE if exam is None else exam.largest
 
 
+def examinable(run: Run) -> bool:
+    """Return whether there is an exam of a run's task, and its machine has a hard form."""
+    return run.experiment.task.examined and isinstance(run.load_machine(), HardForm)
+
+
 def examine(run: Run) -> Verdict:
     """Return the verdict on a run's best machine, soft and hard, in the exam of its task.
 

@@ -20,7 +20,7 @@ import softmachine
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import finite, replacing, write_json
 from softmachine.evaluation.aftermath import aftermath
-from softmachine.evaluation.examined import examine
+from softmachine.evaluation.examined import examinable, examine
 from softmachine.evaluation.group_summary import best_seed, summary_of, test_summary
 from softmachine.evaluation.ledger_page import to_markdown
 from softmachine.evaluation.nram import repair_rates
@@ -261,13 +261,14 @@ def _row(
 ) -> dict[str, Any]:
     """Return the results of one run.
 
-    A run of a task with an exam counts as solved only if it passes the current exam, too.
+    A run of a task with an exam counts as solved only if it passes the current exam, too; but
+    for machines without a hard form, which no exam can judge.
     """
     progress = run.load_progress() or Progress()
     judged = run.experiment.training.solved is not None
     solved = progress.solved_sequences is not None
     verdict = None
-    if solved and run.experiment.task.examined:
+    if solved and examinable(run):
         if report is not None:
             report(f"examining {run.path}")
         verdict = examine(run)

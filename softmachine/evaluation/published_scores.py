@@ -8,7 +8,7 @@ from typing import Any
 
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import finite
-from softmachine.evaluation.examined import examine, largest_size
+from softmachine.evaluation.examined import examinable, examine, largest_size
 from softmachine.experiments.checkpoints import read_record
 from softmachine.experiments.runs import Run
 from softmachine.machines.machine import Cell, Machine
@@ -47,7 +47,7 @@ def paper_scores(run: Run, sequences: int = 1000) -> list[dict[str, Any]]:
 def _exam_rows(run: Run) -> list[dict[str, Any]]:
     """Return a row with a run's scores in its task's exam; nothing if there is no exam."""
     task, largest = run.experiment.task.held_out(larger=True), largest_size(run)
-    if not task.examined:
+    if not examinable(run):
         return []
     verdict, examples = examine(run), len(draw_exam(task, 0, largest).trials)
     name = f"exam: hard cases up to size {largest}, in tight and roomy memories"

@@ -25,6 +25,7 @@ from softmachine.machines.nram.nram import NRAMConfig, NRAMControllerConfig
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import RecurrentConfig
+from softmachine.recipes.registry import get_recipe
 from softmachine.running.generalization import SizeScore
 from softmachine.running.judging import Verdict
 from softmachine.tasks.memories.arrays import Access
@@ -753,3 +754,12 @@ def test_nothing_to_show(tmp_path):
     (tmp_path / "a" / "config.json").write_text("{")
     with pytest.raises(SoftmachineError, match=r"a/config\.json cannot be read"):
         build(tmp_path)
+
+
+def test_machines_without_a_hard_form_are_judged_by_their_own_criterion(tmp_path):
+    recipe = get_recipe("npi-ram-transfer")
+    run = write_run(tmp_path / "run", recipe, **ended(0, solved=1000, finished=False))
+    (group,) = ledger.build([run.path], recipes=RECIPES)["groups"]
+    assert group["task"] == "Reverse"
+    (row,) = group["runs"]
+    assert (row["solved"], row["exam"]) == (True, None)
