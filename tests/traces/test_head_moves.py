@@ -9,6 +9,7 @@ import pytest
 
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.specs.calls import Calls
+from softmachine.core.specs.words import Words
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.registry import MACHINES
@@ -33,12 +34,11 @@ ROWS, COLUMNS = 6, 4
 def random_machine(task=TASK, **options):
     config = NTMConfig(
         controller=ControllerConfig(hidden=8),
-        memory_rows=ROWS,
         memory_columns=COLUMNS,
         initial_memory="random",
         initial_memory_range=(-1.0, 1.0),
         initial_weightings="first-row",
-        **options,
+        **({"memory_rows": ROWS} | options),
     )
     machine = config.build(task.input_size, task.output_size, key=jax.random.key(1))
     # Large enough for all kinds of moves.
@@ -147,7 +147,8 @@ def test_moves_of_a_machine_that_predicts_numbers_are_refused():
 def test_moves_of_every_kind_of_output(task):
     """Counted by hand from decisions, on untrained machines; symbols are told as letters."""
     size = task.smallest
-    machine = random_machine(task, order="alternate")
+    rows = max(ROWS, task.items(size))
+    machine = random_machine(task, order="alternate", memory_rows=rows)
     lines = give_account(machine, task, size).splitlines()
     assert len(lines) == 1 + task.steps(size)
     found = check_moves(machine, task, size, sequences=3)
@@ -158,7 +159,9 @@ def test_moves_of_every_kind_of_output(task):
         soft = machine(example.inputs, key=machine_key)
         account = take_account(machine, example, machine_key)
         done = run_by_moves(machine, example, account.rows, machine_key).outputs
-        several = isinstance(task.output, Calls)  # decisions in each step, scored together
+        several = isinstance(
+            task.output, (Calls, Words)
+        )  # decisions in each step, scored together
         mask = example.mask[:, None] if several else example.mask
         for position, counted in np.ndenumerate(np.broadcast_to(mask, example.targets.shape)):
             # A bit is a logit's sign; a symbol the place of the largest of a step's logits.

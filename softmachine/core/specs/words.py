@@ -96,7 +96,7 @@ class Words(Spec):
 
     def output_texts(self, outputs: PyTree) -> list[str]:
         """Return the most likely word of each step."""
-        places = np.asarray(self._letters(np.asarray(outputs))).argmax(axis=-1)
+        places = np.asarray(self.decide(jnp.asarray(outputs)))
         return ["".join(self.alphabet[place] for place in word) for word in places]
 
     def probabilities(
