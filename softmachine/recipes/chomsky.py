@@ -1,7 +1,7 @@
 """Recipes of the fifteen tasks of the Chomsky hierarchy (Delétang et al. 2023).
 
-A recipe for each machine of `MACHINES` on each task of `TASKS`: ``stack-rnn-chomsky-odds-first``.
-`softmachine chomsky` makes the table of them all, docs/chomsky.md.
+A recipe for each machine of `MACHINES` on each task of `TASKS`, such as
+``stack-rnn-chomsky-odds-first``. `softmachine chomsky` makes the table of them all, docs/chomsky.md.
 
 All train on strings of 1 to 40 letters, each batch of one length, on the mean loss of a letter,
 zeros after the end of an answer included, with gradients clipped to norm 1, and are to be
@@ -97,9 +97,7 @@ def _neural(structure: Structure) -> NeuralStackConfig:
 
 MACHINES: dict[str, tuple[MachineConfig, str]] = {
     "rnn": (
-        RecurrentConfig(
-            controller=ControllerConfig(kind="rnn", hidden=256, activation="relu")
-        ),
+        RecurrentConfig(controller=ControllerConfig(kind="rnn", hidden=256, activation="relu")),
         "Elman RNN of 256",
     ),
     "lstm": (lstm(layers=1, hidden=256), "LSTM of 256"),
