@@ -53,7 +53,9 @@ def build_table(
         for place, experiment in recipes.items()
     }
     pace = seconds_per_step(found, recipes)
-    tasks = {place.task: experiment.task for place, experiment in recipes.items()}
+    tasks = {
+        place.task: experiment.task for place, experiment in recipes.items() if found[place]
+    }
     return {
         "schema": SCHEMA,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
