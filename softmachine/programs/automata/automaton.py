@@ -29,7 +29,7 @@ class Rule(NamedTuple):
 
     letter: str
     tops: tuple[tuple[str, ...], ...]
-    """Of each stack the symbols on top, the highest first; `ANY` where it makes no difference."""
+    """Of each stack the symbols on top, the highest first; `ANY` where they do not matter."""
     moves: tuple[Move, ...]
     """Of each stack."""
     predicts: str | None

@@ -21,6 +21,8 @@ from softmachine.programs.automata.watching import EMPTY, Situation, Watched
 
 MOST_RULES = 60
 """An automaton with more rules is not printed: nobody could read it."""
+MOST_SYMBOLS = 12
+"""As many as each of its stacks can have."""
 Value = tuple[int, int]
 """A stack, and the number of a value on it."""
 Seen = tuple[int, tuple[tuple[int, ...], ...]]
@@ -45,11 +47,11 @@ def fold(watched: Watched, alphabet: str, actions: Sequence[str]) -> StackAutoma
         actions: names of the machine's actions.
 
     Raises:
-        SoftmachineError: there is none with at most `MOST_RULES`.
+        SoftmachineError: there is none with at most `MOST_RULES` and `MOST_SYMBOLS`.
     """
     some = next(iter(watched.deeds))
     stacks, depth = len(some.tops), len(some.tops[0])
-    fewest = None
+    fewest = 0
     for count in range(stacks + 1):
         found = [
             rules
@@ -61,10 +63,11 @@ def fold(watched: Watched, alphabet: str, actions: Sequence[str]) -> StackAutoma
             best = min(found, key=lambda x: (len(x.rules), x.depth, x.stacks))
             if len(best.rules) <= MOST_RULES:
                 return best
-            fewest = min(fewest or len(best.rules), len(best.rules))
+            fewest = fewest or len(best.rules)
+    least = f"{fewest} rules" if fewest else f"more than {MOST_SYMBOLS} symbols on a stack"
     raise SoftmachineError(
-        f"the machine does not come out as a small automaton: the smallest that was found "
-        f"has {fewest} rules"
+        f"the machine does not come out as a small automaton: the smallest that was found, for "
+        f"{len(watched.deeds):,} different situations, has {least}"
     )
 
 
@@ -74,9 +77,8 @@ def _rules(
     """Return the automaton that sees so many cells of some stacks; None if there is none."""
     pairs = [(_seen(x, chosen, depth), _effect(watched, x, chosen)) for x in watched.deeds]
     classes = _Classes([*dict.fromkeys(pairs)], actions.index("push"))
-    if not classes.consistent:
+    if not classes.consistent or not classes.merge():
         return None
-    classes.merge()
     names = classes.names()
     rules = dict.fromkeys(
         Rule(
@@ -130,13 +132,21 @@ class _Classes:
             number = above
         return number
 
-    def merge(self) -> None:
-        """Join all classes that can be joined; but what is empty stays apart."""
+    def merge(self) -> bool:
+        """Join all classes that can be joined; but what is empty stays apart.
+
+        Returns whether each stack has at most `MOST_SYMBOLS` then.
+        """
         for stack, values in enumerate(self._pushed()):
             apart = list(dict.fromkeys(self.leader((stack, value)) for value in values))
-            while apart:
+            for _ in range(MOST_SYMBOLS):
+                if not apart:
+                    break
                 first, others = apart[0], apart[1:]
                 apart = [*self._join(stack, first, others)]
+            if apart:
+                return False
+        return True
 
     def _join(self, stack: int, first: int, others: Sequence[int]) -> Iterator[int]:
         """Join as many others with the first as can be; yield those that cannot."""
@@ -177,7 +187,7 @@ class _Classes:
         What is pushed in situations that are seen alike has to be of one class; it must not be
         seen as empty, nor actions and predictions differ.
         """
-        changed = True
+        changed, table = True, {}
         while changed:
             changed, table = False, {}
             for (letter, tops), effect in self.pairs:

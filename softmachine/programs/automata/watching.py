@@ -145,7 +145,7 @@ class _Reading:
         if len(self.rows) + len(new) > MOST_SITUATIONS:
             raise SoftmachineError(
                 f"the machine does not come out as a small automaton: it was in more than "
-                f"{MOST_SITUATIONS:,} different situations, since what it pushes does not repeat"
+                f"{MOST_SITUATIONS:,} different situations; what it pushes does not repeat"
             )
         for begin in range(0, len(new), ASKED):
             self._ask(np.stack(new[begin : begin + ASKED]))
