@@ -1,7 +1,8 @@
 """Recipes of the fifteen tasks of the Chomsky hierarchy (Delétang et al. 2023).
 
 A recipe for each machine of `MACHINES` on each task of `TASKS`, such as
-``stack-rnn-chomsky-odds-first``. `softmachine chomsky` makes the table of them all, docs/chomsky.md.
+``stack-rnn-chomsky-odds-first``. `softmachine chomsky` makes the table of them all; see
+docs/chomsky.md.
 
 All train on strings of 1 to 40 letters, each batch of one length, on the mean loss of a letter,
 zeros after the end of an answer included, with gradients clipped to norm 1, and are to be

@@ -64,29 +64,21 @@ def train_cell(
         run = Run(path) if begun else Run.create(path, experiment.with_seed(seed))
         if not (run.load_progress() or Progress()).finished:
             groups.setdefault(run.experiment.with_seed(0), []).append(run)
-    for runs in groups.values():
-
-        def tell(member: int, progress: Progress, _line: object, runs: list[Run] = runs):
-            report(runs[member], progress)
-
-        progress = _timed(runs, lambda: train_members(runs, tell))
-        if not all(member.finished for member in progress):
-            return False
-    return True
+    return all(_train(runs, report) for runs in groups.values())
 
 
-def _timed(runs: Sequence[Run], train: Callable[[], list[Progress]]) -> list[Progress]:
-    """Train runs; note the processor's time, by their shares of the updates, in each one."""
+def _train(runs: Sequence[Run], report: Callable[[Run, Progress], None]) -> bool:
+    """Train runs, and note in each the processor's time, by their shares of the updates."""
     before = [(run.load_progress() or Progress()).step for run in runs]
     begin = time.process_time()
-    progress = train()
+    progress = train_members(runs, lambda i, now, _: report(runs[i], now))
     seconds = time.process_time() - begin
     done = [now.step - then for now, then in zip(progress, before, strict=True)]
     for run, updates in zip(runs, done, strict=True):
         spent = (run.load_result(PROCESSOR) or {"seconds": 0.0})["seconds"]
         share = seconds * updates / max(1, sum(done))
         run.save_result(PROCESSOR, {"seconds": round(spent + share, 2)})
-    return progress
+    return all(member.finished for member in progress)
 
 
 def score_run(run: Run, strings: int, report: Callable[[str], None]) -> dict[str, Any] | None:

@@ -70,12 +70,12 @@ ends with the first validation that finds no mistake up to 40 letters, nor in 12
 of 100 and of 500; or else after the updates that stand beside it. Recipes
 `paper-MACHINE-chomsky-TASK` have the paper's settings, for a GPU.
 
-{run} of {len(cells)} cells have been run. Of the others it is said how long all 20,000 updates of
-a seed would take, by the processor time that the machine took for an update and step of what was
-run; a seed that learns its task ends sooner. Times are those of a processor core.
+{run} of {len(cells)} cells have been run. Of the others it is said how long all 20,000 updates
+of a seed would take, by the processor time that the machine took for an update and step of what
+was run; a seed that learns its task ends sooner. Times are those of a processor core.
 
-Published scores are those of the paper's table 2. Those in *italics* were noted from memory: they
-were not found in its text, nor in a later paper's copy of the row, but agree with both.
+Published scores are those of the paper's table 2. Those in *italics* were noted from memory:
+they were not found in its text, nor in a later paper's copy of the row, but agree with both.
 """
 
 
@@ -94,37 +94,26 @@ def _matrix(
         scores = [_in_matrix(of[machine, task]) for machine in machines]
         rows.append([f"[{task}](#{task})", level[0].upper(), *scores, blind, f"{best:.1f}"])
     heads = ["task", "", *machines, "blind", "best published"]
-    return (
-        "## Best scores\n\nIn brackets: how many of the seeds score at least 90, which the paper "
-        "calls solved. R: regular, D: deterministic context-free, C: "
-        "context-sensitive. ≈: not run, and how long\na seed takes.\n\n"
-        + wording.table(heads, rows)
-    )
+    text = """## Best scores
+
+In brackets: how many of the seeds score at least 90, which the paper calls solved. R: regular,
+D: deterministic context-free, C: context-sensitive. ≈: not run, and how long a seed takes.
+
+"""
+    return text + wording.table(heads, rows)
 
 
 def _in_matrix(cell: Cell) -> str:
     if cell["best"] is None:
-        return "failed" if cell["tried"] else f"≈ {wording.duration(cell['expected_seconds'])}"
+        return "failed" if cell["tried"] else _expected(cell)
     return f"{_percent(cell['best']['accuracy'])} ({cell['solved']}/{cell['tried']})"
 
 
 def _section(table: Mapping[str, Any], task: str, level: str, cells: Sequence[Cell]) -> str:
-    heads = [
-        *(
-            "machine",
-            "seeds tried",
-            "best",
-            "mean",
-            "exact (best)",
-            "seeds ≥ 90",
-            "seeds exact",
-        ),
-        *("hard", "updates", "time a seed", "published"),
-    ]
-    text = (
-        f"\n## {task}\n\n{level[0].upper()}{level[1:]}. Blind: {_blind(table, task, 'accuracy')}, "
-        f"exact {_blind(table, task, 'perfect')}.\n\n"
-    )
+    heads = ["machine", "seeds tried", "best", "mean", "exact (best)", "seeds ≥ 90"]
+    heads += ["seeds exact", "hard", "updates", "time a seed", "published"]
+    letters, wholes = (_blind(table, task, name) for name in ("accuracy", "perfect"))
+    text = f"\n## {task}\n\n{level.capitalize()}. Blind: {letters}, exact {wholes}.\n\n"
     return text + wording.table(heads, [_row(cell) for cell in cells])
 
 
@@ -135,7 +124,7 @@ def _row(cell: Cell) -> list[str]:
         return [
             *(cell["machine"], state if not cell["tried"] else str(cell["tried"])),
             *[""] * 7,
-            f"≈ {wording.duration(cell['expected_seconds'])}",
+            _expected(cell),
             published,
         ]
     runs = [run for run in cell["runs"] if run["finished"]]
@@ -153,6 +142,12 @@ def _row(cell: Cell) -> list[str]:
         _range([run["processor_seconds"] or run["seconds"] for run in runs], wording.duration),
         published,
     ]
+
+
+def _expected(cell: Cell) -> str:
+    """Return how long a seed takes that is trained to the end."""
+    seconds = cell["expected_seconds"]
+    return "-" if seconds is None else f"≈ {wording.duration(seconds)}"
 
 
 def _blind(table: Mapping[str, Any], task: str, name: str) -> str:

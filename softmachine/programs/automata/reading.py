@@ -150,7 +150,7 @@ def check(machine: Machine, task: Task, automaton: StackAutomaton, *, seed: int 
 
 def _strings(
     task: CountingLanguage, largest: int
-) -> tuple[list[Int[np.ndarray, " letters"]], list[Int[np.ndarray, " letters"]], list[int]]:
+) -> tuple[list[Int[np.ndarray, "_"]], list[Int[np.ndarray, "_"]], list[int]]:
     """Return strings, the letters after each of theirs, and sizes; at last the stream."""
     pairs = [
         (n, m) for n in range(task.smallest, largest + 1) for m in task.seconds(n, ALL_UP_TO)
@@ -162,13 +162,11 @@ def _strings(
     return strings, [_targets(task, string) for string in strings], [n for n, _ in pairs]
 
 
-def _places(task: CountingLanguage, string: str) -> Int[np.ndarray, " letters"]:
+def _places(task: CountingLanguage, string: str) -> Int[np.ndarray, "_"]:
     return np.array([task.alphabet.index(letter) for letter in string], np.int32)
 
 
-def _targets(
-    task: CountingLanguage, letters: Int[np.ndarray, " letters"]
-) -> Int[np.ndarray, " letters"]:
+def _targets(task: CountingLanguage, letters: Int[np.ndarray, "_"]) -> Int[np.ndarray, "_"]:
     """Return the letter after each; `PADDING` where it is not determined."""
     due = task.due("".join(task.alphabet[place] for place in letters))
     return np.where(due, np.append(letters[1:], 0), PADDING).astype(np.int32)

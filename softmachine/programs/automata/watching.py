@@ -56,7 +56,7 @@ class Watched(NamedTuple):
     deeds: dict[Situation, Deed]
     due: set[Situation]
     """Those in which the next letter was determined by the language, at least once."""
-    values: list[Float[np.ndarray, " columns"]]
+    values: list[Float[np.ndarray, "_"]]
     """The values by number."""
     wrong: list[int]
     """Of each string how many determined letters were predicted wrongly."""
@@ -64,8 +64,8 @@ class Watched(NamedTuple):
 
 def watch(
     machine: StackRNN,
-    strings: Sequence[Int[np.ndarray, " letters"]],
-    targets: Sequence[Int[np.ndarray, " letters"]],
+    strings: Sequence[Int[np.ndarray, "_"]],
+    targets: Sequence[Int[np.ndarray, "_"]],
 ) -> Watched:
     """Run a machine on strings, each from empty stacks.
 
@@ -100,7 +100,7 @@ def watch(
     return reading.watched(wrong[back].tolist())
 
 
-def _padded(rows: Sequence[Int[np.ndarray, " letters"]]) -> Int[np.ndarray, "strings letters"]:
+def _padded(rows: Sequence[Int[np.ndarray, "_"]]) -> Int[np.ndarray, "strings letters"]:
     padded = np.full((len(rows), max(map(len, rows))), PADDING, np.int32)
     for row, letters in zip(padded, rows, strict=True):
         row[: len(letters)] = letters
@@ -131,7 +131,7 @@ class _Reading:
         self.values = [empty]
         self.value_numbers = {empty.tobytes(): EMPTY}
         self.situation_numbers: dict[bytes, int] = {}
-        self.rows: list[Int[np.ndarray, " row"]] = []
+        self.rows: list[Int[np.ndarray, "_"]] = []
         self.deeds: list[tuple[np.ndarray, np.ndarray, int]] = []
         self.due: set[int] = set()
 
@@ -170,7 +170,7 @@ class _Reading:
             self.rows.append(row)
             self.deeds.append((actions[i], np.array(pushed), int(predicted[i])))
 
-    def _number(self, value: Float[np.ndarray, " columns"]) -> int:
+    def _number(self, value: Float[np.ndarray, "_"]) -> int:
         key = value.tobytes()
         if key not in self.value_numbers:
             self.value_numbers[key] = len(self.values)
