@@ -72,7 +72,7 @@ def test_cells_are_made_once(tmp_path):
     told = []
     wanted = experiment()
 
-    def tell(run, progress):
+    def tell(_, progress):
         told.append(progress.step)
 
     assert train_cell(tmp_path, wanted, range(2), tell)
