@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +162,7 @@ def _published(cell: Cell) -> str:
     return f"*{cell['published']:.1f}*" if cell["from_memory"] else f"{cell['published']:.1f}"
 
 
-def _range(values: Sequence[float], show: Any) -> str:
+def _range(values: Sequence[int | float], show: Callable[[int | float], str]) -> str:
     """Return the smallest and the largest as text; one, if both are shown alike."""
     low, high = show(min(values)), show(max(values))
     return low if low == high else f"{low} to {high}"
