@@ -100,6 +100,36 @@ def resume(run: Positional[Directory], /) -> None:
 
 
 @command
+def chomsky(
+    folder: Positional[Annotated[str, arg(metavar="FOLDER")]] = "runs/chomsky",
+    /,
+    machines: tuple[str, ...] = (),
+    tasks: tuple[str, ...] = (),
+    seeds: Natural = 3,
+    updates: Count | None = None,
+    strings: Count = 8,
+    out: str = "chomsky.md",
+) -> None:
+    """Make the table of the Chomsky hierarchy: machines on 15 tasks; the same command goes on.
+
+    Each seed of a machine on a task is a run in FOLDER. Those that are finished are never run
+    again. Without options it takes some days.
+
+    Args:
+        folder: directory of the runs.
+        machines: which machines to train, such as stack-rnn tape-rnn; all by default.
+        tasks: which tasks to train them on, such as reverse-string; all by default.
+        seeds: how many runs of each machine on each task; 0 trains nothing.
+        updates: end new runs after so many updates; after 20,000 by default.
+        strings: how many strings of each length from 41 to 500 score a run.
+        out: the Markdown file to write; the JSON goes beside it.
+    """
+    from softmachine.cli.chomsky import make_table
+
+    make_table(Path(folder), machines, tasks, seeds, updates, strings, Path(out))
+
+
+@command
 def synthesize(
     examples: Positional[Annotated[str, arg(metavar="EXAMPLES.jsonl")]],
     /,

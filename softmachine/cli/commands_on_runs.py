@@ -279,6 +279,8 @@ def program(
 ) -> None:
     """Turn an NRAM into a program: Python or C, its data, or a drawing.
 
+    A Stack-RNN on a counting language becomes an automaton: Python or JSON.
+
     Args:
         run: directory of a run, or zoo:NAME.
         to: what to print; svg and dot are drawings, dot one for Graphviz.

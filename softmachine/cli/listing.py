@@ -18,6 +18,8 @@ from softmachine.core.compilation_cache import VARIABLE, cache_size, use_compila
 from softmachine.core.errors import SoftmachineError
 from softmachine.experiments.experiment import Experiment, TrainingConfig
 from softmachine.experiments.serialization import experiment_from_json
+from softmachine.recipes.chomsky import MACHINES as CHOMSKY_MACHINES
+from softmachine.recipes.chomsky import TASKS as CHOMSKY_TASKS
 from softmachine.recipes.registry import RECIPES, describe_recipe, get_recipe
 from softmachine.running.devices import use_all_cores
 from softmachine.tasks.registry import TASKS
@@ -25,6 +27,8 @@ from softmachine.zoo.models import HOME, read_model
 
 PAPERS = "paper-"
 """How names of recipes with the papers' own settings begin."""
+CHOMSKY = "-chomsky-"
+"""What names of recipes of the Chomsky hierarchy have in them."""
 MOST_OF_NAME = 26
 """The most letters of a name for which all groups have the same columns."""
 
@@ -69,6 +73,7 @@ Groups = dict[Group, list[Row]]
 def list_recipes(all_of_them: bool) -> None:
     """Print recipes by what they train, with the sizes and the length of their training."""
     names = [name for name in RECIPES if all_of_them or not name.startswith(PAPERS)]
+    names = [name for name in names if CHOMSKY not in name]
     groups: Groups = {}
     unusable = []
     for name in names:
@@ -82,14 +87,30 @@ def list_recipes(all_of_them: bool) -> None:
         columns = (_sizes(training), f"{training.max_sequences:,}")
         groups.setdefault(group, []).append(_row(name, name, columns))
     _print(groups, ("recipe", "", "sizes", "sequences"))
+    _print_chomsky()
     print("Sizes are those trained on; sequences are the most that one training takes.")
     for message in unusable:
         print(f"Not listed: {message}")
-    if more := len(RECIPES) - len(names):
+    more = sum(name.startswith(PAPERS) and CHOMSKY not in name for name in RECIPES)
+    if more and not all_of_them:
         print(f"{more} more have the papers' own settings: softmachine recipes --all")
     print("Start with:  softmachine train ntm-copy")
     print("             softmachine train nram-access --members 16")
     print("All settings of one:  softmachine train ntm-copy --help")
+
+
+def _print_chomsky() -> None:
+    """Print the recipes of the Chomsky hierarchy as two lists: machines, and tasks."""
+    console = Console()
+    table = Table(
+        title="Chomsky hierarchy: MACHINE-chomsky-TASK; with the paper's settings, paper-...",
+        title_justify="left", title_style="bold", box=None, pad_edge=False, show_header=False,
+    )  # fmt: skip
+    for name, (_, told) in CHOMSKY_MACHINES.items():
+        table.add_row(name, told)
+    console.print(table)
+    console.print(f"TASK is one of {', '.join(CHOMSKY_TASKS)}.")
+    console.print("All of them in one table: softmachine chomsky\n")
 
 
 def list_zoo() -> None:

@@ -12,6 +12,11 @@ from softmachine.cli.sources import ZOO, Trained, open_one
 from softmachine.cli.waiting import on_terminal, working
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import replacing
+from softmachine.programs.automata.code import json_code as automaton_json
+from softmachine.programs.automata.code import python_code as automaton_code
+from softmachine.programs.automata.code import told
+from softmachine.programs.automata.reading import check as check_automaton
+from softmachine.programs.automata.reading import has_stacks, read
 from softmachine.programs.drawing import dot_code, svg_code
 from softmachine.programs.extraction import extract, extractable
 from softmachine.programs.languages.c import c_code
@@ -40,6 +45,9 @@ def write_program(source: str, to: str, out: Path | None, check: bool, seed: int
     Raises SoftmachineError if there is a counter-example, the program written all the same.
     """
     trained = open_one(source)
+    if has_stacks(trained.machine):
+        _write_automaton(source, trained, to, out, check, seed)
+        return
     try:
         machine, task = extractable(trained.machine, trained.experiment.task)
     except SoftmachineError as error:
@@ -59,20 +67,51 @@ def write_program(source: str, to: str, out: Path | None, check: bool, seed: int
         text = _of_examples(program, given, str(origin), to, report)
     else:
         text = WRITERS[to](program, summary(task), notes(program, task, origin, report))
-    if out is None:
-        _show(text, to)
-    else:
-        try:
-            with replacing(out) as temporary:
-                temporary.write_text(text)
-        except OSError as error:
-            raise SoftmachineError(f"cannot write to {out}: {error.strerror}") from error
-        print(out)
-        if report is not None:
-            print(report)
+    _give(text, to, out)
+    if out is not None and report is not None:
+        print(report)
     if report is not None and not report.passed:
         wrong = next(check for check in report.checks if check.counterexample is not None)
         raise SoftmachineError(f"the program of {source} is not right: {wrong}")
+
+
+def _write_automaton(
+    source: str, trained: Trained, to: str, out: Path | None, check: bool, seed: int
+) -> None:
+    """Print the automaton that a hard Stack-RNN is, or write it; check it if asked to."""
+    if to not in ("python", "json"):
+        raise SoftmachineError(
+            f"the program of a Stack-RNN is an automaton: --to python or json, not {to}"
+        )
+    task, checked = trained.experiment.task, None
+    try:
+        with working(f"Reading the automaton of {source}") as say:
+            found = read(trained.machine, task)
+            if check:
+                say(f"Checking the automaton of {source}")
+                checked = check_automaton(trained.machine, task, found.automaton, seed=seed)
+    except SoftmachineError as error:
+        raise SoftmachineError(f"{source}: {error}") from error
+    origin = f"Extracted by softmachine from {provenance(source, trained)}."
+    code = automaton_code(found, [origin], checked)
+    _give(code if to == "python" else automaton_json(found, checked), to, out)
+    if out is not None and checked is not None:
+        print(told(checked))
+    if checked is not None and checked.differing:
+        raise SoftmachineError(f"the automaton of {source} is not right: {told(checked)}")
+
+
+def _give(text: str, to: str, out: Path | None) -> None:
+    """Print a text, or write it to a file and print where that is."""
+    if out is None:
+        _show(text, to)
+        return
+    try:
+        with replacing(out) as temporary:
+            temporary.write_text(text)
+    except OSError as error:
+        raise SoftmachineError(f"cannot write to {out}: {error.strerror}") from error
+    print(out)
 
 
 def _show(text: str, language: str) -> None:

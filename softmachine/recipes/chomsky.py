@@ -1,12 +1,18 @@
 """Recipes of the fifteen tasks of the Chomsky hierarchy (Delétang et al. 2023).
 
+A recipe for each machine of `MACHINES` on each task of `TASKS`, such as
+``stack-rnn-chomsky-odds-first``. `softmachine chomsky` makes the table of them all; see
+docs/chomsky.md.
+
 All train on strings of 1 to 40 letters, each batch of one length, on the mean loss of a letter,
 zeros after the end of an answer included, with gradients clipped to norm 1, and are to be
 tested on lengths 41 to 500. Those of ``paper-`` have batch, updates and a learning rate of the
 paper (arXiv 2207.02098, section 4), which took the best of 1e-4, 3e-4 and 5e-4 and ten seeds;
-the others are for two CPU cores, and end once there is no mistake up to 40 letters, nor at 80
-and 100. The paper's LSTM has a rectified output layer and begins with zeros; ours is the
-`Recurrent` of its size. No recipe is measured yet.
+the others are for two CPU cores, and end once there is no mistake up to 40 letters, nor in 128
+strings each of 100 and of 500. RNN, LSTM, Stack-RNN, Tape-RNN and Transformer have the paper's
+sizes. Its RNN and LSTM begin with zeros and have a rectified output layer; ours, `Recurrent`,
+learn their first state and have a linear one. Of the paper's five encodings of positions the
+Transformer has one, relative ones. The other machines are not in the paper.
 """
 
 from __future__ import annotations
@@ -18,7 +24,14 @@ from softmachine.experiments.experiment import Experiment, SolvedConfig, Trainin
 from softmachine.experiments.objectives import MeanLoss
 from softmachine.experiments.optimizers import OptimizerConfig
 from softmachine.machines.machine import MachineConfig
-from softmachine.recipes.tuned import lstm
+from softmachine.machines.neural_stack import NeuralStackConfig, Structure
+from softmachine.machines.parts.controllers import ControllerConfig
+from softmachine.machines.recurrent import RecurrentConfig
+from softmachine.machines.stack_rnn import STACK_RNN_PRESETS
+from softmachine.machines.tape_rnn import TapeRNNConfig
+from softmachine.machines.transformer import TransformerConfig
+from softmachine.recipes.dnc import dnc
+from softmachine.recipes.tuned import lstm, ntm
 from softmachine.tasks.chomsky.context_free import (
     ModularArithmeticBrackets,
     SolveEquation,
@@ -72,14 +85,43 @@ TASKS: dict[str, tuple[StringTask, str]] = {
     "bucket-sort": (BucketSort(), "sort letters of five kinds"),
 }
 """The tasks by level, regular ones first, and what is to be learned."""
+
+
+def _neural(structure: Structure) -> NeuralStackConfig:
+    return NeuralStackConfig(
+        structure=structure,
+        controller=ControllerConfig(kind="lstm", hidden=64),
+        memory_columns=16,
+        output_columns=32,
+    )
+
+
 MACHINES: dict[str, tuple[MachineConfig, str]] = {
-    "lstm": (lstm(layers=1, hidden=256), "one LSTM layer of 256"),
+    "rnn": (
+        RecurrentConfig(controller=ControllerConfig(kind="rnn", hidden=256, activation="relu")),
+        "Elman RNN of 256",
+    ),
+    "lstm": (lstm(layers=1, hidden=256), "LSTM of 256"),
+    "stack-rnn": (STACK_RNN_PRESETS["chomsky"], "Stack-RNN, RNN of 256, a stack of vectors"),
+    "tape-rnn": (TapeRNNConfig(), "Tape-RNN, RNN of 256"),
+    "neural-stack": (_neural("stack"), "Neural stack, LSTM of 64"),
+    "neural-queue": (_neural("queue"), "Neural queue, LSTM of 64"),
+    "neural-deque": (_neural("deque"), "Neural deque, LSTM of 64"),
+    "ntm": (ntm(ControllerConfig(kind="lstm", hidden=100)), "NTM, LSTM of 100"),
+    "dnc": (
+        dnc("mds", controller=ControllerConfig(hidden=64), memory_rows=48),
+        "DNC with the fixes of 2019, LSTM of 64",
+    ),
+    "transformer": (
+        TransformerConfig(positions="relative"),
+        "Transformer encoder of 5 layers, relative positions",
+    ),
 }
 """The machines, and what they are called."""
 
 
 def for_two_cores() -> TrainingConfig:
-    """Return 20,000 updates of batch 32, or fewer once all is right up to 100 letters."""
+    """Return 20,000 updates of batch 32, or fewer once all is right, to 500 letters."""
     batch = 32
     return TrainingConfig(
         batch=batch,
@@ -88,9 +130,9 @@ def for_two_cores() -> TrainingConfig:
         curriculum=SIZES,
         objective=MeanLoss(),
         solved=SolvedConfig(bits=None),
-        validate_every=500 * batch,
-        checkpoint_every=5_000 * batch,
-        phases=(Larger(sizes=(80, 100)),),
+        validate_every=250 * batch,
+        checkpoint_every=1_000 * batch,
+        phases=(Larger(sizes=(100, 500)),),
     )
 
 
@@ -109,49 +151,38 @@ def as_published() -> TrainingConfig:
     )
 
 
-def recipe(machine: str, task: str, *, paper: bool = False) -> Callable[[], Experiment]:
-    """Return a recipe: a machine of `MACHINES` on a task of `TASKS`."""
+def recipe_name(machine: str, task: str, *, paper: bool = False) -> str:
+    """Return the name of the recipe of a machine of `MACHINES` on a task of `TASKS`."""
+    return f"{'paper-' if paper else ''}{machine}-chomsky-{task}"
+
+
+def _recipe(machine: str, task: str, *, paper: bool) -> Callable[[], Experiment]:
+    name = recipe_name(machine, task, paper=paper)
 
     def experiment() -> Experiment:
         return Experiment(
-            recipe=f"{'paper-' if paper else ''}{machine}-chomsky-{task}",
+            recipe=name,
             task=TASKS[task][0],
             machine=MACHINES[machine][0],
             training=as_published() if paper else for_two_cores(),
         )
 
     experiment.__doc__ = f"{MACHINES[machine][1]}: {TASKS[task][1]}, up to 40 letters."
+    experiment.__qualname__ = name
     return experiment
 
 
-lstm_even_pairs = recipe("lstm", "even-pairs")
-lstm_modular_arithmetic = recipe("lstm", "modular-arithmetic")
-lstm_parity_check = recipe("lstm", "parity-check")
-lstm_cycle_navigation = recipe("lstm", "cycle-navigation")
-lstm_stack_manipulation = recipe("lstm", "stack-manipulation")
-lstm_reverse_string = recipe("lstm", "reverse-string")
-lstm_brackets = recipe("lstm", "modular-arithmetic-brackets")
-lstm_solve_equation = recipe("lstm", "solve-equation")
-lstm_duplicate_string = recipe("lstm", "duplicate-string")
-lstm_missing_duplicate = recipe("lstm", "missing-duplicate-string")
-lstm_odds_first = recipe("lstm", "odds-first")
-lstm_binary_addition = recipe("lstm", "binary-addition")
-lstm_binary_multiplication = recipe("lstm", "binary-multiplication")
-lstm_compute_sqrt = recipe("lstm", "compute-sqrt")
-lstm_bucket_sort = recipe("lstm", "bucket-sort")
+_RECIPES = {
+    recipe_name(machine, task, paper=paper): _recipe(machine, task, paper=paper)
+    for paper in (False, True)
+    for machine in MACHINES
+    for task in TASKS
+}
 
-paper_lstm_even_pairs = recipe("lstm", "even-pairs", paper=True)
-paper_lstm_modular_arithmetic = recipe("lstm", "modular-arithmetic", paper=True)
-paper_lstm_parity_check = recipe("lstm", "parity-check", paper=True)
-paper_lstm_cycle_navigation = recipe("lstm", "cycle-navigation", paper=True)
-paper_lstm_stack_manipulation = recipe("lstm", "stack-manipulation", paper=True)
-paper_lstm_reverse_string = recipe("lstm", "reverse-string", paper=True)
-paper_lstm_brackets = recipe("lstm", "modular-arithmetic-brackets", paper=True)
-paper_lstm_solve_equation = recipe("lstm", "solve-equation", paper=True)
-paper_lstm_duplicate_string = recipe("lstm", "duplicate-string", paper=True)
-paper_lstm_missing_duplicate = recipe("lstm", "missing-duplicate-string", paper=True)
-paper_lstm_odds_first = recipe("lstm", "odds-first", paper=True)
-paper_lstm_binary_addition = recipe("lstm", "binary-addition", paper=True)
-paper_lstm_binary_multiplication = recipe("lstm", "binary-multiplication", paper=True)
-paper_lstm_compute_sqrt = recipe("lstm", "compute-sqrt", paper=True)
-paper_lstm_bucket_sort = recipe("lstm", "bucket-sort", paper=True)
+
+def __getattr__(name: str) -> Callable[[], Experiment]:
+    """Return the recipe of that name: the registry finds recipes as attributes of modules."""
+    try:
+        return _RECIPES[name]
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None

@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable
 
 from softmachine.core.errors import SoftmachineError, close_names
 from softmachine.core.registry import Registry, describe_fault
 from softmachine.experiments.experiment import Experiment
+
+CHOMSKY_MACHINES = (
+    *("rnn", "lstm", "stack-rnn", "tape-rnn", "neural-stack", "neural-queue", "neural-deque"),
+    *("ntm", "dnc", "transformer"),
+)
+"""The machines of the table of the Chomsky hierarchy, by which its recipes are called."""
+CHOMSKY_TASKS = (
+    *("even-pairs", "modular-arithmetic", "parity-check", "cycle-navigation"),
+    *("stack-manipulation", "reverse-string", "modular-arithmetic-brackets", "solve-equation"),
+    *("duplicate-string", "missing-duplicate-string", "odds-first", "binary-addition"),
+    *("binary-multiplication", "compute-sqrt", "bucket-sort"),
+)
+"""Its tasks: four regular ones, four for a stack, seven for more."""
+
+
+def _chomsky(prefix: str) -> dict[str, str]:
+    """Return a line for each machine on each task; see `softmachine.recipes.chomsky`."""
+    pairs = itertools.product(CHOMSKY_MACHINES, CHOMSKY_TASKS)
+    names = [f"{prefix}{machine}-chomsky-{task}" for machine, task in pairs]
+    return {name: f"chomsky:{name}" for name in names}
+
 
 RECIPES: Registry[Callable[[], Experiment]] = Registry(
     "recipe",
@@ -51,21 +73,7 @@ RECIPES: Registry[Callable[[], Experiment]] = Registry(
         "neural-queue-bigrams": "neural_stack:neural_queue_bigrams",
         "neural-deque-svo-sov": "neural_stack:neural_deque_svo_sov",
         "neural-queue-gender": "neural_stack:neural_queue_gender",
-        "lstm-chomsky-even-pairs": "chomsky:lstm_even_pairs",
-        "lstm-chomsky-modular-arithmetic": "chomsky:lstm_modular_arithmetic",
-        "lstm-chomsky-parity-check": "chomsky:lstm_parity_check",
-        "lstm-chomsky-cycle-navigation": "chomsky:lstm_cycle_navigation",
-        "lstm-chomsky-stack-manipulation": "chomsky:lstm_stack_manipulation",
-        "lstm-chomsky-reverse-string": "chomsky:lstm_reverse_string",
-        "lstm-chomsky-modular-arithmetic-brackets": "chomsky:lstm_brackets",
-        "lstm-chomsky-solve-equation": "chomsky:lstm_solve_equation",
-        "lstm-chomsky-duplicate-string": "chomsky:lstm_duplicate_string",
-        "lstm-chomsky-missing-duplicate-string": "chomsky:lstm_missing_duplicate",
-        "lstm-chomsky-odds-first": "chomsky:lstm_odds_first",
-        "lstm-chomsky-binary-addition": "chomsky:lstm_binary_addition",
-        "lstm-chomsky-binary-multiplication": "chomsky:lstm_binary_multiplication",
-        "lstm-chomsky-compute-sqrt": "chomsky:lstm_compute_sqrt",
-        "lstm-chomsky-bucket-sort": "chomsky:lstm_bucket_sort",
+        **_chomsky(""),
         "dngpu-copy": "neural_gpu:dngpu_copy",
         "dngpu-reverse": "neural_gpu:dngpu_reverse",
         "dngpu-duplicate": "neural_gpu:dngpu_duplicate",
@@ -134,21 +142,7 @@ RECIPES: Registry[Callable[[], Experiment]] = Registry(
         "paper-lstm-recall": "paper_ntm:paper_lstm_recall",
         "paper-lstm-ngrams": "paper_ntm:paper_lstm_ngrams",
         "paper-lstm-sort": "paper_ntm:paper_lstm_sort",
-        "paper-lstm-chomsky-even-pairs": "chomsky:paper_lstm_even_pairs",
-        "paper-lstm-chomsky-modular-arithmetic": "chomsky:paper_lstm_modular_arithmetic",
-        "paper-lstm-chomsky-parity-check": "chomsky:paper_lstm_parity_check",
-        "paper-lstm-chomsky-cycle-navigation": "chomsky:paper_lstm_cycle_navigation",
-        "paper-lstm-chomsky-stack-manipulation": "chomsky:paper_lstm_stack_manipulation",
-        "paper-lstm-chomsky-reverse-string": "chomsky:paper_lstm_reverse_string",
-        "paper-lstm-chomsky-modular-arithmetic-brackets": "chomsky:paper_lstm_brackets",
-        "paper-lstm-chomsky-solve-equation": "chomsky:paper_lstm_solve_equation",
-        "paper-lstm-chomsky-duplicate-string": "chomsky:paper_lstm_duplicate_string",
-        "paper-lstm-chomsky-missing-duplicate-string": "chomsky:paper_lstm_missing_duplicate",
-        "paper-lstm-chomsky-odds-first": "chomsky:paper_lstm_odds_first",
-        "paper-lstm-chomsky-binary-addition": "chomsky:paper_lstm_binary_addition",
-        "paper-lstm-chomsky-binary-multiplication": "chomsky:paper_lstm_binary_multiplication",
-        "paper-lstm-chomsky-compute-sqrt": "chomsky:paper_lstm_compute_sqrt",
-        "paper-lstm-chomsky-bucket-sort": "chomsky:paper_lstm_bucket_sort",
+        **_chomsky("paper-"),
         "paper-nram-access": "paper_nram:paper_nram_access",
         "paper-nram-increment": "paper_nram:paper_nram_increment",
         "paper-nram-copy": "paper_nram:paper_nram_copy",
@@ -161,7 +155,7 @@ RECIPES: Registry[Callable[[], Experiment]] = Registry(
         "paper-nram-walk-bst": "paper_nram:paper_nram_walk_bst",
     },
 )
-"""Recipes by name; one line for each recipe of the package."""
+"""Recipes by name; one line for each recipe of the package, but for those of a table."""
 
 recipe = RECIPES.register
 """Decorator that registers a function that returns an experiment: ``@recipe("queue-copy")``."""

@@ -34,6 +34,7 @@ GUIDES = [
         "synthesize",
         "teach-a-program",
         "traces",
+        "which-machine",
         "zoo",
     )
 ]

@@ -90,6 +90,26 @@ class CountingLanguage(StreamTask):
         letters = jnp.sum(places[:, None] >= ends, axis=1)
         return String(letters, letters >= self._known_from, ends[-1])
 
+    def string(self, n: int, m: int = 0) -> str:
+        """Return the string of two numbers, the second of which many languages do not look at.
+
+        >>> CountingLanguage(language="an-bm-cnm").string(5, 2)
+        'aaabbccccc'
+        """
+        counts = (a * n + b * m for a, b in zip(*self._counts, strict=True))
+        return "".join(
+            letter * count for letter, count in zip(self.alphabet, counts, strict=True)
+        )
+
+    def seconds(self, n: int, all_up_to: int) -> list[int]:
+        """Return second numbers for a first one: all if that is small, else 1, half and most.
+
+        Of a language of one number, 0 alone.
+        """
+        if not any(self._counts.of_m):
+            return [0]
+        return [*range(1, n)] if n <= all_up_to else [1, n // 2, n - 1]
+
     def first(self, text: str) -> str | None:
         """Return the first string of a stream; None if its letters are not as many."""
         found = re.match("".join(f"({letter}+)" for letter in self.alphabet), text)

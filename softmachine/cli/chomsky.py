@@ -1,0 +1,89 @@
+"""The command that makes the table of the Chomsky hierarchy."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from softmachine.core.errors import SoftmachineError, close_names
+from softmachine.evaluation.chomsky.cells import train_cell, with_updates
+from softmachine.evaluation.chomsky.page import write_table
+from softmachine.evaluation.chomsky.table import Place, build_table
+from softmachine.experiments.experiment import Experiment
+from softmachine.experiments.progress import Progress
+from softmachine.experiments.runs import Run
+from softmachine.recipes.chomsky import MACHINES, TASKS, recipe_name
+from softmachine.recipes.registry import get_recipe
+from softmachine.running.devices import use_all_cores
+from softmachine.training.interruptions import exit_status
+
+
+def make_table(
+    folder: Path,
+    machines: Sequence[str],
+    tasks: Sequence[str],
+    seeds: int,
+    updates: int | None,
+    strings: int,
+    out: Path,
+) -> None:
+    """Train the cells that were asked for and are not finished; write the table of all."""
+    machines, tasks = machines or [*MACHINES], tasks or [*TASKS]
+    _check(machines, MACHINES, "machine")
+    _check(tasks, TASKS, "task")
+    use_all_cores()
+    recipes = {
+        Place(machine, task): get_recipe(recipe_name(machine, task))
+        for task in TASKS
+        for machine in MACHINES
+    }
+    command = ["softmachine", *sys.argv[1:]]
+    for place, experiment in recipes.items():
+        if place.machine not in machines or place.task not in tasks or not seeds:
+            continue
+        wanted = with_updates(experiment, updates)
+        if not train_cell(folder, wanted, range(seeds), _report):
+            print("Interrupted. The same command goes on.")
+            sys.exit(exit_status())
+        _write(folder, recipes, strings, out, command)
+    print(*_write(folder, recipes, strings, out, command), sep="\n")
+
+
+def _write(
+    folder: Path,
+    recipes: Mapping[Place, Experiment],
+    strings: int,
+    out: Path,
+    command: Sequence[str],
+) -> tuple[Path, Path]:
+    """Write the table of what there is; return where page and JSON are."""
+    table = build_table(folder, recipes, strings=strings, report=_say)
+    table["command"] = shlex.join(command)
+    return out, write_table(out, table)
+
+
+def _report(run: Run, progress: Progress) -> None:
+    """Print how far a run is."""
+    error = f"{progress.best_error:.3g} wrong" if progress.best_error else "no mistake"
+    end = ""
+    if progress.failed:
+        end = f", failed: {progress.failed}"
+    elif progress.finished:
+        end = ", right" if progress.solved_sequences is not None else ", ended"
+    _say(f"{run.path}: {progress.step:,} updates, {progress.seconds:.0f} s, {error}{end}")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _check(names: Sequence[str], known: Collection[str], what: str) -> None:
+    """Raise SoftmachineError, with those there are, for names that the table has not."""
+    for name in names:
+        if name not in known:
+            raise SoftmachineError(
+                f"there is no {what} {name!r}{close_names(name, known)}; the {what}s of the "
+                f"table are {', '.join(known)}"
+            )

@@ -1,0 +1,1 @@
+"""The table of the Chomsky hierarchy: machines and tasks, trained, scored, and shown."""

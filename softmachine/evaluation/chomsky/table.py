@@ -1,0 +1,155 @@
+"""The table of the Chomsky hierarchy as data: every machine on every task, run or not."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import softmachine
+from softmachine.core.errors import SoftmachineError
+from softmachine.core.files import parse_json, sealed, unsealed, write_json
+from softmachine.evaluation.chomsky.cells import SOLVED, row_of, runs_of
+from softmachine.evaluation.chomsky.published import FROM_MEMORY, PUBLISHED
+from softmachine.evaluation.chomsky.scores import LENGTHS, LengthScores, blind_scores
+from softmachine.experiments.experiment import Experiment
+from softmachine.tasks.languages.strings import StringTask
+
+SCHEMA = 1
+"""Version of the table's JSON."""
+Row = dict[str, Any]
+
+
+class Place(NamedTuple):
+    """Where in the table a recipe stands."""
+
+    machine: str
+    task: str
+
+
+def build_table(
+    folder: Path,
+    recipes: Mapping[Place, Experiment],
+    *,
+    strings: int = 8,
+    report: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Return the table of the runs in a folder, JSON-compatible; score what is not yet.
+
+    Arguments:
+        folder: where `softmachine.evaluation.chomsky.cells` has put runs.
+        recipes: the experiment of each cell, task by task.
+        strings: how many strings of each length are scored.
+        report: called with a line of text before something that takes long.
+
+    Raises:
+        SoftmachineError: a run cannot be read.
+    """
+    found = {
+        place: [row_of(run, strings, report) for run in runs_of(folder, experiment.recipe)]
+        for place, experiment in recipes.items()
+    }
+    pace = seconds_per_step(found, recipes)
+    tasks = {
+        place.task: experiment.task for place, experiment in recipes.items() if found[place]
+    }
+    return {
+        "schema": SCHEMA,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "softmachine": softmachine.__version__,
+        "lengths": [LENGTHS[0], LENGTHS[-1]],
+        "strings": strings,
+        "solved": SOLVED,
+        "blind": {
+            name: _blind(folder, name, task, report)._asdict() for name, task in tasks.items()
+        },
+        "cells": [
+            _cell(place, experiment, found[place], pace.get(place.machine))
+            for place, experiment in recipes.items()
+        ],
+    }
+
+
+def _cell(
+    place: Place, experiment: Experiment, rows: Sequence[Row], pace: float | None
+) -> dict[str, Any]:
+    """Return a cell: its runs and what they come to, or how long one would take."""
+    training = experiment.training
+    updates = training.last_update
+    expected = None if pace is None else pace * updates * mean_steps(experiment)
+    return {
+        **place._asdict(),
+        "recipe": experiment.recipe,
+        "published": PUBLISHED.get(place),
+        "from_memory": place in FROM_MEMORY,
+        "updates": updates,
+        "expected_seconds": None if expected is None else round(expected, 1),
+        "runs": list(rows),
+        **summary([row for row in rows if row["finished"]]),
+    }
+
+
+def summary(rows: Sequence[Row]) -> dict[str, Any]:
+    """Return what finished runs of a cell come to; scores of those that have some.
+
+    ``best`` is the run whose score is highest; a run that failed is tried, and not solved.
+    """
+    scored = [row["scores"] for row in rows if row["scores"] is not None]
+    if not scored:
+        return {"tried": len(rows), "solved": 0, "exact": 0, "best": None, "mean": None}
+    best = max(scored, key=lambda scores: (scores["accuracy"], scores["perfect"]))
+    return {
+        "tried": len(rows),
+        "solved": sum(scores["accuracy"] >= SOLVED for scores in scored),
+        "exact": sum(scores["perfect"] == 1 for scores in scored),
+        "best": best,
+        "mean": float(np.mean([scores["accuracy"] for scores in scored])),
+    }
+
+
+def seconds_per_step(
+    found: Mapping[Place, Sequence[Row]], recipes: Mapping[Place, Experiment]
+) -> dict[str, float]:
+    """Return the processor's seconds of an update for each step of it, by machine, where known.
+
+    All that belongs to training is included: compilation, validation.
+    """
+    seconds: dict[str, float] = {}
+    steps: dict[str, float] = {}
+    for place, rows in found.items():
+        for row in rows:
+            if row["processor_seconds"] is None:
+                continue
+            machine, each = place.machine, mean_steps(recipes[place])
+            seconds[machine] = seconds.get(machine, 0.0) + row["processor_seconds"]
+            steps[machine] = steps.get(machine, 0.0) + row["updates"] * each
+    return {machine: seconds[machine] / steps[machine] for machine in steps if steps[machine]}
+
+
+def mean_steps(experiment: Experiment) -> float:
+    """Return how many steps examples have that are trained on, on average over sizes."""
+    sizes = experiment.training.curriculum
+    steps = [int(experiment.task.steps(x)) for x in range(sizes.smallest, sizes.largest + 1)]
+    return float(np.mean(steps))
+
+
+def _blind(folder: Path, name: str, task: Any, report: Callable[[str], None]) -> LengthScores:
+    """Return a task's blind scores, from the folder if they are there."""
+    path = folder / "blind" / f"{name}.json"
+    task = task.held_out(larger=True)
+    assert isinstance(task, StringTask)
+    if path.exists():
+        try:
+            known = unsealed(parse_json(path.read_bytes()))
+            if known.pop("task", None) == repr(task):
+                return LengthScores(**known)
+        except (OSError, ValueError, TypeError) as error:
+            raise SoftmachineError(f"{path} cannot be read, {error}: delete it") from error
+    report(f"counting what answers to {name} are most common")
+    scores = blind_scores(task)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, sealed({"task": repr(task), **scores._asdict()}))
+    return scores

@@ -1,0 +1,1 @@
+"""Automata: hard machines with stacks, read off as tables of rules, and held against them."""
