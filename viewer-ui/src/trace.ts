@@ -118,7 +118,7 @@ export function readTrace(file: Uint8Array): Trace {
   return describe(described, tensors);
 }
 
-function readHeader(file: Uint8Array): { header: { [name: string]: unknown }; start: number } {
+export function readHeader(file: Uint8Array): { header: { [name: string]: unknown }; start: number } {
   const foreign = "This is no trace: it does not begin like one.";
   if (file.length < 8) throw new TraceError(foreign);
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
