@@ -3,14 +3,14 @@
 import { choice, element, labelled } from "./dom";
 import { editorPanel, fromText, toText } from "./editor";
 import { Host, type Listener, type Moment } from "./panel";
-import type { Input, Machine, Server } from "./server";
+import type { Input, Machine, Runner } from "./server";
 import type { Trace } from "./trace";
 
 const PATIENCE = 150; // ms to wait for more edits before the machine runs
 
 export class Live {
   readonly root = element("section", { class: "live", "aria-label": "Run the machine" });
-  private readonly server: Server;
+  private readonly runner: Runner;
   private readonly machines: Machine[];
   private readonly ran: (trace: Trace) => void;
   private readonly status = element("p", { class: "status", role: "status" });
@@ -34,12 +34,12 @@ export class Live {
   private running: AbortController | null = null;
 
   constructor(
-    server: Server,
+    runner: Runner,
     machines: Machine[],
     ran: (trace: Trace) => void,
     listener: Listener,
   ) {
-    [this.server, this.machines, this.ran] = [server, machines, ran];
+    [this.runner, this.machines, this.ran] = [runner, machines, ran];
     this.machine = machines[0];
     this.size = this.machine.size;
     this.grid = new Host(
@@ -69,7 +69,7 @@ export class Live {
       kind: this.machine.kinds?.[this.kind].id ?? null,
     };
     try {
-      const trace = await this.server.run(this.machine, request, running.signal);
+      const trace = await this.runner.run(this.machine, request, running.signal);
       if (running !== this.running) return;
       this.status.textContent = "";
       if (!this.edited) this.take(trace);

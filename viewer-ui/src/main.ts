@@ -8,8 +8,9 @@ import { download, toPng, toSvg } from "./export";
 import { Live } from "./live";
 import type { Listener, Tip } from "./panel";
 import { Player } from "./player";
-import { Server } from "./server";
-import { embedded, fromFile, type Source, traceSource } from "./sources";
+import { LocalRunner } from "./machines/runner";
+import { type Machine, type Runner, Server } from "./server";
+import { embedded, embeddedMachines, fromFile, type Source, traceSource } from "./sources";
 import "./style.css";
 import { currentTheme } from "./theme";
 import type { Trace } from "./trace";
@@ -53,6 +54,7 @@ class Page {
       'meta[name="softmachine-live"]',
     )?.content;
     if (token) await this.connect(new Server(token));
+    else await this.runEmbedded();
     if (this.sources.length) await this.open();
     else if (!this.live) this.empty();
   }
@@ -114,16 +116,32 @@ class Page {
     try {
       const { machines, traces } = await server.machines();
       this.sources.push(...traces);
-      if (!machines.length) return;
-      this.live = new Live(server, machines, (trace) => void this.ran(trace), {
-        ...this.listener,
-        select: () => {},
-      });
-      this.stage.before(this.live.root);
-      if (!this.sources.length) await this.live.run();
+      await this.offer(server, machines);
     } catch (error) {
       this.say((error as Error).message);
     }
+  }
+
+  /** Offer the machines that are in the page. */
+  private async runEmbedded(): Promise<void> {
+    try {
+      const machines = embeddedMachines();
+      const described = machines.map((machine) => machine.described);
+      await this.offer(new LocalRunner(machines), described);
+      Object.assign(window, { softmachine: machines }); // for tests, and for who wants to look
+    } catch (error) {
+      this.say((error as Error).message);
+    }
+  }
+
+  private async offer(runner: Runner, machines: Machine[]): Promise<void> {
+    if (!machines.length) return;
+    this.live = new Live(runner, machines, (trace) => void this.ran(trace), {
+      ...this.listener,
+      select: () => {},
+    });
+    this.stage.before(this.live.root);
+    if (!this.sources.length) await this.live.run();
   }
 
   /** Show the trace of a live run, in place of that of the previous run. */

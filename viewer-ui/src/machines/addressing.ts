@@ -46,10 +46,7 @@ export function shift(weighting: Vector, shifts: Vector, wrap: boolean): Vector 
 
 /** Eq. 9: raise a weighting to a power of at least 1 and renormalise, in log space. */
 export function sharpen(weighting: Vector, sharpening: number, smoothing: number): Vector {
-  const floored = map(
-    weighting,
-    (x) => x + (smoothing ? SMOOTHED_WEIGHT_FLOOR : WEIGHT_FLOOR),
-  );
+  const floored = map(weighting, (x) => x + (smoothing ? SMOOTHED_WEIGHT_FLOOR : WEIGHT_FLOOR));
   const most = largest(floored);
   const powers = map(floored, (x) => Math.exp(sharpening * Math.log(x / most)));
   let total = sum(powers);

@@ -36,8 +36,7 @@ type AddressOn = (memory: Vector[], head: number) => Vector;
 export function toHeadParameters(raw: Vector, config: NTMConfig): HeadParameters {
   const { memory_columns: columns, write_heads: writers, head_clip: clip } = config;
   const heads = config.read_heads + writers;
-  const values =
-    clip === null ? raw : map(raw, (x) => Math.max(-clip, Math.min(clip, x)));
+  const values = clip === null ? raw : map(raw, (x) => Math.max(-clip, Math.min(clip, x)));
   let at = 0;
   const take = (count: number) => values.subarray(at, (at += count));
   const each = (count: number, size: number, f: (x: Vector) => Vector) =>

@@ -109,7 +109,10 @@ export class NRAM implements Cell<NRAMState, null, StepOutput> {
     const choices = this.logits(hidden).map(softmax);
     const { slots, memory } = this.runGates(choices, state);
     const registers = this.nextRegisters(choices, slots);
-    return [{ controller, registers, memory }, { memory, stop: this.stop.of(hidden)[0] }];
+    return [
+      { controller, registers, memory },
+      { memory, stop: this.stop.of(hidden)[0] },
+    ];
   }
 
   decode(): Vector {

@@ -1,8 +1,23 @@
 // The Neural Turing Machine (Graves, Wayne & Danihelka 2014, arXiv 1410.5401), as in
 // machines/ntm/ntm.py and first_state.py.
 
-import { type Linear, map, oneHot, joined, row, type Row, softmax, type Vector, vector } from "./arrays";
-import { type Controller, type ControllerConfig, controllerOf, type Layers } from "./controllers";
+import {
+  type Linear,
+  map,
+  oneHot,
+  joined,
+  row,
+  type Row,
+  softmax,
+  type Vector,
+  vector,
+} from "./arrays";
+import {
+  type Controller,
+  type ControllerConfig,
+  controllerOf,
+  type Layers,
+} from "./controllers";
 import { address, type HeadParameters, ORDERS, type Stages, toHeadParameters } from "./heads";
 import type { Cell, Observed } from "./machine";
 import type { Parameters } from "./parameters";

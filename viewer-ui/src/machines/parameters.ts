@@ -57,7 +57,10 @@ export class Parameters {
   /** Return a layer; it may lack a bias. */
   linear(name: string): Linear {
     const bias = `${name}.bias`;
-    return new Linear(this.matrix(`${name}.weight`), this.has(bias) ? this.numbers(bias) : null);
+    return new Linear(
+      this.matrix(`${name}.weight`),
+      this.has(bias) ? this.numbers(bias) : null,
+    );
   }
 
   /** Return the layers `name.0`, `name.1`, ... */

@@ -14,7 +14,12 @@ import {
   type Vector,
   vector,
 } from "./arrays";
-import { type Controller, type ControllerConfig, controllerOf, type Layers } from "./controllers";
+import {
+  type Controller,
+  type ControllerConfig,
+  controllerOf,
+  type Layers,
+} from "./controllers";
 import type { Cell, Observed } from "./machine";
 import type { Parameters } from "./parameters";
 
