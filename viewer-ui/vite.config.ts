@@ -1,4 +1,6 @@
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import katex from "katex";
 import { defineConfig, type Plugin } from "vite";
 import { viteSingleFile } from "vite-plugin-singlefile";
 
@@ -23,6 +25,34 @@ function onlyOwnScript(): Plugin {
   };
 }
 
+// Formulas become MathML here, so that the page needs neither a TeX reader nor fonts of its own.
+// ``\\val{gates}`` becomes a text that the page replaces by the number of the step.
+function formulas(): Plugin {
+  const name = "virtual:formulas";
+  return {
+    name: "formulas",
+    resolveId: (id) => (id === name ? `\0${name}` : null),
+    load(id) {
+      if (id !== `\0${name}`) return null;
+      const all: string[] = JSON.parse(readFileSync("formulas.json", "utf-8"));
+      const made = all.map((tex) => {
+        const marked = tex.replace(
+          /\\val\{(\w+)\}/g,
+          (_, field) => `\\text{⟨${field.replaceAll("_", "-")}⟩}`,
+        );
+        const html = katex.renderToString(marked, {
+          output: "mathml",
+          displayMode: true,
+          strict: false,
+        });
+        const math = /<math[\s\S]*<\/math>/.exec(html)![0];
+        return [tex, math.replace(/<annotation[\s\S]*?<\/annotation>/g, "")];
+      });
+      return `export default ${JSON.stringify(Object.fromEntries(made))}`;
+    },
+  };
+}
+
 export default defineConfig({
   base: "./",
   build: {
@@ -31,5 +61,5 @@ export default defineConfig({
     emptyOutDir: false,
     rolldownOptions: { input: "page.html" },
   },
-  plugins: [viteSingleFile({ removeViteModuleLoader: true }), onlyOwnScript()],
+  plugins: [formulas(), viteSingleFile({ removeViteModuleLoader: true }), onlyOwnScript()],
 });

@@ -88,8 +88,8 @@ def _check(living: Living) -> str:
     kind = config[KIND]
     if kind not in RUNS:
         raise SoftmachineError(
-            f"the page runs {', '.join(RUNS)} by itself; {living.name} is {with_article(kind)}: "
-            f"watch it with softmachine view {living.name}"
+            f"the page runs {', '.join(RUNS)} by itself; {living.name} is "
+            f"{with_article(kind)}: watch it with softmachine view {living.name}"
         )
     if config.get("initial_memory") == "resampled" or (
         config.get("initial_weightings") == "random-row"

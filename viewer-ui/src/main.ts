@@ -4,10 +4,11 @@ import { type Address, readAddress, writeAddress } from "./address";
 import { TraceError } from "./checks";
 import { button, choice, element, labelled } from "./dom";
 import { type Events, nextOf } from "./events";
-import { download, toPng, toSvg } from "./export";
+import { download, toPng, toSvg, toSvgOf } from "./export";
 import { Live } from "./live";
-import type { Listener, Tip } from "./panel";
-import { Player } from "./player";
+import { Keys } from "./keys";
+import type { Host, Listener, Tip } from "./panel";
+import { Player, SPEEDS } from "./player";
 import { LocalRunner } from "./machines/runner";
 import { type Machine, type Runner, Server } from "./server";
 import { embedded, embeddedMachines, fromFile, type Source, traceSource } from "./sources";
@@ -16,6 +17,10 @@ import { currentTheme } from "./theme";
 import type { Trace } from "./trace";
 import { Transport } from "./transport";
 import { View } from "./view";
+
+const SECONDS = 15; // that a run takes when it plays by itself
+/** Whether a person wants things to stay as they are. */
+const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
 class Page {
   private sources: Source[] = [];
@@ -26,6 +31,10 @@ class Page {
   private events: Events | null = null;
   private drawing = 0;
   private opening = 0;
+  /** Whether what is shown next plays from its start. */
+  private begins = true;
+  /** Whether the machines are in the page, which runs them in no time. */
+  private embedded = false;
   private readonly player = new Player(() => this.changed());
   private readonly transport = new Transport(this.player, {
     setHard: (hard) => this.setHard(hard),
@@ -34,6 +43,8 @@ class Page {
   private readonly picks = element("div", { class: "picks" });
   private readonly message = element("p", { class: "message", role: "alert", hidden: true });
   private readonly stage = element("main", { class: "stage" });
+  private readonly beside = element("aside", { class: "beside", hidden: true });
+  private readonly keys = new Keys();
   private readonly tip = element("div", { class: "tip", hidden: true, "aria-hidden": "true" });
   private readonly file = element("input", {
     type: "file",
@@ -44,6 +55,8 @@ class Page {
   private readonly listener: Omit<Listener, "select"> = {
     point: (tip, x, y) => this.point(tip, x, y),
     go: (step) => this.player.go(step),
+    fold: () => this.changed(),
+    save: (host) => this.saveOne(host),
   };
 
   async start(): Promise<void> {
@@ -73,18 +86,28 @@ class Page {
           button("Open …", "Open trace files", () => this.file.click()),
           button("SVG", "Save the view as SVG", () => void this.save("svg")),
           button("PNG", "Save the view as PNG", () => void this.save("png")),
+          button(
+            "Slide",
+            "Save the view as a picture of 1920 by 1080",
+            () => void this.save("slide"),
+          ),
+          button("?", "Keys (?)", () => this.keys.toggle()),
         ]),
         this.file,
       ]),
       this.message,
-      this.stage,
+      element("div", { class: "work" }, [this.beside, this.stage]),
       this.transport.root,
+      this.keys.root,
       this.tip,
     );
   }
 
   private listen(): void {
     document.addEventListener("keydown", (event) => this.key(event));
+    for (const kind of ["pointerover", "focusin"]) {
+      document.addEventListener(kind, ({ target }) => this.explain(target as HTMLElement));
+    }
     document.addEventListener("dragover", (event) => event.preventDefault());
     document.addEventListener("drop", (event) => {
       event.preventDefault();
@@ -126,6 +149,7 @@ class Page {
   private async runEmbedded(): Promise<void> {
     try {
       const machines = embeddedMachines();
+      this.embedded = machines.length > 0;
       const described = machines.map((machine) => machine.described);
       await this.offer(new LocalRunner(machines), described);
       Object.assign(window, { softmachine: machines }); // for tests, and for who wants to look
@@ -140,7 +164,9 @@ class Page {
       ...this.listener,
       select: () => {},
     });
-    this.stage.before(this.live.root);
+    this.beside.append(this.live.root);
+    this.beside.hidden = false;
+    if (this.address.run) this.live.take(this.address.run);
     if (!this.sources.length) await this.live.run();
   }
 
@@ -152,6 +178,11 @@ class Page {
     else this.sources[at] = source;
     const index = at < 0 ? this.sources.length - 1 : at;
     if (this.address.compared !== index) this.address.trace = index;
+    if (this.views.length) {
+      const { folded, chosen } = this.views[0];
+      [this.address.without, this.address.of] = [folded, chosen.all];
+      this.begins = this.embedded;
+    }
     await this.open();
   }
 
@@ -207,19 +238,36 @@ class Page {
     this.message.hidden = true;
     this.events = null;
     for (const view of this.views) view.remove();
-    this.views = traces.map((trace) => new View(trace, this.listener));
+    const { without, of } = this.address;
+    this.views = traces.map((trace) => new View(trace, this.listener, without));
+    for (const view of this.views) for (const [axis, at] of of) view.chosen.set(axis, at);
     this.stage.replaceChildren(...this.views.map((view) => view.root));
     this.stage.classList.toggle("compared", traces.length > 1);
     document.title = `${traces[0].title} · softmachine`;
     this.transport.root.hidden = false;
     this.pick();
     // The step in the address counts once; from then on the player has the current step.
-    this.player.step = this.address.step ?? this.player.step;
+    const begins = this.begins && this.address.step === null && !STILL.matches;
+    this.begins = false;
+    if (begins) this.player.step = 0;
+    else this.player.step = this.address.step ?? this.player.step;
     this.address.step = null;
     this.player.setRange(
       Math.min(...this.views.map((view) => view.firstStep)),
       Math.max(...traces.map((trace) => trace.length)),
     );
+    if (begins) this.play(Math.max(...traces.map((trace) => trace.length)));
+  }
+
+  /** Play from the start, at a speed that takes some seconds for the whole. */
+  private play(length: number): void {
+    if (!this.player.playing) {
+      const wanted = length / SECONDS;
+      const [slowest] = SPEEDS;
+      this.player.speed = SPEEDS.findLast((speed) => speed <= wanted) ?? slowest;
+      this.transport.showSpeed();
+    }
+    this.player.start();
   }
 
   private pick(): void {
@@ -297,7 +345,13 @@ class Page {
       step: Math.min(step, first.trace.length),
     });
     document.documentElement.dataset.step = `${step}`;
-    if (!playing) writeAddress({ ...this.address, step });
+    if (!playing) writeAddress({ ...this.address, ...this.panels(), step });
+  }
+
+  /** What the address says of the run and the panels. */
+  private panels(): Pick<Address, "run" | "without" | "of"> {
+    const [{ folded, chosen }] = this.views;
+    return { run: this.live?.state ?? null, without: folded, of: chosen.all };
   }
 
   /** Return the steps of all views that one can jump to. */
@@ -324,6 +378,7 @@ class Page {
       ArrowRight: () => player.go(player.step + 1),
       Home: () => player.go(player.first),
       End: () => player.go(player.last),
+      "?": () => this.keys.toggle(),
       w: () => this.jump("writes", 1),
       W: () => this.jump("writes", -1),
       e: () => this.jump("errors", 1),
@@ -337,6 +392,22 @@ class Page {
     event.preventDefault();
     act();
   }
+
+  /** Show what a word means, when it is pointed at or has the focus. */
+  private explain(at: HTMLElement): void {
+    const word = at.closest?.<HTMLElement>(".term");
+    if (!word) {
+      if (this.explaining) this.point(null, 0, 0);
+      this.explaining = false;
+      return;
+    }
+    this.explaining = true;
+    const box = word.getBoundingClientRect();
+    const tip = { title: word.textContent ?? "", lines: [{ text: word.dataset.tip ?? "" }] };
+    this.point(tip, box.left - 12, box.bottom - 8);
+  }
+
+  private explaining = false;
 
   private point(tip: Tip | null, x: number, y: number): void {
     this.tip.hidden = tip === null;
@@ -359,7 +430,12 @@ class Page {
     this.tip.style.top = `${Math.max(4, Math.min(y + 14, innerHeight - box.height - 4))}px`;
   }
 
-  private async save(kind: "svg" | "png"): Promise<void> {
+  private saveOne(host: Host): void {
+    const svg = toSvgOf(host, this.theme);
+    download(`${host.panel.title}-step-${this.player.step}.svg`.replace(/[^\w.-]+/g, "-"), svg);
+  }
+
+  private async save(kind: "svg" | "png" | "slide"): Promise<void> {
     if (!this.views.length) return;
     const { step } = this.player;
     const hard = this.address.hard && this.views.some((view) => view.trace.hard);
@@ -371,8 +447,8 @@ class Page {
     const content =
       kind === "svg"
         ? new Blob([toSvg(this.views, heading, this.theme)], { type: "image/svg+xml" })
-        : await toPng(this.views, heading, this.theme);
-    download(`${name}.${kind}`, content);
+        : await toPng(this.views, heading, this.theme, kind === "slide");
+    download(kind === "slide" ? `${name}-slide.png` : `${name}.${kind}`, content);
   }
 
   private say(text: string): void {
