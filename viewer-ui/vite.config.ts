@@ -25,6 +25,16 @@ function onlyOwnScript(): Plugin {
   };
 }
 
+function mathOf(tex: string): string {
+  const marked = tex.replace(
+    /\\val\{(\w+)\}/g,
+    (_, field) => `\\text{⟨${field.replaceAll("_", "-")}⟩}`,
+  );
+  const options = { output: "mathml", displayMode: true, strict: false } as const;
+  const math = /<math[\s\S]*<\/math>/.exec(katex.renderToString(marked, options))![0];
+  return math.replace(/<annotation[\s\S]*?<\/annotation>/g, "");
+}
+
 // Formulas become MathML here, so that the page needs neither a TeX reader nor fonts of its own.
 // ``\\val{gates}`` becomes a text that the page replaces by the number of the step.
 function formulas(): Plugin {
@@ -35,19 +45,8 @@ function formulas(): Plugin {
     load(id) {
       if (id !== `\0${name}`) return null;
       const all: string[] = JSON.parse(readFileSync("formulas.json", "utf-8"));
-      const made = all.map((tex) => {
-        const marked = tex.replace(
-          /\\val\{(\w+)\}/g,
-          (_, field) => `\\text{⟨${field.replaceAll("_", "-")}⟩}`,
-        );
-        const html = katex.renderToString(marked, {
-          output: "mathml",
-          displayMode: true,
-          strict: false,
-        });
-        const math = /<math[\s\S]*<\/math>/.exec(html)![0];
-        return [tex, math.replace(/<annotation[\s\S]*?<\/annotation>/g, "")];
-      });
+      // What stands behind \\qquad may go to a line of its own.
+      const made = all.map((tex) => [tex, tex.split("\\qquad").map(mathOf).join(" ")]);
       return `export default ${JSON.stringify(Object.fromEntries(made))}`;
     },
   };

@@ -123,7 +123,7 @@ def _describe(living: Living, kind: str) -> dict[str, Any]:
         "kind": kind,
         "config": config,
         "task": experiment_to_json(experiment)["experiment"]["task"],
-        "about": (inspect.getdoc(task) or "").split("\n", 1)[0],
+        "about": (inspect.getdoc(task) or "").split("\n", 1)[0].replace("``", ""),
         "origin": str(living.provenance),
         "input": task.inputs.spec.editor,
         "size": min(trained, sizes[-1], 5 if not task.inputs.per_step else 10),

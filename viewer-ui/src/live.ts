@@ -242,6 +242,7 @@ export class Live {
     ]);
     this.text.onkeydown = null;
     this.root.replaceChildren(
+      element("h2", { class: "unseen" }, ["Run the machine"]),
       element("p", { class: "about" }, [machine.about ?? ""]),
       this.oneLine ? element("div", { class: "typed" }, [labelled(named, this.say), run]) : "",
       this.fields,
@@ -273,7 +274,8 @@ export class Live {
     this.rows = width ? (shown as number[][]) : [];
     if (kept) return;
     this.input = shown;
-    this.write(shown);
+    const { typed } = this.machine;
+    this.write(typed && !width ? typed(numbers) : shown);
   }
 
   private write(input: Input): void {

@@ -14,6 +14,7 @@ import { type Machine, type Runner, Server } from "./server";
 import { embedded, embeddedMachines, fromFile, type Source, traceSource } from "./sources";
 import "./style.css";
 import { currentTheme } from "./theme";
+import { startTour } from "./tour";
 import type { Trace } from "./trace";
 import { Transport } from "./transport";
 import { View } from "./view";
@@ -45,6 +46,10 @@ class Page {
   private readonly stage = element("main", { class: "stage" });
   private readonly beside = element("aside", { class: "beside", hidden: true });
   private readonly keys = new Keys();
+  private readonly tour = button("Tour", "A tour of the page", () => {
+    this.player.pause();
+    startTour();
+  });
   private readonly tip = element("div", { class: "tip", hidden: true, "aria-hidden": "true" });
   private readonly file = element("input", {
     type: "file",
@@ -91,6 +96,7 @@ class Page {
             "Save the view as a picture of 1920 by 1080",
             () => void this.save("slide"),
           ),
+          this.tour,
           button("?", "Keys (?)", () => this.keys.toggle()),
         ]),
         this.file,
@@ -244,7 +250,7 @@ class Page {
     this.stage.replaceChildren(...this.views.map((view) => view.root));
     this.stage.classList.toggle("compared", traces.length > 1);
     document.title = `${traces[0].title} · softmachine`;
-    this.transport.root.hidden = false;
+    this.transport.root.hidden = this.tour.hidden = false;
     this.pick();
     // The step in the address counts once; from then on the player has the current step.
     const begins = this.begins && this.address.step === null && !STILL.matches;
@@ -305,7 +311,7 @@ class Page {
   }
 
   private empty(): void {
-    this.transport.root.hidden = true;
+    this.transport.root.hidden = this.tour.hidden = true;
     this.stage.replaceChildren(
       element("div", { class: "empty" }, [
         element("h2", {}, ["Drop a trace here"]),
@@ -371,6 +377,7 @@ class Page {
   private key(event: KeyboardEvent): void {
     if (event.ctrlKey || event.metaKey || event.altKey || !this.views.length) return;
     const at = event.target as HTMLElement;
+    if (document.body.classList.contains("driver-active") || this.keys.root.open) return;
     if (at.closest("select, textarea, input:not([type=range])")) return;
     const { player } = this;
     const actions: { [key: string]: () => void } = {

@@ -131,8 +131,13 @@ export class Host {
     this.listener = listener;
     this.canvas = element("canvas", { tabindex: 0, role: "img" });
     this.formula = panel.formula ? new Formula(panel.formula.tex) : null;
-    this.figure = element("figure", { class: panel.narrow ? "panel narrow" : "panel" }, [
-      element("figcaption", {}, [this.heading(), element("span", {}, withTerms(panel.note))]),
+    const kind = panel.narrow ? "panel narrow" : "panel";
+    this.figure = element("figure", { class: kind, "data-panel": panel.title }, [
+      element("figcaption", {}, [
+        this.heading(),
+        element("span", {}, withTerms(panel.note)),
+        this.saving(),
+      ]),
       this.formula && this.formula.root,
       element("div", { class: "scrolled" }, [this.canvas, this.marked]),
     ]);
@@ -164,17 +169,22 @@ export class Host {
       this.folded = !this.folded;
       this.listener.fold?.();
     };
-    const name = element("button", { type: "button", "aria-expanded": true }, [
+    const name = element("button", { type: "button", "aria-expanded": "true" }, [
       this.panel.title,
     ]);
     name.addEventListener("click", press);
-    const save = element(
+    return element("h3", {}, [name]);
+  }
+
+  private saving(): HTMLElement | null {
+    if (!this.listener.save) return null;
+    const says = `Save ${this.panel.title} as SVG`;
+    return element(
       "button",
-      { type: "button", class: "save", "aria-label": `Save ${this.panel.title} as SVG` },
+      { type: "button", class: "save", title: says, "aria-label": says },
       ["SVG"],
+      { click: () => this.listener.save?.(this) },
     );
-    save.addEventListener("click", () => this.listener.save?.(this));
-    return element("h3", {}, [name, save]);
   }
 
   /** Stop observing whether the panel is visible. */

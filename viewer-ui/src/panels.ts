@@ -123,7 +123,9 @@ function placeMatrix(trace: Trace, field: Field, others: Field[]): Panel[] {
     others.filter((f) => f.axes.length > 0 && f.axes.length <= 2 && f.axes.at(-1) === axis);
   const beside = along(rows).filter((f) => !f.aside && f.stride / lastOf(f) <= BESIDE);
   const below =
-    columns === rows ? [] : along(columns).filter((f) => f.stride / lastOf(f) <= BESIDE);
+    columns === rows
+      ? []
+      : along(columns).filter((f) => !f.aside && f.stride / lastOf(f) <= BESIDE);
   const panels = [matrixPanel(trace, field, capital(words(field)), beside, below)];
   // Fields with a number, or a few, for each of the same heads.
   const heads = beside.find((f) => f.axes.length === 2)?.axes[0];

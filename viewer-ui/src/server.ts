@@ -21,6 +21,8 @@ export interface Machine {
   seeds?: number;
   letters?: string;
   form?: string;
+  /** What a person would have typed for a memory. */
+  typed?(memory: number[]): number[];
   about?: string;
 }
 

@@ -9,7 +9,7 @@ import { inUse, rowAt, type Window } from "./rows";
 import { numberTip } from "./tips";
 import { argmax, type Field, type Fields, type Trace } from "./trace";
 
-const TALL = 64;
+const TALL = 40;
 
 /** Which entry of each axis the pictures are of, such as which head. */
 export class Chosen {

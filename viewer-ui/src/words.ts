@@ -10,7 +10,7 @@ import { layoutOf } from "./wiring";
 const BLURRED = 0.5; // no row has more of a head's attention: it is between rows
 const WRITTEN = 0.1; // of the run's largest change
 const SURE = 0.5;
-const MOST_CLAUSES = 5;
+const MOST_CLAUSES = 6;
 
 /** Return a sentence or two about a step; empty if the fields say nothing. */
 export function sentenceOf(moment: Moment): string {
@@ -196,9 +196,9 @@ function ofCircuit(moment: Moment, circuit: Circuit): string[] {
   });
   const became = Array.from({ length: circuit.registers }, (_, i) => {
     const [a, b] = [likely(trace, registers, step - 1, i), likely(trace, registers, step, i)];
-    return a && b && a.value !== b.value ? `r${i + 1} becomes ${b.value}` : "";
+    return a && b && a.value !== b.value ? `register r${i + 1} becomes ${b.value}` : "";
   }).filter(Boolean);
-  if (became.length) told.push(became.join(", "));
+  if (became.length) told.push(...became);
   const willing = fields.get("willing") ?? trace.fields.get("willing");
   const ready = willing && entry(trace, willing, step);
   if (ready && ready.data[ready.first] > SURE) told.push("it is ready to stop");

@@ -268,7 +268,7 @@ class NRAM(Cell):
                 "circuit",
                 "What each gate gave.",
                 {"gate": gates},
-                r"P(m(A, B) = c) = \sum_{a, b} P(A = a)\, P(B = b)\, [m(a, b) = c]",
+                r"P(m(A, B) = c) = \qquad \sum_{a, b} P(A = a)\, P(B = b)\, [m(a, b) = c]",
             ),
             Field(
                 "willing", "probability", (), STOPPING, "Willingness to stop after the step."

@@ -35,6 +35,8 @@ def new_page(browser):
     complaints, contexts = [], []
 
     def make(width=1280, height=900, scheme="light", **options):
+        # By itself the page plays what it opens.
+        options = {"reduced_motion": "reduce"} | options
         context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=scheme, **options
         )

@@ -78,6 +78,7 @@ export class LocalMachine {
       input: told.input === "cells" ? "cells" : "bits",
       letters: this.isLetters ? this.labels("input channel").join("") : undefined,
       form: this.memoryTask?.form ?? this.sequenceTask?.form,
+      typed: this.memoryTask?.typed,
       about: text(told.about, "about"),
       checkpoints: [{ id: "best", label: "best" }],
     };

@@ -7,6 +7,8 @@ export interface MemoryTask {
   form: string;
   /** Return the memory for what was typed; by default that is the memory. */
   layOut?(list: number[]): number[];
+  /** Return what a person would have typed for a memory; by default that is the memory. */
+  typed?(memory: number[]): number[];
   labels(memory: number[]): string[];
   /** Return the first scored cell and the values from there on; null: not of this task. */
   solve(memory: number[]): [number, number[]] | null;
@@ -38,6 +40,11 @@ function padded(list: number[], least: number): number[] {
   return [...list, ...Array.from({ length: cells - list.length }, () => 0)];
 }
 
+/** Return a memory without the zeros behind it. */
+function stripped(memory: number[]): number[] {
+  return memory.slice(0, memory.findLastIndex((x) => x !== 0) + 1);
+}
+
 const listOf = (list: number[]): number[] => {
   if (!list.length || list.some((x) => x < 1)) throw new Error("Values are 1 or more.");
   return list;
@@ -47,6 +54,7 @@ function arrayToPointer(written: (array: number[]) => number[]): MemoryTask {
   return {
     form: "a list, such as 4 2 7",
     layOut: (list) => padded([listOf(list).length + 1, ...list], 2 * list.length + 1),
+    typed: (memory) => memory.slice(1, memory[0]),
     labels: (memory) =>
       labelled(memory.length, [
         0,
@@ -69,6 +77,7 @@ export const MEMORIES: { [kind: string]: MemoryTask } = {
     form: "a list, such as 4 2 7",
     // So large that no value becomes 0.
     layOut: (list) => padded(listOf(list), Math.max(list.length, ...list) + 2),
+    typed: stripped,
     labels: (memory) =>
       labelled(memory.length, [0, [...numbered("A", untilNull(memory, 0)), "end"]]),
     solve: (memory) => [
@@ -79,6 +88,7 @@ export const MEMORIES: { [kind: string]: MemoryTask } = {
   "memory-access": {
     form: "k, then a list: 2 5 3 4 asks for the value in cell 2",
     layOut: (list) => padded(list, list.length + 1),
+    typed: stripped,
     labels: (memory) =>
       labelled(memory.length, [0, ["k", ...numbered("A", untilNull(memory, 1)), "end"]]),
     solve: (memory) => [0, [memory[memory[0]]]],
@@ -87,6 +97,7 @@ export const MEMORIES: { [kind: string]: MemoryTask } = {
   "memory-swap": {
     form: "p, q, then a list: 2 4 5 3 1 swaps cells 2 and 4",
     layOut: (list) => padded(list, list.length + 1),
+    typed: stripped,
     labels: (memory) =>
       labelled(memory.length, [0, ["p", "q", ...numbered("A", untilNull(memory, 2)), "end"]]),
     solve: (memory) => {
