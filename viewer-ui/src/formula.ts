@@ -20,7 +20,9 @@ export class Formula {
     this.root.innerHTML = math;
     for (const text of this.root.querySelectorAll("mtext")) {
       const field = /^⟨([\w-]+)⟩$/.exec(text.textContent ?? "");
-      if (field) this.places.set(field[1].replaceAll("-", "_"), text);
+      if (!field) continue;
+      text.classList.add("value");
+      this.places.set(field[1].replaceAll("-", "_"), text);
     }
   }
 

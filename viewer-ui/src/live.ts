@@ -232,7 +232,8 @@ export class Live {
     };
     const form = machine.kinds?.[this.kind].form ?? machine.form;
     const spelled = machine.letters && `letters: ${[...machine.letters].join(" ")}`;
-    const named = form ? `your own: ${form}` : (spelled ?? "memory");
+    const own = form ?? spelled ?? "the memory, a number a cell";
+    const named = `your own: ${own}`;
     this.text.rows = 8;
     this.text.title = "A line for each step";
     this.say.title = form ? `Write ${form}` : "The memory, one number a cell";

@@ -89,7 +89,9 @@ export function panelsOf(trace: Trace, hard: boolean, chosen: Chosen): Panels {
   main.push(...rest.map((f) => anyPanel(trace, f)));
   more.push(...asides.map((f) => anyPanel(trace, f)));
   const own = new Map(fields.map((f) => [f.name, f]));
-  const stages = explained(own).map((f) => stagePanel(trace, f, capital(words(f)), chosen));
+  const stages = explained(own).map((f) =>
+    stagePanel(trace, f, f.aside ? capital(words(f)) : `${capital(words(f))} now`, chosen),
+  );
   return { top, side, main, stages, more };
 }
 

@@ -8,6 +8,8 @@ interface Stop {
   at: string;
   title: string;
   text: string;
+  /** Whether it is left out where there are six others. */
+  spare?: boolean;
 }
 
 const STOPS = 6;
@@ -17,6 +19,18 @@ const panel = (title: string) => `figure[data-panel="${title}"]`;
 
 /** In the order of the tour; those that are not on the page are left out. */
 const ALL: Stop[] = [
+  {
+    at: ".facts",
+    title: "What this is",
+    text: "Which machine, on which task, for how many steps, and how it did. Of words with dots under them a tip says what they mean.",
+    spare: true,
+  },
+  {
+    at: ".ending",
+    title: "How it ended",
+    text: "Whether the answer was right; if not, why, and which step was the first wrong one.",
+    spare: true,
+  },
   {
     at: ".live .typed, .live .controls",
     title: "What goes in",
@@ -100,7 +114,12 @@ export function stops(): Stop[] {
     const place = document.querySelector<HTMLElement>(at);
     return place !== null && place.offsetParent !== null && place.textContent !== "";
   });
-  return [...found.slice(0, STOPS - 1), found[found.length - 1]].slice(0, STOPS);
+  // The bar is always among them; what is spare only where others are too few.
+  const [last, others] = [found[found.length - 1], found.slice(0, -1)];
+  const needed = STOPS - 1 - others.filter(({ spare }) => !spare).length;
+  let taken = 0;
+  const kept = others.filter(({ spare }) => !spare || taken++ < needed);
+  return [...kept.slice(0, STOPS - 1), last];
 }
 
 /** Lead through the page; Esc ends it. */

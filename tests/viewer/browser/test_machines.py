@@ -1,6 +1,5 @@
 """Machines that the page runs by itself, from a file, beside the same machines in Python."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -22,9 +21,9 @@ from softmachine.tasks.languages.counting import CountingLanguage
 from softmachine.traces.making import trace
 from softmachine.traces.page import page
 from softmachine.viewer.live_file import Living, live_page
-from softmachine.zoo import models
 
 from ..conftest import small
+from .conftest import of_zoo
 
 CONTROLLERS = {
     "lstm": ControllerConfig(hidden=6, layers=2),
@@ -90,13 +89,6 @@ def living(name, recipe, config, task=None):
     return Living(
         name, experiment, experiment.build_machine(1), Provenance(name, recipe, 0, None)
     )
-
-
-def of_zoo(name):
-    model = models.open_model(name)
-    card = model.card
-    origin = Provenance(name, card["recipe"], card["seed"], card["commit"])
-    return Living(f"zoo:{name}", model.experiment, model.machine, origin)
 
 
 def run(page, number, size=None, seed=0, inputs=None):
