@@ -233,17 +233,23 @@ def report(
     /,
     out: str | None = None,
     seed: Natural = 0,
+    live: bool = False,
 ) -> None:
     """Write one HTML file: settings, curves, generalisation, examples that play.
 
     Args:
         run: directory of a run, or zoo:NAME.
-        out: the file to write, report.html in the run by default.
+        out: the file to write, report.html in the run by default; live.html with --live.
         seed: random seed of the test sequences and the examples.
+        live: write the machine itself, which runs in the browser on inputs typed there.
     """
-    from softmachine.cli.viewing import write_report
+    from softmachine.cli.viewing import write_live, write_report
 
-    write_report(run, None if out is None else Path(out), seed)
+    path = None if out is None else Path(out)
+    if live:
+        write_live(run, path)
+    else:
+        write_report(run, path, seed)
 
 
 @command

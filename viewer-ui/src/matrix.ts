@@ -15,6 +15,7 @@ import {
   short,
 } from "./fields";
 import { type Drawing, type Moment, type Panel, small } from "./panel";
+import { inUse, rowAt, told, type Window } from "./rows";
 import { css, position } from "./theme";
 import { outline } from "./timeline";
 import { numberTip } from "./tips";
@@ -26,6 +27,7 @@ const BAR = 64;
 const GAP = 12;
 const VECTOR = 11;
 const CAPTION = 19;
+const TALL = 340; // a picture that leaves room for the bar
 const TALLEST = 4096; // rows of pixels that a picture may have
 
 interface Line {
@@ -53,10 +55,18 @@ export function matrixPanel(
   beside: Field[],
   below: Field[],
 ): Panel {
-  const [rows, columns] = field.shape.slice(-2);
+  const columns = lastOf(field);
+  const window = inUse(
+    trace,
+    trace.fields.get(field.name) === field
+      ? trace.fields
+      : (trace.hard?.fields ?? trace.fields),
+    field.axes.at(-2)!,
+  );
+  const rows = window.count;
   const [right, under] = [linesOf(trace, beside), linesOf(trace, below)];
   const bitmap = new Bitmap();
-  const rowHeight = Math.max(1, Math.min(14, 520 / rows));
+  const rowHeight = Math.max(1, Math.min(14, TALL / rows));
   const tall = Math.min(rows * rowHeight, TALLEST);
   const shownRows = Math.min(rows, TALLEST);
   const layout = (width: number) => {
@@ -65,7 +75,7 @@ export function matrixPanel(
   };
   return {
     title,
-    note: field.description,
+    note: [field.description, told(window, field.axes.at(-2)!)].filter(Boolean).join(" "),
     height: () => TOP + tall + 24 + under.length * (VECTOR + CAPTION) + 4,
     draw(d) {
       const { bar, wide } = layout(d.width);
@@ -73,13 +83,13 @@ export function matrixPanel(
       const colors = colorsOf(field, d.theme);
       const broken = pixelOf(d.theme.accent);
       const picture = bitmap.fill(columns, shownRows, (column, row) => {
-        const from = Math.floor((row * rows) / shownRows) * columns;
+        const from = rowAt(window, Math.floor((row * rows) / shownRows)) * columns;
         return at ? pixel(colors, at.data[at.first + from + column], broken) : 0;
       });
       d.pen.text(LEFT, 6, field.axes.at(-1)!, small(d.theme));
       d.pen.image(picture, [0, 0, columns, shownRows], LEFT, TOP, wide, tall);
       outline(d, LEFT, TOP, wide, tall);
-      drawRowNumbers(d, field, rows, tall);
+      drawRowNumbers(d, field, window, tall);
       drawLegend(d, colors, LEFT, TOP + tall + 8, wide);
       d.spots.push({
         x: LEFT,
@@ -88,11 +98,16 @@ export function matrixPanel(
         height: tall,
         columns,
         rows,
-        tip: (column, row) => numberTip(d, field, row * columns + column, d.step),
-        place: (column, row) => ({ field, index: row * columns + column, valued: false }),
+        tip: (column, row) =>
+          numberTip(d, field, rowAt(window, row) * columns + column, d.step),
+        place: (column, row) => ({
+          field,
+          index: rowAt(window, row) * columns + column,
+          valued: false,
+        }),
       });
       right.forEach((line, i) => {
-        drawBars(d, line, LEFT + wide + GAP + i * (bar + GAP), bar, rows, tall);
+        drawBars(d, line, LEFT + wide + GAP + i * (bar + GAP), bar, window, tall);
       });
       under.forEach((line, i) => {
         drawVector(d, line, TOP + tall + 24 + i * (VECTOR + CAPTION), wide, columns);
@@ -115,11 +130,12 @@ function describeLine({ trace, step }: Moment, { field, name, offset }: Line): s
   return `${field.name} ${name}: most at ${where}, ${short(at.data[at.first + offset + best])}`;
 }
 
-function drawRowNumbers(d: Drawing, field: Field, rows: number, tall: number): void {
+function drawRowNumbers(d: Drawing, field: Field, window: Window, tall: number): void {
+  const rows = window.count;
   const every = [1, 2, 4, 8, 16, 32, 64, 128, 256].find((n) => (n * tall) / rows >= 24) ?? 512;
   for (let row = 0; row < rows; row += every) {
     const y = TOP + ((row + 0.5) * tall) / rows;
-    const name = label(d.trace, field.axes.at(-2)!, row);
+    const name = label(d.trace, field.axes.at(-2)!, rowAt(window, row));
     d.pen.text(
       LEFT - 6,
       Math.max(y, TOP + 5),
@@ -137,16 +153,17 @@ function drawBars(
   line: Line,
   x: number,
   width: number,
-  rows: number,
+  window: Window,
   tall: number,
 ): void {
+  const rows = window.count;
   const at = entry(d.trace, line.field, d.step);
   const { high } = rangeOf(line.field);
   d.pen.text(x, 6, line.name, small(d.theme), width + GAP);
   d.pen.line([x - 0.5, TOP, x - 0.5, TOP + tall], { stroke: d.theme.line });
   const height = tall / rows;
   for (let row = 0; at && row < rows; row++) {
-    const share = at.data[at.first + line.offset + row] / high;
+    const share = at.data[at.first + line.offset + rowAt(window, row)] / high;
     if (!(share > 0.004)) continue;
     const wide = Math.max(1, Math.min(1, share) * width);
     d.pen.rect(x, TOP + row * height, wide, Math.max(1, height - (height > 3 ? 0.5 : 0)), {
@@ -160,8 +177,12 @@ function drawBars(
     height: tall,
     columns: 1,
     rows,
-    tip: (_, row) => numberTip(d, line.field, line.offset + row, d.step),
-    place: (_, row) => ({ field: line.field, index: line.offset + row, valued: false }),
+    tip: (_, row) => numberTip(d, line.field, line.offset + rowAt(window, row), d.step),
+    place: (_, row) => ({
+      field: line.field,
+      index: line.offset + rowAt(window, row),
+      valued: false,
+    }),
   });
 }
 
