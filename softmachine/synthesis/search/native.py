@@ -6,7 +6,7 @@ Numba has no use for.
 
 A loop is an array of integers, `INSTRUCTION` numbers for each instruction (operation, two
 slots, a condition), then one slot for each register: where its next value comes from. Slots
-are the constants 0, 1 and 2, the registers, and the results of the instructions in their order;
+are three constants, the registers, and the results of the instructions in their order;
 `softmachine.synthesis.search.loops` gives the same as objects.
 """
 
@@ -25,6 +25,10 @@ ARITIES = np.array([1, 2, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2], np.int32)
 """How many slots each operation takes. SELECT gives the first one if its condition holds, else
 the second; WRITE writes the second to the cell that the first says, if its condition holds."""
 INSTRUCTION = 4
+SLACK = 2.0
+"""In examples. A run is given up once it is so far behind the run of the loop that it comes
+from, at the same example, that keeping the distance it would end above the limit by this
+many."""
 CONSTANTS = 3
 
 
@@ -52,6 +56,8 @@ class Space(NamedTuple):
     """One of these is drawn."""
     conditions: int
     """How many registers conditions may test, the last ones."""
+    constants: Int[np.ndarray, " 3"]
+    """What the slots of constants hold."""
 
 
 def _native(function: Callable) -> Callable:
@@ -73,6 +79,7 @@ def find_live(loop, registers, length, order, wanted):
         if operation == WRITE or wanted[first + i]:
             many += 1
             order[length - many] = i
+            wanted[first + i] = True
             wanted[loop[INSTRUCTION * i + 1]] = True
             if ARITIES[operation] == 2:
                 wanted[loop[INSTRUCTION * i + 2]] = True
@@ -151,17 +158,23 @@ def run_case(loop, registers, length, order, many, cases, case, slots, log, foll
 
 
 @_native
-def run_all(loop, space, cases, limit, work):
-    """Return the mean share of wrong cells; infinity as soon as it is above ``limit``."""
+def run_all(loop, space, cases, limit, before, ran, work):
+    """Run a loop on examples until it is clear that it is too bad.
+
+    Returns the mean share of wrong cells, or infinity as soon as it is above ``limit`` or too
+    far behind what ran ``before``, see `SLACK`; how many instructions matter; and how many
+    examples were run. What is wrong up to each example is recorded in ``ran``.
+    """
     order, wanted, slots, log, following = work
     many = find_live(loop, space.registers, space.length, order, wanted)
-    total = 0.0
+    total, behind = 0.0, limit - before[-1] + SLACK * cases.weights[0]
     for case in range(len(cases.counts)):
         wrong = run_case(
             loop, space.registers, space.length, order, many, cases, case, slots, log, following
         )
         total += cases.weights[case] * wrong / cases.counts[case]
-        if total > limit:
+        ran[case] = total
+        if total > limit or total > before[case] + behind:
             return np.inf, many, case + 1
     return total, many, len(cases.counts)
 
@@ -171,7 +184,7 @@ def make_work(space, cases):
     """Return room for `run_all`."""
     first = CONSTANTS + space.registers
     slots = np.zeros(first + space.length, np.int32)
-    slots[1], slots[2] = 1, 2
+    slots[:CONSTANTS] = space.constants
     log = np.zeros((cases.steps.max() * space.length + 1, 2), np.int32)
     return (
         np.zeros(space.length, np.int32),
@@ -203,13 +216,24 @@ def _draw_instruction(loop, space, i):
 
 
 @_native
-def draw_loop(loop, space):
-    """Draw a loop at random."""
+def draw_loop(space, seed):
+    """Return a loop drawn at random."""
+    np.random.seed(seed)
+    loop = np.zeros(INSTRUCTION * space.length + space.registers, np.int32)
     for i in range(space.length):
         _draw_instruction(loop, space, i)
     slots = CONSTANTS + space.registers + space.length
     for k in range(space.registers):
         loop[INSTRUCTION * space.length + k] = np.random.randint(slots)
+    return loop
+
+
+@_native
+def count_mistakes(loop, space, cases):
+    """Return the share of wrong cells up to each example, in units of its weights."""
+    never, totals = np.full(len(cases.counts), np.inf), np.zeros(len(cases.counts))
+    run_all(loop, space, cases, np.inf, never, totals, make_work(space, cases))
+    return totals
 
 
 @_native
@@ -243,43 +267,124 @@ def _move(loop, space, source, target):
 
 
 @_native
-def change(loop, space, order, many, more):
-    """Make random changes: one of something that matters, and others."""
-    first, tail = CONSTANTS + space.registers, INSTRUCTION * space.length
-    wanted = 1 + np.random.poisson(more)
-    while wanted > 0:
+def _free(space, wanted):
+    """Return an instruction drawn among those that do not matter; -1 if all do."""
+    first, free = CONSTANTS + space.registers, -1
+    seen = 0
+    for i in range(space.length):
+        if not wanted[first + i]:
+            seen += 1
+            if np.random.randint(seen) == 0:
+                free = i
+    return free
+
+
+@_native
+def _insert(loop, space, wanted, place):
+    """Draw an instruction before another one, in place of one that does not matter.
+
+    Returns where it is; -1 if there is no room.
+    """
+    free = _free(space, wanted)
+    if free >= 0:
+        place -= free < place
+        _move(loop, space, free, place)
+        _draw_instruction(loop, space, place)
+        free = place
+    return free
+
+
+@_native
+def _set_operation(loop, space, at):
+    operation = space.operations[np.random.randint(len(space.operations))]
+    loop[at], loop[at + 3] = operation, 0
+    if operation == SELECT:
+        loop[at + 3] = _draw_condition(space)
+
+
+@_native
+def _change_register(loop, space, wanted):
+    """Give a register another next value: a slot, or something that is made of the register."""
+    k, kind = np.random.randint(space.registers), np.random.random()
+    tail, first = INSTRUCTION * space.length, CONSTANTS + space.registers
+    if kind < 0.5:
+        loop[tail + k] = np.random.randint(first + space.length)
+        return
+    i = _insert(loop, space, wanted, np.random.randint(space.length + 1))
+    if i < 0:
+        return
+    at = INSTRUCTION * i
+    if kind < 0.65:
+        loop[at], loop[at + 3] = INC, 0
+    elif kind < 0.8:
+        loop[at], loop[at + 3] = ADD, 0
+    elif kind < 0.9 and space.conditions > 0:
+        loop[at], loop[at + 3] = SELECT, _draw_condition(space)
+    else:
+        _set_operation(loop, space, at)
+    loop[at + 1 + np.random.randint(ARITIES[loop[at]])] = CONSTANTS + k
+    loop[tail + k] = first + i
+
+
+@_native
+def change(loop, space, work, many, more):
+    """Make random changes: 1 + ``more`` on average."""
+    first = CONSTANTS + space.registers
+    order, wanted = work[0], work[1]
+    for _ in range(1 + np.random.poisson(more)):
+        many = find_live(loop, space.registers, space.length, order, wanted)
         kind = np.random.random()
-        if kind < 0.15:
-            k = np.random.randint(space.registers)
-            loop[tail + k] = np.random.randint(first + space.length)
-            wanted -= 1
+        if many == 0 or kind < 0.05:
+            i = _insert(loop, space, wanted, np.random.randint(space.length + 1))
+            if i >= 0:
+                loop[INSTRUCTION * i], loop[INSTRUCTION * i + 3] = WRITE, 0
+                if space.conditions > 0 and np.random.random() < 0.5:
+                    loop[INSTRUCTION * i + 3] = _draw_condition(space)
             continue
-        if many > 0 and np.random.random() < 0.7:
-            i = order[np.random.randint(many)]
-            wanted -= 1
-        else:
-            i = np.random.randint(space.length)
-            wanted -= np.random.random() < 0.3
+        if kind < 0.25:
+            _change_register(loop, space, wanted)
+            continue
+        i = order[np.random.randint(many)]
         at = INSTRUCTION * i
-        if kind < 0.30:
+        argument = 1
+        if ARITIES[loop[at]] == 2 and np.random.random() < 0.5:
+            argument = 2
+        operand = loop[at + argument]
+        if kind < 0.40:
+            new = _insert(loop, space, wanted, i)
+            if new >= 0:
+                i = new + 1
+                inserted = INSTRUCTION * new
+                if loop[inserted] == WRITE:
+                    loop[inserted], loop[inserted + 3] = READ, 0
+                if np.random.random() < 0.7:
+                    operand = loop[INSTRUCTION * i + argument]
+                    place = 1 + np.random.randint(ARITIES[loop[inserted]])
+                    if operand < first + new:
+                        loop[inserted + place] = operand
+                loop[INSTRUCTION * i + argument] = first + new
+        elif kind < 0.48:
+            if operand >= first:
+                other = INSTRUCTION * (operand - first)
+                loop[at + argument] = loop[other + 1 + np.random.randint(ARITIES[loop[other]])]
+        elif kind < 0.51:
+            if loop[at] == WRITE:
+                loop[at], loop[at + 3] = READ, 0
+        elif kind < 0.61:
+            _set_operation(loop, space, at)
+        elif kind < 0.65:
             _draw_instruction(loop, space, i)
-        elif kind < 0.36:
+        elif kind < 0.69:
             _move(loop, space, i, np.random.randint(space.length))
-        elif kind < 0.5:
-            operation = space.operations[np.random.randint(len(space.operations))]
-            loop[at] = operation
-            loop[at + 3] = 0
-            if operation == SELECT:
-                loop[at + 3] = _draw_condition(space)
-        elif kind < 0.6 and space.conditions > 0 and loop[at] in (WRITE, SELECT):
-            if loop[at] == WRITE and loop[at + 3] > 0 and np.random.random() < 0.5:
-                loop[at + 3] = 0
-            else:
-                loop[at + 3] = _draw_condition(space)
+        elif kind < 0.74:
+            if space.conditions > 0 and (loop[at] == WRITE or loop[at] == SELECT):
+                if loop[at] == WRITE and loop[at + 3] > 0 and np.random.random() < 0.5:
+                    loop[at + 3] = 0
+                else:
+                    loop[at + 3] = _draw_condition(space)
+        elif ARITIES[loop[at]] == 2 and np.random.random() < 0.1:
+            loop[at + 1], loop[at + 2] = loop[at + 2], loop[at + 1]
         else:
-            argument = 1
-            if ARITIES[loop[at]] == 2 and np.random.random() < 0.5:
-                argument = 2
             loop[at + argument] = np.random.randint(first + i)
 
 
@@ -297,23 +402,22 @@ def anneal(loop, space, cases, tries, hot, cold, more, price, seed, ended):
     """
     np.random.seed(seed)
     work = make_work(space, cases)
-    order = work[0]
     kept, changed, best = loop.copy(), loop.copy(), loop.copy()
-    error, many, ran = run_all(kept, space, cases, np.inf, work)
-    now = order.copy()
+    totals, before = np.full((2, len(cases.counts)), np.inf)
+    error, many, ran = run_all(kept, space, cases, np.inf, totals, before, work)
     least, executions, tried, cost = error, ran, 1, error + price * many
     while least > 0 and tried < tries and not ended[0]:
         temperature = hot + (cold - hot) * tried / tries
         limit = cost - temperature * np.log(1 - np.random.random())
         changed[:] = kept
-        change(changed, space, now, many, more)
+        change(changed, space, work, many, more)
         tried += 1
-        result, size, ran = run_all(changed, space, cases, limit, work)
+        result, size, ran = run_all(changed, space, cases, limit, before, totals, work)
         executions += ran
         if result + price * size <= limit:
+            totals, before = before, totals
             error, many, cost = result, size, result + price * size
             kept[:] = changed
-            now[:] = order
             if error < least:
                 least = error
                 best[:] = kept
@@ -322,26 +426,22 @@ def anneal(loop, space, cases, tries, hot, cold, more, price, seed, ended):
 
 @_native
 def shorten(loop, space, cases, tries, more, seed):
-    """Make a loop without mistakes shorter, by random changes that keep it so."""
+    """Make a loop without mistakes shorter, by random changes that keep it so.
+
+    Returns it, how many instructions matter, and how many examples were run.
+    """
     np.random.seed(seed)
     work = make_work(space, cases)
-    order = work[0]
     kept, changed = loop.copy(), loop.copy()
-    _, many, executions = run_all(kept, space, cases, np.inf, work)
-    now = order.copy()
+    never = np.full(len(cases.counts), np.inf)
+    totals = never.copy()
+    _, many, executions = run_all(kept, space, cases, np.inf, never, totals, work)
     for _ in range(tries):
         changed[:] = kept
-        change(changed, space, now, many, more)
-        result, size, ran = run_all(changed, space, cases, 0.0, work)
+        change(changed, space, work, many, more)
+        result, size, ran = run_all(changed, space, cases, 0.0, never, totals, work)
         executions += ran
         if result == 0 and size <= many:
             many = size
             kept[:] = changed
-            now[:] = order
     return kept, many, executions
-
-
-@_native
-def draw_seed(seed):
-    """Seed the random numbers of this thread's compiled code."""
-    np.random.seed(seed)
