@@ -11,7 +11,6 @@ Attempts depend on the seed and their number alone, however many run side by sid
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -21,8 +20,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from softmachine.synthesis.search.loops import CONSTANT_GATES, GATES, Loop, read_loop
-from softmachine.tasks.memories.examples import GivenExample
-from softmachine.tasks.memories.given import Given
+from softmachine.tasks.memories.exams import Batch
 
 GUIDES = 48
 """How many training examples guide an attempt at first."""
@@ -58,7 +56,8 @@ class Plan(NamedTuple):
     registers: int
     length: int
     conditions: int
-    steps_per_size: int
+    variant: int
+    """Which of several numbers of steps."""
     once: bool
     """Whether there is only one round."""
     tries: int
@@ -89,6 +88,10 @@ class Options(NamedTuple):
     registers: int = 3
     gates: tuple[str, ...] = (*CONSTANT_GATES, *GATES)
     threads: int = 1
+    variants: int = 1
+    """Examples may be given in so many variants, with other numbers of steps."""
+    fixed: bool = False
+    """Whether all examples take the same number of steps, so that one round may be enough."""
 
 
 def constants(gates: Sequence[str]) -> Int[np.ndarray, " 3"] | None:
@@ -102,23 +105,21 @@ def can_search(options: Options) -> bool:
     return constants(options.gates) is not None and "WRITE" in options.gates
 
 
-def plan(number: int, task: Given, options: Options) -> Plan:
+def plan(number: int, options: Options) -> Plan:
     """Return how an attempt is made."""
     rng = np.random.default_rng([options.seed, number])
-    fixed = task.step_rule().of == "nothing"
-    once = fixed and bool(rng.random() < 0.8)
+    once = options.fixed and bool(rng.random() < 0.8)
     registers = 1 if once else int(rng.choice([1, 2, 2, 3]))
     registers = min(registers, options.registers)
     conditions = registers if registers > 1 and rng.random() < 0.6 else 0
-    most = task.steps_per_size
-    steps_per_size = int(rng.integers(1, most + 1)) if most else 0
+    variant = int(rng.integers(options.variants))
     unit = FIRST_TRIES * (1 + number // len(LUBY))
     return Plan(
         number,
         registers,
         int(rng.choice([8, 12, 16])),
         conditions,
-        steps_per_size,
+        variant,
         once,
         unit * LUBY[number % len(LUBY)],
         float(np.exp(rng.uniform(*np.log(HOT)))),
@@ -126,65 +127,59 @@ def plan(number: int, task: Given, options: Options) -> Plan:
     )
 
 
-def cases(task: Given, examples: Sequence[GivenExample], planned: Plan):
-    """Return examples as arrays for compiled code, with the steps that a plan gives them."""
+def cases(batch: Batch, *, once: bool = False):
+    """Return examples as arrays for compiled code; ``once``: with a single step each."""
     from softmachine.synthesis.search import native
 
-    rule = dataclasses.replace(task, steps_per_size=planned.steps_per_size).step_rule()
-    needed = max(LEAST_ROOM, ROOM * max(x.cells_needed for x in examples))
-    cells, most = 1 << (needed - 1).bit_length(), max(sum(x.scored) for x in examples)
-    memories = np.zeros((len(examples), cells), np.int32)
-    places, targets = np.zeros((2, len(examples), most), np.int32)
-    counts, steps = np.zeros((2, len(examples)), np.int32)
-    for i, x in enumerate(examples):
-        scored = np.flatnonzero(x.scored)
-        memories[i, : len(x.before)] = x.before
-        places[i, : len(scored)] = scored
-        targets[i, : len(scored)] = np.array(x.after)[scored]
-        counts[i] = len(scored)
-        steps[i] = 1 if planned.once else rule.steps(x.before)
-    weights = np.full(len(examples), 1 / len(examples))
-    return native.Cases(memories, places, targets, counts, steps, weights)
-
-
-def guides(task: Given, rng: np.random.Generator) -> list[int]:
-    """Return the places of training examples that guide an attempt: of all sizes, shuffled."""
-    examples = task.part_examples("training")
-    by_size: dict[int, list[int]] = {}
-    for i in rng.permutation(len(examples)).tolist():
-        by_size.setdefault(examples[i].size, []).append(i)
-    chosen: list[int] = []
-    while len(chosen) < min(GUIDES, len(examples)):
-        for group in by_size.values():
-            if group:
-                chosen.append(group.pop())
-    return rng.permutation(chosen[:GUIDES]).tolist()
+    room = max(LEAST_ROOM, ROOM * int(batch.cells.max()))
+    memories = np.zeros((len(batch.steps), 1 << (room - 1).bit_length()), np.int32)
+    memories[:, : batch.memories.shape[1]] = batch.memories
+    scored = batch.scored.astype(bool)
+    counts = scored.sum(axis=1).astype(np.int32)
+    # The scored cells come first, in order.
+    places = np.argsort(~scored, axis=1, kind="stable")[:, : max(1, counts.max())]
+    return native.Cases(
+        memories,
+        places.astype(np.int32),
+        np.take_along_axis(np.asarray(batch.targets), places, axis=1).astype(np.int32),
+        counts,
+        (np.ones_like(counts) if once else np.asarray(batch.steps)).astype(np.int32),
+        np.full(len(counts), 1 / len(counts)),
+    )
 
 
 def attempt(
-    task: Given, planned: Plan, options: Options, ended: Bool[np.ndarray, "1"]
+    batch: Batch, planned: Plan, options: Options, ended: Bool[np.ndarray, "1"]
 ) -> Attempt:
-    """Make one attempt; another thread may end it by setting ``ended[0]``."""
+    """Make one attempt; another thread may end it by setting ``ended[0]``.
+
+    Arguments:
+        batch: the examples; the first ones guide it, the others confirm.
+        planned: how it is made.
+        options: what is searched.
+        ended: a flag.
+    """
     # Compiles, which nobody should wait for who does not search.
     from softmachine.synthesis.search import native
 
     begin, rng = time.perf_counter(), np.random.default_rng(planned.seed)
     space = make_space(planned, options)
-    examples = task.part_examples("training")
-    chosen, code = guides(task, rng), native.draw_loop(space, planned.seed)
+    code = native.draw_loop(space, planned.seed)
+    every, count = cases(batch, once=planned.once), len(batch.steps)
+    chosen = np.arange(min(GUIDES, count))
     tried = runs = 0
-    error, hot, tries = 1.0, planned.hot, planned.tries
-    every = cases(task, examples, planned)
+    error, tries = 1.0, planned.tries
     for _ in range(ROUNDS):
-        guide = cases(task, [examples[i] for i in chosen], planned)
+        guide = cases(batch.take(chosen), once=planned.once)
         code, error, some, ran = native.anneal(
-            code, space, guide, tries, hot, COLD * hot, MORE_CHANGES, PRICE,
+            code, space, guide, tries, planned.hot, COLD * planned.hot, MORE_CHANGES, PRICE,
             int(rng.integers(2**31)), ended,
         )  # fmt: skip
-        tried, runs = tried + some, runs + ran + len(examples) * (error == 0)
+        tried, runs = tried + some, runs + ran
         if error or ended[0]:
             break
         totals = native.count_mistakes(code, space, every)
+        runs += count
         if totals[-1] == 0:
             short, _, ran = native.shorten(
                 code, space, guide, SHORTEN, MORE_CHANGES, int(rng.integers(2**31))
@@ -192,10 +187,11 @@ def attempt(
             right = native.count_mistakes(short, space, every)[-1] == 0
             loop = read_loop(short if right else code, space)
             seconds = time.perf_counter() - begin
-            return Attempt(planned, loop, 0.0, tried + SHORTEN, runs + ran, seconds)
+            return Attempt(planned, loop, 0.0, tried + SHORTEN, runs + ran + count, seconds)
         wrong = np.flatnonzero(np.diff(totals, prepend=0.0) > 0)
-        chosen += rng.permutation(np.setdiff1d(wrong, chosen))[:MOST_ADDED].tolist()
-        error, hot, tries = float(totals[-1]), planned.hot, max(tries // 2, FIRST_TRIES)
+        more = rng.permutation(np.setdiff1d(wrong, chosen))[:MOST_ADDED]
+        chosen = rng.permutation(np.concatenate([chosen, more]))
+        error, tries = float(totals[-1]), max(tries // 2, FIRST_TRIES)
     return Attempt(planned, None, float(error), tried, runs, time.perf_counter() - begin)
 
 
@@ -250,7 +246,7 @@ TICK = 0.2
 
 
 def search(
-    task: Given,
+    batches: Sequence[Batch],
     options: Options,
     totals: Totals,
     seconds: float,
@@ -261,7 +257,7 @@ def search(
     """Make attempts, in their order, until one is accepted or the time is over.
 
     Arguments:
-        task: the examples.
+        batches: the examples, in as many variants as the options say.
         options: what is searched.
         totals: where to begin.
         seconds: how long to search at most.
@@ -279,8 +275,9 @@ def search(
         while True:
             while last is None and len(running) < options.threads:
                 ended = np.zeros(1, bool)
-                planned = plan(begun, task, options)
-                running[begun] = pool.submit(attempt, task, planned, options, ended), ended
+                planned = plan(begun, options)
+                batch = batches[planned.variant]
+                running[begun] = pool.submit(attempt, batch, planned, options, ended), ended
                 begun += 1
             wait([future for future, _ in running.values()], TICK, FIRST_COMPLETED)
             for number in [n for n, (future, _) in running.items() if future.done()]:
