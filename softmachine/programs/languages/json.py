@@ -47,7 +47,9 @@ def json_code(program: Program, summary: str, notes: Sequence[str]) -> str:
 
 def _without_default(steps: StepRule) -> dict[str, Any]:
     """Return a step rule's fields, without the power if it is 1."""
-    return {key: value for key, value in steps._asdict().items() if (key, value) != ("power", 1)}
+    return {
+        key: value for key, value in steps._asdict().items() if (key, value) != ("power", 1)
+    }
 
 
 def _state(program: Program, state: State) -> dict[str, Any]:

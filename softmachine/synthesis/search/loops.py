@@ -1,8 +1,8 @@
 """Loops that a search has found: as instructions to read, and as the wires of an NRAM.
 
-One step of the machine is one round of the loop. Conditions test registers as they were when the
-step began, which is what a controller sees: it has one circuit for every pattern of zeros. In
-the circuits where a write's condition does not hold, it writes what the cell holds already.
+One step of the machine is one round of the loop. Conditions test registers as they were when
+the step began, which is what a controller sees: it has one circuit for every pattern of zeros.
+In the circuits where a write's condition does not hold, it writes what the cell holds already.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from jaxtyping import Int
 
 from softmachine.machines.nram.controller import NRAMControllerConfig
 from softmachine.machines.nram.nram import NRAM, NRAMConfig
-from softmachine.synthesis.search.native import (
+from softmachine.synthesis.search.arrays import (
     ARITIES,
     CONSTANTS,
     INSTRUCTION,

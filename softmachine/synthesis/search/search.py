@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
+from softmachine.synthesis.search.arrays import SELECT, Cases, Space
 from softmachine.synthesis.search.loops import CONSTANT_GATES, GATES, Loop, read_loop
 from softmachine.tasks.memories.exams import Batch
 
@@ -37,14 +38,17 @@ FIRST_TRIES = 60_000
 LUBY = (1, 1, 2, 1, 1, 2, 4, 1, 1, 2, 1, 1, 2, 4, 8)
 """Lengths of attempts, in turn, in units that grow; Luby, Sinclair and Zuckerman 1993."""
 HOT = (0.003, 0.1)
-"""The range of an attempt's first temperature, drawn log-uniformly. In shares of wrong cells."""
+"""The range of an attempt's first temperature, drawn log-uniformly, in shares of wrong
+cells."""
 COLD = 0.1
 """The last temperature, as a share of the first."""
 MORE_CHANGES = 1.0
 PRICE = 0.0002
 """The cost of an instruction, in shares of wrong cells."""
 SHORTEN = 60_000
-"""Loops that are tried to make one shorter."""
+"""Changes that are tried to make a loop shorter."""
+FREEZING = 1e-7
+"""A temperature at which no mistake is kept, and a price that is less than any."""
 WEIGHTS = {"READ": 2, "WRITE": 2, "INC": 2, "ADD": 2}
 """How often these operations are drawn, compared to others."""
 
@@ -129,8 +133,6 @@ def plan(number: int, options: Options) -> Plan:
 
 def cases(batch: Batch, *, once: bool = False):
     """Return examples as arrays for compiled code; ``once``: with a single step each."""
-    from softmachine.synthesis.search import native
-
     room = max(LEAST_ROOM, ROOM * int(batch.cells.max()))
     memories = np.zeros((len(batch.steps), 1 << (room - 1).bit_length()), np.int32)
     memories[:, : batch.memories.shape[1]] = batch.memories
@@ -138,7 +140,7 @@ def cases(batch: Batch, *, once: bool = False):
     counts = scored.sum(axis=1).astype(np.int32)
     # The scored cells come first, in order.
     places = np.argsort(~scored, axis=1, kind="stable")[:, : max(1, counts.max())]
-    return native.Cases(
+    return Cases(
         memories,
         places.astype(np.int32),
         np.take_along_axis(np.asarray(batch.targets), places, axis=1).astype(np.int32),
@@ -173,7 +175,7 @@ def attempt(
         guide = cases(batch.take(chosen), once=planned.once)
         code, error, some, ran = native.anneal(
             code, space, guide, tries, planned.hot, COLD * planned.hot, MORE_CHANGES, PRICE,
-            int(rng.integers(2**31)), ended,
+            0.0, int(rng.integers(2**31)), ended,
         )  # fmt: skip
         tried, runs = tried + some, runs + ran
         if error or ended[0]:
@@ -181,13 +183,15 @@ def attempt(
         totals = native.count_mistakes(code, space, every)
         runs += count
         if totals[-1] == 0:
-            short, _, ran = native.shorten(
-                code, space, guide, SHORTEN, MORE_CHANGES, int(rng.integers(2**31))
-            )
+            short, _, some, ran = native.anneal(
+                code, space, guide, SHORTEN, FREEZING, FREEZING, MORE_CHANGES, FREEZING, -1.0,
+                int(rng.integers(2**31)), ended,
+            )  # fmt: skip
             right = native.count_mistakes(short, space, every)[-1] == 0
             loop = read_loop(short if right else code, space)
             seconds = time.perf_counter() - begin
-            return Attempt(planned, loop, 0.0, tried + SHORTEN, runs + ran + count, seconds)
+            tried, runs = tried + some, runs + ran + count
+            return Attempt(planned, loop, 0.0, tried, runs, seconds)
         wrong = np.flatnonzero(np.diff(totals, prepend=0.0) > 0)
         more = rng.permutation(np.setdiff1d(wrong, chosen))[:MOST_ADDED]
         chosen = rng.permutation(np.concatenate([chosen, more]))
@@ -197,17 +201,15 @@ def attempt(
 
 def make_space(planned: Plan, options: Options):
     """Return the loops that an attempt searches, for compiled code."""
-    from softmachine.synthesis.search import native
-
     operations = [
         number
         for number, name in enumerate(GATES)
         if name in options.gates
         for _ in range(WEIGHTS.get(name, 1))
     ]
-    operations += [native.SELECT] * 2 * (planned.conditions > 0)
+    operations += [SELECT] * 2 * (planned.conditions > 0)
     values = constants(options.gates)
-    return native.Space(
+    return Space(
         planned.registers,
         planned.length,
         np.array(operations, np.int32),
