@@ -139,7 +139,7 @@ def synthesize(
     members: Count = 32,
     enough: Count = 1,
     memory: Count = 16,
-    steps_per_size: Count = 1,
+    steps_per_size: Natural = 1,
     registers: Few = 5,
     gates: tuple[str, ...] = (),
 ) -> None:
@@ -154,6 +154,7 @@ def synthesize(
         enough: how many have to find one.
         memory: cells of the largest memory that is trained on; larger examples test.
         steps_per_size: steps for each unit of an example's size; there is one more.
+            0: the square of the size plus one, for loops in loops.
         registers: registers of each machine.
         gates: gates in the order in which every step uses them; the NRAM paper's by default.
     """
