@@ -62,7 +62,17 @@ def test_pages_link_within_the_site_or_to_the_repository():
     assert out == []
 
 
-@pytest.mark.parametrize("name", ["mkdocs.yml", "docs/viewer.md"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mkdocs.yml",
+        "CITATION.cff",
+        ".github/ISSUE_TEMPLATE/config.yml",
+        "docs/viewer.md",
+        "docs/releasing.md",
+        "softmachine/experiments/papers.py",
+    ],
+)
 def test_there_is_one_home(name):
     """pyproject.toml has the repository's address; whatever else names it names the same."""
     found = re.findall(r"https://github\.com/[\w-]+/softmachine\b", (ROOT / name).read_text())
