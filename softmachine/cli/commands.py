@@ -165,3 +165,22 @@ def synthesize(
         seed, members, enough, memory, steps_per_size, registers, gates or PAPER_GATES
     )
     synthesize(Path(examples), None if run is None else Path(run), minutes, options)
+
+
+@command
+def lesson(
+    what: Positional[Annotated[Literal["start", "check"], arg(metavar="start|check")]],
+    number: Positional[Annotated[Count, arg(metavar="N")]],
+    file: Positional[Annotated[str | None, arg(metavar="FILE")]] = None,
+    /,
+) -> None:
+    """Do the exercise of one of the four lessons: write its file, then check it.
+
+    Args:
+        what: start writes the file, check tells what is right in it; its code is run.
+        number: the lesson, 1 to 4.
+        file: the file, lessonN.py by default.
+    """
+    from softmachine.cli.lessons import do_lesson
+
+    do_lesson(what, number, None if file is None else Path(file))

@@ -328,6 +328,18 @@ def verify(
 
 
 @command
+def cite(run: Positional[Annotated[str, arg(metavar="RUN|zoo:NAME|RECIPE")]], /) -> None:
+    """Print BibTeX of what a run used: this package, its machine, its task.
+
+    Args:
+        run: directory of a run or a population, zoo:NAME, or the name of a recipe.
+    """
+    from softmachine.cli.citing import print_citations
+
+    print_citations(run)
+
+
+@command
 def publish(
     run: Positional[Directory],
     /,
