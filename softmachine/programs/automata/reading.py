@@ -35,8 +35,8 @@ ALL_UP_TO = 30
 almost all letters of the second number."""
 
 CHECKED = ((60, 16, 4), (100, 4, 1), (1000, 2, 1))
-"""What `check` runs: strings of a size, up to it if there are several; how many examples, and of
-how many strings each."""
+"""What `check` runs: the size of strings, the largest where examples have several; how many
+examples, and how many strings each."""
 
 
 def has_stacks(machine: Machine) -> bool:
