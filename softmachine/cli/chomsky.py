@@ -39,7 +39,8 @@ def make_table(
         for task in TASKS
         for machine in MACHINES
     }
-    command = ["softmachine", *sys.argv[1:]]
+    command = ["softmachine", "chomsky", str(folder), "--strings", str(strings)]
+    command += ["--out", str(out)]
     for place, experiment in recipes.items():
         if place.machine not in machines or place.task not in tasks or not seeds:
             continue

@@ -105,7 +105,10 @@ def _print_chomsky() -> None:
     table = Table(
         title="Chomsky hierarchy: MACHINE-chomsky-TASK; with the paper's settings, paper-...",
         title_justify="left", title_style="bold", box=None, pad_edge=False, show_header=False,
+        expand=True,
     )  # fmt: skip
+    table.add_column()
+    table.add_column(ratio=1)
     for name, (_, told) in CHOMSKY_MACHINES.items():
         table.add_row(name, told)
     console.print(table)

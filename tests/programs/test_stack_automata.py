@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -15,7 +16,7 @@ from softmachine.cli.sources import Trained
 from softmachine.core.errors import SoftmachineError
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.stack_rnn import STACK_RNN_PRESETS, StackRNNConfig
-from softmachine.programs.automata import folding, watching
+from softmachine.programs.automata import folding, reading, watching
 from softmachine.programs.automata.automaton import (
     ANY,
     EMPTY,
@@ -97,12 +98,13 @@ def test_values_that_differ_and_mean_the_same_are_one_symbol():
     assert found.automaton.rules == COUNTER
 
 
-def test_the_automaton_is_held_against_the_machine_itself():
+def test_the_automaton_is_held_against_the_machine_itself(monkeypatch):
+    monkeypatch.setattr(reading, "CHECKED", ((10, 4, 4), (100, 2, 1)))
     machine = wired(drift=3.0)
     automaton = read(machine, AN_BN, largest=40).automaton
     checked = check(machine, AN_BN, automaton)
-    assert (checked.strings, checked.differing) == (16 * 4 + 4 + 2, 0)
-    assert checked.letters > 1000 * 2
+    assert (checked.strings, checked.differing) == (4 * 4 + 2, 0)
+    assert checked.letters >= 2 * 100 + 16 * 2
     wrong = automaton._replace(rules=(*COUNTER[:2], COUNTER[2]._replace(predicts="b")))
     assert check(machine, AN_BN, wrong).differing == checked.strings
 
@@ -115,7 +117,9 @@ def test_a_machine_that_is_wrong_has_an_automaton_that_is_wrong():
     )
     assert found.wrong == [*range(2, 11)]
     assert found.wrong_in_stream == sum(n - 1 for n in range(2, 11))
-    assert "wrong on strings of 9 sizes (2, 3, 4, 5, 6, ...)" in python_code(found)
+    text = " ".join(python_code(found).split())
+    assert "It is wrong on strings of 9 sizes (2, 3, 4, 5, 6, ...)" in text
+    assert "wrong after 45 letters" in text
 
 
 @pytest.mark.parametrize("language", ["an-bn", "an-bn-cn", "an-bm-cnm"])
@@ -246,7 +250,10 @@ def test_values_that_do_not_repeat_are_refused(monkeypatch):
     ],
 )
 def test_what_cannot_be_read_is_refused_in_a_sentence(machine, task, message):
-    built = eqx.filter_eval_shape(machine.build, 3, 3, key=jax.random.key(0))
+    controller = dataclasses.replace(machine.controller, hidden=4)
+    built = dataclasses.replace(machine, controller=controller).build(
+        3, 3, key=jax.random.key(0)
+    )
     with pytest.raises(SoftmachineError, match=message):
         read(built, task)
 
@@ -256,17 +263,19 @@ def test_command(monkeypatch, capsys, tmp_path):
     trained = Trained("mine", experiment, wired(), None)
     monkeypatch.setattr(programs, "open_one", lambda _: trained)
     monkeypatch.setattr(programs, "provenance", lambda *_: "here")
+    monkeypatch.setattr(programs, "read", partial(read, largest=20))
+    monkeypatch.setattr(reading, "CHECKED", ((10, 4, 4), (100, 2, 1)))
     main(["program", "mine", "--verify"])
     printed = capsys.readouterr().out
-    assert "all 4," in printed
-    assert "predictions agree" in printed
+    assert "Held against the machine's own run on 18 more strings: all" in printed
+    assert "predictions agree" in " ".join(printed.split())
     assert [*load_python(printed)("aabb")] == [None, None, "b", "a"]
     path = tmp_path / "automaton.json"
     main(["program", "mine", "--to", "json", "--out", str(path)])
     assert capsys.readouterr().out == f"{path}\n"
     written = json.loads(path.read_text())
     assert written["automaton"]["rules"][2]["predicts"] == "a"
-    assert (written["wrong"], written["checked"], written["largest"]) == ([], None, 1000)
+    assert (written["wrong"], written["checked"], written["largest"]) == ([], None, 20)
     with pytest.raises(SystemExit):
         main(["program", "mine", "--to", "c"])
     assert "--to python or json, not c" in capsys.readouterr().err

@@ -122,7 +122,7 @@ def _moves(rule: Rule, names: Sequence[str]) -> list[str]:
     moves = zip(names, rule.moves, strict=True)
     done = {"push": "{0}.append({1})", "pop": "del {0}[-1:]"}
     return [
-        done[move.action].format(name, move.symbol)
+        done[move.action].format(name, _quoted(move.symbol))
         for name, move in moves
         if move.action in done
     ]

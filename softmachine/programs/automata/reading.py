@@ -34,6 +34,10 @@ ALL_UP_TO = 30
 """Up to which size all strings of two numbers are read; beyond it those with few, as many, or
 almost all letters of the second number."""
 
+CHECKED = ((60, 16, 4), (100, 4, 1), (1000, 2, 1))
+"""What `check` runs: the size of strings, the largest where examples have several; how many
+examples, and how many strings each."""
+
 
 def has_stacks(machine: Machine) -> bool:
     """Return whether a machine is of the kind that automata are read off."""
@@ -120,7 +124,7 @@ def check(machine: Machine, task: Task, automaton: StackAutomaton, *, seed: int 
     assert isinstance(machine, StackRNN)
     assert isinstance(task, CountingLanguage)
     strings = letters = differing = 0
-    for number, (size, count, together) in enumerate(((60, 16, 4), (100, 4, 1), (1000, 2, 1))):
+    for number, (size, count, together) in enumerate(CHECKED):
         own = CountingLanguage(
             language=task.language, strings=together, sizes="up-to" if together > 1 else "all"
         )
