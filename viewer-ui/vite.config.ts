@@ -18,7 +18,10 @@ function onlyOwnScript(): Plugin {
           const script = /<script type="module"[^>]*>([\s\S]*?)<\/script>/.exec(page);
           if (!script) throw new Error("the page has no script");
           const hash = createHash("sha256").update(script[1]).digest("base64");
-          file.source = page.replace("SCRIPT-HASH", `'sha256-${hash}'`);
+          const license = readFileSync("node_modules/driver.js/license", "utf-8").trim();
+          file.source = page
+            .replace("SCRIPT-HASH", `'sha256-${hash}'`)
+            .replace("THIRD-PARTY", `The tour is driver.js.\n${license}`);
         }
       },
     },

@@ -68,6 +68,13 @@ export class Live {
     };
   }
 
+  /** Return whether that is what is run already. */
+  runs(said: RunAddress): boolean {
+    const { state } = this;
+    const asked = { ...said, size: said.size ?? state.size };
+    return JSON.stringify(asked) === JSON.stringify(state);
+  }
+
   /** Choose what an address says; what is not there is as it is at first. */
   take(said: RunAddress): void {
     this.choose(this.machines[said.machine] ? said.machine : 0);
@@ -139,7 +146,8 @@ export class Live {
     this.checkpoint = this.machine.checkpoints.length - 1;
     this.kind = 0;
     this.edited = false;
-    this.grid.figure.hidden = this.machine.input !== "bits";
+    // Of letters exactly one bit is 1: those are typed.
+    this.grid.figure.hidden = this.machine.input !== "bits" || !!this.machine.letters;
     this.build();
   }
 

@@ -121,7 +121,11 @@ class Page {
     });
     window.addEventListener("hashchange", () => {
       this.address = readAddress(location.hash);
-      if (this.sources.length) void this.open();
+      const { run } = this.address;
+      if (this.live && run && !this.live.runs(run)) {
+        this.live.take(run);
+        void this.live.run();
+      } else if (this.sources.length) void this.open();
     });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
       this.theme = currentTheme();

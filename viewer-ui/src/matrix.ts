@@ -21,7 +21,7 @@ import { outline } from "./timeline";
 import { numberTip } from "./tips";
 import type { Field, Trace } from "./trace";
 
-const LEFT = 30;
+const [NUMBERED, NAMED] = [30, 58]; // room for the rows' numbers, or names
 const TOP = 18;
 const BAR = 64;
 const GAP = 12;
@@ -34,6 +34,10 @@ interface Line {
   name: string;
   field: Field;
   offset: number;
+}
+
+function leftOf(trace: Trace, field: Field): number {
+  return trace.axes.get(field.axes.at(-2)!)?.labels ? NAMED : NUMBERED;
 }
 
 function linesOf(trace: Trace, fields: Field[]): Line[] {
@@ -66,12 +70,13 @@ export function matrixPanel(
   const rows = window.count;
   const [right, under] = [linesOf(trace, beside), linesOf(trace, below)];
   const bitmap = new Bitmap();
+  const left = leftOf(trace, field);
   const rowHeight = Math.max(1, Math.min(14, TALL / rows));
   const tall = Math.min(rows * rowHeight, TALLEST);
   const shownRows = Math.min(rows, TALLEST);
   const layout = (width: number) => {
     const bar = Math.min(BAR, (width * 0.4) / Math.max(1, right.length));
-    return { bar, wide: Math.max(40, width - LEFT - right.length * (bar + GAP)) };
+    return { bar, wide: Math.max(40, width - left - right.length * (bar + GAP)) };
   };
   return {
     title,
@@ -86,13 +91,13 @@ export function matrixPanel(
         const from = rowAt(window, Math.floor((row * rows) / shownRows)) * columns;
         return at ? pixel(colors, at.data[at.first + from + column], broken) : 0;
       });
-      d.pen.text(LEFT, 6, field.axes.at(-1)!, small(d.theme));
-      d.pen.image(picture, [0, 0, columns, shownRows], LEFT, TOP, wide, tall);
-      outline(d, LEFT, TOP, wide, tall);
+      d.pen.text(left, 6, field.axes.at(-1)!, small(d.theme));
+      d.pen.image(picture, [0, 0, columns, shownRows], left, TOP, wide, tall);
+      outline(d, left, TOP, wide, tall);
       drawRowNumbers(d, field, window, tall);
-      drawLegend(d, colors, LEFT, TOP + tall + 8, wide);
+      drawLegend(d, colors, left, TOP + tall + 8, wide);
       d.spots.push({
-        x: LEFT,
+        x: left,
         y: TOP,
         width: wide,
         height: tall,
@@ -107,10 +112,10 @@ export function matrixPanel(
         }),
       });
       right.forEach((line, i) => {
-        drawBars(d, line, LEFT + wide + GAP + i * (bar + GAP), bar, window, tall);
+        drawBars(d, line, left + wide + GAP + i * (bar + GAP), bar, window, tall);
       });
       under.forEach((line, i) => {
-        drawVector(d, line, TOP + tall + 24 + i * (VECTOR + CAPTION), wide, columns);
+        drawVector(d, line, TOP + tall + 24 + i * (VECTOR + CAPTION), left, wide, columns);
       });
     },
     describe(moment) {
@@ -131,20 +136,21 @@ function describeLine({ trace, step }: Moment, { field, name, offset }: Line): s
 }
 
 function drawRowNumbers(d: Drawing, field: Field, window: Window, tall: number): void {
+  const left = leftOf(d.trace, field);
   const rows = window.count;
   const every = [1, 2, 4, 8, 16, 32, 64, 128, 256].find((n) => (n * tall) / rows >= 24) ?? 512;
   for (let row = 0; row < rows; row += every) {
     const y = TOP + ((row + 0.5) * tall) / rows;
     const name = label(d.trace, field.axes.at(-2)!, rowAt(window, row));
     d.pen.text(
-      LEFT - 6,
+      left - 6,
       Math.max(y, TOP + 5),
       name,
       { ...small(d.theme, "right"), size: 10 },
-      LEFT - 6,
+      left - 6,
     );
   }
-  d.pen.text(LEFT - 6, 6, field.axes.at(-2)!, small(d.theme, "right"));
+  d.pen.text(left - 6, 6, field.axes.at(-2)!, small(d.theme, "right"));
 }
 
 /** Draw a weighting as one bar beside each row. */
@@ -187,13 +193,20 @@ function drawBars(
 }
 
 /** Draw a vector under the columns that it belongs to. */
-function drawVector(d: Drawing, line: Line, y: number, wide: number, columns: number): void {
+function drawVector(
+  d: Drawing,
+  line: Line,
+  y: number,
+  left: number,
+  wide: number,
+  columns: number,
+): void {
   const at = entry(d.trace, line.field, d.step);
   const colors = colorsOf(line.field, d.theme);
   const several = line.field.stride > lastOf(line.field);
   const name = line.field.name.replaceAll("_", " ");
   d.pen.text(
-    LEFT,
+    left,
     y + CAPTION - 8,
     several ? `${name}, ${line.name}` : name,
     small(d.theme),
@@ -203,11 +216,11 @@ function drawVector(d: Drawing, line: Line, y: number, wide: number, columns: nu
   for (let column = 0; at && column < columns; column++) {
     const x = at.data[at.first + line.offset + column];
     const fill = Number.isFinite(x) ? css(colors.table, colors.at(x)) : d.theme.accent;
-    d.pen.rect(LEFT + column * width, y + CAPTION, width + 0.3, VECTOR, { fill });
+    d.pen.rect(left + column * width, y + CAPTION, width + 0.3, VECTOR, { fill });
   }
-  outline(d, LEFT, y + CAPTION, wide, VECTOR);
+  outline(d, left, y + CAPTION, wide, VECTOR);
   d.spots.push({
-    x: LEFT,
+    x: left,
     y: y + CAPTION,
     width: wide,
     height: VECTOR,

@@ -53,7 +53,8 @@ function comesIn({ trace, step }: Moment): string {
   if (now.every((x) => x === 0)) return "nothing comes in";
   if (named.length === 1 && now.filter((x) => x > 0).length === 1) {
     const one = named[0];
-    return one.length === 1 ? `the letter ${one} comes in` : `the ${one} comes in`;
+    if (one.length === 1) return `the letter ${one} comes in`;
+    return one === "delimiter" ? "the delimiter comes in" : `the mark “${one}” comes in`;
   }
   let number = 0;
   for (let i = 1; i <= step; i++) {

@@ -230,5 +230,27 @@ def test_a_persons_list_becomes_a_memory_and_is_scored(new_page, tmp_path, name)
     close(found["fields"]["memory"], own.fields["memory"], "memory")
 
 
+def test_a_persons_own_sequence_is_scored_as_in_python(new_page, tmp_path):
+    def an_bn(language):
+        return CountingLanguage(language=language, sizes="up-to", strings=2)
+
+    machines = [
+        living("ntm", "ntm-copy", NTMS["write-read"]),
+        living("one", "stack-rnn-an-bn", STACKS["stack"], an_bn("an-bn")),
+        living("two", "stack-rnn-an-bn", STACKS["stack"], an_bn("an-bm-cnm")),
+    ]
+    page = open_live(new_page, tmp_path, machines)
+    for number, one, word in (
+        (1, machines[1], "aabbab"),
+        (1, machines[1], "aabbba"),
+        (2, machines[2], "aabcccabcc"),
+    ):
+        check(page, number, one, None, inputs=word)
+    letters = [[ord(x) >> i & 1 for i in range(7, -1, -1)] for x in "Hi"]
+    rows = [[*x, 0] for x in letters] + [[0] * 8 + [1]] + [[0] * 9] * 2
+    check(page, 0, machines[0], None, inputs=rows)
+    assert run(page, 0, inputs="Hi")["example"] == run(page, 0, inputs=rows)["example"]
+
+
 def test_the_page_is_small():
     assert len(page().encode()) <= 300_000

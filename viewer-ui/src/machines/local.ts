@@ -11,7 +11,7 @@ import { NTM, type NTMConfig } from "./ntm";
 import { Parameters } from "./parameters";
 import { Program, type StepRule, stepsOf } from "./program";
 import { StackRNN, type StackRNNConfig } from "./stack_rnn";
-import { MEMORIES, type MemoryTask, SEQUENCES, type SequenceTask } from "./tasks";
+import { MEMORIES, type MemoryTask, nextLetters, SEQUENCES, type SequenceTask } from "./tasks";
 
 const VERSION = "1";
 const MOST_STEPS = 2000;
@@ -155,7 +155,13 @@ export class LocalMachine {
     if (short >= 0) throw new Error(`Step ${short + 1} needs ${width} numbers, one a channel.`);
     const outputs = this.labels("output channel").length;
     const unknown = inputs.map(() => (this.isLetters ? 0 : Array.from(vector(outputs))));
-    const answer = this.sequenceTask?.answer(inputs, outputs) ?? {
+    const { language } = this.told.task as { language?: string };
+    const letters = this.labels("input channel");
+    const stream = inputs.map((row) => letters[argmax(row)]).join("");
+    const known = this.isLetters
+      ? nextLetters(language ?? "", stream)
+      : this.sequenceTask?.answer(inputs, outputs);
+    const answer = known ?? {
       targets: unknown as number[][],
       mask: unknown as number[][],
     };

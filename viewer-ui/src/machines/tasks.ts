@@ -168,3 +168,57 @@ export function letterOf(bits: ArrayLike<number>): string {
   for (let i = 0; i < LETTER; i++) code = 2 * code + Number(bits[i] > 0.5);
   return code > 32 && code < 127 ? String.fromCharCode(code) : "";
 }
+
+/** Counting languages, as in tasks/languages/counting.py: how many of each letter a string has, in
+ * terms of two numbers n and m. */
+const LANGUAGES: { [name: string]: [number[], number[]] } = {
+  "an-bn": [
+    [1, 1],
+    [0, 0],
+  ],
+  "an-bn-cn": [
+    [1, 1, 1],
+    [0, 0, 0],
+  ],
+  "an-bn-cn-dn": [
+    [1, 1, 1, 1],
+    [0, 0, 0, 0],
+  ],
+  "an-b2n": [
+    [1, 2],
+    [0, 0],
+  ],
+  "an-bm-cnm": [
+    [1, 0, 1],
+    [-1, 1, 0],
+  ],
+  "an-bm-cn-dm": [
+    [1, 0, 1, 0],
+    [-1, 1, -1, 1],
+  ],
+};
+
+/** Return the next letter of each step and where it can be known; null: not of the language. */
+export function nextLetters(
+  language: string,
+  word: string,
+): { targets: number[]; mask: number[] } | null {
+  const found = LANGUAGES[language];
+  if (!found) return null;
+  const [ofN, ofM] = found;
+  const alphabet = [..."abcd"].slice(0, ofN.length);
+  const two = ofM.some((x) => x !== 0);
+  const mask: number[] = [];
+  for (let rest = word; rest;) {
+    const blocks = new RegExp(`^${alphabet.map((x) => `(${x}+)`).join("")}`).exec(rest);
+    if (!blocks) return null;
+    const counts = blocks.slice(1).map((block) => block.length);
+    const [n, m] = two ? [counts[0] + counts[1], counts[1]] : [counts[0], 0];
+    if (counts.some((count, i) => count !== ofN[i] * n + ofM[i] * m)) return null;
+    const string = blocks[0];
+    mask.push(...[...string].map((x) => Number(alphabet.indexOf(x) >= (two ? 2 : 1))));
+    rest = rest.slice(string.length);
+  }
+  const after = [...word.slice(1), word[0]].map((x) => alphabet.indexOf(x));
+  return { targets: after.map((x, i) => x * mask[i]), mask };
+}
