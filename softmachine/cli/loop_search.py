@@ -10,10 +10,16 @@ from typing import NamedTuple
 from softmachine.cli.waiting import clock, working
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import parse_json, sealed, unsealed, write_json
-from softmachine.experiments.runs import Run
-from softmachine.machines.nram.nram import NRAM
 from softmachine.synthesis.held_out import SynthesizedProgram, write_program
-from softmachine.synthesis.search.given import NAME, Found, as_batch, make, save, variants
+from softmachine.synthesis.search.given import (
+    NAME,
+    Found,
+    as_batch,
+    load,
+    make,
+    save,
+    variants,
+)
 from softmachine.synthesis.search.search import (
     Attempt,
     Options,
@@ -107,13 +113,8 @@ def search_loops(
 
 def _again(directory: Path, task: Given) -> Outcome:
     """Return what an earlier search found."""
-    run = Run(directory / NAME)
-    machine, found = run.load_machine(), run.experiment.task
-    if not isinstance(machine, NRAM) or not isinstance(found, Given):
-        raise SoftmachineError(f"{run.path} holds no machine that a search has made")
-    if found not in variants(task):
-        raise SoftmachineError(f"{run.path} was made from other examples or options")
-    return Outcome(write_program(machine, found, NAME), found)
+    found = load(directory / NAME, task)
+    return Outcome(write_program(found.machine, found.task, NAME), found.task)
 
 
 def _load(directory: Path) -> Totals:

@@ -75,6 +75,15 @@ def make(task: Given, attempt: Attempt) -> Found | None:
     return Found(machine, variants(task)[attempt.plan.variant])
 
 
+def load(path: Path, task: Given) -> Found:
+    """Return what `save` has written; SoftmachineError if it is of other examples."""
+    run = Run(path)
+    machine, own = run.load_machine(), run.experiment.task
+    if not isinstance(machine, NRAM) or not isinstance(own, Given) or own not in variants(task):
+        raise SoftmachineError(f"{path} was made from other examples or options")
+    return Found(machine, own)
+
+
 def save(path: Path, found: Found, seed: int) -> Run:
     """Write the machine as a finished run."""
     run = Run.create(path, synthesis(found.task, found.machine.config, seed=seed))
