@@ -13,6 +13,7 @@ from tyro.conf import Positional, arg
 from softmachine.cli.command import command
 from softmachine.cli.commands import Directory
 from softmachine.core.choices import Count, Natural, Port
+from softmachine.core.errors import SoftmachineError
 
 Source = Annotated[str, arg(metavar="RUN|zoo:NAME")]
 
@@ -31,6 +32,7 @@ def evaluate(
     memory_rows: Count | None = None,
     task: tuple[str, ...] = (),
     json: bool = False,
+    csv: bool = False,
     *,
     machine: OfTheMachine = NO_CHANGES,
 ) -> None:
@@ -46,12 +48,28 @@ def evaluate(
         memory_rows: grow the memory to this many rows first.
         task: fields of the task to change, such as repeats=[20,20].
         json: print one JSON object per machine instead of a table.
+        csv: print CSV instead, a line per machine and size.
         machine: how this machine can be tested otherwise than it was trained.
     """
     from softmachine.cli.scoring import Changes, evaluate_source
 
+    if csv and json:
+        raise SoftmachineError("--csv and --json exclude each other")
     options = Changes(memory_rows, task, machine)
-    evaluate_source(run, sizes, sequences, seed, options, as_json=json)
+    form = "json" if json else "csv" if csv else "table"
+    evaluate_source(run, sizes, sequences, seed, options, form)
+
+
+@command
+def metrics(run: Positional[Directory], /) -> None:
+    """Print what every validation of a run, or of each member, has found, as CSV.
+
+    Args:
+        run: directory of a run or a population.
+    """
+    from softmachine.cli.scoring import print_metrics
+
+    print_metrics(run)
 
 
 @command

@@ -1,4 +1,4 @@
-"""The papers of machines and tasks: their docstrings name them, and here is how to cite them."""
+"""The papers of machines and tasks: docstrings name them, and here is how to cite them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ def cite(experiment: Experiment) -> str:
     """
     known = bibliography()
     numbers = dict.fromkeys([*papers_of(experiment.machine), *papers_of(experiment.task)])
-    return "\n\n".join([_own_entry(), *(known[number] for number in numbers if number in known)])
+    papers = [known[number] for number in numbers if number in known]
+    return "\n\n".join([_own_entry(), *papers])
 
 
 def _own_entry() -> str:
