@@ -26,7 +26,6 @@ from softmachine.recipes import RECIPES
 from softmachine.tasks.one_shot.episodes import Episodes
 from softmachine.tasks.sequences.copy import Copy
 
-
 NAMES = [name for name in RECIPES if "-chomsky-" not in name or name.endswith("-odds-first")]
 """Recipes; of the Chomsky hierarchy, which has one for each pair, each machine once."""
 
