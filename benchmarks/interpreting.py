@@ -38,7 +38,7 @@ def measure(name: str, size: int, problems: int, repetitions: int) -> dict[str, 
 
     def run() -> tuple[float, int, int]:
         rng = random.Random(size)
-        posed = [part.pose(part.random_problem(size, rng)) for _ in range(problems)]
+        posed = [part.pose(part.draw_problem(size, rng)) for _ in range(problems)]
         adapted = [task.interface.adapted(kind, environment) for environment in posed]
         began = time.perf_counter()
         runs = interpreter.run(adapted, main, lanes=LANES)

@@ -24,6 +24,7 @@ FLOORS = (
     ("viewer",),
     ("recipes",),
     ("zoo",),
+    ("lessons",),
     ("cli",),
 )
 """From the lowest up. Folders of one floor do not import each other."""
@@ -34,7 +35,7 @@ CONTRACTS = ("machine", "sequence_cell", "packed", "registry", "task", "one_shot
 """What may be known of machines and tasks by who trains them: what all of a kind have to do."""
 
 ROOMS = (
-    r"softmachine\.(machines|recipes|wiring|programs|synthesis)(\..*)?"
+    r"softmachine\.(machines|recipes|wiring|programs|synthesis|lessons)(\..*)?"
     r"|softmachine\.(training|evaluation)\.nram\..*"
     r"|softmachine\.training\.(neural_gpu|npi_ram)\..*"
     r"|softmachine\.cli\.(commands|synthesis)"

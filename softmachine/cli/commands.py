@@ -139,7 +139,7 @@ def synthesize(
     members: Count = 32,
     enough: Count = 1,
     memory: Count = 16,
-    steps_per_size: Count = 1,
+    steps_per_size: Natural = 1,
     registers: Few = 5,
     gates: tuple[str, ...] = (),
 ) -> None:
@@ -154,6 +154,7 @@ def synthesize(
         enough: how many have to find one.
         memory: cells of the largest memory that is trained on; larger examples test.
         steps_per_size: steps for each unit of an example's size; there is one more.
+            0: the square of the size plus one, for loops in loops.
         registers: registers of each machine.
         gates: gates in the order in which every step uses them; the NRAM paper's by default.
     """
@@ -164,3 +165,22 @@ def synthesize(
         seed, members, enough, memory, steps_per_size, registers, gates or PAPER_GATES
     )
     synthesize(Path(examples), None if run is None else Path(run), minutes, options)
+
+
+@command
+def lesson(
+    what: Positional[Annotated[Literal["start", "check"], arg(metavar="start|check")]],
+    number: Positional[Annotated[Count, arg(metavar="N")]],
+    file: Positional[Annotated[str | None, arg(metavar="FILE")]] = None,
+    /,
+) -> None:
+    """Do the exercise of one of the four lessons: write its file, then check it.
+
+    Args:
+        what: start writes the file, check tells what is right in it; its code is run.
+        number: the lesson, 1 to 4.
+        file: the file, lessonN.py by default.
+    """
+    from softmachine.cli.lessons import do_lesson
+
+    do_lesson(what, number, None if file is None else Path(file))

@@ -13,6 +13,7 @@ from tyro.conf import Positional, arg
 from softmachine.cli.command import command
 from softmachine.cli.commands import Directory
 from softmachine.core.choices import Count, Natural, Port
+from softmachine.core.errors import SoftmachineError
 
 Source = Annotated[str, arg(metavar="RUN|zoo:NAME")]
 
@@ -31,6 +32,7 @@ def evaluate(
     memory_rows: Count | None = None,
     task: tuple[str, ...] = (),
     json: bool = False,
+    csv: bool = False,
     *,
     machine: OfTheMachine = NO_CHANGES,
 ) -> None:
@@ -46,12 +48,28 @@ def evaluate(
         memory_rows: grow the memory to this many rows first.
         task: fields of the task to change, such as repeats=[20,20].
         json: print one JSON object per machine instead of a table.
+        csv: print CSV instead, a line per machine and size.
         machine: how this machine can be tested otherwise than it was trained.
     """
     from softmachine.cli.scoring import Changes, evaluate_source
 
+    if csv and json:
+        raise SoftmachineError("--csv and --json exclude each other")
     options = Changes(memory_rows, task, machine)
-    evaluate_source(run, sizes, sequences, seed, options, as_json=json)
+    form = "json" if json else "csv" if csv else "table"
+    evaluate_source(run, sizes, sequences, seed, options, form)
+
+
+@command
+def metrics(run: Positional[Directory], /) -> None:
+    """Print what every validation of a run, or of each member, has found, as CSV.
+
+    Args:
+        run: directory of a run or a population.
+    """
+    from softmachine.cli.scoring import print_metrics
+
+    print_metrics(run)
 
 
 @command
@@ -233,17 +251,23 @@ def report(
     /,
     out: str | None = None,
     seed: Natural = 0,
+    live: bool = False,
 ) -> None:
     """Write one HTML file: settings, curves, generalisation, examples that play.
 
     Args:
         run: directory of a run, or zoo:NAME.
-        out: the file to write, report.html in the run by default.
+        out: the file to write, report.html in the run by default; live.html with --live.
         seed: random seed of the test sequences and the examples.
+        live: write the machine itself, which runs in the browser on inputs typed there.
     """
-    from softmachine.cli.viewing import write_report
+    from softmachine.cli.viewing import write_live, write_report
 
-    write_report(run, None if out is None else Path(out), seed)
+    path = None if out is None else Path(out)
+    if live:
+        write_live(run, path)
+    else:
+        write_report(run, path, seed)
 
 
 @command
@@ -319,6 +343,18 @@ def verify(
     from softmachine.cli.proving import verify as verify_runs
 
     verify_runs(run, sizes, examples, seed, most_steps, None if out is None else Path(out))
+
+
+@command
+def cite(run: Positional[Annotated[str, arg(metavar="RUN|zoo:NAME|RECIPE")]], /) -> None:
+    """Print BibTeX of what a run used: this package, its machine, its task.
+
+    Args:
+        run: directory of a run or a population, zoo:NAME, or the name of a recipe.
+    """
+    from softmachine.cli.citing import print_citations
+
+    print_citations(run)
 
 
 @command

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from softmachine.cli.sources import Trained, open_trained
 from softmachine.cli.waiting import working
+from softmachine.core.capabilities import HardForm
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import replacing
-from softmachine.machines.machine import Cell
-from softmachine.programs.proof import Proof, Tried, prove, try_sizes
+from softmachine.experiments.serialization import task_to_json
+from softmachine.machines.machine import Cell, Machine
+from softmachine.programs.proof import LARGEST, Proof, Tried, first_failure, prove, try_sizes
 from softmachine.running.interpreter import Limits
 from softmachine.tasks.traced.task import TracedTask
 
@@ -38,16 +42,22 @@ def verify(
         print(f"  {proof}")
         tried: dict[str, list[Tried]] = {}
         for kind in task.parts:
-            tried[kind] = []
-            for one in try_sizes(
-                *(machine, task, kind, sizes),
-                examples=examples,
-                seed=seed,
-                limits=Limits(steps=most_steps),
-            ):
+            tried[kind], named = [], f"{kind}, " if len(task.parts) > 1 else ""
+            how: dict[str, Any] = {
+                "examples": examples,
+                "seed": seed,
+                "limits": Limits(steps=most_steps),
+            }
+            for one in try_sizes(machine, task, kind, sizes, **how):
                 tried[kind].append(one)
-                print(f"  {f'{kind}, ' if len(task.parts) > 1 else ''}{one}")
-        if task.finite and not proof.proved:
+                print(f"  {named}{one}")
+            if not task.finite:
+                failed = first_failure(machine, task, kind, **how)
+                tried[kind] += [failed] if failed else []
+                where = f"first wrong at {failed}" if failed else f"right up to size {LARGEST}"
+                print(f"  {named}{where}")
+        ended_wrong = any(one.ended_wrong for each in tried.values() for one in each)
+        if task.finite and (ended_wrong or not proof.proved):
             unproved.append(trained.name)
         certificates.append(_certificate(trained, proof, tried))
     if out is not None:
@@ -61,10 +71,17 @@ def _interpreter(source: str, trained: Trained) -> tuple[Cell, TracedTask]:
     if not isinstance(task, TracedTask) or not isinstance(machine, Cell):
         raise SoftmachineError(
             f"{source}: verify is for machines that learned programs from traces, such as "
-            "zoo:npi-quicksort; the program of an NRAM is verified by 'softmachine program "
-            f"{source} --verify'"
+            f"zoo:npi-quicksort{_instead(source, machine)}"
         )
     return machine, task
+
+
+def _instead(source: str, machine: Machine) -> str:
+    if isinstance(machine, HardForm):
+        return (
+            f"; the program of an NRAM is verified by 'softmachine program {source} --verify'"
+        )
+    return f"; what others do at larger sizes is told by 'softmachine evaluate {source}'"
 
 
 def _named(task: TracedTask) -> str:
@@ -75,16 +92,23 @@ def _certificate(trained: Trained, proof: Proof, tried: dict[str, list[Tried]]) 
     return {
         "machine": trained.name,
         "recipe": trained.experiment.recipe,
+        "task": task_to_json(trained.experiment.task),
         "proved": proof.proved,
-        **dataclasses.asdict(proof),
+        "assumptions": proof.assumptions if proof.proved else None,
+        **{name: _finite(x) for name, x in dataclasses.asdict(proof).items()},
         "tried": {kind: [one._asdict() for one in each] for kind, each in tried.items()},
     }
+
+
+def _finite(value: Any) -> Any:
+    """Return a number that JSON has; None for one that is not a number, or infinite."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _write(out: Path, certificates: list[dict]) -> None:
     try:
         with replacing(out) as temporary:
-            temporary.write_text(json.dumps(certificates, indent=1) + "\n")
+            temporary.write_text(json.dumps(certificates, indent=1, allow_nan=False) + "\n")
     except OSError as error:
         raise SoftmachineError(f"cannot write to {out}: {error.strerror}") from error
     print(out)

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -17,6 +17,7 @@ from softmachine.cli.sources import Trained, open_runs, open_trained, override_t
 from softmachine.cli.waiting import working
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import finite
+from softmachine.core.frames import to_csv
 from softmachine.core.rendering import all_names
 from softmachine.machines.machine import Machine
 from softmachine.recipes.registry import RECIPES
@@ -80,8 +81,7 @@ def evaluate_source(
     sequences: int,
     seed: int,
     options: Changes,
-    *,
-    as_json: bool,
+    form: Literal["table", "json", "csv"],
 ) -> None:
     """Score a run, a population or a model of the zoo, and print the result."""
     use_all_cores()
@@ -98,15 +98,34 @@ def evaluate_source(
         if member.run is not None:
             with contextlib.suppress(SoftmachineError):  # a read-only run can be evaluated
                 member.run.save_result("evaluation", result)
-        if as_json:
+        if form == "json":
             print(json.dumps(result), flush=True)
-    if as_json:
+    if form == "json":
+        return
+    if form == "csv":
+        rows = [
+            {"machine": member.name} | row
+            for member, of_one in zip(members, scores, strict=True)
+            for row in of_one.to_rows()
+        ]
+        print(to_csv(rows), end="")
         return
     task = members[0].experiment.task
     if len(members) == 1:
         _print_scores(scores[0], task, members[0].name)
     else:
         _print_quantiles(scores, task, f"{source}, {len(members)} members")
+
+
+def print_metrics(source: str) -> None:
+    """Print the metrics of a run, or of each member of a population, as CSV."""
+    runs = open_runs(source)
+    rows = [
+        {"seed": run.experiment.training.seed} | line for run in runs for line in run.metrics()
+    ]
+    if not rows:
+        raise SoftmachineError(f"{source} has no validation yet: train it longer")
+    print(to_csv(rows), end="")
 
 
 def plot_sources(

@@ -8,11 +8,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 
+from softmachine.cli.loop_search import search_loops
 from softmachine.cli.sources import user_errors
 from softmachine.cli.waiting import clock, working
 from softmachine.core.errors import SoftmachineError, with_article
@@ -55,8 +56,17 @@ class Options(NamedTuple):
     gates: tuple[str, ...]
 
 
-def synthesize(path: Path, run: Path | None, minutes: float, options: Options) -> None:
-    """Train until members are right, or the time is over; print the program.
+Mode = Literal["both", "search", "gradients"]
+"""What looks for a program: a search of loops, machines that are trained, or first the one and
+then the other."""
+SEARCHED = 0.6
+"""The share of the time after which training follows the search."""
+
+
+def synthesize(
+    path: Path, run: Path | None, minutes: float, options: Options, mode: Mode = "both"
+) -> None:
+    """Search loops, then train until members are right; print the program.
 
     Exits with status 1 without a program, 130 or 143 after an interruption.
     """
@@ -83,6 +93,21 @@ def synthesize(path: Path, run: Path | None, minutes: float, options: Options) -
     with user_errors():
         runs = begin_or_continue(directory, experiment, options.members)
     print(_summary(task, read.repeated), flush=True)
+    if mode != "gradients" and options.enough == 1:
+        share = SEARCHED if mode == "both" else 1.0
+        left = share * 60 * minutes - (time.monotonic() - begin)
+        found = search_loops(
+            directory, task, options.seed, options.registers, options.gates, begin, left
+        )
+        if found.program is not None:
+            _present(directory, found.task, [found.program])
+            return
+        if found.interrupted:
+            print("Interrupted. The same command continues.")
+            sys.exit(exit_status())
+    if mode == "search":
+        print(f"No program yet. The same command goes on with {directory}.")
+        sys.exit(1)
     display = LevelDisplay(task, len(runs), begin)
     programs = Programs(runs, task, options.enough)
     last = "Ended at once. The same command continues from the last checkpoint."

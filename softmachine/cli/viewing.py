@@ -198,6 +198,30 @@ def write_report(source: str, out: Path | None, seed: int) -> None:
         scores = curve(trained, Changes(), seed)
         say(f"Looking for examples of {source}, drawing")
         text = build_report(subject, scores, seed)
+    _write_page(out, text)
+
+
+def write_live(source: str, out: Path | None) -> None:
+    """Write a page that runs a machine by itself, and print where it is."""
+    from softmachine.traces.page import page
+    from softmachine.viewer.live_file import Living, live_page
+
+    page()
+    trained = open_one(source)
+    if out is None:
+        name = source.replace(":", "-")
+        out = (
+            Path(f"{name}-live.html") if trained.run is None else trained.run.path / "live.html"
+        )
+    origin = provenance(source, trained)
+    with working(f"Drawing examples for {source}"):
+        living = Living(trained.name, trained.experiment, trained.machine, origin)
+        text = live_page([living])
+    _write_page(out, text)
+
+
+def _write_page(out: Path, text: str) -> None:
+    """Write an HTML file, and print where it is and how to open it."""
     try:
         with replacing(out) as temporary:
             temporary.write_text(text, encoding="utf-8")

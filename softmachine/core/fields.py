@@ -53,6 +53,9 @@ class Field:
     does: tuple[Literal["read", "write"], ...] = ()
     """For kind ``weighting``: whether a head reads or writes where it attends, for each entry
     of the axes but the last; empty if that is not said."""
+    formula: str = ""
+    r"""How it is computed, as TeX, for the viewer to show beside a picture of it. In it
+    ``\val{gates}`` stands for what the field ``gates`` holds at the step, of the same head."""
 
     def __post_init__(self) -> None:
         """Check the kind and the number of axes."""

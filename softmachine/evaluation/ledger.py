@@ -135,7 +135,8 @@ def with_others(ledger: dict[str, Any], out: str | Path, recipes: Recipes) -> di
             groups[experiment] = _completed(groups[experiment], before, recipes)
         elif before["recipe"] not in mine:
             seeds = [row["seed"] for row in before["runs"]]
-            groups[experiment] = before | _today(experiment, seeds, recipes)
+            today = {"criterion": _criterion(experiment)}
+            groups[experiment] = before | _today(experiment, seeds, recipes) | today
     order = sorted(groups, key=lambda experiment: _place(experiment, recipes))
     return ledger | {
         "groups": [groups[experiment] for experiment in order],
@@ -349,6 +350,9 @@ def _criterion(experiment: Experiment) -> dict[str, Any] | None:
         "test": None
         if exam is None
         else {"largest": exam.largest, "examples": exam.examples, "exam": True},
+        "also": [
+            phase.requirement for phase in experiment.training.phases if phase.requirement
+        ],
     }
 
 

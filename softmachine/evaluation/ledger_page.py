@@ -130,7 +130,8 @@ def _facts(group: dict[str, Any]) -> str:
         lines.append(
             f"- Solved means at most {number(criterion['error'])} {words(group['error'])} "
             f"per sequence, on {number(criterion['sequences'])} sequences of sizes {low} to "
-            f"{high}{_solved_test(criterion, low)}."
+            f"{high}{_solved_test(criterion, low)}"
+            f"{''.join(f', and then {also}' for also in criterion.get('also', ()))}."
         )
     if summary["validation"]["error"] is not None:
         lines.append(f"- {_validation(group)}")

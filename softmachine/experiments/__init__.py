@@ -21,6 +21,7 @@ _HOMES = {
     "TaskLoss": "softmachine.experiments.objectives",
     "TrainingConfig": "softmachine.experiments.experiment",
     "Uniform": "softmachine.experiments.curricula",
+    "cite": "softmachine.experiments.papers",
     "create_population": "softmachine.experiments.population",
     "open_population": "softmachine.experiments.population",
 }
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from softmachine.experiments.objectives import Objective as Objective
     from softmachine.experiments.objectives import TaskLoss as TaskLoss
     from softmachine.experiments.optimizers import OptimizerConfig as OptimizerConfig
+    from softmachine.experiments.papers import cite as cite
     from softmachine.experiments.phases import Phase as Phase
     from softmachine.experiments.population import create_population as create_population
     from softmachine.experiments.population import open_population as open_population

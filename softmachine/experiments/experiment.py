@@ -81,7 +81,8 @@ class TrainingConfig:
     al. 2015 (arXiv 1511.06807), Eq. 1."""
     noise_by_error: bool = False
     """Whether the noise is multiplied by the share of the batch's examples with a mistake, as
-    in Kaiser & Sutskever 2016 (arXiv 1511.08228), section 2.2."""
+    in Kaiser & Sutskever 2016 (arXiv 1511.08228), section 2.2; there it falls with the fourth
+    root of time, here with the power 0.275, as all gradient noise."""
     averaging: Decay = 0.0
     """Decay rate, per update, of running averages of the parameters. If it is not 0, it is the
     averages that are validated, examined and saved. Source: Polyak & Juditsky 1992."""

@@ -38,6 +38,11 @@ class Phase:
     keeps: ClassVar[bool] = False
     """Whether it goes back to parameters that `Member.keep` has put aside."""
 
+    @property
+    def requirement(self) -> str:
+        """What it asks of a member for being solved, in words, such as "no mistake on ..."."""
+        return ""
+
     def check(self, experiment: Any) -> None:
         """Raise ValueError if an experiment's task, machine or training cannot have it."""
         del experiment

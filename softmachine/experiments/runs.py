@@ -18,12 +18,13 @@ import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
 import jax
 from jaxtyping import PyTree
 
+from softmachine.core import frames
 from softmachine.core.errors import CheckpointError, RunError
 from softmachine.core.files import digest, parse_json, sealed, unsealed, write_json
 from softmachine.experiments.checkpoints import (
@@ -42,6 +43,9 @@ from softmachine.experiments.progress import Extent, Progress, last_record
 from softmachine.experiments.serialization import experiment_from_json, experiment_to_json
 from softmachine.experiments.state import TrainState, first_state, upgrade_state
 from softmachine.machines.machine import Machine, split_trainable
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 def save_machine(
@@ -129,6 +133,28 @@ class Run:
         """Return where it is and what it trains."""
         experiment = self.experiment
         return f"<Run {str(self.path)!r}: {experiment.recipe}, seed {experiment.training.seed}>"
+
+    def _repr_html_(self) -> str:
+        """Return a table of what it trains and how far it is, for notebooks."""
+        experiment, progress = self.experiment, self.load_progress()
+        row: dict[str, Any] = {
+            "recipe": experiment.recipe,
+            "task": type(experiment.task).__name__,
+            "machine": type(experiment.machine).__name__.removesuffix("Config"),
+            "seed": experiment.training.seed,
+        }
+        if progress is not None:
+            row |= {
+                "sequences": progress.sequences,
+                "solved after": progress.solved_sequences,
+                f"best {experiment.task.error}": progress.best_error,
+                "ended": "yes" if progress.finished else "no",
+            }
+        return frames.to_html([row], str(self.path))
+
+    def to_frame(self) -> DataFrame:
+        """Return the metrics as a pandas DataFrame; SoftmachineError without pandas."""
+        return frames.to_frame(self.metrics())
 
     @property
     def figures(self) -> Path:

@@ -362,3 +362,4 @@ MANN_PRESETS: dict[str, MANNConfig] = {
     # tristandeleu/ntm-one-shot, to which other public code comes closest.
     "public": MANNConfig(written="add", least_used="own", usage_decay=0.95),
 }
+"""Configurations by the name of their source."""

@@ -307,4 +307,4 @@ NEURAL_GPU_PRESETS: dict[str, NeuralGPUConfig] = {
         dropout_length=8,
     ),
 }
-"""The choices of one source each."""
+"""The choices of a text or a code each; ``code-2017`` is a mix of two, as its comment says."""

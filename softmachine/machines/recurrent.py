@@ -1,4 +1,7 @@
-"""Baselines without a memory: stacked LSTM and GRU, laid out as in the NTM paper."""
+"""Baselines without a memory: stacked LSTM and GRU, laid out as in the NTM paper.
+
+Source: Hochreiter & Schmidhuber 1997 (doi 10.1162/neco.1997.9.8.1735).
+"""
 
 from __future__ import annotations
 

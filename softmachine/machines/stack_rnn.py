@@ -391,3 +391,4 @@ STACK_RNN_PRESETS: dict[str, StackRNNConfig] = {
         first_weights="glorot",
     ),
 }
+"""Configurations by the name of their source."""

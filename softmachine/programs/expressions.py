@@ -175,6 +175,10 @@ def steps_formula(steps: StepRule) -> tuple[str, bool]:
 
     The expression is in terms of ``quantity``, a variable that the program has to set before.
     """
+    if steps.power != 1:
+        base, negative = steps_formula(steps._replace(power=1))
+        bracketed = f"({base})" if " " in base else base
+        return " * ".join([bracketed] * steps.power), negative
     if not steps.factor:
         return str(steps.offset), False
     scaled = "quantity" if steps.factor == 1 else f"{steps.factor} * quantity"

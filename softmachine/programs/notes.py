@@ -96,6 +96,8 @@ def steps_note(steps: StepRule, counted: bool) -> str:
     count = (
         f"{times}{quantity}, {sign} {abs(steps.offset)}" if steps.offset else times + quantity
     )
+    if steps.power == 2:
+        count = f"the square of {count}"
     how = (
         "it counts them"
         if counted

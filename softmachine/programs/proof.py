@@ -3,9 +3,10 @@
 A recursive program makes finitely many different calls, whatever its input (Cai, Shin & Song
 2017, arXiv 1704.06611, section 3.3). If a core decides in all of them as the program does,
 then, by induction over a run, it does what the program does on every input. That the calls are
-all there are is tested (tests/tasks/traced/test_completeness.py); that the program itself is
-right is too. Decisions are made by comparing numbers that are rounded, so a proof asks for
-more: none may be closer than many times what rounding can change.
+all there are is tested (tests/tasks/traced/test_completeness.py), and once more by `prove`, on
+random problems; that the program itself is right is too. Decisions are made by comparing
+numbers that are rounded, so a proof asks for more: none may be closer than many times what
+rounding can change.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from softmachine.running.loop import run_batch
 from softmachine.tasks.traced.environment import Environment
 from softmachine.tasks.traced.published import RIGHT_RUNS
 from softmachine.tasks.traced.task import CallsData, TracedProblems, TracedTask
-from softmachine.tasks.traced.tracing import trace
+from softmachine.tasks.traced.tracing import distinct_calls, tell_call, trace
 
 BLOCK = 1024
 """Calls that are decided at once."""
@@ -37,6 +38,10 @@ COMPARED = 128
 """Calls, those with the closest decisions among them, on which rounding is measured."""
 SAFETY = 100.0
 """How many times as far apart as rounding moves them the numbers of a decision have to be."""
+LARGEST = 40
+"""The largest size at which `first_failure` looks for mistakes."""
+FORESEEN = (*range(10), 20, 50)
+"""Sizes of random problems that are to cause no other calls than those of a proof."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +62,9 @@ class Proof:
     """The largest difference found between logits computed one call at a time, many at a time,
     and with twice the digits."""
     finite: bool
-    """Whether the calls are all that can occur."""
+    """Whether the calls are said to be all that can occur."""
+    unforeseen: str | None
+    """A call of a random problem that is not among them, in words."""
     domain: str
     """On which inputs, in words."""
     calls_digest: str
@@ -67,8 +74,21 @@ class Proof:
 
     @property
     def proved(self) -> bool:
-        """Whether the core is right on all inputs of the domain, if the program is."""
-        return self.finite and not self.wrong and self.margin > SAFETY * self.rounding
+        """Whether the core is right on all inputs of the domain, under `assumptions`."""
+        return (
+            self.finite
+            and not self.wrong
+            and self.unforeseen is None
+            and self.margin > SAFETY * self.rounding
+        )
+
+    @property
+    def assumptions(self) -> str:
+        """What a proof rests on, in words."""
+        return (
+            "the program as written is right and ends, and causes no other calls (it caused "
+            f"none on random problems of up to size {max(FORESEEN)})"
+        )
 
     def __str__(self) -> str:
         count = f"{self.calls:,} calls ({self.steps:,} steps)"
@@ -79,10 +99,15 @@ class Proof:
             f"{self.rounding:.1g} at most"
         )
         if not self.finite:
-            return f"tested: right on {count} drawn at random, not all that can occur; {close}"
+            return f"tested: right on {count} held out, not all that can occur; {close}"
+        if self.unforeseen is not None:
+            return f"NOT PROVED: right on all {count} held out, but {self.unforeseen}"
         if not self.proved:
             return f"NOT PROVED: right on all {count} that can occur, but {close}"
-        return f"proved for {self.domain}: right on all {count} that can occur; {close}"
+        return (
+            f"proved for {self.domain}: right on all {count} that can occur; {close}. Assumed: "
+            f"{self.assumptions}"
+        )
 
 
 def prove(machine: Cell, task: TracedTask) -> Proof:
@@ -108,10 +133,26 @@ def prove(machine: Cell, task: TracedTask) -> Proof:
         margin=float(margins.min()),
         rounding=rounding,
         finite=task.finite,
+        unforeseen=_unforeseen(task) if task.finite else None,
         domain=task.domain,
         calls_digest=_digest_of_calls(task, data),
         weights_digest=_digest_of_weights(machine),
     )
+
+
+def _unforeseen(task: TracedTask) -> str | None:
+    """Return, in words, a call of a random problem that is not among those held out."""
+    for kind, known in task.traced_calls().items():
+        part = task.parts[kind]
+        for size in FORESEEN:
+            if size < part.smallest_problem:
+                continue
+            rng = random.Random(f"foreseen {size}")
+            problems = [part.draw_problem(size, rng) for _ in range(3)]
+            for call in distinct_calls(map(part.trace, problems)):
+                if call not in known:
+                    return f"{tell_call(call, part.environment)} occurs at size {size}"
+    return None
 
 
 def _decide_all(
@@ -215,6 +256,8 @@ class Tried(NamedTuple):
     """Steps of the core, in all."""
     failure: str | None
     """What went wrong in the first that is not right."""
+    ended_wrong: int
+    """How many came to an end with a wrong result."""
 
     def __str__(self) -> str:
         told = f"size {self.size:,}: {self.right} of {self.of} right"
@@ -257,7 +300,35 @@ def try_sizes(
         failure = (
             None if wrong is None else runs[wrong].failure or "it ends with a wrong result"
         )
-        yield Tried(size, sum(right), examples, sum(run.steps for run in runs), failure)
+        ended = sum(run.failure is None for run in runs)
+        steps = sum(run.steps for run in runs)
+        yield Tried(size, sum(right), examples, steps, failure, ended - sum(right))
+
+
+def first_failure(
+    machine: Cell,
+    task: TracedTask,
+    kind: str,
+    *,
+    examples: int = 30,
+    seed: int = 0,
+    limits: Limits | None = None,
+) -> Tried | None:
+    """Return the smallest size tried at which a core is wrong; None if it never is.
+
+    Tried are the sizes up to 10, then about half as large again each time, up to `LARGEST`.
+    The arguments are those of `try_sizes`.
+    """
+    smallest, sizes = task.parts[kind].smallest_problem, list(range(1, 11))
+    while sizes[-1] < LARGEST:
+        sizes.append(min(LARGEST, sizes[-1] * 3 // 2))
+    sizes = sorted({smallest, *(size for size in sizes if size > smallest)})
+    for tried in try_sizes(
+        machine, task, kind, sizes, examples=examples, seed=seed, limits=limits
+    ):
+        if tried.right < tried.of:
+            return tried
+    return None
 
 
 def run_scores(
@@ -289,14 +360,15 @@ def run_scores(
 def _posed(part: TracedProblems, size: int, count: int, seed: int) -> list[Environment]:
     """Return environments with random problems of a size laid out."""
     rng = random.Random(f"{seed} {size}")
-    return [part.pose(part.random_problem(size, rng)) for _ in range(count)]
+    return [part.pose(part.draw_problem(size, rng)) for _ in range(count)]
 
 
 def card_rows(machine: Cell, task: TracedTask, size: int = 20) -> list[dict[str, Any]]:
     """Return what a model card says of a core: rows of scores, each with a name."""
     proof = prove(machine, task)
-    what = f"calls that can occur: proved for {proof.domain}"
-    what = what if proof.proved else "calls held out"
+    what = (
+        f"calls that can occur: proved for {proof.domain}" if proof.proved else "calls held out"
+    )
     calls = {
         "test": f"all {proof.calls:,} {what}",
         "calls": proof.calls,

@@ -130,7 +130,8 @@ def tracks_steps_left(steps: StepRule) -> bool:
     """
     if steps.of == "nothing":
         return steps.offset <= MOST_CERTAIN
-    return steps.of == "cell" and steps.factor == 1 and 1 <= steps.offset <= MOST_CERTAIN
+    linear = steps.factor == steps.power == 1
+    return steps.of == "cell" and linear and 1 <= steps.offset <= MOST_CERTAIN
 
 
 MOST_CERTAIN = 6

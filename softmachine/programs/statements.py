@@ -85,7 +85,7 @@ class _Writer:
     def _least_steps(self) -> int:
         """Return a number of steps that every run takes."""
         steps = self.program.steps
-        return steps.offset if steps.factor >= 0 and steps.offset > 0 else 0
+        return steps.offset**steps.power if steps.factor >= 0 and steps.offset > 0 else 0
 
     def _head(self, place: int | None) -> Branch | None:
         """Return the test of a loop whose only exit is to the end of the program, if it is one.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import numbers
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from softmachine.core import frames
 from softmachine.core.capabilities import Adjustable, HardForm
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.rendering import natural_order
@@ -21,10 +22,13 @@ from softmachine.running.room import check_memory_rows, check_running
 from softmachine.running.scoring import BATCH, build_scorer
 from softmachine.tasks.task import Task
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 M = TypeVar("M", bound=Machine)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
 class SizeScore:
     """Means over the sequences of one size."""
 
@@ -40,6 +44,35 @@ class SizeScore:
         """Return everything in one flat dictionary, as JSON has it, in the spec's words."""
         return {"size": self.size, spec.counted: self.sequences} | spec.columns(self.metrics)
 
+    def __repr__(self) -> str:
+        """Return size and metrics in a line."""
+        metrics = ", ".join(f"{name} {value:.4g}" for name, value in self.metrics.items())
+        return f"<size {self.size}: {metrics}; {self.sequences:,} sequences>"
+
+
+class SizeScores(list[SizeScore]):
+    """Scores in the order of their sizes; notebooks show them as a table."""
+
+    def __init__(self, scores: Iterable[SizeScore], spec: Spec) -> None:
+        super().__init__(scores)
+        self.spec = spec
+        """The kind of outputs, whose words are used."""
+
+    def to_rows(self) -> list[dict[str, int | float]]:
+        """Return a flat dictionary for each size."""
+        return [score.to_row(self.spec) for score in self]
+
+    def to_frame(self) -> DataFrame:
+        """Return a pandas DataFrame, a row for each size; SoftmachineError without pandas."""
+        return frames.to_frame(self.to_rows())
+
+    def to_csv(self) -> str:
+        """Return CSV, a line of names and one for each size."""
+        return frames.to_csv(self.to_rows())
+
+    def _repr_html_(self) -> str:
+        return frames.to_html(self.to_rows())
+
 
 def evaluate(
     machine: Machine,
@@ -49,7 +82,7 @@ def evaluate(
     sequences: int = 1000,
     seed: int = 0,
     memory_rows: int | None = None,
-) -> list[SizeScore]:
+) -> SizeScores:
     """Score a machine on fresh sequences of each size.
 
     Beside it stand the scores of answers that do not depend on the input, `Task.blind`, where
@@ -108,7 +141,7 @@ def evaluate(
                 },
             )
         )
-    return scores
+    return SizeScores(scores, task.output)
 
 
 def score_at(scores: Sequence[SizeScore], size: int) -> SizeScore:

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 
 class StepRule(NamedTuple):
-    """The number of machine steps as ``max(factor * quantity + offset, 0)``.
+    """The number of machine steps as ``max(factor * quantity + offset, 0) ** power``.
 
     The quantity is read from the memory, as ``of`` says. From a rule the code of an extracted
     program is written, which is given a memory and no size.
@@ -22,6 +22,8 @@ class StepRule(NamedTuple):
     place: int = 0
     """The index of a cell."""
     divisor: int = 1
+    power: int = 1
+    """2 for loops in loops."""
 
     def steps(self, memory: Sequence[int]) -> int:
         """Return the number of steps for an initial memory."""
@@ -33,4 +35,4 @@ class StepRule(NamedTuple):
             quantity = rest.index(0) if 0 in rest else len(rest)
         elif self.of == "length":
             quantity = max(len(memory) - self.place, 0) // self.divisor
-        return max(self.factor * quantity + self.offset, 0)
+        return max(self.factor * quantity + self.offset, 0) ** self.power

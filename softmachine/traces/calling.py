@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from softmachine.machines.machine import Cell, Machine
 from softmachine.running.interpreter import Interpreter, Limits, Run, Step
 from softmachine.tasks.traced.environment import Environment, FailureError, Picture
 from softmachine.tasks.traced.interface import Interface
-from softmachine.tasks.traced.task import TracedProblems, TracedTask
+from softmachine.tasks.traced.task import OWN_MISTAKES, TracedProblems, TracedTask
 from softmachine.tasks.traced.tracing import TooLongError
 from softmachine.tasks.traced.tracing import Trace as Written
 from softmachine.tasks.traced.tracing import trace as trace_as_written
@@ -125,15 +125,23 @@ def _part(task: TracedTask, kind: str | None) -> tuple[str, TracedProblems]:
 
 def _drawn(task: TracedProblems, size: int, seed: int) -> tuple[Any, Written]:
     """Return a random problem, and its run as written; TraceError if it is too long."""
-    if size < 1:
-        raise TraceError(f"size must be at least 1, not {size}")
-    if size <= MOST_STEPS:
-        problem = task.random_problem(size, random.Random(seed))
-        written = _as_written(task, problem)
-        if written is not None:
-            return problem, written
+    try:
+        if size <= MOST_STEPS:
+            problem = task.draw_problem(size, random.Random(seed))
+            written = _as_written(task, problem)
+            if written is not None:
+                return problem, written
+        return _too_long(task, size, seed)
+    except TraceError:
+        raise
+    except (SoftmachineError, *OWN_MISTAKES) as error:
+        raise TraceError(f"a problem of size {size:,} cannot be made: {error}") from error
+
+
+def _too_long(task: TracedProblems, size: int, seed: int) -> NoReturn:
+    """Raise TraceError about a size that takes too many steps."""
     fits = _largest_that_fits(task, size, seed)
-    would = f"size {fits} would do" if fits else "no size would do"
+    would = f"size {fits} would do" if fits >= task.smallest_problem else "no size would do"
     raise TraceError(
         f"size {size:,} takes more than {MOST_STEPS:,} steps, the most that are recorded: "
         f"{would}"
@@ -144,9 +152,9 @@ def _largest_that_fits(task: TracedProblems, size: int, seed: int) -> int:
     """Return a size, the largest below one that is too large if longer ones take longer."""
 
     def fits(size: int) -> bool:
-        return _as_written(task, task.random_problem(size, random.Random(seed))) is not None
+        return _as_written(task, task.draw_problem(size, random.Random(seed))) is not None
 
-    low, high = 0, 1
+    low, high = task.smallest_problem - 1, task.smallest_problem or 1
     while high < size and fits(high):
         low, high = high, 2 * high
     high = min(high, size)
@@ -165,7 +173,7 @@ def _own(task: TracedProblems, text: object) -> tuple[Any, Written]:
         written = _as_written(task, problem)
     except (ValueError, SoftmachineError) as error:
         raise TraceError(str(error)) from error
-    except (TypeError, KeyError, IndexError, AttributeError) as error:
+    except OWN_MISTAKES as error:
         # Whatever an environment makes of what it was not made for.
         raise TraceError(f"this is no problem ({error}): write {task.problem_form}") from error
     if written is None:

@@ -53,12 +53,24 @@ def policy() -> str:
 
 def page_with(traces: Iterable[tuple[str, bytes]]) -> str:
     """Return the page with embedded traces, each given as a name and its file's content."""
-    tags = [
-        f'<script type="application/octet-stream" id="trace-{i}" '
+    return page().replace(TRACES, _embedded("trace", traces))
+
+
+def page_with_machines(machines: Iterable[tuple[str, bytes]]) -> str:
+    """Return the page with machines that it runs by itself, each as a name and its file.
+
+    `softmachine.viewer.live_file` makes such files.
+    """
+    return page().replace(TRACES, _embedded("machine", machines))
+
+
+def _embedded(kind: str, files: Iterable[tuple[str, bytes]]) -> str:
+    """Return elements that hold files, each given as a name and its content."""
+    return "\n".join(
+        f'<script type="application/octet-stream" id="{kind}-{i}" '
         f'data-name="{html.escape(name)}">{base64.b64encode(data).decode()}</script>'
-        for i, (name, data) in enumerate(traces)
-    ]
-    return page().replace(TRACES, "\n".join(tags))
+        for i, (name, data) in enumerate(files)
+    )
 
 
 def live_page(token: str) -> str:

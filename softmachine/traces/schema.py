@@ -18,9 +18,9 @@ from softmachine.core.fields import Field, Kind
 from softmachine.core.strict_json import explain, strict_converter
 from softmachine.traces.calls import CallRun, check_calls
 
-VERSION = "3"
+VERSION = "4"
 """Version of the file format, which docs/traces.md describes."""
-READ = ("1", "2", VERSION)
+READ = ("1", "2", "3", VERSION)
 """Versions that are read: what an earlier one does not say is empty."""
 
 TYPES: dict[Kind, type[np.generic]] = {

@@ -69,6 +69,14 @@ class AllExamples(Phase):
         """Check the number."""
         check_fields(self)
 
+    @property
+    def requirement(self) -> str:
+        """Say which examples."""
+        return (
+            "no mistake on any example held out (of recursive programs, all calls that can "
+            "occur)"
+        )
+
     def check(self, experiment: Experiment) -> None:
         """Raise ValueError for tasks whose held-out examples are not finitely many."""
         _check_finite(experiment.task.held_out(), "all-examples")

@@ -37,6 +37,13 @@ class Larger(Phase):
         """Check the sizes."""
         check_fields(self)
 
+    @property
+    def requirement(self) -> str:
+        """Say how many of which sizes."""
+        sizes = " and ".join(f"{size:,}" for size in sorted(self.sizes))
+        hard = ", made hard" if self.hard else ""
+        return f"no mistake on {self.sequences:,} of each of the sizes {sizes}{hard}"
+
     def check(self, experiment: Experiment) -> None:
         """Raise ValueError for no sizes, impossible ones, machines without a hard form."""
         task = experiment.task

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from softmachine.core.rendering import natural_order
-from softmachine.experiments.serialization import task_from_json
+from softmachine.experiments.serialization import experiment_from_json, task_from_json
 
 Rows = list[dict[str, Any]]
 """Scores: a name under ``test``, and values by name."""
@@ -14,15 +14,17 @@ Rows = list[dict[str, Any]]
 def render_card(value: dict[str, Any]) -> str:
     """Return a model card as Markdown, from the content of the model's JSON file."""
     card, experiment = value["card"], value["experiment"]["experiment"]
+    phases = experiment_from_json(value["experiment"], card["name"]).training.phases
+    asked = [phase.requirement for phase in phases if phase.requirement]
     sections = [
         f"# {card['name']}",
         _summary(card, experiment),
         "## Use",
         _use(card, experiment),
         "## Scores",
-        _scores(card),
+        _scores(card, asked),
         "## Intended use and limits",
-        _limits(card, experiment),
+        _limits(card, experiment, asked),
         "## How it was made",
         _making(card),
     ]
@@ -66,7 +68,7 @@ print(task.render(example, {answer}))
 ```"""
 
 
-def _scores(card: dict[str, Any]) -> str:
+def _scores(card: dict[str, Any], asked: list[str]) -> str:
     validation = {
         "test": "validation, trained sizes",
         "sequences": card["validation_sequences"],
@@ -77,10 +79,14 @@ def _scores(card: dict[str, Any]) -> str:
         "Means per sequence; bits are cross-entropy in base 2. The validation chose these "
         "parameters among those that the run went through, so that its own row flatters them"
     )
-    return f"{text}; the tests had no part in that." if card["tests"] else f"{text}."
+    if not card["tests"]:
+        return f"{text}."
+    if asked:
+        return f"{text}. Training ended when the tests of its phases, below, found no mistake."
+    return f"{text}; the tests had no part in that."
 
 
-def _limits(card: dict[str, Any], experiment: dict[str, Any]) -> str:
+def _limits(card: dict[str, Any], experiment: dict[str, Any], asked: list[str]) -> str:
     curriculum = experiment["training"]["curriculum"]
     name, tests = _words(card["error"]), card["tests"]
     measured = [row for row in tests if row.get(card["error"]) is not None]
@@ -99,9 +105,10 @@ def _limits(card: dict[str, Any], experiment: dict[str, Any]) -> str:
         for row in measured
         if row["test"] not in without
     ]
+    lines += [f"Training went on until there was {words}." for words in asked]
     lines.append(
         "Nothing beyond these tests was measured."
-        if tests
+        if tests or asked
         else "It was never tested on other sizes than those of its training."
     )
     rows = experiment["machine"].get("memory_rows")

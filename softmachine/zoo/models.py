@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from softmachine.core.errors import CheckpointError, SoftmachineError, close_names
 from softmachine.core.files import digest, parse_json
+from softmachine.core.frames import to_html
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.runs import load_machine
 from softmachine.experiments.serialization import experiment_from_json
@@ -36,6 +37,10 @@ class ZooModel(NamedTuple):
         task, machine = type(self.experiment.task).__name__, type(self.machine).__name__
         size = f"{self.card['parameters']:,} parameters"
         return f"<ZooModel {self.name!r}: {machine}, {task}, {size}>"
+
+    def _repr_html_(self) -> str:
+        """Return its scores as a table, for notebooks."""
+        return to_html(self.card["tests"], repr(self)[1:-1])
 
 
 def names(directory: Path = HOME) -> list[str]:

@@ -28,6 +28,12 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture
+def trained_at_once(monkeypatch):
+    """All the time is for training, none for the search before it."""
+    monkeypatch.setattr(synthesis, "SEARCHED", 0.0)
+
+
 def write_examples(folder, wanted):
     """Cell 0 shall hold a number, whatever it holds before."""
     lines = [
@@ -40,6 +46,7 @@ def write_examples(folder, wanted):
     (folder / "task.jsonl").write_text("\n".join(map(json.dumps, [*lines, lines[-1]])))
 
 
+@pytest.mark.usefixtures("trained_at_once")
 def test_a_program_is_found_printed_and_tested(folder, capsys):
     write_examples(folder, 1)
     main(["synthesize", "task.jsonl", *SMALL, "--minutes", "60"])
@@ -117,6 +124,7 @@ def test_without_a_program_it_says_so_and_goes_on_later(folder, capsys):
     assert not Path("runs/synthesize-task/program.py").exists()
 
 
+@pytest.mark.usefixtures("trained_at_once")
 def test_an_interruption_keeps_what_there_is(folder, capsys, monkeypatch):
     write_examples(folder, 2)
     signals = []
@@ -156,6 +164,7 @@ def test_options_out_of_range_are_refused(folder, capsys, options, words):
     assert [path.name for path in folder.iterdir()] == ["task.jsonl"]
 
 
+@pytest.mark.usefixtures("trained_at_once")
 def test_a_program_that_is_wrong_on_a_line_of_the_file_is_not_enough(
     folder, capsys, monkeypatch
 ):

@@ -23,11 +23,19 @@ README = ROOT / "README.md"
 GUIDES = [
     ROOT / "docs" / f"{name}.md"
     for name in (
+        "index",
         "add-a-machine",
         "add-a-task",
         "coming-from-pytorch",
+        "for-engineers",
+        "for-researchers",
+        "for-students",
         "head-moves",
         "hybrid",
+        "lessons/1-addressing",
+        "lessons/2-pointers",
+        "lessons/3-proofs",
+        "lessons/4-lengths",
         "nram",
         "one-shot-images",
         "programs",

@@ -561,6 +561,7 @@ def test_nrams_are_shown_soft_and_hard_with_their_attempts(nrams):
         "sequences": 128,
         "sizes": [1, 6],
         "test": {"largest": 50, "examples": 1000, "exam": True},
+        "also": [],
     }
     twenty, fifty = group["tests"]
     assert twenty["seeds"] == 2

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import random
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import pytest
 
+from softmachine.cli import proving
 from softmachine.cli.proving import verify
+from softmachine.cli.sources import open_trained
 from softmachine.core.errors import SoftmachineError
 from softmachine.experiments.runs import Run
+from softmachine.machines.machine import Cell
 from softmachine.machines.npi import npi_for
-from softmachine.programs.proof import prove, run_scores, try_sizes
+from softmachine.programs.proof import first_failure, prove, run_scores, try_sizes
 from softmachine.recipes.npi import npi_bubble_sort
 from softmachine.running.generalization import evaluate
 from softmachine.running.interpreter import Limits
+from softmachine.tasks.traced.environment import Environment, primitive, program
+from softmachine.tasks.traced.task import TracedProblems, TracedTask
 from softmachine.tasks.traced.tasks import (
     Addition,
     BubbleSort,
@@ -24,6 +31,48 @@ from softmachine.tasks.traced.tasks import (
     Several,
     TopologicalSort,
 )
+from softmachine.zoo import models
+
+
+class Countdown(Environment):
+    observations = {"zero": (False, True)}  # noqa: RUF012
+    main = "COUNT"
+
+    def __init__(self, number):
+        self.number = number
+
+    def observe(self):
+        return (self.number == 0,)
+
+    @primitive
+    def decrement(self):
+        self.number -= 1
+
+    @program
+    def count(self):
+        if self.number == 0:
+            return None
+        yield self.decrement()
+        return self.count()
+
+    def result(self):
+        return self.number
+
+    def expected(self):
+        return 0
+
+
+class ByLoop(Countdown):
+    @program
+    def count(self):
+        while self.number:
+            yield self.decrement()
+
+
+class Forgetful(Countdown):
+    @program
+    def count(self):
+        self.decrement()
 
 
 def test_a_core_that_is_right(by_heart):
@@ -71,6 +120,79 @@ def test_loops_are_tested_and_not_proved(by_heart):
     assert not proof.finite
     assert not proof.proved
     assert str(proof).startswith("tested: right on ")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CountingDown(TracedProblems):
+    """A task that somebody has written, perhaps with a mistake."""
+
+    way: str = "recursive"
+    largest: int = 3
+    forms = {"recursive": Countdown}  # noqa: RUF012
+
+    @property
+    def environment(self):
+        return {"recursive": Countdown, "loop": ByLoop, "forgets": Forgetful}[self.way]
+
+    def training_problems(self, rng):
+        del rng
+        return self.proving_problems()
+
+    def proving_problems(self):
+        return [(number,) for number in range(self.largest)]
+
+    def random_problem(self, size, rng):
+        del rng
+        if size == 99:
+            raise ValueError("too many")
+        return (size,)
+
+
+def test_a_program_as_written_has_to_be_right():
+    with pytest.raises(
+        SoftmachineError, match=r"COUNT as written leaves 1 on the problem \[1\]"
+    ):
+        CountingDown(way="forgets").traced_calls()
+
+
+def test_a_proof_needs_all_calls(by_heart):
+    """Random problems show those that the problems of the proof do not."""
+    whole, part = CountingDown(), CountingDown(largest=1)
+    assert prove(by_heart(whole), whole).proved
+    proof = prove(by_heart(part), part)
+    assert not proof.proved
+    assert str(proof) == (
+        "NOT PROVED: right on all 1 calls (1 steps) held out, but COUNT after zero False; "
+        "zero True occurs at size 1"
+    )
+
+
+def test_what_repeats_within_a_call_is_never_proved(by_heart):
+    loop = CountingDown(way="loop")
+    proof = prove(by_heart(loop), loop)
+    assert not proof.proved
+    assert "occurs at size 3" in str(proof)
+
+
+def test_problems_that_cannot_be_made():
+    with pytest.raises(SoftmachineError, match="of size 1 or more; not 0"):
+        Addition().draw_problem(0, random.Random(0))
+    with pytest.raises(SoftmachineError, match=r"CountingDown.random_problem\(99, rng\): too"):
+        CountingDown().draw_problem(99, random.Random(0))
+    with pytest.raises(SoftmachineError, match="a problem is a tuple of what Countdown"):
+        CountingDown().trace(3)
+    with pytest.raises(SoftmachineError, match="CountingDown has no problems to learn from"):
+        CountingDown(largest=0).traced_calls()
+
+
+def test_where_a_loop_first_fails(by_heart):
+    """One that may take four steps fails where five are needed."""
+    task = CountingDown(way="loop", largest=50)
+    core = by_heart(task)
+    tried = first_failure(core, task, "count", limits=Limits(steps=4))
+    assert tried is not None
+    assert (tried.size, tried.right, tried.ended_wrong) == (4, 0, 0)
+    assert first_failure(core, task, "count") is None
 
 
 def test_digests_say_which_calls(by_heart):
@@ -141,7 +263,43 @@ def test_the_command(tmp_path, capsys):
     assert certificate["tried"]["bubblesort"][0]["of"] == 2
 
 
+def test_a_machine_of_the_zoo_is_proved(tmp_path, capsys):
+    certificate = tmp_path / "certificate.json"
+    verify("zoo:npi-quicksort", [0, 30], 4, seed=0, most_steps=100_000, out=certificate)
+    told = capsys.readouterr().out
+    assert "proved for every input: right on all 28 calls" in told
+    assert "Assumed: the program as written is right and ends" in told
+    assert "size 30: 4 of 4 right" in told
+    (found,) = json.loads(certificate.read_text())
+    assert found["proved"]
+    assert found["task"]["kind_of"] == "quicksort"
+    assert found["unforeseen"] is None
+
+
+@pytest.mark.parametrize("name", [x for x in models.names() if x.startswith("npi-")])
+def test_the_zoo_s_machines_are_proved(name):
+    model = models.open_model(name)
+    assert isinstance(model.experiment.task, TracedTask)
+    assert isinstance(model.machine, Cell)
+    assert prove(model.machine, model.experiment.task).proved
+
+
+def test_numbers_that_json_does_not_have(tmp_path, monkeypatch):
+    """A core that has broken down is wrong, and its certificate can be read."""
+    trained = open_trained("zoo:npi-quicksort")[0]
+    broken = jax.tree.map(
+        lambda x: x * jnp.nan if eqx.is_inexact_array(x) else x, trained.machine
+    )
+    monkeypatch.setattr(proving, "open_trained", lambda _: [trained._replace(machine=broken)])
+    with pytest.raises(SoftmachineError, match="not proved"):
+        verify("broken", [2], 1, seed=0, most_steps=40, out=tmp_path / "certificate.json")
+    (found,) = json.loads((tmp_path / "certificate.json").read_text())
+    assert found["margin"] is None
+
+
 def test_machines_that_run_no_programs():
+    with pytest.raises(SoftmachineError, match="'softmachine evaluate zoo:dngpu-copy'"):
+        verify("zoo:dngpu-copy", [2], 2, seed=0, most_steps=40, out=None)
     with pytest.raises(SoftmachineError, match="'softmachine program zoo:nram-copy --verify'"):
         verify("zoo:nram-copy", [2], 2, seed=0, most_steps=40, out=None)
 

@@ -22,7 +22,9 @@ export function element<K extends keyof HTMLElementTagNameMap>(
 
 /** Return a button with an accessible name. */
 export function button(text: string, name: string, press: () => void): HTMLButtonElement {
-  return element("button", { type: "button", title: name, "aria-label": name }, [text], {
+  // What is read out has to hold what is seen.
+  const said = name.includes(text) ? name : `${text}: ${name}`;
+  return element("button", { type: "button", title: name, "aria-label": said }, [text], {
     click: press,
   });
 }

@@ -9,6 +9,7 @@ import type { View } from "./view";
 const MARGIN = 24;
 const LARGEST = 16384; // pixels that a canvas may have along a side
 const SHARPNESS = 2;
+const SLIDE = [1920, 1080];
 
 interface Sheet {
   width: number;
@@ -86,15 +87,43 @@ export function toSvg(views: View[], heading: string, theme: Theme): string {
   return new XMLSerializer().serializeToString(root);
 }
 
-/** Return the view as a PNG file. */
-export function toPng(views: View[], heading: string, theme: Theme): Promise<Blob> {
+/** Return one panel as an SVG file. */
+export function toSvgOf(host: Host, theme: Theme): Blob {
+  const { width, height } = host.canvas.getBoundingClientRect();
+  const box = [-MARGIN, -MARGIN - 18, width + 2 * MARGIN, height + 2 * MARGIN + 18];
+  const root = svgElement("svg", { width: box[2], height: box[3], viewBox: box.join(" ") });
+  const pen = new SvgPen(root);
+  pen.rect(box[0], box[1], box[2], box[3], { fill: theme.surface });
+  pen.text(0, -14, host.panel.title, {
+    size: 12,
+    weight: 600,
+    fill: theme.ink,
+    font: theme.sans,
+  });
+  host.drawWith(pen, width);
+  return new Blob([new XMLSerializer().serializeToString(root)], { type: "image/svg+xml" });
+}
+
+/** Return the view as a PNG file: as it is, or, for a slide, as large as fits into one. */
+export function toPng(
+  views: View[],
+  heading: string,
+  theme: Theme,
+  slide = false,
+): Promise<Blob> {
   const sheet = sheetOf(views, heading, theme);
-  const scale = Math.min(SHARPNESS, LARGEST / sheet.width, LARGEST / sheet.height);
+  const most = slide ? SLIDE : [LARGEST, LARGEST];
+  const fits = Math.min(most[0] / sheet.width, most[1] / sheet.height);
+  const scale = slide ? fits : Math.min(SHARPNESS, fits);
+  const [width, height] = [Math.floor(sheet.width * scale), Math.floor(sheet.height * scale)];
   const canvas = element("canvas", {
-    width: Math.floor(sheet.width * scale),
-    height: Math.floor(sheet.height * scale),
+    width: slide ? SLIDE[0] : width,
+    height: slide ? SLIDE[1] : height,
   });
   const context = canvas.getContext("2d")!;
+  context.fillStyle = theme.surface;
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  if (slide) context.translate((SLIDE[0] - width) / 2, (SLIDE[1] - height) / 2);
   context.scale(scale, scale);
   const pen = new CanvasPen(context);
   sheet.draw(pen, (x, y, draw) => {

@@ -1,16 +1,17 @@
 // Controls for running a machine of the server, on a drawn example or an own input.
 
+import type { RunAddress } from "./address";
 import { choice, element, labelled } from "./dom";
 import { editorPanel, fromText, toText } from "./editor";
 import { Host, type Listener, type Moment } from "./panel";
-import type { Input, Machine, Server } from "./server";
+import type { Input, Machine, Runner } from "./server";
 import type { Trace } from "./trace";
 
 const PATIENCE = 150; // ms to wait for more edits before the machine runs
 
 export class Live {
   readonly root = element("section", { class: "live", "aria-label": "Run the machine" });
-  private readonly server: Server;
+  private readonly runner: Runner;
   private readonly machines: Machine[];
   private readonly ran: (trace: Trace) => void;
   private readonly status = element("p", { class: "status", role: "status" });
@@ -29,27 +30,64 @@ export class Live {
   private checkpoint = 0;
   private kind = 0;
   private input: Input = [];
+  private rows: number[][] = [];
   private edited = false;
   private timer = 0;
   private running: AbortController | null = null;
+  private readonly say = element("input", { type: "text", spellcheck: "false" });
 
   constructor(
-    server: Server,
+    runner: Runner,
     machines: Machine[],
     ran: (trace: Trace) => void,
     listener: Listener,
   ) {
-    [this.server, this.machines, this.ran] = [server, machines, ran];
+    [this.runner, this.machines, this.ran] = [runner, machines, ran];
     this.machine = machines[0];
     this.size = this.machine.size;
     this.grid = new Host(
       editorPanel(
-        () => this.input as number[][],
+        () => this.rows,
         (step, row) => this.turn(step, row),
       ),
       listener,
     );
     this.choose(0);
+  }
+
+  /** What is run, for the address. */
+  get state(): RunAddress {
+    const { input, edited } = this;
+    const word = edited && typeof input === "string" ? input : null;
+    return {
+      machine: this.machines.indexOf(this.machine),
+      size: this.size,
+      seed: this.seed,
+      word,
+      numbers: edited && typeof input !== "string" ? input : null,
+    };
+  }
+
+  /** Return whether that is what is run already. */
+  runs(said: RunAddress): boolean {
+    const { state } = this;
+    const asked = { ...said, size: said.size ?? state.size };
+    return JSON.stringify(asked) === JSON.stringify(state);
+  }
+
+  /** Choose what an address says; what is not there is as it is at first. */
+  take(said: RunAddress): void {
+    this.choose(this.machines[said.machine] ? said.machine : 0);
+    const { sizes, smallest, largest } = this.machine;
+    const fits = (x: number) => (sizes ? sizes.includes(x) : x >= smallest && x <= largest);
+    if (said.size !== null && fits(said.size)) this.size = said.size;
+    this.seed = said.seed;
+    const own = said.word ?? said.numbers;
+    if (own !== null) {
+      this.edit(own);
+      this.write(own);
+    }
+    this.build();
   }
 
   /** Run the machine with the current settings, cancelling a run in progress. */
@@ -69,10 +107,10 @@ export class Live {
       kind: this.machine.kinds?.[this.kind].id ?? null,
     };
     try {
-      const trace = await this.server.run(this.machine, request, running.signal);
+      const trace = await this.runner.run(this.machine, request, running.signal);
       if (running !== this.running) return;
       this.status.textContent = "";
-      if (!this.edited) this.take(trace);
+      if (!this.edited || typeof this.input === "string") this.edits(trace);
       this.ran(trace);
     } catch (error) {
       if (!running.signal.aborted) this.status.textContent = (error as Error).message;
@@ -108,7 +146,8 @@ export class Live {
     this.checkpoint = this.machine.checkpoints.length - 1;
     this.kind = 0;
     this.edited = false;
-    this.grid.figure.hidden = this.machine.input !== "bits";
+    // Of letters exactly one bit is 1: those are typed.
+    this.grid.figure.hidden = this.machine.input !== "bits" || !!this.machine.letters;
     this.build();
   }
 
@@ -130,10 +169,12 @@ export class Live {
       });
       return made;
     };
-    const seed = number(this.seed, 0, 2 ** 31 - 1, (x) => (this.seed = x));
+    const most = (machine.seeds ?? 2 ** 31) - 1;
+    const seed = number(this.seed, 0, most, (x) => (this.seed = x));
     const another = element("button", { type: "button" }, ["Another example"], {
       click: () => {
-        seed.value = `${++this.seed}`;
+        this.seed = this.seed >= most ? 0 : this.seed + 1;
+        seed.value = `${this.seed}`;
         this.fresh();
       },
     });
@@ -169,7 +210,12 @@ export class Live {
         : []),
       labelled(
         "size",
-        number(this.size, machine.smallest, machine.largest, (x) => (this.size = x)),
+        machine.sizes
+          ? choice(machine.sizes.map(String), machine.sizes.indexOf(this.size), (i) => {
+              this.size = machine.sizes![i];
+              this.fresh();
+            })
+          : number(this.size, machine.smallest, machine.largest, (x) => (this.size = x)),
       ),
       labelled("seed", seed),
       ...(labels.length > 1
@@ -188,27 +234,29 @@ export class Live {
     const run = element("button", { type: "button", class: "primary" }, ["Run this input"], {
       click: () => this.runText(),
     });
-    this.text.onkeydown = (event) => {
-      if (event.key !== "Enter" || event.shiftKey || machine.input === "bits") return;
-      event.preventDefault();
-      this.runText();
+    const bits = machine.input === "bits";
+    this.say.onkeydown = (event) => {
+      if (event.key === "Enter") this.runText();
     };
-    const cells = machine.input !== "bits";
-    this.text.rows = cells ? 1 : 8;
-    const form = machine.kinds?.[this.kind].form;
-    const memory = cells ? "The memory, one number a cell" : "A line for each step";
-    const named = form ? `your own: ${form}` : "memory";
-    this.text.setAttribute("aria-label", form ? named : "Input as text");
-    this.text.title = form ? `Write ${form}` : memory;
+    const form = machine.kinds?.[this.kind].form ?? machine.form;
+    const spelled = machine.letters && `letters: ${[...machine.letters].join(" ")}`;
+    const own = form ?? spelled ?? "the memory, a number a cell";
+    const named = `your own: ${own}`;
+    this.text.rows = 8;
+    this.text.title = "A line for each step";
+    this.say.title = form ? `Write ${form}` : "The memory, one number a cell";
+    const rows = element("details", {}, [
+      element("summary", {}, ["Input as text"]),
+      element("div", { class: "typed" }, [this.text, this.oneLine ? null : run]),
+    ]);
+    this.text.onkeydown = null;
     this.root.replaceChildren(
+      element("h2", { class: "unseen" }, ["Run the machine"]),
+      element("p", { class: "about" }, [machine.about ?? ""]),
+      this.oneLine ? element("div", { class: "typed" }, [labelled(named, this.say), run]) : "",
       this.fields,
       this.grid.figure,
-      cells
-        ? element("div", { class: "typed" }, [labelled(named, this.text), run])
-        : element("details", {}, [
-            element("summary", {}, ["Input as text"]),
-            element("div", { class: "typed" }, [this.text, run]),
-          ]),
+      bits && !this.oneLine ? rows : "",
       element("div", { class: "running" }, [this.status, this.cancel]),
     );
   }
@@ -220,33 +268,57 @@ export class Live {
   }
 
   /** Start editing the input of the example shown. */
-  private take(trace: Trace): void {
-    if (trace.calls) this.text.value = this.input = trace.calls.problem;
+  private edits(trace: Trace): void {
+    if (trace.calls) this.say.value = this.input = trace.calls.problem;
     const field = trace.example.get("inputs");
     if (!field) return;
     const numbers = Array.from(field.data);
     const width = field.axes.length > 1 ? field.shape[1] : 0;
-    this.input = width
+    const kept = this.edited; // a word stays as it was typed, its bits can be pressed
+    const shown = width
       ? Array.from({ length: field.shape[0] }, (_, i) =>
           numbers.slice(i * width, (i + 1) * width),
         )
       : numbers;
-    this.text.value = toText(this.input);
+    this.rows = width ? (shown as number[][]) : [];
+    if (kept) return;
+    this.input = shown;
+    const { typed } = this.machine;
+    this.write(typed && !width ? typed(numbers) : shown);
+  }
+
+  private write(input: Input): void {
+    if (typeof input === "string") this.say.value = input;
+    else this.text.value = toText(input);
+    if (this.oneLine && typeof input !== "string") {
+      const cells = this.machine.input === "cells";
+      this.say.value = cells ? toText(input) : "";
+    }
+  }
+
+  /** Whether what a person writes is one line: cells, letters, a word, a problem. */
+  private get oneLine(): boolean {
+    const { input, letters, form } = this.machine;
+    return input !== "bits" || letters !== undefined || form !== undefined;
   }
 
   private turn(step: number, channel: number): void {
-    const rows = (this.input as number[][]).map((row) => [...row]);
+    const rows = this.rows.map((row) => [...row]);
     if (!rows[step - 1]) return;
     rows[step - 1][channel] = rows[step - 1][channel] > 0.5 ? 0 : 1;
+    this.rows = rows;
     this.edit(rows);
-    this.text.value = toText(rows);
+    this.write(rows);
     clearTimeout(this.timer);
     this.timer = window.setTimeout(() => void this.run(), PATIENCE);
   }
 
   private runText(): void {
     try {
-      this.edit(fromText(this.text.value, this.machine.input));
+      const { input, kinds } = this.machine;
+      const text = this.oneLine ? this.say.value : this.text.value;
+      const spelled = this.oneLine && input === "bits";
+      this.edit(spelled ? text : fromText(text, kinds ? "problem" : input));
       void this.run();
     } catch (error) {
       this.status.textContent = (error as Error).message;

@@ -4,17 +4,24 @@ import { type Address, readAddress, writeAddress } from "./address";
 import { TraceError } from "./checks";
 import { button, choice, element, labelled } from "./dom";
 import { type Events, nextOf } from "./events";
-import { download, toPng, toSvg } from "./export";
+import { download, toPng, toSvg, toSvgOf } from "./export";
 import { Live } from "./live";
-import type { Listener, Tip } from "./panel";
-import { Player } from "./player";
-import { Server } from "./server";
-import { embedded, fromFile, type Source, traceSource } from "./sources";
+import { Keys } from "./keys";
+import type { Host, Listener, Tip } from "./panel";
+import { Player, SPEEDS } from "./player";
+import { LocalRunner } from "./machines/runner";
+import { type Machine, type Runner, Server } from "./server";
+import { embedded, embeddedMachines, fromFile, type Source, traceSource } from "./sources";
 import "./style.css";
 import { currentTheme } from "./theme";
+import { startTour } from "./tour";
 import type { Trace } from "./trace";
 import { Transport } from "./transport";
 import { View } from "./view";
+
+const SECONDS = 15; // that a run takes when it plays by itself
+/** Whether a person wants things to stay as they are. */
+const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
 class Page {
   private sources: Source[] = [];
@@ -25,6 +32,10 @@ class Page {
   private events: Events | null = null;
   private drawing = 0;
   private opening = 0;
+  /** Whether what is shown next plays from its start. */
+  private begins = true;
+  /** Whether the machines are in the page, which runs them in no time. */
+  private embedded = false;
   private readonly player = new Player(() => this.changed());
   private readonly transport = new Transport(this.player, {
     setHard: (hard) => this.setHard(hard),
@@ -33,6 +44,12 @@ class Page {
   private readonly picks = element("div", { class: "picks" });
   private readonly message = element("p", { class: "message", role: "alert", hidden: true });
   private readonly stage = element("main", { class: "stage" });
+  private readonly beside = element("aside", { class: "beside", hidden: true });
+  private readonly keys = new Keys();
+  private readonly tour = button("Tour", "A tour of the page", () => {
+    this.player.pause();
+    startTour();
+  });
   private readonly tip = element("div", { class: "tip", hidden: true, "aria-hidden": "true" });
   private readonly file = element("input", {
     type: "file",
@@ -43,6 +60,8 @@ class Page {
   private readonly listener: Omit<Listener, "select"> = {
     point: (tip, x, y) => this.point(tip, x, y),
     go: (step) => this.player.go(step),
+    fold: () => this.changed(),
+    save: (host) => this.saveOne(host),
   };
 
   async start(): Promise<void> {
@@ -53,6 +72,7 @@ class Page {
       'meta[name="softmachine-live"]',
     )?.content;
     if (token) await this.connect(new Server(token));
+    else await this.runEmbedded();
     if (this.sources.length) await this.open();
     else if (!this.live) this.empty();
   }
@@ -71,18 +91,29 @@ class Page {
           button("Open …", "Open trace files", () => this.file.click()),
           button("SVG", "Save the view as SVG", () => void this.save("svg")),
           button("PNG", "Save the view as PNG", () => void this.save("png")),
+          button(
+            "Slide",
+            "Save the view as a picture of 1920 by 1080",
+            () => void this.save("slide"),
+          ),
+          this.tour,
+          button("?", "Keys (?)", () => this.keys.toggle()),
         ]),
         this.file,
       ]),
       this.message,
-      this.stage,
+      element("div", { class: "work" }, [this.beside, this.stage]),
       this.transport.root,
+      this.keys.root,
       this.tip,
     );
   }
 
   private listen(): void {
     document.addEventListener("keydown", (event) => this.key(event));
+    for (const kind of ["pointerover", "focusin"]) {
+      document.addEventListener(kind, ({ target }) => this.explain(target as HTMLElement));
+    }
     document.addEventListener("dragover", (event) => event.preventDefault());
     document.addEventListener("drop", (event) => {
       event.preventDefault();
@@ -90,7 +121,11 @@ class Page {
     });
     window.addEventListener("hashchange", () => {
       this.address = readAddress(location.hash);
-      if (this.sources.length) void this.open();
+      const { run } = this.address;
+      if (this.live && run && !this.live.runs(run)) {
+        this.live.take(run);
+        void this.live.run();
+      } else if (this.sources.length) void this.open();
     });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
       this.theme = currentTheme();
@@ -114,16 +149,35 @@ class Page {
     try {
       const { machines, traces } = await server.machines();
       this.sources.push(...traces);
-      if (!machines.length) return;
-      this.live = new Live(server, machines, (trace) => void this.ran(trace), {
-        ...this.listener,
-        select: () => {},
-      });
-      this.stage.before(this.live.root);
-      if (!this.sources.length) await this.live.run();
+      await this.offer(server, machines);
     } catch (error) {
       this.say((error as Error).message);
     }
+  }
+
+  /** Offer the machines that are in the page. */
+  private async runEmbedded(): Promise<void> {
+    try {
+      const machines = embeddedMachines();
+      this.embedded = machines.length > 0;
+      const described = machines.map((machine) => machine.described);
+      await this.offer(new LocalRunner(machines), described);
+      Object.assign(window, { softmachine: machines }); // for tests, and for who wants to look
+    } catch (error) {
+      this.say((error as Error).message);
+    }
+  }
+
+  private async offer(runner: Runner, machines: Machine[]): Promise<void> {
+    if (!machines.length) return;
+    this.live = new Live(runner, machines, (trace) => void this.ran(trace), {
+      ...this.listener,
+      select: () => {},
+    });
+    this.beside.append(this.live.root);
+    this.beside.hidden = false;
+    if (this.address.run) this.live.take(this.address.run);
+    if (!this.sources.length) await this.live.run();
   }
 
   /** Show the trace of a live run, in place of that of the previous run. */
@@ -134,6 +188,11 @@ class Page {
     else this.sources[at] = source;
     const index = at < 0 ? this.sources.length - 1 : at;
     if (this.address.compared !== index) this.address.trace = index;
+    if (this.views.length) {
+      const { folded, chosen } = this.views[0];
+      [this.address.without, this.address.of] = [folded, chosen.all];
+      this.begins = this.embedded;
+    }
     await this.open();
   }
 
@@ -189,19 +248,36 @@ class Page {
     this.message.hidden = true;
     this.events = null;
     for (const view of this.views) view.remove();
-    this.views = traces.map((trace) => new View(trace, this.listener));
+    const { without, of } = this.address;
+    this.views = traces.map((trace) => new View(trace, this.listener, without));
+    for (const view of this.views) for (const [axis, at] of of) view.chosen.set(axis, at);
     this.stage.replaceChildren(...this.views.map((view) => view.root));
     this.stage.classList.toggle("compared", traces.length > 1);
     document.title = `${traces[0].title} · softmachine`;
-    this.transport.root.hidden = false;
+    this.transport.root.hidden = this.tour.hidden = false;
     this.pick();
     // The step in the address counts once; from then on the player has the current step.
-    this.player.step = this.address.step ?? this.player.step;
+    const begins = this.begins && this.address.step === null && !STILL.matches;
+    this.begins = false;
+    if (begins) this.player.step = 0;
+    else this.player.step = this.address.step ?? this.player.step;
     this.address.step = null;
     this.player.setRange(
       Math.min(...this.views.map((view) => view.firstStep)),
       Math.max(...traces.map((trace) => trace.length)),
     );
+    if (begins) this.play(Math.max(...traces.map((trace) => trace.length)));
+  }
+
+  /** Play from the start, at a speed that takes some seconds for the whole. */
+  private play(length: number): void {
+    if (!this.player.playing) {
+      const wanted = length / SECONDS;
+      const [slowest] = SPEEDS;
+      this.player.speed = SPEEDS.findLast((speed) => speed <= wanted) ?? slowest;
+      this.transport.showSpeed();
+    }
+    this.player.start();
   }
 
   private pick(): void {
@@ -239,7 +315,7 @@ class Page {
   }
 
   private empty(): void {
-    this.transport.root.hidden = true;
+    this.transport.root.hidden = this.tour.hidden = true;
     this.stage.replaceChildren(
       element("div", { class: "empty" }, [
         element("h2", {}, ["Drop a trace here"]),
@@ -279,7 +355,13 @@ class Page {
       step: Math.min(step, first.trace.length),
     });
     document.documentElement.dataset.step = `${step}`;
-    if (!playing) writeAddress({ ...this.address, step });
+    if (!playing) writeAddress({ ...this.address, ...this.panels(), step });
+  }
+
+  /** What the address says of the run and the panels. */
+  private panels(): Pick<Address, "run" | "without" | "of"> {
+    const [{ folded, chosen }] = this.views;
+    return { run: this.live?.state ?? null, without: folded, of: chosen.all };
   }
 
   /** Return the steps of all views that one can jump to. */
@@ -299,6 +381,7 @@ class Page {
   private key(event: KeyboardEvent): void {
     if (event.ctrlKey || event.metaKey || event.altKey || !this.views.length) return;
     const at = event.target as HTMLElement;
+    if (document.body.classList.contains("driver-active") || this.keys.root.open) return;
     if (at.closest("select, textarea, input:not([type=range])")) return;
     const { player } = this;
     const actions: { [key: string]: () => void } = {
@@ -306,6 +389,7 @@ class Page {
       ArrowRight: () => player.go(player.step + 1),
       Home: () => player.go(player.first),
       End: () => player.go(player.last),
+      "?": () => this.keys.toggle(),
       w: () => this.jump("writes", 1),
       W: () => this.jump("writes", -1),
       e: () => this.jump("errors", 1),
@@ -319,6 +403,22 @@ class Page {
     event.preventDefault();
     act();
   }
+
+  /** Show what a word means, when it is pointed at or has the focus. */
+  private explain(at: HTMLElement): void {
+    const word = at.closest?.<HTMLElement>(".term");
+    if (!word) {
+      if (this.explaining) this.point(null, 0, 0);
+      this.explaining = false;
+      return;
+    }
+    this.explaining = true;
+    const box = word.getBoundingClientRect();
+    const tip = { title: word.textContent ?? "", lines: [{ text: word.dataset.tip ?? "" }] };
+    this.point(tip, box.left - 12, box.bottom - 8);
+  }
+
+  private explaining = false;
 
   private point(tip: Tip | null, x: number, y: number): void {
     this.tip.hidden = tip === null;
@@ -341,7 +441,12 @@ class Page {
     this.tip.style.top = `${Math.max(4, Math.min(y + 14, innerHeight - box.height - 4))}px`;
   }
 
-  private async save(kind: "svg" | "png"): Promise<void> {
+  private saveOne(host: Host): void {
+    const svg = toSvgOf(host, this.theme);
+    download(`${host.panel.title}-step-${this.player.step}.svg`.replace(/[^\w.-]+/g, "-"), svg);
+  }
+
+  private async save(kind: "svg" | "png" | "slide"): Promise<void> {
     if (!this.views.length) return;
     const { step } = this.player;
     const hard = this.address.hard && this.views.some((view) => view.trace.hard);
@@ -353,8 +458,8 @@ class Page {
     const content =
       kind === "svg"
         ? new Blob([toSvg(this.views, heading, this.theme)], { type: "image/svg+xml" })
-        : await toPng(this.views, heading, this.theme);
-    download(`${name}.${kind}`, content);
+        : await toPng(this.views, heading, this.theme, kind === "slide");
+    download(kind === "slide" ? `${name}-slide.png` : `${name}.${kind}`, content);
   }
 
   private say(text: string): void {

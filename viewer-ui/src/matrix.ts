@@ -15,23 +15,29 @@ import {
   short,
 } from "./fields";
 import { type Drawing, type Moment, type Panel, small } from "./panel";
+import { inUse, rowAt, told, type Window } from "./rows";
 import { css, position } from "./theme";
 import { outline } from "./timeline";
 import { numberTip } from "./tips";
 import type { Field, Trace } from "./trace";
 
-const LEFT = 30;
+const [NUMBERED, NAMED] = [30, 58]; // room for the rows' numbers, or names
 const TOP = 18;
 const BAR = 64;
 const GAP = 12;
 const VECTOR = 11;
 const CAPTION = 19;
+const TALL = 340; // a picture that leaves room for the bar
 const TALLEST = 4096; // rows of pixels that a picture may have
 
 interface Line {
   name: string;
   field: Field;
   offset: number;
+}
+
+function leftOf(trace: Trace, field: Field): number {
+  return trace.axes.get(field.axes.at(-2)!)?.labels ? NAMED : NUMBERED;
 }
 
 function linesOf(trace: Trace, fields: Field[]): Line[] {
@@ -53,19 +59,28 @@ export function matrixPanel(
   beside: Field[],
   below: Field[],
 ): Panel {
-  const [rows, columns] = field.shape.slice(-2);
+  const columns = lastOf(field);
+  const window = inUse(
+    trace,
+    trace.fields.get(field.name) === field
+      ? trace.fields
+      : (trace.hard?.fields ?? trace.fields),
+    field.axes.at(-2)!,
+  );
+  const rows = window.count;
   const [right, under] = [linesOf(trace, beside), linesOf(trace, below)];
   const bitmap = new Bitmap();
-  const rowHeight = Math.max(1, Math.min(14, 520 / rows));
+  const left = leftOf(trace, field);
+  const rowHeight = Math.max(1, Math.min(14, TALL / rows));
   const tall = Math.min(rows * rowHeight, TALLEST);
   const shownRows = Math.min(rows, TALLEST);
   const layout = (width: number) => {
     const bar = Math.min(BAR, (width * 0.4) / Math.max(1, right.length));
-    return { bar, wide: Math.max(40, width - LEFT - right.length * (bar + GAP)) };
+    return { bar, wide: Math.max(40, width - left - right.length * (bar + GAP)) };
   };
   return {
     title,
-    note: field.description,
+    note: [field.description, told(window, field.axes.at(-2)!)].filter(Boolean).join(" "),
     height: () => TOP + tall + 24 + under.length * (VECTOR + CAPTION) + 4,
     draw(d) {
       const { bar, wide } = layout(d.width);
@@ -73,29 +88,34 @@ export function matrixPanel(
       const colors = colorsOf(field, d.theme);
       const broken = pixelOf(d.theme.accent);
       const picture = bitmap.fill(columns, shownRows, (column, row) => {
-        const from = Math.floor((row * rows) / shownRows) * columns;
+        const from = rowAt(window, Math.floor((row * rows) / shownRows)) * columns;
         return at ? pixel(colors, at.data[at.first + from + column], broken) : 0;
       });
-      d.pen.text(LEFT, 6, field.axes.at(-1)!, small(d.theme));
-      d.pen.image(picture, [0, 0, columns, shownRows], LEFT, TOP, wide, tall);
-      outline(d, LEFT, TOP, wide, tall);
-      drawRowNumbers(d, field, rows, tall);
-      drawLegend(d, colors, LEFT, TOP + tall + 8, wide);
+      d.pen.text(left, 6, field.axes.at(-1)!, small(d.theme));
+      d.pen.image(picture, [0, 0, columns, shownRows], left, TOP, wide, tall);
+      outline(d, left, TOP, wide, tall);
+      drawRowNumbers(d, field, window, tall);
+      drawLegend(d, colors, left, TOP + tall + 8, wide);
       d.spots.push({
-        x: LEFT,
+        x: left,
         y: TOP,
         width: wide,
         height: tall,
         columns,
         rows,
-        tip: (column, row) => numberTip(d, field, row * columns + column, d.step),
-        place: (column, row) => ({ field, index: row * columns + column, valued: false }),
+        tip: (column, row) =>
+          numberTip(d, field, rowAt(window, row) * columns + column, d.step),
+        place: (column, row) => ({
+          field,
+          index: rowAt(window, row) * columns + column,
+          valued: false,
+        }),
       });
       right.forEach((line, i) => {
-        drawBars(d, line, LEFT + wide + GAP + i * (bar + GAP), bar, rows, tall);
+        drawBars(d, line, left + wide + GAP + i * (bar + GAP), bar, window, tall);
       });
       under.forEach((line, i) => {
-        drawVector(d, line, TOP + tall + 24 + i * (VECTOR + CAPTION), wide, columns);
+        drawVector(d, line, TOP + tall + 24 + i * (VECTOR + CAPTION), left, wide, columns);
       });
     },
     describe(moment) {
@@ -115,20 +135,22 @@ function describeLine({ trace, step }: Moment, { field, name, offset }: Line): s
   return `${field.name} ${name}: most at ${where}, ${short(at.data[at.first + offset + best])}`;
 }
 
-function drawRowNumbers(d: Drawing, field: Field, rows: number, tall: number): void {
+function drawRowNumbers(d: Drawing, field: Field, window: Window, tall: number): void {
+  const left = leftOf(d.trace, field);
+  const rows = window.count;
   const every = [1, 2, 4, 8, 16, 32, 64, 128, 256].find((n) => (n * tall) / rows >= 24) ?? 512;
   for (let row = 0; row < rows; row += every) {
     const y = TOP + ((row + 0.5) * tall) / rows;
-    const name = label(d.trace, field.axes.at(-2)!, row);
+    const name = label(d.trace, field.axes.at(-2)!, rowAt(window, row));
     d.pen.text(
-      LEFT - 6,
+      left - 6,
       Math.max(y, TOP + 5),
       name,
       { ...small(d.theme, "right"), size: 10 },
-      LEFT - 6,
+      left - 6,
     );
   }
-  d.pen.text(LEFT - 6, 6, field.axes.at(-2)!, small(d.theme, "right"));
+  d.pen.text(left - 6, 6, field.axes.at(-2)!, small(d.theme, "right"));
 }
 
 /** Draw a weighting as one bar beside each row. */
@@ -137,16 +159,17 @@ function drawBars(
   line: Line,
   x: number,
   width: number,
-  rows: number,
+  window: Window,
   tall: number,
 ): void {
+  const rows = window.count;
   const at = entry(d.trace, line.field, d.step);
   const { high } = rangeOf(line.field);
   d.pen.text(x, 6, line.name, small(d.theme), width + GAP);
   d.pen.line([x - 0.5, TOP, x - 0.5, TOP + tall], { stroke: d.theme.line });
   const height = tall / rows;
   for (let row = 0; at && row < rows; row++) {
-    const share = at.data[at.first + line.offset + row] / high;
+    const share = at.data[at.first + line.offset + rowAt(window, row)] / high;
     if (!(share > 0.004)) continue;
     const wide = Math.max(1, Math.min(1, share) * width);
     d.pen.rect(x, TOP + row * height, wide, Math.max(1, height - (height > 3 ? 0.5 : 0)), {
@@ -160,19 +183,30 @@ function drawBars(
     height: tall,
     columns: 1,
     rows,
-    tip: (_, row) => numberTip(d, line.field, line.offset + row, d.step),
-    place: (_, row) => ({ field: line.field, index: line.offset + row, valued: false }),
+    tip: (_, row) => numberTip(d, line.field, line.offset + rowAt(window, row), d.step),
+    place: (_, row) => ({
+      field: line.field,
+      index: line.offset + rowAt(window, row),
+      valued: false,
+    }),
   });
 }
 
 /** Draw a vector under the columns that it belongs to. */
-function drawVector(d: Drawing, line: Line, y: number, wide: number, columns: number): void {
+function drawVector(
+  d: Drawing,
+  line: Line,
+  y: number,
+  left: number,
+  wide: number,
+  columns: number,
+): void {
   const at = entry(d.trace, line.field, d.step);
   const colors = colorsOf(line.field, d.theme);
   const several = line.field.stride > lastOf(line.field);
   const name = line.field.name.replaceAll("_", " ");
   d.pen.text(
-    LEFT,
+    left,
     y + CAPTION - 8,
     several ? `${name}, ${line.name}` : name,
     small(d.theme),
@@ -182,11 +216,11 @@ function drawVector(d: Drawing, line: Line, y: number, wide: number, columns: nu
   for (let column = 0; at && column < columns; column++) {
     const x = at.data[at.first + line.offset + column];
     const fill = Number.isFinite(x) ? css(colors.table, colors.at(x)) : d.theme.accent;
-    d.pen.rect(LEFT + column * width, y + CAPTION, width + 0.3, VECTOR, { fill });
+    d.pen.rect(left + column * width, y + CAPTION, width + 0.3, VECTOR, { fill });
   }
-  outline(d, LEFT, y + CAPTION, wide, VECTOR);
+  outline(d, left, y + CAPTION, wide, VECTOR);
   d.spots.push({
-    x: LEFT,
+    x: left,
     y: y + CAPTION,
     width: wide,
     height: VECTOR,

@@ -2,6 +2,8 @@
 // drawing respond to the pointer and the keyboard.
 
 import { element } from "./dom";
+import { Formula } from "./formula";
+import { withTerms } from "./glossary";
 import { CanvasPen, type Lettering, type Pen } from "./pen";
 import type { Theme } from "./theme";
 import type { Field, Fields, Trace } from "./trace";
@@ -74,6 +76,8 @@ export interface Panel {
   note: string;
   /** Whether the panel may be put beside another one. */
   narrow?: boolean;
+  /** How what is shown is computed: TeX, and which entry of the first axis it is of. */
+  formula?: { tex: string; chosen: () => number };
   /** Return the least width of the drawing; in a narrower place it scrolls. */
   leastWidth?(moment: Moment): number;
   /** Return the height that the drawing needs at a width. */
@@ -90,6 +94,10 @@ export interface Listener {
   point(tip: Tip | null, x: number, y: number): void;
   select(place: Place): void;
   go(step: number): void;
+  /** A panel was opened or closed. */
+  fold?(): void;
+  /** Save a panel as SVG. */
+  save?(host: Host): void;
 }
 
 interface Cursor {
@@ -114,6 +122,7 @@ export class Host {
   private cursor: Cursor | null = null;
   private seen = true; // until the observer says otherwise
   private readonly seeing: IntersectionObserver;
+  private readonly formula: Formula | null;
   private width = 0;
   private height = 0;
 
@@ -121,11 +130,15 @@ export class Host {
     this.panel = panel;
     this.listener = listener;
     this.canvas = element("canvas", { tabindex: 0, role: "img" });
-    this.figure = element("figure", { class: panel.narrow ? "panel narrow" : "panel" }, [
+    this.formula = panel.formula ? new Formula(panel.formula.tex) : null;
+    const kind = panel.narrow ? "panel narrow" : "panel";
+    this.figure = element("figure", { class: kind, "data-panel": panel.title }, [
       element("figcaption", {}, [
-        element("h3", {}, [panel.title]),
-        element("span", {}, [panel.note]),
+        this.heading(),
+        element("span", {}, withTerms(panel.note)),
+        this.saving(),
       ]),
+      this.formula && this.formula.root,
       element("div", { class: "scrolled" }, [this.canvas, this.marked]),
     ]);
     this.seeing = new IntersectionObserver(
@@ -139,6 +152,41 @@ export class Host {
     this.listen();
   }
 
+  /** Whether the panel's picture is hidden, its heading left. */
+  get folded(): boolean {
+    return this.figure.classList.contains("folded");
+  }
+
+  set folded(folded: boolean) {
+    this.figure.classList.toggle("folded", folded);
+    this.figure.querySelector("h3 button")!.setAttribute("aria-expanded", `${!folded}`);
+    this.fit();
+    if (!folded) this.redraw();
+  }
+
+  private heading(): HTMLElement {
+    const press = () => {
+      this.folded = !this.folded;
+      this.listener.fold?.();
+    };
+    const name = element("button", { type: "button", "aria-expanded": "true" }, [
+      this.panel.title,
+    ]);
+    name.addEventListener("click", press);
+    return element("h3", {}, [name]);
+  }
+
+  private saving(): HTMLElement | null {
+    if (!this.listener.save) return null;
+    const says = `Save ${this.panel.title} as SVG`;
+    return element(
+      "button",
+      { type: "button", class: "save", title: says, "aria-label": says },
+      ["SVG"],
+      { click: () => this.listener.save?.(this) },
+    );
+  }
+
   /** Stop observing whether the panel is visible. */
   remove(): void {
     this.seeing.disconnect();
@@ -149,6 +197,7 @@ export class Host {
     this.moment = moment;
     if (this.seen && this.still !== null && this.still === this.stillness()) this.placeMarks();
     else if (this.seen) this.redraw();
+    this.formula?.show(moment, this.panel.formula!.chosen());
     if (inWords) this.describe();
   }
 

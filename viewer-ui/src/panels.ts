@@ -11,7 +11,9 @@ import { lastOf } from "./fields";
 import { imagesPanel } from "./images";
 import { matrixPanel } from "./matrix";
 import type { Panel } from "./panel";
+import { programPanel } from "./program";
 import { readoutPanel } from "./readout";
+import { type Chosen, explained, stagePanel } from "./stages";
 import { stripPanel } from "./strips";
 import { tablePanel } from "./table";
 import { tapesPanel } from "./tapes";
@@ -24,6 +26,8 @@ export interface Panels {
   /** A panel of one step of something large, beside the others. */
   side: Panel[];
   main: Panel[];
+  /** How what heads or gates do is computed: a picture for each equation. */
+  stages: Panel[];
   /** Panels that are closed at first. */
   more: Panel[];
 }
@@ -33,7 +37,7 @@ const BESIDE = 6;
 const SHORT = 24; // steps whose values fit into half a page
 
 /** Return the panels of a trace, of its soft or its `hard` run. */
-export function panelsOf(trace: Trace, hard: boolean): Panels {
+export function panelsOf(trace: Trace, hard: boolean, chosen: Chosen): Panels {
   const fields = [...(hard && trace.hard ? trace.hard : trace).fields.values()].filter(
     (f) => f.stride > 0,
   );
@@ -84,7 +88,11 @@ export function panelsOf(trace: Trace, hard: boolean): Panels {
   }
   main.push(...rest.map((f) => anyPanel(trace, f)));
   more.push(...asides.map((f) => anyPanel(trace, f)));
-  return { top, side, main, more };
+  const own = new Map(fields.map((f) => [f.name, f]));
+  const stages = explained(own).map((f) =>
+    stagePanel(trace, f, f.aside ? capital(words(f)) : `${capital(words(f))} now`, chosen),
+  );
+  return { top, side, main, stages, more };
 }
 
 function placeCircuit(
@@ -99,6 +107,7 @@ function placeCircuit(
   );
   if (memory) main.push(cellsPanel(memory.name));
   main.push(circuitPanel());
+  if (trace.program) main.push(programPanel(trace.program));
   const table = (field: Field, title: string) =>
     main.push({
       ...tablePanel(trace, field, title, "Values that changed are set off"),
@@ -114,9 +123,11 @@ function placeMatrix(trace: Trace, field: Field, others: Field[]): Panel[] {
   const [rows, columns] = field.axes;
   const along = (axis: string) =>
     others.filter((f) => f.axes.length > 0 && f.axes.length <= 2 && f.axes.at(-1) === axis);
-  const beside = along(rows).filter((f) => f.stride / lastOf(f) <= BESIDE);
+  const beside = along(rows).filter((f) => !f.aside && f.stride / lastOf(f) <= BESIDE);
   const below =
-    columns === rows ? [] : along(columns).filter((f) => f.stride / lastOf(f) <= BESIDE);
+    columns === rows
+      ? []
+      : along(columns).filter((f) => !f.aside && f.stride / lastOf(f) <= BESIDE);
   const panels = [matrixPanel(trace, field, capital(words(field)), beside, below)];
   // Fields with a number, or a few, for each of the same heads.
   const heads = beside.find((f) => f.axes.length === 2)?.axes[0];

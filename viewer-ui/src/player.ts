@@ -40,6 +40,13 @@ export class Player {
     this.changed();
   }
 
+  /** Play from the first step. */
+  start(): void {
+    this.step = this.first;
+    if (!this.playing) this.play();
+    else this.since = performance.now();
+  }
+
   private play(): void {
     if (this.step >= this.last) this.step = this.first;
     this.since = performance.now();

@@ -15,6 +15,20 @@ export interface Machine {
   /** Of a machine that runs programs: kinds of problems, and how a person writes one. */
   kinds?: { id: string; form: string }[];
   checkpoints: { id: string; label: string }[];
+  /** Of a machine that the page runs by itself: sizes that there are examples of, how many of
+   * each, its letters if it takes such, and how a person writes an input. */
+  sizes?: number[];
+  seeds?: number;
+  letters?: string;
+  form?: string;
+  /** What a person would have typed for a memory. */
+  typed?(memory: number[]): number[];
+  about?: string;
+}
+
+/** What runs machines: a server, or the page itself. */
+export interface Runner {
+  run(machine: Machine, request: Request, signal: AbortSignal): Promise<Trace>;
 }
 
 /** Cells, rows of bits, or a problem as a person writes it. */
@@ -29,7 +43,7 @@ export interface Request {
   kind: string | null;
 }
 
-export class Server {
+export class Server implements Runner {
   private readonly token: string;
 
   constructor(token: string) {

@@ -1,5 +1,6 @@
 // Where traces come from: embedded in the page, a server, files, runs of a live machine.
 
+import { LocalMachine } from "./machines/local";
 import { readTrace, type Trace } from "./trace";
 
 /** A live trace is that of the last run; kept ones are earlier runs, to compare it with. */
@@ -41,6 +42,14 @@ export function embedded(): Source[] {
       decode(tag.textContent ?? ""),
     ),
   );
+}
+
+/** Return the machines that are embedded in the page, which it runs by itself. */
+export function embeddedMachines(): LocalMachine[] {
+  const tags = document.querySelectorAll<HTMLScriptElement>(
+    'script[type="application/octet-stream"][id^="machine-"]',
+  );
+  return Array.from(tags, (tag, i) => new LocalMachine(i, decode(tag.textContent ?? "")));
 }
 
 function decode(base64: string): Uint8Array {

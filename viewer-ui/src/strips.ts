@@ -3,6 +3,7 @@
 import { Bitmap, pixelOf } from "./bitmap";
 import { colorsOf, entry, label, lastOf, pixel, placeName, short } from "./fields";
 import { type Panel, small } from "./panel";
+import { inUse, rowAt, told, type Window } from "./rows";
 import {
   markPresent,
   drawTicks,
@@ -22,6 +23,7 @@ import type { Field, Trace } from "./trace";
 interface Strip {
   name: string;
   rows: number;
+  window: Window;
   rowHeight: number;
   field: Field;
   /** The index of the field's number in the first row; the next rows have the next ones. */
@@ -29,15 +31,21 @@ interface Strip {
 }
 
 function stripsOf(trace: Trace, field: Field): Strip[] {
-  const rows = field.axes.length ? lastOf(field) : 1;
-  const count = Math.min(field.axes.length ? field.stride / rows : 1, 8);
+  const all = field.axes.length ? lastOf(field) : 1;
+  const count = Math.min(field.axes.length ? field.stride / all : 1, 8);
+  const window =
+    field.kind === "weighting"
+      ? inUse(trace, trace.fields, field.axes.at(-1)!)
+      : { first: 0, count: all, all };
+  const rows = window.count;
   const rowHeight = rows > 64 ? Math.max(0.5, 140 / rows) : rows > 24 ? 3 : rows > 8 ? 6 : 9;
   return Array.from({ length: count }, (_, i) => ({
     name: placeName(trace, field, i, field.axes.slice(0, -1)) || field.name,
     rows,
+    window,
     rowHeight,
     field,
-    offset: i * rows,
+    offset: i * all,
   }));
 }
 
@@ -50,7 +58,7 @@ export function stripPanel(trace: Trace, field: Field, title: string): Panel {
   const along = field.axes[field.axes.length - 1];
   return {
     title,
-    note: field.description,
+    note: [field.description, told(strips[0].window, along ?? "")].filter(Boolean).join(" "),
     height: () => height,
     draw(d) {
       const axis = timeAxis(d.trace, d.width, d.step);
@@ -62,7 +70,9 @@ export function stripPanel(trace: Trace, field: Field, title: string): Panel {
         const tall = strip.rows * strip.rowHeight;
         const color = (column: number, row: number) => {
           const at = entry(d.trace, field, axis.first + column);
-          return at ? pixel(colors, at.data[at.first + strip.offset + row], broken) : 0;
+          return at
+            ? pixel(colors, at.data[at.first + strip.offset + rowAt(strip.window, row)], broken)
+            : 0;
         };
         const picture = bitmaps[i].fill(axis.count, strip.rows, color, key);
         const part: [number, number, number, number] = [0, 0, axis.count, strip.rows];
@@ -83,8 +93,13 @@ export function stripPanel(trace: Trace, field: Field, title: string): Panel {
           height: tall,
           columns: axis.count,
           rows: strip.rows,
-          tip: (column, row) => numberTip(d, field, strip.offset + row, axis.first + column),
-          place: (_, row) => ({ field, index: strip.offset + row, valued: false }),
+          tip: (column, row) =>
+            numberTip(d, field, strip.offset + rowAt(strip.window, row), axis.first + column),
+          place: (_, row) => ({
+            field,
+            index: strip.offset + rowAt(strip.window, row),
+            valued: false,
+          }),
           step: (column) => axis.first + column,
         });
         y += tall + GAP;
@@ -98,7 +113,7 @@ export function stripPanel(trace: Trace, field: Field, title: string): Panel {
       return strips
         .map((strip) => {
           let best = 0;
-          for (let i = 1; i < strip.rows; i++) {
+          for (let i = 1; i < strip.window.all; i++) {
             const [x, y] = [
               at.data[at.first + strip.offset + i],
               at.data[at.first + strip.offset + best],

@@ -40,6 +40,8 @@ export interface Field {
   aside: boolean;
   /** Of weightings: for each entry of the axes but the last, "read" or "write"; or empty. */
   does: string[];
+  /** How it is computed, as TeX; or empty. */
+  formula: string;
   data: Numbers;
   /** Numbers per entry: the product of the shape. */
   stride: number;
@@ -93,10 +95,19 @@ export interface Trace {
   error: string;
   /** Of a run of programs: its calls. */
   calls: CallRun | null;
+  /** The program that was extracted from the machine, and where it is at each step. */
+  program: ProgramShown | null;
+}
+
+/** An extracted program beside the run of its machine. */
+export interface ProgramShown {
+  states: { name: string; lines: string[] }[];
+  /** For each step the number of its state; null where the program has ended. */
+  at: (number | null)[];
 }
 
 /** Versions that are read: what an earlier one does not say is empty. */
-const VERSIONS = ["1", "2", "3"];
+const VERSIONS = ["1", "2", "3", "4"];
 const LARGEST_HEADER = 1 << 25;
 const LARGEST_AXIS = 1 << 20;
 const TYPES = { F32: Float32Array, I32: Int32Array, U8: Uint8Array };
@@ -118,7 +129,10 @@ export function readTrace(file: Uint8Array): Trace {
   return describe(described, tensors);
 }
 
-function readHeader(file: Uint8Array): { header: { [name: string]: unknown }; start: number } {
+export function readHeader(file: Uint8Array): {
+  header: { [name: string]: unknown };
+  start: number;
+} {
   const foreign = "This is no trace: it does not begin like one.";
   if (file.length < 8) throw new TraceError(foreign);
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
@@ -134,8 +148,13 @@ function readHeader(file: Uint8Array): { header: { [name: string]: unknown }; st
   return { header: record(parse(header, "its header"), "its header"), start: 8 + length };
 }
 
+/** Arrays by part and name. */
+export interface Arrays {
+  get(name: string, type: keyof typeof TYPES, shape: number[]): Numbers;
+}
+
 /** The arrays of a file. */
-class Tensors {
+class Tensors implements Arrays {
   private readonly file: Uint8Array;
   private readonly start: number;
   private readonly header: { [name: string]: unknown };
@@ -174,7 +193,8 @@ class Tensors {
   }
 }
 
-function describe(d: { [name: string]: unknown }, tensors: Tensors): Trace {
+/** Return a trace from its description and its arrays; throws TraceError if they do not fit. */
+export function describe(d: { [name: string]: unknown }, tensors: Arrays): Trace {
   const length = whole(d.length, "length", 1, LARGEST_AXIS);
   const steps = list(d.steps, "steps").map((x) => whole(x, "steps", 1, length));
   if (steps.length === 0 || steps.some((step, i) => i > 0 && step <= steps[i - 1])) {
@@ -222,6 +242,7 @@ function describe(d: { [name: string]: unknown }, tensors: Tensors): Trace {
     error: text(d.error, "error"),
     shares: list(d.shares ?? [], "shares").map((x) => text(x, "shares")),
     calls: (d.calls ?? null) === null ? null : readCalls(record(d.calls, "calls"), length),
+    program: null,
   };
   giveHardItsStart(trace);
   checkCircuit(trace);
@@ -253,6 +274,7 @@ function readField(d: { [name: string]: unknown }, axes: Map<string, Axis>) {
   const over = typeof d.over === "string" ? d.over : null;
   const [group, description] = [text(d.group, name), text(d.description, name)];
   const does = list(d.does ?? [], name).map((x) => text(x, name));
+  const formula = text(d.formula ?? "", name);
   return {
     name,
     kind,
@@ -263,6 +285,7 @@ function readField(d: { [name: string]: unknown }, axes: Map<string, Axis>) {
     description,
     aside: d.aside === true,
     does,
+    formula,
     stride: product(shape),
   };
 }

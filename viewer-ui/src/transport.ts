@@ -1,6 +1,7 @@
 // The bar at the bottom: play, step, seek, jump.
 
 import { choice, element, labelled } from "./dom";
+import { meaning } from "./glossary";
 import { type Events, nextOf } from "./events";
 import { svgElement } from "./pen";
 import { type Player, SPEEDS } from "./player";
@@ -50,6 +51,7 @@ export class Transport {
     role: "group",
     "aria-label": "Machine",
   });
+  private readonly speeds: HTMLSelectElement;
   private events: Events = { writes: [], errors: [] };
   private hard: boolean | null = null;
   private theme: Theme | null = null;
@@ -66,12 +68,21 @@ export class Transport {
       );
     this.playButton = press("play", "Play (space)", () => player.toggle());
     this.range.addEventListener("input", () => player.go(Number(this.range.value)));
-    const speeds = SPEEDS.map((speed) => `${speed} / s`);
+    this.speeds = choice(
+      SPEEDS.map((speed) => `${speed} / s`),
+      SPEEDS.indexOf(player.speed),
+      (i) => (player.speed = SPEEDS[i]),
+    );
     for (const [index, text] of ["soft", "hard"].entries()) {
       this.toggle.append(
-        element("button", { type: "button", "aria-pressed": false }, [text], {
-          click: () => wishes.setHard(index === 1),
-        }),
+        element(
+          "button",
+          { type: "button", "aria-pressed": false, title: meaning(text) ?? "" },
+          [text],
+          {
+            click: () => wishes.setHard(index === 1),
+          },
+        ),
       );
     }
     this.root = element("footer", { class: "transport" }, [
@@ -89,11 +100,13 @@ export class Transport {
         this.jumper("errors", "error", "e"),
       ]),
       this.toggle,
-      labelled(
-        "speed",
-        choice(speeds, SPEEDS.indexOf(player.speed), (i) => (player.speed = SPEEDS[i])),
-      ),
+      labelled("speed", this.speeds),
     ]);
+  }
+
+  /** Show the speed that the player has. */
+  showSpeed(): void {
+    this.speeds.selectedIndex = SPEEDS.indexOf(this.player.speed);
   }
 
   show(events: Events, hard: boolean | null, theme: Theme): void {

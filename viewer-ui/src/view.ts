@@ -4,11 +4,14 @@ import type { CallRun } from "./calls";
 import { element } from "./dom";
 import { errors, type Events, eventsOfCalls, writes } from "./events";
 import { fieldsOf, percent, short } from "./fields";
+import { withTerms } from "./glossary";
 import { historyPanel } from "./history";
 import { Host, type Listener, type Moment, type Place } from "./panel";
 import { panelsOf } from "./panels";
+import { atFirst, choices, Chosen, explained } from "./stages";
 import type { Theme } from "./theme";
-import type { Trace } from "./trace";
+import type { Field, Trace } from "./trace";
+import { sentenceOf } from "./words";
 
 /** The state of the page that all views share. */
 export interface Shown {
@@ -32,6 +35,8 @@ export class View {
   private readonly listener: Listener;
   private readonly histories = element("div", { class: "history" });
   private readonly panels = element("div", { class: "panels" });
+  private readonly sentence = element("p", { class: "sentence", role: "status" });
+  readonly chosen = new Chosen();
   private hosts: Host[] = [];
   private history: Host | null = null;
   private place: Place | null = null;
@@ -40,11 +45,16 @@ export class View {
   private readonly jumps = new Map<boolean, Events>();
   private readonly resizing: ResizeObserver;
 
-  constructor(trace: Trace, listener: Omit<Listener, "select">) {
-    this.trace = trace;
+  private chosenAt: boolean | null = null;
+  private without: Set<string>;
+
+  /** `without`: titles of panels whose pictures are hidden at first. */
+  constructor(trace: Trace, listener: Omit<Listener, "select">, without: string[] = []) {
+    [this.trace, this.without] = [trace, new Set(without)];
     this.listener = { ...listener, select: (place) => this.select(place) };
     this.root = element("article", { class: "view", "aria-label": trace.title }, [
       this.heading(),
+      this.sentence,
       this.panels,
       this.histories,
     ]);
@@ -78,6 +88,12 @@ export class View {
     this.shown = shown;
     const moment = this.moment(shown);
     for (const host of this.hosts) host.show(moment, !shown.playing);
+    const said = sentenceOf(moment);
+    if (this.sentence.textContent !== said) {
+      this.sentence.setAttribute("aria-live", shown.playing ? "off" : "polite");
+      this.sentence.replaceChildren(...withTerms(said));
+    }
+    this.sentence.hidden = !said;
     this.history?.show(moment, !shown.playing);
   }
 
@@ -130,13 +146,14 @@ export class View {
     const shares = new Set(trace.shares);
     const scores = trace.scores.map(([name, score]) =>
       element("span", { class: name === trace.error && score > 0 ? "bad" : "" }, [
-        `${name.replaceAll("_", " ")}: ${shares.has(name) ? percent(score) : short(score)}`,
+        ...withTerms(name.replaceAll("_", " ")),
+        `: ${shares.has(name) ? percent(score) : short(score)}`,
       ]),
     );
     return element("header", {}, [
       element("h2", {}, [trace.title || trace.source || "Trace"]),
       element("p", { class: "facts" }, [
-        ...facts.map((fact) => element("span", {}, [fact])),
+        ...facts.map((fact) => element("span", {}, withTerms(fact))),
         ...scores,
       ]),
       ...(calls ? ending(calls) : []),
@@ -145,11 +162,15 @@ export class View {
 
   private build(hard: boolean): void {
     this.hard = hard;
-    const { top, side, main, more } = panelsOf(this.trace, hard);
+    const explainedFields = explained(fieldsOf(this.trace, hard));
+    if (this.chosenAt === null) atFirst(explainedFields, this.chosen);
+    this.chosenAt = hard;
+    const { top, side, main, stages, more } = panelsOf(this.trace, hard, this.chosen);
     const make = (panels: typeof side) => panels.map((panel) => new Host(panel, this.listener));
-    const [above, aside, along, folded] = [top, side, main, more].map(make);
+    if (this.hosts.length) this.without = new Set(this.folded);
+    const [above, aside, along, steps, folded] = [top, side, main, stages, more].map(make);
     for (const host of this.hosts) host.remove();
-    this.hosts = [...above, ...aside, ...along, ...folded];
+    this.hosts = [...above, ...aside, ...along, ...steps, ...folded];
     const figures = (hosts: Host[]) => hosts.map((host) => host.figure);
     const rest = element(
       "details",
@@ -158,13 +179,39 @@ export class View {
       { toggle: () => this.fit() },
     );
     this.panels.classList.toggle("two", aside.length > 0);
+    // Of a circuit memory, circuit and program come first, of a tape what came in and out.
+    const lead = this.trace.circuit ? (this.trace.program ? 3 : 2) : 1;
     this.panels.replaceChildren(
       ...(above.length ? [element("div", { class: "above" }, figures(above))] : []),
       ...(aside.length ? [element("div", { class: "side" }, figures(aside))] : []),
-      element("div", { class: "main" }, [...figures(along), folded.length ? rest : null]),
+      element("div", { class: "main" }, [
+        ...figures(along.slice(0, lead)),
+        steps.length ? this.explanation(explainedFields, figures(steps)) : null,
+        ...figures(along.slice(lead)),
+        folded.length ? rest : null,
+      ]),
     );
+    for (const host of this.hosts) if (this.without.has(host.panel.title)) host.folded = true;
     const kept = this.place && fieldsOf(this.trace, hard).get(this.place.field.name);
     if (this.place) this.select(kept ? { ...this.place, field: kept } : null);
+  }
+
+  /** The pictures of equations, under a heading, and which head or gate they are of. */
+  private explanation(fields: Field[], figures: HTMLElement[]): HTMLElement {
+    const picks = choices(this.trace, fields, this.chosen, () => {
+      for (const host of this.hosts) host.redraw();
+      if (this.shown) this.show(this.shown);
+      this.listener.fold?.();
+    });
+    return element("section", { class: "stages", "aria-label": "How it is computed" }, [
+      element("header", {}, [element("h3", {}, ["How it is computed"]), picks]),
+      element("div", { class: "equations" }, figures),
+    ]);
+  }
+
+  /** The titles of panels whose pictures are hidden. */
+  get folded(): string[] {
+    return this.hosts.filter((host) => host.folded).map((host) => host.panel.title);
   }
 
   private fit(): void {

@@ -236,9 +236,12 @@ class NRAM(Cell):
             [self.rows.names[row] for row in self._shown_choices()],
         )
 
-        def values_of(name, axis, group, description, labels=()):
+        def values_of(name, axis, group, description, labels=(), formula=""):
             axes = (axis, "value")
-            return Field(name, "distribution", axes, group, description, dict(labels))
+            labels = dict(labels)
+            return Field(
+                name, "distribution", axes, group, description, labels, formula=formula
+            )
 
         return (
             values_of("memory", "cell", "memory", "What each cell holds."),
@@ -248,6 +251,7 @@ class NRAM(Cell):
                 "registers",
                 "What each register holds.",
                 {"register": registers},
+                r"r_i \leftarrow (r_1, \dots, r_R, o_1, \dots, o_Q)\, \mathrm{softmax}(c_i)",
             ),
             Field(
                 "choices",
@@ -256,8 +260,16 @@ class NRAM(Cell):
                 "circuit",
                 "Where arguments of gates and next values of registers come from.",
                 {"choice": choices, "source": slots},
+                formula=r"A = (r_1, \dots, r_R, o_1, \dots, o_{i-1})\, \mathrm{softmax}(a_i)",
             ),
-            values_of("gates", "gate", "circuit", "What each gate gave.", {"gate": gates}),
+            values_of(
+                "gates",
+                "gate",
+                "circuit",
+                "What each gate gave.",
+                {"gate": gates},
+                r"P(m(A, B) = c) = \qquad \sum_{a, b} P(A = a)\, P(B = b)\, [m(a, b) = c]",
+            ),
             Field(
                 "willing", "probability", (), STOPPING, "Willingness to stop after the step."
             ),

@@ -138,7 +138,31 @@ def address(
     heads: slice,
     config: NTMChoices,
 ) -> Float[Array, "addressed rows"]:
-    """Return the next weightings w_t of some of the heads, in the four stages of Fig. 2.
+    """Return the next weightings w_t of some of the heads: the last of `address_stages`."""
+    return address_stages(parameters, memory, previous, heads, config).weighting
+
+
+class Stages(NamedTuple):
+    """Weightings after each of the four stages of addressing."""
+
+    content: Float[Array, "addressed rows"]
+    """w^c_t."""
+    gated: Float[Array, "addressed rows"]
+    """w^g_t."""
+    shifted: Float[Array, "addressed rows"]
+    """w~_t."""
+    weighting: Float[Array, "addressed rows"]
+    """w_t."""
+
+
+def address_stages(
+    parameters: HeadParameters,
+    memory: Float[Array, "columns rows"],
+    previous: Float[Array, "heads rows"],
+    heads: slice,
+    config: NTMChoices,
+) -> Stages:
+    """Return the weightings of some of the heads after each of the four stages of Fig. 2.
 
     Eq. 5 and 6: by content; Eq. 7: interpolation; Eq. 8: shift; Eq. 9: sharpening.
     ``previous`` holds w_{t-1} of all heads.
@@ -159,7 +183,7 @@ def address(
     moved = shift(gated, shifts, wrap=config.wrap)
     weighting = sharpen(moved, sharpenings, smoothing=config.sharpening_smoothing)
     weighting = harden(weighting) if config.hard else weighting
-    return weighting.astype(memory.dtype)
+    return Stages(*(x.astype(memory.dtype) for x in (content, gated, moved, weighting)))
 
 
 Addressing = Callable[

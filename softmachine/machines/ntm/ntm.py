@@ -40,6 +40,7 @@ from softmachine.machines.ntm.heads import (
     Addressing,
     HeadParameters,
     address,
+    address_stages,
     head_value_sizes,
     to_head_parameters,
 )
@@ -179,10 +180,20 @@ class NTM(Cell):
     def observe_step(
         self, state: NTMState, encoded: Float[Array, "layers width"], clock: Clock = STOPPED
     ) -> dict[str, Array]:
-        """Return the controller's output and what it tells the heads."""
-        del clock
+        """Return the controller's output, what it tells the heads, and how they address."""
         _, hidden = self._control(state, encoded)
-        return self.head_parameters(hidden)._asdict() | {"controller": hidden}
+        rows = jnp.zeros_like(state.weightings)
+        stages = {"content": rows, "gated": rows, "shifted": rows}
+
+        def watched(parameters, memory, previous, heads, config):
+            # Each head addresses the memory as it is in its turn, which the order says.
+            found = address_stages(parameters, memory, previous, heads, config)
+            for name, rows in stages.items():
+                stages[name] = rows.at[heads].set(getattr(found, name))
+            return found.weighting
+
+        self.advance(state, encoded, clock, watched)
+        return self.head_parameters(hidden)._asdict() | stages | {"controller": hidden}
 
     @property
     def head_layout(self) -> Heads:

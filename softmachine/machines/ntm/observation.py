@@ -5,6 +5,18 @@ from __future__ import annotations
 from softmachine.core.fields import Field
 from softmachine.machines.ntm.config import NTMChoices
 
+CONTENT = r"w^c(i) \propto \exp(\beta\, K[k, M(i)]) \qquad \beta = \val{key_strengths}"
+"""Eq. 5 and 6."""
+GATED = r"w^g(i) = g\, w^c(i) + (1 - g)\, w_{t-1}(i) \qquad g = \val{gates}"
+"""Eq. 7."""
+SHIFTED = r"\tilde{w}(i) = \sum_j w^g(j)\, s(i - j) \qquad s = \val{shifts}"
+"""Eq. 8."""
+SHARPENED = (
+    r"w(i) = \frac{\tilde{w}(i)^{\gamma}}{\sum_j \tilde{w}(j)^{\gamma}}"
+    r" \qquad \gamma = \val{sharpenings}"
+)
+"""Eq. 9."""
+
 
 def trace_fields(config: NTMChoices) -> tuple[Field, ...]:
     """Return the fields of a trace: the memory, the reads, and what each head does."""
@@ -22,10 +34,24 @@ def trace_fields(config: NTMChoices) -> tuple[Field, ...]:
     def vectors(name, axis, description, labels, **more):
         return Field(name, "vector", (axis, "column"), "heads", description, labels, **more)
 
+    def stage(name, description, formula):
+        more = {"does": does, "formula": formula, "aside": True}
+        return Field(
+            name, "weighting", ("head", "row"), "addressing", description, heads, **more
+        )
+
     return (
         Field("memory", "matrix", ("row", "column"), "memory", "What each row holds."),
+        stage("content", "By content: rows that are like the key.", CONTENT),
+        stage("gated", "After the gate: a part of where the head was.", GATED),
+        stage("shifted", "After the shift.", SHIFTED),
         of_heads(
-            "weightings", "weighting", ("row",), "How much a head attends to a row.", does=does
+            "weightings",
+            "weighting",
+            ("row",),
+            "How much a head attends to a row.",
+            does=does,
+            formula=SHARPENED,
         ),
         vectors("reads", "read head", "What was read.", readers),
         of_heads("gates", "probability", (), "By content (1) or from where it was (0)."),

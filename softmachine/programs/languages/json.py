@@ -8,6 +8,7 @@ from typing import Any
 
 from softmachine.programs.program import Branch, Program, State, Successor
 from softmachine.programs.values import Apply, Load, Register, Value
+from softmachine.tasks.steps import StepRule
 
 SCHEMA = 2
 """Version of the format."""
@@ -25,14 +26,14 @@ def json_code(program: Program, summary: str, notes: Sequence[str]) -> str:
 
     A variable begins with the value of its ``offset``. A state's ``next`` is a state's name,
     null for the end, or ``{"if_zero": value, "then": ..., "else": ...}``, in terms of the
-    variables after the step. A program that ``counts_steps`` takes ``factor * quantity +
-    offset`` of them; see `softmachine.tasks.steps.StepRule`.
+    variables after the step. A program that ``counts_steps`` takes ``(factor * quantity +
+    offset) ** power`` of them, 1 if none is given; see `softmachine.tasks.steps.StepRule`.
     """
     whole = {
         "schema": SCHEMA,
         "summary": summary,
         "notes": list(notes),
-        "steps": program.steps._asdict(),
+        "steps": _without_default(program.steps),
         "counts_steps": program.counts_steps,
         "unbounded": program.unbounded,
         "variables": {
@@ -42,6 +43,13 @@ def json_code(program: Program, summary: str, notes: Sequence[str]) -> str:
         "states": [_state(program, state) for state in program.states],
     }
     return json.dumps(whole, indent=2) + "\n"
+
+
+def _without_default(steps: StepRule) -> dict[str, Any]:
+    """Return a step rule's fields, without the power if it is 1."""
+    return {
+        key: value for key, value in steps._asdict().items() if (key, value) != ("power", 1)
+    }
 
 
 def _state(program: Program, state: State) -> dict[str, Any]:

@@ -8,7 +8,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from softmachine.programs.expressions import Syntax, steps_formula
+from softmachine.programs.assignments import assignments
+from softmachine.programs.expressions import Expressions, Syntax, steps_formula
 from softmachine.programs.naming import first_values
 from softmachine.programs.program import Program
 from softmachine.programs.statements import statements
@@ -105,6 +106,15 @@ def python_code(
     for part in parts:
         lines += ["", "", *part]
     return "\n".join(lines) + "\n"
+
+
+def state_lines(program: Program) -> list[list[str]]:
+    """Return for each state of a program the lines that do its step, without indentation.
+
+    Raises SoftmachineError if the program has a gate that cannot be written as code.
+    """
+    expressions = Expressions(program, syntax_of(program))
+    return [_lines(assignments(expressions, state), 0) for state in program.states]
 
 
 def _docstring(summary: str, call: Call | None) -> list[str]:

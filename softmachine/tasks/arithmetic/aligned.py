@@ -83,8 +83,12 @@ class AlignedTask(SequenceTask):
         """A label for each letter of answers."""
         return ["padding", *self.answers[1:]]
 
+    def places(self, size: Any) -> Any:
+        """Return how many places an example of a size has: ``size``, or fewer."""
+        return size
+
     def steps(self, size: Any) -> Any:
-        """Return ``size``: one step for each place."""
+        """Return ``size``: at most as many steps, one for each place."""
         return size
 
     def items(self, size: int) -> int:
@@ -94,21 +98,22 @@ class AlignedTask(SequenceTask):
     def sample(
         self, key: PRNGKeyArray, size: Int[Array, ""] | int, *, max_size: int
     ) -> Example:
-        """Draw an input of ``size`` symbols and its answer.
+        """Draw an input of ``size`` symbols, if these are its `places`, and its answer.
 
         Inputs are float32, shape (max_size, letters); targets are int32 and the mask is
         float32, shape (max_size,).
         """
         self.check_size(size, max_size)
         size = jnp.asarray(size, jnp.int32)
-        real = jnp.arange(max_size) < size
+        places = self.places(size)
+        real = jnp.arange(max_size) < places
         letters = jnp.where(real, self.draw(key, size, max_size), 0).astype(jnp.int32)
         one_hot = self.inputs.spec.one_hot(letters)
         return Example(
             inputs=jnp.where(real[:, None], one_hot, jnp.zeros_like(one_hot)),
             targets=self.solve(letters, size).astype(jnp.int32),
             mask=real.astype(jnp.float32),
-            steps=size,
+            steps=places,
         )
 
     def answer(self, inputs: Float[np.ndarray, "places letters"]) -> Answer | None:

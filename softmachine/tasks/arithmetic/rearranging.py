@@ -26,8 +26,13 @@ class RearrangeSymbols(AlignedTask):
     ``copy``: as they are. ``reverse``: the last one first. ``duplicate``: half as many symbols,
     then padding; they are output twice. ``sort``: the smallest first; with two symbols that is
     to count. ``sort-pairs``: symbols are keys and values in turn; pairs are sorted by their
-    keys, those with the same key stay in their order. What is left over of an odd size is
-    padding, for duplicates and pairs.
+    keys, those with the same key stay in their order; what is left over of an odd size is
+    padding.
+
+    Duplicates have an even number of places, one fewer than an odd size. So it is in the public
+    codes, whose masks leave out places that are padding in input and answer alike. With that
+    place a machine of local rules would have to tell even from odd before it can know where
+    the second copy ends: another task, and a much harder one.
 
     Sources: Kaiser & Sutskever 2016 (arXiv 1511.08228), section 3; the public code of Freivalds
     & Liepins 2017 (arXiv 1702.08727).
@@ -40,9 +45,9 @@ class RearrangeSymbols(AlignedTask):
     With half of the places for the symbols, and all of them for the answer:
 
     >>> task = RearrangeSymbols(operation="duplicate")
-    >>> print(task.render(task.own_example("0011.....", most=100)))
-    input   0011.....
-    target  00110011.
+    >>> print(task.render(task.own_example("0011....", most=100)))
+    input   0011....
+    target  00110011
     """
 
     operation: Literal["copy", "reverse", "duplicate", "sort", "sort-pairs"] = "copy"
@@ -59,6 +64,10 @@ class RearrangeSymbols(AlignedTask):
     def letters(self) -> str:
         """Padding and the symbols."""
         return PADDING + SYMBOLS[: self.symbols]
+
+    def places(self, size: Int[Array, ""] | int) -> Int[Array, ""] | int:
+        """Return ``size``, or for duplicates the even number that is not above it."""
+        return size // 2 * 2 if self.operation == "duplicate" else size
 
     def _given(self, size: Int[Array, ""] | int) -> Int[Array, ""] | int:
         """Return how many symbols there are in ``size`` places."""
@@ -90,5 +99,7 @@ class RearrangeSymbols(AlignedTask):
 
     def well_formed(self, letters: np.ndarray) -> bool:
         """Return whether padding stands where it has to, and only there."""
+        if self.places(len(letters)) != len(letters):
+            return False
         given = int(self._given(len(letters)))
         return bool((letters[:given] > 0).all() and not letters[given:].any())

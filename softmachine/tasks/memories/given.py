@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, PRNGKeyArray
 
-from softmachine.core.choices import Count, check_fields
+from softmachine.core.choices import Count, Natural, check_fields
 from softmachine.core.errors import ExamplesError
 from softmachine.tasks.memories.adversarial import Cases
 from softmachine.tasks.memories.examples import (
@@ -69,8 +69,9 @@ class Given(MemoryTask):
     """Lines of JSON; see `softmachine.tasks.memories.examples.parse_examples`."""
     memory: Count = 16
     """The largest number of cells, M, of an example for training."""
-    steps_per_size: Count = 1
-    """The number of machine steps per unit of size; there is one step more."""
+    steps_per_size: Natural = 1
+    """The number of machine steps per unit of size; there is one step more. 0: the square of
+    one more than the size, for loops in loops."""
     part: Part = "training"
     """The part that `sample` draws from."""
 
@@ -95,7 +96,9 @@ class Given(MemoryTask):
         return sorted({example.size for example in self.part_examples(self.part)})
 
     def steps(self, size: Any) -> Any:
-        """Return ``steps_per_size * size + 1``."""
+        """Return ``steps_per_size * size + 1``, or ``(size + 1) ** 2``."""
+        if not self.steps_per_size:
+            return (size + 1) ** 2
         return self.steps_per_size * size + 1
 
     def step_rule(self) -> StepRule:
@@ -227,7 +230,8 @@ def _what_is_missing(task: Given) -> str:
 @lru_cache(maxsize=4)
 def _step_rule(task: Given) -> StepRule:
     """Return the first step rule that fits all examples; see `Given.step_rule`."""
-    examples, each = parse_examples(task.examples), task.steps_per_size
+    examples = parse_examples(task.examples)
+    each, power = max(task.steps_per_size, 1), 1 if task.steps_per_size else 2
     rules = [StepRule("nothing", 1, 0)]
     rules += [StepRule("array", 1, 0, place) for place in range(SEARCHED_CELLS)]
     rules += [StepRule("cell", 1, 0, place) for place in range(SEARCHED_CELLS)]
@@ -236,9 +240,12 @@ def _step_rule(task: Given) -> StepRule:
             continue
         beyond = {x.size - rule.steps(x.before) for x in examples}
         if len(beyond) == 1:
-            factor = 0 if rule.of == "nothing" else each
-            return rule._replace(factor=factor, offset=each * beyond.pop() + 1)
-    return StepRule("length", each, 1)
+            offset = each * beyond.pop() + 1
+            if rule.of == "nothing":
+                return rule._replace(factor=0, offset=offset**power)
+            if power == 1 or offset >= 0:
+                return rule._replace(factor=each, offset=offset, power=power)
+    return StepRule("length", each, 1, power=power)
 
 
 @lru_cache(maxsize=4)

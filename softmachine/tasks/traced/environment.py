@@ -102,7 +102,10 @@ def _callable(method: Callable[..., Any], *, primitive: bool) -> Callable[..., C
     @functools.wraps(method)
     def call(self: Any, *arguments: Any, **named: Any) -> Call:
         if named or len(arguments) != arity:
-            bound = signature.bind(self, *arguments, **named)
+            try:
+                bound = signature.bind(self, *arguments, **named)
+            except TypeError as error:
+                raise TypeError(f"call of {name}: {error}") from error
             bound.apply_defaults()
             arguments = bound.args[1:]
         return Call(name, arguments)
@@ -128,6 +131,7 @@ class Vocabulary:
             for place, values in zip(places, callee.values, strict=False):
                 for value in values:
                     place.setdefault(value, len(place))
+        _check_texts(places)
         self._places = places
         self.arguments = tuple(tuple(place) for place in places)
         """The values of each argument place, of all callees together."""
@@ -156,10 +160,12 @@ class Vocabulary:
 
         Raises SoftmachineError if there is no such program, or if it does not take these.
         """
-        known = self._encoded.get(call)
-        if known is None:
-            known = self._encoded[call] = self._encode(call)
-        return known
+        try:
+            return self._encoded[call]
+        except KeyError:
+            return self._encoded.setdefault(call, self._encode(call))
+        except TypeError:  # an argument without a hash, such as a list: none of the values
+            return self._encode(call)
 
     def _encode(self, call: Call) -> tuple[int, ...]:
         number = self.number(call.program)
@@ -224,6 +230,7 @@ class Environment(abc.ABC):
         _check_replaced(cls)
         callees = [_callee(cls, getattr(cls, name)) for name in _traced_names(cls)]
         if callees:
+            _check_declared(cls, callees)
             # Primitives first: programs of other forms are then numbered alike.
             cls.vocabulary = Vocabulary(sorted(callees, key=lambda c: not c.primitive))
             cls._indices = tuple(
@@ -262,9 +269,9 @@ class Environment(abc.ABC):
             return tuple(
                 [known[x] for known, x in zip(self._indices, self.observe(), strict=True)]
             )
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, TypeError) as error:
             raise SoftmachineError(
-                f"{type(self).__name__}.observe() gives {tuple(self.observe())}; declared are "
+                f"{type(self).__name__}.observe() gives {self.observe()!r}; declared are "
                 f"{', '.join(f'{n}: {v}' for n, v in self.observations.items())}"
             ) from error
 
@@ -321,6 +328,47 @@ def _check_replaced(cls: type) -> None:
         )
 
 
+def _check_declared(cls: type[Environment], callees: Sequence[Callee]) -> None:
+    """Raise TypeError unless what a class declares can be seen, and called by name."""
+    observations = getattr(cls, "observations", None)
+    if not isinstance(observations, Mapping):
+        raise TypeError(
+            f"{cls.__name__} needs observations = {{name: (value, ...), ...}}: what is observed"
+        )
+    for name, values in observations.items():
+        if isinstance(values, str) or len(set(map(str, values))) < len(values):
+            raise TypeError(
+                f"{cls.__name__}.observations: {name!r} needs a tuple of values that differ "
+                f"when they are written out; not {values!r}"
+            )
+    names = [callee.name for callee in callees]
+    twice = {name for name in names if names.count(name) > 1 or name == NOTHING}
+    if twice:
+        raise TypeError(
+            f"{cls.__name__}: programs and primitives are called by their names in capitals, "
+            f"which differ and are not {NOTHING}; not so {', '.join(sorted(twice))}"
+        )
+    mains = [c.name for c in callees if not (c.primitive or c.values)]
+    if getattr(cls, "main", None) not in mains:
+        raise TypeError(
+            f"{cls.__name__}.main needs the name, in capitals, of a program without arguments: "
+            f"{', '.join(mains) or 'there is none'}"
+        )
+
+
+def _check_texts(places: Sequence[Mapping[Any, int]]) -> None:
+    """Raise TypeError for values of an argument that cannot be told apart when written."""
+    for i, place in enumerate(places):
+        known: dict[str, Any] = {}
+        for value in place:
+            other = known.setdefault(str(value) or "-", value)
+            if other is not value:
+                raise TypeError(
+                    f"values of argument {i + 1} of all programs differ when they are written "
+                    f"out; {other!r} and {value!r} do not"
+                )
+
+
 def _callee(cls: type, method: Callable[..., Any]) -> Callee:
     function = inspect.unwrap(method)
     try:
@@ -331,12 +379,22 @@ def _callee(cls: type, method: Callable[..., Any]) -> Callee:
             "or define it in the module"
         ) from error
     values = []
-    for name in list(inspect.signature(function).parameters)[1:]:
+    for name, parameter in list(inspect.signature(function).parameters.items())[1:]:
         hint = hints.get(name)
+        if parameter.kind not in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            raise TypeError(
+                f"{cls.__name__}.{function.__name__}: argument {parameter} has no place of its "
+                "own; a core gives arguments one after another"
+            )
         if typing.get_origin(hint) is not typing.Literal:
             raise TypeError(
                 f"{cls.__name__}.{function.__name__}: argument {name} needs an annotation "
                 f"Literal[...] with all values that it can have"
+            )
+        if not all(isinstance(x, str | int | None) for x in typing.get_args(hint)):
+            raise TypeError(
+                f"{cls.__name__}.{function.__name__}: values of argument {name} are texts, "
+                f"whole numbers, truth values or None; not {hint}"
             )
         values.append(typing.get_args(hint))
     return Callee(function.__name__.upper(), vars(method)["traced"], tuple(values), function)

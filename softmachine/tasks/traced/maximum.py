@@ -1,7 +1,8 @@
 """The largest number of a row, found by sorting it (Reed & de Freitas 2016, section 4.3).
 
-Two programs more than bubble sort: what it has keeps its numbers, so that a core that has
-learned it can stay as it is while the two new programs get vectors of their own.
+Two programs more than bubble sort, which keeps its numbers, so that a core that has learned it
+could stay as it is while the two new programs get vectors of their own. An environment alone:
+no task or recipe trains that yet.
 """
 
 from __future__ import annotations

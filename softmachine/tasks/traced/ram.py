@@ -167,6 +167,15 @@ class Increment(RandomAccess):
 
     main: ClassVar = "INCREMENT"
 
+    def __init__(self, memory: Sequence[int]) -> None:
+        """Fill the memory; raises SoftmachineError for one that is laid out otherwise."""
+        super().__init__(memory)
+        if 0 not in self.given or max(self.given) >= len(memory) - 1:
+            raise SoftmachineError(
+                "numbers to increment are less than the last that the memory can hold, "
+                f"{len(memory) - 1}, and end before a 0; not {self.given}"
+            )
+
     def expected(self) -> Memory:
         """Return the memory with the numbers before the first 0 one larger."""
         length = self.given.index(0)
@@ -196,6 +205,16 @@ class Copy(RandomAccess):
     """
 
     main: ClassVar = "COPY"
+
+    def __init__(self, memory: Sequence[int]) -> None:
+        """Fill the memory; raises SoftmachineError for one that is laid out otherwise."""
+        super().__init__(memory)
+        first = self.given[0]
+        if not 2 <= first <= len(memory) - first + 1:
+            raise SoftmachineError(
+                "numbers to copy stand behind the address of the first free cell, 2 or more, "
+                f"and before as many free cells or more; not {self.given}"
+            )
 
     def expected(self) -> Memory:
         """Return the memory with the numbers twice."""

@@ -32,6 +32,7 @@ class _OnMemory(OfNumbers):
     core learns from few calls what does not matter."""
 
     memories: ClassVar[type[ram.Increment | ram.Copy]]
+    smallest_problem: ClassVar[int] = 1
 
     @property
     def _smallest(self) -> int:

@@ -23,16 +23,20 @@ from softmachine.core.pytrees import PyTree
 from softmachine.core.specs.calls import Calls, Categories
 from softmachine.core.specs.spec import Stream
 from softmachine.tasks.task import SequenceTask
-from softmachine.tasks.traced.environment import Environment
+from softmachine.tasks.traced.environment import Environment, FailureError
 from softmachine.tasks.traced.interface import Interface
 from softmachine.tasks.traced.published import RIGHT_RUNS
 from softmachine.tasks.traced.tracing import Calls as DistinctCalls
-from softmachine.tasks.traced.tracing import check_consistent, distinct_calls, trace
+from softmachine.tasks.traced.tracing import Trace, check_consistent, distinct_calls, trace
 
 Form = Literal["recursive", "partial", "loop"]
 Part = Literal["train", "held-out"]
 MISTAKEN = 0x6D697374
 """Folded into an example's key for the key of what is shown otherwise."""
+
+
+OWN_MISTAKES = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
+"""What code of a person's own may raise."""
 
 
 class CallsData(NamedTuple):
@@ -301,9 +305,50 @@ class TracedProblems(TracedTask):
     def random_problem(self, size: int, rng: random.Random) -> Any:
         """Return a problem of a size, as its users count it: digits, numbers, vertices."""
 
+    smallest_problem: ClassVar[int] = 1
+    """The smallest size that `random_problem` takes."""
+
+    def draw_problem(self, size: int, rng: random.Random) -> Any:
+        """Return what `random_problem` does.
+
+        Raises SoftmachineError for sizes that are too small, and if it cannot be made.
+        """
+        name = type(self).__name__
+        if size < self.smallest_problem:
+            raise SoftmachineError(
+                f"problems of {name} are of size {self.smallest_problem} or more; not {size}"
+            )
+        try:
+            return self.random_problem(size, rng)
+        except OWN_MISTAKES as error:
+            raise SoftmachineError(f"{name}.random_problem({size}, rng): {error}") from error
+
     def pose(self, problem: Any) -> Environment:
         """Return an environment with a problem laid out."""
         return self.environment(*problem)
+
+    def trace(self, problem: Any) -> Trace:
+        """Return the run of the program as it is written.
+
+        Raises SoftmachineError if it fails on the problem, or leaves a wrong result.
+        """
+        main = self.environment.main
+        if not isinstance(problem, tuple | list):
+            raise SoftmachineError(
+                f"a problem is a tuple of what {self.environment.__name__} is made with; not "
+                f"{problem!r}"
+            )
+        on = f"on the problem {self.write_problem(problem)}"
+        try:
+            run = trace(self.pose(problem), separate_return=self.separate_return)
+        except FailureError as failure:
+            raise SoftmachineError(f"{main} as written fails {on}: {failure}") from failure
+        ended = run.environment
+        if not ended.right():
+            raise SoftmachineError(
+                f"{main} as written leaves {ended.result()} {on}; right is {ended.expected()}"
+            )
+        return run
 
     problem_form: ClassVar[str] = "what the environment is made with, a JSON list: [[3, 1, 2]]"
     """How a person writes a problem, with an example."""
@@ -335,11 +380,13 @@ class TracedProblems(TracedTask):
             problems = self.proving_problems()
         else:
             problems = self.training_problems(random.Random(~self.seed))
-        traces = (
-            trace(self.pose(problem), separate_return=self.separate_return)
-            for problem in problems
-        )
-        return dict.fromkeys(self.kinds, distinct_calls(traces))
+        calls = distinct_calls(map(self.trace, problems))
+        if not calls:
+            raise SoftmachineError(
+                f"{type(self).__name__} has no problems to "
+                f"{'learn from' if self.part == 'train' else 'prove'}"
+            )
+        return dict.fromkeys(self.kinds, calls)
 
     def held_out(self, *, larger: bool = False) -> TracedProblems:
         """Return the task of the calls held out."""

@@ -85,6 +85,8 @@ class Addition(TracedProblems):
 class OfNumbers(TracedProblems):
     """A task on a row of numbers."""
 
+    smallest_problem: ClassVar[int] = 0
+
     def random_problem(self, size: int, rng: random.Random) -> tuple[bubble_sort.Numbers]:
         """Return ``size`` numbers from 0 to 9."""
         return (bubble_sort.random_numbers(size, rng),)

@@ -17,7 +17,7 @@ Key = tuple[int, ...]
 
 
 class TooLongError(SoftmachineError):
-    """A program has not ended after as many steps as it may take."""
+    """A program has not ended after as many steps, or calls in calls, as it may take."""
 
 
 Calls = dict[tuple[Key, tuple[Observation, ...]], tuple[Decision, ...]]
@@ -98,7 +98,8 @@ def trace(
     main: Call | None = None,
     *,
     separate_return: bool = False,
-    most: int = 10_000_000,
+    most: int = 1_000_000,
+    deepest: int = 100_000,
 ) -> Trace:
     """Run a program on an environment as it is written, and return its trace.
 
@@ -108,6 +109,7 @@ def trace(
         separate_return: whether ends are steps of their own, also where a program ends with a
             call.
         most: the most steps; TooLongError for more.
+        deepest: the most calls that may wait for one another; TooLongError for more.
     """
     vocabulary = environment.vocabulary
     callees, encode = vocabulary.callees, vocabulary.encode
@@ -139,11 +141,10 @@ def trace(
                 stack.append(_Frame(environment, call))
                 traced.called.append(stack[-1].traced)
         taken += 1
-        if taken > most:
-            raise TooLongError(
-                f"{root.traced.call} of {type(environment).__name__} has not ended after "
-                f"{most:,} steps"
-            )
+        if taken > most or len(stack) > deepest:
+            often = f"{most:,} steps" if taken > most else f"{deepest:,} calls in calls"
+            name = type(environment).__name__
+            raise TooLongError(f"{root.traced.call} of {name} has not ended after {often}")
     return Trace(root.traced, environment)
 
 
@@ -185,6 +186,12 @@ def check_consistent(calls: Calls, environment: type[Environment]) -> None:
             before = decided.setdefault(seen, decision)
             if before != decision:
                 _refuse_difference(*seen, [before], [decision], environment)
+
+
+def tell_call(call: tuple[Key, tuple[Observation, ...]], environment: type[Environment]) -> str:
+    """Return one of `distinct_calls` in words, such as: SINK after first no; first yes."""
+    key, observations = call
+    return f"{_told(key, environment)} after {_observed(observations, environment)}"
 
 
 def _refuse_difference(

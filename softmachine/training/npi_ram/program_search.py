@@ -52,6 +52,14 @@ class ProgramSearch(Phase):
         """Check the numbers."""
         check_fields(self)
 
+    @property
+    def requirement(self) -> str:
+        """Say how many examples the decided core is run on."""
+        return (
+            f"no mistake on {self.examples:,} of sizes up to {self.largest} with each choice "
+            "made hard"
+        )
+
     def check(self, experiment: Experiment) -> None:
         """Raise ValueError for other machines and tasks, and without lessons."""
         if not isinstance(experiment.machine, NPIRAMConfig):

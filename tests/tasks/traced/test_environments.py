@@ -83,6 +83,94 @@ def test_annotations_are_known_where_the_class_is():
                 pass
 
 
+def made(**members):
+    """Return a class of lamps that has some members otherwise."""
+    return type("Odd", (Lamp,), members)
+
+
+def program_named(name):
+    def method(self):
+        yield self.switch("yes")
+
+    method.__name__ = name
+    return program(method)
+
+
+def several(self, *to: Literal["no", "yes"]):
+    yield self.switch(*to)
+
+
+def by_name(self, *, to: Literal["no", "yes"]):
+    yield self.switch(to)
+
+
+def listed(self, to: Literal[[1]]):  # pyright: ignore[reportInvalidTypeForm]
+    yield self.switch(to)
+
+
+def twice(self, to: Literal["1", 1]):
+    yield self.switch(to)
+
+
+def empty(self, to: Literal["", "-"]):
+    yield self.switch(to)
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"observations": ["on"]}, r"Odd needs observations = \{name"),
+        ({"observations": {"on": ("1", 1)}}, r"Odd.observations: 'on' needs a tuple of values"),
+        ({"main": "SWITCH"}, r"Odd.main needs the name, in capitals, of a program .*: SET"),
+        ({"main": "DIM"}, r"Odd.main needs the name"),
+        ({"nop": program_named("nop")}, r"differ and are not NOP; not so NOP"),
+        ({"Set": program_named("Set")}, r"differ and are not NOP; not so SET"),
+        (
+            {"several": program(several)},
+            r"Odd.several: argument \*to.* has no place of its own",
+        ),
+        ({"by_name": program(by_name)}, r"Odd.by_name: argument to.* has no place of its own"),
+        ({"listed": program(listed)}, r"Odd.listed: values of argument to are texts, whole"),
+        ({"twice": program(twice)}, r"values of argument 1 .* written out; '1' and 1 do not"),
+        ({"empty": program(empty)}, r"values of argument 1 .* written out; '' and '-' do not"),
+    ],
+    ids=lambda x: next(iter(x)) if isinstance(x, dict) else "",
+)
+def test_what_is_declared_can_be_seen_and_called(members, message):
+    with pytest.raises(TypeError, match=message):
+        made(**members)
+
+
+@pytest.mark.parametrize("seen", [None, True, (["no"],), ("no", "no"), ("dim",)], ids=str)
+def test_what_is_observed_has_been_declared(seen):
+    odd = made(observe=lambda _: seen)
+    with pytest.raises(SoftmachineError, match=r"Odd.observe\(\) gives .*; declared are on: "):
+        trace(odd("no"))
+
+
+def test_calls_that_nothing_takes():
+    def set_to(self):
+        yield self.switch(["yes"])
+
+    set_to.__name__ = "set"
+    with pytest.raises(SoftmachineError, match=r"argument 1 of SWITCH is one of no, yes; not"):
+        trace(made(set=program(set_to))("no"))
+
+
+def test_programs_that_do_not_end_are_ended():
+    def on(self):
+        while True:
+            yield self.switch("no")
+
+    def into(self):
+        yield self.set()
+
+    for method, message in ((on, "1,000 steps"), (into, "50 calls in calls")):
+        method.__name__ = "set"
+        with pytest.raises(SoftmachineError, match=f"SET of Odd has not ended after {message}"):
+            trace(made(set=program(method))("no"), most=1000, deepest=50)
+
+
 @pytest.mark.parametrize(
     ("edges", "message"),
     [

@@ -9,8 +9,11 @@ import pytest
 import uvicorn
 from playwright.sync_api import expect, sync_playwright
 
+from softmachine.programs.notes import Provenance
 from softmachine.traces.page import page_with
+from softmachine.viewer.live_file import Living, live_page
 from softmachine.viewer.server import build_app
+from softmachine.zoo import models
 
 expect.set_options(timeout=180_000)
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -35,6 +38,8 @@ def new_page(browser):
     complaints, contexts = [], []
 
     def make(width=1280, height=900, scheme="light", **options):
+        # By itself the page plays what it opens.
+        options = {"reduced_motion": "reduce"} | options
         context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=scheme, **options
         )
@@ -65,6 +70,23 @@ def open_traces(new_page, tmp_path):
         return page
 
     return open_
+
+
+def of_zoo(name):
+    """A machine of the zoo, as a live file takes it."""
+    model = models.open_model(name)
+    card = model.card
+    origin = Provenance(name, card["recipe"], card["seed"], card["commit"])
+    return Living(f"zoo:{name}", model.experiment, model.machine, origin)
+
+
+@pytest.fixture(scope="session")
+def play_page(tmp_path_factory):
+    """The address of a page that runs ntm-copy and nram-copy by itself, from a file."""
+    path = tmp_path_factory.mktemp("play") / "play.html"
+    machines = [of_zoo("ntm-copy"), of_zoo("nram-copy")]
+    path.write_text(live_page(machines), encoding="utf-8")
+    return path.as_uri()
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ def made(by_heart):
 
 def says(page, panel):
     """Return what a panel tells a screen reader."""
-    canvas = page.locator(f"figure:has(h3:text-is('{panel}')) canvas")
+    canvas = page.locator(f"figure[data-panel='{panel}'] canvas")
     return canvas.get_attribute("aria-label")
 
 
@@ -58,7 +58,7 @@ def test_each_step_is_shown_before_it_is_done(open_traces, made):
 def test_calls_fold_and_lead_to_their_steps(open_traces, made):
     page = open_traces(("it", made.to_bytes()))
     shows(page, 0, made.header.length)
-    tree = page.locator("figure:has(h3:text-is('Calls')) canvas")
+    tree = page.locator("figure[data-panel='Calls'] canvas")
     tree.focus()
     height = tree.bounding_box()["height"]
     # The first line has the ways of folding, from left to right; below it the calls.

@@ -1,0 +1,13 @@
+"""The command that prints how to cite what a run used."""
+
+from __future__ import annotations
+
+from softmachine.cli.sources import ZOO, experiment_of
+from softmachine.experiments.papers import cite
+from softmachine.recipes.registry import RECIPES, get_recipe
+
+
+def print_citations(source: str) -> None:
+    """Print BibTeX of this package and of the papers of a machine and its task."""
+    recipe = source in RECIPES and not source.startswith(ZOO)
+    print(cite(get_recipe(source) if recipe else experiment_of(source)))

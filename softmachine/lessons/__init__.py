@@ -1,0 +1,1 @@
+"""Lessons: exercises of the docs' lessons, which check themselves."""

@@ -1,0 +1,297 @@
+"""The search for a loop that is right on examples: many short attempts, one after another.
+
+Each attempt draws how many registers and instructions there are, how many steps an item takes,
+and a temperature, and anneals from a loop drawn at random; see
+`softmachine.synthesis.search.native`. It is guided by few training examples, mostly small ones;
+what is right on these is run on all of them, and those that it gets wrong join the guides. What
+is right on all is made as short as it can be. No example that is held out plays a part.
+
+Attempts depend on the seed and their number alone, however many run side by side.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from softmachine.synthesis.search.arrays import SELECT, Cases, Space
+from softmachine.synthesis.search.loops import CONSTANT_GATES, GATES, Loop, read_loop
+from softmachine.tasks.memories.exams import Batch
+
+GUIDES = 48
+"""How many training examples guide an attempt at first."""
+MOST_ADDED = 16
+"""At most this many that a loop gets wrong join them at once."""
+ROUNDS = 6
+"""How often that happens in an attempt."""
+ROOM = 4
+"""Memories are searched in so many times the cells that examples need, at least; then what
+runs behind its memory is seldom right by wrapping around it."""
+LEAST_ROOM = 64
+FIRST_TRIES = 60_000
+"""Loops that the shortest attempts try."""
+LUBY = (1, 1, 2, 1, 1, 2, 4, 1, 1, 2, 1, 1, 2, 4, 8)
+"""Lengths of attempts, in turn, in units that grow; Luby, Sinclair and Zuckerman 1993."""
+HOT = (0.003, 0.1)
+"""The range of an attempt's first temperature, drawn log-uniformly, in shares of wrong
+cells."""
+COLD = 0.1
+"""The last temperature, as a share of the first."""
+MORE_CHANGES = 1.0
+PRICE = 0.0002
+"""The cost of an instruction, in shares of wrong cells."""
+SHORTEN = 60_000
+"""Changes that are tried to make a loop shorter."""
+FREEZING = 1e-7
+"""A temperature at which no mistake is kept, and a price that is less than any."""
+WEIGHTS = {"READ": 2, "WRITE": 2, "INC": 2, "ADD": 2}
+"""How often these operations are drawn, compared to others."""
+
+
+class Plan(NamedTuple):
+    """How an attempt is made."""
+
+    number: int
+    registers: int
+    length: int
+    conditions: int
+    variant: int
+    """Which of several numbers of steps."""
+    once: bool
+    """Whether there is only one round."""
+    tries: int
+    hot: float
+    seed: int
+
+
+class Attempt(NamedTuple):
+    """What came of an attempt."""
+
+    plan: Plan
+    loop: Loop | None
+    """A loop that is right on all training examples."""
+    error: float
+    """The mean share of wrong cells of the guides, of the best loop."""
+    tried: int
+    """How many loops were run."""
+    runs: int
+    """How many examples were run."""
+    seconds: float
+    """Time in compiled code."""
+
+
+class Options(NamedTuple):
+    """What is searched."""
+
+    seed: int = 0
+    registers: int = 3
+    gates: tuple[str, ...] = (*CONSTANT_GATES, *GATES)
+    threads: int = 1
+    variants: int = 1
+    """Examples may be given in so many variants, with other numbers of steps."""
+    fixed: bool = False
+    """Whether all examples take the same number of steps, so that one round may be enough."""
+
+
+def constants(gates: Sequence[str]) -> Int[np.ndarray, " 3"] | None:
+    """Return what the three slots of constants hold; None if no gate gives a constant."""
+    known = [value for value, name in enumerate(CONSTANT_GATES) if name in gates]
+    return np.array([known[min(i, len(known) - 1)] for i in range(3)]) if known else None
+
+
+def can_search(options: Options) -> bool:
+    """Return whether there are loops to search: gates for a constant and for writing."""
+    return constants(options.gates) is not None and "WRITE" in options.gates
+
+
+def plan(number: int, options: Options) -> Plan:
+    """Return how an attempt is made."""
+    rng = np.random.default_rng([options.seed, number])
+    once = options.fixed and bool(rng.random() < 0.8)
+    registers = 1 if once else int(rng.choice([1, 2, 2, 3]))
+    registers = min(registers, options.registers)
+    conditions = registers if registers > 1 and rng.random() < 0.6 else 0
+    variant = int(rng.integers(options.variants))
+    unit = FIRST_TRIES * (1 + number // len(LUBY))
+    return Plan(
+        number,
+        registers,
+        int(rng.choice([8, 12, 16])),
+        conditions,
+        variant,
+        once,
+        unit * LUBY[number % len(LUBY)],
+        float(np.exp(rng.uniform(*np.log(HOT)))),
+        int(rng.integers(2**31)),
+    )
+
+
+def cases(batch: Batch, *, once: bool = False):
+    """Return examples as arrays for compiled code; ``once``: with a single step each."""
+    room = max(LEAST_ROOM, ROOM * int(batch.cells.max()))
+    memories = np.zeros((len(batch.steps), 1 << (room - 1).bit_length()), np.int32)
+    memories[:, : batch.memories.shape[1]] = batch.memories
+    scored = batch.scored.astype(bool)
+    counts = scored.sum(axis=1).astype(np.int32)
+    # The scored cells come first, in order.
+    places = np.argsort(~scored, axis=1, kind="stable")[:, : max(1, counts.max())]
+    return Cases(
+        memories,
+        places.astype(np.int32),
+        np.take_along_axis(np.asarray(batch.targets), places, axis=1).astype(np.int32),
+        counts,
+        (np.ones_like(counts) if once else np.asarray(batch.steps)).astype(np.int32),
+        np.full(len(counts), 1 / len(counts)),
+    )
+
+
+def attempt(
+    batch: Batch, planned: Plan, options: Options, ended: Bool[np.ndarray, "1"]
+) -> Attempt:
+    """Make one attempt; another thread may end it by setting ``ended[0]``.
+
+    Arguments:
+        batch: the examples; the first ones guide it, the others confirm.
+        planned: how it is made.
+        options: what is searched.
+        ended: a flag.
+    """
+    # Compiles, which nobody should wait for who does not search.
+    from softmachine.synthesis.search import native
+
+    begin, rng = time.perf_counter(), np.random.default_rng(planned.seed)
+    space = make_space(planned, options)
+    code = native.draw_loop(space, planned.seed)
+    every, count = cases(batch, once=planned.once), len(batch.steps)
+    chosen = np.arange(min(GUIDES, count))
+    tried = runs = 0
+    error, tries = 1.0, planned.tries
+    for _ in range(ROUNDS):
+        guide = cases(batch.take(chosen), once=planned.once)
+        code, error, some, ran = native.anneal(
+            code, space, guide, tries, planned.hot, COLD * planned.hot, MORE_CHANGES, PRICE,
+            0.0, int(rng.integers(2**31)), ended,
+        )  # fmt: skip
+        tried, runs = tried + some, runs + ran
+        if error or ended[0]:
+            break
+        totals = native.count_mistakes(code, space, every)
+        runs += count
+        if totals[-1] == 0:
+            short, _, some, ran = native.anneal(
+                code, space, guide, SHORTEN, FREEZING, FREEZING, MORE_CHANGES, FREEZING, -1.0,
+                int(rng.integers(2**31)), ended,
+            )  # fmt: skip
+            right = native.count_mistakes(short, space, every)[-1] == 0
+            loop = read_loop(short if right else code, space)
+            seconds = time.perf_counter() - begin
+            tried, runs = tried + some, runs + ran + count
+            return Attempt(planned, loop, 0.0, tried, runs, seconds)
+        wrong = np.flatnonzero(np.diff(totals, prepend=0.0) > 0)
+        more = rng.permutation(np.setdiff1d(wrong, chosen))[:MOST_ADDED]
+        chosen = rng.permutation(np.concatenate([chosen, more]))
+        error, tries = float(totals[-1]), max(tries // 2, FIRST_TRIES)
+    return Attempt(planned, None, float(error), tried, runs, time.perf_counter() - begin)
+
+
+def make_space(planned: Plan, options: Options):
+    """Return the loops that an attempt searches, for compiled code."""
+    operations = [
+        number
+        for number, name in enumerate(GATES)
+        if name in options.gates
+        for _ in range(WEIGHTS.get(name, 1))
+    ]
+    operations += [SELECT] * 2 * (planned.conditions > 0)
+    values = constants(options.gates)
+    return Space(
+        planned.registers,
+        planned.length,
+        np.array(operations, np.int32),
+        planned.conditions,
+        np.asarray(values, np.int32),
+    )
+
+
+class Totals(NamedTuple):
+    """What a search has cost, and where it goes on."""
+
+    attempts: int = 0
+    """Attempts that were made; the next one has this number."""
+    tried: int = 0
+    """Loops that were run."""
+    runs: int = 0
+    """Examples that were run."""
+    seconds: float = 0.0
+    """Time in compiled code, of all threads together."""
+    error: float = 1.0
+    """The mean share of wrong cells of the guides, of the best loop."""
+
+    def after(self, done: Attempt) -> Totals:
+        """Return the totals with one more attempt."""
+        return Totals(
+            self.attempts + 1,
+            self.tried + done.tried,
+            self.runs + done.runs,
+            self.seconds + done.seconds,
+            min(self.error, done.error),
+        )
+
+
+TICK = 0.2
+"""Seconds between looks at the time."""
+
+
+def search(
+    batches: Sequence[Batch],
+    options: Options,
+    totals: Totals,
+    seconds: float,
+    accept: Callable[[Attempt], bool],
+    report: Callable[[Totals], None],
+    interrupted: Callable[[], bool],
+) -> Totals:
+    """Make attempts, in their order, until one is accepted or the time is over.
+
+    Arguments:
+        batches: the examples, in as many variants as the options say.
+        options: what is searched.
+        totals: where to begin.
+        seconds: how long to search at most.
+        accept: called with each attempt that found a loop; whether that is enough.
+        report: called some times a second.
+        interrupted: whether to end at once; attempts under way do not count then.
+
+    Returns the totals; attempts that were cut short are made anew by the next search.
+    """
+    end = time.monotonic() + seconds
+    running: dict[int, tuple[Future[Attempt], Bool[np.ndarray, "1"]]] = {}
+    done: dict[int, Attempt] = {}
+    begun, last = totals.attempts, None
+    with ThreadPoolExecutor(options.threads) as pool:
+        while True:
+            while last is None and len(running) < options.threads:
+                ended = np.zeros(1, bool)
+                planned = plan(begun, options)
+                batch = batches[planned.variant]
+                running[begun] = pool.submit(attempt, batch, planned, options, ended), ended
+                begun += 1
+            wait([future for future, _ in running.values()], TICK, FIRST_COMPLETED)
+            for number in [n for n, (future, _) in running.items() if future.done()]:
+                done[number] = running.pop(number)[0].result()
+            while totals.attempts in done:
+                one = done.pop(totals.attempts)
+                totals = totals.after(one)
+                if one.loop is not None and accept(one):
+                    last = one
+                    break
+            report(totals)
+            if last is not None or time.monotonic() >= end or interrupted():
+                for _, ended in running.values():
+                    ended[0] = True
+                return totals

@@ -1,0 +1,88 @@
+"""``softmachine synthesize`` searches loops first; what it finds is a run like any other."""
+
+import json
+import signal
+
+import pytest
+
+from softmachine.cli import loop_search, synthesis
+from softmachine.cli.main import main
+from softmachine.programs.running import load_python
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write_sums(folder, *, spoilt=False):
+    """Every element becomes the sum up to it; ``spoilt``: but for what nobody can guess."""
+    lines = []
+    for size in (1, 2, 3, 3, 3, 3, 20):
+        for first in range(1, 6):
+            array = [1 + (first * i * i + first) % 3 for i in range(size)]
+            sums = [sum(array[: i + 1]) for i in range(size)]
+            if spoilt:
+                sums = [x * x % 7 * first for x in sums]
+            lines.append({"input": [*array, 0], "output": [*sums, 0], "size": size})
+            lines[-1]["mask"] = [1] * size + [0]
+    seen = {json.dumps(line["input"]): line for line in lines}
+    (folder / "task.jsonl").write_text("\n".join(map(json.dumps, seen.values())))
+
+
+def test_a_loop_is_found_and_is_a_run_with_a_program(folder, capsys):
+    write_sums(folder)
+    command = ["synthesize", "task.jsonl", "--members", "1"]
+    main(command)
+    printed = capsys.readouterr().out
+    assert "search found a program, runs/synthesize-task/program.py" in printed
+    directory = folder / "runs" / "synthesize-task"
+    run = load_python((directory / "program.py").read_text())
+    assert run([*range(1, 40), 0])[:39] == [i * (i + 1) // 2 for i in range(1, 40)]
+    totals = json.loads((directory / "search.json").read_text())
+    assert totals["tried"] > 0
+    assert not list(directory.glob("seed-*/metrics.jsonl"))
+
+    main(command)
+    again = capsys.readouterr().out
+    assert "loops tried" not in again
+    assert again.partition("search found")[2] == printed.partition("search found")[2]
+
+    main(["program", str(directory / "search"), "--verify"])
+    text = capsys.readouterr().out
+    assert "hard machine in memories with room" in " ".join(text.split())
+    assert "WRONG" not in text
+
+
+def test_the_time_is_kept_and_the_same_command_goes_on(folder, capsys):
+    write_sums(folder, spoilt=True)
+    options = synthesis.Options(0, 1, 1, 16, 1, 2, ("ZERO", "ONE", "READ", "WRITE", "INC"))
+    numbers = []
+    for _ in range(2):
+        with pytest.raises(SystemExit) as stop:
+            synthesis.synthesize(
+                folder / "task.jsonl", folder / "run", 0.05, options, mode="search"
+            )
+        assert stop.value.code == 1
+        printed = capsys.readouterr().out
+        assert "loops tried" in printed or "searching loops" in printed
+        assert "No program yet" in printed
+        numbers.append(json.loads((folder / "run" / "search.json").read_text())["attempts"])
+    assert numbers[1] >= numbers[0]
+
+
+def test_an_interruption_ends_the_search(folder, capsys, monkeypatch):
+    write_sums(folder, spoilt=True)
+    told = []
+
+    def interrupt(*_):
+        if not told:  # a second one would end it at once
+            told.append(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(loop_search._Display, "report", interrupt)
+    with pytest.raises(SystemExit) as stop:
+        main(["synthesize", "task.jsonl", "--members", "1", "--minutes", "60"])
+    assert stop.value.code == 130
+    assert "Interrupted. The same command continues." in capsys.readouterr().out
