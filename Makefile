@@ -23,10 +23,13 @@ LEDGER := $(foreach task,copy recall, \
             nram-lstm-$(task)-$(seed):nram-lstm-$(task):32:--training.enough=8:--seed=$(seed))) \
     $(foreach task,addition bubble-sort quicksort topological-sort,npi-$(task):npi-$(task):10) npi-several:npi-several:5 \
     $(foreach task,addition bubble-sort quicksort,npi-$(task)-loop:npi-$(task):10:--task.form=loop) \
+    npi-bubble-sort-loop-of-two:npi-bubble-sort:10:--task.form=loop:--task.problems=2 \
+    npi-bubble-sort-partial:npi-bubble-sort:10:--task.form=partial \
     npi-topological-sort-loop:npi-topological-sort:10:--task.form=loop:--task.problems=1 \
     $(foreach task,increment copy reverse transfer,npi-ram-$(task):npi-ram-$(task):10) \
     $(foreach task,access increment copy reverse, \
-        nram-soft-gates-$(task):nram-soft-gates-$(task):32:--training.enough=8) \
+        nram-soft-gates-$(task):nram-soft-gates-$(task):32:--training.enough=8 \
+        nram-straight-gates-$(task):nram-soft-gates-$(task):32:--training.enough=8:--machine.straight-through) \
     $(foreach task,copy reverse sort,dngpu-$(task):dngpu-$(task):10) dngpu-duplicate:dngpu-duplicate:3 \
     $(foreach task,an-bn an-bn-cn an-bn-cn-dn an-b2n an-bm-cnm,stack-rnn-$(task):stack-rnn-$(task):5) \
     dnc-copy-reuse:dnc-copy-reuse:5 dnc-repeat-copy:dnc-repeat-copy:5 \
