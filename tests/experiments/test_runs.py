@@ -26,8 +26,11 @@ from softmachine.recipes import RECIPES
 from softmachine.tasks.one_shot.episodes import Episodes
 from softmachine.tasks.sequences.copy import Copy
 
+NAMES = [name for name in RECIPES if "-chomsky-" not in name or name.endswith("-odds-first")]
+"""Recipes; of the Chomsky hierarchy, which has one for each pair, each machine once."""
 
-@pytest.mark.parametrize("name", RECIPES)
+
+@pytest.mark.parametrize("name", NAMES)
 def test_recipes_survive_json(name):
     experiment = RECIPES[name]()
     text = json.dumps(experiment_to_json(experiment))
@@ -203,7 +206,7 @@ OF_SCHEMA_5 = ("exam", "restart", "settle", "wire-search")
     "name",
     [
         name
-        for name in RECIPES
+        for name in NAMES
         if all(PHASES.name_of(type(p)) in OF_SCHEMA_5 for p in RECIPES[name]().training.phases)
     ],
 )

@@ -80,6 +80,8 @@ def test_machines_of_the_zoo_play(open_traces, name):
             assert int(row[1]) == weighting.argmax()
     elif "memory" not in made.fields:
         assert {"Maps", "Tapes"} <= set(page.locator("figure h3").all_inner_texts())
+    elif "actions" in made.fields:  # stacks
+        assert {"Memory", "Actions"} <= set(page.locator("figure h3").all_inner_texts())
     else:
         cells = made.fields["memory"][last - 2].argmax(1)
         assert [
