@@ -8,6 +8,7 @@ import { argmax, logSigmoid, map, type Row, softmax, sum, vector, type Vector } 
 import { type Cell, type Recording, record as recordRun } from "./machine";
 import { NRAM, type NRAMConfig, type StepOutput } from "./nram";
 import { NTM, type NTMConfig } from "./ntm";
+import { Automaton } from "./automaton";
 import { Parameters } from "./parameters";
 import { Program, type StepRule, stepsOf } from "./program";
 import { StackRNN, type StackRNNConfig } from "./stack_rnn";
@@ -38,6 +39,7 @@ export class LocalMachine {
   readonly described: Machine;
   readonly parameters: Parameters;
   readonly program: Program | null;
+  readonly automaton: Automaton | null;
   private readonly told: Json;
   private readonly header: Json;
   private readonly examples: Example[];
@@ -60,6 +62,7 @@ export class LocalMachine {
     this.examples = list(told.examples, "examples").map(readExample);
     const program = told.program === null ? null : record(told.program, "program");
     this.program = program && new Program(program.data);
+    this.automaton = told.automaton ? new Automaton(told.automaton) : null;
     this.lines = program ? (program.lines as string[][]) : [];
     const task = text(record(told.task, "task").kind_of, "task");
     this.memoryTask = MEMORIES[task] ?? null;
@@ -373,9 +376,21 @@ export class LocalMachine {
   }
 
   private programOf(example: Example, length: number): ProgramShown | null {
+    if (this.automaton) {
+      const letters = this.labels("input channel");
+      const word = (example.inputs as number[][]).map((row) => letters[argmax(row)]);
+      return {
+        title: "Automaton",
+        note: "What the hard machine does with its stacks, as rules",
+        states: this.automaton.lines.map((line) => ({ name: "", lines: [line] })),
+        at: this.automaton.run(word),
+      };
+    }
     if (!this.program) return null;
     const { states } = this.program.run(example.inputs as number[]);
     return {
+      title: "Program",
+      note: "What the hard machine does in this step, as code",
       states: this.program.names.map((name, i) => ({ name, lines: this.lines[i] ?? [] })),
       at: Array.from({ length }, (_, i) => states[i] ?? null),
     };
