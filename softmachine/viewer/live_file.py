@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,8 @@ from softmachine.core.files import stable_safetensors
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.serialization import KIND, experiment_to_json
 from softmachine.machines.machine import Machine
+from softmachine.programs.automata.automaton import to_json
+from softmachine.programs.automata.reading import has_stacks, read
 from softmachine.programs.extraction import can_extract, extract, extractable
 from softmachine.programs.languages.json import json_code
 from softmachine.programs.languages.python import python_code, state_lines
@@ -45,6 +48,8 @@ LARGEST_FACTOR = 2
 """Examples go up to this multiple of the largest size trained."""
 LARGEST_MEMORY = 20
 """Examples of memories go up to this size: a step on M cells costs the page some M**2."""
+LARGEST_READ = 100
+"""An automaton is read off strings of up to this size."""
 ROOM_FACTOR = 6
 """Memories grow for a person's own input up to this multiple of the largest size trained."""
 
@@ -135,6 +140,7 @@ def _describe(living: Living, kind: str) -> dict[str, Any]:
         "room": _room(living.machine, task, trained),
         "steps": _rule(task),
         "program": _program(living, task),
+        "automaton": _automaton(living, task),
     }
 
 
@@ -229,3 +235,13 @@ def _program(living: Living, task: Task) -> dict[str, Any] | None:
         }
     except SoftmachineError:
         return None  # such as too many states: the machine runs all the same
+
+
+def _automaton(living: Living, task: Task) -> Mapping[str, object] | None:
+    """Return the automaton that a machine with stacks is; None if there is none."""
+    if not has_stacks(living.machine):
+        return None
+    try:
+        return to_json(read(living.machine, task, largest=LARGEST_READ).automaton)
+    except SoftmachineError:
+        return None  # such as too many symbols: the machine runs all the same

@@ -9,10 +9,13 @@ import re
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from softmachine.cli.main import main
+from softmachine.core.fields import named_leaves
 from softmachine.experiments.runs import Run
 from softmachine.traces.file import load_trace, trace_from_bytes
+from softmachine.zoo import models
 
 SMALL = """
 --task.width 3 --machine.memory-rows 8 --machine.memory-columns 5
@@ -193,3 +196,37 @@ def test_a_report_that_cannot_be_written_is_refused(run, tmp_path, monkeypatch, 
     monkeypatch.setattr("softmachine.cli.viewing.curve", lambda *_: [])
     out = tmp_path / "no" / "r.html"
     assert "cannot write" in refused(capsys, "report", run, "--out", out)
+
+
+def test_a_live_page_holds_the_machine_and_its_program(tmp_path, capsys):
+    out = tmp_path / "live.html"
+    main(["report", "zoo:nram-access", "--live", "--out", str(out)])
+    assert str(out) in capsys.readouterr().out
+    text = out.read_text(encoding="utf-8")
+    found = re.findall(r'id="machine-(\d)" data-name="([^"]*)">([^<]*)<', text)
+    assert [(number, name) for number, name, _ in found] == [("0", "zoo:nram-access")]
+    held = base64.b64decode(found[0][2])
+    expected = named_leaves(models.load("nram-access"))
+    arrays = safetensors.numpy.load(held)
+    assert arrays.keys() == expected.keys()
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(array, expected[name])
+    header = json.loads(held[8 : 8 + int.from_bytes(held[:8], "little")])
+    described = json.loads(header["__metadata__"]["machine"])
+    assert described["kind"] == "nram"
+    assert described["program"]["data"]["schema"] == 2
+    lines = described["program"]["lines"]
+    assert len(lines) == len(described["program"]["data"]["states"])
+    task = models.experiment_of("nram-access").task
+    for example in described["examples"]:
+        memory = example["inputs"]
+        assert len(memory) == task.cells(example["size"])
+        assert example["targets"][0] == memory[memory[0]]
+        assert example["labels"] == task.labels(memory)
+
+
+def test_a_machine_that_the_page_cannot_run_is_refused(tmp_path, capsys):
+    out = tmp_path / "live.html"
+    error = refused(capsys, "report", "zoo:dngpu-copy", "--live", "--out", out)
+    assert "watch it with softmachine view zoo:dngpu-copy" in error
+    assert not [*tmp_path.iterdir()]

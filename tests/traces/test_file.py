@@ -225,7 +225,7 @@ def test_other_files_are_refused_by_name(tmp_path, ntm_trace):
     arrays, header = parts(ntm_trace)
     contents = {
         "it is a safetensors file but no trace": save(arrays),
-        "version '4'": join(arrays, header, "4"),
+        "version '5'": join(arrays, header, "5"),
         "is no JSON": join(arrays, "{"),
         "not that of a trace": join(arrays, "[]"),
         "damaged or no trace": b"PK\x03\x04 a zip file",

@@ -10,6 +10,7 @@ const MARGIN = 24;
 const LARGEST = 16384; // pixels that a canvas may have along a side
 const SHARPNESS = 2;
 const SLIDE = [1920, 1080];
+const UNUSUAL = /[^\w.-]+/g; // in the name of a file
 
 interface Sheet {
   width: number;
@@ -145,4 +146,31 @@ export function download(name: string, content: Blob): void {
   const link = element("a", { href: URL.createObjectURL(content), download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+/** Offer one panel as SVG. */
+export function savePanel(host: Host, step: number, theme: Theme): void {
+  const name = `${host.panel.title}-step-${step}.svg`.replace(UNUSUAL, "-");
+  download(name, toSvgOf(host, theme));
+}
+
+/** Offer all panels of a step as SVG, as PNG, or as a slide. */
+export async function save(
+  kind: "svg" | "png" | "slide",
+  views: View[],
+  wanted: boolean,
+  step: number,
+  last: number,
+  theme: Theme,
+): Promise<void> {
+  const hard = wanted && views.some((view) => view.trace.hard);
+  const heading = `step ${step} of ${last}${hard ? ", hard" : ""}`;
+  const name = `${views[0].trace.title || "trace"}-step-${step}`.replace(UNUSUAL, "-");
+  if (kind === "svg") {
+    const content = new Blob([toSvg(views, heading, theme)], { type: "image/svg+xml" });
+    download(`${name}.svg`, content);
+    return;
+  }
+  const content = await toPng(views, heading, theme, kind === "slide");
+  download(kind === "slide" ? `${name}-slide.png` : `${name}.png`, content);
 }

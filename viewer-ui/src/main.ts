@@ -4,11 +4,12 @@ import { type Address, readAddress, writeAddress } from "./address";
 import { TraceError } from "./checks";
 import { button, choice, element, labelled } from "./dom";
 import { type Events, nextOf } from "./events";
-import { download, toPng, toSvg, toSvgOf } from "./export";
+import { save, savePanel } from "./export";
 import { Live } from "./live";
 import { Keys } from "./keys";
-import type { Host, Listener, Tip } from "./panel";
-import { Player, SPEEDS } from "./player";
+import type { Listener } from "./panel";
+import { Player } from "./player";
+import { Popup } from "./popup";
 import { LocalRunner } from "./machines/runner";
 import { type Machine, type Runner, Server } from "./server";
 import { embedded, embeddedMachines, fromFile, type Source, traceSource } from "./sources";
@@ -17,7 +18,7 @@ import { currentTheme } from "./theme";
 import { startTour } from "./tour";
 import type { Trace } from "./trace";
 import { Transport } from "./transport";
-import { View } from "./view";
+import { nothingYet, View } from "./view";
 
 const SECONDS = 15; // that a run takes when it plays by itself
 /** Whether a person wants things to stay as they are. */
@@ -32,8 +33,7 @@ class Page {
   private events: Events | null = null;
   private drawing = 0;
   private opening = 0;
-  /** Whether what is shown next plays from its start. */
-  private begins = true;
+  private begins = true; // whether what is shown next plays from its start
   /** Whether the machines are in the page, which runs them in no time. */
   private embedded = false;
   private readonly player = new Player(() => this.changed());
@@ -50,7 +50,7 @@ class Page {
     this.player.pause();
     startTour();
   });
-  private readonly tip = element("div", { class: "tip", hidden: true, "aria-hidden": "true" });
+  private readonly popup = new Popup();
   private readonly file = element("input", {
     type: "file",
     hidden: true,
@@ -58,10 +58,10 @@ class Page {
     "aria-label": "Trace files",
   });
   private readonly listener: Omit<Listener, "select"> = {
-    point: (tip, x, y) => this.point(tip, x, y),
+    point: (tip, x, y) => this.popup.point(tip, x, y),
     go: (step) => this.player.go(step),
     fold: () => this.changed(),
-    save: (host) => this.saveOne(host),
+    save: (host) => savePanel(host, this.player.step, this.theme),
   };
 
   async start(): Promise<void> {
@@ -89,12 +89,10 @@ class Page {
         this.picks,
         element("div", { class: "actions" }, [
           button("Open …", "Open trace files", () => this.file.click()),
-          button("SVG", "Save the view as SVG", () => void this.save("svg")),
-          button("PNG", "Save the view as PNG", () => void this.save("png")),
-          button(
-            "Slide",
-            "Save the view as a picture of 1920 by 1080",
-            () => void this.save("slide"),
+          button("SVG", "Save the view as SVG", () => this.save("svg")),
+          button("PNG", "Save the view as PNG", () => this.save("png")),
+          button("Slide", "Save the view as a picture of 1920 by 1080", () =>
+            this.save("slide"),
           ),
           this.tour,
           button("?", "Keys (?)", () => this.keys.toggle()),
@@ -105,15 +103,13 @@ class Page {
       element("div", { class: "work" }, [this.beside, this.stage]),
       this.transport.root,
       this.keys.root,
-      this.tip,
+      this.popup.root,
     );
   }
 
   private listen(): void {
     document.addEventListener("keydown", (event) => this.key(event));
-    for (const kind of ["pointerover", "focusin"]) {
-      document.addEventListener(kind, ({ target }) => this.explain(target as HTMLElement));
-    }
+    this.popup.listen();
     document.addEventListener("dragover", (event) => event.preventDefault());
     document.addEventListener("drop", (event) => {
       event.preventDefault();
@@ -160,8 +156,8 @@ class Page {
     try {
       const machines = embeddedMachines();
       this.embedded = machines.length > 0;
-      const described = machines.map((machine) => machine.described);
-      await this.offer(new LocalRunner(machines), described);
+      const all = machines.map(({ described }) => described);
+      await this.offer(new LocalRunner(machines), all);
       Object.assign(window, { softmachine: machines }); // for tests, and for who wants to look
     } catch (error) {
       this.say((error as Error).message);
@@ -189,8 +185,7 @@ class Page {
     const index = at < 0 ? this.sources.length - 1 : at;
     if (this.address.compared !== index) this.address.trace = index;
     if (this.views.length) {
-      const { folded, chosen } = this.views[0];
-      [this.address.without, this.address.of] = [folded, chosen.all];
+      Object.assign(this.address, this.panels());
       this.begins = this.embedded;
     }
     await this.open();
@@ -266,18 +261,10 @@ class Page {
       Math.min(...this.views.map((view) => view.firstStep)),
       Math.max(...traces.map((trace) => trace.length)),
     );
-    if (begins) this.play(Math.max(...traces.map((trace) => trace.length)));
-  }
-
-  /** Play from the start, at a speed that takes some seconds for the whole. */
-  private play(length: number): void {
-    if (!this.player.playing) {
-      const wanted = length / SECONDS;
-      const [slowest] = SPEEDS;
-      this.player.speed = SPEEDS.findLast((speed) => speed <= wanted) ?? slowest;
+    if (begins) {
+      this.player.start(SECONDS);
       this.transport.showSpeed();
     }
-    this.player.start();
   }
 
   private pick(): void {
@@ -316,13 +303,7 @@ class Page {
 
   private empty(): void {
     this.transport.root.hidden = this.tour.hidden = true;
-    this.stage.replaceChildren(
-      element("div", { class: "empty" }, [
-        element("h2", {}, ["Drop a trace here"]),
-        element("p", {}, ["or open one. Make one with"]),
-        element("code", {}, ["softmachine trace zoo:ntm-copy --out copy.trace"]),
-      ]),
-    );
+    this.stage.replaceChildren(nothingYet());
   }
 
   private setHard(hard: boolean): void {
@@ -404,62 +385,10 @@ class Page {
     act();
   }
 
-  /** Show what a word means, when it is pointed at or has the focus. */
-  private explain(at: HTMLElement): void {
-    const word = at.closest?.<HTMLElement>(".term");
-    if (!word) {
-      if (this.explaining) this.point(null, 0, 0);
-      this.explaining = false;
-      return;
-    }
-    this.explaining = true;
-    const box = word.getBoundingClientRect();
-    const tip = { title: word.textContent ?? "", lines: [{ text: word.dataset.tip ?? "" }] };
-    this.point(tip, box.left - 12, box.bottom - 8);
-  }
-
-  private explaining = false;
-
-  private point(tip: Tip | null, x: number, y: number): void {
-    this.tip.hidden = tip === null;
-    if (!tip) return;
-    this.tip.replaceChildren(
-      element("strong", {}, [tip.title]),
-      ...tip.lines.map(({ text, share }) => {
-        const line = element("div", {}, [element("span", {}, [text])]);
-        if (share !== undefined) {
-          const bar = element("i");
-          bar.style.width = `${Math.round(Math.max(0, Math.min(1, share)) * 72)}px`;
-          line.prepend(bar);
-        }
-        return line;
-      }),
-    );
-    const box = this.tip.getBoundingClientRect();
-    const left = x + 16 + box.width > innerWidth ? x - 12 - box.width : x + 16;
-    this.tip.style.left = `${Math.max(4, left)}px`;
-    this.tip.style.top = `${Math.max(4, Math.min(y + 14, innerHeight - box.height - 4))}px`;
-  }
-
-  private saveOne(host: Host): void {
-    const svg = toSvgOf(host, this.theme);
-    download(`${host.panel.title}-step-${this.player.step}.svg`.replace(/[^\w.-]+/g, "-"), svg);
-  }
-
-  private async save(kind: "svg" | "png" | "slide"): Promise<void> {
-    if (!this.views.length) return;
-    const { step } = this.player;
-    const hard = this.address.hard && this.views.some((view) => view.trace.hard);
-    const heading = `step ${step} of ${this.player.last}${hard ? ", hard" : ""}`;
-    const name = `${this.views[0].trace.title || "trace"}-step-${step}`.replace(
-      /[^\w.-]+/g,
-      "-",
-    );
-    const content =
-      kind === "svg"
-        ? new Blob([toSvg(this.views, heading, this.theme)], { type: "image/svg+xml" })
-        : await toPng(this.views, heading, this.theme, kind === "slide");
-    download(kind === "slide" ? `${name}-slide.png` : `${name}.${kind}`, content);
+  private save(kind: "svg" | "png" | "slide"): void {
+    const { step, last } = this.player;
+    if (this.views.length)
+      void save(kind, this.views, this.address.hard, step, last, this.theme);
   }
 
   private say(text: string): void {

@@ -54,6 +54,7 @@ export function panelsOf(trace: Trace, hard: boolean, chosen: Chosen): Panels {
   if (images) top.push(imagesPanel(trace, images, new Map(fields.map((f) => [f.name, f]))));
   const tapes = tapesPanel(trace);
   if (tapes) main.push(tapes);
+  if (trace.program && !trace.circuit) main.push(programPanel(trace.program));
   const left = new Set(fields);
   const take = (name: string) => {
     const field = [...left].find((f) => f.name === name);

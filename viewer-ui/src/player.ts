@@ -40,11 +40,16 @@ export class Player {
     this.changed();
   }
 
-  /** Play from the first step. */
-  start(): void {
+  /** Play from the first step; at first at a speed that takes so many seconds for the whole. */
+  start(seconds: number): void {
     this.step = this.first;
-    if (!this.playing) this.play();
-    else this.since = performance.now();
+    if (this.playing) {
+      this.since = performance.now();
+      return;
+    }
+    const wanted = this.last / seconds;
+    this.speed = SPEEDS.findLast((speed) => speed <= wanted) ?? SPEEDS[0];
+    this.play();
   }
 
   private play(): void {

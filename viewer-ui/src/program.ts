@@ -1,44 +1,63 @@
-// The program that was extracted from a machine, at the line that it is at.
+// The program, or the automaton, that was extracted from a machine, where it is at a step.
 
 import { type Drawing, type Panel, small } from "./panel";
 import type { ProgramShown } from "./trace";
 
 const LINE = 17;
 const TOP = 26;
+const FEW = 14; // lines that are shown all at once
 
-/** A panel with the states of a program: the one of this step, and its lines. */
-export function programPanel({ states, at }: ProgramShown): Panel {
-  const most = Math.max(1, ...states.map(({ lines }) => lines.length));
+/** A panel with the states of a program: the one of this step set off, and its lines. */
+export function programPanel(program: ProgramShown): Panel {
+  const { title, note, states, at } = program;
+  const all = states.reduce((sum, { lines }) => sum + Math.max(1, lines.length), 0);
+  const whole = all <= FEW;
+  const most = whole ? all : Math.max(1, ...states.map(({ lines }) => lines.length));
   const now = (step: number) => (step > 0 ? (at[step - 1] ?? null) : null);
+  const named = states.some(({ name }) => name);
+  const top = named ? TOP : 4;
+  const idle = (step: number) => (step < 1 ? "It has not begun." : "It has ended.");
   return {
-    title: "Program",
-    note: "What the hard machine does in this step, as code",
+    title,
+    note,
     narrow: true,
-    height: () => TOP + most * LINE + 6,
+    height: () => top + most * LINE + 6,
     draw(d) {
       const state = now(d.step);
-      drawNames(d, states, state);
-      const said = d.step < 1 ? ["It has not begun."] : ["It has ended."];
-      const lines = state === null ? said : states[state].lines;
-      lines.forEach((line, i) => {
-        const [code, comment] = line.split(/(?=  # )/);
-        const y = TOP + (i + 0.5) * LINE;
-        if (state !== null) d.pen.rect(0, y - LINE / 2, 2.5, LINE, { fill: d.theme.accent });
-        const style = { size: 12, fill: d.theme.ink, font: d.theme.mono };
-        d.pen.text(10, y, code, style, d.width - 10);
-        const from = 10 + (code.length + 1) * 7.3;
-        if (comment && from < d.width)
-          d.pen.text(from, y, comment.trim(), { ...small(d.theme) }, d.width - from);
+      if (named) drawNames(d, states, state);
+      if (!whole && state === null) {
+        d.pen.text(10, top + LINE / 2, idle(d.step), small(d.theme), d.width - 10);
+        return;
+      }
+      let y = top;
+      states.forEach(({ lines }, i) => {
+        if (!whole && i !== state) return;
+        const tall = Math.max(1, lines.length) * LINE;
+        if (i === state) d.pen.rect(0, y, 3, tall, { fill: d.theme.accent });
+        const opacity = i === state || state === null ? 1 : 0.75;
+        (lines.length ? lines : ["pass"]).forEach((line, k) =>
+          drawLine(d, line, y + (k + 0.5) * LINE, i === state ? 600 : 400, opacity),
+        );
+        y += tall;
       });
-      if (state !== null && !lines.length)
-        d.pen.text(10, TOP + LINE / 2, "pass", { ...small(d.theme), font: d.theme.mono });
     },
     describe({ step }) {
       const state = now(step);
-      if (state === null) return step < 1 ? "It has not begun." : "It has ended.";
-      return `${states[state].name}: ${states[state].lines.join("; ")}`;
+      if (state === null) return idle(step);
+      const { name, lines } = states[state];
+      return [name, lines.join("; ")].filter(Boolean).join(": ");
     },
   };
+}
+
+/** Draw a line of code, what stands behind # paler. */
+function drawLine(d: Drawing, line: string, y: number, weight: number, opacity: number): void {
+  const [code, comment] = line.split(/(?=  # )/);
+  const style = { size: 12, fill: d.theme.ink, font: d.theme.mono, weight, opacity };
+  d.pen.text(10, y, code, style, d.width - 10);
+  const from = 10 + (code.length + 1) * 7.3;
+  if (comment && from < d.width)
+    d.pen.text(from, y, comment.trim(), small(d.theme), d.width - from);
 }
 
 /** Draw the names of all states in a row, that of the present one set off. */

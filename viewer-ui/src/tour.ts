@@ -92,6 +92,11 @@ const ALL: Stop[] = [
     text: "What is done to each stack in every step, and how sure the machine is of it.",
   },
   {
+    at: panel("Automaton"),
+    title: "The same as an automaton",
+    text: "Rules read off the trained machine: which letter, with what on top, leads to which moves. The one of this step is set off.",
+  },
+  {
     at: panel("Memory over time"),
     title: "All steps at once",
     text: "A row for each cell, a column for each step: see in which order it is filled.",

@@ -101,6 +101,8 @@ export interface Trace {
 
 /** An extracted program beside the run of its machine. */
 export interface ProgramShown {
+  title: string;
+  note: string;
   states: { name: string; lines: string[] }[];
   /** For each step the number of its state; null where the program has ended. */
   at: (number | null)[];

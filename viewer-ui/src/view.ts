@@ -21,6 +21,15 @@ export interface Shown {
   theme: Theme;
 }
 
+/** Return what stands on a page without a trace. */
+export function nothingYet(): HTMLElement {
+  return element("div", { class: "empty" }, [
+    element("h2", {}, ["Drop a trace here"]),
+    element("p", {}, ["or open one. Make one with"]),
+    element("code", {}, ["softmachine trace zoo:ntm-copy --out copy.trace"]),
+  ]);
+}
+
 /** Return what a run was given, and how it ended. */
 function ending(calls: CallRun): HTMLElement[] {
   return [

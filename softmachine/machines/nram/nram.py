@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from softmachine.core.choices import Few, Positive, check_fields
-from softmachine.core.fields import STOPPING, Field
+from softmachine.core.fields import Field
 from softmachine.core.pytrees import PyTree
 from softmachine.core.specs.cells import Cells
 from softmachine.core.specs.spec import Stream, Whole
@@ -44,6 +44,7 @@ from softmachine.machines.nram.gates import (
     write,
 )
 from softmachine.machines.nram.hard import most_likely, run_hard_batch
+from softmachine.machines.nram.observation import trace_fields
 from softmachine.machines.nram.rows import RowTable, row_table
 from softmachine.machines.registry import machine
 
@@ -230,51 +231,7 @@ class NRAM(Cell):
 
     def trace_fields(self) -> tuple[Field, ...]:
         """Declare memory and registers, and the circuit of each step."""
-        slots, gates = list(self.rows.slot_names), list(self.rows.gate_names)
-        registers, choices = (
-            slots[: self.config.registers],
-            [self.rows.names[row] for row in self._shown_choices()],
-        )
-
-        def values_of(name, axis, group, description, labels=(), formula=""):
-            axes = (axis, "value")
-            labels = dict(labels)
-            return Field(
-                name, "distribution", axes, group, description, labels, formula=formula
-            )
-
-        return (
-            values_of("memory", "cell", "memory", "What each cell holds."),
-            values_of(
-                "registers",
-                "register",
-                "registers",
-                "What each register holds.",
-                {"register": registers},
-                r"r_i \leftarrow (r_1, \dots, r_R, o_1, \dots, o_Q)\, \mathrm{softmax}(c_i)",
-            ),
-            Field(
-                "choices",
-                "distribution",
-                ("choice", "source"),
-                "circuit",
-                "Where arguments of gates and next values of registers come from.",
-                {"choice": choices, "source": slots},
-                formula=r"A = (r_1, \dots, r_R, o_1, \dots, o_{i-1})\, \mathrm{softmax}(a_i)",
-            ),
-            values_of(
-                "gates",
-                "gate",
-                "circuit",
-                "What each gate gave.",
-                {"gate": gates},
-                r"P(m(A, B) = c) = \qquad \sum_{a, b} P(A = a)\, P(B = b)\, [m(a, b) = c]",
-            ),
-            Field(
-                "willing", "probability", (), STOPPING, "Willingness to stop after the step."
-            ),
-            Field("entropy", "scalar", (), STOPPING, "Of all choices, in nats."),
-        )
+        return trace_fields(self.rows, self._shown_choices(), self.config.registers)
 
     def observe_state(self, state: NRAMState) -> dict[str, Array]:
         """Return memory and registers."""

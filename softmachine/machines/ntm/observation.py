@@ -35,10 +35,9 @@ def trace_fields(config: NTMChoices) -> tuple[Field, ...]:
         return Field(name, "vector", (axis, "column"), "heads", description, labels, **more)
 
     def stage(name, description, formula):
-        more = {"does": does, "formula": formula, "aside": True}
-        return Field(
-            name, "weighting", ("head", "row"), "addressing", description, heads, **more
-        )
+        kind, axes = "weighting", ("head", "row")
+        more = {"formula": formula, "aside": True}
+        return Field(name, kind, axes, "addressing", description, heads, **more)
 
     return (
         Field("memory", "matrix", ("row", "column"), "memory", "What each row holds."),

@@ -11,6 +11,7 @@ from softmachine.machines.nram.nram import NRAMConfig
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.stack_rnn import StackRNNConfig
+from softmachine.programs.automata.reading import read
 from softmachine.programs.extraction import extract
 from softmachine.programs.languages.python import python_code
 from softmachine.programs.notes import Provenance
@@ -22,6 +23,7 @@ from softmachine.traces.making import trace
 from softmachine.traces.page import page
 from softmachine.viewer.live_file import Living, live_page
 
+from ...programs.test_stack_automata import wired
 from ..conftest import small
 from .conftest import of_zoo
 
@@ -250,6 +252,34 @@ def test_a_persons_own_sequence_is_scored_as_in_python(new_page, tmp_path):
     rows = [[*x, 0] for x in letters] + [[0] * 8 + [1]] + [[0] * 9] * 2
     check(page, 0, machines[0], None, inputs=rows)
     assert run(page, 0, inputs="Hi")["example"] == run(page, 0, inputs=rows)["example"]
+
+
+def test_the_automaton_of_a_stack_is_that_of_python(new_page, tmp_path):
+    machine = wired()
+    task = CountingLanguage(sizes="up-to", strings=2)
+    experiment = small("stack-rnn-an-bn", task, machine.config, 3)
+    origin = Provenance("stack", "stack-rnn-an-bn", 0, None)
+    one = Living("stack", experiment, machine, origin)
+    page = open_live(new_page, tmp_path, [one])
+    rng = np.random.default_rng(0)
+    words = [
+        "".join("a" * n + "b" * n for n in rng.integers(1, 40, rng.integers(1, 4)))
+        for _ in range(1000)
+    ]
+    automaton = read(machine, task, largest=40).automaton
+    said = page.evaluate(
+        "(words) => words.map((word) => window.softmachine[0].automaton.predict(word))", words
+    )
+    assert said == [[*automaton.run(word)] for word in words]
+    page.goto(page.url.split("#")[0] + "#word=aabb&step=3")
+    shown = page.locator('figure[data-panel="Automaton"] canvas')
+    expect(shown).to_have_attribute(
+        "aria-label", "Automaton. b, any A on stack 2 → stack 2: pop; next b"
+    )
+    # What is asked of a machine that its own alphabet does not have is said.
+    page.get_by_label("your own").fill("aac")
+    page.get_by_label("your own").press("Enter")
+    expect(page.locator(".status")).to_have_text("Letters are a b.")
 
 
 def test_the_page_is_small():

@@ -3,11 +3,14 @@
 
 import { list, number, parse, record, text, TraceError } from "../checks";
 import type { Input, Machine, Request } from "../server";
-import { type Arrays, describe, type Numbers, type ProgramShown, type Trace } from "../trace";
-import { argmax, logSigmoid, map, type Row, softmax, sum, vector, type Vector } from "./arrays";
-import { type Cell, type Recording, record as recordRun } from "./machine";
-import { NRAM, type NRAMConfig, type StepOutput } from "./nram";
+import { describe, type ProgramShown, type Trace } from "../trace";
+import { argmax, softmax, sum, vector, type Vector } from "./arrays";
+import { type Example, NOTHING, readExample } from "./examples";
+import { Held, keep, type Made, onBest, stopProbabilities } from "./keeping";
+import { type Cell, record as recordRun } from "./machine";
+import { NRAM, type NRAMConfig } from "./nram";
 import { NTM, type NTMConfig } from "./ntm";
+import { Automaton } from "./automaton";
 import { Parameters } from "./parameters";
 import { Program, type StepRule, stepsOf } from "./program";
 import { StackRNN, type StackRNNConfig } from "./stack_rnn";
@@ -19,25 +22,11 @@ const MOST_CELLS = 64;
 
 type Json = { [name: string]: unknown };
 
-interface Example {
-  size: number | null;
-  seed: number | null;
-  steps: number;
-  rows: number | null;
-  inputs: number[] | number[][];
-  targets: number[] | number[][];
-  mask: number[] | number[][];
-  labels: string[] | null;
-  pointers: number[];
-}
-
-/** Arrays of a trace by part and name, with their types. */
-type Made = Map<string, Numbers>;
-
 export class LocalMachine {
   readonly described: Machine;
   readonly parameters: Parameters;
   readonly program: Program | null;
+  readonly automaton: Automaton | null;
   private readonly told: Json;
   private readonly header: Json;
   private readonly examples: Example[];
@@ -60,6 +49,7 @@ export class LocalMachine {
     this.examples = list(told.examples, "examples").map(readExample);
     const program = told.program === null ? null : record(told.program, "program");
     this.program = program && new Program(program.data);
+    this.automaton = told.automaton ? new Automaton(told.automaton) : null;
     this.lines = program ? (program.lines as string[][]) : [];
     const task = text(record(told.task, "task").kind_of, "task");
     this.memoryTask = MEMORIES[task] ?? null;
@@ -373,73 +363,23 @@ export class LocalMachine {
   }
 
   private programOf(example: Example, length: number): ProgramShown | null {
+    if (this.automaton) {
+      const letters = this.labels("input channel");
+      const word = (example.inputs as number[][]).map((row) => letters[argmax(row)]);
+      return {
+        title: "Automaton",
+        note: "What the hard machine does with its stacks, as rules",
+        states: this.automaton.lines.map((line) => ({ name: "", lines: [line] })),
+        at: this.automaton.run(word),
+      };
+    }
     if (!this.program) return null;
     const { states } = this.program.run(example.inputs as number[]);
     return {
+      title: "Program",
+      note: "What the hard machine does in this step, as code",
       states: this.program.names.map((name, i) => ({ name, lines: this.lines[i] ?? [] })),
       at: Array.from({ length }, (_, i) => states[i] ?? null),
     };
   }
-}
-
-const NOTHING = { size: null, seed: null, rows: null, labels: null, pointers: [] };
-
-/** Arrays that are there, as `describe` asks for them. */
-class Held implements Arrays {
-  private readonly made: Made;
-
-  constructor(made: Made) {
-    this.made = made;
-  }
-
-  get(name: string, type: "F32" | "I32" | "U8", shape: number[]): Numbers {
-    const found = this.made.get(name);
-    const count = shape.reduce((a, b) => a * b, 1);
-    const Type = { F32: Float32Array, I32: Int32Array, U8: Uint8Array }[type];
-    if (!found || found.length !== count || !(found instanceof Type)) {
-      throw new TraceError(`The array ${name} is not as declared: ${found?.length}, ${count}.`);
-    }
-    return found;
-  }
-}
-
-function keep<Features>({ fields, initial }: Recording<Features>, made: Made): void {
-  const put = (name: string, entries: Row[]) => {
-    const all = new Float32Array(entries.reduce((total, entry) => total + entry.length, 0));
-    let at = 0;
-    for (const entry of entries) {
-      all.set(entry, at);
-      at += entry.length;
-    }
-    made.set(name, all);
-  };
-  for (const [name, entries] of Object.entries(fields)) put(`fields/${name}`, entries);
-  for (const [name, entry] of Object.entries(initial)) put(`initial/${name}`, [entry]);
-}
-
-/** The probability of stopping after each step (section 3.3 of the NRAM paper). */
-function stopProbabilities(run: StepOutput[]): number[] {
-  let reached = 0; // the logarithm of not having stopped before
-  return run.map(({ stop }, t) => {
-    const last = t === run.length - 1;
-    const p = Math.exp(reached + (last ? 0 : logSigmoid(stop)));
-    reached += logSigmoid(-stop);
-    return p;
-  });
-}
-
-const onBest = (row: Vector) => map(row, (_, i) => Number(i === argmax(row)));
-
-function readExample(value: unknown): Example {
-  const example = record(value, "an example") as unknown as Example;
-  const rows = (x: unknown) =>
-    (x as (string | number | number[])[]).map((row) =>
-      typeof row === "string" ? [...row].map(Number) : row,
-    ) as number[] | number[][];
-  return {
-    ...example,
-    inputs: rows(example.inputs),
-    targets: rows(example.targets),
-    mask: rows(example.mask),
-  };
 }
