@@ -9,6 +9,7 @@ from tyro.conf import Positional, arg
 
 from softmachine.cli.command import command
 from softmachine.core.choices import Count, Few, Natural, Positive
+from softmachine.core.errors import SoftmachineError
 
 Directory = Annotated[str, arg(metavar="RUN")]
 
@@ -65,8 +66,9 @@ def data(
 
 @command
 def train(
-    recipe: Positional[Annotated[str, arg(metavar="RECIPE")]],
+    recipe: Positional[Annotated[str | None, arg(metavar="RECIPE")]] = None,
     /,
+    config: str | None = None,
     run: str | None = None,
     seed: Natural | None = None,
     members: Count | None = None,
@@ -75,13 +77,18 @@ def train(
 
     Args:
         recipe: name of a recipe.
+        config: a run's config.json, to train what it holds instead of a recipe.
         run: directory to write, runs/RECIPE-SEED by default, runs/RECIPE-xN for N members.
         seed: random seed.
         members: train a population of N members, with seeds counted from the seed.
     """
     from softmachine.cli.training import train_recipe
 
-    # With the recipe first, which has its own options, `_dispatch` comes before this.
+    # With the recipe first, or a configuration, which have options of their own, `_dispatch`
+    # comes before this.
+    if recipe is None:
+        raise SoftmachineError("train needs a RECIPE, or --config FILE")
+    assert config is None
     given = {"--run": run, "--seed": seed, "--members": members}
     options = [(name, str(value)) for name, value in given.items() if value is not None]
     train_recipe(recipe, [word for option in options for word in option])

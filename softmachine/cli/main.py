@@ -9,6 +9,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import tyro
 
@@ -47,7 +48,12 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _dispatch(arguments: list[str]) -> None:
-    if arguments[:1] == ["train"] and arguments[1:2] and not arguments[1].startswith("-"):
+    if arguments[:1] == ["train"] and (config := _config(arguments[1:])):
+        from softmachine.cli.training import train_config
+
+        _keep_programs()
+        train_config(*config)
+    elif arguments[:1] == ["train"] and arguments[1:2] and not arguments[1].startswith("-"):
         from softmachine.cli.training import train_recipe
 
         _keep_programs()
@@ -67,6 +73,19 @@ def _dispatch(arguments: list[str]) -> None:
             prog="softmachine",
             description="Differentiable computers: soft while they learn, hard when they run.",
         )
+
+
+def _config(arguments: Sequence[str]) -> tuple[Path, list[str]] | None:
+    """Return the file after ``--config`` and the other arguments; None if there is none."""
+    words = [part for word in arguments for part in _split_config(word)]
+    place = words.index("--config") if "--config" in words else len(words)
+    if place + 1 >= len(words):
+        return None
+    return Path(words[place + 1]), [*words[:place], *words[place + 2 :]]
+
+
+def _split_config(word: str) -> list[str]:
+    return word.split("=", 1) if word.startswith("--config=") else [word]
 
 
 def _keep_programs() -> None:

@@ -6,7 +6,7 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import tyro
 from rich.console import Console
@@ -22,7 +22,8 @@ from softmachine.cli.parsing import one_line_errors
 from softmachine.cli.progress import ProgressDisplay
 from softmachine.cli.sources import open_runs, user_errors
 from softmachine.core.choices import Count, Natural, check_value
-from softmachine.core.errors import NonFiniteError
+from softmachine.core.errors import NonFiniteError, SoftmachineError
+from softmachine.core.files import parse_json
 from softmachine.evaluation.aftermath import describe_aftermath
 from softmachine.experiments.experiment import (
     Experiment,
@@ -33,6 +34,7 @@ from softmachine.experiments.population import create_population
 from softmachine.experiments.progress import Progress
 from softmachine.experiments.room import check_training
 from softmachine.experiments.runs import Run
+from softmachine.experiments.serialization import experiment_from_json
 from softmachine.machines.machine import MachineConfig
 from softmachine.recipes.registry import describe_recipe, get_recipe
 from softmachine.running.devices import use_all_cores
@@ -40,28 +42,55 @@ from softmachine.running.statistics import wilson_interval
 from softmachine.tasks.task import Task
 from softmachine.tasks.traced.task import TracedTask
 from softmachine.training.interruptions import exit_status
+from softmachine.training.trackers import Tracker, find_tracker
 from softmachine.training.trainer import train_members
+
+TrackerName = Literal["tensorboard", "trackio", "wandb", "mlflow"]
+"""A key of `softmachine.training.trackers.TRACKERS`."""
 
 
 def train_recipe(name: str, arguments: list[str]) -> None:
     """Train a recipe with overrides from the command line."""
-    options = _parse_train(get_recipe(name), arguments)
+    train_experiment(get_recipe(name), arguments)
+
+
+def train_config(path: Path, arguments: list[str]) -> None:
+    """Train what a run's ``config.json`` holds, with overrides from the command line.
+
+    It may have been edited: what vouches for the file of a run does not matter here.
+    """
+    if arguments and not arguments[0].startswith("-"):
+        raise SoftmachineError(f"a recipe, {arguments[0]}, and --config exclude each other")
+    try:
+        value = parse_json(path.read_bytes())
+    except OSError as error:
+        raise SoftmachineError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise SoftmachineError(f"{path} cannot be read: {error}") from error
+    train_experiment(experiment_from_json(value, str(path)), arguments)
+
+
+def train_experiment(given: Experiment, arguments: list[str]) -> None:
+    """Train an experiment with overrides from the command line."""
+    name = given.recipe
+    options = _parse_train(given, arguments)
     with user_errors():
         experiment = Experiment(
             recipe=name, task=options.task, machine=options.machine, training=options.training
         )
+    trackers = [find_tracker(tracker) for tracker in options.track]
     use_all_cores()
     check_training(experiment, options.members or 1)
     with user_errors():
         experiment.machines_for_updates(experiment.build_machine())
     if options.members is None:
         path = options.run or Path("runs") / f"{name}-{experiment.training.seed}"
-        _train(path, [Run.create(path, experiment)])
+        _train(path, [Run.create(path, experiment)], trackers)
     else:
         path = options.run or Path("runs") / f"{name}-x{options.members}"
         with user_errors():
             runs = create_population(path, experiment, options.members)
-        _train(path, runs)
+        _train(path, runs, trackers)
 
 
 def resume(path: Path) -> None:
@@ -84,6 +113,8 @@ def _parse_train(experiment: Experiment, arguments: list[str]) -> Any:
         seed: Annotated[Natural | None, tyro.conf.arg(help="Short for --training.seed.")] = None
         members: Count | None = None
         """Train a population of N members, with seeds counted from the seed."""
+        track: tuple[TrackerName, ...] = ()
+        """Trackers that are told of the metrics as well; each needs its package."""
 
     defaults = Options(
         task=experiment.task, machine=experiment.machine, training=experiment.training
@@ -130,9 +161,9 @@ def _by_phase() -> ConstructorRegistry:
     return registry
 
 
-def _train(path: Path, runs: Sequence[Run]) -> None:
+def _train(path: Path, runs: Sequence[Run], trackers: Sequence[Tracker] = ()) -> None:
     with ProgressDisplay(runs, path) as display:
-        progress = train_members(runs, display.report)
+        progress = train_members(runs, display.report, trackers=trackers)
     alone = len(runs) == 1
     if alone and progress[0].failed:
         raise NonFiniteError(progress[0].failed)

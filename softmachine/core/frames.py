@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import csv
 import html
+import importlib
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.rendering import all_names
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 Rows = Sequence[Mapping[str, Any]]
 """Values by their names; a row may lack some."""
@@ -33,10 +31,10 @@ def to_csv(rows: Rows) -> str:
     return text.getvalue()
 
 
-def to_frame(rows: Rows) -> DataFrame:
+def to_frame(rows: Rows) -> Any:
     """Return rows as a pandas DataFrame; SoftmachineError without pandas."""
     try:
-        import pandas
+        pandas = importlib.import_module("pandas")
     except ImportError:
         raise SoftmachineError(
             "a frame needs pandas, which is not installed: pip install 'softmachine[frames]'"

@@ -18,7 +18,7 @@ import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -43,9 +43,6 @@ from softmachine.experiments.progress import Extent, Progress, last_record
 from softmachine.experiments.serialization import experiment_from_json, experiment_to_json
 from softmachine.experiments.state import TrainState, first_state, upgrade_state
 from softmachine.machines.machine import Machine, split_trainable
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 
 def save_machine(
@@ -152,7 +149,7 @@ class Run:
             }
         return frames.to_html([row], str(self.path))
 
-    def to_frame(self) -> DataFrame:
+    def to_frame(self) -> Any:
         """Return the metrics as a pandas DataFrame; SoftmachineError without pandas."""
         return frames.to_frame(self.metrics())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import numbers
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
@@ -21,9 +21,6 @@ from softmachine.machines.machine import Machine
 from softmachine.running.room import check_memory_rows, check_running
 from softmachine.running.scoring import BATCH, build_scorer
 from softmachine.tasks.task import Task
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 M = TypeVar("M", bound=Machine)
 
@@ -62,7 +59,7 @@ class SizeScores(list[SizeScore]):
         """Return a flat dictionary for each size."""
         return [score.to_row(self.spec) for score in self]
 
-    def to_frame(self) -> DataFrame:
+    def to_frame(self) -> Any:
         """Return a pandas DataFrame, a row for each size; SoftmachineError without pandas."""
         return frames.to_frame(self.to_rows())
 

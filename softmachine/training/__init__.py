@@ -12,6 +12,8 @@ _HOMES = {
     "NRAMLoss": "softmachine.training.nram.objective",
     "Restart": "softmachine.training.phases",
     "Settle": "softmachine.training.phases",
+    "TRACKERS": "softmachine.training.trackers",
+    "Tracker": "softmachine.training.trackers",
     "WireSearch": "softmachine.training.nram.wire_search",
     "train": "softmachine.training.trainer",
     "train_members": "softmachine.training.trainer",
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from softmachine.training.nram.wire_search import WireSearch as WireSearch
     from softmachine.training.phases import Restart as Restart
     from softmachine.training.phases import Settle as Settle
+    from softmachine.training.trackers import TRACKERS as TRACKERS
+    from softmachine.training.trackers import Tracker as Tracker
     from softmachine.training.trainer import train as train
     from softmachine.training.trainer import train_members as train_members
 else:

@@ -20,13 +20,17 @@ from softmachine.experiments.state import TrainState
 from softmachine.training.interruptions import Interruption, interruptions
 from softmachine.training.member import Member, validation_interval
 from softmachine.training.members import MemberStates
+from softmachine.training.trackers import Tracker, tracking
 from softmachine.training.validation import Scores, build_validation
 
 Report = Callable[[int, Progress, dict[str, Any]], None]
 
 
 def train(
-    run: Run, report: Callable[[Progress, dict[str, Any]], None] | None = None
+    run: Run,
+    report: Callable[[Progress, dict[str, Any]], None] | None = None,
+    *,
+    trackers: Sequence[Tracker | str] = (),
 ) -> Progress:
     """Train a run from where it stands until it is solved or out of sequences.
 
@@ -35,6 +39,7 @@ def train(
     Arguments:
         run: a new run, or one with checkpoints, which is resumed.
         report: called after every validation with the progress and the metrics line.
+        trackers: what is told of the metrics, by name or as objects; see `Tracker`.
 
     Returns:
         The progress; ``finished`` is False after an interruption.
@@ -49,7 +54,7 @@ def train(
         if report is not None and not progress.failed:
             report(progress, line)
 
-    progress = train_members([run], report_one)[0]
+    progress = train_members([run], report_one, trackers=trackers)[0]
     if progress.failed is not None:
         raise NonFiniteError(progress.failed)
     return progress
@@ -61,6 +66,7 @@ def train_members(
     *,
     seconds: float = math.inf,
     enough: Callable[[list[int]], bool] | None = None,
+    trackers: Sequence[Tracker | str] = (),
 ) -> list[Progress]:
     """Train runs that differ in their seed alone, as one program.
 
@@ -74,6 +80,7 @@ def train_members(
         seconds: time after which training ends as if interrupted.
         enough: whether those that are solved, by their places among the runs, are enough, so
             that all others end; otherwise ``TrainingConfig.enough`` says how many are.
+        trackers: what is told of the metrics, by name or as objects; see `Tracker`.
 
     Returns:
         The progress of each member.
@@ -100,8 +107,14 @@ def train_members(
             most = runs[0].experiment.training.enough
             enough = enough or (lambda solved: most is not None and len(solved) >= most)
             if any(not member.progress.finished for member in members):
-                report = report or (lambda *_: None)
-                _Loop(members, report, interrupted, deadline, enough).run()
+                log = stack.enter_context(tracking(runs, trackers))
+
+                def report_all(place: int, progress: Progress, line: dict[str, Any]) -> None:
+                    log(place, line)
+                    if report is not None:
+                        report(place, progress, line)
+
+                _Loop(members, report_all, interrupted, deadline, enough).run()
         except OSError as error:
             where = error.filename or runs[0].path
             raise RunError(f"cannot write to {where}: {error.strerror}") from error
