@@ -256,14 +256,14 @@ def search(
     report: Callable[[Totals], None],
     interrupted: Callable[[], bool],
 ) -> Totals:
-    """Make attempts, in their order, until one is accepted or the time is over.
+    """Make attempts, in their order, until it is enough or the time is over.
 
     Arguments:
         batches: the examples, in as many variants as the options say.
         options: what is searched.
         totals: where to begin.
         seconds: how long to search at most.
-        accept: called with each attempt that found a loop; whether that is enough.
+        accept: called with each attempt, in their order; whether that is enough.
         report: called some times a second.
         interrupted: whether to end at once; attempts under way do not count then.
 
@@ -287,7 +287,7 @@ def search(
             while totals.attempts in done:
                 one = done.pop(totals.attempts)
                 totals = totals.after(one)
-                if one.loop is not None and accept(one):
+                if accept(one):
                     last = one
                     break
             report(totals)

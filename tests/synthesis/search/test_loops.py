@@ -130,8 +130,8 @@ def find(task, seed=0, threads=1, seconds=60.0):
     found = []
 
     def accept(done):
-        found.append(done)
-        return True
+        found.extend([done] if done.loop else [])
+        return bool(found)
 
     options = Options(seed=seed, threads=threads, variants=len(batches))
     totals = search(batches, options, Totals(), seconds, accept, lambda _: None, lambda: False)
