@@ -179,7 +179,10 @@ def one_line(line: dict[str, Any]) -> str:
 
 def table(done: list[dict[str, Any]]) -> str:
     """Return the results as Markdown: by mode and class, then each problem."""
-    parts = ["# Array programs from examples\n"]
+    parts = [
+        "# Array programs from examples\n\nMade by `benchmarks/synthesis.py`, which says what "
+        "counts as solved.\n"
+    ]
     for mode in sorted({line["mode"] for line in done}):
         mine = [line for line in done if line["mode"] == mode]
         limits = sorted({f"{line['minutes']:g}" for line in mine})

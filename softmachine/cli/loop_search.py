@@ -71,7 +71,15 @@ def search_loops(
     tasks = variants(task)
     fixed = task.step_rule().of == "nothing"
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    options = Options(seed, min(registers, MOST_REGISTERS), gates, threads, len(tasks), fixed)
+    options = Options(
+        seed,
+        min(registers, MOST_REGISTERS),
+        gates,
+        threads,
+        len(tasks),
+        fixed,
+        not task.steps_per_size,
+    )
     if seconds <= 0 or not can_search(options):
         return Outcome(None, task)
     batches = [as_batch(each, seed) for each in tasks]
