@@ -24,8 +24,8 @@ EXCHANGE, PASS = 7, 3
 """How many instructions an exchange has, and the end of a pass."""
 IN_ORDER = 0.7
 """How likely the smaller of two cells comes first."""
-CONDITIONAL = 0.7
-"""How likely an exchange in a pass is made only if the pass goes on."""
+NEIGHBOURS = 0.5
+"""How likely the two cells are neighbours; else the second is anywhere."""
 
 
 def begin(
@@ -42,7 +42,7 @@ def begin(
         space: what is searched.
         passes: one register shall go through cells again and again, as long as another one,
             the cell ahead, is not 0; it begins anew at a slot drawn at random.
-        exchange: two neighbouring cells shall be put in order.
+        exchange: two cells shall be put in order.
         rng: draws the rest.
     """
     needed = {
@@ -65,14 +65,14 @@ def begin(
             0,
         )
     )
-    goes_on = 2 * ahead + 2 if passes and rng.random() < CONDITIONAL else 0
     i, following = CONSTANTS + pointer, first + at
     _put(code, at, [(INC, i, i, 0)])
     if exchange:
         low, high = (MIN, MAX) if rng.random() < IN_ORDER else (MAX, MIN)
         x, y, one, other = (following + n for n in range(1, 5))
-        parts = [(READ, i, i, 0), (READ, following, i, 0), (low, x, y, 0), (high, x, y, 0)]
-        parts += [(WRITE, i, one, goes_on), (WRITE, following, other, goes_on)]
+        place = following if rng.random() < NEIGHBOURS else int(rng.integers(first))
+        parts = [(READ, i, i, 0), (READ, place, i, 0), (low, x, y, 0), (high, x, y, 0)]
+        parts += [(WRITE, i, one, 0), (WRITE, place, other, 0)]
         _put(code, at + 1, parts)
     if passes:
         last = first + space.length - PASS

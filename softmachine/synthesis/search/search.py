@@ -41,6 +41,8 @@ LUBY = (1, 1, 2, 1, 1, 2, 4, 1, 1, 2, 1, 1, 2, 4, 8)
 HOT = (0.003, 0.1)
 """The range of an attempt's first temperature, drawn log-uniformly, in shares of wrong
 cells."""
+WARM = (0.002, 0.02)
+"""The same where the first loop is not drawn at random alone, and would be lost in the heat."""
 COLD = 0.1
 """The last temperature, as a share of the first."""
 MORE_CHANGES = 1.0
@@ -141,7 +143,7 @@ def plan(number: int, options: Options) -> Plan:
         variant,
         once,
         unit * LUBY[number % len(LUBY)],
-        float(np.exp(rng.uniform(*np.log(HOT)))),
+        float(np.exp(rng.uniform(*np.log(WARM if passes or exchange else HOT)))),
         exchange,
         passes,
         int(rng.integers(2**31)),
