@@ -179,10 +179,18 @@ def one_line(line: dict[str, Any]) -> str:
 
 def table(done: list[dict[str, Any]]) -> str:
     """Return the results as Markdown: by mode and class, then each problem."""
-    parts = ["# Array programs from examples\n"]
-    for mode, minutes in sorted({(line["mode"], line["minutes"]) for line in done}):
-        mine = [line for line in done if (line["mode"], line["minutes"]) == (mode, minutes)]
-        parts.append(f"## {mode}, at most {minutes:g} minutes\n")
+    parts = [
+        "# Array programs from examples\n\nMade by `benchmarks/synthesis.py`, which says what "
+        "counts as solved.\n"
+    ]
+    for mode in sorted({line["mode"] for line in done}):
+        mine = [line for line in done if line["mode"] == mode]
+        limits = sorted({f"{line['minutes']:g}" for line in mine})
+        loads = sorted(line["load"] for line in mine)
+        parts.append(
+            f"## {mode.capitalize()}, at most {' or '.join(limits)} minutes\n\n"
+            f"Load of the machine {loads[0]} to {loads[-1]}.\n"
+        )
         parts += [
             "| class | solved | seconds | CPU seconds | loops tried | examples run | lines |"
         ]

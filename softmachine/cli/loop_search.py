@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from softmachine.cli.waiting import clock, working
-from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import parse_json, sealed, unsealed, write_json
 from softmachine.synthesis.held_out import SynthesizedProgram, write_program
 from softmachine.synthesis.search.given import (
     NAME,
-    Found,
     as_batch,
     load,
     make,
     save,
     variants,
+    write,
 )
 from softmachine.synthesis.search.search import (
     Attempt,
@@ -33,6 +32,9 @@ from softmachine.training.interruptions import interruptions
 FIRST, LATER = 2.0, 10.0
 """Seconds until the first line of progress, and between others."""
 MOST_REGISTERS = 3
+MORE = 4
+"""Once a program is found, so many more attempts may find a shorter one, and one for every four
+that it took."""
 
 
 class Outcome(NamedTuple):
@@ -69,7 +71,15 @@ def search_loops(
     tasks = variants(task)
     fixed = task.step_rule().of == "nothing"
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    options = Options(seed, min(registers, MOST_REGISTERS), gates, threads, len(tasks), fixed)
+    options = Options(
+        seed,
+        min(registers, MOST_REGISTERS),
+        gates,
+        threads,
+        len(tasks),
+        fixed,
+        not task.steps_per_size,
+    )
     if seconds <= 0 or not can_search(options):
         return Outcome(None, task)
     batches = [as_batch(each, seed) for each in tasks]
@@ -77,21 +87,18 @@ def search_loops(
         return Outcome(None, task)
     totals = _load(directory)
     display = _Display(begin, totals)
-    found: list[tuple[Found, SynthesizedProgram]] = []
+    found: list[tuple[Attempt, SynthesizedProgram]] = []
 
     def accept(attempt: Attempt) -> bool:
-        made = make(task, attempt)
-        if made is None:
-            return False
-        try:
-            program = write_program(made.machine, made.task, NAME)
-        except SoftmachineError:
-            return False
-        if program.report.mistake is None:
-            found.append((made, program))
-        else:
+        program = None if attempt.loop is None else write(task, attempt)
+        if program is not None and program.report.mistake is None:
+            found.append((attempt, program))
+        elif program is not None:
             display.refused += 1
-        return bool(found)
+        if not found:
+            return False
+        first = found[0][0].plan.number
+        return attempt.plan.number >= first + MORE + first // 4
 
     last = "Ended at once. The same command continues."
     limit = time.monotonic() - begin + seconds
@@ -104,11 +111,19 @@ def search_loops(
         )
     display.line(totals)
     write_json(directory / f"{NAME}.json", sealed(totals._asdict()))
-    if not found:
-        return Outcome(None, task, interrupted.is_set())
-    made, program = found[0]
-    save(directory / NAME, made, seed)
-    return Outcome(program, made.task)
+    for attempt, program in sorted(found, key=_size):
+        made = make(task, attempt)
+        if made is not None:
+            save(directory / NAME, made, seed)
+            return Outcome(program, made.task)
+    return Outcome(None, task, interrupted.is_set())
+
+
+def _size(found: tuple[Attempt, SynthesizedProgram]) -> tuple[int, int]:
+    """Return how large a program is: its states, and the instructions of its loop."""
+    attempt, program = found
+    assert attempt.loop is not None
+    return len(program.program.states), len(attempt.loop.instructions)
 
 
 def _again(directory: Path, task: Given) -> Outcome:

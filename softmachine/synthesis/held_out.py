@@ -20,6 +20,7 @@ from softmachine.programs.languages.c import c_code
 from softmachine.programs.languages.python import Call, python_code
 from softmachine.programs.notes import examples_note, steps_note, variables_note
 from softmachine.programs.program import Program
+from softmachine.programs.reachable import TransitionTable
 from softmachine.programs.repair import Change, program_table, repair
 from softmachine.programs.running import ProgramFunction, load_c, load_python
 from softmachine.programs.signs import goes_below_zero
@@ -128,11 +129,21 @@ def write_program(
     ``changes`` are applied to the machine's wires first. Raises SoftmachineError if no program
     can be extracted from the machine.
     """
-    built = build_program(program_table(machine, changes), task.step_rule())
+    return write_table(program_table(machine, changes), task, name, len(changes))
+
+
+def write_table(
+    table: TransitionTable, task: Given, name: str, changes: int = 0
+) -> SynthesizedProgram:
+    """Return the program of a machine with these transitions; see `write_program`.
+
+    ``changes``: how many wires were changed after training.
+    """
+    built = build_program(table, task.step_rule())
     program = built._replace(unbounded=task.unbounded)
-    description = describe(program, task, name, changes=len(changes))
+    description = describe(program, task, name, changes=changes)
     code = python_code(program, SUMMARY, description.notes, description.call)
-    return SynthesizedProgram(name, program, len(changes), code, description.report)
+    return SynthesizedProgram(name, program, changes, code, description.report)
 
 
 def mend_program(machine: NRAM, task: Given, name: str) -> SynthesizedProgram:

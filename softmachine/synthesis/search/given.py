@@ -13,7 +13,9 @@ from softmachine.experiments.progress import Progress
 from softmachine.experiments.runs import Run
 from softmachine.machines.machine import split_trainable
 from softmachine.machines.nram.nram import NRAM
+from softmachine.programs.extraction import transition_table
 from softmachine.synthesis.experiment import synthesis
+from softmachine.synthesis.held_out import SynthesizedProgram, write_table
 from softmachine.synthesis.search.loops import build_machine, wire
 from softmachine.synthesis.search.search import Attempt
 from softmachine.tasks.memories.exams import Batch
@@ -64,12 +66,22 @@ class Found(NamedTuple):
     task: Given
 
 
+def write(task: Given, attempt: Attempt) -> SynthesizedProgram | None:
+    """Return the program of an attempt, tested on all examples; None if there is none."""
+    assert attempt.loop is not None
+    wired = wire(attempt.loop, once=attempt.plan.once)
+    own = variants(task)[attempt.plan.variant]
+    try:
+        return write_table(transition_table(*wired), own, NAME)
+    except SoftmachineError:
+        return None
+
+
 def make(task: Given, attempt: Attempt) -> Found | None:
     """Return the machine of an attempt; None if no weights choose its wires."""
     assert attempt.loop is not None
-    wired = wire(attempt.loop, once=attempt.plan.once)
     try:
-        machine = build_machine(wired)
+        machine = build_machine(wire(attempt.loop, once=attempt.plan.once))
     except SoftmachineError:
         return None
     return Found(machine, variants(task)[attempt.plan.variant])

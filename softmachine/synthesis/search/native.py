@@ -1,4 +1,4 @@
-"""Searching loops as native code: running them, and annealing over them, a million a second.
+"""Searching loops as native code: running them, and annealing over them, 200,000 a second.
 
 Compiled by Numba when first called. All compiled functions stand in this one file, or Numba's
 cache would not notice a change; they have no annotations, which Numba has no use for.

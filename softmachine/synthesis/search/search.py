@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from softmachine.synthesis.search.arrays import SELECT, Cases, Space
+from softmachine.synthesis.search.begin import begin
 from softmachine.synthesis.search.loops import CONSTANT_GATES, GATES, Loop, read_loop
 from softmachine.tasks.memories.exams import Batch
 
@@ -40,6 +41,8 @@ LUBY = (1, 1, 2, 1, 1, 2, 4, 1, 1, 2, 1, 1, 2, 4, 8)
 HOT = (0.003, 0.1)
 """The range of an attempt's first temperature, drawn log-uniformly, in shares of wrong
 cells."""
+WARM = (0.002, 0.02)
+"""The same where the first loop is not drawn at random alone, and would be lost in the heat."""
 COLD = 0.1
 """The last temperature, as a share of the first."""
 MORE_CHANGES = 1.0
@@ -49,6 +52,10 @@ SHORTEN = 60_000
 """Changes that are tried to make a loop shorter."""
 FREEZING = 1e-7
 """A temperature at which no mistake is kept, and a price that is less than any."""
+EXCHANGE = (0.1, 0.6)
+"""How likely an attempt begins with an exchange of cells; of loops in loops."""
+PASSES = 0.7
+"""How likely a loop in a loop begins as one that goes through an array again and again."""
 WEIGHTS = {"READ": 2, "WRITE": 2, "INC": 2, "ADD": 2}
 """How often these operations are drawn, compared to others."""
 
@@ -66,6 +73,10 @@ class Plan(NamedTuple):
     """Whether there is only one round."""
     tries: int
     hot: float
+    exchange: bool
+    """Whether the first loop exchanges two cells; see `softmachine.synthesis.search.begin`."""
+    passes: bool
+    """Whether it goes through an array again and again."""
     seed: int
 
 
@@ -82,7 +93,7 @@ class Attempt(NamedTuple):
     runs: int
     """How many examples were run."""
     seconds: float
-    """Time in compiled code."""
+    """CPU time."""
 
 
 class Options(NamedTuple):
@@ -96,6 +107,8 @@ class Options(NamedTuple):
     """Examples may be given in so many variants, with other numbers of steps."""
     fixed: bool = False
     """Whether all examples take the same number of steps, so that one round may be enough."""
+    nested: bool = False
+    """Whether there are many more steps than items."""
 
 
 def constants(gates: Sequence[str]) -> Int[np.ndarray, " 3"] | None:
@@ -114,19 +127,25 @@ def plan(number: int, options: Options) -> Plan:
     rng = np.random.default_rng([options.seed, number])
     once = options.fixed and bool(rng.random() < 0.8)
     registers = 1 if once else int(rng.choice([1, 2, 2, 3]))
-    registers = min(registers, options.registers)
+    registers = min(max(registers, 1 + options.nested), options.registers)
     conditions = registers if registers > 1 and rng.random() < 0.6 else 0
+    exchange = not once and bool(rng.random() < EXCHANGE[options.nested])
+    passes = options.nested and bool(rng.random() < PASSES)
+    length = 16 if passes else int(rng.choice([8, 12, 16]))
+    conditions = registers if passes else conditions
     variant = int(rng.integers(options.variants))
     unit = FIRST_TRIES * (1 + number // len(LUBY))
     return Plan(
         number,
         registers,
-        int(rng.choice([8, 12, 16])),
+        length,
         conditions,
         variant,
         once,
         unit * LUBY[number % len(LUBY)],
-        float(np.exp(rng.uniform(*np.log(HOT)))),
+        float(np.exp(rng.uniform(*np.log(WARM if passes or exchange else HOT)))),
+        exchange,
+        passes,
         int(rng.integers(2**31)),
     )
 
@@ -164,9 +183,10 @@ def attempt(
     # Compiles, which nobody should wait for who does not search.
     from softmachine.synthesis.search import native
 
-    begin, rng = time.perf_counter(), np.random.default_rng(planned.seed)
+    begun, rng = time.thread_time(), np.random.default_rng(planned.seed)
     space = make_space(planned, options)
     code = native.draw_loop(space, planned.seed)
+    begin(code, space, planned.passes, planned.exchange, rng)
     every, count = cases(batch, once=planned.once), len(batch.steps)
     chosen = np.arange(min(GUIDES, count))
     tried = runs = 0
@@ -189,14 +209,14 @@ def attempt(
             )  # fmt: skip
             right = native.count_mistakes(short, space, every)[-1] == 0
             loop = read_loop(short if right else code, space)
-            seconds = time.perf_counter() - begin
+            seconds = time.thread_time() - begun
             tried, runs = tried + some, runs + ran + count
             return Attempt(planned, loop, 0.0, tried, runs, seconds)
         wrong = np.flatnonzero(np.diff(totals, prepend=0.0) > 0)
         more = rng.permutation(np.setdiff1d(wrong, chosen))[:MOST_ADDED]
         chosen = rng.permutation(np.concatenate([chosen, more]))
         error, tries = float(totals[-1]), max(tries // 2, FIRST_TRIES)
-    return Attempt(planned, None, float(error), tried, runs, time.perf_counter() - begin)
+    return Attempt(planned, None, float(error), tried, runs, time.thread_time() - begun)
 
 
 def make_space(planned: Plan, options: Options):
@@ -228,7 +248,7 @@ class Totals(NamedTuple):
     runs: int = 0
     """Examples that were run."""
     seconds: float = 0.0
-    """Time in compiled code, of all threads together."""
+    """CPU time of all threads together."""
     error: float = 1.0
     """The mean share of wrong cells of the guides, of the best loop."""
 
@@ -256,14 +276,14 @@ def search(
     report: Callable[[Totals], None],
     interrupted: Callable[[], bool],
 ) -> Totals:
-    """Make attempts, in their order, until one is accepted or the time is over.
+    """Make attempts, in their order, until it is enough or the time is over.
 
     Arguments:
         batches: the examples, in as many variants as the options say.
         options: what is searched.
         totals: where to begin.
         seconds: how long to search at most.
-        accept: called with each attempt that found a loop; whether that is enough.
+        accept: called with each attempt, in their order; whether that is enough.
         report: called some times a second.
         interrupted: whether to end at once; attempts under way do not count then.
 
@@ -287,7 +307,7 @@ def search(
             while totals.attempts in done:
                 one = done.pop(totals.attempts)
                 totals = totals.after(one)
-                if one.loop is not None and accept(one):
+                if accept(one):
                     last = one
                     break
             report(totals)

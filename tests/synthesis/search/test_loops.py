@@ -13,6 +13,7 @@ from softmachine.programs.extraction import transition_table
 from softmachine.programs.languages.python import python_code
 from softmachine.programs.running import load_python
 from softmachine.synthesis.search import arrays, native
+from softmachine.synthesis.search.begin import begin
 from softmachine.synthesis.search.given import as_batch, make, variants
 from softmachine.synthesis.search.loops import GATES, build_machine, read_loop, wire
 from softmachine.synthesis.search.search import (
@@ -130,8 +131,8 @@ def find(task, seed=0, threads=1, seconds=60.0):
     found = []
 
     def accept(done):
-        found.append(done)
-        return True
+        found.extend([done] if done.loop else [])
+        return bool(found)
 
     options = Options(seed=seed, threads=threads, variants=len(batches))
     totals = search(batches, options, Totals(), seconds, accept, lambda _: None, lambda: False)
@@ -219,3 +220,27 @@ def test_the_square_of_the_size_as_a_number_of_steps():
     assert [each.steps_per_size for each in variants(task)] == [0]
     two = dataclasses.replace(task, steps_per_size=2)
     assert [each.steps_per_size for each in variants(two)] == [1, 2]
+
+
+def test_what_loops_begin_with():
+    """A pass goes through cells until one is 0, again and again; an exchange sorts two."""
+    seen = set()
+    for seed in range(200):
+        rng, space = np.random.default_rng(seed), space_of(2, 16, 2)
+        code = native.draw_loop(space, seed)
+        code[: 4 * 16 : 4] = arrays.INC  # nothing else writes
+        code[3 : 4 * 16 : 4] = 0
+        begin(code, space, True, bool(seed % 2), rng)
+        rows = code[:64].reshape(-1, 4)
+        assert all(max(a, b) < 5 + i for i, (_, a, b, _) in enumerate(rows.tolist()))
+        loop = read_loop(code, space)
+        if seed % 2 == 0:
+            assert loop.instructions == ()  # it writes nothing by itself
+            continue
+        writes = [each for each in loop.instructions if each.operation == arrays.WRITE]
+        assert len(writes) == 2
+        after = run_by_hand(loop, [5, 3, 4, *[0] * 61], 1)
+        assert sorted(after) == sorted([5, 3, 4, *[0] * 61])
+        seen.add(tuple(after[:3]))
+    assert (3, 5, 4) in seen or (0, 3, 4) in seen
+    assert len(seen) > 2
