@@ -7,6 +7,9 @@ that is still needed, and kept in temporary variables where there is no such ord
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
 from softmachine.programs.expressions import Expressions
 from softmachine.programs.naming import variables
 from softmachine.programs.program import State
@@ -36,8 +39,16 @@ def assignments(expressions: Expressions, state: State) -> list[Statement]:
         for atom in early:
             if _ready(atom) == when:
                 text = expressions.atom(atom, state.facts, known)
-                known[atom] = _fresh("value", used)
-                found.append(Assign(known[atom], text))
+                variable = _variable_for(atom, state, known, early, when)
+                if variable is None:
+                    known[atom] = _fresh("value", used)
+                    found.append(Assign(known[atom], text))
+                    continue
+                # The variable takes its new value at once: nothing needs the old one.
+                known[atom] = expressions.names[variable]
+                found.append(Assign(known[atom], text, _note(state, variable)))
+                updates = {j: v for j, v in state.updates.items() if j != variable}
+                state = state._replace(updates=updates)
         if when < last:
             store = state.stores[when]
             address = expressions.value(store.address, state.facts, known)
@@ -53,24 +64,82 @@ def _temporaries(expressions: Expressions, state: State) -> list[Atom]:
     (common subexpressions), and atoms with long expressions.
     """
     uses: dict[Atom, list[int]] = {}
+    counts: Counter[Atom] = Counter()
     places = [
         (i, value)
         for i, store in enumerate(state.stores)
         for value in (store.address, store.value)
     ]
     places += [(len(state.stores), value) for value in dict.fromkeys(state.updates.values())]
+    for _, value in places:
+        counts.update(atom for atom in atoms(value) if isinstance(atom, Apply))
     for when, value in places:
-        for atom in atoms(value):
-            if not isinstance(atom, Register):
-                uses.setdefault(atom, []).append(when)
+        for atom in _atoms_to_compute(value, counts, uses):
+            uses.setdefault(atom, []).append(when)
     named = []
     for atom, whens in uses.items():
         text = expressions.atom(atom, state.facts, {})
         late = isinstance(atom, Load) and not _lasts(atom, state, max(whens))
-        again = isinstance(atom, Apply) and len(whens) > 1
+        again = counts[atom] > 1
         if late or again or len(text) > LONGEST_ATOM:
             named.append(atom)
     return sorted(named, key=_depth)
+
+
+def _atoms_to_compute(
+    value: Value, counts: Counter[Atom], uses: Mapping[Atom, Sequence[int]]
+) -> Iterator[Atom]:
+    """Yield the atoms that a value is computed from, without what has a temporary variable.
+
+    Arguments:
+        value: the value.
+        counts: how often each gate is used; one that is used again is kept in a variable.
+        uses: the atoms that were computed before.
+    """
+    for atom, _ in value.terms:
+        if isinstance(atom, Register):
+            continue
+        if not (counts[atom] > 1 and atom in uses):
+            inner = (atom.address,) if isinstance(atom, Load) else atom.arguments
+            for part in inner:
+                yield from _atoms_to_compute(part, counts, uses)
+        yield atom
+
+
+def _variable_for(
+    atom: Atom, state: State, known: Mapping[Atom, str], early: Sequence[Atom], when: int
+) -> int | None:
+    """Return a variable whose new value an atom is, and whose old value nothing needs any more.
+
+    Arguments:
+        atom: what is to be computed, after ``when`` stores.
+        state: the state.
+        known: what was computed before.
+        early: all that gets a name.
+        when: how many stores there were.
+    """
+    later = [a for a in early if a != atom and a not in known]
+    for j, value in state.updates.items():
+        if value != of(atom):
+            continue
+        done = dict.fromkeys([*known, atom], "")
+        rest = [v for store in state.stores[when:] for v in (store.address, store.value)]
+        rest += [v for k, v in state.updates.items() if k != j]
+        inside = [part for a in later for part in _parts(a)]
+        if not any(j in _needs(v, done) for v in [*rest, *inside]):
+            return j
+    return None
+
+
+def _parts(atom: Atom) -> Sequence[Value]:
+    if isinstance(atom, Register):
+        return [of(atom)]
+    return [atom.address] if isinstance(atom, Load) else atom.arguments
+
+
+def _note(state: State, variable: int) -> str:
+    gates = state.gates[variable]
+    return f"r{variable + 1} = {gates}" if gates else "steps left"
 
 
 def _updates(
@@ -108,8 +177,7 @@ def _updates(
         j = ready[0]
         value = waiting.pop(j)
         text = done.get(value) or expressions.value(value, state.facts, known)
-        note = f"r{j + 1} = {state.gates[j]}" if state.gates[j] else "steps left"
-        found.append(Assign(names[j], text, note))
+        found.append(Assign(names[j], text, _note(state, j)))
         done[value] = names[j]
     return found
 

@@ -46,6 +46,28 @@ def load_c(code: str, directory: Path) -> ProgramFunction | None:
     Raises:
         SoftmachineError: the compiler reports an error or a warning.
     """
+    library = compile_c(code, directory)
+    if library is None:
+        return None
+    function = library.run
+    function.argtypes = [ctypes.POINTER(ctypes.c_int64), ctypes.c_size_t]
+    function.restype = ctypes.c_int
+
+    def run(memory: list[int]) -> list[int]:
+        cells = np.array(memory, np.int64)
+        status = function(cells.ctypes.data_as(ctypes.POINTER(ctypes.c_int64)), len(cells))
+        if status:
+            raise ValueError(f"the C program returned {status}")
+        return cells.tolist()
+
+    return run
+
+
+def compile_c(code: str, directory: Path) -> ctypes.CDLL | None:
+    """Compile the text of a C program, and load it; None if there is no compiler.
+
+    Raises SoftmachineError if the compiler reports an error or a warning.
+    """
     compiler = c_compiler()
     if compiler is None:
         return None
@@ -60,15 +82,4 @@ def load_c(code: str, directory: Path) -> ProgramFunction | None:
     )
     if done.returncode:
         raise SoftmachineError(f"{compiler} refused the C program: {done.stderr}")
-    function = ctypes.CDLL(str(library)).run
-    function.argtypes = [ctypes.POINTER(ctypes.c_int64), ctypes.c_size_t]
-    function.restype = ctypes.c_int
-
-    def run(memory: list[int]) -> list[int]:
-        cells = np.array(memory, np.int64)
-        status = function(cells.ctypes.data_as(ctypes.POINTER(ctypes.c_int64)), len(cells))
-        if status:
-            raise ValueError(f"the C program returned {status}")
-        return cells.tolist()
-
-    return run
+    return ctypes.CDLL(str(library))

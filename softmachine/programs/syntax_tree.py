@@ -48,6 +48,19 @@ class Repeat(NamedTuple):
     body: list[Statement]
 
 
+class For(NamedTuple):
+    """A loop that counts the machine's steps in a variable of its own."""
+
+    name: str
+    start: int
+    """The variable's value in the first turn."""
+    step: int
+    """By how much it changes from turn to turn."""
+    taken: int
+    """How many steps have been taken before the loop."""
+    body: list[Statement]
+
+
 class Switch(NamedTuple):
     """A case distinction by the variable that holds the name of the program's state."""
 
@@ -62,5 +75,5 @@ class Jump(NamedTuple):
     """For ``goto``, the state to go to."""
 
 
-Statement = Assign | AssignCell | If | While | Repeat | Switch | Jump
+Statement = Assign | AssignCell | If | While | Repeat | For | Switch | Jump
 RETURN, BREAK = Jump("return"), Jump("break")

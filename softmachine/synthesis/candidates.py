@@ -61,6 +61,8 @@ def _counts(given: Pairs, layout: Layout) -> Iterator[Count]:
         for each, i in itertools.product((1, 2), small):
             yield Count("argument", each, 1, i)
         return
+    if layout.place == "front":
+        yield Count("number", 0, 3)
     for each in (1, 2):
         yield Count("list", each, 1, arrays[0])
         if len(arrays) > 1:

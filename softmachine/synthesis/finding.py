@@ -26,6 +26,8 @@ from softmachine.wiring.table import WiringTable
 
 FIRST_TABLES = 60_000
 """How many tables an attempt of the first round may try; in each round twice as many."""
+COPIES = 4
+"""Of few examples with numbers as they are, each comes in so many memories."""
 GUIDES = 40
 """How many examples guide a search; all others confirm what it finds."""
 
@@ -64,6 +66,9 @@ def make_problem(layout: Layout, given: Pairs, memory: int, seed: int) -> Proble
     examples, large = variants(layout, given, memory, seed)
     rng = np.random.default_rng(seed)
     turns = list(interleaved(examples))
+    if not any(layout.coded):
+        # In memories of several sizes, where going round gives another number each time.
+        turns = [x for x in turns for _ in range(max(1, min(COPIES, GUIDES // len(turns))))]
     first = turns[:GUIDES]
     rest = turns[GUIDES:]
     batch = as_batch(first, seed) if first else None
@@ -98,6 +103,8 @@ def search(
     told = {"attempts": 0, "tables": 0, "best": 1.0}
 
     def attempt(number: int, problem: Problem, tables: int) -> Candidate | None:
+        if ended[0]:
+            return None
         rng = np.random.default_rng([seed, number])
         found = search_wires(
             config, None, problem.batch, rng, tables, min(GUIDES, len(problem.batch.steps)),

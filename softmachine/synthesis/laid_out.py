@@ -111,7 +111,7 @@ def as_batch(examples: Sequence[LaidOut], seed: int, *, roomy: bool = False) -> 
     order = sorted(range(len(examples)), key=lambda i: (examples[i].needed, i))
     ordered = [examples[i] for i in order]
     cells = [
-        8 * x.needed + 32 if roomy else x.needed + rng.choice([0, 0, 1, 2, SPARE])
+        8 * x.needed + 32 if roomy else x.needed + rng.choice([0, 1, 2, SPARE, x.needed])
         for x in ordered
     ]
     widest = max(cells)

@@ -75,13 +75,17 @@ static inline int64_t larger(int64_t a, int64_t b) {
 }
 
 
-def c_code(program: Program, summary: str, notes: Sequence[str]) -> str:
+def c_code(
+    program: Program, summary: str, notes: Sequence[str], entry: str | None = None
+) -> str:
     """Return the text of a C99 file with ``int run(int64_t *cells, size_t length)``.
 
     Arguments:
         program: what the function does.
         summary: the first line of the comment at the top.
         notes: the paragraphs after it.
+        entry: of an unbounded program, the function to write in place of ``run``. It calls
+            ``change(&memory, steps)``, and so says itself how many steps there are.
 
     Raises:
         SoftmachineError: the program has a gate that cannot be written as code, or a sum that
@@ -94,7 +98,7 @@ def c_code(program: Program, summary: str, notes: Sequence[str]) -> str:
     headers = ["stddef.h", "stdint.h"]
     headers += ["stdlib.h", "string.h"] if program.unbounded else []
     head += [" */", "", *(f"#include <{name}>" for name in headers)]
-    parts = _unbounded(program) if program.unbounded else _bounded(program)
+    parts = _unbounded(program, entry) if program.unbounded else _bounded(program)
     return "\n\n".join(["\n".join(head), *parts]) + "\n"
 
 
@@ -126,14 +130,14 @@ def _bounded(program: Program) -> list[str]:
     return [*helpers, "\n".join([*lines, *body, "}"])]
 
 
-def _unbounded(program: Program) -> list[str]:
+def _unbounded(program: Program, entry: str | None) -> list[str]:
     """Return the functions of a program whose list is followed by zeros."""
     syntax = unbounded(SYNTAX)
     found = statements(program, syntax)
     body = _lines(found, 1, program)
     code = "\n".join(body)
     helpers = HELPERS | UNBOUNDED_HELPERS
-    declared = _declarations(program, found, code)
+    declared = _declarations(program, found, code, steps_given=entry is not None)
     code = "\n".join([*declared, code])
     used = [text for name, text in helpers.items() if f"{name}(" in code]
     if "store(" in code:
@@ -142,19 +146,22 @@ def _unbounded(program: Program) -> list[str]:
         body = body[:-1]
     change = [
         "/* Does what the machine does, in a memory that is as large as it has to be. */",
-        "static void change(struct memory *memory) {",
+        f"static void change(struct memory *memory{', int64_t steps' if entry else ''}) {{",
         *declared,
         *body,
         *([] if body else ["    (void)memory;"]),
+        *(["    (void)steps;"] if entry and not re.search(r"\bsteps\b", code) else []),
         "}",
     ]
-    return [MEMORY, *used, "\n".join(change), RUN]
+    return [MEMORY, *used, "\n".join(change), entry or RUN]
 
 
-def _declarations(program: Program, found: Sequence[Statement], code: str) -> list[str]:
+def _declarations(
+    program: Program, found: Sequence[Statement], code: str, *, steps_given: bool = False
+) -> list[str]:
     """Return the lines that compute the number of steps and declare the variables."""
     lines = []
-    if program.counts_steps and re.search(r"\bsteps\b", code):
+    if not steps_given and program.counts_steps and re.search(r"\bsteps\b", code):
         lines += _steps(program.steps, program.unbounded)
     names = sorted({s.name for s in _walk(found) if isinstance(s, Assign)})
     first = first_values(program)

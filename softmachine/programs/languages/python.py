@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from softmachine.programs.assignments import assignments
@@ -16,6 +16,7 @@ from softmachine.programs.statements import statements
 from softmachine.programs.syntax_tree import (
     Assign,
     AssignCell,
+    For,
     If,
     Jump,
     Repeat,
@@ -23,6 +24,7 @@ from softmachine.programs.syntax_tree import (
     Switch,
     While,
 )
+from softmachine.programs.tidy import with_counters
 from softmachine.programs.values import LEAST_CELLS, Value
 from softmachine.tasks.steps import StepRule
 
@@ -89,14 +91,15 @@ def python_code(
     Raises:
         SoftmachineError: the program has a gate that cannot be written as code.
     """
-    body = _lines(statements(program, syntax_of(program)), 1)
-    lines = [f'"""{_plain(summary)}', ""]
+    found, first = with_counters(statements(program, syntax_of(program)), first_values(program))
+    body = statement_lines(found, 1)
+    lines = [f'"""{plain(summary)}', ""]
     for note in notes:
-        lines += [*textwrap.wrap(_plain(note), WIDTH - 4), ""]
+        lines += [*textwrap.wrap(plain(note), WIDTH - 4), ""]
     lines[-1] = '"""'
     if not program.unbounded:
-        return "\n".join([*lines, "", "", *_bounded(program, body, call)]) + "\n"
-    parts = _unbounded(program, body, call)
+        return "\n".join([*lines, "", "", *_bounded(program, first, body, call)]) + "\n"
+    parts = _unbounded(program, first, body, call)
     if any("rank(" in line for line in body) or any("key=rank" in line for line in body):
         parts = [RANK.split("\n"), *parts]
     imports = ["from collections import defaultdict"]
@@ -125,7 +128,9 @@ def _docstring(summary: str, call: Call | None) -> list[str]:
     return [f'    """{summary}', "", *shown, '    """']
 
 
-def _bounded(program: Program, body: list[str], call: Call | None) -> list[str]:
+def _bounded(
+    program: Program, first: Mapping[str, int], body: list[str], call: Call | None
+) -> list[str]:
     """Return the lines of ``run`` for a list that is the whole memory."""
     lines = [
         "def run(memory: list[int]) -> list[int]:",
@@ -136,11 +141,13 @@ def _bounded(program: Program, body: list[str], call: Call | None) -> list[str]:
     ]
     if program.counts_steps and re.search(r"\bsteps\b", "\n".join(body)):
         lines += _steps(program.steps)
-    lines += [f"    {name} = {value}" for name, value in first_values(program).items()]
+    lines += [f"    {name} = {value}" for name, value in first.items()]
     return [*lines, *body]
 
 
-def _unbounded(program: Program, body: list[str], call: Call | None) -> list[list[str]]:
+def _unbounded(
+    program: Program, first: Mapping[str, int], body: list[str], call: Call | None
+) -> list[list[str]]:
     """Return the lines of ``run`` and of the function it calls, for lists followed by zeros."""
     counts = program.counts_steps and re.search(r"\bsteps\b", "\n".join(body))
     by_length = bool(counts) and program.steps.of == "length"
@@ -159,14 +166,14 @@ def _unbounded(program: Program, body: list[str], call: Call | None) -> list[lis
     ]
     if counts:
         work += _steps_unbounded(program.steps)
-    work += [f"    {name} = {value}" for name, value in first_values(program).items()]
+    work += [f"    {name} = {value}" for name, value in first.items()]
     if body and body[-1] == "    return memory":
         body = body[:-1]
     back = [line.replace("return memory", "return") for line in body]
     return [head, [*work, *back]]
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return text escaped so that it cannot end a docstring; paths come from outside."""
     return text.replace("\\", "\\\\").replace('"""', "'" * 3)
 
@@ -211,8 +218,37 @@ def _counted(steps: StepRule, quantity: str) -> list[str]:
     return [*lines, f"    steps = max({formula}, 0)" if negative else f"    steps = {formula}"]
 
 
-def _lines(found: Sequence[Statement], depth: int) -> list[str]:
-    """Return the lines of statements, indented by a depth."""
+def _range(loop: For, steps: str) -> str:
+    """Return the values that a loop's variable takes."""
+    if loop.step == 1:
+        # As many turns as there are steps left, from the start on.
+        stop = steps_left(steps, loop.taken - loop.start)
+        return f"range({loop.start}, {stop})" if loop.start else f"range({stop})"
+    count = steps_left(steps, loop.taken)
+    times = count if re.fullmatch(r"[\w.]+(\([\w.]*\))?", count) else f"({count})"
+    step = str(abs(loop.step))
+    change = times if step == "1" else f"{step} * {times}"
+    sign = "+" if loop.step > 0 else "-"
+    stop = f"{loop.start} {sign} {change}" if loop.start or loop.step < 0 else change
+    stop = stop.removeprefix("0 - ") if stop.startswith("0 + ") else stop
+    return f"range({loop.start}, {stop}, {loop.step})"
+
+
+def steps_left(steps: str, taken: int) -> str:
+    """Return the expression for how many steps are left after some.
+
+    ``steps`` is a name, or a sum that may end with a number: ``len(items) + 1``.
+    """
+    found = re.fullmatch(r"(.*) ([+-]) (\d+)", steps)
+    text, number = (found[1], int(found[2] + found[3])) if found else (steps, 0)
+    if re.fullmatch(r"\d+", steps):
+        return str(int(steps) - taken)
+    number -= taken
+    return f"{text} {'+' if number > 0 else '-'} {abs(number)}" if number else text
+
+
+def statement_lines(found: Sequence[Statement], depth: int, steps: str = "steps") -> list[str]:
+    """Return the lines of statements, indented by a depth; ``steps`` is how many there are."""
     indent, lines = "    " * depth, []
     for i, statement in enumerate(found):
         if isinstance(statement, Assign):
@@ -221,17 +257,21 @@ def _lines(found: Sequence[Statement], depth: int) -> list[str]:
             text = f"{indent}memory[{statement.address}] = {statement.expression}"
             lines += _noted(text, statement.comment)
         elif isinstance(statement, If):
-            lines += _if(statement, depth)
+            lines += _if(statement, depth, steps)
         elif isinstance(statement, While):
             lines += [f"{indent}while {statement.condition or 'True'}:"]
-            lines += _lines(statement.body, depth + 1)
+            lines += statement_lines(statement.body, depth + 1, steps)
         elif isinstance(statement, Repeat):
-            count = f"steps - {statement.taken}" if statement.taken else "steps"
-            lines += [f"{indent}for _ in range({count}):", *_lines(statement.body, depth + 1)]
+            count = steps_left(steps, statement.taken)
+            lines += [f"{indent}for _ in range({count}):"]
+            lines += statement_lines(statement.body, depth + 1, steps)
+        elif isinstance(statement, For):
+            lines += [f"{indent}for {statement.name} in {_range(statement, steps)}:"]
+            lines += statement_lines(statement.body, depth + 1, steps)
         elif isinstance(statement, Switch):
             lines += [f"{indent}match state:"]
             for name, body in statement.cases:
-                lines += [f'{indent}    case "{name}":', *_lines(body, depth + 2)]
+                lines += [f'{indent}    case "{name}":', *statement_lines(body, depth + 2, steps)]
                 lines += [] if body else [f"{indent}        pass"]
         elif isinstance(statement, Jump):
             word = statement.kind
@@ -241,7 +281,7 @@ def _lines(found: Sequence[Statement], depth: int) -> list[str]:
     return lines
 
 
-def _if(statement: If, depth: int, *, short: bool = True) -> list[str]:
+def _if(statement: If, depth: int, steps: str, *, short: bool = True) -> list[str]:
     """Return an if-statement; with ``short`` a choice between two states takes one line."""
     indent, body, otherwise = "    " * depth, statement.body, statement.otherwise
     if (
@@ -253,12 +293,12 @@ def _if(statement: If, depth: int, *, short: bool = True) -> list[str]:
         line = f'{indent}state = "{names[0]}" if {statement.condition} else "{names[1]}"'
         if len(line) <= WIDTH:
             return [line]
-    lines = [f"{indent}if {statement.condition}:", *_lines(body, depth + 1)]
+    lines = [f"{indent}if {statement.condition}:", *statement_lines(body, depth + 1, steps)]
     if len(otherwise) == 1 and isinstance(otherwise[0], If):
-        first, *rest = _if(otherwise[0], depth, short=False)
+        first, *rest = _if(otherwise[0], depth, steps, short=False)
         if first.startswith(f"{indent}if "):
             return [*lines, f"{indent}elif {first.removeprefix(f'{indent}if ')}", *rest]
-    return lines + ([f"{indent}else:", *_lines(otherwise, depth + 1)] if otherwise else [])
+    return lines + ([f"{indent}else:", *statement_lines(otherwise, depth + 1, steps)] if otherwise else [])
 
 
 def assignment(statement: Assign) -> str:

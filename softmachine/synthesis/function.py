@@ -1,0 +1,354 @@
+"""A program as a function with a person's own arguments, in Python."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from softmachine.programs.languages.python import (
+    RANK,
+    UNBOUNDED,
+    WIDTH,
+    plain,
+    steps_left,
+    statement_lines,
+)
+from softmachine.programs.naming import first_values
+from softmachine.programs.program import Program
+from softmachine.programs.statements import statements
+from softmachine.programs.syntax_tree import RETURN, Assign, AssignCell, For, Statement
+from softmachine.programs.tidy import map_statements, texts, walk, with_counters
+from softmachine.synthesis.layout import Layout
+
+MOST_PADDING = 3
+"""A memory may be a list if at most so many zeros have to stand behind the arrays."""
+
+
+class Shown(NamedTuple):
+    """A call that is shown in the docstring, and so has to be true."""
+
+    inputs: Sequence[Any]
+    answer: Any
+
+
+def python_function(
+    program: Program, layout: Layout, summary: str, notes: Sequence[str], shown: Sequence[Shown]
+) -> str:
+    """Return the text of a module with a function ``program`` of a person's arguments.
+
+    Arguments:
+        program: what the function does to a memory.
+        layout: how arguments and answer lie in a memory, and how many steps there are.
+        summary: the first line of the module's docstring.
+        notes: the paragraphs after it.
+        shown: calls for the function's docstring.
+
+    Raises:
+        SoftmachineError: the program has a gate that cannot be written as code.
+    """
+    found, first = with_counters(statements(program, UNBOUNDED), first_values(program))
+    found = found[:-1] if found[-1:] == [RETURN] else found
+    found = _with_arguments(found, layout)
+    padding = _padding(found, layout)
+    head = _signature(layout)
+    doc = [f'    """{textwrap.shorten(plain(summary), WIDTH - 12)}']
+    for call in shown:
+        arguments = ", ".join(map(repr, call.inputs))
+        doc += ["", f"    >>> program({arguments})", f"    {call.answer!r}"]
+    doc = [*doc, '    """'] if shown else [doc[0] + '"""']
+    body = [*_checks(layout), *_memory(layout, padding)]
+    steps = steps_text(layout)
+    if any(re.search(r"\bsteps\b", text) for s in walk(found) for text in texts(s)):
+        body.append(f"    steps = {steps}")
+        steps = "steps"
+    body += [f"    {name} = {value}" for name, value in first.items()]
+    body += statement_lines(_without_comments(found), 1, steps)
+    has_early_end = any(s == RETURN for s in walk(found))
+    back = _answer(layout, padding is not None)
+    if has_early_end:
+        # The program may end in several places: the part that may is a function of its own.
+        body = _with_inner(body, back)
+    else:
+        body += back
+    lines = [f'"""{plain(summary)}']
+    for note in notes:
+        lines += ["", *textwrap.wrap(plain(note), WIDTH - 4)]
+    lines = [*lines, '"""'] if notes else [lines[0] + '"""']
+    code = "\n".join(body)
+    imports = [
+        text
+        for word, text in (
+            ("itertools.", "import itertools"),
+            ("defaultdict(", "from collections import defaultdict"),
+        )
+        if word in code
+    ]
+    lines += ["", *imports] if imports else []
+    if "rank(" in code or "key=rank" in code:
+        lines += ["", "", *RANK.split("\n")]
+    return "\n".join([*lines, "", "", head, *doc, *body]) + "\n"
+
+
+def _without_comments(found: Sequence[Statement]) -> list[Statement]:
+    """Return statements without the gates that they come from."""
+    return map_statements(
+        found, lambda s: s._replace(comment="") if isinstance(s, Assign | AssignCell) else s
+    )
+
+
+def _with_arguments(found: Sequence[Statement], layout: Layout) -> list[Statement]:
+    """Return statements that use an argument's name for its cell, before any cell changes."""
+    cells = _front(layout)
+    statements = list(found)
+    for place, statement in enumerate(statements):
+        if not isinstance(statement, Assign):
+            break
+
+        def text(cell: re.Match[str]) -> str:
+            number = int(cell[1])
+            inside = cells[number] if number < len(cells) else cell[0]
+            single = re.fullmatch(r"\w+|memory\[\d+\]|len\(\w+\)", inside)
+            return inside if single else f"({inside})"
+
+        changed = re.sub(r"memory\[(\d+)\]", text, statement.expression)
+        whole = re.fullmatch(r"\((len\(\w+\) \+ \d+)\)( [+-] \d+)?", changed)
+        if whole:  # a sum of two numbers behind a length
+            changed = steps_left(whole[1], -int((whole[2] or "0").replace(" ", "")))
+        statements[place] = statement._replace(expression=changed)
+    return statements
+
+
+def _with_inner(body: list[str], back: list[str]) -> list[str]:
+    """Return a body in which every end of the program gives the answer."""
+    found: list[str] = []
+    for line in body:
+        if line.strip() == "return memory":
+            indent = line[: len(line) - len(line.lstrip())]
+            found += [indent + text.removeprefix("    ") for text in back]
+        else:
+            found.append(line)
+    return [*found, *back]
+
+
+def _signature(layout: Layout) -> str:
+    arguments = [f"{n}: {k}" for n, k in zip(layout.names, layout.kinds, strict=True)]
+    line = f"def program({', '.join(arguments)}) -> {layout.answer}:"
+    if len(line) <= WIDTH + 12:
+        return line
+    return "\n".join(["def program(", *(f"    {a}," for a in arguments), f") -> {layout.answer}:"])
+
+
+def steps_text(layout: Layout) -> str:
+    """Return the number of steps as an expression of the arguments."""
+    count, names = layout.count, layout.names
+    quantity = {
+        "number": "",
+        "list": f"len({names[count.place]})",
+        "argument": names[count.place],
+        "lists": " + ".join(f"len({names[i]})" for i in layout.arrays),
+    }[count.of]
+    if not quantity or not count.each:
+        return str(max(count.extra, 0))
+    if count.each > 1:
+        quantity = f"({quantity})" if "+" in quantity else quantity
+        quantity = f"{count.each} * {quantity}"
+    if not count.extra:
+        return quantity
+    return f"{quantity} {'+' if count.extra > 0 else '-'} {abs(count.extra)}"
+
+
+def _checks(layout: Layout) -> list[str]:
+    """Return the lines that refuse arguments that the layout cannot hold."""
+    conditions, words = [], []
+    for i in layout.numbers:
+        if layout.kinds[i] == "int" and not (layout.coded[i] and layout.shifted):
+            least = 1 if layout.coded[i] else 0
+            conditions.append(f"{layout.names[i]} < {least}")
+            words.append(f"{layout.names[i]} has to be {least} or more")
+    for i in layout.arrays:
+        name = layout.names[i]
+        if layout.kinds[i] != "list[int]" or (layout.coded[i] and layout.shifted):
+            continue
+        least = 1 if layout.zero_ended else 0
+        conditions.append(f"min({name}, default={least}) < {least}")
+        words.append(f"{name} has to hold numbers from {least} on")
+    if not conditions:
+        return []
+    return [
+        f"    if {' or '.join(conditions)}:",
+        f'        raise ValueError("{"; ".join(words)}")',
+    ]
+
+
+def _memory(layout: Layout, padding: int | None) -> list[str]:
+    """Return the lines that lay the arguments out; ``padding``: zeros behind, None: no end."""
+    lines, names = [], layout.names
+    if layout.shifted:
+        parts = [
+            f"*{names[i]}" if i in layout.arrays else names[i]
+            for i, coded in enumerate(layout.coded)
+            if coded
+        ]
+        lines.append(f"    base = min([0, {', '.join(parts)}]) - 1")
+    cells = _front(layout)
+    for i in layout.arrays:
+        cells.append(_array(layout, i))
+        cells += ["0"] * layout.zero_ended
+    cells += ["0"] * (padding or 0)
+    text = f"[{', '.join(cells)}]"
+    alone = len(cells) == 1 and cells[0].startswith("*(")
+    text = f"[{cells[0][2:-1]}]" if alone else text
+    if padding is None:
+        text = f"defaultdict(int, enumerate({text}))"
+    return [*lines, f"    memory = {text}"]
+
+
+def _front(layout: Layout) -> list[str]:
+    """Return the expressions of the cells before the arrays."""
+    cells = ["0"] * layout.own_cell
+    for i in layout.numbers:
+        shifted = layout.coded[i] and layout.shifted
+        name = layout.names[i]
+        text = f"int({name})" if layout.kinds[i] == "bool" else name
+        cells.append(f"{text} - base" if shifted else text)
+    cells += ["-base"] * layout.zero
+    return cells + [address_text(layout, i, end=w == "end") for w, i in layout.addresses]
+
+
+def _array(layout: Layout, i: int) -> str:
+    name, kind = layout.names[i], layout.kinds[i]
+    if "str" in kind:
+        return f"*map(ord, {name})"
+    if "bool" in kind:
+        return f"*map(int, {name})"
+    return f"*(x - base for x in {name})" if layout.coded[i] and layout.shifted else f"*{name}"
+
+
+def address_text(layout: Layout, argument: int, *, end: bool = False, size: str = "len({})") -> str:
+    """Return the address of an array (of what is behind all: -1), as an expression."""
+    number, parts = layout.front, []
+    for i in layout.arrays:
+        if i == argument and not end:
+            break
+        parts.append(size.format(layout.names[i]))
+        if i == argument:
+            break
+        number += layout.zero_ended
+    return " + ".join([*parts, str(number)] if number or not parts else parts)
+
+
+def _answer(layout: Layout, listed: bool) -> list[str]:
+    """Return the lines that give the answer back; ``listed``: the memory is a list."""
+    shifted = layout.answer_coded and layout.shifted
+    if layout.many and layout.place == "front" and layout.answer == "list[int]":
+        return [f"    return [memory[0]{' + base' if shifted else ''}]"]
+    if not layout.many:
+        begin = address_text(layout, -1) if layout.place == "behind" else "0"
+        text = f"memory[{begin}]"
+        text = f"{text} + base" if shifted else text
+        return [f"    return {'bool(' + text + ')' if layout.answer == 'bool' else text}"]
+    lines: list[str] = []
+    begin = {
+        "front": "0",
+        "first": str(layout.front),
+        "behind": address_text(layout, -1),
+    }[layout.place]
+    if layout.length.of == "mark":
+        lines, end = _marked_end(layout, listed, begin)
+    else:
+        end = _end(layout, begin)
+    if listed:
+        start = "" if begin == "0" else begin
+        cells, value = f"memory[{start}:{end}]", "x"
+    else:
+        cells, value = f"range({begin}, {end})" if begin != "0" else f"range({end})", "memory[i]"
+    each = {"list[str]": f"chr({value})", "str": f"chr({value})", "list[bool]": f"bool({value})"}
+    text = each.get(layout.answer, f"{value} + base" if shifted else value)
+    name = "x" if listed else "i"
+    if layout.answer == "str":
+        inside = f"map(chr, {cells})" if listed else f"{text} for {name} in {cells}"
+        return [*lines, f'    return "".join({inside})']
+    if listed and text == "x":
+        return [*lines, f"    return {cells}"]
+    return [*lines, f"    return [{text} for {name} in {cells}]"]
+
+
+def _end(layout: Layout, begin: str) -> str:
+    """Return the address behind the answer."""
+    rule = layout.length
+    name = layout.names[rule.place] if layout.names else ""
+    quantity = {"number": "", "list": f"len({name})", "argument": name}[rule.of]
+    offset = rule.offset
+    found = re.fullmatch(r"(?:(.*) \+ )?(\d+)", begin)
+    if found:
+        offset += int(found[2])
+        parts = [part for part in (found[1], quantity) if part]
+    else:
+        parts = [part for part in (begin, quantity) if part]
+    text = " + ".join(parts)
+    if not text:
+        return str(max(offset, 0))
+    return f"{text} {'+' if offset > 0 else '-'} {abs(offset)}" if offset else text
+
+
+def _marked_end(layout: Layout, listed: bool, begin: str) -> tuple[list[str], str]:
+    if not layout.zero_ended:
+        return [], f"memory[{layout.front - 1}]"
+    if listed:
+        return [], f"memory.index(0{'' if begin == '0' else ', ' + begin})"
+    count = "itertools.count()" if begin == "0" else f"itertools.count({begin})"
+    return [f"    end = next(i for i in {count} if memory[i] == 0)"], "end"
+
+
+def _padding(found: Sequence[Statement], layout: Layout) -> int | None:
+    """Return how many zeros behind a list make room for all that a program touches.
+
+    None if that is not known, so that the memory has to be one without an end.
+    """
+    if layout.place == "behind" or layout.length.of == "mark":
+        return None
+    certain = layout.front + layout.zero_ended * len(layout.arrays)
+    loops = {s.name: s for s in found if isinstance(s, For)}
+    needed = 1
+    for statement in walk(found):
+        addresses = [statement.address] if isinstance(statement, AssignCell) else []
+        for text in texts(statement):
+            inside = re.findall(r"memory\[([^\[\]]*)\]", text)
+            if len(inside) != text.count("memory["):
+                return None
+            addresses += inside
+        for address in addresses:
+            most = _most(address, loops, layout)
+            if most is None:
+                return None
+            needed = max(needed, most + 1)
+    if layout.many:
+        rule = layout.length
+        if rule.of == "argument" or (rule.of == "list" and rule.place != layout.arrays[0]):
+            return None
+        begin = layout.front if layout.place == "first" else 0
+        needed = max(needed, begin + max(rule.offset, 0))
+    padding = max(0, needed - certain)
+    return padding if padding <= MOST_PADDING else None
+
+
+def _most(address: str, loops: Mapping[str, For], layout: Layout) -> int | None:
+    """Return the largest an address can be beyond the lengths of the arrays; None: unknown."""
+    if re.fullmatch(r"\d+", address):
+        return int(address)
+    found = re.fullmatch(r"([a-z]\w*)(?: ([+-]) (\d+))?", address)
+    if not found or found[1] not in loops:
+        return None
+    loop, count = loops[found[1]], layout.count
+    apart = int(found[2] + found[3]) if found[2] else 0
+    if loop.step != 1 or loop.start + apart < 0:
+        return None
+    if count.of == "number":
+        quantity = 0
+    elif count.each == 1 and count.of in ("list", "lists"):
+        quantity = 0  # as many cells as there are steps for them
+    else:
+        return None
+    return loop.start + quantity + count.extra - loop.taken - 1 + apart

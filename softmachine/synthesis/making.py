@@ -1,0 +1,273 @@
+"""From wires that were found to a function that was tested: programs, texts, tests."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from softmachine.core.errors import SoftmachineError
+from softmachine.programs.program import Program
+from softmachine.programs.roles import with_role_names
+from softmachine.synthesis.domain import Domain, as_kind, domain_of
+from softmachine.synthesis.finding import Candidate
+from softmachine.synthesis.function import Shown, python_function
+from softmachine.synthesis.laid_out import own_codes
+from softmachine.synthesis.layout import Layout
+from softmachine.synthesis.observing import HardMachine, Watched, observed_program
+from softmachine.synthesis.pairs import Pair, Pairs
+from softmachine.synthesis.shortening import shortened
+from softmachine.tasks.steps import StepRule
+
+SUMMARY = "A program found from examples."
+RANDOM = 60
+"""How many inputs are drawn at random, besides the smallest."""
+LONGEST_RANDOM = 30
+"""Lists that are drawn at random have at most so many elements."""
+LARGEST_WATCHED = 400
+"""Examples with lists of more elements are not run step by step in Python integers."""
+SOME = 50
+"""So many inputs are tried first where a shorter program is compared."""
+FEWER_STEPS = 2
+"""So many steps less are tried."""
+
+Function = Callable[..., Any]
+"""A loaded function of a person's arguments."""
+
+
+class Inputs(NamedTuple):
+    """Inputs of a function's domain, on which programs are compared."""
+
+    small: list[tuple[Any, ...]]
+    """The smallest ones, all up to a size."""
+    drawn: list[tuple[Any, ...]]
+    """Larger ones, drawn at random."""
+
+    @property
+    def all(self) -> list[tuple[Any, ...]]:
+        """All of them, small ones first."""
+        return [*self.small, *self.drawn]
+
+
+class Outcome(NamedTuple):
+    """What came of one example."""
+
+    pair: Pair
+    answer: Any
+    """The function's answer, or the error that it raised, as text."""
+    right: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Made:
+    """A program as a function, with what its tests showed."""
+
+    candidate: Candidate
+    layout: Layout
+    """That of the candidate, with as few steps as do the same."""
+    program: Program
+    code: str
+    """The text in Python, without notes."""
+    function: Function
+    """The text, loaded."""
+    outcomes: tuple[Outcome, ...]
+    """One for each example."""
+    same: int
+    """On how many inputs of the domain the text gave what the machine gives."""
+    differs: tuple[Any, ...] | None
+    """The first input on which it did not."""
+
+    @property
+    def right(self) -> bool:
+        """Whether the text makes no mistake on any example, and does what the machine does."""
+        return all(outcome.right for outcome in self.outcomes) and self.differs is None
+
+    @property
+    def lines(self) -> int:
+        """The number of lines of the function's body."""
+        return len(self.code.split('"""\n')[-1].strip().split("\n"))
+
+
+def draw_inputs(domain: Domain, seed: int = 0) -> Inputs:
+    """Return inputs of a domain: the smallest ones, and some drawn at random."""
+    rng = random.Random(seed)
+    drawn = [domain.random(rng, rng.randint(1, LONGEST_RANDOM)) for _ in range(RANDOM)]
+    return Inputs([*domain.small()], [x for x in drawn if x is not None])
+
+
+def load_function(code: str) -> Function:
+    """Execute the text of a module and return its function ``program``."""
+    namespace: dict[str, Any] = {}
+    exec(compile(code, "<program>", "exec"), namespace)
+    return namespace["program"]
+
+
+def make(candidate: Candidate, given: Pairs) -> Made:
+    """Return the function of a candidate, run on all examples and compared with its machine.
+
+    Raises SoftmachineError if its program has too many states, or cannot be written.
+    """
+    layout = candidate.problem.layout
+    machine = HardMachine(candidate.config, candidate.table)
+    inputs = draw_inputs(domain_of(given, layout))
+    examples = [
+        pair.inputs
+        for pair in given.pairs
+        if sum(len(pair.inputs[i]) for i in layout.arrays) <= LARGEST_WATCHED
+    ]
+    every = [*examples, *inputs.all]
+    runs = [_run(machine, layout, x) for x in every]
+    answers = [read_answer(layout, x, run.memory) for x, run in zip(every, runs, strict=True)]
+    layout, runs = _with_fewer_steps(machine, layout, every, runs, answers)
+    program = observed_program(machine, _rule(layout), [run.patterns for run in runs])
+    few = [*zip(every, answers, strict=True)]
+    few = [*few[:: max(1, len(few) // SOME)], *few]
+
+    def same(shorter: Program) -> bool:
+        try:
+            function = load_function(python_function(shorter, layout, SUMMARY, [], []))
+        except (SoftmachineError, SyntaxError):
+            return False
+        return all(call(function, x) == answer for x, answer in few)
+
+    program = with_role_names(shortened(program, same))
+    code = python_function(program, layout, SUMMARY, [], [])
+    function = load_function(code)
+    differs, same = None, 0
+    for x, answer in zip(every, answers, strict=True):
+        if call(function, x) != answer:
+            differs = differs or x
+        else:
+            same += 1
+    outcomes = tuple(check(function, given))
+    return Made(candidate, layout, program, code, function, outcomes, same, differs)
+
+
+def check(function: Function, given: Pairs) -> list[Outcome]:
+    """Run a function on all examples."""
+    found = []
+    for pair in given.pairs:
+        answer = call(function, pair.inputs)
+        found.append(Outcome(pair, answer, _same(answer, pair.output)))
+    return found
+
+
+def call(function: Function, inputs: Sequence[Any]) -> Any:
+    """Return a function's answer, or the error that it raises, as text."""
+    try:
+        return function(*[list(x) if isinstance(x, list) else x for x in inputs])
+    except Exception as error:  # any error counts as a wrong answer
+        return Failure(f"{type(error).__name__}: {error}")
+
+
+class Failure(str):
+    """The text of an error that a function raised."""
+
+    __slots__ = ()
+
+
+def _same(answer: Any, wanted: Any) -> bool:
+    if isinstance(answer, Failure):
+        return False
+    return answer == wanted or (isinstance(wanted, tuple) and answer == [*wanted])
+
+
+def _rule(layout: Layout) -> StepRule:
+    """Return a step rule that is counted, whatever the number of steps depends on."""
+    if layout.count.of == "number":
+        return StepRule("nothing", 0, layout.count.extra)
+    return StepRule("length", layout.count.each, layout.count.extra)
+
+
+def _run(machine: HardMachine, layout: Layout, inputs: Sequence[Any]) -> Watched:
+    """Run a machine on an input, in a memory in which no number goes round."""
+    before = layout.memory(inputs, own_codes(layout, inputs))
+    steps = layout.steps(inputs)
+    cells = 8 * (len(before) + max([*before, 1])) + 8 * steps + 32
+    return machine.run(before, cells, steps)
+
+
+def read_answer(layout: Layout, inputs: Sequence[Any], memory: Sequence[int]) -> Any:
+    """Return the answer that a memory holds afterwards."""
+    base = layout.base(inputs) if layout.answer_coded else 0
+    begin = layout.answer_begins(inputs)
+    if not layout.many:
+        return _typed([memory[begin] + base], layout.answer)
+    length = layout.answer_length(inputs)
+    if length is None and layout.zero_ended:
+        rest = memory[begin:]
+        length = rest.index(0) if 0 in rest else len(rest)
+    elif length is None:
+        length = max(memory[layout.front - 1] - begin, 0)
+    return _typed([x + base for x in memory[begin : begin + length]], layout.answer)
+
+
+def _typed(values: Sequence[int], kind: str) -> Any:
+    try:
+        return as_kind(values, kind)
+    except (ValueError, OverflowError) as error:  # no letter has such a number
+        return Failure(f"{type(error).__name__}: {error}")
+
+
+def _with_fewer_steps(
+    machine: HardMachine,
+    layout: Layout,
+    every: Sequence[Sequence[Any]],
+    runs: list[Watched],
+    answers: Sequence[Any],
+) -> tuple[Layout, list[Watched]]:
+    """Return the layout with as few steps as give the same answers, and the runs of these.
+
+    A machine takes one step more than there are items; often that does nothing.
+    """
+    least = 1 if layout.count.of == "number" else 0
+    for _ in range(FEWER_STEPS):
+        if layout.count.extra <= least:
+            break
+        count = layout.count._replace(extra=layout.count.extra - 1)
+        fewer = dataclasses.replace(layout, count=count)
+        again = []
+        for inputs, answer in zip(every, answers, strict=True):
+            run = _run(machine, fewer, inputs)
+            if read_answer(fewer, inputs, run.memory) != answer:
+                return layout, runs
+            again.append(run)
+        layout, runs = fewer, again
+    return layout, runs
+
+
+def shown_calls(made: Made) -> list[Shown]:
+    """Return the calls for a docstring: the most telling of the short examples."""
+    right = [outcome for outcome in made.outcomes if outcome.right]
+    if not right:
+        return []
+
+    def cost(outcome: Outcome) -> tuple[bool, bool, int]:
+        text = repr(outcome.pair.inputs)
+        return len(text) < 8, len(text) > 50, len(text)
+
+    best = min(right, key=cost)
+    return [Shown(best.pair.inputs, best.pair.output)]
+
+
+def best_of(found: Sequence[Made]) -> Made:
+    """Return the program with the fewest mistakes, the shortest of these."""
+    return min(found, key=lambda made: (not made.right, _mistakes(made), made.lines, len(made.code)))
+
+
+def _mistakes(made: Made) -> int:
+    return sum(not outcome.right for outcome in made.outcomes)
+
+
+def make_all(
+    candidates: Sequence[Candidate], given: Pairs, told: Callable[[str], None] = lambda _: None
+) -> list[Made]:
+    """Return the functions of candidates, without those that cannot be written."""
+    found = []
+    for candidate in candidates:
+        try:
+            found.append(make(candidate, given))
+        except SoftmachineError as error:
+            told(str(error))
+    return found
