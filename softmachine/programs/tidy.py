@@ -54,6 +54,61 @@ def with_counters(found: Sequence[Statement], first: Mapping[str, int]) -> Tidie
     return Tidied(statements, held)
 
 
+def inlined(found: Sequence[Statement]) -> list[Statement]:
+    """Return statements without variables that only stand for a number or a short sum.
+
+    Of what stands before all loops; such a variable is set once, and what it is made of is
+    never set again.
+    """
+    statements = list(found)
+    place = 0
+    while place < len(statements):
+        statement = statements[place]
+        if isinstance(statement, Assign) and _is_short(statement.expression):
+            rest = statements[place + 1 :]
+            name, text = statement.name, statement.expression
+            parts = set(re.findall(r"[a-z_]\w*", text))
+            fixed = not assigned(rest) & {name, *parts} and not mentions(
+                statements[:place], name
+            )
+            if fixed and sum(_count(s, name) for s in rest) <= (4 if text.isdigit() else 1):
+                whole = text if re.fullmatch(r"\w+|-?\d+", text) else f"({text})"
+                statements = statements[:place] + map_texts(
+                    rest, lambda x, n=name, w=whole: _plain_sum(re.sub(rf"\b{n}\b", w, x))
+                )
+                continue
+        place += 1
+    return statements
+
+
+def _is_short(text: str) -> bool:
+    return bool(re.fullmatch(r"-?\d+|\(?-?\w+\)?( [+-] \d+)?|len\(\w+\)( [+-] \d+)?", text))
+
+
+def _plain_sum(text: str) -> str:
+    """Return an expression without brackets around a whole index or a whole expression."""
+    text = re.sub(r"\[\(([^()\[\]]+)\)\]", r"[\1]", text)
+    found = re.fullmatch(r"\(([^()]+)\)", text)
+    return found[1] if found else text
+
+
+def map_texts(found: Sequence[Statement], change: Callable[[str], str]) -> list[Statement]:
+    """Return statements with every expression changed."""
+
+    def one(statement: Statement) -> Statement:
+        if isinstance(statement, Assign):
+            return statement._replace(expression=change(statement.expression))
+        if isinstance(statement, AssignCell):
+            return statement._replace(
+                address=change(statement.address), expression=change(statement.expression)
+            )
+        if isinstance(statement, If | While):
+            return statement._replace(condition=change(statement.condition))
+        return statement
+
+    return map_statements(found, one)
+
+
 def _counters(body: Sequence[Statement]) -> list[str]:
     """Return the variables that a loop may count in, those used most often first."""
     names = []

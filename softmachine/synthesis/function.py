@@ -19,7 +19,7 @@ from softmachine.programs.naming import first_values
 from softmachine.programs.program import Program
 from softmachine.programs.statements import statements
 from softmachine.programs.syntax_tree import RETURN, Assign, AssignCell, For, Statement
-from softmachine.programs.tidy import map_statements, texts, walk, with_counters
+from softmachine.programs.tidy import inlined, map_statements, texts, walk, with_counters
 from softmachine.synthesis.layout import Layout
 
 MOST_PADDING = 3
@@ -50,7 +50,7 @@ def python_function(
     """
     found, first = with_counters(statements(program, UNBOUNDED), first_values(program))
     found = found[:-1] if found[-1:] == [RETURN] else found
-    found = _with_arguments(found, layout)
+    found = inlined(_with_arguments(found, layout))
     padding = _padding(found, layout)
     head = _signature(layout)
     doc = [f'    """{textwrap.shorten(plain(summary), WIDTH - 12)}']
@@ -64,9 +64,18 @@ def python_function(
         body.append(f"    steps = {steps}")
         steps = "steps"
     body += [f"    {name} = {value}" for name, value in first.items()]
-    body += statement_lines(_without_comments(found), 1, steps)
     has_early_end = any(s == RETURN for s in walk(found))
     back = _answer(layout, padding is not None)
+    if found and not has_early_end and isinstance(last := found[-1], AssignCell):
+        if last.address == "0" and layout.place == "front" and "memory[0]" in back[0]:
+            # What would be stored last is what is given back.
+            single = re.fullmatch(r"[\w.]+|\w+[\[(][^\[\]()]*[\])]", last.expression)
+            text = last.expression if single or "[memory[0]]" in back[0] else f"({last.expression})"
+            if back[0] == "    return memory[0]":
+                text = last.expression
+            back = [back[0].replace("memory[0]", text)]
+            found = found[:-1]
+    body += statement_lines(_without_comments(found), 1, steps)
     if has_early_end:
         # The program may end in several places: the part that may is a function of its own.
         body = _with_inner(body, back)
@@ -109,7 +118,7 @@ def _with_arguments(found: Sequence[Statement], layout: Layout) -> list[Statemen
         def text(cell: re.Match[str]) -> str:
             number = int(cell[1])
             inside = cells[number] if number < len(cells) else cell[0]
-            single = re.fullmatch(r"\w+|memory\[\d+\]|len\(\w+\)", inside)
+            single = re.fullmatch(r"-?\w+|memory\[\d+\]|len\(\w+\)", inside)
             return inside if single else f"({inside})"
 
         changed = re.sub(r"memory\[(\d+)\]", text, statement.expression)

@@ -1,0 +1,313 @@
+"""From a person's examples to a function: read, laid out, searched, written, tested."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from softmachine.machines.nram.gates import PAPER_GATES
+from softmachine.machines.nram.nram import NRAMConfig
+from softmachine.programs.notes import share
+from softmachine.synthesis.agreement import Question, question
+from softmachine.synthesis.candidates import layouts
+from softmachine.synthesis.domain import Domain, domain_of
+from softmachine.synthesis.finding import Problem, Progress, make_problem, search
+from softmachine.synthesis.function import python_function
+from softmachine.synthesis.function_c import c_function, load_c_function
+from softmachine.synthesis.function_json import function_json
+from softmachine.synthesis.layout import described
+from softmachine.synthesis.making import (
+    SUMMARY,
+    Function,
+    Inputs,
+    Made,
+    best_of,
+    check,
+    draw_inputs,
+    load_function,
+    make_all,
+    shown_calls,
+)
+from softmachine.synthesis.pairs import Pair, Pairs
+from softmachine.synthesis.taking import take
+
+REGISTERS = 4
+"""Registers of the machines, unless another number is asked for."""
+HELD_OUT_FROM = 20
+"""With at least so many examples, one in five is held out of the search."""
+MOST_MADE = 8
+"""At most so many programs are made of what one round finds."""
+
+
+class Options(NamedTuple):
+    """How functions are looked for."""
+
+    minutes: float = 10.0
+    """The time to search at most."""
+    seed: int = 0
+    memory: int = 16
+    """The largest number of cells of memories that are searched on."""
+    registers: int = REGISTERS
+    gates: tuple[str, ...] = PAPER_GATES
+
+
+@dataclasses.dataclass(frozen=True)
+class Begun:
+    """Examples laid out, before anything is searched."""
+
+    given: Pairs
+    held_out: tuple[Pair, ...]
+    """Examples that the search does not see."""
+    problems: tuple[Problem, ...]
+
+    @property
+    def large(self) -> list[Pair]:
+        """Examples that are too large for the search in every layout."""
+        lines = set.intersection(*({x.line for x in p.large} for p in self.problems))
+        return [pair for pair in self.given.pairs if pair.line in lines]
+
+    def words(self) -> list[str]:
+        """Return what was understood, in sentences."""
+        given, unit = self.given, self.given.unit
+        searched = len(given.pairs) - len(self.held_out) - len(self.large)
+        lines = [given.signature, *given.remarks]
+        if given.repeated:
+            many = len(given.repeated) > 1
+            lines.append(
+                f"{unit.capitalize()}{'s' if many else ''} {_listed(given.repeated)} "
+                f"{'say' if many else 'says'} what an earlier one says: each counts once."
+            )
+        if self.large:
+            many = len(self.large) > 1
+            which = _listed([pair.line for pair in self.large])
+            lines.append(
+                f"{unit.capitalize()}{'s' if many else ''} {which} {'do' if many else 'does'} "
+                f"not fit a memory that is searched on: {'they are' if many else 'it is'} kept "
+                "for the test."
+            )
+        if self.held_out:
+            lines.append(f"Held out for the test: {len(self.held_out)} others, one in five.")
+        lines.append(
+            f"{_count(searched, 'example')} to search with, laid out in "
+            f"{_count(len(self.problems), 'way')}, first: "
+            f"{described(self.problems[0].layout)}"
+        )
+        return lines
+
+
+@dataclasses.dataclass(frozen=True)
+class Synthesis:
+    """A function that was found, and what is known of it."""
+
+    begun: Begun
+    made: Made
+    domain: Domain
+    question: Question | None
+    """Which example would decide between programs that all suit the examples."""
+    others: tuple[Made, ...]
+    """The other programs that suit all examples."""
+    python: str
+    """The function in Python, with its notes."""
+    c: str
+    """The same in C."""
+    json: str
+    """The same as data, with its tests, the question and the machine's wires."""
+    report: str
+    """What was tested, and what came of it, in words."""
+
+    @property
+    def function(self) -> Function:
+        """The Python text, loaded: call it with arguments such as the examples'."""
+        return load_function(self.python)
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call the function."""
+        return self.function(*arguments)
+
+    def __str__(self) -> str:
+        return f"{self.python}\n{self.report}"
+
+
+def begin(given: Pairs, options: Options) -> Begun:
+    """Return the examples laid out for a search.
+
+    Raises ExamplesError if there is no layout, with the reason.
+    """
+    possible = layouts(given, options.memory)
+    held: tuple[Pair, ...] = ()
+    if len(given.pairs) >= HELD_OUT_FROM:
+        chosen = random.Random(0).sample(range(len(given.pairs)), len(given.pairs) // 5)
+        held = tuple(given.pairs[i] for i in sorted(chosen))
+    kept = dataclasses.replace(given, pairs=tuple(p for p in given.pairs if p not in held))
+    problems = [make_problem(x, kept, options.memory, options.seed) for x in possible]
+    return Begun(given, held, tuple(p for p in problems if p.examples))
+
+
+def find(
+    begun: Begun,
+    options: Options,
+    report: Callable[[Progress], None] = lambda _: None,
+    told: Callable[[str], None] = lambda _: None,
+) -> tuple[list[Made], list[Made]]:
+    """Search until a program makes no mistake on any example, or the time is over.
+
+    Returns the programs that are right on all examples, and the others that were found.
+    """
+    config = NRAMConfig(registers=options.registers, gates=options.gates)
+    since = time.monotonic()
+    right: dict[str, Made] = {}
+    wrong: list[Made] = []
+    few = len(begun.given.pairs) < HELD_OUT_FROM
+    rounds_after = 0
+    for found in search(
+        begun.problems,
+        config,
+        seed=options.seed,
+        seconds=60 * options.minutes - (time.monotonic() - since),
+        report=report,
+    ):
+        for made in make_all(found[:MOST_MADE], begun.given, told):
+            if made.right:
+                right.setdefault(made.code, made)
+            else:
+                wrong.append(made)
+        if right and (not few or len(right) > 1 or rounds_after):
+            break
+        # With few examples one program is not enough to see whether they decide.
+        rounds_after += bool(right)
+    return [*right.values()], wrong
+
+
+def finish(begun: Begun, right: Sequence[Made]) -> Synthesis:
+    """Return the shortest of some programs, written with its notes and tested as printed."""
+    made = best_of(right)
+    others = [other for other in right if other is not made]
+    domain = domain_of(begun.given, made.layout)
+    inputs = draw_inputs(domain)
+    asked = question(made, others, inputs.all)
+    notes = _notes(begun, made, domain, inputs, asked)
+    summary = "Found by softmachine from examples."
+    code = python_function(made.program, made.layout, summary, notes, shown_calls(made))
+    outcomes = check(load_function(code), begun.given)
+    told = _tested(begun, [outcome.pair for outcome in outcomes if outcome.right])
+    c_text = c_function(made.program, made.layout, summary, notes)
+    c_told = _test_c(c_text, made, begun)
+    report = [told, *notes[1:], c_told]
+    data = function_json(made, begun.given, notes, asked, summary)
+    return Synthesis(
+        begun, made, domain, asked, tuple(others), code, c_text, data, "\n".join(report)
+    )
+
+
+def _notes(
+    begun: Begun, made: Made, domain: Domain, inputs: Inputs, asked: Question | None
+) -> list[str]:
+    """Return what is known of a program, in paragraphs."""
+    right = [outcome.pair for outcome in made.outcomes if outcome.right]
+    notes = [_tested(begun, right)]
+    words = domain.words(made.layout.names)
+    meant = f"Meant for inputs such as the examples': {words}. " if words else ""
+    notes.append(
+        f"{meant}What no such input does was left out: this text gives what the machine gives "
+        f"on the {len(inputs.small):,} smallest of these inputs and on {len(inputs.drawn)} drawn "
+        "at random."
+    )
+    if asked is not None:
+        notes.append(str(asked))
+    return notes
+
+
+def _tested(begun: Begun, right: Sequence[Pair]) -> str:
+    """Return how many examples come out right, those held out or too large apart."""
+    lines = {pair.line for pair in right}
+    total = (len(lines), len(begun.given.pairs))
+    text = f"Right on {share(total)} of the examples."
+    kept = {pair.line for pair in (*begun.held_out, *begun.large)}
+    if kept:
+        text += f" The search did not see {len(kept)} of them: {share((len(kept & lines), len(kept)))}."
+    return text
+
+
+def _test_c(code: str, made: Made, begun: Begun) -> str:
+    """Return what came of running the C text on all examples."""
+    with tempfile.TemporaryDirectory() as directory:
+        function = load_c_function(code, made.layout, Path(directory))
+        if function is None:
+            return "The C text was not run: there is no C compiler."
+        outcomes = check(function, begun.given)
+    right = sum(outcome.right for outcome in outcomes)
+    return f"The same in C: right on {share((right, len(outcomes)))} of the examples."
+
+
+def synthesize(
+    examples: Any,
+    *,
+    minutes: float = 10.0,
+    seed: int = 0,
+    memory: int = 16,
+    registers: int = REGISTERS,
+    gates: Iterable[str] = PAPER_GATES,
+) -> Synthesis:
+    """Return a function that does what examples show, as a program that was tested on them.
+
+    Arguments:
+        examples: pairs ``(input, answer)``, where a tuple holds several arguments; or objects
+            such as ``{"inputs": [[3, 1, 2], 5], "output": [1, 2, 3]}``; or a function with
+            examples in its docstring, as of doctest; or the path of a file.
+        minutes: the time to search at most.
+        seed: of all draws.
+        memory: the largest number of cells of memories that are searched on.
+        registers: of the machines.
+        gates: in the order in which every step uses them.
+
+    Raises:
+        ExamplesError: the examples cannot be used; the message names the one and the reason.
+        SoftmachineError: nothing was found.
+    """
+    options = Options(minutes, seed, memory, registers, tuple(gates))
+    begun = begin(take(examples), options)
+    right, wrong = find(begun, options)
+    if not right:
+        from softmachine.core.errors import SoftmachineError
+
+        raise SoftmachineError(why_nothing(begun, wrong, options))
+    return finish(begun, right)
+
+
+def why_nothing(begun: Begun, wrong: Sequence[Made], options: Options) -> str:
+    """Return how far it came when nothing was found, and what may help."""
+    text = f"no program was found in {options.minutes:g} minutes"
+    if wrong:
+        best = min(wrong, key=lambda made: (sum(not x.right for x in made.outcomes), made.lines))
+        missed = [outcome for outcome in best.outcomes if not outcome.right]
+        if missed:
+            one = missed[0]
+            text += (
+                f"; the closest misses {len(missed)} of {len(best.outcomes)} examples, first "
+                f"{begun.given.unit} {one.pair.line}: {one.answer!r} in place of "
+                f"{one.pair.output!r}"
+            )
+    helps = ["more time (--minutes)"]
+    if len(begun.given.pairs) < HELD_OUT_FROM:
+        helps.insert(0, "a few more short examples")
+    if len(options.gates) > 8:
+        helps.append("only the gates that are needed (--gates)")
+    return f"{text}. What may help: {', '.join(helps[:2])}"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    """Return numbers as a list, the first ones if there are many."""
+    shown = ", ".join(map(str, numbers[:6]))
+    return shown if len(numbers) <= 6 else f"{shown} and {len(numbers) - 6} more"
+
+
+__all__ = ["SUMMARY", "Options", "Synthesis", "begin", "find", "finish", "synthesize"]
