@@ -138,7 +138,7 @@ def chomsky(
 
 @command
 def synthesize(
-    examples: Positional[Annotated[str, arg(metavar="EXAMPLES.jsonl")]],
+    examples: Positional[Annotated[str, arg(metavar="EXAMPLES")]],
     /,
     run: str | None = None,
     minutes: Positive = 10.0,
@@ -149,11 +149,13 @@ def synthesize(
     steps_per_size: Natural = 1,
     registers: Few = 5,
     gates: tuple[str, ...] = (),
+    layout: Literal["auto", "function", "memory"] = "auto",
 ) -> None:
-    """Look for a program that does what examples show; the same command continues.
+    """Look for a program that does what examples show.
 
     Args:
-        examples: a file of lines such as {"input": [2, 1, 0], "output": [3, 2, 0]}.
+        examples: a file of lines such as {"inputs": [[3, 1, 2], 5], "output": [1, 2, 3]}, one
+            JSON array of them, or CSV.
         run: directory to write, runs/synthesize-NAME by default.
         minutes: time to train at most, from now.
         seed: random seed.
@@ -164,6 +166,7 @@ def synthesize(
             0: the square of the size plus one, for loops in loops.
         registers: registers of each machine.
         gates: gates in the order in which every step uses them; the NRAM paper's by default.
+        layout: what examples are of: a function, or memories; by default told from the file.
     """
     from softmachine.cli.synthesis import Options, synthesize
     from softmachine.machines.nram.gates import PAPER_GATES
@@ -171,7 +174,7 @@ def synthesize(
     options = Options(
         seed, members, enough, memory, steps_per_size, registers, gates or PAPER_GATES
     )
-    synthesize(Path(examples), None if run is None else Path(run), minutes, options)
+    synthesize(Path(examples), None if run is None else Path(run), minutes, options, layout=layout)
 
 
 @command

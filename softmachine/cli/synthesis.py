@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
+from softmachine.cli.functions import find_function
 from softmachine.cli.loop_search import search_loops
 from softmachine.cli.sources import user_errors
 from softmachine.cli.waiting import clock, working
@@ -35,6 +36,8 @@ from softmachine.synthesis.held_out import (
     mend_program,
     write_program,
 )
+from softmachine.synthesis.reading import holds_memories, read_text
+from softmachine.synthesis.whole import Options as Functions
 from softmachine.tasks.memories.examples import GivenExample, read_examples
 from softmachine.tasks.memories.given import Given
 from softmachine.training.interruptions import exit_status
@@ -42,6 +45,10 @@ from softmachine.training.trainer import train_members
 
 SECONDS = 10.0
 """Least time between lines of progress."""
+
+
+Layout = Literal["auto", "function", "memory"]
+"""What examples are of; ``auto``: that is told from the file."""
 
 
 class Options(NamedTuple):
@@ -63,14 +70,43 @@ SEARCHED = 0.6
 """The share of the time after which training follows the search."""
 
 
+def is_of_function(path: Path, layout: Layout) -> bool:
+    """Return whether a file's examples are of a function, and not of memories.
+
+    ``layout``: what somebody says they are; see `holds_memories` where nobody does.
+    """
+    if layout == "auto":
+        return path.suffix.lower() in (".csv", ".tsv") or not holds_memories(read_text(path))
+    return layout == "function"
+
+
 def synthesize(
-    path: Path, run: Path | None, minutes: float, options: Options, mode: Mode = "both"
+    path: Path,
+    run: Path | None,
+    minutes: float,
+    options: Options,
+    mode: Mode = "both",
+    layout: Layout = "auto",
 ) -> None:
     """Search loops, then train until members are right; print the program.
+
+    Examples of a function are laid out and searched; see `softmachine.cli.functions`.
 
     Exits with status 1 without a program, 130 or 143 after an interruption.
     """
     begin = time.monotonic()
+    if is_of_function(path, layout):
+        if not minutes > 0:
+            raise SoftmachineError(f"--minutes must be above 0, not {minutes}")
+        with user_errors():
+            config = NRAMConfig(registers=options.registers, gates=options.gates)
+        find_function(
+            path,
+            run,
+            Functions(minutes, options.seed, options.memory, config.registers, config.gates),
+            begin,
+        )
+        return
     read = read_examples(path)
     with user_errors(f"{path}, "):
         task = Given(

@@ -52,6 +52,15 @@ def assignments(expressions: Expressions, state: State) -> list[Statement]:
         if when < last:
             store = state.stores[when]
             address = expressions.value(store.address, state.facts, known)
+            variable = _variable_of_store(state, known, early, when)
+            if variable is not None:
+                name = expressions.names[variable]
+                text = expressions.value(store.value, state.facts, known)
+                found.append(Assign(name, text, _note(state, variable)))
+                updates = {j: v for j, v in state.updates.items() if j != variable}
+                state = state._replace(updates=updates)
+                found.append(AssignCell(address, name, store.gates))
+                continue
             value = expressions.value(store.value, state.facts, known)
             found.append(AssignCell(address, value, store.gates))
     return found + _updates(expressions, state, known, used)
@@ -127,6 +136,26 @@ def _variable_for(
         rest += [v for k, v in state.updates.items() if k != j]
         inside = [part for a in later for part in _parts(a)]
         if not any(j in _needs(v, done) for v in [*rest, *inside]):
+            return j
+    return None
+
+
+def _variable_of_store(
+    state: State, known: Mapping[Atom, str], early: Sequence[Atom], when: int
+) -> int | None:
+    """Return a variable whose new value a store writes, and whose old value is not needed then.
+
+    Only for sums: single numbers, cells and variables are as well written twice.
+    """
+    store = state.stores[when]
+    if len(store.value.terms) + bool(store.value.constant) < 2:
+        return None
+    later = [part for a in early if a not in known for part in _parts(a)]
+    rest = [v for s in state.stores[when + 1 :] for v in (s.address, s.value)]
+    for j, value in state.updates.items():
+        others = [v for k, v in state.updates.items() if k != j]
+        needed = [store.address, *rest, *others, *later]
+        if value == store.value and not any(j in _needs(v, dict(known)) for v in needed):
             return j
     return None
 

@@ -8,27 +8,23 @@ from typing import Any, NamedTuple
 from softmachine.synthesis.making import Failure, Made, call
 
 
-class Question(NamedTuple):
+class Difference(NamedTuple):
     """An input for which programs that suit all examples give different answers."""
 
     inputs: tuple[Any, ...]
     answers: list[tuple[Any, int]]
     """The answers, each with how many programs give it; that of the program shown first."""
-    programs: int
-    """How many programs there are that differ from each other somewhere."""
 
     def __str__(self) -> str:
-        """Return a sentence that asks for one more example."""
-        said = ", ".join(f"{count} {'say' if count > 1 else 'says'} {answer!r}"
-                         for answer, count in self.answers)  # fmt: skip
-        arguments = ", ".join(map(repr, self.inputs))
-        return (
-            f"{self.programs} different programs suit all examples. They differ for "
-            f"program({arguments}): {said}. Add that example, with the right answer."
+        """Return what is said of the input."""
+        said = ", ".join(
+            f"{count} {'say' if count > 1 else 'says'} {answer!r}"
+            for answer, count in self.answers
         )
+        return f"for program({', '.join(map(repr, self.inputs))}) {said}"
 
     def to_json(self) -> dict[str, Any]:
-        """Return the question as JSON values."""
+        """Return it as JSON values."""
         answers = [
             {"output": None if isinstance(answer, Failure) else answer, "programs": count}
             for answer, count in self.answers
@@ -36,8 +32,40 @@ class Question(NamedTuple):
         return {"inputs": list(self.inputs), "answers": answers}
 
 
-def question(shown: Made, others: Sequence[Made], inputs: Sequence[tuple[Any, ...]]):
-    """Return the smallest input that tells most programs apart; None if all agree everywhere.
+class Question(NamedTuple):
+    """Programs that suit all examples and are not the same; and what would decide."""
+
+    programs: int
+    """How many there are that differ from each other somewhere."""
+    differences: list[Difference]
+    """For each of the others, a small input on which it differs from the one shown."""
+
+    @property
+    def asked(self) -> Difference:
+        """The example to add: it tells most of them apart."""
+        return max(self.differences, key=lambda one: len(one.answers))
+
+    def __str__(self) -> str:
+        """Return sentences that ask for one more example."""
+        shown = "; ".join(map(str, self.differences[:3]))
+        one = ", ".join(map(repr, self.asked.inputs))
+        return (
+            f"{self.programs} different programs suit all examples: {shown}. This is the "
+            f"shortest. Add program({one}) with the right answer as one more example."
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the example to add, and all differences, as JSON values."""
+        return self.asked.to_json() | {
+            "programs": self.programs,
+            "differences": [one.to_json() for one in self.differences],
+        }
+
+
+def question(
+    shown: Made, others: Sequence[Made], inputs: Sequence[tuple[Any, ...]]
+) -> Question | None:
+    """Return where programs differ that are all right on all examples; None: nowhere.
 
     Arguments:
         shown: the program that is shown.
@@ -46,13 +74,19 @@ def question(shown: Made, others: Sequence[Made], inputs: Sequence[tuple[Any, ..
     """
     programs = [shown, *others]
     answers = [[repr(call(made.function, x)) for made in programs] for x in inputs]
-    behaviours = {tuple(row[i] for row in answers) for i in range(len(programs))}
+    behaviours = {tuple(row[i] for row in answers): i for i in reversed(range(len(programs)))}
     if len(behaviours) < 2:
         return None
-    # One input that tells many apart; of these, the first.
-    place = max(range(len(inputs)), key=lambda n: (len({*answers[n]}), -n))
-    told: dict[str, tuple[Any, int]] = {}
-    for made, text in zip(programs, answers[place], strict=True):
-        answer, count = told.get(text, (call(made.function, inputs[place]), 0))
-        told[text] = (answer, count + 1)
-    return Question(tuple(inputs[place]), [*told.values()], len(behaviours))
+    places = {
+        next(n for n, row in enumerate(answers) if row[i] != row[0])
+        for i in behaviours.values()
+        if i
+    }
+    differences = []
+    for place in sorted(places):
+        told: dict[str, tuple[Any, int]] = {}
+        for made, text in zip(programs, answers[place], strict=True):
+            answer, count = told.get(text, (call(made.function, inputs[place]), 0))
+            told[text] = (answer, count + 1)
+        differences.append(Difference(tuple(inputs[place]), [*told.values()]))
+    return Question(len(behaviours), differences)

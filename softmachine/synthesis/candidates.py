@@ -61,7 +61,7 @@ def _counts(given: Pairs, layout: Layout) -> Iterator[Count]:
         for each, i in itertools.product((1, 2), small):
             yield Count("argument", each, 1, i)
         return
-    if layout.place == "front":
+    if layout.place == "front" and layout.answer_coded:  # one element, or an argument
         yield Count("number", 0, 3)
     for each in (1, 2):
         yield Count("list", each, 1, arrays[0])

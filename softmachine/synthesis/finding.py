@@ -125,7 +125,7 @@ def search(
         while time.monotonic() - begin < seconds:
             futures: list[Future] = []
             for problem in problems:
-                for _ in range(2):
+                for _ in range(3 if problem.layout.place == "first" else 2):
                     futures.append(workers.submit(attempt, number, problem, tables))
                     number += 1
             while not all(future.done() for future in futures):

@@ -18,7 +18,7 @@ from softmachine.programs.languages.python import (
 from softmachine.programs.naming import first_values
 from softmachine.programs.program import Program
 from softmachine.programs.statements import statements
-from softmachine.programs.syntax_tree import RETURN, Assign, AssignCell, For, Statement
+from softmachine.programs.syntax_tree import RETURN, Assign, AssignCell, For, Repeat, Statement
 from softmachine.programs.tidy import inlined, map_statements, texts, walk, with_counters
 from softmachine.synthesis.layout import Layout
 
@@ -34,7 +34,13 @@ class Shown(NamedTuple):
 
 
 def python_function(
-    program: Program, layout: Layout, summary: str, notes: Sequence[str], shown: Sequence[Shown]
+    program: Program,
+    layout: Layout,
+    summary: str,
+    notes: Sequence[str],
+    shown: Sequence[Shown],
+    *,
+    held: bool = False,
 ) -> str:
     """Return the text of a module with a function ``program`` of a person's arguments.
 
@@ -44,6 +50,8 @@ def python_function(
         summary: the first line of the module's docstring.
         notes: the paragraphs after it.
         shown: calls for the function's docstring.
+        held: whether an answer that the last loop stores again and again is left in its
+            variable; nothing proves that this is the same.
 
     Raises:
         SoftmachineError: the program has a gate that cannot be written as code.
@@ -66,6 +74,12 @@ def python_function(
     body += [f"    {name} = {value}" for name, value in first.items()]
     has_early_end = any(s == RETURN for s in walk(found))
     back = _answer(layout, padding is not None)
+    if held and found and isinstance(loop := found[-1], For | Repeat) and not has_early_end:
+        stores = [s for s in walk(loop.body) if isinstance(s, AssignCell)]
+        if len(stores) == 1 and stores[0] in loop.body and stores[0].address == "0":
+            kept = [s for s in loop.body if s is not stores[0]]
+            found[-1] = loop._replace(body=kept)
+            back = [line.replace("memory[0]", stores[0].expression) for line in back]
     if found and not has_early_end and isinstance(last := found[-1], AssignCell):
         if last.address == "0" and layout.place == "front" and "memory[0]" in back[0]:
             # What would be stored last is what is given back.

@@ -67,6 +67,8 @@ class Made:
     layout: Layout
     """That of the candidate, with as few steps as do the same."""
     program: Program
+    held: bool
+    """Whether the answer may stay in a variable; see `python_function`."""
     code: str
     """The text in Python, without notes."""
     function: Function
@@ -124,24 +126,28 @@ def make(candidate: Candidate, given: Pairs) -> Made:
     few = [*zip(every, answers, strict=True)]
     few = [*few[:: max(1, len(few) // SOME)], *few]
 
-    def same(shorter: Program) -> bool:
+    def same(shorter: Program, held: bool = False) -> bool:
         try:
-            function = load_function(python_function(shorter, layout, SUMMARY, [], []))
+            code = python_function(shorter, layout, SUMMARY, [], [], held=held)
+            function = load_function(code)
         except (SoftmachineError, SyntaxError):
             return False
         return all(call(function, x) == answer for x, answer in few)
 
     program = with_role_names(shortened(program, same))
-    code = python_function(program, layout, SUMMARY, [], [])
+    held = same(program, held=True)
+    code = python_function(program, layout, SUMMARY, [], [], held=held)
     function = load_function(code)
-    differs, same = None, 0
+    differs, agreed = None, 0
     for x, answer in zip(every, answers, strict=True):
         if call(function, x) != answer:
             differs = differs or x
         else:
-            same += 1
+            agreed += 1
     outcomes = tuple(check(function, given))
-    return Made(candidate, layout, program, code, function, outcomes, same, differs)
+    return Made(
+        candidate, layout, program, held, code, function, outcomes, agreed, differs
+    )
 
 
 def check(function: Function, given: Pairs) -> list[Outcome]:

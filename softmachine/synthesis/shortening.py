@@ -66,7 +66,8 @@ def _only_needed(program: Program) -> Program:
 
     def move(successor: Successor) -> Successor:
         if isinstance(successor, Branch):
-            return Branch(successor.value, move(successor.zero), move(successor.nonzero))
+            zero, nonzero = move(successor.zero), move(successor.nonzero)
+            return zero if zero == nonzero else Branch(successor.value, zero, nonzero)
         return None if successor is None else place[successor]
 
     states = [

@@ -40,6 +40,10 @@ REGISTERS = 4
 """Registers of the machines, unless another number is asked for."""
 HELD_OUT_FROM = 20
 """With at least so many examples, one in five is held out of the search."""
+SHORT = 8
+"""A program with so many lines is short: the search for shorter ones can end."""
+MORE_ROUNDS = 1
+"""So many rounds more are searched for a shorter program, or for a second one."""
 MOST_MADE = 8
 """At most so many programs are made of what one round finds."""
 
@@ -176,10 +180,14 @@ def find(
                 right.setdefault(made.code, made)
             else:
                 wrong.append(made)
-        if right and (not few or len(right) > 1 or rounds_after):
+        if not right:
+            continue
+        rounds_after += 1
+        # With few examples one program is not enough to see whether they decide, and a long
+        # one may not be the one that is meant: there may be a shorter one.
+        short = min(made.lines for made in right.values()) <= SHORT
+        if (short and (not few or len(right) > 1)) or rounds_after > MORE_ROUNDS:
             break
-        # With few examples one program is not enough to see whether they decide.
-        rounds_after += bool(right)
     return [*right.values()], wrong
 
 
@@ -192,7 +200,9 @@ def finish(begun: Begun, right: Sequence[Made]) -> Synthesis:
     asked = question(made, others, inputs.all)
     notes = _notes(begun, made, domain, inputs, asked)
     summary = "Found by softmachine from examples."
-    code = python_function(made.program, made.layout, summary, notes, shown_calls(made))
+    code = python_function(
+        made.program, made.layout, summary, notes, shown_calls(made), held=made.held
+    )
     outcomes = check(load_function(code), begun.given)
     told = _tested(begun, [outcome.pair for outcome in outcomes if outcome.right])
     c_text = c_function(made.program, made.layout, summary, notes)

@@ -138,7 +138,8 @@ def _unbounded(program: Program, entry: str | None) -> list[str]:
     code = "\n".join(body)
     helpers = HELPERS | UNBOUNDED_HELPERS
     declared = _declarations(program, found, code, steps_given=entry is not None)
-    code = "\n".join([*declared, code])
+    counted = re.search(r"\bsteps\b", "\n".join([*declared, code]))
+    code = "\n".join([*declared, code, entry or ""])
     used = [text for name, text in helpers.items() if f"{name}(" in code]
     if "store(" in code:
         used.insert(0, GROW)
@@ -150,7 +151,7 @@ def _unbounded(program: Program, entry: str | None) -> list[str]:
         *declared,
         *body,
         *([] if body else ["    (void)memory;"]),
-        *(["    (void)steps;"] if entry and not re.search(r"\bsteps\b", code) else []),
+        *(["    (void)steps;"] if entry and not counted else []),
         "}",
     ]
     return [MEMORY, *used, "\n".join(change), entry or RUN]

@@ -305,7 +305,10 @@ def assignment(statement: Assign) -> str:
     """Return an assignment, ``x = ...`` or ``x += 1``, without a semicolon or comment."""
     name, formula = statement.name, statement.expression
     changed = re.fullmatch(rf"{name} ([+-]) (\w+)", formula)
-    return f"{name} {changed[1]}= {changed[2]}" if changed else f"{name} = {formula}"
+    if changed:
+        return f"{name} {changed[1]}= {changed[2]}"
+    added = re.fullmatch(rf"([\w.\[\]]+) \+ {name}", formula)
+    return f"{name} += {added[1]}" if added and name != added[1] else f"{name} = {formula}"
 
 
 def _endless(statement: Statement) -> bool:
