@@ -12,7 +12,7 @@ from tyro.conf import Positional, arg
 
 from softmachine.cli.command import command
 from softmachine.cli.commands import Directory
-from softmachine.core.choices import Count, Natural, Port
+from softmachine.core.choices import Count, Natural, Port, Positive
 from softmachine.core.errors import SoftmachineError
 
 Source = Annotated[str, arg(metavar="RUN|zoo:NAME")]
@@ -315,6 +315,30 @@ def program(
     from softmachine.cli.programs import write_program
 
     write_program(run, to, None if out is None else Path(out), verify, seed)
+
+
+@command
+def compile(  # noqa: A001
+    program: Positional[Annotated[str, arg(metavar="PROGRAM")]],
+    /,
+    recipe: str | None = None,
+    out: str | None = None,
+    decided: Positive = 30.0,
+) -> None:
+    """Make a machine that has a program's wires in its weights; the way back from `program`.
+
+    Args:
+        program: what `program --to json` wrote, a table of wires as JSON, circuits as text, or
+            an NRAM: directory of a run, or zoo:NAME.
+        recipe: the recipe whose task the machine is for, and which trains it on; by default
+            that of the program's own machine.
+        out: directory of the run to write, runs/compiled-NAME by default.
+        decided: logit of what is chosen, and minus that of all else; with less than 10 the soft
+            machine is in doubt.
+    """
+    from softmachine.cli.compiling import compile_machine
+
+    compile_machine(program, recipe, None if out is None else Path(out), decided)
 
 
 @command

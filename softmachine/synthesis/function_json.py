@@ -10,6 +10,7 @@ from softmachine.synthesis.agreement import Question
 from softmachine.synthesis.layout import described
 from softmachine.synthesis.making import Made
 from softmachine.synthesis.pairs import Pairs
+from softmachine.wiring.compiling import wiring_to_json
 
 
 def function_json(
@@ -22,7 +23,8 @@ def function_json(
     that suit all, or null. ``machine`` holds the wires: `softmachine compile` makes a machine of
     it again.
     """
-    whole = json.loads(json_code(made.program, summary, notes))
+    wires = wiring_to_json(made.candidate.config, made.candidate.table)
+    whole = json.loads(json_code(made.program, summary, notes, wires))
     layout = made.layout
     whole["function"] = {
         "signature": given.signature,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from softmachine.programs.program import Branch, Program, State, Successor
@@ -14,7 +14,12 @@ SCHEMA = 2
 """Version of the format."""
 
 
-def json_code(program: Program, summary: str, notes: Sequence[str]) -> str:
+def json_code(
+    program: Program,
+    summary: str,
+    notes: Sequence[str],
+    machine: Mapping[str, Any] | None = None,
+) -> str:
     """Return the program as JSON.
 
     A value is ``{"constant": k, "terms": [[factor, atom], ...]}``: a linear combination modulo
@@ -28,6 +33,9 @@ def json_code(program: Program, summary: str, notes: Sequence[str]) -> str:
     null for the end, or ``{"if_zero": value, "then": ..., "else": ...}``, in terms of the
     variables after the step. A program that ``counts_steps`` takes ``(factor * quantity +
     offset) ** power`` of them, 1 if none is given; see `softmachine.tasks.steps.StepRule`.
+
+    ``machine``: the wires that it comes from, as `softmachine.wiring.compiling.wiring_to_json`
+    gives them; a machine can be compiled of them again.
     """
     whole = {
         "schema": SCHEMA,
@@ -42,6 +50,8 @@ def json_code(program: Program, summary: str, notes: Sequence[str]) -> str:
         },
         "states": [_state(program, state) for state in program.states],
     }
+    if machine is not None:
+        whole["machine"] = dict(machine)
     return json.dumps(whole, indent=2) + "\n"
 
 
