@@ -27,6 +27,7 @@ _HOMES = {
     "record": "softmachine.traces.recording",
     "run_batch": "softmachine.running.loop",
     "score_batch": "softmachine.running.scoring",
+    "synthesize": "softmachine.synthesis.whole",
     "tasks": "softmachine.tasks",
     "trace": "softmachine.traces.making",
     "traces": "softmachine.traces",
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from softmachine.running.generalization import with_test_options as with_test_options
     from softmachine.running.loop import run_batch as run_batch
     from softmachine.running.scoring import score_batch as score_batch
+    from softmachine.synthesis.whole import synthesize as synthesize
     from softmachine.traces.file import load_trace as load_trace
     from softmachine.traces.making import trace as trace
     from softmachine.traces.recording import record as record

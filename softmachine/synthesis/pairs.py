@@ -93,10 +93,12 @@ def make_pairs(
     columns = [*zip(*(inputs for _, inputs, _ in found), strict=True)]
     told = _spoken(names)
     kinds = tuple(
-        _kind_of([(line, value) for (line, *_), value in zip(found, column, strict=True)], name)
+        _kind_of(
+            [(line, value) for (line, *_), value in zip(found, column, strict=True)], name, unit
+        )
         for column, name in zip(columns, told, strict=True)
     )
-    answer = _kind_of([(line, output) for line, _, output in found], "the answer")
+    answer = _kind_of([(line, output) for line, _, output in found], "the answer", unit)
     pairs: dict[str, Pair] = {}
     repeated = []
     for line, inputs, output in found:
@@ -136,22 +138,22 @@ def _spoken(names: Sequence[str]) -> list[str]:
     ]
 
 
-def _kind_of(values: Sequence[tuple[int, Any]], name: str) -> Kind:
+def _kind_of(values: Sequence[tuple[int, Any]], name: str, unit: str) -> Kind:
     """Return the kind that all values have; ExamplesError if there is none."""
     first: tuple[int, str] | None = None
     for line, value in values:
         try:
             kind = _kind(value, name)
         except ValueError as error:
-            raise ExamplesError(f"line {line}: {error}") from error
+            raise ExamplesError(f"{unit} {line}: {error}") from error
         if kind == "list[]":
             kind = first[1] if first and first[1].startswith("list[") else kind
         if first is None or (first[1] == "list[]" and kind.startswith("list[")):
             first = (line, kind)
         elif kind != first[1]:
             raise ExamplesError(
-                f"line {line}: mixed types: {name} is {_called(kind)} here and "
-                f"{_called(first[1])} in line {first[0]}; it has to be one of them in all"
+                f"{unit} {line}: mixed types: {name} is {_called(kind)} here and "
+                f"{_called(first[1])} in {unit} {first[0]}; it has to be one of them in all"
             )
     assert first is not None
     return "list[int]" if first[1] == "list[]" else first[1]  # pyright: ignore

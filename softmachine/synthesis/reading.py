@@ -128,7 +128,7 @@ def _spread(found, names: list[str]):
     if names[0] not in SEVERAL:
         if all(len(value) == 1 and isinstance(value[0], list) for value in values):
             return [(line, inputs[0], output) for line, inputs, output in found], names
-        if any(isinstance(part, list) for value in values for part in value):
+        if all(any(isinstance(part, list) for part in value) for value in values):
             names = ["inputs"]  # a list of arguments under another key
         else:
             return found, names
@@ -275,7 +275,8 @@ def parse_csv(text: str, *, tabs: bool = False) -> Pairs:
     'def program(items: list[int], k: int) -> list[int]'
     """
     first = next((line for line in text.split("\n") if line.strip()), "")
-    comma = "\t" if tabs or "\t" in first else "," if "," in first else ";"
+    bare = re.sub(r"\[[^\]]*\]|\"[^\"]*\"", "", first)
+    comma = "\t" if tabs or "\t" in bare else "," if "," in bare else ";"
     reader = csv.reader(io.StringIO(text), delimiter=comma, skipinitialspace=True)
     rows = []
     try:

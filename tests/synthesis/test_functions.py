@@ -1,0 +1,271 @@
+"""Functions of a person's arguments: what is printed is right, in Python and in C."""
+
+import functools
+import json
+import re
+import types
+from doctest import DocTestFinder, DocTestRunner
+
+import numpy as np
+import pytest
+
+from softmachine.core.errors import SoftmachineError
+from softmachine.programs.running import c_compiler
+from softmachine.synthesis import domain, making
+from softmachine.synthesis.agreement import question
+from softmachine.synthesis.candidates import layouts
+from softmachine.synthesis.domain import domain_of
+from softmachine.synthesis.finding import Candidate, make_problem
+from softmachine.synthesis.function_c import c_function, load_c_function
+from softmachine.synthesis.laid_out import own_codes
+from softmachine.synthesis.layout import Count
+from softmachine.synthesis.making import best_of, check, draw_inputs, load_function, make
+from softmachine.synthesis.taking import take
+from softmachine.synthesis.whole import Options, begin, finish, synthesize
+from softmachine.wiring.circuit_text import parse_circuits
+from softmachine.wiring.compiling import compile_wiring, wiring_from_json
+from softmachine.wiring.table import read_wiring, run_wiring
+
+needs_compiler = pytest.mark.skipif(c_compiler() is None, reason="there is no C compiler")
+
+
+def lists(function, *more):
+    """Return examples of a function of a list, and perhaps of other arguments."""
+    found = ([3, 1, 4, 1, 5], [2], [1, 2, 1], [6, 2, 7, 3], [5, 5, 4])
+    if not more:
+        return take([(x, function(x)) for x in found])
+    return take([((x, *more), function(x, *more)) for x in found])
+
+
+def running_max(items):
+    return [max(items[: i + 1]) for i in range(len(items))]
+
+
+MAXIMUM = """
+registers 3
+gates READ MAX INC WRITE
+else:
+    WRITE(r1, MAX(READ(r1), r2))
+    r2 = MAX(READ(r1), r2)
+    r1 = INC(r1)
+"""
+DOUBLING = """
+registers 3
+gates READ ADD WRITE INC
+else:
+    WRITE(r1, ADD(READ(r1), READ(r1)))
+    r1 = INC(r1)
+"""
+SUM = """
+registers 3
+gates READ ADD INC ZERO WRITE
+else:
+    WRITE(ZERO, ADD(r2, READ(r1)))
+    r2 = ADD(r2, READ(r1))
+    r1 = INC(r1)
+"""
+CAP = """
+registers 3
+gates READ ONE INC MIN WRITE
+when r1 == 0:
+    r2 = READ(r1)
+    r1 = ONE
+else:
+    WRITE(r1, MIN(READ(r1), r2))
+    r1 = INC(r1)
+"""
+
+
+def candidate(given, text, **fields):
+    """Return a hand-written machine as a candidate, in the first layout with these fields."""
+    config, table = parse_circuits(text)
+    fit = [
+        layout
+        for layout in layouts(given, 16)
+        if all(getattr(layout, name) == value for name, value in fields.items())
+    ]
+    return Candidate(make_problem(fit[0], given, 16, 0), config, table, 0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _fewer_inputs():
+    """Thousands of inputs are for those who use a program."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(domain, "MOST_SMALL", 200)
+        patch.setattr(making, "RANDOM", 20)
+        yield
+
+
+@functools.cache
+def made_of(name):
+    """Made once for all tests."""
+    given, text, fields = WORKED[name]
+    return make(candidate(given, text, **fields), given)
+
+
+STEPS = Count("list", 1, 1, 0)
+WORKED = {
+    "running maximum": (lists(running_max), MAXIMUM, {"place": "first", "count": STEPS}),
+    "double": (
+        lists(lambda x: [2 * y for y in x]),
+        DOUBLING,
+        {"place": "first", "count": STEPS},
+    ),
+    "sum": (lists(sum), SUM, {"coded": (False,), "count": STEPS}),
+    "cap": (
+        lists(lambda x, k: [min(y, k) for y in x], 4),
+        CAP,
+        {"place": "first", "count": STEPS, "coded": (True, True)},
+    ),
+    "cap below 0": (
+        take(
+            [
+                (([3, -1, 9], 4), [3, -1, 4]),
+                (([-5], -9), [-9]),
+                (([7, 0], -2), [-2, -2]),
+                (([100, 8], 50), [50, 8]),
+            ]
+        ),
+        CAP,
+        {"place": "first", "count": STEPS},
+    ),
+    "letters": (
+        take([("banana", "bbnnnn"), ("a", "a"), ("cab", "ccc"), ("abc", "abc")]),
+        MAXIMUM,
+        {"place": "first", "count": STEPS},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WORKED)
+def test_the_text_gives_what_the_examples_and_the_machine_give(name):
+    given, text, fields = WORKED[name]
+    found, made = candidate(given, text, **fields), made_of(name)
+    assert made.right, made.code
+    assert made.differs is None
+    assert made.same > 80
+    # Independently of the observed machine: the table, run by NumPy in roomy memories.
+    layout = found.problem.layout
+    for inputs in draw_inputs(domain_of(given, layout)).drawn[:10]:
+        before = layout.memory(inputs, own_codes(layout, inputs))
+        cells = 4 * (len(before) + max(before)) + 8
+        ran = run_wiring(
+            found.config,
+            found.table,
+            np.array([[*before, *[0] * (cells - len(before))]]),
+            np.array([layout.steps(inputs)]),
+        )
+        answer = made.function(*inputs)
+        values = [*map(ord, answer)] if isinstance(answer, str) else answer
+        values = values if isinstance(values, list) else [values]
+        begins = layout.answer_begins(inputs)
+        base = layout.base(inputs) if layout.answer_coded else 0
+        kept = ran.memories[0, begins : begins + len(values)] + base
+        assert kept.tolist() == values
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", WORKED)
+def test_in_c_it_is_the_same(name, tmp_path):
+    given, made = WORKED[name][0], made_of(name)
+    code = c_function(made.program, made.layout, "A program.", ["A note."])
+    function = load_c_function(code, made.layout, tmp_path)
+    assert all(outcome.right for outcome in check(function, given))
+    for inputs in draw_inputs(domain_of(given, made.layout)).all[::10]:
+        assert function(*inputs) == made.function(*inputs)
+
+
+def test_the_running_maximum_reads_as_a_person_would_write_it():
+    made = made_of("running maximum")
+    body = made.code.split("def program")[1].strip().split("\n")[2:]
+    assert body == [
+        "    if min(items, default=1) < 1:",
+        '        raise ValueError("items has to hold numbers from 1 on")',
+        "    memory = [*items, 0]",
+        "    largest = 0",
+        "    for i in range(len(items)):",
+        "        largest = max(memory[i], largest)",
+        "        memory[i] = largest",
+        "    return memory[:len(items)]",
+    ]
+
+
+def test_a_sum_is_held_and_given_back():
+    made = made_of("sum")
+    assert made.code.endswith("    return total\n")
+    assert made.function([7, 8, 9]) == 24
+    assert made.function([]) == 0
+
+
+def test_what_the_layout_cannot_hold_is_refused_by_the_function():
+    function = made_of("running maximum").function
+    with pytest.raises(ValueError, match="items has to hold numbers from 1 on"):
+        function([3, 0])
+
+
+def test_the_module_says_what_was_tested_and_its_call_is_true():
+    begun = begin(WORKED["running maximum"][0], Options())
+    found = finish(begun, [made_of("running maximum")])
+    assert "Right on 5 of 5 (100 %) of the examples." in found.python
+    assert found.question is None
+    module = types.ModuleType("found")
+    exec(found.python, module.__dict__)
+    runner = DocTestRunner()
+    for test in DocTestFinder().find(module, "found"):
+        runner.run(test)
+    assert runner.failures == 0
+    assert runner.tries == 1
+    assert found([2, 9, 4]) == [2, 9, 9]
+    assert "The same in C" in found.report
+
+
+def test_its_json_holds_the_wires_and_they_compile():
+    begun, made = begin(WORKED["running maximum"][0], Options()), made_of("running maximum")
+    value = json.loads(finish(begun, [made]).json)
+    assert value["function"]["signature"] == "def program(items: list[int]) -> list[int]"
+    assert value["tests"] == {"examples": 5, "right": 5, "compared": made.same}
+    assert value["ask"] is None
+    config, table = wiring_from_json(value["machine"])
+    again = read_wiring(compile_wiring(config, table))
+    np.testing.assert_array_equal(again.sources, made.candidate.table.sources)
+
+
+COPYING = """
+registers 3
+gates READ MAX INC WRITE
+else:
+    WRITE(r1, READ(r1))
+    r1 = INC(r1)
+"""
+
+
+def test_programs_that_agree_on_the_examples_are_told_apart():
+    ascending = take([([1, 2, 5], [1, 2, 5]), ([3], [3]), ([2, 2], [2, 2])])
+    made = [
+        make(candidate(ascending, text, place="first", count=STEPS), ascending)
+        for text in (COPYING, MAXIMUM)
+    ]
+    assert all(one.right for one in made)
+    inputs = [([1],), ([1, 2],), ([2, 1],), ([3, 1, 2],)]
+    asked = question(made[0], made[1:], inputs)
+    assert asked.programs == 2
+    assert asked.asked.inputs == ([2, 1],)
+    assert asked.asked.answers == [([2, 1], 1), ([2, 2], 1)]
+    assert "Add program([2, 1]) with the right answer as one more example" in str(asked)
+    assert asked.to_json()["inputs"] == [[2, 1]]
+    assert question(made[0], [made[0]], inputs) is None
+    assert best_of(made) is made[0]
+
+
+def test_from_examples_to_a_function():
+    """Two letters and three: enough, if only moving and comparing is possible."""
+    found = synthesize([(["d", "e"], "e"), (["a", "b", "c"], "b"), (["x", "y"], "y")], seed=1)
+    assert found.made.right
+    assert found(["a", "b", "c"]) == "b"
+    assert re.search(r"def program\(items: list\[str\]\) -> str", found.python)
+    assert load_function(found.python)(["d", "e"]) == "e"
+
+
+def test_without_time_it_says_what_may_help():
+    with pytest.raises(SoftmachineError, match="no program was found in 0 minutes. What may help: a"):
+        synthesize([([3, 1], [1, 3]), ([2, 5, 4], [2, 4, 5])], minutes=0.0)
