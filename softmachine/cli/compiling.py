@@ -56,7 +56,9 @@ def compile_machine(source: str, recipe: str | None, out: Path | None, decided: 
         f"{machine.config.registers} registers, {len(machine.config.gates)} gates, "
         f"{machine.config.controller.hidden} units that recognise patterns of zeros."
     )
-    print(f"All {patterns * rows:,} choices read back: {'the same' if same else 'NOT the same'}.")
+    print(
+        f"All {patterns * rows:,} choices read back: {'the same' if same else 'NOT the same'}."
+    )
     print(f"Next: softmachine program {run.path}; softmachine evaluate {run.path};")
     print(f"to train it on: softmachine resume {run.path}.")
 

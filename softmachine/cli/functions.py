@@ -14,7 +14,15 @@ from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import replacing
 from softmachine.synthesis.finding import Progress
 from softmachine.synthesis.reading import read_pairs
-from softmachine.synthesis.whole import Begun, Options, Synthesis, begin, find, finish, why_nothing
+from softmachine.synthesis.whole import (
+    Begun,
+    Options,
+    Synthesis,
+    begin,
+    find,
+    finish,
+    why_nothing,
+)
 
 SECONDS = 5.0
 """Least time between lines of progress."""
@@ -102,8 +110,6 @@ def _show(text: str) -> None:
 
 def _line_to_add(begun: Begun, found: Synthesis) -> str:
     """Return the line that a person may complete and add to the file."""
-    import json
-
     assert found.question is not None
-    inputs = json.dumps(list(found.question.asked.inputs))
-    return f'To decide, add this line with the right answer: {{"inputs": {inputs}, "output": ?}}'
+    line = begun.given.line_of(found.question.asked.inputs)
+    return f"To decide, add this line with the right answer in place of the ?: {line}"

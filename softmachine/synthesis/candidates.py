@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +10,7 @@ from typing import Any
 
 from softmachine.core.errors import ExamplesError
 from softmachine.synthesis.layout import Count, Layout, Length, number
-from softmachine.synthesis.pairs import Kind, Pair, Pairs
+from softmachine.synthesis.pairs import Pair, Pairs
 
 NUMBERS = ("int", "bool")
 MOST_LAYOUTS = 6
@@ -29,7 +30,7 @@ def layouts(given: Pairs, memory: int) -> list[Layout]:
         ExamplesError: there is none, with the reason.
     """
     refuse_products(given)
-    found = [*_coded(given, memory), *_plain(given, memory)]
+    found = [*_coded(given), *_plain(given, memory)]
     if not found:
         raise ExamplesError(_why_none(given, memory))
     counted = [
@@ -47,8 +48,6 @@ def _turns(found: Sequence[Layout], counts) -> list[tuple[Layout, Count]]:
 
 
 def _with_count(layout: Layout, count: Count) -> Layout:
-    import dataclasses
-
     return dataclasses.replace(layout, count=count)
 
 
@@ -101,7 +100,7 @@ def needed(layout: Layout, pair: Pair) -> int:
 # Numbers that are coded
 
 
-def _coded(given: Pairs, memory: int) -> Iterator[Layout]:
+def _coded(given: Pairs) -> Iterator[Layout]:
     """Yield layouts in which numbers are coded, as far as the examples allow that."""
     choices: list[Sequence[bool]] = []
     arrays = any(kind not in NUMBERS for kind in given.kinds)
@@ -155,16 +154,14 @@ def _answers(given: Pairs, coded: Sequence[bool]) -> Iterator[bool]:
         yield False
 
 
-def _contradicts(
-    given: Pairs, coded: Sequence[bool], answer: bool
-) -> tuple[Pair, Pair] | None:
+def _contradicts(given: Pairs, coded: Sequence[bool], answer: bool) -> tuple[Pair, Pair] | None:
     """Return two examples that are the same but for what codes hide, with other answers."""
     known: dict[str, tuple[str, Pair]] = {}
     for pair in given.pairs:
         values = sorted({0, *coded_in(given, coded, pair)})
         rank = {value: i for i, value in enumerate(values)}
         # What is above 0 and what is not differs, too: programs may know what 0 is.
-        key = [rank[0]]
+        key: list[Any] = [rank[0]]
         for i, value in enumerate(pair.inputs):
             parts = [*value] if given.kinds[i] not in NUMBERS else [value]
             numbers = [number(part) for part in parts]
@@ -277,8 +274,8 @@ def _why_none(given: Pairs, memory: int) -> str:
         if "str" in given.answer and new:
             return (
                 f"{unit} {pair.line}: the answer has {chr(new[0])!r}, which is not among its "
-                "inputs: letters can be moved, compared and counted, not computed; give what is "
-                "to be put in as an argument of its own"
+                "inputs: letters can be moved, compared and counted, not computed; give what "
+                "is to be put in as an argument of its own"
             )
     for pair in given.pairs:
         values = _numbers(given, pair)
@@ -294,8 +291,9 @@ def _why_none(given: Pairs, memory: int) -> str:
             return (
                 f"{unit} {pair.line}: the answer's {new[0]} is not among its inputs, so it has "
                 "to be computed, and that can only be learned where memories hold all numbers: "
-                f"fewer than {LEAST_FITTING} examples have only numbers below {memory}. Add a few "
-                "dozen such small examples; the large ones then serve as a test (or raise --memory)"
+                f"fewer than {LEAST_FITTING} examples have only numbers below {memory}. Add a "
+                "few dozen such small examples; the large ones then serve as a test (or raise "
+                "--memory)"
             )
     two = _contradicts(given, everything, True)
     if two is not None:
@@ -318,9 +316,9 @@ def refuse_products(given: Pairs) -> None:
     if told is None:
         return
     raise ExamplesError(
-        f"{given.unit} {given.pairs[0].line}: in all examples {told}: products of unknown numbers "
-        "cannot be said in this machine, which adds, subtracts and compares; a sum of as many "
-        "terms as one argument says can be given as memories with a size (see the guide)"
+        f"{given.unit} {given.pairs[0].line}: in all examples {told}: products of unknown "
+        "numbers cannot be said in this machine, which adds, subtracts and compares; a sum of as "
+        "many terms as one argument says can be given as memories with a size (see the guide)"
     )
 
 
@@ -352,7 +350,9 @@ def product_of(given: Pairs) -> str | None:
              lambda x, f=elementwise: sum(f(x)))
         )  # fmt: skip
     for i in lists:
-        rules.append((f"the answer is the product of {names[i]}", lambda x, i=i: math.prod(x[i])))
+        rules.append(
+            (f"the answer is the product of {names[i]}", lambda x, i=i: math.prod(x[i]))
+        )
         for j in numbers:
             text = f"answers are elements of {names[i]} times {names[j]}"
             rules.append((text, lambda x, i=i, j=j: [a * x[j] for a in x[i]]))

@@ -235,7 +235,9 @@ def domain_of(given: Pairs, layout: Layout) -> Domain:
 def _number_rule(given: Pairs, column: Sequence[int], arrays: Sequence[int]) -> NumberRule:
     pairs = given.pairs
     inside = [
-        j for j in arrays if all(p in map(number, x.inputs[j]) for p, x in zip(column, pairs))
+        j
+        for j in arrays
+        if all(p in map(number, x.inputs[j]) for p, x in zip(column, pairs, strict=True))
     ]
     least, most = min(column), max(column)
     below = None

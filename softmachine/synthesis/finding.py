@@ -117,7 +117,9 @@ def search(
         return None if found.error else Candidate(problem, config, found.table, number)
 
     def progress() -> Progress:
-        return Progress(time.monotonic() - begin, told["attempts"], told["tables"], told["best"])
+        return Progress(
+            time.monotonic() - begin, told["attempts"], told["tables"], told["best"]
+        )
 
     number, tables = 0, FIRST_TABLES
     workers = ThreadPoolExecutor(max_workers=max(1, os.cpu_count() or 1))

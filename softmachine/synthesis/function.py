@@ -12,8 +12,8 @@ from softmachine.programs.languages.python import (
     UNBOUNDED,
     WIDTH,
     plain,
-    steps_left,
     statement_lines,
+    steps_left,
 )
 from softmachine.programs.naming import first_values
 from softmachine.programs.program import Program
@@ -80,15 +80,14 @@ def python_function(
             kept = [s for s in loop.body if s is not stores[0]]
             found[-1] = loop._replace(body=kept)
             back = [line.replace("memory[0]", stores[0].expression) for line in back]
-    if found and not has_early_end and isinstance(last := found[-1], AssignCell):
-        if last.address == "0" and layout.place == "front" and "memory[0]" in back[0]:
-            # What would be stored last is what is given back.
-            single = re.fullmatch(r"[\w.]+|\w+[\[(][^\[\]()]*[\])]", last.expression)
-            text = last.expression if single or "[memory[0]]" in back[0] else f"({last.expression})"
-            if back[0] == "    return memory[0]":
-                text = last.expression
-            back = [back[0].replace("memory[0]", text)]
-            found = found[:-1]
+    last = found[-1] if found and not has_early_end else None
+    stored = isinstance(last, AssignCell) and last.address == "0" and layout.place == "front"
+    if isinstance(last, AssignCell) and stored:
+        # What would be stored last is what is given back.
+        alone = back[0] in ("    return memory[0]", "    return [memory[0]]")
+        single = re.fullmatch(r"[\w.]+|\w+[\[(][^\[\]()]*[\])]", last.expression)
+        text = last.expression if single or alone else f"({last.expression})"
+        back, found = [back[0].replace("memory[0]", text)], found[:-1]
     body += statement_lines(_without_comments(found), 1, steps)
     if has_early_end:
         # The program may end in several places: the part that may is a function of its own.
@@ -160,7 +159,9 @@ def _signature(layout: Layout) -> str:
     line = f"def program({', '.join(arguments)}) -> {layout.answer}:"
     if len(line) <= WIDTH + 12:
         return line
-    return "\n".join(["def program(", *(f"    {a}," for a in arguments), f") -> {layout.answer}:"])
+    return "\n".join(
+        ["def program(", *(f"    {a}," for a in arguments), f") -> {layout.answer}:"]
+    )
 
 
 def steps_text(layout: Layout) -> str:
@@ -249,7 +250,9 @@ def _array(layout: Layout, i: int) -> str:
     return f"*(x - base for x in {name})" if layout.coded[i] and layout.shifted else f"*{name}"
 
 
-def address_text(layout: Layout, argument: int, *, end: bool = False, size: str = "len({})") -> str:
+def address_text(
+    layout: Layout, argument: int, *, end: bool = False, size: str = "len({})"
+) -> str:
     """Return the address of an array (of what is behind all: -1), as an expression."""
     number, parts = layout.front, []
     for i in layout.arrays:
@@ -286,8 +289,15 @@ def _answer(layout: Layout, listed: bool) -> list[str]:
         start = "" if begin == "0" else begin
         cells, value = f"memory[{start}:{end}]", "x"
     else:
-        cells, value = f"range({begin}, {end})" if begin != "0" else f"range({end})", "memory[i]"
-    each = {"list[str]": f"chr({value})", "str": f"chr({value})", "list[bool]": f"bool({value})"}
+        cells, value = (
+            f"range({begin}, {end})" if begin != "0" else f"range({end})",
+            "memory[i]",
+        )
+    each = {
+        "list[str]": f"chr({value})",
+        "str": f"chr({value})",
+        "list[bool]": f"bool({value})",
+    }
     text = each.get(layout.answer, f"{value} + base" if shifted else value)
     name = "x" if listed else "i"
     if layout.answer == "str":

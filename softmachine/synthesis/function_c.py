@@ -45,8 +45,8 @@ def _entry(layout: Layout) -> list[str]:
     lengths = {i: f"(int64_t){names[i]}_length" for i in arrays}
     size = "(int64_t){}_length"
     lines = [
-        "/* Returns 0, and the answer in *answer. Returns 2 if an argument is out of range, 3 if",
-        "   a number became too large or there is no more memory"
+        "/* Returns 0, and the answer in *answer. Returns 2 if an argument is out of range,",
+        "   3 if a number became too large or there is no more memory"
         + (", 4 if there is no room." if layout.many else "."),
         " */",
         f"{head};",
@@ -69,7 +69,8 @@ def _entry(layout: Layout) -> list[str]:
     whole = [str(layout.front + layout.zero_ended * len(arrays)), *lengths.values()]
     lines += [
         f"    const int64_t cells = {' + '.join(whole)};",
-        "    struct memory memory = {calloc((size_t)cells + 1, sizeof(int64_t)), cells, NULL, 0, 0, 0};",
+        "    int64_t *list = calloc((size_t)cells + 1, sizeof *list);",
+        "    struct memory memory = {list, cells, NULL, 0, 0, 0};",
         "    if (!memory.cells) {",
         "        return 3;",
         "    }",
@@ -204,7 +205,11 @@ def load_c_function(code: str, layout: Layout, directory: Path) -> Function | No
                 arguments += [cells.ctypes.data_as(pointer), ctypes.c_size_t(len(cells))]
             else:
                 arguments.append(ctypes.c_int64(int(value)))
-        room = 16 + 4 * sum(map(len, kept)) + sum(int(x) for x in inputs if isinstance(x, int) and x > 0)
+        room = (
+            16
+            + 4 * sum(map(len, kept))
+            + sum(int(x) for x in inputs if isinstance(x, int) and x > 0)
+        )
         room = min(room, 1_000_000)
         answer, length = np.zeros(room, np.int64), ctypes.c_size_t(room)
         arguments.append(answer.ctypes.data_as(pointer))

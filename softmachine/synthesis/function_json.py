@@ -20,8 +20,8 @@ def function_json(
 
     Besides what `softmachine.programs.json_code` gives, ``function`` says how it is called,
     ``tests`` which examples are right, and ``ask`` which example would decide between programs
-    that suit all, or null. ``machine`` holds the wires: `softmachine compile` makes a machine of
-    it again.
+    that suit all, or null. ``machine`` holds the wires: `softmachine compile` makes a machine
+    of it again.
     """
     wires = wiring_to_json(made.candidate.config, made.candidate.table)
     whole = json.loads(json_code(made.program, summary, notes, wires))
@@ -38,5 +38,7 @@ def function_json(
         "right": sum(outcome.right for outcome in made.outcomes),
         "compared": made.same,
     }
-    whole["ask"] = None if asked is None else asked.to_json()
+    whole["ask"] = None
+    if asked is not None:
+        whole["ask"] = asked.to_json() | {"line": given.line_of(asked.asked.inputs)}
     return json.dumps(whole, indent=2) + "\n"

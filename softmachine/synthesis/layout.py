@@ -6,8 +6,8 @@ front holds the address behind it.
 
 Numbers are laid out as they are, or *coded*: what a program only moves and compares may be any
 numbers in the same order. Codes begin at 1, so that 0 can end an array. The program codes a
-number by subtracting a ``base`` that is below all of them; while machines are searched, they see
-small numbers in the same order, drawn at random, so that they cannot rely on anything else.
+number by subtracting a ``base`` that is below all of them; while machines are searched, they
+see small numbers in the same order, drawn at random, so that they cannot rely on anything else.
 """
 
 from __future__ import annotations
@@ -245,7 +245,9 @@ def described(layout: Layout) -> str:
         at = -1
     where = {
         "front": "cell 0" if not layout.own_cell else "",
-        "first": f"the place of {layout.names[layout.arrays[0]]}" if layout.arrays else "cell 0",
+        "first": f"the place of {layout.names[layout.arrays[0]]}"
+        if layout.arrays
+        else "cell 0",
         "behind": "the cells behind" if layout.arrays else "the cells from there on",
     }[layout.place]
     text = "; ".join(parts)

@@ -145,9 +145,7 @@ def make(candidate: Candidate, given: Pairs) -> Made:
         else:
             agreed += 1
     outcomes = tuple(check(function, given))
-    return Made(
-        candidate, layout, program, held, code, function, outcomes, agreed, differs
-    )
+    return Made(candidate, layout, program, held, code, function, outcomes, agreed, differs)
 
 
 def check(function: Function, given: Pairs) -> list[Outcome]:
@@ -259,7 +257,9 @@ def shown_calls(made: Made) -> list[Shown]:
 
 def best_of(found: Sequence[Made]) -> Made:
     """Return the program with the fewest mistakes, the shortest of these."""
-    return min(found, key=lambda made: (not made.right, _mistakes(made), made.lines, len(made.code)))
+    return min(
+        found, key=lambda made: (not made.right, _mistakes(made), made.lines, len(made.code))
+    )
 
 
 def _mistakes(made: Made) -> int:

@@ -50,7 +50,7 @@ class HardMachine:
 
     def _step(self, pattern: int, registers: list[int], memory: list[int]) -> list[int]:
         n = len(memory)
-        slots = {i: value for i, value in enumerate(registers)}
+        slots = dict(enumerate(registers))
         for slot, gate, inputs in self._plan(pattern):
             arguments = [slots[i] for i in inputs]
             if gate.memory == "read":

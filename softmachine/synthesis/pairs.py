@@ -7,6 +7,7 @@ truth values, texts, and lists of one of these; each has one kind in all pairs.
 from __future__ import annotations
 
 import dataclasses
+import json
 import keyword
 import re
 from collections.abc import Sequence
@@ -23,9 +24,11 @@ LONGEST = 2_000
 GENERIC = re.compile(r"(in|i|x|inputs?|args?|arguments?|question|before|given)_?\d*")
 """Names that say nothing of what an argument is."""
 RESERVED = frozenset(
-    ["memory", "program", "base", "steps", "state", "end", "answer", "range", "len", "min"]
-    + ["max", "int", "list", "next", "rank", "ord", "chr", "sum", "map", "str", "bool", "all"]
-    + ["isinstance", "enumerate", "defaultdict", "itertools", "ValueError", "value", "i"]
+    re.findall(
+        r"\w+",
+        "memory program base steps state end answer range len min max int list next rank ord "
+        "chr sum map str bool all isinstance enumerate defaultdict itertools ValueError value i x",
+    )
 )
 """Names that programs need themselves."""
 
@@ -54,6 +57,18 @@ class Pairs:
     """What a person should know about how the file was read, as sentences."""
     unit: str = "line"
     """What `Pair.line` counts: ``line`` or ``example``."""
+    keys: tuple[str, ...] = ("inputs",)
+    """Under which keys the arguments stand in the file; one key of several holds a list."""
+
+    def line_of(self, inputs: Sequence[Any]) -> str:
+        """Return a line of JSON that asks for the answer, with the file's own keys."""
+        parts = [*inputs] if len(self.keys) == len(inputs) else [[*inputs]]
+        if self.keys == ("inputs",):
+            parts = [[*inputs]]
+        texts = [
+            f"{json.dumps(k)}: {json.dumps(x)}" for k, x in zip(self.keys, parts, strict=True)
+        ]
+        return f'{{{", ".join(texts)}, "output": ?}}'
 
     @property
     def signature(self) -> str:
@@ -68,6 +83,7 @@ def make_pairs(
     *,
     remarks: Sequence[str] = (),
     unit: str = "line",
+    keys: Sequence[str] = ("inputs",),
 ) -> Pairs:
     """Return checked pairs.
 
@@ -76,6 +92,7 @@ def make_pairs(
         names: what the arguments are called in the file; such as ``input`` say nothing.
         remarks: see `Pairs.remarks`.
         unit: see `Pairs.unit`.
+        keys: see `Pairs.keys`.
 
     Raises:
         ExamplesError: naming the line: kinds are mixed, a value is none that programs know, or
@@ -92,7 +109,7 @@ def make_pairs(
             )
     columns = [*zip(*(inputs for _, inputs, _ in found), strict=True)]
     told = _spoken(names)
-    kinds = tuple(
+    kinds: tuple[Kind, ...] = tuple(
         _kind_of(
             [(line, value) for (line, *_), value in zip(found, column, strict=True)], name, unit
         )
@@ -121,6 +138,7 @@ def make_pairs(
         tuple(repeated),
         tuple(remarks),
         unit,
+        tuple(keys),
     )
 
 
@@ -170,17 +188,20 @@ def _kind(value: Any, name: str) -> str:
     """Return the kind of one value; ``list[]`` for an empty list, which fits all lists."""
     if isinstance(value, list | tuple):
         if len(value) > LONGEST:
-            raise ValueError(f"{name} has {len(value):,} elements; at most {LONGEST:,} are taken")
+            raise ValueError(
+                f"{name} has {len(value):,} elements; at most {LONGEST:,} are taken"
+            )
         kinds = [_kind(part, f"{name}[{i}]") for i, part in enumerate(value)]
         if nested := [i for i, kind in enumerate(kinds) if kind.startswith("list")]:
             raise ValueError(
-                f"{name}[{nested[0]}] is a list inside a list: a machine's memory is one row of "
-                "cells; give each row as an argument of its own, or one list of all elements"
+                f"{name}[{nested[0]}] is a list inside a list: a machine's memory is one row "
+                "of cells; give each row as an argument of its own, or one list of all elements"
             )
         for i, kind in enumerate(kinds):
             if kind != kinds[0]:
                 raise ValueError(
-                    f"mixed types: {name}[{i}] is {_called(kind)}, {name}[0] {_called(kinds[0])}"
+                    f"mixed types: {name}[{i}] is {_called(kind)}, {name}[0] "
+                    f"{_called(kinds[0])}"
                 )
         if kinds and kinds[0] == "str" and any(len(part) != 1 for part in value):
             place = next(i for i, part in enumerate(value) if len(part) != 1)
@@ -208,7 +229,9 @@ def _kind(value: Any, name: str) -> str:
             "registers hold integers; scale them, 1.5 as 15 tenths"
         )
     what = "null" if value is None else "an object" if isinstance(value, dict) else repr(value)
-    raise ValueError(f"{name} is {what}: numbers, texts, truth values and lists of these can be")
+    raise ValueError(
+        f"{name} is {what}: numbers, texts, truth values and lists of these can be"
+    )
 
 
 def _argument_names(names: Sequence[str], kinds: Sequence[Kind]) -> tuple[str, ...]:
@@ -235,10 +258,13 @@ def _argument_names(names: Sequence[str], kinds: Sequence[Kind]) -> tuple[str, .
     return tuple(taken)
 
 
-C_WORDS = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if "
-    "inline int long register restrict return short signed sizeof static struct switch typedef "
-    "union unsigned void volatile while load store place grow run change status".split()
+C_WORDS = frozenset(keyword.kwlist) | frozenset(
+    re.findall(
+        r"\w+",
+        "auto case char const default do double enum extern float goto inline int long "
+        "register restrict short signed sizeof static struct switch typedef union unsigned "
+        "void volatile load store place grow run change status list cells begin count length",
+    )
 )
 """Words that no variable in C can have, and the names that programs in C use."""
 

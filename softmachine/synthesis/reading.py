@@ -59,14 +59,18 @@ def holds_memories(text: str) -> bool:
             continue
         if any(key in value for key in MEMORY_KEYS):
             return True
-        ended += set(value) == {"input", "output"} and all(
-            isinstance(cells, list)
-            and len(cells) == len(value["input"])
-            and all(type(cell) is int and cell >= 0 for cell in cells)
-            and cells[-1:] == [0]
-            for cells in (value["input"], value["output"])
-            if isinstance(value["input"], list)
-        ) and isinstance(value["input"], list)
+        ended += (
+            set(value) == {"input", "output"}
+            and all(
+                isinstance(cells, list)
+                and len(cells) == len(value["input"])
+                and all(type(cell) is int and cell >= 0 for cell in cells)
+                and cells[-1:] == [0]
+                for cells in (value["input"], value["output"])
+                if isinstance(value["input"], list)
+            )
+            and isinstance(value["input"], list)
+        )
     return 0 < len(lines) <= 2 * ended
 
 
@@ -110,12 +114,16 @@ def pairs_of(records: Sequence[Record], unit: str = "line") -> Pairs:
                 f"{unit} {line}: its keys are {', '.join(named)}, those of {unit} "
                 f"{records[0].line} {', '.join(names)}"
             )
-        inputs = [named[key] for key in names] if set(named) == set(names) else [*named.values()]
+        inputs = (
+            [named[key] for key in names] if set(named) == set(names) else [*named.values()]
+        )
         found.append((line, inputs, output))
     assert names is not None
+    keys = names
     found, names = _spread(found, names)
+    keys = ["inputs"] if names != keys or keys == ["inputs"] else keys
     remarks = [f"The key {key!r} is not used." for key in unused]
-    return make_pairs(found, names, remarks=remarks, unit=unit)
+    return make_pairs(found, names, remarks=remarks, unit=unit, keys=keys)
 
 
 def _spread(found, names: list[str]):
@@ -154,7 +162,8 @@ def _call(value: Any) -> tuple[dict[str, Any], Any, list[str]]:
         raise ValueError(f"there is no output; {keys}")
     if len(outputs) > 1:
         raise ValueError(
-            f"{' and '.join(map(repr, outputs[:3]))} are both outputs; a function has one answer"
+            f"{' and '.join(map(repr, outputs[:3]))} are both outputs; a function has "
+            "one answer"
         )
     whole = [key for key in value if key.lower() in INPUTS]
     if len(whole) == 1:
@@ -266,12 +275,13 @@ def _with_lines(text: str, found: list[Any]) -> list[Record]:
 
 
 def parse_csv(text: str, *, tabs: bool = False) -> Pairs:
-    """Return the pairs of a table: a column for each argument, and the answer.
+    r"""Return the pairs of a table: a column for each argument, and the answer.
 
     The first line may name the columns; the answer is the one that is called output (or y,
-    answer, result, ...), else the last. Lists are written ``3 1 2``, ``3;1;2`` or ``[3, 1, 2]``.
+    answer, result, ...), else the last. Lists are written ``3 1 2``, ``3;1;2`` or
+    ``[3, 1, 2]``.
 
-    >>> parse_csv("items,k,output\\n3 1 2,5,1 2 3\\n").signature
+    >>> parse_csv("items,k,output\n3 1 2,5,1 2 3\n").signature
     'def program(items: list[int], k: int) -> list[int]'
     """
     first = next((line for line in text.split("\n") if line.strip()), "")
@@ -300,8 +310,8 @@ def parse_csv(text: str, *, tabs: bool = False) -> Pairs:
         if len(row) != width:
             raise ExamplesError(
                 f"line {line}: ragged: it has {len(row)} columns, line "
-                f"{1 if headed else rows[0][0]} has {width}; write lists with spaces, 3 1 2, or "
-                "in quotes"
+                f"{1 if headed else rows[0][0]} has {width}; write lists with spaces, 3 1 2, "
+                "or in quotes"
             )
     if width < 2:
         raise ExamplesError(f"line {rows[0][0]}: one column; at least an input and an output")
@@ -325,7 +335,9 @@ def _columns(rows: Sequence[Sequence[str]], width: int) -> list[list[Any]]:
         if any(isinstance(value, list) for value in values):
             empty = {"": []}
             values = [
-                [value] if isinstance(value, int) else empty.get(value, value)  # pyright: ignore
+                [value]
+                if isinstance(value, int)
+                else empty.get(value, value)  # pyright: ignore
                 if isinstance(value, str)
                 else value
                 for value in values

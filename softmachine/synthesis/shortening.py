@@ -1,8 +1,8 @@
 """Programs without what has no effect on the answer: stores and variables that do nothing.
 
-A machine writes a cell in every step, whether it has to or not. What a function returns are some
-cells only; so each store and each change of a variable is left out in turn, and stays out if all
-answers remain the same.
+A machine writes a cell in every step, whether it has to or not. What a function returns are
+some cells only; so each store and each change of a variable is left out in turn, and stays out
+if all answers remain the same.
 """
 
 from __future__ import annotations
@@ -156,4 +156,3 @@ def without_store(state: State, place: int) -> State:
         updates={j: change(value) for j, value in state.updates.items()},
         successor=move(state.successor),
     )
-

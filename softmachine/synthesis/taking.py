@@ -83,6 +83,7 @@ def of_function(function: Callable[..., Any]) -> Pairs:
         found.append((i, inputs, output))
     if not found:
         raise ExamplesError(
-            f"{called} has no examples in its docstring, such as >>> {called}(...) and the answer"
+            f"{called} has no examples in its docstring, such as >>> {called}(...) and "
+            "the answer"
         )
     return make_pairs(found, names, unit=UNIT)

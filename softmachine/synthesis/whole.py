@@ -186,7 +186,7 @@ def find(
         # With few examples one program is not enough to see whether they decide, and a long
         # one may not be the one that is meant: there may be a shorter one.
         short = min(made.lines for made in right.values()) <= SHORT
-        if (short and (not few or len(right) > 1)) or rounds_after > MORE_ROUNDS:
+        if (short and not few) or rounds_after > MORE_ROUNDS:
             break
     return [*right.values()], wrong
 
@@ -224,8 +224,8 @@ def _notes(
     meant = f"Meant for inputs such as the examples': {words}. " if words else ""
     notes.append(
         f"{meant}What no such input does was left out: this text gives what the machine gives "
-        f"on the {len(inputs.small):,} smallest of these inputs and on {len(inputs.drawn)} drawn "
-        "at random."
+        f"on the {len(inputs.small):,} smallest of these inputs and on {len(inputs.drawn)} "
+        "drawn at random."
     )
     if asked is not None:
         notes.append(str(asked))
@@ -239,7 +239,8 @@ def _tested(begun: Begun, right: Sequence[Pair]) -> str:
     text = f"Right on {share(total)} of the examples."
     kept = {pair.line for pair in (*begun.held_out, *begun.large)}
     if kept:
-        text += f" The search did not see {len(kept)} of them: {share((len(kept & lines), len(kept)))}."
+        seen = share((len(kept & lines), len(kept)))
+        text += f" The search did not see {len(kept)} of them: {seen}."
     return text
 
 
@@ -293,7 +294,9 @@ def why_nothing(begun: Begun, wrong: Sequence[Made], options: Options) -> str:
     """Return how far it came when nothing was found, and what may help."""
     text = f"no program was found in {options.minutes:g} minutes"
     if wrong:
-        best = min(wrong, key=lambda made: (sum(not x.right for x in made.outcomes), made.lines))
+        best = min(
+            wrong, key=lambda made: (sum(not x.right for x in made.outcomes), made.lines)
+        )
         missed = [outcome for outcome in best.outcomes if not outcome.right]
         if missed:
             one = missed[0]

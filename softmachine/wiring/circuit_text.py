@@ -100,7 +100,9 @@ def parse_circuits(text: str) -> tuple[NRAMConfig, WiringTable]:
     if not said.all():
         pattern = int(np.argmin(said))
         states = [f"r{i + 1} {'==' if pattern >> i & 1 else '!='} 0" for i in range(registers)]
-        raise SoftmachineError(f"line {circuits[-1].line}: nothing is said for {' and '.join(states)}")
+        raise SoftmachineError(
+            f"line {circuits[-1].line}: nothing is said for {' and '.join(states)}"
+        )
     return config, WiringTable(sources, stop)
 
 
@@ -109,7 +111,9 @@ def _registers(rest: list[str], number: int) -> int:
         raise SoftmachineError(f"line {number}: registers takes one number")
     count = int(rest[0])
     if not 1 <= count <= MOST_REGISTERS:
-        raise SoftmachineError(f"line {number}: from 1 to {MOST_REGISTERS} registers, not {count}")
+        raise SoftmachineError(
+            f"line {number}: from 1 to {MOST_REGISTERS} registers, not {count}"
+        )
     return count
 
 
@@ -124,7 +128,8 @@ def _condition(text: str, registers: int, number: int) -> np.ndarray:
         found = re.fullmatch(r"r(\d+)\s*(==|!=)\s*0", part.strip())
         if not found or not 1 <= int(found[1]) <= registers:
             raise SoftmachineError(
-                f"line {number}: {part.strip()!r} is no test such as r1 == 0 or r{registers} != 0"
+                f"line {number}: {part.strip()!r} is no test such as r1 == 0 or "
+                f"r{registers} != 0"
             )
         zero = (np.arange(2**registers) >> (int(found[1]) - 1) & 1).astype(bool)
         met &= zero if found[2] == "==" else ~zero
@@ -155,20 +160,26 @@ class _Wiring:
         """Return the slot of a gate with these inputs: one that has them, or the next free."""
         places = [i for i, gate in enumerate(self.gates) if gate.name == name]
         if not places:
-            raise ValueError(f"there is no gate {name}; the gates are {' '.join(self.config.gates)}")
+            raise ValueError(
+                f"there is no gate {name}; the gates are {' '.join(self.config.gates)}"
+            )
         if self.gates[places[0]].arity != len(inputs):
             raise ValueError(f"{name} takes {self.gates[places[0]].arity} arguments")
         for place in places:
             if self.used.get(place) == inputs:
                 return self.config.registers + place
         for place in places:
-            if place not in self.used and all(x < self.config.registers + place for x in inputs):
+            if place not in self.used and all(
+                x < self.config.registers + place for x in inputs
+            ):
                 self.used[place] = inputs
                 self.sources[list(self.rows.of_gate[place])] = inputs
                 return self.config.registers + place
         free = [place for place in places if place not in self.used]
         why = "comes before what it takes" if free else "is used already"
-        raise ValueError(f"{name} {why}: a gate works once in a step, in the order of the gates")
+        raise ValueError(
+            f"{name} {why}: a gate works once in a step, in the order of the gates"
+        )
 
 
 def _applied(node: ast.expr) -> tuple[str, list[ast.expr]]:
@@ -232,12 +243,14 @@ def _write_back(wiring: _Wiring, circuit: _Circuit) -> None:
             continue
         reads = [i for i in range(place) if wiring.gates[i].memory == "read"]
         writes = [i for i, g in enumerate(wiring.gates[:place]) if g.memory == "write"]
-        fit = [i for i in reads if i not in wiring.used or wiring.used[i][0] < registers + place]
+        fit = [
+            i for i in reads if i not in wiring.used or wiring.used[i][0] < registers + place
+        ]
         fit = [i for i in fit if not any(w > i for w in writes if w in wiring.used)]
         if not fit:
             raise SoftmachineError(
-                f"line {circuit.line}: WRITE works in every step, and no READ before it is free "
-                "to give it what its cell holds: say what it writes"
+                f"line {circuit.line}: WRITE works in every step, and no READ before it is "
+                "free to give it what its cell holds: say what it writes"
             )
         read = next((i for i in fit if i in wiring.used), fit[0])
         address = wiring.used.get(read, (0,))[0]

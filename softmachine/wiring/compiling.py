@@ -1,10 +1,10 @@
 """Compiling: a table of wires becomes a machine that makes exactly these choices.
 
-The way back from extraction. The controller's first layer recognises patterns of zeros: one unit
-for each, which is 1 where the registers show that pattern and 0 where they show another. What
-the units add to the logits makes the choices. Nothing is approximated: for every one of the
-2^R patterns of R registers the hard machine takes the table's wires, and the soft one takes them
-with a probability that can be chosen.
+The way back from extraction. The controller's first layer recognises patterns of zeros: one
+unit for each, which is 1 where the registers show that pattern and 0 where they show another.
+What the units add to the logits makes the choices. Nothing is approximated: for every one of the
+2^R patterns of R registers the hard machine takes the table's wires, and the soft one takes
+them with a probability that can be chosen.
 """
 
 from __future__ import annotations
@@ -27,9 +27,7 @@ from softmachine.machines.nram.nram import NRAM, NRAMConfig, NRAMControllerConfi
 from softmachine.wiring.table import MOST_REGISTERS, WiringTable
 
 
-def compile_wiring(
-    config: NRAMConfig, table: WiringTable, *, decided: float = DECIDED
-) -> NRAM:
+def compile_wiring(config: NRAMConfig, table: WiringTable, *, decided: float = DECIDED) -> NRAM:
     """Return a machine whose choices are those of a table, for every pattern of zeros.
 
     Arguments:
@@ -43,7 +41,7 @@ def compile_wiring(
     """
     if type(config) is not NRAMConfig:
         raise SoftmachineError(
-            f"wires are compiled into machines of {NRAMConfig.__name__}, not {type(config).__name__}"
+            f"wires are compiled into machines of NRAMConfig, not {type(config).__name__}"
         )
     if config.registers > MOST_REGISTERS:
         raise SoftmachineError(f"a table has at most {MOST_REGISTERS} registers")
@@ -109,8 +107,8 @@ def _check(config: NRAMConfig, table: WiringTable) -> None:
     if wrong[:, counts > 0].any():
         pattern, row = np.argwhere(wrong & (counts > 0))[0]
         raise SoftmachineError(
-            f"row {config.rows.names[row]} has {counts[row]} sources; pattern {pattern} asks for "
-            f"number {table.sources[pattern, row]}"
+            f"row {config.rows.names[row]} has {counts[row]} sources; pattern {pattern} asks "
+            f"for number {table.sources[pattern, row]}"
         )
 
 
@@ -200,7 +198,9 @@ def _circuit(config: NRAMConfig, circuit: Mapping[str, Any]):
     source[list(rows.of_registers)] = range(config.registers)
     for name, slot in circuit["wires"].items():
         if name not in rows.names or not rows.sources[rows.names.index(name)]:
-            known = ", ".join(n for n, count in zip(rows.names, rows.sources, strict=True) if count)
+            known = ", ".join(
+                n for n, count in zip(rows.names, rows.sources, strict=True) if count
+            )
             raise ValueError(f"there is no row {name!r} of choices; there are {known}")
         row = rows.names.index(name)
         possible = rows.slot_names[: rows.sources[row]]

@@ -267,5 +267,7 @@ def test_from_examples_to_a_function():
 
 
 def test_without_time_it_says_what_may_help():
-    with pytest.raises(SoftmachineError, match="no program was found in 0 minutes. What may help: a"):
+    with pytest.raises(
+        SoftmachineError, match=r"no program was found in 0 minutes\. What may help: a"
+    ):
         synthesize([([3, 1], [1, 3]), ([2, 5, 4], [2, 4, 5])], minutes=0.0)

@@ -69,7 +69,9 @@ def test_small_memories_keep_the_order_and_hold_the_target(name):
     for layout in layouts(given, 16):
         examples, large = variants(layout, given, 16, 0)
         assert {x.pair.line for x in examples} | {x.line for x in large} >= {
-            pair.line for pair in given.pairs if layout.target(pair.inputs, pair.output, int).cells
+            pair.line
+            for pair in given.pairs
+            if layout.target(pair.inputs, pair.output, int).cells
         }
         for example in examples:
             assert example.needed <= 16
@@ -82,7 +84,10 @@ def test_small_memories_keep_the_order_and_hold_the_target(name):
 
 def test_numbers_below_0_are_coded_and_0_has_a_cell():
     first = layouts(SHARED["below 0"], 16)[0]
-    assert (first.coded, first.answer_coded, first.zero, first.shifted) == ((True,), *[True] * 3)
+    assert (first.coded, first.answer_coded, first.zero, first.shifted) == (
+        (True,),
+        *[True] * 3,
+    )
     code = own_codes(first, ([3, -1],))
     assert first.memory(([3, -1],), code) == [2, 5, 1, 0]
     assert described(first) == (
@@ -112,7 +117,11 @@ def test_functions_of_numbers_take_a_fixed_number_of_steps():
 PRODUCTS = {
     "of two": (plain(lambda a, b: a * b, (3, 4), (5, 2), (7, 6)), "n times m"),
     "of elements": (
-        plain(lambda x, y: [a * b for a, b in zip(x, y, strict=True)], ([3, 2], [4, 9]), ([5], [6])),
+        plain(
+            lambda x, y: [a * b for a, b in zip(x, y, strict=True)],
+            ([3, 2], [4, 9]),
+            ([5], [6]),
+        ),
         "elements of items times elements of others",
     ),
     "squares": (plain(lambda x: [a * a for a in x], [3, 4], [5], [2, 6]), "squares of the"),

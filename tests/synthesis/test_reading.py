@@ -92,7 +92,7 @@ FORMS = {
 @pytest.mark.parametrize(("text", "signature", "first"), FORMS.values(), ids=FORMS)
 def test_forms_of_json(text, signature, first):
     if signature is None:  # lists in lists are told how to be written
-        with pytest.raises(ExamplesError, match="line 1: .*list inside a list"):
+        with pytest.raises(ExamplesError, match=r"line 1: .*list inside a list"):
             parse_json(text)
         return
     assert not holds_memories(text)
@@ -148,7 +148,10 @@ BAD = {
         '{"input": [%s], "output": [1]}' % ("9" * 30),
         "line 2: huge: .* has 30 digits; numbers go up to 2..40",
     ),
-    "mixed in a list": ('{"input": [1, "a"], "output": [1]}', "line 2: mixed types: .* is a text"),
+    "mixed in a list": (
+        '{"input": [1, "a"], "output": [1]}',
+        "line 2: mixed types: .* is a text",
+    ),
     "mixed in lines": (
         '{"input": 3, "output": [1]}',
         "line 2: mixed types: the input is a number here and a list of numbers in line 1",
@@ -156,7 +159,7 @@ BAD = {
     "words": ('{"input": ["ab"], "output": ["ab"]}', "line 2: .* single letters only"),
     "contradictory": (
         '{"input": [1, 2], "output": [1, 2]}',
-        r"line 2: contradicts line 1: for \[1, 2\] the answer is \[1, 2\] here and \[2, 1\] there",
+        r"line 2: contradicts line 1: for \[1, 2\] the answer is \[1, 2\] here and \[2, 1\]",
     ),
     "other arguments": ('{"inputs": [[1], 2], "output": [1]}', "line 2: "),
     "a list": ("[1, 2, 3]", "line 2: expected an input and an output, not 3 values"),
@@ -193,7 +196,9 @@ def test_malformed_tables_are_refused_with_their_line(text, words):
 
 def test_memories_are_told_from_functions():
     plain = lines({"input": [3, 1], "output": [1, 3]}, {"input": [2], "output": [2]})
-    ended = lines({"input": [3, 1, 0], "output": [1, 3, 0]}, {"input": [2, 0], "output": [2, 0]})
+    ended = lines(
+        {"input": [3, 1, 0], "output": [1, 3, 0]}, {"input": [2, 0], "output": [2, 0]}
+    )
     masked = lines({"input": [3, 1], "output": [1, 3], "mask": [1, 0]})
     assert [holds_memories(text) for text in (plain, ended, masked)] == [False, True, True]
 

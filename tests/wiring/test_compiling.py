@@ -129,7 +129,10 @@ GOOD = {
         ({"registers": 40}, "at most 12 registers"),
         ({"circuits": []}, "no circuit is for pattern"),
         ({"circuits": [{"patterns": ["1"], "wires": {}}]}, "no circuit is for pattern 0"),
-        ({"circuits": [{"patterns": ["11"], "wires": {}}]}, "circuit 1: pattern '11' has to be 1"),
+        (
+            {"circuits": [{"patterns": ["11"], "wires": {}}]},
+            "circuit 1: pattern '11' has to be 1",
+        ),
         ({"circuits": [{"patterns": ["-"], "wires": {"r9": "r1"}}]}, "no row 'r9'"),
         (
             {"circuits": [{"patterns": ["-"], "wires": {"READ a": "WRITE"}}]},
@@ -197,12 +200,18 @@ def test_a_text_becomes_the_table_that_it_describes():
         ("registers 1\ngates INC\nelse:\n  r2 = INC(r1)", "line 4: there is no register r2"),
         ("registers 1\ngates INC\nelse:\n  r1 = DEC(r1)", "line 4: there is no gate DEC"),
         ("registers 1\ngates INC\nelse:\n  r1 = INC(INC(r1))", "line 4: INC is used already"),
-        ("registers 1\ngates INC ADD\nelse:\n  r1 = INC(ADD(r1, r1))", "line 4: INC comes before"),
+        (
+            "registers 1\ngates INC ADD\nelse:\n  r1 = INC(ADD(r1, r1))",
+            "line 4: INC comes before",
+        ),
         ("registers 1\ngates ADD\nelse:\n  r1 = ADD(r1)", "line 4: ADD takes 2 arguments"),
         ("registers 1\ngates ADD\nelse:\n  r1 = ADD(r1,", "line 4: .* is no expression"),
         ("registers 1\ngates ADD\nelse:\n  print(r1)", "line 4: expected WRITE"),
         ("registers 1\ngates WRITE\nelse:\n  r1 = r1", "line 3: WRITE works in every step"),
-        ("registers 1\ngates INC\nwhen r1 == 0:\n  r1 = INC(r1)", "nothing is said for r1 != 0"),
+        (
+            "registers 1\ngates INC\nwhen r1 == 0:\n  r1 = INC(r1)",
+            "nothing is said for r1 != 0",
+        ),
     ],
 )
 def test_malformed_texts_are_refused_by_line(text, words):

@@ -271,7 +271,10 @@ def statement_lines(found: Sequence[Statement], depth: int, steps: str = "steps"
         elif isinstance(statement, Switch):
             lines += [f"{indent}match state:"]
             for name, body in statement.cases:
-                lines += [f'{indent}    case "{name}":', *statement_lines(body, depth + 2, steps)]
+                lines += [
+                    f'{indent}    case "{name}":',
+                    *statement_lines(body, depth + 2, steps),
+                ]
                 lines += [] if body else [f"{indent}        pass"]
         elif isinstance(statement, Jump):
             word = statement.kind
@@ -298,7 +301,9 @@ def _if(statement: If, depth: int, steps: str, *, short: bool = True) -> list[st
         first, *rest = _if(otherwise[0], depth, steps, short=False)
         if first.startswith(f"{indent}if "):
             return [*lines, f"{indent}elif {first.removeprefix(f'{indent}if ')}", *rest]
-    return lines + ([f"{indent}else:", *statement_lines(otherwise, depth + 1, steps)] if otherwise else [])
+    return lines + (
+        [f"{indent}else:", *statement_lines(otherwise, depth + 1, steps)] if otherwise else []
+    )
 
 
 def assignment(statement: Assign) -> str:
