@@ -18,8 +18,6 @@ from softmachine.programs.automata.code import python_code as automaton_code
 from softmachine.programs.automata.code import told
 from softmachine.programs.automata.reading import check as check_automaton
 from softmachine.programs.automata.reading import has_stacks, read
-from softmachine.machines.nram.controller import MLP
-from softmachine.machines.nram.nram import NRAM
 from softmachine.programs.drawing import dot_code, svg_code
 from softmachine.programs.extraction import extract, extractable
 from softmachine.programs.languages.c import c_code
@@ -32,8 +30,7 @@ from softmachine.recipes.registry import RECIPES
 from softmachine.synthesis.held_out import SUMMARY, describe
 from softmachine.synthesis.verify_lines import verify_lines
 from softmachine.tasks.memories.given import Given
-from softmachine.wiring.compiling import wiring_to_json
-from softmachine.wiring.table import read_wiring
+from softmachine.wiring.compiling import machine_to_json
 from softmachine.zoo.models import open_model
 
 WRITERS = {
@@ -73,7 +70,7 @@ def write_program(source: str, to: str, out: Path | None, check: bool, seed: int
         text = _of_examples(program, given, str(origin), to, report)
     else:
         text = WRITERS[to](program, summary(task), notes(program, task, origin, report))
-    if to == "json" and type(trained.machine) is NRAM:
+    if to == "json":
         text = _with_wires(text, trained)
     _give(text, to, out)
     if out is not None and report is not None:
@@ -124,11 +121,9 @@ def _give(text: str, to: str, out: Path | None) -> None:
 
 def _with_wires(text: str, trained: Trained) -> str:
     """Return a program's JSON with the wires of its machine, if it has a table of them."""
-    machine = trained.machine
-    assert isinstance(machine, NRAM)
-    if not isinstance(machine.controller, MLP):
+    wires = machine_to_json(trained.machine)
+    if wires is None:
         return text
-    wires = wiring_to_json(machine.config, read_wiring(machine))
     recipe = trained.experiment.recipe
     known = {"recipe": recipe} if recipe in RECIPES else {}
     return json.dumps(json.loads(text) | {"machine": known | wires}, indent=2) + "\n"

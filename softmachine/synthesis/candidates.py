@@ -317,8 +317,8 @@ def refuse_products(given: Pairs) -> None:
         return
     raise ExamplesError(
         f"{given.unit} {given.pairs[0].line}: in all examples {told}: products of unknown "
-        "numbers cannot be said in this machine, which adds, subtracts and compares; a sum of as "
-        "many terms as one argument says can be given as memories with a size (see the guide)"
+        "numbers cannot be said in this machine, which adds, subtracts and compares; a sum of "
+        "as many terms as one argument says can be given as memories with a size"
     )
 
 

@@ -26,8 +26,9 @@ GENERIC = re.compile(r"(in|i|x|inputs?|args?|arguments?|question|before|given)_?
 RESERVED = frozenset(
     re.findall(
         r"\w+",
-        "memory program base steps state end answer range len min max int list next rank ord "
-        "chr sum map str bool all isinstance enumerate defaultdict itertools ValueError value i x",
+        "memory program base steps state end answer range len min max int list next rank "
+        "ord chr sum map str bool all isinstance enumerate defaultdict itertools ValueError "
+        "value i x",
     )
 )
 """Names that programs need themselves."""

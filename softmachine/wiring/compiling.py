@@ -1,10 +1,10 @@
 """Compiling: a table of wires becomes a machine that makes exactly these choices.
 
 The way back from extraction. The controller's first layer recognises patterns of zeros: one
-unit for each, which is 1 where the registers show that pattern and 0 where they show another.
-What the units add to the logits makes the choices. Nothing is approximated: for every one of the
-2^R patterns of R registers the hard machine takes the table's wires, and the soft one takes
-them with a probability that can be chosen.
+unit for each, which is 1 where the registers show that pattern and 0 where they show
+another. What the units add to the logits makes the choices. Nothing is approximated: for
+every one of the 2^R patterns of R registers the hard machine takes the table's wires, and
+the soft one takes them with a probability that can be chosen.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ import numpy as np
 from jaxtyping import Float
 
 from softmachine.core.errors import SoftmachineError
+from softmachine.machines.machine import Machine
 from softmachine.machines.nram.controller import MLP
 from softmachine.machines.nram.hard import DECIDED
 from softmachine.machines.nram.nram import NRAM, NRAMConfig, NRAMControllerConfig
-from softmachine.wiring.table import MOST_REGISTERS, WiringTable
+from softmachine.wiring.table import MOST_REGISTERS, WiringTable, read_wiring
 
 
 def compile_wiring(config: NRAMConfig, table: WiringTable, *, decided: float = DECIDED) -> NRAM:
@@ -146,6 +147,13 @@ def wiring_to_json(config: NRAMConfig, table: WiringTable) -> dict[str, Any]:
             for key, patterns in circuits.items()
         ],
     }
+
+
+def machine_to_json(machine: Machine) -> dict[str, Any] | None:
+    """Return a machine's wires as JSON values; None if it has no table of them."""
+    if type(machine) is not NRAM or not isinstance(machine.controller, MLP):
+        return None
+    return wiring_to_json(machine.config, read_wiring(machine))
 
 
 def wiring_from_json(value: Any) -> tuple[NRAMConfig, WiringTable]:
