@@ -1,0 +1,157 @@
+"""Examples of a function on the command line: found and told, refused, compiled back."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from softmachine.cli.main import main
+from softmachine.programs.extraction import extract
+from softmachine.programs.languages.python import python_code
+from softmachine.synthesis import domain, making
+from softmachine.synthesis.compiled import wires_in, wires_of
+from softmachine.synthesis.making import load_function
+from softmachine.zoo.models import open_model
+
+LAST = [
+    {"letters": ["a", "b", "c"], "k": 1, "output": "b"},
+    {"letters": ["d", "e"], "k": 0, "output": "d"},
+    {"letters": ["d", "e"], "k": 0, "output": "d"},
+    {"letters": ["x", "y", "z", "a"], "k": 3, "output": "a"},
+]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(domain, "MOST_SMALL", 100)
+    monkeypatch.setattr(making, "RANDOM", 10)
+    return tmp_path
+
+
+def test_a_function_is_found_told_and_written(folder, capsys):
+    (folder / "mine.jsonl").write_text("\n".join(map(json.dumps, LAST)))
+    gates = ["--gates", "ONE", "READ", "ADD", "READ", "ZERO", "WRITE"]
+    main(["synthesize", "mine.jsonl", "--minutes", "5", *gates])
+    printed = capsys.readouterr().out
+    assert printed.startswith("def program(letters: list[str], k: int) -> str\n")
+    assert "Line 3 says what an earlier one says: each counts once." in printed
+    assert "Right on 3 of 3 (100 %) of the examples." in printed
+    directory = folder / "runs" / "synthesize-mine"
+    text = (directory / "program.py").read_text()
+    assert text in printed
+    function = load_function(text)
+    for line in LAST:
+        assert function(line["letters"], line["k"]) == line["output"]
+    assert "int program(const int64_t *letters" in (directory / "program.c").read_text()
+    value = json.loads((directory / "program.json").read_text())
+    assert value["tests"]["right"] == 3
+    config, table, _ = wires_in(json.dumps(value))
+    assert (config.registers, len(table.stop)) == (5, 32)
+    if value["ask"] is not None:
+        assert value["ask"]["line"] in printed
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("a.jsonl", '{"input": [1.5], "output": [1]}', "line 1: .* floats cannot be said"),
+        ("a.csv", "a,b\n1,2\n3\n", "line 3: ragged"),
+        (
+            "a.jsonl",
+            "\n".join(
+                f'{{"a": {a}, "b": {a + 3}, "output": {a * a + 3 * a}}}' for a in (3, 4, 9)
+            ),
+            "line 1: .* a times b: products of unknown numbers",
+        ),
+        ("a.json", '[{"i": [900, 2], "o": [1800]}]', "line 1: the answer's 1800 is not among"),
+        (
+            "a.jsonl",
+            '{"input": [1], "output": [2]}\n{"input": [1], "output": [3]}',
+            "contradicts",
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_refused_before_anything_is_written(
+    folder, capsys, name, text, words
+):
+    (folder / name).write_text(text)
+    with pytest.raises(SystemExit) as stop:
+        main(["synthesize", name])
+    assert stop.value.code == 2
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert name in message
+    assert re.search(words, message)
+    assert [path.name for path in folder.iterdir()] == [name]
+
+
+def test_without_time_it_says_what_may_help(folder, capsys):
+    (folder / "mine.jsonl").write_text("\n".join(map(json.dumps, LAST)))
+    with pytest.raises(SystemExit) as stop:
+        main(["synthesize", "mine.jsonl", "--minutes", "1e-9"])
+    assert stop.value.code == 1
+    assert "What may help: a few more short examples" in capsys.readouterr().out
+
+
+# --- the way back ---------------------------------------------------------------------------
+
+
+def test_a_program_becomes_a_machine_with_the_same_program(folder, capsys):
+    main(["program", "zoo:nram-access", "--to", "json", "--out", "access.json"])
+    main(["compile", "access.json"])
+    assert "read back: the same" in capsys.readouterr().out
+    main(["program", "runs/compiled-access"])
+    again = capsys.readouterr().out
+    model = open_model("nram-access")
+    text = python_code(extract(model.machine, model.experiment.task), "", [])
+    assert again.split("def run")[1] == text.split("def run")[1]
+    main(["compile", "runs/compiled-access", "--out", "doubtful", "--decided", "1.5"])
+    main(["evaluate", "doubtful", "--sizes", "3", "--sequences", "20"])
+    assert "0.0%" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["compile", "access.json"])  # there is one
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "registers 1\ngates INC\nelse:\n    r1 = DEC(r1)",
+            "c.txt, line 4: there is no gate DEC",
+        ),
+        (
+            "registers 1\ngates INC\nelse:\n    r1 = INC(r1)",
+            "does not say what its machine is for",
+        ),
+        ("{", "c.txt, not JSON"),
+        ('{"states": []}', "has no wires"),
+    ],
+)
+def test_wires_that_cannot_be_used_are_refused(folder, capsys, text, words):
+    Path("c.txt").write_text(text)
+    with pytest.raises(SystemExit) as stop:
+        main(["compile", "c.txt"])
+    assert stop.value.code == 2
+    assert words in capsys.readouterr().err
+    assert [path.name for path in folder.iterdir()] == ["c.txt"]
+
+
+def test_only_an_nram_has_wires(folder, capsys):
+    del folder
+    with pytest.raises(SystemExit):
+        main(["compile", "zoo:ntm-copy"])
+    assert "wires are those of an NRAM, not of NTM" in capsys.readouterr().err
+    assert wires_of(open_model("nram-access").machine).config.registers == 5
+
+
+def test_the_public_name_is_found_without_loading_anything():
+    code = "import softmachine, sys; assert 'jax' not in sys.modules; print(softmachine.synthesize)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "function synthesize" in done.stdout
