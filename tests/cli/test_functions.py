@@ -100,7 +100,8 @@ def test_without_time_it_says_what_may_help(folder, capsys):
 # --- the way back ---------------------------------------------------------------------------
 
 
-def test_a_program_becomes_a_machine_with_the_same_program(folder, capsys):
+@pytest.mark.usefixtures("folder")
+def test_a_program_becomes_a_machine_with_the_same_program(capsys):
     main(["program", "zoo:nram-access", "--to", "json", "--out", "access.json"])
     main(["compile", "access.json"])
     assert "read back: the same" in capsys.readouterr().out
@@ -150,7 +151,7 @@ def test_only_an_nram_has_wires(folder, capsys):
 
 
 def test_the_public_name_is_found_without_loading_anything():
-    code = "import softmachine, sys; assert 'jax' not in sys.modules; print(softmachine.synthesize)"
+    code = "import sys, softmachine as sm; assert 'jax' not in sys.modules; sm.synthesize"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
