@@ -174,7 +174,9 @@ def synthesize(
     options = Options(
         seed, members, enough, memory, steps_per_size, registers, gates or PAPER_GATES
     )
-    synthesize(Path(examples), None if run is None else Path(run), minutes, options, layout=layout)
+    synthesize(
+        Path(examples), None if run is None else Path(run), minutes, options, layout=layout
+    )
 
 
 @command

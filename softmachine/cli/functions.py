@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 from rich.syntax import Syntax
@@ -13,7 +14,7 @@ from softmachine.cli.waiting import clock, on_terminal
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import replacing
 from softmachine.synthesis.finding import Progress
-from softmachine.synthesis.reading import read_pairs
+from softmachine.synthesis.reading import holds_memories, read_pairs, read_text
 from softmachine.synthesis.whole import (
     Begun,
     Options,
@@ -24,8 +25,20 @@ from softmachine.synthesis.whole import (
     why_nothing,
 )
 
+Layout = Literal["auto", "function", "memory"]
+"""What examples are of; ``auto``: that is told from the file."""
 SECONDS = 5.0
 """Least time between lines of progress."""
+
+
+def is_of_function(path: Path, layout: Layout) -> bool:
+    """Return whether a file's examples are of a function, and not of memories.
+
+    ``layout``: what somebody says they are; see `holds_memories` where nobody does.
+    """
+    if layout == "auto":
+        return path.suffix.lower() in (".csv", ".tsv") or not holds_memories(read_text(path))
+    return layout == "function"
 
 
 def find_function(path: Path, run: Path | None, options: Options, since: float) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from softmachine.cli.functions import find_function
+from softmachine.cli.functions import Layout, find_function, is_of_function
 from softmachine.cli.loop_search import search_loops
 from softmachine.cli.sources import user_errors
 from softmachine.cli.waiting import clock, working
@@ -36,7 +36,6 @@ from softmachine.synthesis.held_out import (
     mend_program,
     write_program,
 )
-from softmachine.synthesis.reading import holds_memories, read_text
 from softmachine.synthesis.whole import Options as Functions
 from softmachine.tasks.memories.examples import GivenExample, read_examples
 from softmachine.tasks.memories.given import Given
@@ -45,10 +44,6 @@ from softmachine.training.trainer import train_members
 
 SECONDS = 10.0
 """Least time between lines of progress."""
-
-
-Layout = Literal["auto", "function", "memory"]
-"""What examples are of; ``auto``: that is told from the file."""
 
 
 class Options(NamedTuple):
@@ -68,16 +63,6 @@ Mode = Literal["both", "search", "gradients"]
 then the other."""
 SEARCHED = 0.6
 """The share of the time after which training follows the search."""
-
-
-def is_of_function(path: Path, layout: Layout) -> bool:
-    """Return whether a file's examples are of a function, and not of memories.
-
-    ``layout``: what somebody says they are; see `holds_memories` where nobody does.
-    """
-    if layout == "auto":
-        return path.suffix.lower() in (".csv", ".tsv") or not holds_memories(read_text(path))
-    return layout == "function"
 
 
 def synthesize(
