@@ -395,6 +395,27 @@ def publish(
         name: name of the model, that of the recipe by default.
         directory: where to write, the package's own zoo by default.
     """
-    from softmachine.cli.scoring import publish_run
+    from softmachine.cli.publishing import publish_run
 
     publish_run(run, name, None if directory is None else Path(directory))
+
+
+@command
+def push(
+    model: Positional[Annotated[str, arg(metavar="FOLDER|zoo:NAME")]],
+    target: Positional[Annotated[str, arg(metavar="OWNER/NAME|FOLDER")]],
+    /,
+    name: str | None = None,
+    private: bool = False,
+) -> None:
+    """Upload a model to Hugging Face, or copy it to a folder; hf:OWNER/NAME then names it.
+
+    Args:
+        model: a folder that softmachine publish has written to, or zoo:NAME.
+        target: a repository, made if there is none, or a folder, such as ./models.
+        name: which model of a folder with several.
+        private: if the repository is new, let only its owner see it.
+    """
+    from softmachine.cli.publishing import push_model
+
+    push_model(model, target, name, private)

@@ -124,6 +124,6 @@ def _source(arguments: Sequence[str]) -> str | None:
     """Return the first word that names a machine."""
     for place, word in enumerate(arguments):
         alone = place == 0 and not word.startswith("-")
-        if alone or word.startswith("zoo:") or os.path.isdir(word):
+        if alone or word.startswith(("zoo:", "hf:")) or os.path.isdir(word):
             return word
     return None

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.syntax import Syntax
 
-from softmachine.cli.sources import ZOO, Trained, open_one
+from softmachine.cli.sources import Trained, model_of, open_one
 from softmachine.cli.waiting import on_terminal, working
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import replacing
@@ -31,7 +31,6 @@ from softmachine.synthesis.held_out import SUMMARY, describe
 from softmachine.synthesis.verify_lines import verify_lines
 from softmachine.tasks.memories.given import Given
 from softmachine.wiring.compiling import machine_to_json
-from softmachine.zoo.models import open_model
 
 WRITERS = {
     "python": python_code,
@@ -152,7 +151,7 @@ def _of_examples(
 def provenance(source: str, trained: Trained) -> Provenance:
     """Return where a machine's weights come from."""
     if trained.run is None:
-        card = open_model(source.removeprefix(ZOO)).card
+        card = model_of(source).card
         return Provenance(source, card["recipe"], card["seed"], card["commit"])
     experiment = trained.experiment
     commit = trained.run.environment().get("commit")

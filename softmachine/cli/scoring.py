@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -167,36 +166,6 @@ def write_ledger(paths: Sequence[str], out: Path, sequences: int, *, keep_others
     if keep_others:
         result = ledger.with_others(result, out, RECIPES)
     print(f"{out} and {ledger.write(out, result)}")
-
-
-def publish_run(source: str, name: str | None, directory: Path | None) -> None:
-    """Put the best machine of a run or a population into the zoo."""
-    from softmachine.evaluation.group_summary import merit
-    from softmachine.evaluation.published_scores import paper_scores
-    from softmachine.machines.machine import Cell
-    from softmachine.programs.proof import card_rows
-    from softmachine.tasks.traced.task import TracedTask
-    from softmachine.zoo.publish import check_room, publish
-
-    use_all_cores()
-    runs = open_runs(source)
-    progress = {}
-    for run in runs:
-        found = run.load_progress()
-        if found is None:
-            raise SoftmachineError(f"{source} has not been trained to its end")
-        progress[run.path] = dataclasses.asdict(found)
-    best = min(runs, key=lambda run: merit(progress[run.path]))
-    name = name or best.experiment.recipe
-    task, machine = best.experiment.task, best.load_machine()
-    check_room(machine, name)
-    with working(f"Testing {best.path}"):
-        if isinstance(task, TracedTask) and isinstance(machine, Cell):
-            scores = card_rows(machine, task)
-        else:
-            scores = paper_scores(best)
-    for path in publish(best, name, scores, directory=directory):
-        print(path)
 
 
 def _default_sizes(task: Task, largest: int, rows: int | None) -> list[int]:

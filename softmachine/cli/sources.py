@@ -15,10 +15,12 @@ from softmachine.experiments.runs import Run
 from softmachine.experiments.serialization import KIND, task_from_json, task_to_json
 from softmachine.machines.machine import Machine
 from softmachine.tasks.task import Task
+from softmachine.zoo.models import ZooModel, open_model
 from softmachine.zoo.models import experiment_of as zoo_experiment
-from softmachine.zoo.models import open_model
+from softmachine.zoo.sharing import from_pretrained
 
-ZOO = "zoo:"
+ZOO, HUB = "zoo:", "hf:"
+"""How the names of models begin: those of the zoo, and those on Hugging Face."""
 
 
 class Trained(NamedTuple):
@@ -31,6 +33,19 @@ class Trained(NamedTuple):
     """None for a model of the zoo."""
 
 
+def is_model(source: str) -> bool:
+    """Return whether a name is that of a model, and not of a run's directory."""
+    return source.startswith((ZOO, HUB))
+
+
+def model_of(source: str) -> ZooModel:
+    """Return the model of that name."""
+    if source.startswith(ZOO):
+        return open_model(source.removeprefix(ZOO))
+    repository, _, name = source.removeprefix(HUB).partition(":")
+    return from_pretrained(repository, name or None)
+
+
 def open_runs(source: str) -> list[Run]:
     """Return the run at a path, or the runs of the population there."""
     return open_population(source) if is_population(source) else [Run(source)]
@@ -38,8 +53,8 @@ def open_runs(source: str) -> list[Run]:
 
 def open_trained(source: str) -> list[Trained]:
     """Return one machine, or one per member of a population."""
-    if source.startswith(ZOO):
-        model = open_model(source.removeprefix(ZOO))
+    if is_model(source):
+        model = model_of(source)
         return [Trained(source, model.experiment, model.machine, None)]
     return [
         Trained(
@@ -56,12 +71,14 @@ def experiment_of(source: str) -> Experiment:
     """Return what a machine, or the first member of a population, was trained with."""
     if source.startswith(ZOO):
         return zoo_experiment(source.removeprefix(ZOO))
+    if is_model(source):
+        return model_of(source).experiment
     return open_runs(source)[0].experiment
 
 
 def open_one(source: str) -> Trained:
     """Return one machine; SoftmachineError for a population."""
-    if not source.startswith(ZOO) and is_population(source):
+    if not is_model(source) and is_population(source):
         members = ", ".join(run.path.name for run in open_population(source))
         raise SoftmachineError(
             f"{source} is a population: choose one of its members ({members}), for instance "

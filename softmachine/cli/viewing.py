@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from softmachine.cli.programs import provenance
 from softmachine.cli.scoring import Changes, curve
-from softmachine.cli.sources import ZOO, Trained, open_one
+from softmachine.cli.sources import Trained, is_model, open_one
 from softmachine.cli.waiting import working
 from softmachine.core.errors import SoftmachineError, TraceError
 from softmachine.core.files import parse_json, replacing
@@ -129,7 +129,7 @@ def view_sources(sources: Sequence[str], *, port: int, open_browser: bool) -> No
     for source in sources:
         if os.path.isfile(source):
             traces.append((Path(source).name, load_trace(source).to_bytes()))
-        elif not source.startswith(ZOO) and not os.path.exists(source):
+        elif not is_model(source) and not os.path.exists(source):
             raise SoftmachineError(
                 f"there is no {source}: name a run, zoo:NAME, or a file that softmachine trace "
                 "wrote"

@@ -6,5 +6,6 @@ Models are added by `softmachine.zoo.publish`.
 """
 
 from softmachine.zoo.models import ZooModel, load, names, open_model
+from softmachine.zoo.sharing import from_pretrained, push
 
-__all__ = ["ZooModel", "load", "names", "open_model"]
+__all__ = ["ZooModel", "from_pretrained", "load", "names", "open_model", "push"]

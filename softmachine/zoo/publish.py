@@ -22,7 +22,7 @@ from softmachine.experiments.serialization import experiment_to_json
 from softmachine.machines.machine import Machine, parameter_count, split_trainable
 from softmachine.recipes.registry import RECIPES
 from softmachine.zoo.card import render_card
-from softmachine.zoo.models import HOME, SCHEMA, names, open_model, sha256
+from softmachine.zoo.models import HOME, SCHEMA, ZooModel, names, open_model, sha256
 
 MAX_BYTES = 1_000_000
 """The largest size of a model's weights, in bytes."""
@@ -96,8 +96,12 @@ def rewrite(directory: Path = HOME) -> None:
     Raises SoftmachineError or CheckpointError if a model cannot be read.
     """
     for name in names(directory):
-        model = open_model(name, directory)
-        _write(directory, model.experiment, model.machine, model.card)
+        write_model(directory, open_model(name, directory))
+
+
+def write_model(directory: Path, model: ZooModel) -> None:
+    """Write a model's files into a directory; OSError if that is impossible."""
+    _write(directory, model.experiment, model.machine, model.card)
 
 
 def _describe(run: Run, name: str) -> tuple[Machine, dict[str, Any]]:

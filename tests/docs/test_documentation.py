@@ -26,6 +26,7 @@ GUIDES = [
         "index",
         "add-a-machine",
         "add-a-task",
+        "cells",
         "coming-from-pytorch",
         "for-engineers",
         "for-researchers",

@@ -14,7 +14,7 @@ import pytest
 
 import softmachine.zoo.publish as publishing
 from softmachine import zoo
-from softmachine.cli.scoring import publish_run
+from softmachine.cli.publishing import publish_run
 from softmachine.core.errors import CheckpointError, ImagesError, SoftmachineError
 from softmachine.core.files import digest
 from softmachine.evaluation import published_scores

@@ -1,0 +1,50 @@
+"""The commands that publish and share models."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from softmachine import zoo
+from softmachine.cli.sources import ZOO, open_runs
+from softmachine.cli.waiting import working
+from softmachine.core.errors import SoftmachineError
+from softmachine.evaluation.group_summary import merit
+from softmachine.evaluation.published_scores import paper_scores
+from softmachine.machines.machine import Cell
+from softmachine.programs.proof import card_rows
+from softmachine.running.devices import use_all_cores
+from softmachine.tasks.traced.task import TracedTask
+from softmachine.zoo.publish import check_room, publish
+
+
+def publish_run(source: str, name: str | None, directory: Path | None) -> None:
+    """Put the best machine of a run or a population into the zoo."""
+    use_all_cores()
+    runs = open_runs(source)
+    progress = {}
+    for run in runs:
+        found = run.load_progress()
+        if found is None:
+            raise SoftmachineError(f"{source} has not been trained to its end")
+        progress[run.path] = dataclasses.asdict(found)
+    best = min(runs, key=lambda run: merit(progress[run.path]))
+    name = name or best.experiment.recipe
+    task, machine = best.experiment.task, best.load_machine()
+    check_room(machine, name)
+    with working(f"Testing {best.path}"):
+        if isinstance(task, TracedTask) and isinstance(machine, Cell):
+            scores = card_rows(machine, task)
+        else:
+            scores = paper_scores(best)
+    for path in publish(best, name, scores, directory=directory):
+        print(path)
+
+
+def push_model(source: str, target: str, name: str | None, private: bool) -> None:
+    """Upload a model to a repository, or copy it to a folder; print where it is."""
+    if source.startswith(ZOO):
+        model = zoo.open_model(source.removeprefix(ZOO))
+    else:
+        model = zoo.from_pretrained(source, name)
+    print(zoo.push(model, target, private=private))
