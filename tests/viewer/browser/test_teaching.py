@@ -35,6 +35,12 @@ def sentence(page):
     return page.locator(".sentence").inner_text()
 
 
+def number(page, title):
+    """Return the number in a panel's formula, or several in brackets as a list."""
+    said = panel(page, title).locator(".value").text_content()
+    return json.loads(said.replace("−", "-").replace("(", "[").replace(")", "]"))  # noqa: RUF001
+
+
 def open_at(new_page, address, fragment="", **options):
     page = new_page(**options)
     page.goto(address + fragment)
@@ -169,19 +175,13 @@ def test_equations_have_the_numbers_of_the_step(new_page, play_page):
     machine = models.load("ntm-copy")
     task = models.experiment_of("ntm-copy").task.held_out(larger=True)
     made = trace(machine, task, 10, 0)
-    for head, number in (("write", 1), ("read", 0)):
+    for head, place in (("write", 1), ("read", 0)):
         page.get_by_label("head", exact=True).select_option(head)
         for title, field in (("Gated", "gates"), ("Content", "key_strengths")):
-            said = panel(page, title).locator(".value").text_content()
-            assert float(said) == pytest.approx(made.fields[field][4, number], abs=6e-3)
-        said = json.loads(
-            panel(page, "Shifted")
-            .locator(".value")
-            .inner_text()
-            .replace("(", "[")
-            .replace(")", "]")
-        )
-        assert said == pytest.approx(made.fields["shifts"][4, number].tolist(), abs=6e-4)
+            expected = made.fields[field][4, place]
+            assert number(page, title) == pytest.approx(expected, abs=6e-3)
+        expected = made.fields["shifts"][4, place].tolist()
+        assert number(page, "Shifted") == pytest.approx(expected, abs=6e-4)
 
 
 def test_formulas_of_the_package_are_in_the_page():
