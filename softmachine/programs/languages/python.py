@@ -117,7 +117,7 @@ def state_lines(program: Program) -> list[list[str]]:
     Raises SoftmachineError if the program has a gate that cannot be written as code.
     """
     expressions = Expressions(program, syntax_of(program))
-    return [_lines(assignments(expressions, state), 0) for state in program.states]
+    return [statement_lines(assignments(expressions, state), 0) for state in program.states]
 
 
 def _docstring(summary: str, call: Call | None) -> list[str]:
