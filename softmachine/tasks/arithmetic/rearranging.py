@@ -32,7 +32,7 @@ class RearrangeSymbols(AlignedTask):
     Duplicates have an even number of places, one fewer than an odd size. So it is in the public
     codes, whose masks leave out places that are padding in input and answer alike. With that
     place a machine of local rules would have to tell even from odd before it can know where
-    the second copy ends: another task, and a much harder one.
+    the second copy ends: another task, and a harder one.
 
     Sources: Kaiser & Sutskever 2016 (arXiv 1511.08228), section 3; the public code of Freivalds
     & Liepins 2017 (arXiv 1702.08727).
