@@ -14,6 +14,7 @@ from pathlib import Path
 import tyro
 
 from softmachine.cli import commands as _commands  # noqa: F401, this fills COMMANDS
+from softmachine.cli import commands_on_models as _commands_on_models  # noqa: F401, so does this
 from softmachine.cli import commands_on_runs as _commands_on_runs  # noqa: F401, so does this
 from softmachine.cli.command import COMMANDS, app
 from softmachine.cli.failures import (

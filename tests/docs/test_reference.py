@@ -13,6 +13,7 @@ import docstring_parser
 import pytest
 
 from softmachine.cli import commands as _commands  # noqa: F401, this fills COMMANDS
+from softmachine.cli import commands_on_models as _commands_on_models  # noqa: F401, so does this
 from softmachine.cli import commands_on_runs as _commands_on_runs  # noqa: F401, so does this
 from softmachine.cli.command import COMMANDS
 
