@@ -142,10 +142,8 @@ def change(memory: dict[int, int]) -> None:
     """Do what the machine does, in a memory that is as large as it has to be."""
     quantity = next(i for i in itertools.count() if memory[i] == 0)
     steps = quantity + 1
-    i = 0
-    for _ in range(steps):
+    for i in range(steps):
         memory[i] = 2 * memory[i]  # WRITE(r1, ADD(READ(r1), READ(r1)))
-        i += 1  # r1 = INC(r1)
 '''
 
 
