@@ -30,7 +30,7 @@ LEDGER := $(foreach task,copy recall, \
     $(foreach task,access increment copy reverse, \
         nram-soft-gates-$(task):nram-soft-gates-$(task):32:--training.enough=8 \
         nram-straight-gates-$(task):nram-soft-gates-$(task):32:--training.enough=8:--machine.straight-through) \
-    $(foreach task,copy reverse sort,dngpu-$(task):dngpu-$(task):10) dngpu-duplicate:dngpu-duplicate:3 \
+    $(foreach task,copy reverse duplicate sort,dngpu-$(task):dngpu-$(task):10) \
     $(foreach task,an-bn an-bn-cn an-bn-cn-dn an-b2n an-bm-cnm,stack-rnn-$(task):stack-rnn-$(task):5) \
     dnc-copy-reuse:dnc-copy-reuse:5 dnc-repeat-copy:dnc-repeat-copy:5 \
     nram-noise:nram-noise:64 nram-no-noise:nram-noise:64:--training.gradient-noise=0 \

@@ -24,11 +24,16 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def parsed(*args: Any, **kwargs: Any) -> Callable[[], None]:
-        given = inspect.signature(function).bind(*args, **kwargs).arguments
+        signature = inspect.signature(function)
+        given = signature.bind(*args, **kwargs).arguments
         for name, hint in typing.get_type_hints(function, include_extras=True).items():
             if name in given:
+                positional = (
+                    signature.parameters[name].kind is inspect.Parameter.POSITIONAL_ONLY
+                )
+                told = name if positional else f"--{name.replace('_', '-')}"
                 try:
-                    check_value(hint, given[name], f"--{name.replace('_', '-')}")
+                    check_value(hint, given[name], told)
                 except ValueError as error:
                     raise SoftmachineError(str(error)) from None
         return functools.partial(function, *args, **kwargs)

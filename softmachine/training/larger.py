@@ -41,8 +41,9 @@ class Larger(Phase):
     def requirement(self) -> str:
         """Say how many of which sizes."""
         sizes = " and ".join(f"{size:,}" for size in sorted(self.sizes))
+        several = "each of the sizes" if len(self.sizes) > 1 else "size"
         hard = ", made hard" if self.hard else ""
-        return f"no mistake on {self.sequences:,} of each of the sizes {sizes}{hard}"
+        return f"no mistake on {self.sequences:,} of {several} {sizes}{hard}"
 
     def check(self, experiment: Experiment) -> None:
         """Raise ValueError for no sizes, impossible ones, machines without a hard form."""

@@ -207,15 +207,21 @@ def test_no_option_takes_a_number_that_is_none(command, option, bounds, whole, c
     arguments = {
         "trace": [trained, "--out", "x"],
         **{name: [trained] for name in ("evaluate", "omniglot-runs", "plot")},
+        "lesson": ["start"],
     }
-    flag = f"--{option.replace('_', '-')}"
+    positional = command == "lesson"
+    flag = [] if positional else [f"--{option.replace('_', '-')}"]
     for bad in bad_numbers(bounds, whole):
         if isinstance(bad, (int, float)) and not isinstance(bad, bool):
             with pytest.raises(SystemExit) as stop:
-                main([command, *arguments.get(command, ["run"]), flag, str(bad)])
+                main([command, *arguments.get(command, ["run"]), *flag, str(bad)])
             error = capsys.readouterr().err
             assert (stop.value.code, error.count("\n")) == (2, 1)
-            assert flag in error
+            assert (
+                (f" {option} must" in error or " N: " in error)
+                if positional
+                else flag[0] in error
+            )
 
 
 def test_the_walk_meets_the_options():
