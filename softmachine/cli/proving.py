@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from softmachine.machines.machine import Cell, Machine
 from softmachine.programs.proof import LARGEST, Proof, Tried, first_failure, prove, try_sizes
 from softmachine.running.interpreter import Limits
 from softmachine.tasks.traced.task import TracedTask
+
+WIDTH = 76
+"""Columns of what is said of a proof, besides two that it is indented."""
 
 
 def verify(
@@ -39,7 +43,7 @@ def verify(
         print(f"{trained.name}: {_named(task)}")
         with working(f"Checking all calls of {trained.name}"):
             proof = prove(machine, task)
-        print(f"  {proof}")
+        print(textwrap.indent(textwrap.fill(str(proof), WIDTH), "  "))
         tried: dict[str, list[Tried]] = {}
         for kind in task.parts:
             tried[kind], named = [], f"{kind}, " if len(task.parts) > 1 else ""

@@ -12,6 +12,7 @@ rounding can change.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import random
 from collections.abc import Iterator, Sequence
@@ -140,6 +141,7 @@ def prove(machine: Cell, task: TracedTask) -> Proof:
     )
 
 
+@functools.lru_cache(maxsize=16)
 def _unforeseen(task: TracedTask) -> str | None:
     """Return, in words, a call of a random problem that is not among those held out."""
     for kind, known in task.traced_calls().items():
