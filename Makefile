@@ -157,20 +157,9 @@ clean:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
 	touch $@
 
-.venv/installed-dev: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
-	touch $@
-
-.venv/installed-docs: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
-	touch $@
-
-.venv/installed-release: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[release]'
-	touch $@
-
-.venv/installed-notebooks: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[notebooks]'
+# What an extra of pyproject.toml brings, such as dev or docs.
+.venv/installed-%: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$*]'
 	touch $@
 
 .venv/installed-benchmark: .venv/installed-dev
