@@ -23,6 +23,7 @@ from softmachine.traces.page import page_with
 from softmachine.zoo import models
 
 STILLS = [
+    ("dngpu-sort", 24, 12, "light"),
     ("ntm-copy", 12, 19, "light"),
     ("nram-copy", 6, 6, "dark"),
     ("npi-quicksort", 5, 30, "light"),
@@ -91,8 +92,8 @@ def main() -> None:
             its_run = run if still is GLYPHS else None
             address, last = pages[machine] = page_of(Path(name), machine, size, its_run)
             still = picture(open_at(browser, address, step, last, scheme))
-            # Few colours are in use: a palette holds them in a third of the bytes.
-            still.quantize(256, dither=Image.Dither.NONE).save(
+            # A palette holds the colours in a third of the bytes, rare ones too.
+            still.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
                 out / f"{machine}.png", optimize=True
             )
         address, last = pages[MOVING]

@@ -37,6 +37,7 @@ GUIDES = [
         "lessons/2-pointers",
         "lessons/3-proofs",
         "lessons/4-lengths",
+        "neural-gpu",
         "nram",
         "one-shot-images",
         "programs",

@@ -37,7 +37,8 @@ interface Line {
 }
 
 function leftOf(trace: Trace, field: Field): number {
-  return trace.axes.get(field.axes.at(-2)!)?.labels ? NAMED : NUMBERED;
+  if (trace.axes.get(field.axes.at(-2)!)?.labels) return NAMED;
+  return Math.max(NUMBERED, 8 * field.axes.at(-2)!.length); // room for the axis's name
 }
 
 function linesOf(trace: Trace, fields: Field[]): Line[] {

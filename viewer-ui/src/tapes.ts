@@ -16,7 +16,7 @@ import {
   timeKey,
   timeStill,
 } from "./timeline";
-import type { Field, Trace } from "./trace";
+import { type Field, hasPlaces, type Trace } from "./trace";
 
 const TAPES: [string, string][] = [
   ["inputs", "input"],
@@ -69,7 +69,7 @@ export function tapesPanel(trace: Trace): Panel | null {
         outline(d, axis.left, y, frameWidth(axis), tall);
         d.pen.text(axis.left - 8, y + tall / 2, shown, small(d.theme, "right"));
         if (shown === "output" && wrong) drawWrong(d, axis, wrong, y, rowHeight(field));
-        markPresent(d, axis, y, tall);
+        if (!hasPlaces(trace)) markPresent(d, axis, y, tall);
         d.spots.push({
           x: axis.left,
           y,

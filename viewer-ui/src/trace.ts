@@ -385,3 +385,10 @@ export function argmax(data: Numbers, first: number, count: number): number {
 function product(shape: number[]): number {
   return shape.reduce((a, b) => a * b, 1);
 }
+
+/**
+ * Whether the machine works on all places of the example at once, as a Neural GPU does: then the
+ * example's places are not its steps.
+ */
+export const hasPlaces = (trace: Trace): boolean =>
+  [...trace.fields.values()].some((field) => field.axes.includes("place"));

@@ -4,7 +4,7 @@
 import { entry, label, lastOf, likely, placeName, short } from "./fields";
 import { letterOf } from "./machines/tasks";
 import type { Moment } from "./panel";
-import { argmax, type Circuit, type Field } from "./trace";
+import { argmax, type Circuit, type Field, hasPlaces } from "./trace";
 import { layoutOf } from "./wiring";
 
 const BLURRED = 0.5; // no row has more of a head's attention: it is between rows
@@ -17,6 +17,7 @@ export function sentenceOf(moment: Moment): string {
   const { trace, step, fields } = moment;
   if (trace.calls) return "";
   if (step < 1) return "Before the first step.";
+  if (hasPlaces(trace)) return ofPlaces(moment);
   const all = [...fields.values()];
   const heads = all.find((f) => f.kind === "weighting" && f.does.length && !f.aside);
   const memory = all.find((f) => f.group === "memory");
@@ -85,6 +86,13 @@ function goesOut({ trace, step }: Moment): string {
   const what = letter ? `it says ${letter}` : "it answers";
   if (!mistakes) return `${what}, and every bit is right`;
   return `${what}, with ${mistakes} wrong bit${mistakes > 1 ? "s" : ""}`;
+}
+
+// Places
+
+function ofPlaces({ trace, step }: Moment): string {
+  const told = `Step ${step} of ${trace.length}: each place looks at itself and its neighbours.`;
+  return step < trace.length ? told : `${told} Its state is the answer.`;
 }
 
 // Heads

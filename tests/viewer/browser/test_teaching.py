@@ -22,6 +22,7 @@ from softmachine.traces.calling import trace_calls
 from softmachine.traces.examples import draw_example
 from softmachine.traces.head_moves import format_account, run_by_moves, take_account
 from softmachine.traces.making import trace
+from softmachine.traces.page import page_with
 from softmachine.viewer.live_file import Living, machine_file
 from softmachine.zoo import models
 
@@ -66,6 +67,20 @@ def test_it_stays_where_a_link_says_or_motion_is_not_wanted(
     shows(page, 3 if fragment else 0, 21)
     page.wait_for_timeout(700)
     shows(page, 3 if fragment else 0, 21)
+
+
+def test_steps_of_a_machine_that_works_on_all_places_at_once(new_page, tmp_path):
+    """Its steps are not the places of the example, so none of these is said to be the present."""
+    model = models.open_model("dngpu-sort")
+    made = trace(model.machine, model.experiment.task, 7, 3)
+    path = tmp_path / "sort.html"
+    path.write_text(page_with([("sort", made.to_bytes())]), encoding="utf-8")
+    page = open_at(new_page, path.as_uri(), "#step=3")
+    shows(page, 3, 7)
+    told = "each place looks at itself and its neighbours."
+    assert sentence(page) == f"Step 3 of 7: {told}"
+    page.keyboard.press("End")
+    assert sentence(page) == f"Step 7 of 7: {told} Its state is the answer."
 
 
 def test_a_step_of_heads_in_words(new_page, play_page):
