@@ -23,8 +23,9 @@ class Saturation(Phase):
     """After each validation the weight of the saturation cost follows the loss.
 
     It is multiplied by learning rate x mean loss / mean weighted cost, means of the updates
-    since the last validation: the cost is held near that share of the loss. Source: the code
-    published with Freivalds & Liepins 2017 (arXiv 1702.08727).
+    since the last validation: the cost is held near that share of the loss. The rate is that
+    before its schedule. Source: the code published with Freivalds & Liepins 2017 (arXiv
+    1702.08727).
     """
 
     most: Positive = 1e-3
