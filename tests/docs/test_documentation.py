@@ -39,6 +39,7 @@ GUIDES = [
         "lessons/4-lengths",
         "nram",
         "one-shot-images",
+        "own-work",
         "programs",
         "synthesize",
         "teach-a-program",
