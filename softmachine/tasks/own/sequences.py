@@ -38,7 +38,7 @@ Kind = Literal["letters", "bits", "reals"]
 @task("own-sequences")
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OwnSequences(SequenceTask):
-    """Sequences from a file, or a folder of files; `own_sequences` looks what is in them.
+    r"""Sequences from a file, or a folder of files; `own_sequences` looks what is in them.
 
     The size of an example is the length of its input. A machine reads the input, a value per
     step. An answer follows it: it is due while the machine reads blanks. ``labels``, one for
@@ -49,6 +49,24 @@ class OwnSequences(SequenceTask):
     end with an end letter, which is scored.
 
     The files are not copied. If they change, `digest` tells, and no examples are drawn.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "words.jsonl"
+    >>> path.write_text('{"input": "ab", "output": "ba"}\n' * 5)
+    160
+    >>> task = own_sequences(path)
+    >>> print(task.render(task.sample(jax.random.key(0), 2, max_size=4)))
+    input   ab...
+    target  ..ba$
+
+    A label is due as soon as the input has ended:
+
+    >>> path.write_text('{"input": "ab", "label": 0}\n{"input": "cab", "label": 1}\n' * 9)
+    513
+    >>> task = own_sequences(path)
+    >>> print(task.render(task.sample(jax.random.key(0), 2, max_size=4)))
+    input   ab.
+    target  ..0
     """
 
     path: str = ""
@@ -241,24 +259,14 @@ class OwnSequences(SequenceTask):
     def _as_lines(self, inputs: np.ndarray, example: Example, outputs: Any) -> str:
         """Return a table with a line for each step."""
         steps, spec = len(inputs), self.outputs.spec
-        scored = np.asarray(spec.scored(example))[:steps].reshape(steps, -1).any(axis=1)
-        targets = np.asarray(example.targets)[:steps]
-        columns = [("input", self.inputs.spec.input_texts(inputs))]
-        columns.append(("target", [self._told(x) for x in targets]))
-        if outputs is not None:
-            columns.append(("output", spec.output_texts(np.asarray(outputs)[:steps])))
-        shown = [
-            (
-                name,
-                [
-                    x if name == "input" or due else ""
-                    for x, due in zip(xs, scored, strict=True)
-                ],
-            )
-            for name, xs in columns
-        ]
-        widths = [max(map(len, (name, *texts))) for name, texts in shown]
-        lines = [[name for name, _ in shown], *zip(*(xs for _, xs in shown), strict=True)]
+        due = np.asarray(spec.scored(example))[:steps].reshape(steps, -1).any(axis=-1)
+        lines = [("input", "target", "output")[: 2 if outputs is None else 3]]
+        given = self.inputs.spec.input_texts(inputs)
+        said = [] if outputs is None else spec.output_texts(np.asarray(outputs)[:steps])
+        for step, text in enumerate(given):
+            answer = [self._told(np.asarray(example.targets)[step]), *said[step : step + 1]]
+            lines.append((text, *(answer if due[step] else [""] * len(answer))))
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         return "\n".join(
             "  ".join(x.rjust(width) for x, width in zip(line, widths, strict=True)).rstrip()
             for line in lines

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from softmachine.core.errors import ExamplesError
-from softmachine.tasks.own.lines import Line, Part, digest_of, read_lines
+from softmachine.tasks.own.lines import Line, Part, digest_of, read_lines, stamp_of
 
 if TYPE_CHECKING:
     from softmachine.tasks.own.sequences import OwnSequences
@@ -62,12 +62,17 @@ def _split(lines: Sequence[Line], part: Part) -> list[Line]:
     return [line for i, line in enumerate(own) if i not in others]
 
 
-@lru_cache(maxsize=8)
 def table_of(task: OwnSequences) -> Table:
     """Return the sequences of a task's part.
 
     Raises ExamplesError, naming file and line, if they are not what the task says they are.
     """
+    return _table(task, stamp_of(Path(task.path)))
+
+
+@lru_cache(maxsize=8)
+def _table(task: OwnSequences, stamp: object) -> Table:
+    del stamp  # files that have changed are read anew
     path = Path(task.path)
     digest = digest_of(path)
     if task.digest and digest != task.digest:
