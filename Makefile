@@ -86,10 +86,12 @@ format: .venv/installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The docs site, into site/: strictly, so that a link that leads nowhere is an error.
+# The docs site, into site/: strictly, so that a link that leads nowhere is an error; and the
+# page of machines that its *Play* shows.
 docs: .venv/installed-docs
 	rm -rf site
 	$(BIN)/zensical build --strict --clean
+	$(BIN)/python viewer-ui/play.py site/play-machines.html
 
 # Each lesson as a notebook that was run, into notebooks/.
 notebooks: .venv/installed-notebooks

@@ -8,6 +8,7 @@ each kind of inputs and outputs, and each task with one of the machines, in turn
 """
 
 import functools
+from pathlib import Path
 
 import equinox as eqx
 import jax
@@ -45,6 +46,7 @@ from softmachine.tasks.languages.translations import Translation
 from softmachine.tasks.memories.given import Given
 from softmachine.tasks.one_shot.episodes import Episodes
 from softmachine.tasks.one_shot.glyphs import Glyphs
+from softmachine.tasks.own.sequences import own_sequences
 from softmachine.tasks.registry import TASKS
 from softmachine.tasks.sequences.associative_recall import AssociativeRecall
 from softmachine.tasks.sequences.copy import Copy
@@ -112,6 +114,7 @@ SMALL_TASKS = {
     "given": Given(
         examples="\n".join(f'{{"input": [{a}, 0], "output": [{a + 1}, 0]}}' for a in (1, 2, 3))
     ),
+    "own-sequences": own_sequences(Path(__file__).parent / "tasks" / "own.jsonl"),
 }
 BATCH = 2
 

@@ -61,3 +61,18 @@ def push(
     from softmachine.cli.publishing import push_model
 
     push_model(model, target, name, private)
+
+
+@command
+def onnx(
+    run: Positional[Annotated[str, arg(metavar="RUN|zoo:NAME")]], /, out: str | None = None
+) -> None:
+    """Write one step of a machine as ONNX, compared with ONNX Runtime first (extra onnx).
+
+    Args:
+        run: directory of a run, or zoo:NAME.
+        out: the file to write, step.onnx in the run, or NAME.onnx, by default.
+    """
+    from softmachine.cli.publishing import write_onnx
+
+    write_onnx(run, None if out is None else Path(out))

@@ -24,6 +24,7 @@ from softmachine.cli.failures import (
     fail_unforeseen,
     notes,
 )
+from softmachine.cli.own import import_own, option, train_on_data, train_own
 from softmachine.cli.parsing import one_line_errors
 from softmachine.core.errors import SoftmachineError, close_names
 
@@ -49,17 +50,13 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _dispatch(arguments: list[str]) -> None:
-    if arguments[:1] == ["train"] and (config := _config(arguments[1:])):
-        from softmachine.cli.training import train_config
-
-        _keep_programs()
-        train_config(*config)
-    elif arguments[:1] == ["train"] and arguments[1:2] and not arguments[1].startswith("-"):
-        from softmachine.cli.training import train_recipe
-
-        _keep_programs()
-        train_recipe(arguments[1], arguments[2:])
-    elif arguments == ["--version"]:
+    own, arguments = option(arguments, "--from")
+    if arguments[:1] == ["train"]:
+        _train(own, arguments[1:])
+        return
+    if own is not None:
+        import_own(own)
+    if arguments == ["--version"]:
         import softmachine
 
         print(f"softmachine {softmachine.__version__}")
@@ -72,21 +69,41 @@ def _dispatch(arguments: list[str]) -> None:
             app.cli,
             args=arguments or ["--help"],
             prog="softmachine",
-            description="Differentiable computers: soft while they learn, hard when they run.",
+            description="Differentiable computers: soft while they learn, hard when they run. "
+            "With --from MODULE every command knows the tasks and machines of a module of "
+            "your own.",
         )
 
 
-def _config(arguments: Sequence[str]) -> tuple[Path, list[str]] | None:
-    """Return the file after ``--config`` and the other arguments; None if there is none."""
-    words = [part for word in arguments for part in _split_config(word)]
-    place = words.index("--config") if "--config" in words else len(words)
-    if place + 1 >= len(words):
-        return None
-    return Path(words[place + 1]), [*words[:place], *words[place + 2 :]]
+def _train(own: str | None, arguments: list[str]) -> None:
+    """Train: what is asked for decides which options there are."""
+    config, others = option(arguments, "--config")
+    data, others = option(others, "--data")
+    given = {"--config": config, "--data": data, "--from": own}
+    if data is not None and len(named := [x for x in given if given[x] is not None]) > 1:
+        raise SoftmachineError(f"{' and '.join(named)} exclude each other")
+    if config is not None:
+        if own is not None:
+            import_own(own)
+        from softmachine.cli.training import train_config
 
+        _keep_programs()
+        train_config(Path(config), others)
+    elif data is not None:
+        _keep_programs()
+        train_on_data(data, others)
+    elif own is not None:
+        _keep_programs()
+        train_own(own, others)
+    elif arguments and not arguments[0].startswith("-"):
+        from softmachine.cli.training import train_recipe
 
-def _split_config(word: str) -> list[str]:
-    return word.split("=", 1) if word.startswith("--config=") else [word]
+        _keep_programs()
+        train_recipe(arguments[0], arguments[1:])
+    else:
+        call = _parse_command("train", *arguments)
+        _keep_programs()
+        call()
 
 
 def _keep_programs() -> None:

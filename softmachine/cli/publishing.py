@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from softmachine import zoo
-from softmachine.cli.sources import ZOO, open_runs
+from softmachine.cli.sources import ZOO, open_one, open_runs
 from softmachine.cli.waiting import working
 from softmachine.core.errors import SoftmachineError
 from softmachine.evaluation.group_summary import merit
@@ -48,3 +48,22 @@ def push_model(source: str, target: str, name: str | None, private: bool) -> Non
     else:
         model = zoo.from_pretrained(source, name)
     print(zoo.push(model, target, private=private))
+
+
+def write_onnx(source: str, out: Path | None) -> None:
+    """Write one step of a machine as ONNX, and print what is in it."""
+    from softmachine.running.onnx import CHECKED, export_onnx
+
+    trained = open_one(source)
+    if out is None:
+        name = source.replace(":", "-").replace("/", "-")
+        out = Path(f"{name}.onnx") if trained.run is None else trained.run.path / "step.onnx"
+    try:
+        with working(f"Exporting {source}"):
+            made = export_onnx(trained.machine, out)
+    except OSError as error:
+        raise SoftmachineError(f"cannot write to {out}: {error.strerror}") from error
+    print(f"{made.path}: one step, {made.path.stat().st_size / 1e3:,.0f} kB")
+    print(f"takes {', '.join(made.inputs)}")
+    print(f"gives {', '.join(made.outputs)}")
+    print(f"At most {made.off:.1g} from the machine's own numbers in {CHECKED} steps.")

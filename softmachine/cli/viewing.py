@@ -14,6 +14,7 @@ from softmachine.cli.sources import Trained, is_model, open_one
 from softmachine.cli.waiting import working
 from softmachine.core.errors import SoftmachineError, TraceError
 from softmachine.core.files import parse_json, replacing
+from softmachine.recipes.registry import RECIPES
 from softmachine.running.devices import use_all_cores
 from softmachine.running.generalization import with_room_for
 from softmachine.tasks.traced.task import TracedTask
@@ -238,8 +239,9 @@ def _commands(source: str, trained: Trained) -> list[str]:
     if trained.run is None:
         return commands
     # The settings below say what differs from the recipe.
-    seed = trained.experiment.training.seed
-    return [f"softmachine train {trained.experiment.recipe} --seed {seed}", *commands]
+    recipe, seed = trained.experiment.recipe, trained.experiment.training.seed
+    what = recipe if recipe in RECIPES else f"--config {source}/config.json"
+    return [f"softmachine train {what} --seed {seed}", *commands]
 
 
 def _read_inputs(path: Path) -> Any:

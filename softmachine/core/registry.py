@@ -122,7 +122,8 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
             close = close_names(name, self)
             raise SoftmachineError(
                 f"unknown {self.what} {reprlib.repr(name)}{close}; one of your own has to be "
-                "imported first, or come with an installed package that declares it"
+                "imported first (commands: --from MODULE), or come with an installed package "
+                "that declares it"
             ) from None
 
     def __iter__(self) -> Iterator[str]:

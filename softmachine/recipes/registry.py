@@ -188,6 +188,9 @@ def get_recipe(name: str) -> Experiment:
 
 
 def describe_recipe(name: str) -> str:
-    """Return the first line of a recipe's docstring: the machine, a colon, what it learns."""
-    text = (RECIPES[name].__doc__ or "").strip()
+    """Return the first line of a recipe's docstring: the machine, a colon, what it learns.
+
+    For what is no registered recipe its name.
+    """
+    text = (RECIPES[name].__doc__ or "").strip() if name in RECIPES else ""
     return text.splitlines()[0].rstrip(".") if text else name

@@ -96,6 +96,7 @@ if TYPE_CHECKING:
     from softmachine.tasks.one_shot.images import ImageSource as ImageSource
     from softmachine.tasks.one_shot.omniglot import Omniglot as Omniglot
     from softmachine.tasks.one_shot.regression import GPRegression as GPRegression
+    from softmachine.tasks.own.sequences import OwnSequences as OwnSequences
     from softmachine.tasks.published import PaperTest as PaperTest
     from softmachine.tasks.sequences.associative_recall import (
         AssociativeRecall as AssociativeRecall,

@@ -56,6 +56,7 @@ TASKS: Registry[type[Task]] = Registry(
         "list-search": "memories.lists:ListSearch",
         "walk-bst": "memories.trees:WalkBST",
         "given": "memories.given:Given",
+        "own-sequences": "own.sequences:OwnSequences",
         "addition": "traced.tasks:Addition",
         "bubble-sort": "traced.tasks:BubbleSort",
         "quicksort": "traced.tasks:QuickSort",

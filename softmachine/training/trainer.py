@@ -20,6 +20,7 @@ from softmachine.experiments.state import TrainState
 from softmachine.training.interruptions import Interruption, interruptions
 from softmachine.training.member import Member, validation_interval
 from softmachine.training.members import MemberStates
+from softmachine.training.notebook import NotebookProgress, in_notebook
 from softmachine.training.trackers import Tracker, tracking
 from softmachine.training.validation import Scores, build_validation
 
@@ -38,7 +39,8 @@ def train(
 
     Arguments:
         run: a new run, or one with checkpoints, which is resumed.
-        report: called after every validation with the progress and the metrics line.
+        report: called after every validation with the progress and the metrics line. In a
+            notebook a bar is shown if there is none.
         trackers: what is told of the metrics, by name or as objects; see `Tracker`.
 
     Returns:
@@ -49,6 +51,8 @@ def train(
         CheckpointError: the run's checkpoint is damaged or foreign.
         NonFiniteError: loss or gradient was not finite and the experiment says ``stop``.
     """
+    if report is None and in_notebook():
+        report = NotebookProgress(run)
 
     def report_one(_member: int, progress: Progress, line: dict[str, Any]) -> None:
         if report is not None and not progress.failed:

@@ -54,7 +54,7 @@ def test_it_can_be_edited_and_overridden(first):
         (["--config", "empty.json"], "empty.json does not hold an experiment"),
         (["lstm-copy", "--config", "first.json"], "exclude each other"),
         (["--config"], "--config"),
-        (["--seed", "3"], "train needs a RECIPE, or --config FILE"),
+        (["--seed", "3"], "train needs a RECIPE, --config FILE"),
     ],
 )
 def test_errors_are_one_line(arguments, said, tmp_path, monkeypatch, capsys):

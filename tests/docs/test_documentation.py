@@ -40,6 +40,7 @@ GUIDES = [
         "neural-gpu",
         "nram",
         "one-shot-images",
+        "own-work",
         "programs",
         "synthesize",
         "teach-a-program",

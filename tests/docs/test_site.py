@@ -62,6 +62,16 @@ def test_pages_link_within_the_site_or_to_the_repository():
     assert out == []
 
 
+def test_each_row_of_the_table_names_tests_that_exist():
+    lines = (DOCS / "table.md").read_text().splitlines()
+    rows = [line.strip("|").split("|") for line in lines if line.startswith("| ")][1:]
+    assert len(rows) > 10
+    for _, _, tests in rows:
+        named = re.findall(r"`([^`]+)`", tests)
+        assert named
+        assert all((ROOT / name).exists() for name in named), tests
+
+
 @pytest.mark.parametrize(
     "name",
     [

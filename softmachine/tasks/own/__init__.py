@@ -1,0 +1,1 @@
+"""Tasks of a person's own sequences, from files."""

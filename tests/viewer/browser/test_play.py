@@ -1,0 +1,101 @@
+"""The *Play* page of the docs: its machines from a plain file server, within another page."""
+
+import functools
+import http.server
+import importlib.util
+import re
+import threading
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from softmachine.viewer import live_file
+from softmachine.zoo import models
+
+ROOT = Path(__file__).parents[3]
+PAGE = "play-machines.html"
+
+
+@pytest.fixture(scope="module")
+def play():
+    """The script that `make docs` calls."""
+    found = importlib.util.spec_from_file_location("play", ROOT / "viewer-ui" / "play.py")
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def site(tmp_path, play_page):
+    """The address of a plain file server with the docs' frame and the page in it."""
+    text = (ROOT / "docs" / "play.md").read_text(encoding="utf-8")
+    frame = re.search(r"<iframe.*?</iframe>", text, re.DOTALL)[0]
+    style = (ROOT / "docs" / "stylesheets" / "site.css").read_text(encoding="utf-8")
+    head = f'<html lang="en"><head><title>Play</title><style>{style}</style>'
+    icon = '<link rel="icon" href="data:,"></head>'
+    (tmp_path / "index.html").write_text(f"<!doctype html>{head}{icon}<body>{frame}</body>")
+    (tmp_path / PAGE).write_bytes(Path(play_page.removeprefix("file://")).read_bytes())
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    handler = functools.partial(Quiet, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/index.html"
+        server.shutdown()
+        thread.join()
+
+
+def test_make_docs_writes_what_the_page_shows():
+    assert f"viewer-ui/play.py site/{PAGE}" in (ROOT / "Makefile").read_text()
+    text = (ROOT / "docs" / "play.md").read_text(encoding="utf-8")
+    assert f'src="{PAGE}"' in text
+    assert f'href="{PAGE}"' in text
+
+
+def test_its_machines_are_those_that_the_page_can_run(play):
+    text = (ROOT / "docs" / "play.md").read_text(encoding="utf-8")
+    kinds = [live_file._check(play.living(name)) for name in play.MACHINES]
+    assert {*kinds} == {*live_file.RUNS}
+    told = re.findall(r"^\| `zoo:([\w-]+)`", text, re.MULTILINE)
+    assert sorted(told) == sorted(play.MACHINES)
+    assert {*play.MACHINES} <= {*models.names()}
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_list_is_typed_and_the_tour_goes_to_its_end(new_page, site, width):
+    page = new_page(width=width, height=860)
+    page.goto(site)
+    frame = page.frame_locator("iframe")
+    frame.get_by_label("machine", exact=True).select_option("zoo:nram-copy")
+    frame.get_by_role("heading", name="zoo:nram-copy").wait_for()
+    typed = frame.get_by_label("your own")
+    typed.fill("3 1 2 5")
+    typed.press("Enter")
+    frame.get_by_text("own input").first.wait_for()
+    frame.locator("h1").click()  # away from the text, which has a use for the key
+    page.keyboard.press("End")
+    cells = frame.locator('figure[data-panel="Memory"] canvas')
+    expect(cells).to_have_attribute("aria-label", re.compile(r"cell 8 \(out3\): 5"))
+    frame.get_by_role("button", name="Tour").click()
+    popover = frame.locator(".driver-popover")
+    for stop in range(1, 7):
+        expect(popover.locator(".driver-popover-progress-text")).to_have_text(f"{stop} of 6")
+        popover.locator(".driver-popover-next-btn").click()
+    expect(popover).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_there_is_nothing_that_axe_objects_to(new_page, play_page, width, scheme):
+    for fragment in ("#step=5", "#run=1&step=2"):
+        page = new_page(width=width, height=860, scheme=scheme)
+        page.goto(play_page + fragment)
+        expect(page.locator("output.count")).not_to_be_empty()
+        found = Axe().run(page).response["violations"]
+        assert [(x["id"], x["nodes"][0]["html"]) for x in found] == []
