@@ -25,6 +25,10 @@ from, at the same example, that keeping the distance it would end above the limi
 many."""
 
 
+GUARDED = 0.8
+"""How likely a condition that is drawn is the guard of the loops that are searched."""
+
+
 def _native(function: Callable) -> Callable:
     """Compile a function, without what may have been put around it to check annotations."""
     return numba.njit(cache=True, nogil=True)(inspect.unwrap(function))
@@ -187,6 +191,8 @@ def make_work(space, cases):
 
 @_native
 def _draw_condition(space):
+    if space.guard > 0 and np.random.random() < GUARDED:
+        return space.guard
     register = space.registers - 1 - np.random.randint(space.conditions)
     return 1 + 2 * register + np.random.randint(2)
 
@@ -202,7 +208,8 @@ def _put(loop, space, i, operation):
         known = known or operation == other
     if not known:
         operation = space.operations[np.random.randint(len(space.operations))]
-    needed = operation == SELECT or (operation == WRITE and np.random.random() < 0.5)
+    often = GUARDED if space.guard > 0 else 0.5
+    needed = operation == SELECT or (operation == WRITE and np.random.random() < often)
     loop[INSTRUCTION * i] = operation
     loop[INSTRUCTION * i + 3] = 0
     if needed and space.conditions > 0:
