@@ -63,9 +63,9 @@ def find_function(path: Path, run: Path | None, options: Options, since: float) 
     left = options._replace(minutes=max(limit - passed, 0.0) / 60)
     state = SearchState(directory, identity(begun, options))
     display = LoopDisplay(since)
-    last = "Ended at once. The same command continues."
+    last = "Interrupted. The same command continues."
     with (
-        working("searching", limit=limit, since=since, last=last),
+        working("searching", limit=limit, since=since, last=last, presses=1),
         interruptions() as interrupted,
     ):
         found = find(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
-
-import numpy as np
 
 from softmachine.core.errors import SoftmachineError
 from softmachine.machines.nram.nram import NRAMConfig
@@ -16,6 +15,7 @@ from softmachine.synthesis.search import search as loop_search
 from softmachine.synthesis.search.loops import wire
 from softmachine.synthesis.search.search import GUIDES, Attempt, Variant
 from softmachine.tasks.memories.exams import Batch
+from softmachine.tasks.memories.given import CONFIRMING_CELLS
 from softmachine.wiring.table import WiringTable
 
 LIKELY, UNLIKELY = 3, 1
@@ -29,7 +29,8 @@ class Problem(NamedTuple):
     layout: Layout
     examples: list[LaidOut]
     large: list[Pair]
-    """Examples that are too large for the search."""
+    """Examples that the search does not see: one half of those that are too large to guide
+    it, or all that are too large to confirm."""
     batch: Batch
     """The first ones guide a search; the others confirm what it finds."""
 
@@ -55,12 +56,16 @@ def make_problem(layout: Layout, given: Pairs, memory: int, seed: int) -> Proble
     """Return examples laid out for a search."""
     examples, large = variants(layout, given, memory, seed)
     turns = list(interleaved(examples))
-    rest = turns[GUIDES:]
     batch = as_batch(turns[:GUIDES])
+    some = dataclasses.replace(given, pairs=tuple(large[::2]))
+    confirming, _ = variants(layout, some, CONFIRMING_CELLS * memory, seed)
+    confirming = confirming if len(large) > 1 else []
+    rest = [*turns[GUIDES:], *confirming]
     if rest:
-        order = np.random.default_rng(seed).permutation(len(rest)).tolist()
-        batch = batch.followed_by(as_batch([rest[i] for i in order]))
-    return Problem(layout, examples, large, batch)
+        batch = batch.followed_by(as_batch(rest))
+    seen = {example.pair.line for example in confirming}
+    large = [pair for pair in large if pair.line not in seen]
+    return Problem(layout, [*examples, *confirming], large, batch)
 
 
 def search_options(

@@ -57,7 +57,7 @@ def variants(
     """
     rng = random.Random(f"{seed} {layout}")
     coded = any(layout.coded)
-    each = min(MOST_VARIANTS, max(1, VARIANTS // len(given.pairs))) if coded else 1
+    each = min(MOST_VARIANTS, max(1, VARIANTS // max(1, len(given.pairs)))) if coded else 1
     found, large = [], []
     for pair in given.pairs:
         mine: dict[str, LaidOut] = {}
@@ -117,7 +117,7 @@ def as_batch(examples: Sequence[LaidOut]) -> Batch:
         targets,
         scored,
         np.array([x.steps for x in ordered], np.int32),
-        np.full(count, widest, np.int32),
+        np.array([x.needed for x in ordered], np.int32),
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from softmachine.cli import functions
+from softmachine.cli import functions, waiting
 from softmachine.cli.main import main
 from softmachine.cli.searching import LoopDisplay, SearchState
 from softmachine.machines.nram.gates import PAPER_GATES
@@ -137,6 +137,7 @@ def test_an_interruption_ends_the_search(folder, capsys, monkeypatch):
             signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(LoopDisplay, "report", interrupt)
+    monkeypatch.setattr(waiting, "GRACE", 600.0)  # else the process may be ended
     with pytest.raises(SystemExit) as stop:
         main(["synthesize", "mine.jsonl", "--minutes", "60"])
     assert stop.value.code == 130

@@ -23,7 +23,7 @@ from softmachine.wiring.table import run_wiring
 
 ONCE, AGAIN = Count("list", 1, 1, 0), Count("list", 1, 1, 0, power=2)
 R1, R2 = 3, 4
-"""The slots of registers; 0 to 2 are the constants, from 5 on (one register: 4) instructions."""
+"""The slots of registers, behind three constants; then come instructions."""
 BUBBLE = Loop(
     (0, 1, 2),
     2,

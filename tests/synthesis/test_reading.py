@@ -142,7 +142,7 @@ BAD = {
     "two outputs": ('{"input": [1], "output": 1, "y": 2}', "line 2: .* one answer"),
     "a float": ('{"input": [1.5], "output": [1]}', r"line 2: .*\[0\] is 1.5: floats cannot be"),
     "null": ('{"input": [null], "output": [1]}', "line 2: .* is null"),
-    "NaN": ('{"input": [NaN], "output": [1]}', "line 2: NaN is no number"),
+    "NaN": ('{"input": [NaN], "output": [1]}', "line 2: NaN is not a number"),
     "nested": ('{"input": [1, [2]], "output": [1]}', "line 2: "),
     "a huge number": (
         '{"input": [%s], "output": [1]}' % ("9" * 30),

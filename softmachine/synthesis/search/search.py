@@ -29,6 +29,8 @@ GUIDES = 48
 """How many training examples guide an attempt at first."""
 MOST_ADDED = 16
 """At most this many that a loop gets wrong join them at once."""
+ROOM_FOR_STEPS = 2
+"""And at most so many that they take so many times the steps of all guides before."""
 ROUNDS = 6
 """How often that happens in an attempt."""
 ROOM = 4
@@ -176,7 +178,8 @@ def cases(batch: Batch, *, once: bool = False):
     """Return examples as arrays for compiled code; ``once``: with a single step each."""
     room = max(LEAST_ROOM, ROOM * int(batch.cells.max()))
     memories = np.zeros((len(batch.steps), 1 << (room - 1).bit_length()), np.int32)
-    memories[:, : batch.memories.shape[1]] = batch.memories
+    width = min(batch.memories.shape[1], memories.shape[1])
+    memories[:, :width] = batch.memories[:, :width]  # what is behind is 0
     scored = batch.scored.astype(bool)
     counts = scored.sum(axis=1).astype(np.int32)
     # The scored cells come first, in order.
@@ -235,10 +238,21 @@ def attempt(
             tried, runs = tried + some, runs + ran + count
             return Attempt(planned, loop, 0.0, tried, runs, seconds)
         wrong = np.flatnonzero(np.diff(totals, prepend=0.0) > 0)
-        more = rng.permutation(np.setdiff1d(wrong, chosen))[:MOST_ADDED]
-        chosen = rng.permutation(np.concatenate([chosen, more]))
+        more = rng.permutation(np.setdiff1d(wrong, chosen))
+        chosen = np.concatenate([chosen, _added(more, chosen, batch.steps)])
         error, tries = float(totals[-1]), max(tries // 2, FIRST_TRIES)
     return Attempt(planned, None, float(error), tried, runs, time.thread_time() - begun)
+
+
+def _added(
+    more: Int[np.ndarray, " wrong"],
+    chosen: Int[np.ndarray, " guides"],
+    steps: Int[np.ndarray, " examples"],
+) -> Int[np.ndarray, " added"]:
+    """Return which examples join the guides: `MOST_ADDED` of few steps, fewer of many."""
+    few = more[np.argsort(steps[more], kind="stable")][:MOST_ADDED]
+    room = ROOM_FOR_STEPS * steps[chosen].sum()
+    return few[: max(1, int(np.sum(np.cumsum(steps[few]) <= room)))]
 
 
 def make_space(planned: Plan, options: Options):
