@@ -1,7 +1,8 @@
 """How many array programs ``softmachine synthesize`` finds from examples, and in what time.
 
     python benchmarks/synthesis.py PROBLEMS.py [--minutes 10] [--seeds 0 1 2] [--only sort sum]
-        [--mode both] [--results results.jsonl] [--table docs/synthesis-benchmark.md]
+        [--mode both] [--examples 20] [--cpu-minutes 20] [--results results.jsonl]
+        [--table docs/synthesis-benchmark.md]
 
 PROBLEMS.py defines ``PROBLEMS``, problems by name. Each has ``kind`` (its class),
 ``steps_per_size`` (a hint, 0: ever more), ``sample(rng, size, spare=cells)`` (a memory before
@@ -10,7 +11,14 @@ and after), ``right(before, memory)``, and the module has ``lines(problem)``, th
 on 1,000 fresh examples each of sizes 1 to 6, 20, 50 and 200, in the smallest memory that holds
 them and in one of twice the cells: the C program on all, the Python program on 50 of each.
 
-Resumable: a problem and seed for which there is a line in the results is not run again.
+Resumable: what there is a line for in the results is not run again, whatever has become of the
+process in between; ``--minutes 0`` runs nothing and writes the table of what there is.
+
+Variations, each of which is a table of its own: ``--mode``, a search of loops alone, gradients
+alone, or both; ``--examples N``, only so many of the small examples and no large ones, of which
+the command holds some out. ``--cpu-minutes`` ends a command by the CPU time of all its threads,
+which is what to compare on a machine that others use, too. Executions are runs of one example:
+by loops in the search, and forward and back by machines in training.
 """
 
 from __future__ import annotations
@@ -27,18 +35,25 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 from softmachine.programs.running import ProgramFunction, load_c, load_python
 
 SIZES = (1, 2, 3, 4, 5, 6, 20, 50, 200)
 EACH, EACH_IN_PYTHON = 1_000, 50
+FEW_SIZES, FEW = (3, 4, 5), 12
+"""With fewer examples than `FEW`, only these sizes: there have to be two of one."""
 WORKER = """
-import sys
+import os, signal, sys, threading, time
 from pathlib import Path
 from softmachine.cli.synthesis import Options, synthesize
 from softmachine.machines.nram.gates import PAPER_GATES
-path, run, minutes, seed, steps, mode = sys.argv[1:]
+path, run, minutes, seed, steps, mode, cpu = sys.argv[1:]
+def watch():
+    while time.process_time() < float(cpu):
+        time.sleep(0.2)
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=watch, daemon=True).start()
 options = Options(int(seed), 32, 1, 16, int(steps), 5, PAPER_GATES)
 synthesize(Path(path), Path(run), float(minutes), options, mode=mode)
 """
@@ -52,16 +67,21 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--only", nargs="+", default=None, help="names of problems")
     parser.add_argument("--mode", choices=("both", "search", "gradients"), default="both")
+    parser.add_argument("--examples", type=int, default=None, help="only so many")
+    parser.add_argument("--cpu-minutes", type=float, default=1e9)
     parser.add_argument("--results", type=Path, default=Path("synthesis-results.jsonl"))
     parser.add_argument("--table", type=Path, default=None, help="a page of Markdown to write")
     options = parser.parse_args()
     module = load(options.problems)
     done = read(options.results)
+    known = {key(line) for line in done}
     for seed in options.seeds:
-        for name in options.only or module.PROBLEMS:
-            key = (name, seed, options.mode, options.minutes)
-            if key not in {tuple(line[k] for k in KEY) for line in done}:
-                line = run(module, name, seed, options.mode, options.minutes)
+        for name in (options.only or module.PROBLEMS) if options.minutes > 0 else ():
+            wanted = Wanted(
+                name, seed, options.mode, options.minutes, options.cpu_minutes, options.examples
+            )
+            if tuple(wanted) not in known:
+                line = run(module, wanted)
                 done.append(line)
                 with options.results.open("a", encoding="utf-8") as file:
                     print(json.dumps(line), file=file, flush=True)
@@ -72,7 +92,31 @@ def main() -> None:
         options.table.write_text(page, encoding="utf-8")
 
 
-KEY = ("problem", "seed", "mode", "minutes")
+class Wanted(NamedTuple):
+    """What is run once."""
+
+    problem: str
+    seed: int
+    mode: str
+    minutes: float
+    cpu_minutes: float
+    examples: int | None
+
+
+def key(line: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what a line of the results is of, as `Wanted` says it."""
+    early = {"cpu_minutes": 1e9, "examples": None}  # the first lines had no such keys
+    return tuple({**early, **line}[name] for name in Wanted._fields)
+
+
+def few_lines(lines: list[str], count: int) -> list[str]:
+    """Return so many of the small examples, of all sizes by turns."""
+    found: dict[int, list[str]] = {}
+    for number, line in enumerate(lines):
+        if (size := 1 + number % 6) in (FEW_SIZES if count < FEW else range(1, 7)):
+            found.setdefault(size, []).append(line)
+    turns = [line for turn in zip(*found.values(), strict=False) for line in turn]
+    return turns[:count]
 
 
 def load(path: Path) -> Any:
@@ -93,22 +137,26 @@ def read(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def run(module: Any, name: str, seed: int, mode: str, minutes: float) -> dict[str, Any]:
+def run(module: Any, wanted: Wanted) -> dict[str, Any]:
     """Look for a program once, and test it."""
+    name, seed, mode, minutes, cpu_minutes, examples = wanted
     problem = module.PROBLEMS[name]
+    given = module.lines(problem)
+    given = given if examples is None else few_lines(given, examples)
     load_before, cpu_before = os.getloadavg()[0], _children()
     with tempfile.TemporaryDirectory() as folder:
         path, directory = Path(folder) / f"{name}.jsonl", Path(folder) / "run"
-        path.write_text("\n".join(module.lines(problem)), encoding="utf-8")
+        path.write_text("\n".join(given), encoding="utf-8")
         begin = time.monotonic()
-        arguments = [path, directory, minutes, seed, problem.steps_per_size, mode]
+        cpu = 60 * cpu_minutes
+        arguments = [path, directory, minutes, seed, problem.steps_per_size, mode, cpu]
         process = subprocess.run(
             [sys.executable, "-c", WORKER, *map(str, arguments)],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         line = {
-            "problem": name, "kind": problem.kind, "seed": seed, "mode": mode,
-            "minutes": minutes, "seconds": round(time.monotonic() - begin, 1),
+            **wanted._asdict(), "kind": problem.kind,
+            "seconds": round(time.monotonic() - begin, 1),
             "cpu_seconds": round(_children() - cpu_before, 1),
             "load": round(load_before, 1), "status": process.returncode,
         }  # fmt: skip
@@ -117,8 +165,9 @@ def run(module: Any, name: str, seed: int, mode: str, minutes: float) -> dict[st
             totals = json.loads(searched.read_text(encoding="utf-8"))
             line |= {key: totals[key] for key in ("tried", "runs", "attempts")}
             line["runs_per_second"] = round(totals["runs"] / max(totals["seconds"], 1e-9))
+        line["executions"] = line.get("runs", 0) + trained(directory)
         program = directory / "program.py"
-        if process.returncode not in (0, 1):
+        if process.returncode not in (0, 1, 130):
             line["error"] = process.stderr[-500:]
         if program.exists():
             code = program.read_text(encoding="utf-8")
@@ -131,6 +180,15 @@ def run(module: Any, name: str, seed: int, mode: str, minutes: float) -> dict[st
             line["code"] = code
         line["solved"] = line.get("wrong", "") is None
         return line
+
+
+def trained(directory: Path) -> int:
+    """Return how many examples all machines of a population were trained on."""
+    total = 0
+    for path in directory.glob("*/metrics.jsonl"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        total += max((json.loads(line).get("sequences", 0) for line in lines), default=0)
+    return total
 
 
 def _children() -> float:
@@ -178,21 +236,20 @@ def one_line(line: dict[str, Any]) -> str:
 
 
 def table(done: list[dict[str, Any]]) -> str:
-    """Return the results as Markdown: by mode and class, then each problem."""
+    """Return the results as Markdown: of each variation by class, then each problem."""
     parts = [
         "# Array programs from examples\n\nMade by `benchmarks/synthesis.py`, which says what "
         "counts as solved.\n"
     ]
-    for mode in sorted({line["mode"] for line in done}):
-        mine = [line for line in done if line["mode"] == mode]
-        limits = sorted({f"{line['minutes']:g}" for line in mine})
+    for variation in sorted({_variation(line) for line in done}):
+        mine = [line for line in done if _variation(line) == variation]
         loads = sorted(line["load"] for line in mine)
+        seeds = ", ".join(map(str, sorted({line["seed"] for line in mine})))
         parts.append(
-            f"## {mode.capitalize()}, at most {' or '.join(limits)} minutes\n\n"
-            f"Load of the machine {loads[0]} to {loads[-1]}.\n"
+            f"## {variation}\n\nSeeds {seeds}. Load of the machine {loads[0]} to {loads[-1]}.\n"
         )
         parts += [
-            "| class | solved | seconds | CPU seconds | loops tried | examples run | lines |"
+            "| class | solved | seconds | CPU seconds | loops tried | executions | lines |"
         ]
         parts += ["|---|---|---|---|---|---|---|"]
         for kind in dict.fromkeys(line["kind"] for line in mine):
@@ -217,6 +274,14 @@ def table(done: list[dict[str, Any]]) -> str:
     return "\n".join(parts)
 
 
+def _variation(line: dict[str, Any]) -> str:
+    """Return which table a result belongs to."""
+    what = {"both": "Search, then gradients", "search": "Search alone"}
+    examples = line.get("examples")
+    few = f", {examples} examples" if examples else ""
+    return f"{what.get(line['mode'], 'Gradients alone')}{few}"
+
+
 def _row(name: str, lines: list[dict[str, Any]]) -> str:
     solved = [line for line in lines if line["solved"]]
 
@@ -224,7 +289,7 @@ def _row(name: str, lines: list[dict[str, Any]]) -> str:
         values = [line[key] for line in solved if key in line]
         return f"{median(values):,.0f}" if values else "-"
 
-    keys = ("seconds", "cpu_seconds", "tried", "runs", "lines")
+    keys = ("seconds", "cpu_seconds", "tried", "executions", "lines")
     return f"| {name} | {len(solved)} of {len(lines)} | " + " | ".join(map(middle, keys)) + " |"
 
 

@@ -10,10 +10,10 @@ from typing import Literal
 from rich.console import Console
 from rich.syntax import Syntax
 
-from softmachine.cli.waiting import clock, on_terminal
+from softmachine.cli.searching import LoopDisplay, SearchState
+from softmachine.cli.waiting import clock, on_terminal, working
 from softmachine.core.errors import SoftmachineError
-from softmachine.core.files import replacing
-from softmachine.synthesis.finding import Progress
+from softmachine.core.files import digest, replacing
 from softmachine.synthesis.reading import holds_memories, read_pairs, read_text
 from softmachine.synthesis.whole import (
     Begun,
@@ -24,11 +24,10 @@ from softmachine.synthesis.whole import (
     finish,
     why_nothing,
 )
+from softmachine.training.interruptions import exit_status, interruptions
 
 Layout = Literal["auto", "function", "memory"]
 """What examples are of; ``auto``: that is told from the file."""
-SECONDS = 5.0
-"""Least time between lines of progress."""
 
 
 def is_of_function(path: Path, layout: Layout) -> bool:
@@ -44,6 +43,8 @@ def is_of_function(path: Path, layout: Layout) -> bool:
 def find_function(path: Path, run: Path | None, options: Options, since: float) -> None:
     """Look for a function, print it and write it; exits with status 1 if there is none.
 
+    The same command goes on where an earlier one ended, or tells again what it found.
+
     Arguments:
         path: the file of examples.
         run: the directory to write to.
@@ -57,47 +58,46 @@ def find_function(path: Path, run: Path | None, options: Options, since: float) 
         raise SoftmachineError(f"{path}, {error}") from error
     print("\n".join(begun.words()), flush=True)
     directory = run or Path("runs") / f"synthesize-{path.stem}"
-    left = options._replace(minutes=max(options.minutes - (time.monotonic() - since) / 60, 0.0))
-    try:
-        right, wrong = find(begun, left, _Display(since).report, _say)
-    except KeyboardInterrupt:
-        print("\nInterrupted: nothing was written. The same command begins again.")
-        sys.exit(130)
-    if not right:
-        print(f"{clock(time.monotonic() - since):>6}  {why_nothing(begun, wrong, options)}.")
+    passed = time.monotonic() - since
+    limit = 60 * options.minutes
+    left = options._replace(minutes=max(limit - passed, 0.0) / 60)
+    state = SearchState(directory, identity(begun, options))
+    display = LoopDisplay(since)
+    last = "Interrupted. The same command continues."
+    with (
+        working("searching", limit=limit, since=since, last=last, presses=1),
+        interruptions() as interrupted,
+    ):
+        found = find(
+            begun, left, state.totals, display.report, _say, state.keep, interrupted.is_set
+        )
+    if interrupted.is_set():
+        print("Interrupted. The same command continues.")
+        sys.exit(exit_status())
+    if not found.right:
+        told = why_nothing(begun, found.wrong, options)
+        print(f"{clock(time.monotonic() - since):>6}  {told}; the same command goes on.")
         sys.exit(1)
-    found = finish(begun, right)
-    _write(directory, found)
+    with working("testing"):
+        function = finish(begun, found.right)
+    _write(directory, function)
     print(f"{clock(time.monotonic() - since):>6}  found {directory / 'program.py'}:\n")
-    _show(found.python)
-    print(found.report)
+    _show(function.python)
+    print(function.report)
     print(f"Written: {directory}/program.py, program.c, program.json, report.txt.")
-    if found.question is not None:
-        print(_line_to_add(begun, found))
+    if function.question is not None:
+        print(_line_to_add(begun, function))
+
+
+def identity(begun: Begun, options: Options) -> str:
+    """Return what a search depends on, apart from its time."""
+    pairs = [(pair.inputs, pair.output) for pair in begun.given.pairs]
+    layouts = [str(problem.layout) for problem in begun.problems]
+    return digest([pairs, layouts, options._replace(minutes=0.0)])
 
 
 def _say(text: str) -> None:
     print(f"        {text}", flush=True)
-
-
-class _Display:
-    """Says now and then how far the search is."""
-
-    def __init__(self, since: float) -> None:
-        self._since = self._printed = since
-
-    def report(self, progress: Progress) -> None:
-        """Print a line, if the last one was some time ago."""
-        now = time.monotonic()
-        if now - self._printed < SECONDS:
-            return
-        self._printed = now
-        best = "nothing yet" if not progress.attempts else f"{progress.best:.1%} of cells wrong"
-        print(
-            f"{clock(now - self._since):>6}  {progress.attempts} searches ended, "
-            f"{progress.tables:,} tables of wires; closest: {best}",
-            flush=True,
-        )
 
 
 def _write(directory: Path, found: Synthesis) -> None:

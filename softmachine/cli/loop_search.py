@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import NamedTuple
 
-from softmachine.cli.waiting import clock, working
-from softmachine.core.files import parse_json, sealed, unsealed, write_json
+from softmachine.cli.searching import LoopDisplay, SearchState
+from softmachine.cli.waiting import working
 from softmachine.synthesis.held_out import SynthesizedProgram, write_program
 from softmachine.synthesis.search.given import (
     NAME,
@@ -22,19 +21,14 @@ from softmachine.synthesis.search.given import (
 from softmachine.synthesis.search.search import (
     Attempt,
     Options,
-    Totals,
+    Variant,
     can_search,
+    is_enough,
     search,
+    threads,
 )
 from softmachine.tasks.memories.given import Given
 from softmachine.training.interruptions import interruptions
-
-FIRST, LATER = 2.0, 10.0
-"""Seconds until the first line of progress, and between others."""
-MOST_REGISTERS = 3
-MORE = 4
-"""Once a program is found, so many more attempts may find a shorter one, and one for every four
-that it took."""
 
 
 class Outcome(NamedTuple):
@@ -70,23 +64,15 @@ def search_loops(
         return _again(directory, task)
     tasks = variants(task)
     fixed = task.step_rule().of == "nothing"
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    options = Options(
-        seed,
-        min(registers, MOST_REGISTERS),
-        gates,
-        threads,
-        len(tasks),
-        fixed,
-        not task.steps_per_size,
-    )
+    kind = Variant(fixed, not task.steps_per_size)
+    options = Options(seed, registers, gates, threads(), (kind,) * len(tasks))
     if seconds <= 0 or not can_search(options):
         return Outcome(None, task)
     batches = [as_batch(each, seed) for each in tasks]
     if any(len(batch.steps) == 0 for batch in batches):
         return Outcome(None, task)
-    totals = _load(directory)
-    display = _Display(begin, totals)
+    state = SearchState(directory)
+    display = LoopDisplay(begin)
     found: list[tuple[Attempt, SynthesizedProgram]] = []
 
     def accept(attempt: Attempt) -> bool:
@@ -97,8 +83,7 @@ def search_loops(
             display.refused += 1
         if not found:
             return False
-        first = found[0][0].plan.number
-        return attempt.plan.number >= first + MORE + first // 4
+        return is_enough(found[0][0].plan.number, attempt.plan.number)
 
     last = "Ended at once. The same command continues."
     limit = time.monotonic() - begin + seconds
@@ -107,10 +92,10 @@ def search_loops(
         interruptions() as interrupted,
     ):
         totals = search(
-            batches, options, totals, seconds, accept, display.report, interrupted.is_set
+            batches, options, state.totals, seconds, accept, display.report, interrupted.is_set
         )
     display.line(totals)
-    write_json(directory / f"{NAME}.json", sealed(totals._asdict()))
+    state.keep(totals)
     for attempt, program in sorted(found, key=_size):
         made = make(task, attempt)
         if made is not None:
@@ -130,42 +115,3 @@ def _again(directory: Path, task: Given) -> Outcome:
     """Return what an earlier search found."""
     found = load(directory / NAME, task)
     return Outcome(write_program(found.machine, found.task, NAME), found.task)
-
-
-def _load(directory: Path) -> Totals:
-    """Return the totals of earlier searches; none if there is no file, or another's."""
-    try:
-        value = unsealed(parse_json((directory / f"{NAME}.json").read_bytes()))
-        return Totals(**value)
-    except (OSError, ValueError, TypeError):
-        return Totals()
-
-
-class _Display:
-    """Says how far a search is: soon, and then every few seconds."""
-
-    def __init__(self, begin: float, totals: Totals) -> None:
-        self._begin, self._due, self._said = begin, time.monotonic() + FIRST, totals
-        self.refused = 0
-        """Loops that were right on all examples trained on, but not on others."""
-
-    def report(self, totals: Totals) -> None:
-        """Print a line if it is time."""
-        if time.monotonic() >= self._due:
-            self.line(totals)
-
-    def line(self, totals: Totals) -> None:
-        """Print a line."""
-        self._due = time.monotonic() + LATER
-        passed = f"{clock(time.monotonic() - self._begin):>6}  "
-        if not totals.attempts:
-            print(f"{passed}searching loops", flush=True)
-            return
-        speed = totals.runs / max(totals.seconds, 1e-9) / 1e6
-        refused = f"; {self.refused} right on small examples alone" if self.refused else ""
-        print(
-            f"{passed}{totals.tried:>11,} loops tried, {totals.attempts:,} attempts; the best "
-            f"has {totals.error:.1%} of the cells wrong{refused} ({speed:.1f} million runs a "
-            "second and core)",
-            flush=True,
-        )

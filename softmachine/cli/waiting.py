@@ -52,6 +52,7 @@ def working(
     limit: float | None = None,
     since: float | None = None,
     last: str | None = None,
+    presses: int = 2,
 ) -> Iterator[Callable[[str], None]]:
     """Show on a terminal that something is being done, and for how long; else do nothing.
 
@@ -63,11 +64,13 @@ def working(
         limit: the seconds that it takes at most.
         since: when it began, by `time.monotonic`; now by default.
         last: given for a training, which ends in good order at the first Ctrl-C: what to say
-            when it is ended by the second.
+            when it is ended by another one.
+        presses: which Ctrl-C that is; the first one, if it has not ended within a second.
     """
     answered = answered_signals(presses=1)
     if last is not None:
-        answered = answered_signals(answer_interrupt, last=last)
+        answer = answer_interrupt if presses > 1 else None
+        answered = answered_signals(answer, last=last, presses=presses)
     with answered:
         if not on_terminal():
             yield lambda _: None

@@ -98,17 +98,25 @@ def finite(value: int | float | None) -> int | float | None:
 def parse_json(text: str | bytes) -> Any:
     """Return the value that a JSON text holds.
 
-    Raises ValueError if the text is not JSON, if it holds NaN or Infinity (which Python's own
-    reader would accept), or if it is nested too deep.
+    Raises ValueError if the text is not JSON (`json.JSONDecodeError`, with the place), if it
+    holds NaN or Infinity or a key twice in one object (which Python's own reader would accept),
+    or if it is nested too deep.
     """
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return json.loads(text, parse_constant=_refuse, object_pairs_hook=_object)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
 
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not a number")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise ValueError("a key is repeated in one object")
+    return value
 
 
 def digest(value: Any) -> str:

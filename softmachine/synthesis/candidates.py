@@ -13,7 +13,7 @@ from softmachine.synthesis.layout import Count, Layout, Length, number
 from softmachine.synthesis.pairs import Pair, Pairs
 
 NUMBERS = ("int", "bool")
-MOST_LAYOUTS = 6
+MOST_LAYOUTS = 10
 """At most so many layouts are tried."""
 LEAST_FITTING = 3
 """With fewer examples that fit a small memory nothing can be learned about arithmetic."""
@@ -62,10 +62,14 @@ def _counts(given: Pairs, layout: Layout) -> Iterator[Count]:
         return
     if layout.place == "front" and layout.answer_coded:  # one element, or an argument
         yield Count("number", 0, 3)
-    for each in (1, 2):
-        yield Count("list", each, 1, arrays[0])
-        if len(arrays) > 1:
-            yield Count("lists", each, 1)
+    yield Count("list", 1, 1, arrays[0])
+    if len(arrays) > 1:
+        yield Count("lists", 1, 1)
+    if layout.place == "first" and layout.answer_coded:  # elements may change places
+        yield Count("list", 1, 1, arrays[0], power=2)
+    yield Count("list", 2, 1, arrays[0])
+    if len(arrays) > 1:
+        yield Count("lists", 2, 1)
 
 
 def _small(given: Pairs, argument: int) -> bool:

@@ -174,13 +174,16 @@ def steps_text(layout: Layout) -> str:
         "lists": " + ".join(f"len({names[i]})" for i in layout.arrays),
     }[count.of]
     if not quantity or not count.each:
-        return str(max(count.extra, 0))
+        return str(max(count.extra, 0) ** count.power)
     if count.each > 1:
         quantity = f"({quantity})" if "+" in quantity else quantity
         quantity = f"{count.each} * {quantity}"
-    if not count.extra:
+    if count.extra:
+        quantity = f"{quantity} {'+' if count.extra > 0 else '-'} {abs(count.extra)}"
+    if count.power == 1:
         return quantity
-    return f"{quantity} {'+' if count.extra > 0 else '-'} {abs(count.extra)}"
+    single = quantity.startswith("len(") and quantity.endswith(")")
+    return f"{quantity if single else f'({quantity})'} ** {count.power}"
 
 
 def _checks(layout: Layout) -> list[str]:

@@ -135,8 +135,9 @@ def _steps(layout: Layout) -> str:
         "lists": " + ".join(f"(int64_t){layout.names[i]}_length" for i in layout.arrays),
     }[count.of]
     if not quantity or not count.each:
-        return str(max(count.extra, 0))
-    return f"{count.each} * ({quantity}) + {count.extra}".replace("+ -", "- ")
+        return str(max(count.extra, 0) ** count.power)
+    text = f"{count.each} * ({quantity}) + {count.extra}".replace("+ -", "- ")
+    return " * ".join([f"({text})"] * count.power) if count.power > 1 else text
 
 
 def _answer_lines(layout: Layout, size: str) -> list[str]:

@@ -16,8 +16,6 @@ VARIANTS = 240
 """About so many memories are made of all examples together, where numbers are coded."""
 MOST_VARIANTS = 12
 """At most so many of each example."""
-SPARE = 4
-"""Memories have up to so many cells more than they need."""
 
 
 class LaidOut(NamedTuple):
@@ -59,7 +57,7 @@ def variants(
     """
     rng = random.Random(f"{seed} {layout}")
     coded = any(layout.coded)
-    each = min(MOST_VARIANTS, max(1, VARIANTS // len(given.pairs))) if coded else 1
+    each = min(MOST_VARIANTS, max(1, VARIANTS // max(1, len(given.pairs)))) if coded else 1
     found, large = [], []
     for pair in given.pairs:
         mine: dict[str, LaidOut] = {}
@@ -102,19 +100,10 @@ def own_codes(layout: Layout, inputs: Sequence[Any]) -> Code:
     return (lambda value: value - base) if coded else int
 
 
-def as_batch(examples: Sequence[LaidOut], seed: int, *, roomy: bool = False) -> Batch:
-    """Return examples as a batch, smallest first, each with some spare cells.
-
-    ``roomy``: in memories many times as large, in which no number goes round.
-    """
-    rng = random.Random(f"room {seed}")
-    order = sorted(range(len(examples)), key=lambda i: (examples[i].needed, i))
-    ordered = [examples[i] for i in order]
-    cells = [
-        8 * x.needed + 32 if roomy else x.needed + rng.choice([0, 1, 2, SPARE, x.needed])
-        for x in ordered
-    ]
-    widest = max(cells)
+def as_batch(examples: Sequence[LaidOut]) -> Batch:
+    """Return examples as a batch, smallest first."""
+    ordered = sorted(examples, key=lambda x: x.needed)
+    widest = max(x.needed for x in ordered)
     count = len(ordered)
     memories = np.zeros((count, widest), np.int32)
     targets = np.zeros((count, widest), np.int32)
@@ -128,7 +117,7 @@ def as_batch(examples: Sequence[LaidOut], seed: int, *, roomy: bool = False) -> 
         targets,
         scored,
         np.array([x.steps for x in ordered], np.int32),
-        np.array(cells, np.int32),
+        np.array([x.needed for x in ordered], np.int32),
     )
 
 

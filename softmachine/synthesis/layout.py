@@ -35,7 +35,7 @@ class Length(NamedTuple):
 
 
 class Count(NamedTuple):
-    """How many steps a machine takes: ``each * quantity + extra``."""
+    """How many steps a machine takes: ``(each * quantity + extra) ** power``."""
 
     of: Literal["number", "list", "argument", "lists"]
     """``number``: ``extra``. ``list``: the length of an argument is the quantity.
@@ -44,6 +44,8 @@ class Count(NamedTuple):
     extra: int = 1
     place: int = 0
     """The index of the argument."""
+    power: int = 1
+    """2 for loops in loops."""
 
 
 class Target(NamedTuple):
@@ -188,7 +190,8 @@ class Layout:
 
     def steps(self, inputs: Sequence[Any]) -> int:
         """Return how many steps the machine takes."""
-        return max(self.count.each * self.quantity(inputs) + self.count.extra, 0)
+        count = self.count
+        return max(count.each * self.quantity(inputs) + count.extra, 0) ** count.power
 
     def quantity(self, inputs: Sequence[Any]) -> int:
         """Return what the number of steps depends on."""
@@ -201,6 +204,9 @@ class Layout:
 
     def step_rule(self) -> StepRule:
         """Return the number of steps as a formula of the memory alone."""
+        return self._step_rule()._replace(power=self.count.power)
+
+    def _step_rule(self) -> StepRule:
         each, extra = self.count.each, self.count.extra
         if self.count.of == "number":
             return StepRule("nothing", 0, extra)

@@ -181,7 +181,8 @@ def _rule(layout: Layout) -> StepRule:
     """Return a step rule that is counted, whatever the number of steps depends on."""
     if layout.count.of == "number":
         return StepRule("nothing", 0, layout.count.extra)
-    return StepRule("length", layout.count.each, layout.count.extra)
+    count = layout.count
+    return StepRule("length", count.each, count.extra, power=count.power)
 
 
 def _run(machine: HardMachine, layout: Layout, inputs: Sequence[Any]) -> Watched:
@@ -256,10 +257,14 @@ def shown_calls(made: Made) -> list[Shown]:
 
 
 def best_of(found: Sequence[Made]) -> Made:
-    """Return the program with the fewest mistakes, the shortest of these."""
-    return min(
-        found, key=lambda made: (not made.right, _mistakes(made), made.lines, len(made.code))
-    )
+    """Return the program with the fewest mistakes; of these the shortest, with few steps."""
+
+    def cost(made: Made) -> tuple[bool, int, int, int, int, int]:
+        count = made.layout.count
+        mistakes = _mistakes(made)
+        return not made.right, mistakes, made.lines, count.power, count.each, len(made.code)
+
+    return min(found, key=cost)
 
 
 def _mistakes(made: Made) -> int:

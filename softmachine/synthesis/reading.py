@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from softmachine.core.errors import ExamplesError
+from softmachine.core.files import parse_json
 from softmachine.synthesis.pairs import Pairs, make_pairs
 from softmachine.tasks.memories.remedies import OUTPUTS
 
@@ -52,8 +53,8 @@ def holds_memories(text: str) -> bool:
     ended = 0
     for line in lines:
         try:
-            value = json.loads(line)
-        except (ValueError, RecursionError):
+            value = parse_json(line)
+        except ValueError:
             continue
         if not isinstance(value, dict):
             continue
@@ -80,15 +81,15 @@ def read_pairs(path: Path) -> Pairs:
     try:
         if path.suffix.lower() in (".csv", ".tsv"):
             return parse_csv(text, tabs=path.suffix.lower() == ".tsv")
-        return parse_json(text)
+        return pairs_in(text)
     except ExamplesError as error:
         raise ExamplesError(f"{path}, {error}") from error
 
 
-def parse_json(text: str) -> Pairs:
+def pairs_in(text: str) -> Pairs:
     """Return the pairs of a text: an object or array a line, or one JSON document.
 
-    >>> parse_json('{"inputs": [[3, 1, 2], 5], "output": [1, 2, 3]}').signature
+    >>> pairs_in('{"inputs": [[3, 1, 2], 5], "output": [1, 2, 3]}').signature
     'def program(items: list[int], k: int) -> list[int]'
     """
     return pairs_of(list(_records(text)))
@@ -195,34 +196,21 @@ def _records(text: str) -> Iterator[Record]:
 
 def _decode(line: str, number: int) -> Any:
     try:
-        return json.loads(line, parse_constant=_refuse, object_pairs_hook=_object)
+        return parse_json(line)
     except json.JSONDecodeError as error:
         raise ExamplesError(
             f"line {number}: not JSON: {error.msg} at column {error.colno}; a line could be "
             f"{SAMPLE}"
         ) from error
-    except RecursionError:
-        raise ExamplesError(f"line {number}: nested too deep") from None
     except ValueError as error:
         raise ExamplesError(f"line {number}: {str(error)[:120]}") from error
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        raise ValueError("a key is repeated in one object")
-    return value
-
-
-def _refuse(name: str) -> None:
-    raise ValueError(f"{name} is no number that a machine could hold")
 
 
 def _document(text: str) -> list[Record] | None:
     """Return the examples of a text that is one JSON value; None if it is lines of values."""
     try:
-        value = json.loads(text, parse_constant=_refuse, object_pairs_hook=_object)
-    except (ValueError, RecursionError):
+        value = parse_json(text)
+    except ValueError:
         return None
     if isinstance(value, dict) and _is_example(value):
         return None  # a single line
@@ -350,8 +338,8 @@ def _cell(text: str) -> Any:
     """Return the value of a cell: a number, a list, or a text."""
     if text.startswith("["):
         try:
-            return json.loads(text)
-        except (ValueError, RecursionError):
+            return parse_json(text)
+        except ValueError:
             inner = text.strip("[]")
             return _cell(inner) if re.search(r"[ ;,]", inner) else text
     if text.lower() in ("true", "false"):

@@ -5,18 +5,22 @@ from __future__ import annotations
 import dataclasses
 import random
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from softmachine.core.errors import SoftmachineError
 from softmachine.machines.nram.gates import PAPER_GATES
-from softmachine.machines.nram.nram import NRAMConfig
 from softmachine.programs.notes import share
 from softmachine.synthesis.agreement import Question, question
 from softmachine.synthesis.candidates import layouts
 from softmachine.synthesis.domain import Domain, domain_of
-from softmachine.synthesis.finding import Problem, Progress, make_problem, search
+from softmachine.synthesis.finding import (
+    Problem,
+    candidate_of,
+    make_problem,
+    search_options,
+)
 from softmachine.synthesis.function import python_function
 from softmachine.synthesis.function_c import c_function, load_c_function
 from softmachine.synthesis.function_json import function_json
@@ -34,18 +38,20 @@ from softmachine.synthesis.making import (
     shown_calls,
 )
 from softmachine.synthesis.pairs import Pair, Pairs
+from softmachine.synthesis.search.search import (
+    MOST_REGISTERS,
+    Attempt,
+    Totals,
+    is_enough,
+    search,
+)
 from softmachine.synthesis.taking import take
 
-REGISTERS = 4
-"""Registers of the machines, unless another number is asked for."""
 HELD_OUT_FROM = 20
 """With at least so many examples, one in five is held out of the search."""
 SHORT = 8
 """A program with so many lines is short: the search for shorter ones can end."""
-MORE_ROUNDS = 1
-"""So many rounds more are searched for a shorter program, or for a second one."""
-MOST_MADE = 8
-"""At most so many programs are made of what one round finds."""
+NOTHING = Totals()
 
 
 class Options(NamedTuple):
@@ -56,7 +62,7 @@ class Options(NamedTuple):
     seed: int = 0
     memory: int = 16
     """The largest number of cells of memories that are searched on."""
-    registers: int = REGISTERS
+    registers: int = MOST_REGISTERS
     gates: tuple[str, ...] = PAPER_GATES
 
 
@@ -152,43 +158,72 @@ def begin(given: Pairs, options: Options) -> Begun:
     return Begun(given, held, tuple(p for p in problems if p.examples))
 
 
+class Findings(NamedTuple):
+    """What a search has found."""
+
+    right: list[Made]
+    """Programs that are right on all examples."""
+    wrong: list[Made]
+    """Others, right on the examples that were searched on."""
+
+
 def find(
     begun: Begun,
     options: Options,
-    report: Callable[[Progress], None] = lambda _: None,
+    totals: Totals = NOTHING,
+    report: Callable[[Totals], None] = lambda _: None,
     told: Callable[[str], None] = lambda _: None,
-) -> tuple[list[Made], list[Made]]:
+    keep: Callable[[Totals], None] = lambda _: None,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> Findings:
     """Search until a program makes no mistake on any example, or the time is over.
 
-    Returns the programs that are right on all examples, and the others that were found.
+    Then a few more attempts may find a shorter one: with few examples one program is not enough
+    to see whether they decide, and a long one may not be the one that is meant.
+
+    Arguments:
+        begun: the examples, laid out.
+        options: how it is looked for.
+        totals: those of an earlier search that this one continues.
+        report: is told some times a second how far it is.
+        told: is told why a program cannot be written.
+        keep: is told where a later search should go on, before what was found is tested, which
+            may take seconds, and at the end.
+        interrupted: whether to end at once.
+
+    Raises SoftmachineError if the gates make no loops.
     """
-    config = NRAMConfig(registers=options.registers, gates=options.gates)
-    since = time.monotonic()
+    searched = search_options(begun.problems, options.seed, options.registers, options.gates)
+    few = len(begun.given.pairs) < HELD_OUT_FROM
     right: dict[str, Made] = {}
     wrong: list[Made] = []
-    few = len(begun.given.pairs) < HELD_OUT_FROM
-    rounds_after = 0
-    for found in search(
-        begun.problems,
-        config,
-        seed=options.seed,
-        seconds=60 * options.minutes - (time.monotonic() - since),
-        report=report,
-    ):
-        for made in make_all(found[:MOST_MADE], begun.given, told):
-            if made.right:
-                right.setdefault(made.code, made)
-            else:
-                wrong.append(made)
+    known: set[str] = set()
+    first: list[Totals] = []
+    now = [totals]
+
+    def accept(attempt: Attempt) -> bool:
+        before, now[0] = now[0], now[0].after(attempt)
+        text = f"{attempt.plan.variant} {attempt.loop}"
+        if attempt.loop is not None and text not in known:
+            known.add(text)
+            keep(first[0] if first else before)
+            for made in make_all([candidate_of(begun.problems, attempt)], begun.given, told):
+                if made.right and not right:
+                    first.append(before)
+                if made.right:
+                    right.setdefault(made.code, made)
+                else:
+                    wrong.append(made)
         if not right:
-            continue
-        rounds_after += 1
-        # With few examples one program is not enough to see whether they decide, and a long
-        # one may not be the one that is meant: there may be a shorter one.
+            return False
         short = min(made.lines for made in right.values()) <= SHORT
-        if (short and not few) or rounds_after > MORE_ROUNDS:
-            break
-    return [*right.values()], wrong
+        return (short and not few) or is_enough(first[0].attempts, attempt.plan.number)
+
+    batches = [problem.batch for problem in begun.problems]
+    seconds = 60 * options.minutes
+    ended = search(batches, searched, totals, seconds, accept, report, interrupted)
+    keep(first[0] if first else ended)
+    return Findings([*right.values()], wrong)
 
 
 def finish(begun: Begun, right: Sequence[Made]) -> Synthesis:
@@ -261,7 +296,7 @@ def synthesize(
     minutes: float = 10.0,
     seed: int = 0,
     memory: int = 16,
-    registers: int = REGISTERS,
+    registers: int = MOST_REGISTERS,
     gates: Iterable[str] = PAPER_GATES,
 ) -> Synthesis:
     """Return a function that does what examples show, as a program that was tested on them.
@@ -273,8 +308,8 @@ def synthesize(
         minutes: the time to search at most.
         seed: of all draws.
         memory: the largest number of cells of memories that are searched on.
-        registers: of the machines.
-        gates: in the order in which every step uses them.
+        registers: how many variables programs may have at most, up to 3.
+        gates: those that programs may use.
 
     Raises:
         ExamplesError: the examples cannot be used; the message names the one and the reason.
@@ -282,12 +317,10 @@ def synthesize(
     """
     options = Options(minutes, seed, memory, registers, tuple(gates))
     begun = begin(take(examples), options)
-    right, wrong = find(begun, options)
-    if not right:
-        from softmachine.core.errors import SoftmachineError
-
-        raise SoftmachineError(why_nothing(begun, wrong, options))
-    return finish(begun, right)
+    found = find(begun, options)
+    if not found.right:
+        raise SoftmachineError(why_nothing(begun, found.wrong, options))
+    return finish(begun, found.right)
 
 
 def why_nothing(begun: Begun, wrong: Sequence[Made], options: Options) -> str:

@@ -2,18 +2,25 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from softmachine.cli import functions, waiting
 from softmachine.cli.main import main
+from softmachine.cli.searching import LoopDisplay, SearchState
+from softmachine.machines.nram.gates import PAPER_GATES
 from softmachine.programs.extraction import extract
 from softmachine.programs.languages.python import python_code
 from softmachine.synthesis import domain, making
 from softmachine.synthesis.compiled import wires_in, wires_of
 from softmachine.synthesis.making import load_function
+from softmachine.synthesis.reading import read_pairs
+from softmachine.synthesis.search.search import Totals
+from softmachine.synthesis.whole import Options, begin
 from softmachine.zoo.models import open_model
 
 LAST = [
@@ -50,7 +57,8 @@ def test_a_function_is_found_told_and_written(folder, capsys):
     value = json.loads((directory / "program.json").read_text())
     assert value["tests"]["right"] == 3
     config, table, _ = wires_in(json.dumps(value))
-    assert (config.registers, len(table.stop)) == (5, 32)
+    assert len(table.stop) == 2**config.registers
+    assert 1 <= config.registers <= 3
     if value["ask"] is not None:
         assert value["ask"]["line"] in printed
 
@@ -95,6 +103,58 @@ def test_without_time_it_says_what_may_help(folder, capsys):
         main(["synthesize", "mine.jsonl", "--minutes", "1e-9"])
     assert stop.value.code == 1
     assert "What may help: a few more short examples" in capsys.readouterr().out
+
+
+def test_the_same_command_goes_on_and_other_examples_begin_anew(folder, capsys):
+    (folder / "mine.jsonl").write_text("\n".join(map(json.dumps, LAST)))
+    given = Path("mine.jsonl")
+    state = SearchState(folder / "runs" / "synthesize-mine", identity_of(given))
+    state.keep(Totals(attempts=3, tried=1_000, runs=9_000))
+    main(["synthesize", "mine.jsonl", "--minutes", "5"])
+    capsys.readouterr()
+    again = SearchState(folder / "runs" / "synthesize-mine", identity_of(given))
+    assert again.totals.attempts >= 3
+    assert again.totals.tried >= 1_000
+    first = (folder / "runs" / "synthesize-mine" / "program.json").read_text()
+    main(["synthesize", "mine.jsonl", "--minutes", "5"])  # where the first one was found
+    assert (folder / "runs" / "synthesize-mine" / "program.json").read_text() == first
+    assert SearchState(folder / "runs" / "synthesize-mine", "other").totals == Totals()
+
+
+def identity_of(path):
+    options = Options(10.0, 0, 16, 5, PAPER_GATES)
+    return functions.identity(begin(read_pairs(path), options), options)
+
+
+def test_an_interruption_ends_the_search(folder, capsys, monkeypatch):
+    lines = [{"i": [a, b], "o": [(a * b * 7) % 11 + 1]} for a in (3, 4, 9) for b in (2, 5, 6)]
+    (folder / "mine.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    told = []
+
+    def interrupt(*_):
+        if not told:  # a second one would end it at once
+            told.append(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(LoopDisplay, "report", interrupt)
+    monkeypatch.setattr(waiting, "GRACE", 600.0)  # else the process may be ended
+    with pytest.raises(SystemExit) as stop:
+        main(["synthesize", "mine.jsonl", "--minutes", "60"])
+    assert stop.value.code == 130
+    assert "Interrupted. The same command continues." in capsys.readouterr().out
+    kept = json.loads((folder / "runs" / "synthesize-mine" / "search.json").read_text())
+    assert kept["attempts"] >= 0
+    assert [path.name for path in (folder / "runs" / "synthesize-mine").iterdir()] == [
+        "search.json"
+    ]
+
+
+def test_gates_that_make_no_function_are_refused(folder, capsys):
+    (folder / "mine.jsonl").write_text("\n".join(map(json.dumps, LAST)))
+    with pytest.raises(SystemExit) as stop:
+        main(["synthesize", "mine.jsonl", "--gates", "READ", "ONE"])
+    assert stop.value.code == 2
+    assert "--gates: a function needs WRITE" in capsys.readouterr().err
 
 
 # --- the way back ---------------------------------------------------------------------------

@@ -81,7 +81,7 @@ def test_an_interruption_ends_the_search(folder, capsys, monkeypatch):
             told.append(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(loop_search._Display, "report", interrupt)
+    monkeypatch.setattr(loop_search.LoopDisplay, "report", interrupt)
     with pytest.raises(SystemExit) as stop:
         main(["synthesize", "task.jsonl", "--members", "1", "--minutes", "60"])
     assert stop.value.code == 130

@@ -7,7 +7,7 @@ import textwrap
 import pytest
 
 from softmachine.core.errors import ExamplesError
-from softmachine.synthesis.reading import holds_memories, parse_csv, parse_json, read_pairs
+from softmachine.synthesis.reading import holds_memories, pairs_in, parse_csv, read_pairs
 from softmachine.synthesis.taking import take
 
 
@@ -93,10 +93,10 @@ FORMS = {
 def test_forms_of_json(text, signature, first):
     if signature is None:  # lists in lists are told how to be written
         with pytest.raises(ExamplesError, match=r"line 1: .*list inside a list"):
-            parse_json(text)
+            pairs_in(text)
         return
     assert not holds_memories(text)
-    given = parse_json(text)
+    given = pairs_in(text)
     assert given.signature == signature
     assert (given.pairs[0].inputs, given.pairs[0].output) == first
 
@@ -104,7 +104,7 @@ def test_forms_of_json(text, signature, first):
 def test_lines_of_a_document_are_where_examples_begin():
     text = json.dumps([{"i": [n], "o": n} for n in range(3)], indent=1)
     begins = [i for i, line in enumerate(text.split("\n"), 1) if line.strip() == "{"]
-    assert [pair.line for pair in parse_json(text).pairs] == begins
+    assert [pair.line for pair in pairs_in(text).pairs] == begins
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_tables(text, signature, first):
 
 
 def test_what_an_earlier_line_says_counts_once():
-    given = parse_json(lines(*[{"i": [1], "o": 1}, {"i": [2], "o": 2}, {"i": [1], "o": 1}]))
+    given = pairs_in(lines(*[{"i": [1], "o": 1}, {"i": [2], "o": 2}, {"i": [1], "o": 1}]))
     assert ([pair.line for pair in given.pairs], given.repeated) == ([1, 2], (3,))
 
 
@@ -142,7 +142,7 @@ BAD = {
     "two outputs": ('{"input": [1], "output": 1, "y": 2}', "line 2: .* one answer"),
     "a float": ('{"input": [1.5], "output": [1]}', r"line 2: .*\[0\] is 1.5: floats cannot be"),
     "null": ('{"input": [null], "output": [1]}', "line 2: .* is null"),
-    "NaN": ('{"input": [NaN], "output": [1]}', "line 2: NaN is no number"),
+    "NaN": ('{"input": [NaN], "output": [1]}', "line 2: NaN is not a number"),
     "nested": ('{"input": [1, [2]], "output": [1]}', "line 2: "),
     "a huge number": (
         '{"input": [%s], "output": [1]}' % ("9" * 30),
@@ -240,4 +240,4 @@ def test_what_python_gives_is_checked_too(examples, words):
 
 def test_names_that_programs_need_are_not_arguments():
     text = textwrap.dedent('{"memory": [1], "range": 2, "class": 3, "output": 1}')
-    assert parse_json(text).names == ("items", "k", "m")
+    assert pairs_in(text).names == ("items", "k", "m")

@@ -47,3 +47,5 @@ class Space(NamedTuple):
     """How many registers conditions may test, the last ones."""
     constants: Int[np.ndarray, " 3"]
     """What the slots of constants hold."""
+    guard: int = 0
+    """A condition that is drawn more often than others; 0 if there is none."""

@@ -40,8 +40,8 @@ def begin(
     Arguments:
         code: the loop.
         space: what is searched.
-        passes: one register shall go through cells again and again, as long as another one,
-            the cell ahead, is not 0; it begins anew at a slot drawn at random.
+        passes: the first register shall go through cells again and again, as long as the last
+            one, the cell ahead, is not 0; it begins anew at a slot drawn at random.
         exchange: two cells shall be put in order.
         rng: draws the rest.
     """
@@ -57,14 +57,7 @@ def begin(
     if not (passes or exchange) or (passes and space.registers < 2):
         return
     first, at = CONSTANTS + space.registers, int(rng.integers(room + 1))
-    pointer, ahead = (
-        rng.permutation(space.registers)[:2].tolist()
-        if passes
-        else (
-            int(rng.integers(space.registers)),
-            0,
-        )
-    )
+    pointer, ahead = 0 if passes else int(rng.integers(space.registers)), space.registers - 1
     i, following = CONSTANTS + pointer, first + at
     _put(code, at, [(INC, i, i, 0)])
     if exchange:

@@ -26,15 +26,16 @@ NAME = "search"
 
 
 def variants(task: Given) -> list[Given]:
-    """Return the task with every number of steps per item up to its own."""
+    """Return the task, for a search, with every number of steps per item up to its own."""
     most = task.steps_per_size
     return [
-        dataclasses.replace(task, steps_per_size=each) for each in range(1, most + 1) or [0]
+        dataclasses.replace(task, steps_per_size=each, searched=True)
+        for each in range(1, most + 1) or [0]
     ]
 
 
 def as_batch(task: Given, seed: int) -> Batch:
-    """Return the training examples, those of all sizes by turns, the smallest first."""
+    """Return the training examples: small ones of all sizes by turns, then larger ones."""
     examples, rng = task.part_examples("training"), np.random.default_rng(seed)
     order = rng.permutation(len(examples)).tolist()
     ranks: dict[int, int] = {}
@@ -42,7 +43,7 @@ def as_batch(task: Given, seed: int) -> Batch:
     for i in order:
         size = examples[i].size
         ranks[size] = ranks.get(size, -1) + 1
-        keys[i] = ranks[size], size
+        keys[i] = examples[i].cells_needed > task.memory, ranks[size], size
     rule, order = task.step_rule(), sorted(order, key=keys.__getitem__)
     rows = [examples[i] for i in order]
     cells = max(x.cells_needed for x in rows)
@@ -55,7 +56,7 @@ def as_batch(task: Given, seed: int) -> Batch:
         stack([x.after for x in rows], np.int32),
         stack([x.scored for x in rows], bool),
         np.array([rule.steps(x.before) for x in rows], np.int32),
-        np.full(len(rows), cells, np.int32),
+        np.array([x.cells_needed for x in rows], np.int32),
     )
 
 

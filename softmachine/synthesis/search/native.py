@@ -8,29 +8,26 @@ Loops and examples are arrays; see `softmachine.synthesis.search.arrays`.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-
-import numba
 import numpy as np
 
 from softmachine.synthesis.search import arrays
+from softmachine.synthesis.search.compiling import native
 
 READ, WRITE, INC, DEC, ADD, SUB = range(6)
 LESS, AT_MOST, EQUAL, MIN, MAX, SELECT = range(6, 12)
 ARITIES, CONSTANTS, INSTRUCTION = arrays.ARITIES, arrays.CONSTANTS, arrays.INSTRUCTION
 SLACK = 2.0
 """In examples. A run is given up once it is so far behind the run of the loop that it comes
-from, at the same example, that keeping the distance it would end above the limit by this
-many."""
+from that at this distance it would end above the limit by this many."""
 
 
-def _native(function: Callable) -> Callable:
-    """Compile a function, without what may have been put around it to check annotations."""
-    return numba.njit(cache=True, nogil=True)(inspect.unwrap(function))
+COUNTED = 0.5
+"""How likely a comparison is what is added to a register."""
+GUARDED = 0.8
+"""How likely a condition that is drawn is the guard of the loops that are searched."""
 
 
-@_native
+@native
 def find_live(loop, registers, length, order, wanted):
     """Record in ``order`` the instructions that matter, in their order; return how many.
 
@@ -64,7 +61,7 @@ def find_live(loop, registers, length, order, wanted):
     return many
 
 
-@_native
+@native
 def _same(loop, other, space, order, many, wanted):
     """Return whether two loops are the same in what matters of the first."""
     for j in range(many):
@@ -82,7 +79,7 @@ def _same(loop, other, space, order, many, wanted):
     return True
 
 
-@_native
+@native
 def run_case(loop, registers, length, order, many, cases, case, slots, log, following):
     """Run a loop on an example; return how many scored cells are wrong.
 
@@ -140,15 +137,13 @@ def run_case(loop, registers, length, order, many, cases, case, slots, log, foll
             slots[CONSTANTS + k] = following[k]
     wrong = 0
     for i in range(cases.counts[case]):
-        if memory[cases.places[case, i]] != cases.targets[case, i]:
-            wrong += 1
-    while written > 0:
-        written -= 1
-        memory[log[written, 0]] = log[written, 1]
+        wrong += memory[cases.places[case, i]] != cases.targets[case, i]
+    for back in range(written - 1, -1, -1):
+        memory[log[back, 0]] = log[back, 1]
     return wrong
 
 
-@_native
+@native
 def run_all(loop, space, cases, limit, before, ran, work, many):
     """Run a loop, whose live instructions are known, until it is clear that it is too bad.
 
@@ -169,7 +164,7 @@ def run_all(loop, space, cases, limit, before, ran, work, many):
     return total, len(cases.counts)
 
 
-@_native
+@native
 def make_work(space, cases):
     """Return room for `run_all`."""
     first = CONSTANTS + space.registers
@@ -185,38 +180,37 @@ def make_work(space, cases):
     )
 
 
-@_native
+@native
 def _draw_condition(space):
+    if space.guard > 0 and np.random.random() < GUARDED:
+        return space.guard
     register = space.registers - 1 - np.random.randint(space.conditions)
     return 1 + 2 * register + np.random.randint(2)
 
 
-@_native
+@native
 def _put(loop, space, i, operation):
     """Give an instruction an operation, and a condition if it needs one.
 
-    An operation that is not searched, such as -1, is replaced by one drawn at random.
+    An operation that is not searched, as -1, is replaced by one drawn at random.
     """
-    known = False
-    for other in space.operations:
-        known = known or operation == other
-    if not known:
+    if not np.any(space.operations == operation):
         operation = space.operations[np.random.randint(len(space.operations))]
-    needed = operation == SELECT or (operation == WRITE and np.random.random() < 0.5)
+    often = GUARDED if space.guard > 0 else 0.5
+    needed = operation == SELECT or (operation == WRITE and np.random.random() < often)
     loop[INSTRUCTION * i] = operation
-    loop[INSTRUCTION * i + 3] = 0
-    if needed and space.conditions > 0:
-        loop[INSTRUCTION * i + 3] = _draw_condition(space)
+    condition = _draw_condition(space) if needed and space.conditions > 0 else 0
+    loop[INSTRUCTION * i + 3] = condition
 
 
-@_native
+@native
 def _draw_instruction(loop, space, i):
     _put(loop, space, i, -1)
     for argument in range(1, 3):
         loop[INSTRUCTION * i + argument] = np.random.randint(CONSTANTS + space.registers + i)
 
 
-@_native
+@native
 def draw_loop(space, seed):
     """Return a loop drawn at random."""
     np.random.seed(seed)
@@ -229,7 +223,7 @@ def draw_loop(space, seed):
     return loop
 
 
-@_native
+@native
 def count_mistakes(loop, space, cases):
     """Return the share of wrong cells up to each example, in units of its weights."""
     never, totals = np.full(len(cases.counts), np.inf), np.zeros(len(cases.counts))
@@ -239,7 +233,7 @@ def count_mistakes(loop, space, cases):
     return totals
 
 
-@_native
+@native
 def _move(loop, space, source, target):
     """Move an instruction; slots follow, and those that would come later are drawn anew."""
     first, length = CONSTANTS + space.registers, space.length
@@ -263,7 +257,7 @@ def _move(loop, space, source, target):
             loop[n] = np.random.randint(first + i)
 
 
-@_native
+@native
 def _insert(loop, space, wanted, place):
     """Draw an instruction before another one, in place of one that does not matter.
 
@@ -280,9 +274,12 @@ def _insert(loop, space, wanted, place):
     return -1
 
 
-@_native
-def _change_register(loop, space, wanted):
-    """Give a register another next value: a slot, or something that is made of the register."""
+@native
+def _change_register(loop, space, order, wanted):
+    """Give a register another next value: a slot, or something that is made of the register.
+
+    What is added to it is often a comparison: then it counts how often something is so.
+    """
     k, kind = np.random.randint(space.registers), np.random.random()
     tail, first = INSTRUCTION * space.length, CONSTANTS + space.registers
     if kind < 0.5:
@@ -293,11 +290,18 @@ def _change_register(loop, space, wanted):
         usual = INC if kind < 0.65 else ADD if kind < 0.8 else SELECT if kind < 0.9 else -1
         _put(loop, space, i, usual)
         at = INSTRUCTION * i
-        loop[at + 1 + np.random.randint(ARITIES[loop[at]])] = CONSTANTS + k
+        argument = 1 + np.random.randint(ARITIES[loop[at]])
+        loop[at + argument] = CONSTANTS + k
         loop[tail + k] = first + i
+        if loop[at] == ADD and np.random.random() < COUNTED:
+            find_live(loop, space.registers, space.length, order, wanted)
+            j = _insert(loop, space, wanted, i)
+            if j >= 0 and loop[tail + k] == first + j + 1:
+                _put(loop, space, j, LESS + np.random.randint(3))
+                loop[INSTRUCTION * (j + 1) + 3 - argument] = first + j
 
 
-@_native
+@native
 def _wrap(loop, space, wanted, i, argument):
     """Put a new instruction before one of an instruction's arguments, mostly around it."""
     first, new = CONSTANTS + space.registers, _insert(loop, space, wanted, i)
@@ -312,7 +316,7 @@ def _wrap(loop, space, wanted, i, argument):
     loop[at + argument] = first + new
 
 
-@_native
+@native
 def change(loop, space, work, more):
     """Make random changes: 1 + ``more`` on average."""
     first, (order, wanted) = CONSTANTS + space.registers, work[:2]
@@ -325,12 +329,11 @@ def change(loop, space, work, more):
                 _put(loop, space, i, WRITE)
             continue
         if kind < 0.25:
-            _change_register(loop, space, wanted)
+            _change_register(loop, space, order, wanted)
             continue
         i = order[np.random.randint(many)]
-        at, argument = INSTRUCTION * i, 1
-        if ARITIES[loop[at]] == 2 and np.random.random() < 0.5:
-            argument = 2
+        at = INSTRUCTION * i
+        argument = 1 + np.random.randint(ARITIES[loop[at]])
         operand = loop[at + argument]
         if kind < 0.40:
             _wrap(loop, space, wanted, i, argument)
@@ -353,7 +356,7 @@ def change(loop, space, work, more):
             loop[at + argument] = np.random.randint(first + i)
 
 
-@_native
+@native
 def anneal(loop, space, cases, tries, hot, cold, more, price, enough, seed, ended):
     """Search for a loop that makes few mistakes, by simulated annealing from a given one.
 

@@ -11,6 +11,7 @@ Attempts depend on the seed and their number alone, however many run side by sid
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -28,6 +29,8 @@ GUIDES = 48
 """How many training examples guide an attempt at first."""
 MOST_ADDED = 16
 """At most this many that a loop gets wrong join them at once."""
+ROOM_FOR_STEPS = 2
+"""And at most so many that they take so many times the steps of all guides before."""
 ROUNDS = 6
 """How often that happens in an attempt."""
 ROOM = 4
@@ -54,6 +57,10 @@ FREEZING = 1e-7
 """A temperature at which no mistake is kept, and a price that is less than any."""
 EXCHANGE = (0.1, 0.6)
 """How likely an attempt begins with an exchange of cells; of loops in loops."""
+MOST_REGISTERS = 3
+MORE = 4
+"""Once something is found, so many more attempts may find something shorter, and one for every
+four that it took."""
 PASSES = 0.7
 """How likely a loop in a loop begins as one that goes through an array again and again."""
 WEIGHTS = {"READ": 2, "WRITE": 2, "INC": 2, "ADD": 2}
@@ -96,19 +103,34 @@ class Attempt(NamedTuple):
     """CPU time."""
 
 
-class Options(NamedTuple):
-    """What is searched."""
+class Variant(NamedTuple):
+    """What a search has to know of one of several forms that the same examples are given in."""
 
-    seed: int = 0
-    registers: int = 3
-    gates: tuple[str, ...] = (*CONSTANT_GATES, *GATES)
-    threads: int = 1
-    variants: int = 1
-    """Examples may be given in so many variants, with other numbers of steps."""
     fixed: bool = False
     """Whether all examples take the same number of steps, so that one round may be enough."""
     nested: bool = False
     """Whether there are many more steps than items."""
+    weight: int = 1
+    """How many attempts are made in it, compared to others."""
+
+
+class Options(NamedTuple):
+    """What is searched."""
+
+    seed: int = 0
+    registers: int = MOST_REGISTERS
+    """At most; more than `MOST_REGISTERS` are not searched."""
+    gates: tuple[str, ...] = (*CONSTANT_GATES, *GATES)
+    threads: int = 1
+    variants: tuple[Variant, ...] = (Variant(),)
+    """Examples may be given in several forms: layouts, or numbers of steps."""
+
+
+def threads() -> int:
+    """Return how many attempts may run side by side on this machine."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def constants(gates: Sequence[str]) -> Int[np.ndarray, " 3"] | None:
@@ -125,15 +147,17 @@ def can_search(options: Options) -> bool:
 def plan(number: int, options: Options) -> Plan:
     """Return how an attempt is made."""
     rng = np.random.default_rng([options.seed, number])
-    once = options.fixed and bool(rng.random() < 0.8)
+    weights = np.array([each.weight for each in options.variants], float)
+    variant = int(rng.choice(len(weights), p=weights / weights.sum()))
+    fixed, nested, _ = options.variants[variant]
+    once = fixed and bool(rng.random() < 0.8)
     registers = 1 if once else int(rng.choice([1, 2, 2, 3]))
-    registers = min(max(registers, 1 + options.nested), options.registers)
+    registers = min(max(registers, 1 + nested), options.registers, MOST_REGISTERS)
     conditions = registers if registers > 1 and rng.random() < 0.6 else 0
-    exchange = not once and bool(rng.random() < EXCHANGE[options.nested])
-    passes = options.nested and bool(rng.random() < PASSES)
+    passes = nested and bool(rng.random() < PASSES)
+    exchange = not once and not passes and bool(rng.random() < EXCHANGE[nested])
     length = 16 if passes else int(rng.choice([8, 12, 16]))
     conditions = registers if passes else conditions
-    variant = int(rng.integers(options.variants))
     unit = FIRST_TRIES * (1 + number // len(LUBY))
     return Plan(
         number,
@@ -154,7 +178,8 @@ def cases(batch: Batch, *, once: bool = False):
     """Return examples as arrays for compiled code; ``once``: with a single step each."""
     room = max(LEAST_ROOM, ROOM * int(batch.cells.max()))
     memories = np.zeros((len(batch.steps), 1 << (room - 1).bit_length()), np.int32)
-    memories[:, : batch.memories.shape[1]] = batch.memories
+    width = min(batch.memories.shape[1], memories.shape[1])
+    memories[:, :width] = batch.memories[:, :width]  # what is behind is 0
     scored = batch.scored.astype(bool)
     counts = scored.sum(axis=1).astype(np.int32)
     # The scored cells come first, in order.
@@ -213,10 +238,21 @@ def attempt(
             tried, runs = tried + some, runs + ran + count
             return Attempt(planned, loop, 0.0, tried, runs, seconds)
         wrong = np.flatnonzero(np.diff(totals, prepend=0.0) > 0)
-        more = rng.permutation(np.setdiff1d(wrong, chosen))[:MOST_ADDED]
-        chosen = rng.permutation(np.concatenate([chosen, more]))
+        more = rng.permutation(np.setdiff1d(wrong, chosen))
+        chosen = np.concatenate([chosen, _added(more, chosen, batch.steps)])
         error, tries = float(totals[-1]), max(tries // 2, FIRST_TRIES)
     return Attempt(planned, None, float(error), tried, runs, time.thread_time() - begun)
+
+
+def _added(
+    more: Int[np.ndarray, " wrong"],
+    chosen: Int[np.ndarray, " guides"],
+    steps: Int[np.ndarray, " examples"],
+) -> Int[np.ndarray, " added"]:
+    """Return which examples join the guides: `MOST_ADDED` of few steps, fewer of many."""
+    few = more[np.argsort(steps[more], kind="stable")][:MOST_ADDED]
+    room = ROOM_FOR_STEPS * steps[chosen].sum()
+    return few[: max(1, int(np.sum(np.cumsum(steps[few]) <= room)))]
 
 
 def make_space(planned: Plan, options: Options):
@@ -235,6 +271,7 @@ def make_space(planned: Plan, options: Options):
         np.array(operations, np.int32),
         planned.conditions,
         np.asarray(values, np.int32),
+        2 * planned.registers if planned.passes else 0,  # the cell ahead is not 0
     )
 
 
@@ -292,26 +329,31 @@ def search(
     end = time.monotonic() + seconds
     running: dict[int, tuple[Future[Attempt], Bool[np.ndarray, "1"]]] = {}
     done: dict[int, Attempt] = {}
-    begun, last = totals.attempts, None
+    begun, enough = totals.attempts, False
     with ThreadPoolExecutor(options.threads) as pool:
-        while True:
-            while last is None and len(running) < options.threads:
-                ended = np.zeros(1, bool)
-                planned = plan(begun, options)
-                batch = batches[planned.variant]
-                running[begun] = pool.submit(attempt, batch, planned, options, ended), ended
-                begun += 1
-            wait([future for future, _ in running.values()], TICK, FIRST_COMPLETED)
-            for number in [n for n, (future, _) in running.items() if future.done()]:
-                done[number] = running.pop(number)[0].result()
-            while totals.attempts in done:
-                one = done.pop(totals.attempts)
-                totals = totals.after(one)
-                if accept(one):
-                    last = one
-                    break
-            report(totals)
-            if last is not None or time.monotonic() >= end or interrupted():
-                for _, ended in running.values():
-                    ended[0] = True
-                return totals
+        try:
+            while not (enough or time.monotonic() >= end or interrupted()):
+                while len(running) < options.threads:
+                    ended = np.zeros(1, bool)
+                    planned = plan(begun, options)
+                    batch = batches[planned.variant]
+                    future = pool.submit(attempt, batch, planned, options, ended)
+                    running[begun] = future, ended
+                    begun += 1
+                wait([future for future, _ in running.values()], TICK, FIRST_COMPLETED)
+                for number in [n for n, (future, _) in running.items() if future.done()]:
+                    done[number] = running.pop(number)[0].result()
+                while totals.attempts in done and not enough:
+                    one = done.pop(totals.attempts)
+                    totals = totals.after(one)
+                    enough = accept(one)
+                report(totals)
+        finally:
+            for _, ended in running.values():
+                ended[0] = True
+    return totals
+
+
+def is_enough(first: int, number: int) -> bool:
+    """Return whether a search may end after an attempt, the first success being another."""
+    return number >= first + MORE + first // 4

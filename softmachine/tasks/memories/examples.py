@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from softmachine.core.errors import ExamplesError
+from softmachine.core.files import parse_json
 from softmachine.tasks.memories.remedies import remedy
 
 MOST_CELLS = 4096
@@ -148,12 +149,10 @@ def parse_examples(text: str) -> Sequence[GivenExample]:
 def _parse(line: str, number: int) -> GivenExample:
     """Return the example of one line; ValueError if the line is malformed."""
     try:
-        value = json.loads(line, object_pairs_hook=_object, parse_constant=_refuse)
+        value = parse_json(line)
     except json.JSONDecodeError as error:
         what = f"not JSON: {error.msg} at column {error.colno}"
         raise ValueError(f"{what}; a valid line is {remedy(None)}") from error
-    except RecursionError:
-        raise ValueError("not an example: nested too deep") from None
     try:
         before, after, scored = _memories(value)
     except ValueError as error:
@@ -198,8 +197,8 @@ def _memories(value: Any) -> tuple[list[int], list[int], list[int]]:
 def _refuse_document(text: str) -> None:
     """Raise ExamplesError, with advice, if the whole text is a single JSON value."""
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = parse_json(text)
+    except ValueError:
         return
     first = value[0] if isinstance(value, list) and value else None
     try:
@@ -250,19 +249,6 @@ def _note(example: GivenExample, known: dict[int, tuple[int, int]]) -> None:
                 f"end do not count), but cell {cell} of the output is {value} here and "
                 f"{earlier} there"
             )
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object; ValueError if a key is repeated."""
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        raise ValueError("a key is repeated in one object")
-    return value
-
-
-def _refuse(name: str) -> None:
-    """Raise ValueError for NaN and Infinity, which Python's JSON reader accepts."""
-    raise ValueError(f"not JSON: {name}")
 
 
 def _show(value: Any, most: int = 40) -> str:

@@ -33,6 +33,8 @@ Part = Literal["training", "validation", "test"]
 """The parts that the examples are split into."""
 HELD_OUT = 0.2
 """The fraction of the examples of each size that is held out of training."""
+CONFIRMING_CELLS = 16
+"""A search runs examples that need at most so many times the cells of training memories."""
 SEARCHED_CELLS = LEAST_CELLS
 """The number of leading cells in which a step rule looks for the size, or for an array."""
 
@@ -74,11 +76,14 @@ class Given(MemoryTask):
     one more than the size, for loops in loops."""
     part: Part = "training"
     """The part that `sample` draws from."""
+    searched: bool = False
+    """Whether programs are searched, not trained: of the examples that need a larger memory one
+    half of each size is then for training, too. They can be run; gradients do not reach them."""
 
     def __post_init__(self) -> None:
         """Check the numbers, and that there are examples for training and validation."""
         check_fields(self)
-        parts = split(self.examples, self.memory)
+        parts = split(self.examples, self.memory, self.searched)
         if not parts["training"] or not parts["validation"]:
             raise ExamplesError(_what_is_missing(self))
 
@@ -88,7 +93,7 @@ class Given(MemoryTask):
 
     def part_examples(self, part: Part) -> Sequence[GivenExample]:
         """Return the examples of a part, ordered by size."""
-        return split(self.examples, self.memory)[part]
+        return split(self.examples, self.memory, self.searched)[part]
 
     @property
     def sizes(self) -> list[int]:
@@ -258,27 +263,35 @@ def _growth(text: str) -> Fraction:
 
 
 @lru_cache(maxsize=4)
-def split(text: str, memory: int) -> dict[Part, Sequence[GivenExample]]:
+def split(
+    text: str, memory: int, searched: bool = False
+) -> dict[Part, Sequence[GivenExample]]:
     """Return the examples of each part, ordered by size.
 
     Arguments:
         text: lines of JSON; see `parse_examples`.
         memory: the largest number of cells of a training example.
+        searched: whether half of the larger ones are for training, too; see `Given.searched`.
 
     The split is deterministic: examples of a size are shuffled with the size as the seed.
     """
     parts: dict[Part, list[GivenExample]] = {"training": [], "validation": [], "test": []}
     fitting: dict[int, list[GivenExample]] = {}
+    larger: dict[int, list[GivenExample]] = {}
     for example in parse_examples(text):
-        if example.cells_needed <= memory:
-            fitting.setdefault(example.size, []).append(example)
-        else:
-            parts["test"].append(example)
+        fits = example.cells_needed <= memory
+        (fitting if fits else larger).setdefault(example.size, []).append(example)
     for size, group in fitting.items():
         order = np.random.default_rng(size).permutation(len(group))
         held = max(round(HELD_OUT * len(group)), int(len(group) > 1))
         parts["validation"] += [group[i] for i in order[:held]]
         parts["training"] += [group[i] for i in order[held:]]
+    for size, group in larger.items():
+        order = np.random.default_rng(size).permutation(len(group))
+        some = [group[i] for i in order[: len(group) // 2]] if searched else []
+        some = [x for x in some if x.cells_needed <= CONFIRMING_CELLS * memory]
+        parts["training"] += some
+        parts["test"] += [x for x in group if x not in some]
     parts["test"] += parts["validation"]
     return {
         part: sorted(examples, key=lambda x: (x.size, x.line))

@@ -20,6 +20,7 @@ from softmachine.synthesis.search.search import (
     Attempt,
     Options,
     Totals,
+    Variant,
     attempt,
     cases,
     make_space,
@@ -134,7 +135,7 @@ def find(task, seed=0, threads=1, seconds=60.0):
         found.extend([done] if done.loop else [])
         return bool(found)
 
-    options = Options(seed=seed, threads=threads, variants=len(batches))
+    options = Options(seed=seed, threads=threads, variants=(Variant(),) * len(batches))
     totals = search(batches, options, Totals(), seconds, accept, lambda _: None, lambda: False)
     return found[0], totals
 

@@ -1,0 +1,68 @@
+"""How far a search of loops is: on the screen, and in a file for the next command to go on."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from softmachine.cli.waiting import clock
+from softmachine.core.files import parse_json, sealed, unsealed, write_json
+from softmachine.synthesis.search.search import Totals
+
+FIRST, LATER = 2.0, 10.0
+"""Seconds until the first line of progress, and between others."""
+
+
+class SearchState:
+    """The totals of a search, in a file of its directory."""
+
+    def __init__(self, directory: Path, of: str = "") -> None:
+        """Read the totals of earlier searches; none if there is no file, or one of another.
+
+        Arguments:
+            directory: where the file is, which need not exist.
+            of: what is searched, such as a digest of examples and options.
+        """
+        self._path, self._of, self.totals = directory / "search.json", of, Totals()
+        try:
+            value = unsealed(parse_json(self._path.read_bytes()))
+            if value.pop("of", "") == of:
+                self.totals = Totals(**value)
+        except (OSError, ValueError, TypeError):
+            pass
+
+    def keep(self, totals: Totals) -> None:
+        """Write totals for the next search to go on with."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        of = {"of": self._of} if self._of else {}
+        write_json(self._path, sealed(totals._asdict() | of))
+
+
+class LoopDisplay:
+    """Says how far a search is: soon, and then every few seconds."""
+
+    def __init__(self, begin: float) -> None:
+        self._begin, self._due = begin, time.monotonic() + FIRST
+        self.refused = 0
+        """Loops that were right on all examples trained on, but not on others."""
+
+    def report(self, totals: Totals) -> None:
+        """Print a line if it is time."""
+        if time.monotonic() >= self._due:
+            self.line(totals)
+
+    def line(self, totals: Totals) -> None:
+        """Print a line."""
+        self._due = time.monotonic() + LATER
+        passed = f"{clock(time.monotonic() - self._begin):>6}  "
+        if not totals.attempts:
+            print(f"{passed}searching loops", flush=True)
+            return
+        speed = totals.runs / max(totals.seconds, 1e-9) / 1e6
+        refused = f"; {self.refused} right on small examples alone" if self.refused else ""
+        print(
+            f"{passed}{totals.tried:>11,} loops tried, {totals.attempts:,} attempts; the best "
+            f"has {totals.error:.1%} of the cells wrong{refused} ({speed:.1f} million runs a "
+            "second and core)",
+            flush=True,
+        )
