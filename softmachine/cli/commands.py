@@ -120,7 +120,8 @@ def chomsky(
     """Make the table of the Chomsky hierarchy: machines on 15 tasks; the same command goes on.
 
     Each seed of a machine on a task is a run in FOLDER. Those that are finished are never run
-    again. Without options it takes some days.
+    again, nor are those that have no run there but stand in the JSON of --out: so one table is
+    made on several days and computers. Without options it takes some days.
 
     Args:
         folder: directory of the runs.

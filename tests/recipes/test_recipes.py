@@ -17,6 +17,7 @@ from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.registry import MACHINES
 from softmachine.machines.transformer import TransformerConfig
 from softmachine.recipes import RECIPES, get_recipe
+from softmachine.recipes.chomsky import AT_ONCE
 from softmachine.recipes.registry import CHOMSKY_MACHINES, CHOMSKY_TASKS
 from softmachine.running.devices import MemberLayout
 from softmachine.running.scoring import score_batch
@@ -200,8 +201,11 @@ def test_recipes_of_the_chomsky_hierarchy_follow_its_protocol(name):
     assert task == TASKS.name_of(type(experiment.task))
     assert getattr(experiment.task, "source", "repo") == "repo"
     assert getattr(experiment.task, "score_padding", True)
-    sizes = np.asarray(training.curriculum.sample((), jax.random.key(0), 128))
-    assert (training.curriculum.smallest, training.curriculum.largest) == (1, 40)
+    curriculum = training.curriculum
+    sizes = np.asarray(curriculum.sample(curriculum.init(), jax.random.key(0), 128))
+    assert (curriculum.smallest, curriculum.largest) == (1, 40)
+    machine = name.removeprefix("paper-").partition("-chomsky-")[0]
+    assert curriculum.over == (0 if paper or machine in AT_ONCE.get(task, ()) else 3_000)
     assert len(set(sizes.tolist())) == 1
     assert training.optimizer.clip_norm == 1.0
     updates = (1_000_000, 128) if paper else (20_000, 32)

@@ -52,9 +52,10 @@ def _introduction(table: Mapping[str, Any], data: str, cells: Sequence[Cell]) ->
     run = sum(bool(cell["tried"]) for cell in cells)
     return f"""# Fifteen tasks of the Chomsky hierarchy
 
-Made on {table["date"]} by `{table["command"]}`, with
-softmachine {table["softmachine"]}; the same numbers are in [{data}]({data}). The same command
-goes on where runs are not finished, and never repeats a finished one.
+Made by `{table["command"]}`, last on {table["date"]} with softmachine
+{table["softmachine"]}; the same numbers, and the date, version and hardware of each run, are in
+[{data}]({data}). The same command goes on where runs are not finished, never repeats a finished
+one, and takes over what the page already says of runs that were made elsewhere.
 
 The tasks and the protocol are those of Delétang et al. 2023
 ([arXiv 2207.02098](https://arxiv.org/abs/2207.02098)): machines train on strings of 1 to 40
@@ -72,11 +73,19 @@ of 100 and of 500; or else after the updates that stand beside it. Recipes
 
 {run} of {len(cells)} cells have been run. Of the others it is said how long all 20,000 updates
 of a seed would take, by the processor time that the machine took for an update and step of what
-was run; a seed that learns its task ends sooner. Times are those of a processor core.
+was run; a seed that learns its task ends sooner. Times are those of a processor
+core{_hardware(cells)}.
 
 Published scores are those of the paper's table 2. Those in *italics* were noted from memory:
 they were not found in its text, nor in a later paper's copy of the row, but agree with both.
 """
+
+
+def _hardware(cells: Sequence[Cell]) -> str:
+    """Return how many runs were made on which hardware, where that is known."""
+    names = [run.get("hardware") for cell in cells for run in cell["runs"] if run["finished"]]
+    counts = {name: names.count(name) for name in dict.fromkeys(names) if name}
+    return "".join(f"; {count} runs on {name}" for name, count in counts.items())
 
 
 def _matrix(
