@@ -27,6 +27,7 @@ def make_table(
     seeds: int,
     updates: int | None,
     strings: int,
+    longest: int,
     out: Path,
 ) -> None:
     """Train the cells that were asked for and are not finished; write the table of all.
@@ -46,10 +47,12 @@ def make_table(
     for recipe in changed:
         _say(f"{recipe} has other settings than in {out}: what that says of it is left out")
     command = ["softmachine", "chomsky", str(folder), "--strings", str(strings)]
-    command += ["--out", str(out)]
+    command += [*(["--longest", str(longest)] if longest else []), "--out", str(out)]
 
     def write() -> tuple[Path, Path]:
-        table = build_table(folder, recipes, strings=strings, kept=kept, report=_say)
+        table = build_table(
+            folder, recipes, strings=strings, kept=kept, longest=longest, report=_say
+        )
         return out, write_table(out, table | {"command": shlex.join(command)})
 
     for place, experiment in recipes.items():

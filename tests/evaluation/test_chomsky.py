@@ -10,7 +10,7 @@ import pytest
 
 from softmachine.cli.main import main
 from softmachine.core.errors import SoftmachineError
-from softmachine.evaluation.chomsky import page
+from softmachine.evaluation.chomsky import curves, page
 from softmachine.evaluation.chomsky.cells import (
     check_settings,
     row_of,
@@ -20,7 +20,12 @@ from softmachine.evaluation.chomsky.cells import (
 )
 from softmachine.evaluation.chomsky.kept import Kept, read_kept
 from softmachine.evaluation.chomsky.published import COLUMNS, FROM_MEMORY, PUBLISHED
-from softmachine.evaluation.chomsky.scores import LENGTHS, blind_scores, score_lengths
+from softmachine.evaluation.chomsky.scores import (
+    LENGTHS,
+    LengthScores,
+    blind_scores,
+    score_lengths,
+)
 from softmachine.evaluation.chomsky.table import (
     Place,
     build_table,
@@ -237,6 +242,54 @@ def test_what_is_no_such_table_is_refused(tmp_path, changes, message):
         read_kept(path, {PLACE: experiment()}, strings=2)
 
 
+def test_curves_end_where_memory_does(monkeypatch):
+    """Of each form at each length, in order; a length that does not fit ends both."""
+    asked = []
+
+    def score(machine, _, *, lengths, strings):
+        asked.append((machine, lengths[0], strings))
+        if lengths[0] > 200:
+            raise SoftmachineError("too large")
+        return LengthScores(1 / lengths[0], 0.0 if machine == "soft" else 1.0)
+
+    monkeypatch.setattr(curves, "score_lengths", score)
+    forms = {"": "soft", "hard_": "hard"}
+    found = curves.measure(forms, ParityCheck(), 5_000)
+    assert found == {
+        "lengths": [40, 100, 200], "accuracy": [1 / 40, 1 / 100, 1 / 200],
+        "perfect": [0.0] * 3, "hard_accuracy": [1 / 40, 1 / 100, 1 / 200],
+        "hard_perfect": [1.0] * 3,
+    }  # fmt: skip
+    assert asked[-1] == ("soft", 500, curves.STRINGS)
+    assert curves.measure(forms, ParityCheck(), 39) is None
+
+
+def test_longer_strings_on_the_page(tmp_path):
+    recipes = {
+        Place(machine, task): get_recipe(chomsky.recipe_name(machine, task))
+        for task in chomsky.TASKS
+        for machine in ("rnn", "stack-rnn")
+    }
+    table = build_table(tmp_path, recipes) | {"command": "softmachine chomsky there"}
+    for cell in table["cells"]:
+        if cell["task"] == "parity-check":
+            rows = [row(1.0, 1.0), row(0.5, 0.0, seed=1)]
+            rows[0]["curve"] = {"lengths": [40, 1_000], "accuracy": [1.0, 0.75]}
+            if cell["machine"] == "stack-rnn":
+                rows[0]["curve"] |= {"hard_accuracy": [1.0, 1.0]}
+            cell |= {"runs": rows, **summary(rows)}
+    page.write_table(tmp_path / "table.md", table)
+    text = (tmp_path / "table.md").read_text()
+    assert "![Right letters by length, a panel for each task](table.png)" in text
+    lines = text.partition("## Longer strings")[2].splitlines()
+    assert [line for line in lines if line.startswith("| parity-check")] == [
+        "| parity-check | rnn |  | 100.0 | 75.0 |",
+        "| parity-check | stack-rnn |  | 100.0 | 75.0 |",
+        "| parity-check | stack-rnn | hard | 100.0 | 100.0 |",
+    ]
+    assert (tmp_path / "table.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_all_but_right_is_not_shown_as_right():
     assert page._percent(0.99999) == "99.9+"
     assert page._percent(1.0) == "100.0"
@@ -276,6 +329,12 @@ def test_command(tmp_path, monkeypatch, capsys):
     assert "1 of 2 cells have been run" in out.read_text()
     main([*words, "--strings", "1", "--out", str(out)])
     assert capsys.readouterr().out == f"{out}\n{out.with_suffix('.json')}\n"
+    # The run has no score of 0.9: there is nothing to draw.
+    main([*words, "--strings", "1", "--longest", "10000", "--out", str(out)])
+    assert "--longest 10000" in out.read_text()
+    assert not out.with_suffix(".png").exists()
+    main([*words, "--strings", "1", "--out", str(out)])
+    capsys.readouterr()
     # Elsewhere: another folder, the same page. What stands there is not trained anew.
     before = json.loads(out.with_suffix(".json").read_text())
     words[1] = str(tmp_path / "elsewhere")

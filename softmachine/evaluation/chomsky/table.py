@@ -13,6 +13,7 @@ import softmachine
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import parse_json, sealed, unsealed, write_json
 from softmachine.evaluation.chomsky.cells import SOLVED, check_settings, row_of, runs_of
+from softmachine.evaluation.chomsky.curves import curve_of
 from softmachine.evaluation.chomsky.kept import NOTHING, SCHEMA, Kept, Row
 from softmachine.evaluation.chomsky.published import FROM_MEMORY, PUBLISHED
 from softmachine.evaluation.chomsky.scores import LENGTHS, LengthScores, blind_scores
@@ -34,6 +35,7 @@ def build_table(
     *,
     strings: int = 8,
     kept: Kept = NOTHING,
+    longest: int = 0,
     report: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Return the table of the runs in a folder, JSON-compatible; score what is not yet.
@@ -45,13 +47,15 @@ def build_table(
         recipes: the experiment of each cell, task by task.
         strings: how many strings of each length are scored.
         kept: what is taken over of an earlier table (`softmachine.evaluation.chomsky.kept`).
+        longest: of the best run of each solved cell also the curve up to so many letters
+            (`softmachine.evaluation.chomsky.curves`).
         report: called with a line of text before something that takes long.
 
     Raises:
         SoftmachineError: a run cannot be read, or has other settings than its recipe.
     """
     found = {
-        place: _rows(folder, experiment, strings, kept, report)
+        place: _rows(folder, experiment, strings, kept, longest, report)
         for place, experiment in recipes.items()
     }
     pace = seconds_per_step(found, recipes)
@@ -81,13 +85,23 @@ def _rows(
     experiment: Experiment,
     strings: int,
     kept: Kept,
+    longest: int,
     report: Callable[[str], None],
 ) -> list[Row]:
-    """Return the rows of a cell by seed: of the runs in the folder, and of those kept."""
+    """Return the rows of a cell by seed: of the runs in the folder, and of those kept.
+
+    The best one of the folder has a curve, if it is solved, up to ``longest`` at least.
+    """
     runs = runs_of(folder, experiment.recipe)
     for run in runs:
         check_settings(run, experiment)
     rows = [row_of(run, strings, report) for run in runs]
+    scored = [i for i, row in enumerate(rows) if row["scores"]]
+    if scored:
+        best = max(scored, key=lambda i: rows[i]["scores"]["accuracy"])
+        if rows[best]["scores"]["accuracy"] >= SOLVED:
+            curve = curve_of(runs[best], longest, report)
+            rows[best] |= {} if curve is None else {"curve": curve}
     here = {row["seed"] for row in rows}
     others = [row for row in kept.rows.get(experiment.recipe, []) if row["seed"] not in here]
     return sorted([*rows, *others], key=lambda row: row["seed"])
