@@ -8,10 +8,10 @@ clipping). Its model differs a little: random fixed first memory, unclipped head
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import torch
+from checkouts import commit
 from pytorch_rival import prepare_torch, sample_copy, torch_facts
 from torch import nn
 from torch.nn import functional
@@ -62,14 +62,3 @@ class PytorchNTMTrainer:
             nn.utils.clip_grad_norm_(self.parameters, workload.gradient_norm)
             self.optimiser.step()
         return loss.item()
-
-
-def commit(checkout: str) -> str:
-    """Return the checked-out commit, or ``unknown`` if git cannot tell."""
-    command = ["git", "-C", checkout, "rev-parse", "HEAD"]
-    try:
-        return subprocess.run(
-            command, capture_output=True, text=True, check=True
-        ).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"

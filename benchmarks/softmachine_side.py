@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import Array, PRNGKeyArray
-from workload import Workload
+from workload import DNCWork, StackWork, Workload
 
-from softmachine.experiments.curricula import Uniform
+from softmachine.experiments.curricula import OneSize, Uniform
 from softmachine.experiments.experiment import Experiment, TrainingConfig
+from softmachine.experiments.objectives import MeanLoss
 from softmachine.experiments.optimizers import OptimizerConfig
 from softmachine.experiments.state import first_state
+from softmachine.machines.dnc.dnc import DNC_PRESETS
 from softmachine.machines.machine import parameter_count
 from softmachine.machines.mann import MANN
 from softmachine.machines.ntm.ntm import NTM, NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
+from softmachine.machines.stack_rnn import STACK_RNN_PRESETS
 from softmachine.running.devices import layout_for
 from softmachine.running.loop import run_batch
+from softmachine.tasks.languages.reverse_string import ReverseString
 from softmachine.tasks.sequences.copy import Copy
+from softmachine.tasks.sequences.copy_reuse import CopyReuse
 from softmachine.training.update import build_train_chunk, members_sharding
 
 
@@ -41,6 +48,53 @@ def build_experiment(workload: Workload) -> Experiment:
                 learning_rate=workload.learning_rate, clip_norm=workload.gradient_norm
             ),
             curriculum=Uniform(smallest=workload.length, largest=workload.length),
+        ),
+    )
+
+
+def dnc_experiment(workload: DNCWork) -> Experiment:
+    """Return the experiment of a DNC that the workload describes."""
+    length = workload.length
+    return Experiment(
+        recipe="throughput-dnc",
+        task=CopyReuse(width=workload.bits, lengths=(length, length)),
+        machine=dataclasses.replace(
+            DNC_PRESETS["reference"],
+            controller=ControllerConfig(hidden=workload.hidden),
+            memory_rows=workload.memory_rows,
+            memory_columns=workload.memory_columns,
+            read_heads=workload.read_heads,
+            links=workload.links,
+        ),
+        training=TrainingConfig(
+            batch=workload.batch,
+            optimizer=OptimizerConfig(
+                learning_rate=workload.learning_rate, clip_norm=workload.gradient_norm
+            ),
+            curriculum=Uniform(smallest=1, largest=1),
+        ),
+    )
+
+
+def stack_experiment(workload: StackWork) -> Experiment:
+    """Return the experiment of a Stack-RNN that the workload describes."""
+    preset = STACK_RNN_PRESETS["chomsky"]
+    return Experiment(
+        recipe="throughput-stack-rnn",
+        task=ReverseString(),
+        machine=dataclasses.replace(
+            preset,
+            controller=dataclasses.replace(preset.controller, hidden=workload.hidden),
+            memory_rows=workload.memory_rows,
+            memory_columns=workload.memory_columns,
+        ),
+        training=TrainingConfig(
+            batch=workload.batch,
+            optimizer=OptimizerConfig(
+                learning_rate=workload.learning_rate, clip_norm=workload.gradient_norm
+            ),
+            curriculum=OneSize(smallest=workload.length, largest=workload.length),
+            objective=MeanLoss(),
         ),
     )
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from worker import available_cores
-from workload import OneShot, Workload
+from workload import AnyWork, Workload
 
 from softmachine.experiments.environment import cpu_model
 
@@ -41,6 +41,10 @@ NAMES = {
     "mann": "softmachine",
     "torch-mann": "PyTorch, ours, eager",
     "torch-mann-compiled": "PyTorch, ours, compiled",
+    "dnc": "softmachine",
+    "pytorch-dnc": "pytorch-dnc",
+    "stack-rnn": "softmachine",
+    "chomsky": "the paper's own code",
 }
 SCALING_BASE = Workload(contender=REFERENCE)
 SCALING_AXES = {
@@ -58,7 +62,7 @@ class BenchmarkError(Exception):
 class Worker:
     """A contender's process, seen from here."""
 
-    def __init__(self, workload: Workload | OneShot) -> None:
+    def __init__(self, workload: AnyWork) -> None:
         """Start it and wait until it is warm. Raises BenchmarkError if it fails."""
         self.workload = workload
         self.repetitions: list[dict[str, float]] = []
@@ -111,7 +115,7 @@ class Worker:
 
 
 def compare(
-    workloads: Sequence[Workload | OneShot], *, repetitions: int, seconds: float
+    workloads: Sequence[AnyWork], *, repetitions: int, seconds: float
 ) -> list[dict[str, Any]]:
     """Measure some workloads in turns, so that noise hits all of them alike.
 

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from typing import IO, Any
 
-from workload import Contender, OneShot, Workload
+from workload import Contender, DNCWork, OneShot, StackWork, Workload
 
 
 def softmachine_side(workload: Workload) -> Contender:
@@ -77,6 +77,38 @@ def compiled_mann_side(workload: OneShot) -> Contender:
     return pytorch_mann.MANNTrainer(workload, compiled=True)
 
 
+def dnc_side(workload: DNCWork) -> Contender:
+    """Start JAX with one device per core."""
+    import softmachine_side
+
+    softmachine_side.prepare_jax(available_cores())
+    return softmachine_side.SoftmachineTrainer(softmachine_side.dnc_experiment(workload))
+
+
+def dnc_peer_side(workload: DNCWork) -> Contender:
+    """Start the public PyTorch implementation."""
+    import pytorch_dnc_peer
+
+    return pytorch_dnc_peer.PytorchDNCTrainer(workload)
+
+
+def stack_side(workload: StackWork) -> Contender:
+    """Start JAX with one device per core."""
+    import softmachine_side
+
+    softmachine_side.prepare_jax(available_cores())
+    return softmachine_side.SoftmachineTrainer(softmachine_side.stack_experiment(workload))
+
+
+def stack_peer_side(workload: StackWork) -> Contender:
+    """Start the paper's own code; it knows one device alone."""
+    import chomsky_peer
+    import softmachine_side
+
+    softmachine_side.prepare_jax(1)
+    return chomsky_peer.ChomskyTrainer(workload)
+
+
 ONE_SHOT_SIDES: dict[str, Callable[[OneShot], Contender]] = {
     "mann": mann_side,
     "torch-mann": eager_mann_side,
@@ -87,6 +119,15 @@ SIDES: dict[str, Callable[[Workload], Contender]] = {
     "torch": eager_side,
     "torch-compiled": compiled_side,
     "pytorch-ntm": peer_side,
+}
+
+DNC_SIDES: dict[str, Callable[[DNCWork], Contender]] = {
+    "dnc": dnc_side,
+    "pytorch-dnc": dnc_peer_side,
+}
+STACK_SIDES: dict[str, Callable[[StackWork], Contender]] = {
+    "stack-rnn": stack_side,
+    "chomsky": stack_peer_side,
 }
 
 
@@ -128,6 +169,10 @@ def build(workload: dict[str, Any]) -> Contender:
     name = workload["contender"]
     if name in SIDES:
         return SIDES[name](Workload(**workload))
+    if name in DNC_SIDES:
+        return DNC_SIDES[name](DNCWork(**workload))
+    if name in STACK_SIDES:
+        return STACK_SIDES[name](StackWork(**workload))
     one_shot = OneShot(**workload)
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, cores[: one_shot.cores])

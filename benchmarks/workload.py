@@ -81,6 +81,60 @@ class OneShot:
         return self.side**2 + self.names
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DNCWork:
+    """Training a DNC (LSTM controller) to copy one pattern of `copy-reuse`.
+
+    A sequence is ``length`` random vectors of ``bits`` bits, a marker in a channel of its own,
+    and ``length`` + 1 steps in which the vectors and a marker are to be repeated. The loss is
+    the cross-entropy of those outputs, summed over each sequence and averaged over the batch.
+    """
+
+    contender: str
+    """Who does it; a key of ``worker.DNC_SIDES``."""
+    batch: int = 16
+    length: int = 20
+    bits: int = 8
+    hidden: int = 64
+    memory_rows: int = 64
+    memory_columns: int = 16
+    read_heads: int = 4
+    links: Literal["dense", "sparse", "none"] = "dense"
+    """Of softmachine alone; the others have dense ones."""
+    learning_rate: float = 1e-3
+    """Of Adam, with its usual other settings."""
+    gradient_norm: float = 10.0
+    """Gradients of larger global norm are scaled down to it."""
+    peer_path: str | None = None
+    """Checkout of the contender's code, where that is not installed."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StackWork:
+    """Training the vector Stack-RNN of Deletang et al. 2023 to reverse strings of 0 and 1.
+
+    A string of ``length`` letters is read, then as many blanks, at which it is due backwards.
+    The loss is the mean cross-entropy of a letter. Sizes are the paper's.
+    """
+
+    contender: str
+    """Who does it; a key of ``worker.STACK_SIDES``."""
+    batch: int = 32
+    length: int = 40
+    hidden: int = 256
+    memory_rows: int = 128
+    memory_columns: int = 8
+    learning_rate: float = 1e-3
+    """Of Adam, with its usual other settings."""
+    gradient_norm: float = 1.0
+    """Gradients of larger global norm are scaled down to it."""
+    peer_path: str | None = None
+    """Checkout of the contender's code, where that is not installed."""
+
+
+AnyWork = Workload | OneShot | DNCWork | StackWork
+
+
 class Contender(Protocol):
     """One implementation, ready to train; it keeps its parameters between calls."""
 

@@ -40,6 +40,7 @@ from softmachine.machines.tape_rnn import TapeRNNConfig
 from softmachine.machines.transformer import TransformerConfig
 from softmachine.running.devices import MemberLayout
 from softmachine.running.loop import run_batch
+from softmachine.tasks.languages.babi import BAbI
 from softmachine.tasks.languages.strings import StringTask
 from softmachine.tasks.languages.transductions import Reordering
 from softmachine.tasks.languages.translations import Translation
@@ -109,6 +110,9 @@ SMALL_TASKS = {
     ),
     "transduction": Reordering(symbols=3),
     "translation": Translation(most=6, count=2),
+    "babi": BAbI(
+        path=str(Path(__file__).parent / "tasks" / "babi"), tasks=(1, 8), vocabulary=24
+    ),
     "addition": Addition(problems=2),
     "several-programs": Several(tasks=(BubbleSort(), QuickSort())),
     "given": Given(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from softmachine.core.errors import SoftmachineError, close_names
 from softmachine.evaluation.chomsky.cells import train_cell, with_updates
+from softmachine.evaluation.chomsky.kept import read_kept
 from softmachine.evaluation.chomsky.page import write_table
 from softmachine.evaluation.chomsky.table import Place, build_table
-from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.progress import Progress
 from softmachine.experiments.runs import Run
 from softmachine.recipes.chomsky import MACHINES, TASKS, recipe_name
@@ -27,9 +27,13 @@ def make_table(
     seeds: int,
     updates: int | None,
     strings: int,
+    longest: int,
     out: Path,
 ) -> None:
-    """Train the cells that were asked for and are not finished; write the table of all."""
+    """Train the cells that were asked for and are not finished; write the table of all.
+
+    Seeds that the earlier table of ``out`` has, trained elsewhere, are finished too.
+    """
     machines, tasks = machines or [*MACHINES], tasks or [*TASKS]
     _check(machines, MACHINES, "machine")
     _check(tasks, TASKS, "task")
@@ -39,30 +43,31 @@ def make_table(
         for task in TASKS
         for machine in MACHINES
     }
+    kept, changed = read_kept(out.with_suffix(".json"), recipes, strings=strings)
+    for recipe in changed:
+        _say(f"{recipe} has other settings than in {out}: what that says of it is left out")
     command = ["softmachine", "chomsky", str(folder), "--strings", str(strings)]
-    command += ["--out", str(out)]
+    command += [*(["--longest", str(longest)] if longest else []), "--out", str(out)]
+
+    def write() -> tuple[Path, Path]:
+        table = build_table(
+            folder, recipes, strings=strings, kept=kept, longest=longest, report=_say
+        )
+        return out, write_table(out, table | {"command": shlex.join(command)})
+
     for place, experiment in recipes.items():
-        if place.machine not in machines or place.task not in tasks or not seeds:
+        if place.machine not in machines or place.task not in tasks:
             continue
         wanted = with_updates(experiment, updates)
-        if not train_cell(folder, wanted, range(seeds), _report):
+        done = kept.done(experiment.recipe, wanted.training.last_update)
+        missing = [seed for seed in range(seeds) if seed not in done]
+        if not missing:
+            continue
+        if not train_cell(folder, wanted, missing, _report):
             print("Interrupted. The same command goes on.")
             sys.exit(exit_status())
-        _write(folder, recipes, strings, out, command)
-    print(*_write(folder, recipes, strings, out, command), sep="\n")
-
-
-def _write(
-    folder: Path,
-    recipes: Mapping[Place, Experiment],
-    strings: int,
-    out: Path,
-    command: Sequence[str],
-) -> tuple[Path, Path]:
-    """Write the table of what there is; return where page and JSON are."""
-    table = build_table(folder, recipes, strings=strings, report=_say)
-    table["command"] = shlex.join(command)
-    return out, write_table(out, table)
+        write()
+    print(*write(), sep="\n")
 
 
 def _report(run: Run, progress: Progress) -> None:

@@ -121,12 +121,14 @@ def chomsky(
     seeds: Natural = 3,
     updates: Count | None = None,
     strings: Count = 8,
+    longest: Natural = 0,
     out: str = "chomsky.md",
 ) -> None:
     """Make the table of the Chomsky hierarchy: machines on 15 tasks; the same command goes on.
 
     Each seed of a machine on a task is a run in FOLDER. Those that are finished are never run
-    again. Without options it takes some days.
+    again, nor are those that have no run there but stand in the JSON of --out: so one table is
+    made on several days and computers. Without options it takes some days.
 
     Args:
         folder: directory of the runs.
@@ -135,11 +137,13 @@ def chomsky(
         seeds: how many runs of each machine on each task; 0 trains nothing.
         updates: end new runs after so many updates; after 20,000 by default.
         strings: how many strings of each length from 41 to 500 score a run.
+        longest: test the best run of each solved cell on strings up to so long, such as 10000,
+            and draw it. It takes minutes for each.
         out: the Markdown file to write; the JSON goes beside it.
     """
     from softmachine.cli.chomsky import make_table
 
-    make_table(Path(folder), machines, tasks, seeds, updates, strings, Path(out))
+    make_table(Path(folder), machines, tasks, seeds, updates, strings, longest, Path(out))
 
 
 @command

@@ -5,13 +5,15 @@ from __future__ import annotations
 import abc
 import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from softmachine.core.choices import (
+    LARGEST_INT,
+    Bounds,
     Count,
     Decay,
     NonNegative,
@@ -79,18 +81,49 @@ class Uniform(Curriculum):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class OneSize(Uniform):
-    """One size for all examples of a batch, uniform in ``smallest .. largest``.
+class OneSize(Curriculum):
+    """One size for all examples of a batch, uniform in ``smallest .. level``.
 
     No example waits for a longer one: on streams an update takes half the time of a batch of
-    mixed sizes.
+    mixed sizes. The level is ``largest``, or rises to it evenly over the first updates.
     """
 
-    def sample(self, state: tuple[()], key: PRNGKeyArray, count: int) -> Int[Array, " count"]:
+    smallest: Count = 1
+    largest: Count = 20
+    over: Annotated[int, Bounds(least=0, most=LARGEST_INT)] = 0
+    """Updates until the level has risen from ``smallest`` to ``largest``."""
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        _check_range(self)
+
+    def init(self) -> Int[Array, ""] | tuple[()]:
+        """Return the number of updates taken, 0; nothing if the level never rises."""
+        return jnp.zeros((), jnp.int32) if self.over else ()
+
+    def level(self, updates: Int[Array, ""]) -> Int[Array, ""]:
+        """Return the largest size drawn after ``updates`` updates."""
+        share = jnp.minimum(updates / self.over, 1.0)
+        risen = jnp.floor(share * (self.largest - self.smallest) + 1e-3)
+        return self.smallest + risen.astype(jnp.int32)
+
+    def sample(
+        self, state: Int[Array, ""] | tuple[()], key: PRNGKeyArray, count: int
+    ) -> Int[Array, " count"]:
         """Draw the size of a batch, as many times as it has examples."""
-        del state
-        size = jax.random.randint(key, (), self.smallest, self.largest + 1)
-        return jnp.full(count, size)
+        level = self.largest if isinstance(state, tuple) else self.level(state)
+        return jnp.full(count, jax.random.randint(key, (), self.smallest, level + 1))
+
+    def update(
+        self, state: Int[Array, ""] | tuple[()], error: Float[Array, ""]
+    ) -> Int[Array, ""] | tuple[()]:
+        """Return the number of updates after one more."""
+        del error
+        return () if isinstance(state, tuple) else state + 1
+
+    def report(self, state: Int[Array, ""] | tuple[()]) -> dict[str, int]:
+        """Return the level, if it rises."""
+        return {} if isinstance(state, tuple) else {"level": int(self.level(state))}
 
 
 class GrowingState(NamedTuple):

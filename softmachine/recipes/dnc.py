@@ -6,10 +6,12 @@ import dataclasses
 from typing import Any
 
 from softmachine.experiments.curricula import Growing, Uniform
-from softmachine.experiments.experiment import Experiment
+from softmachine.experiments.experiment import Experiment, TrainingConfig
+from softmachine.experiments.optimizers import OptimizerConfig
 from softmachine.machines.dnc.dnc import DNC_PRESETS, DNCConfig
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.recipes.tuned import training
+from softmachine.tasks.languages.babi import BAbI
 from softmachine.tasks.sequences.copy_reuse import CopyReuse
 from softmachine.tasks.sequences.graphs import GraphTraversal
 from softmachine.tasks.sequences.key_value import KeyValue
@@ -58,6 +60,38 @@ def dnc_key_value() -> Experiment:
         task=KeyValue(two_way=True),
         machine=dnc("mds", memory_columns=32),
         training=training(Uniform(smallest=2, largest=16), 400_000, batch=8, memory_rows=()),
+    )
+
+
+def dnc_babi() -> Experiment:
+    """DNC with the fixes of 2019: all 20 tasks of bAbI at once, from a folder of yours.
+
+    Sizes as DNC1 of Graves et al. 2016, updates as in Csordas & Schmidhuber 2019: RMSProp 1e-4,
+    momentum 0.9, batch 2. Not run to its end so far: the data do not come with the package.
+    """
+    rates = OptimizerConfig(
+        kind="graves-rmsprop", learning_rate=1e-4, decay=0.99, momentum=0.9, clip_norm=10.0
+    )
+    return Experiment(
+        recipe="dnc-babi",
+        task=BAbI(),
+        machine=dnc(
+            "mds",
+            controller=ControllerConfig(hidden=256),
+            memory_rows=256,
+            memory_columns=64,
+            read_heads=4,
+        ),
+        training=TrainingConfig(
+            batch=2,
+            max_sequences=1_000_000,
+            optimizer=rates,
+            curriculum=Uniform(smallest=1, largest=20),
+            keep_every=None,
+            solved=None,
+            validate_every=10_000,
+            checkpoint_every=50_000,
+        ),
     )
 
 

@@ -126,6 +126,7 @@ RECIPES: Registry[Callable[[], Experiment]] = Registry(
         "dnc-repeat-copy": "dnc:dnc_repeat_copy",
         "dnc-key-value": "dnc:dnc_key_value",
         "dnc-graph": "dnc:dnc_graph",
+        "dnc-babi": "dnc:dnc_babi",
         "tape-rnn-reverse-string": "tape_rnn:tape_rnn_reverse_string",
         "paper-ntm-ff-copy": "paper_ntm:paper_ntm_ff_copy",
         "paper-ntm-ff-repeat-copy": "paper_ntm:paper_ntm_ff_repeat_copy",

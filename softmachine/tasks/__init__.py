@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from softmachine.tasks.chomsky.regular import ModularArithmetic as ModularArithmetic
     from softmachine.tasks.chomsky.regular import ParityCheck as ParityCheck
     from softmachine.tasks.languages.addition import AdditionLanguage as AdditionLanguage
+    from softmachine.tasks.languages.babi import BAbI as BAbI
     from softmachine.tasks.languages.counting import CountingLanguage as CountingLanguage
     from softmachine.tasks.languages.memorisation import (
         MemorisationLanguage as MemorisationLanguage,

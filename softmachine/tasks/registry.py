@@ -27,6 +27,7 @@ TASKS: Registry[type[Task]] = Registry(
         "addition-language": "languages.addition:AdditionLanguage",
         "transduction": "languages.transductions:Reordering",
         "translation": "languages.translations:Translation",
+        "babi": "languages.babi:BAbI",
         "even-pairs": "chomsky.regular:EvenPairs",
         "parity-check": "chomsky.regular:ParityCheck",
         "cycle-navigation": "chomsky.regular:CycleNavigation",

@@ -9,10 +9,23 @@ import numpy as np
 import pytest
 
 from softmachine.cli.main import main
-from softmachine.evaluation.chomsky import page
-from softmachine.evaluation.chomsky.cells import row_of, runs_of, train_cell, with_updates
+from softmachine.core.errors import SoftmachineError
+from softmachine.evaluation.chomsky import curves, page
+from softmachine.evaluation.chomsky.cells import (
+    check_settings,
+    row_of,
+    runs_of,
+    train_cell,
+    with_updates,
+)
+from softmachine.evaluation.chomsky.kept import Kept, read_kept
 from softmachine.evaluation.chomsky.published import COLUMNS, FROM_MEMORY, PUBLISHED
-from softmachine.evaluation.chomsky.scores import LENGTHS, blind_scores, score_lengths
+from softmachine.evaluation.chomsky.scores import (
+    LENGTHS,
+    LengthScores,
+    blind_scores,
+    score_lengths,
+)
 from softmachine.evaluation.chomsky.table import (
     Place,
     build_table,
@@ -21,6 +34,8 @@ from softmachine.evaluation.chomsky.table import (
     summary,
 )
 from softmachine.experiments.experiment import SolvedConfig
+from softmachine.experiments.runs import Run
+from softmachine.experiments.serialization import experiment_to_json
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.recipes import chomsky
@@ -93,12 +108,13 @@ def test_cells_are_made_once(tmp_path):
     assert 0.3 < first["scores"]["accuracy"] < 0.7
 
 
-def row(accuracy, perfect, seconds=10.0, updates=100, **more):
+def row(accuracy, perfect, seconds=10.0, updates=100, seed=0, **more):
     scores = None if accuracy is None else {"accuracy": accuracy, "perfect": perfect, **more}
     return {
-        "seed": 0, "finished": True, "failed": None, "updates": updates, "most_updates": 20_000,
-        "batch": 32, "seconds": 99.0, "processor_seconds": seconds, "right": perfect == 1,
-        "scores": scores,
+        "seed": seed, "finished": True, "failed": None,
+        "updates": updates, "most_updates": 20_000, "batch": 32, "seconds": 99.0,
+        "processor_seconds": seconds, "right": perfect == 1,
+        "scores": scores, "date": "2026-11-30", "softmachine": "0.1.0", "hardware": "an abacus",
     }  # fmt: skip
 
 
@@ -147,6 +163,131 @@ def test_page(tmp_path):
         "| stack-rnn | 2 | 99.0 | 89.5 | 25.0 | 1 | 0 | 50.0 | 100 to 200 | 10 s | *78.1* |"
     ) in text
     assert "1 of 45 cells have been run" in text
+    assert "those of a processor\ncore; 2 runs on an abacus." in text
+
+
+def test_settings_are_all_but_seed_and_updates(tmp_path):
+    wanted = experiment()
+    (tmp_path / wanted.recipe).mkdir(parents=True)
+    run = Run.create(tmp_path / wanted.recipe / "seed-3", wanted.with_seed(3))
+    check_settings(run, with_updates(wanted, 7))
+    other = dataclasses.replace(wanted, training=dataclasses.replace(wanted.training, batch=5))
+    with pytest.raises(
+        SoftmachineError, match=r"seed-3 has other settings than the recipe rnn"
+    ):
+        train_cell(tmp_path, other, [3], lambda *_: None)
+    with pytest.raises(SoftmachineError, match="has other settings"):
+        build_table(tmp_path, {PLACE: other}, strings=1)
+
+
+def earlier_table(tmp_path, rows, **changes):
+    """Write the table of one cell, with rows of its own; return its JSON's path."""
+    table = build_table(tmp_path / "none", {PLACE: experiment()}, strings=2)
+    (cell,) = table["cells"]
+    cell |= {"runs": rows, "experiment": experiment_to_json(experiment()), **summary(rows)}
+    table["blind"]["parity-check"] = {"accuracy": 0.4, "perfect": 0.3}
+    (tmp_path / "page.json").write_text(json.dumps(table | changes))
+    return tmp_path / "page.json"
+
+
+def test_runs_of_an_earlier_table_are_kept(tmp_path):
+    """Those of other seeds than the folder's, beside which they stand; no blind scores anew."""
+    rows = [row(1.0, 1.0, seed=1), row(0.5, 0.0, seed=2), {**row(1.0, 1.0), "finished": False}]
+    path = earlier_table(tmp_path, rows)
+    recipes = {PLACE: with_updates(experiment(), 9)}
+    kept, changed = read_kept(path, recipes, strings=2)
+    assert changed == []
+    assert kept.rows == {"rnn-chomsky-parity-check": rows[:2]}
+    assert kept.done("rnn-chomsky-parity-check", 20_000) == {1, 2}
+    assert kept.done("rnn-chomsky-parity-check", 20_001) == {1}  # 2 is worth another try
+    assert kept.done("lstm-chomsky-parity-check", 1) == set()
+    wanted = experiment()
+    for seed in (0, 2):
+        Run.create(tmp_path / "runs" / wanted.recipe / f"seed-{seed}", wanted.with_seed(seed))
+    table = build_table(tmp_path / "runs", recipes, strings=2, kept=kept)
+    (cell,) = table["cells"]
+    assert [(x["seed"], x["finished"]) for x in cell["runs"]] == [
+        (0, False),
+        (1, True),
+        (2, False),
+    ]
+    assert (cell["tried"], cell["mean"], cell["runs"][1]) == (1, 1.0, rows[0])
+    assert table["blind"] == {"parity-check": {"accuracy": 0.4, "perfect": 0.3}}
+
+
+def test_runs_of_other_settings_are_not_kept(tmp_path):
+    path = earlier_table(tmp_path, [row(1.0, 1.0)])
+    other = dataclasses.replace(experiment(), machine=RecurrentConfig())
+    kept, changed = read_kept(path, {PLACE: other}, strings=2)
+    assert (kept, changed) == (Kept({}, {}), ["rnn-chomsky-parity-check"])
+    assert read_kept(tmp_path / "none.json", {PLACE: other}, strings=2) == (Kept({}, {}), [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"schema": 1}, r"page.json is of schema 1, not 2: give another page with --out"),
+        (
+            {"strings": 4},
+            r"scored on 4 strings of each length from 41 to 500: give --strings 4",
+        ),
+        ({"cells": [{"task": "parity-check"}]}, r"is not the JSON of such a table"),
+        ({"cells": [{"runs": [1]}]}, r"a cell lacks one of experiment, recipe, task"),
+        ({"cells": 3}, r"is not the JSON of such a table"),
+    ],
+)
+def test_what_is_no_such_table_is_refused(tmp_path, changes, message):
+    path = earlier_table(tmp_path, [row(1.0, 1.0)], **changes)
+    with pytest.raises(SoftmachineError, match=message):
+        read_kept(path, {PLACE: experiment()}, strings=2)
+
+
+def test_curves_end_where_memory_does(monkeypatch):
+    """Of each form at each length, in order; a length that does not fit ends both."""
+    asked = []
+
+    def score(machine, _, *, lengths, strings):
+        asked.append((machine, lengths[0], strings))
+        if lengths[0] > 200:
+            raise SoftmachineError("too large")
+        return LengthScores(1 / lengths[0], 0.0 if machine == "soft" else 1.0)
+
+    monkeypatch.setattr(curves, "score_lengths", score)
+    forms = {"": "soft", "hard_": "hard"}
+    found = curves.measure(forms, ParityCheck(), 5_000)
+    assert found == {
+        "lengths": [40, 100, 200], "accuracy": [1 / 40, 1 / 100, 1 / 200],
+        "perfect": [0.0] * 3, "hard_accuracy": [1 / 40, 1 / 100, 1 / 200],
+        "hard_perfect": [1.0] * 3,
+    }  # fmt: skip
+    assert asked[-1] == ("soft", 500, curves.STRINGS)
+    assert curves.measure(forms, ParityCheck(), 39) is None
+
+
+def test_longer_strings_on_the_page(tmp_path):
+    recipes = {
+        Place(machine, task): get_recipe(chomsky.recipe_name(machine, task))
+        for task in chomsky.TASKS
+        for machine in ("rnn", "stack-rnn")
+    }
+    table = build_table(tmp_path, recipes) | {"command": "softmachine chomsky there"}
+    for cell in table["cells"]:
+        if cell["task"] == "parity-check":
+            rows = [row(1.0, 1.0), row(0.5, 0.0, seed=1)]
+            rows[0]["curve"] = {"lengths": [40, 1_000], "accuracy": [1.0, 0.75]}
+            if cell["machine"] == "stack-rnn":
+                rows[0]["curve"] |= {"hard_accuracy": [1.0, 1.0]}
+            cell |= {"runs": rows, **summary(rows)}
+    page.write_table(tmp_path / "table.md", table)
+    text = (tmp_path / "table.md").read_text()
+    assert "![Right letters by length, a panel for each task](table.png)" in text
+    lines = text.partition("## Longer strings")[2].splitlines()
+    assert [line for line in lines if line.startswith("| parity-check")] == [
+        "| parity-check | rnn |  | 100.0 | 75.0 |",
+        "| parity-check | stack-rnn |  | 100.0 | 75.0 |",
+        "| parity-check | stack-rnn | hard | 100.0 | 100.0 |",
+    ]
+    assert (tmp_path / "table.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_all_but_right_is_not_shown_as_right():
@@ -188,6 +329,18 @@ def test_command(tmp_path, monkeypatch, capsys):
     assert "1 of 2 cells have been run" in out.read_text()
     main([*words, "--strings", "1", "--out", str(out)])
     assert capsys.readouterr().out == f"{out}\n{out.with_suffix('.json')}\n"
+    # The run has no score of 0.9: there is nothing to draw.
+    main([*words, "--strings", "1", "--longest", "10000", "--out", str(out)])
+    assert "--longest 10000" in out.read_text()
+    assert not out.with_suffix(".png").exists()
+    main([*words, "--strings", "1", "--out", str(out)])
+    capsys.readouterr()
+    # Elsewhere: another folder, the same page. What stands there is not trained anew.
+    before = json.loads(out.with_suffix(".json").read_text())
+    words[1] = str(tmp_path / "elsewhere")
+    main([*words, "--strings", "1", "--out", str(out)])
+    assert "updates" not in capsys.readouterr().out
+    assert json.loads(out.with_suffix(".json").read_text())["cells"] == before["cells"]
     with pytest.raises(SystemExit):
         main(["chomsky", str(tmp_path), "--machines", "rn"])
     assert "no machine 'rn'" in capsys.readouterr().err

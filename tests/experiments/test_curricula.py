@@ -15,8 +15,9 @@ EVERY_KIND = [
     Growing(forward=0.1, back=0.25, overshoot=0.5),
     Rising(),
     OneSize(),
+    OneSize(over=7),
 ]
-NAMES = ["uniform", "growing", "growing-nram", "rising", "one-size"]
+NAMES = ["uniform", "growing", "growing-nram", "rising", "one-size", "one-size-rising"]
 kinds = pytest.mark.parametrize("curriculum", EVERY_KIND, ids=NAMES)
 
 
@@ -160,6 +161,23 @@ def test_one_size_is_that_of_all_examples_and_covers_the_range_evenly():
     sizes = jax.jit(jax.vmap(lambda key: curriculum.sample((), key, 5)))(keys)
     assert (sizes == sizes[:, :1]).all()
     assert_distributed(sizes[:, 0], evenly(3, 9))
+
+
+def test_one_size_rises_evenly_and_then_stays():
+    """By one size every so many updates; all sizes up to the level are drawn alike."""
+    curriculum = OneSize(smallest=2, largest=6, over=8)
+    assert [int(curriculum.level(jnp.asarray(t))) for t in range(11)] == [
+        2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 6,
+    ]  # fmt: skip
+    state, error = curriculum.init(), jnp.asarray(1e9)
+    for _ in range(4):
+        state = update(curriculum, state, error)
+    keys = jax.random.split(jax.random.key(0), 2000)
+    sizes = jax.jit(jax.vmap(lambda key: curriculum.sample(state, key, 3)))(keys)
+    assert (sizes == sizes[:, :1]).all()
+    assert_distributed(sizes[:, 0], evenly(2, 4))
+    assert curriculum.report(state) == {"level": 4}
+    assert OneSize().report(OneSize().init()) == {}
 
 
 # Growing: sizes

@@ -55,16 +55,32 @@ def train_cell(
         report: called after each validation.
 
     Raises:
-        SoftmachineError: a directory cannot be written or read, or another process trains it.
+        SoftmachineError: a directory cannot be written or read, has other settings, or another
+            process trains it.
     """
     groups: dict[Experiment, list[Run]] = {}
     for seed in seeds:
         path = folder / experiment.recipe / f"seed-{seed}"
         begun = os.path.exists(path / "config.json")
         run = Run(path) if begun else Run.create(path, experiment.with_seed(seed))
+        check_settings(run, experiment)
         if not (run.load_progress() or Progress()).finished:
             groups.setdefault(run.experiment.with_seed(0), []).append(run)
     return all(_train(runs, report) for runs in groups.values())
+
+
+def settings(experiment: Experiment) -> Experiment:
+    """Return what all runs of a cell have in common: all but seed and number of updates."""
+    return with_updates(experiment.with_seed(0), 1)
+
+
+def check_settings(run: Run, experiment: Experiment) -> None:
+    """Raise SoftmachineError if a run's settings are not those that its recipe has now."""
+    if settings(run.experiment) != settings(experiment):
+        raise SoftmachineError(
+            f"{run.path} has other settings than the recipe {experiment.recipe} has now: "
+            "delete it, or give another folder"
+        )
 
 
 def _train(runs: Sequence[Run], report: Callable[[Run, Progress], None]) -> bool:
@@ -113,6 +129,7 @@ def row_of(run: Run, strings: int, report: Callable[[str], None]) -> dict[str, A
     """Return what the table says of a run; scores of finished ones alone."""
     progress, training = run.load_progress() or Progress(), run.experiment.training
     scores = score_run(run, strings, report) if progress.finished else None
+    where = run.environment()
     return {
         "seed": training.seed,
         "finished": progress.finished,
@@ -124,6 +141,7 @@ def row_of(run: Run, strings: int, report: Callable[[str], None]) -> dict[str, A
         "processor_seconds": (run.load_result(PROCESSOR) or {}).get("seconds"),
         "right": progress.solved_sequences is not None,
         "scores": scores,
+        **{name: where.get(name) for name in ("date", "softmachine", "hardware")},
     }
 
 

@@ -9,6 +9,8 @@ from typing import Any
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import replacing, write_json
 from softmachine.evaluation import wording
+from softmachine.evaluation.chomsky.curves import STRINGS, Curve, curves_of, figure
+from softmachine.evaluation.figures import save_figure
 
 LEVELS = (("regular", 4), ("deterministic context-free", 4), ("context-sensitive", 7))
 """How many tasks each level has; they are in this order."""
@@ -16,7 +18,7 @@ Cell = dict[str, Any]
 
 
 def write_table(out: Path, table: Mapping[str, Any]) -> Path:
-    """Write the page, and the JSON beside it; return the latter's path.
+    """Write the page, its figure and the JSON beside it; return the latter's path.
 
     Raises SoftmachineError if they cannot be written, or if the page is named ``*.json``.
     """
@@ -26,6 +28,8 @@ def write_table(out: Path, table: Mapping[str, Any]) -> Path:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_json(data, table)
+        if curves := curves_of(table["cells"]):
+            save_figure(figure(curves), out.with_suffix(".png"))
         with replacing(out) as temporary:
             temporary.write_text(to_markdown(table, data.name))
     except OSError as error:
@@ -41,6 +45,8 @@ def to_markdown(table: Mapping[str, Any], data: str) -> str:
     of = {(cell["machine"], cell["task"]): cell for cell in cells}
     levels = [name for name, count in LEVELS for _ in range(count)]
     parts = [_introduction(table, data, cells), _matrix(table, tasks, machines, levels, of)]
+    if curves := curves_of(cells):
+        parts.append(_longer(curves, Path(data).with_suffix(".png").name))
     for task, level in zip(tasks, levels, strict=True):
         parts.append(_section(table, task, level, [of[machine, task] for machine in machines]))
     return "\n".join(parts)
@@ -52,9 +58,10 @@ def _introduction(table: Mapping[str, Any], data: str, cells: Sequence[Cell]) ->
     run = sum(bool(cell["tried"]) for cell in cells)
     return f"""# Fifteen tasks of the Chomsky hierarchy
 
-Made on {table["date"]} by `{table["command"]}`, with
-softmachine {table["softmachine"]}; the same numbers are in [{data}]({data}). The same command
-goes on where runs are not finished, and never repeats a finished one.
+Made by `{table["command"]}`, last on {table["date"]} with softmachine
+{table["softmachine"]}; the same numbers, and the date, version and hardware of each run, are in
+[{data}]({data}). The same command goes on where runs are not finished, never repeats a finished
+one, and takes over what the page already says of runs that were made elsewhere.
 
 The tasks and the protocol are those of Delétang et al. 2023
 ([arXiv 2207.02098](https://arxiv.org/abs/2207.02098)): machines train on strings of 1 to 40
@@ -72,11 +79,19 @@ of 100 and of 500; or else after the updates that stand beside it. Recipes
 
 {run} of {len(cells)} cells have been run. Of the others it is said how long all 20,000 updates
 of a seed would take, by the processor time that the machine took for an update and step of what
-was run; a seed that learns its task ends sooner. Times are those of a processor core.
+was run; a seed that learns its task ends sooner. Times are those of a processor
+core{_hardware(cells)}.
 
 Published scores are those of the paper's table 2. Those in *italics* were noted from memory:
 they were not found in its text, nor in a later paper's copy of the row, but agree with both.
 """
+
+
+def _hardware(cells: Sequence[Cell]) -> str:
+    """Return how many runs were made on which hardware, where that is known."""
+    names = [run.get("hardware") for cell in cells for run in cell["runs"] if run["finished"]]
+    counts = {name: names.count(name) for name in dict.fromkeys(names) if name}
+    return "".join(f"; {count} runs on {name}" for name, count in counts.items())
 
 
 def _matrix(
@@ -107,6 +122,34 @@ def _in_matrix(cell: Cell) -> str:
     if cell["best"] is None:
         return "failed" if cell["tried"] else _expected(cell)
     return f"{_percent(cell['best']['accuracy'])} ({cell['solved']}/{cell['tried']})"
+
+
+def _longer(curves: Mapping[str, Mapping[str, Curve]], image: str) -> str:
+    """Return the section on lengths beyond those of the score."""
+    lengths = sorted(
+        {n for some in curves.values() for x in some.values() for n in x["lengths"]}
+    )
+    rows = []
+    for task, some in curves.items():
+        for machine, curve in some.items():
+            for form, said in (("", ""), ("hard_", "hard")):
+                if f"{form}accuracy" not in curve:
+                    continue
+                at = dict(zip(curve["lengths"], curve[f"{form}accuracy"], strict=True))
+                shown = [_percent(at[n]) if n in at else "-" for n in lengths]
+                rows.append([task, machine, said, *shown])
+    heads = ["task", "machine", "", *(f"{n:,}" for n in lengths)]
+    text = f"""
+## Longer strings
+
+The best seeds of cells that score at least 90, as far as they were asked with `--longest`: the
+share of right letters, in percent, of {STRINGS} strings of each length. *Hard*: the likeliest
+action alone, each time. -: its memory would be too large.
+
+![Right letters by length, a panel for each task]({image})
+
+"""
+    return text + wording.table(heads, rows)
 
 
 def _section(table: Mapping[str, Any], task: str, level: str, cells: Sequence[Cell]) -> str:

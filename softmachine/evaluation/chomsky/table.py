@@ -12,15 +12,14 @@ import numpy as np
 import softmachine
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import parse_json, sealed, unsealed, write_json
-from softmachine.evaluation.chomsky.cells import SOLVED, row_of, runs_of
+from softmachine.evaluation.chomsky.cells import SOLVED, check_settings, row_of, runs_of
+from softmachine.evaluation.chomsky.curves import curve_of
+from softmachine.evaluation.chomsky.kept import NOTHING, SCHEMA, Kept, Row
 from softmachine.evaluation.chomsky.published import FROM_MEMORY, PUBLISHED
 from softmachine.evaluation.chomsky.scores import LENGTHS, LengthScores, blind_scores
 from softmachine.experiments.experiment import Experiment
+from softmachine.experiments.serialization import experiment_to_json
 from softmachine.tasks.languages.strings import StringTask
-
-SCHEMA = 1
-"""Version of the table's JSON."""
-Row = dict[str, Any]
 
 
 class Place(NamedTuple):
@@ -35,21 +34,28 @@ def build_table(
     recipes: Mapping[Place, Experiment],
     *,
     strings: int = 8,
+    kept: Kept = NOTHING,
+    longest: int = 0,
     report: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Return the table of the runs in a folder, JSON-compatible; score what is not yet.
+
+    Seeds that have no run there are as an earlier table has them.
 
     Arguments:
         folder: where `softmachine.evaluation.chomsky.cells` has put runs.
         recipes: the experiment of each cell, task by task.
         strings: how many strings of each length are scored.
+        kept: what is taken over of an earlier table (`softmachine.evaluation.chomsky.kept`).
+        longest: of the best run of each solved cell also the curve up to so many letters
+            (`softmachine.evaluation.chomsky.curves`).
         report: called with a line of text before something that takes long.
 
     Raises:
-        SoftmachineError: a run cannot be read.
+        SoftmachineError: a run cannot be read, or has other settings than its recipe.
     """
     found = {
-        place: [row_of(run, strings, report) for run in runs_of(folder, experiment.recipe)]
+        place: _rows(folder, experiment, strings, kept, longest, report)
         for place, experiment in recipes.items()
     }
     pace = seconds_per_step(found, recipes)
@@ -64,13 +70,41 @@ def build_table(
         "strings": strings,
         "solved": SOLVED,
         "blind": {
-            name: _blind(folder, name, task, report)._asdict() for name, task in tasks.items()
+            name: kept.blind.get(name) or _blind(folder, name, task, report)._asdict()
+            for name, task in tasks.items()
         },
         "cells": [
             _cell(place, experiment, found[place], pace.get(place.machine))
             for place, experiment in recipes.items()
         ],
     }
+
+
+def _rows(
+    folder: Path,
+    experiment: Experiment,
+    strings: int,
+    kept: Kept,
+    longest: int,
+    report: Callable[[str], None],
+) -> list[Row]:
+    """Return the rows of a cell by seed: of the runs in the folder, and of those kept.
+
+    The best one of the folder has a curve, if it is solved, up to ``longest`` at least.
+    """
+    runs = runs_of(folder, experiment.recipe)
+    for run in runs:
+        check_settings(run, experiment)
+    rows = [row_of(run, strings, report) for run in runs]
+    scored = [i for i, row in enumerate(rows) if row["scores"]]
+    if scored:
+        best = max(scored, key=lambda i: rows[i]["scores"]["accuracy"])
+        if rows[best]["scores"]["accuracy"] >= SOLVED:
+            curve = curve_of(runs[best], longest, report)
+            rows[best] |= {} if curve is None else {"curve": curve}
+    here = {row["seed"] for row in rows}
+    others = [row for row in kept.rows.get(experiment.recipe, []) if row["seed"] not in here]
+    return sorted([*rows, *others], key=lambda row: row["seed"])
 
 
 def _cell(
@@ -83,6 +117,7 @@ def _cell(
     return {
         **place._asdict(),
         "recipe": experiment.recipe,
+        **({"experiment": experiment_to_json(experiment)} if rows else {}),
         "published": PUBLISHED.get(place),
         "from_memory": place in FROM_MEMORY,
         "updates": updates,
