@@ -74,6 +74,7 @@ def train(
     run: str | None = None,
     seed: Natural | None = None,
     members: Count | None = None,
+    workers: str | None = None,
 ) -> None:
     """Train a recipe; its fields can be overridden (softmachine train RECIPE --help).
 
@@ -87,6 +88,7 @@ def train(
         run: directory to write, runs/RECIPE-SEED by default, runs/RECIPE-xN for N members.
         seed: random seed.
         members: train a population of N members, with seeds counted from the seed.
+        workers: train on so many processes, or on a Dask cluster, such as tcp://host:8786.
     """
     from softmachine.cli.training import train_recipe
 
@@ -95,21 +97,22 @@ def train(
     if recipe is None:
         raise SoftmachineError("train needs a RECIPE, --config FILE, or --from MODULE:FUNCTION")
     assert config is data is own is None
-    given = {"--run": run, "--seed": seed, "--members": members}
+    given = {"--run": run, "--seed": seed, "--members": members, "--workers": workers}
     options = [(name, str(value)) for name, value in given.items() if value is not None]
     train_recipe(recipe, [word for option in options for word in option])
 
 
 @command
-def resume(run: Positional[Directory], /) -> None:
+def resume(run: Positional[Directory], /, workers: str | None = None) -> None:
     """Continue a run or a population where its last checkpoint left it.
 
     Args:
         run: directory of a run or a population.
+        workers: train on so many processes, or on a Dask cluster, such as tcp://host:8786.
     """
     from softmachine.cli.training import resume
 
-    resume(Path(run))
+    resume(Path(run), workers)
 
 
 @command

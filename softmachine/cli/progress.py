@@ -22,6 +22,7 @@ from softmachine.cli.waiting import (
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.progress import Progress as TrainingProgress
 from softmachine.experiments.runs import Run
+from softmachine.training.workers.schedule import Tally
 
 PLAIN_SECONDS = 10.0
 """Least time between plain lines."""
@@ -42,6 +43,7 @@ class ProgressDisplay:
         self._console = Console()
         self._begin = time.monotonic()
         self._printed = -PLAIN_SECONDS
+        self._tally: Tally | None = None
         self._stack = contextlib.ExitStack()
         self._bar: Progress | None = None
         self._task = TaskID(0)
@@ -105,6 +107,20 @@ class ProgressDisplay:
         status = self._ended() if last else f"{self._status()}  <{clock(left)} left"
         print(f"{self._done():>10,} sequences  {status}", flush=True)
 
+    def watch(self, tally: Tally) -> None:
+        """Show who works, from now on."""
+        self._tally = tally
+        if self._bar is not None and self._lines:
+            self._bar.update(self._task, status=self._status())
+
+    def _working(self) -> str:
+        """Return how many work, and what was lost; nothing if nobody but this process does."""
+        if self._tally is None:
+            return ""
+        found = {"lost": self._tally.lost, "repeated": self._tally.repeated}
+        parts = [f"{number} {name}" for name, number in found.items() if number]
+        return "  ".join([f"{self._tally.workers} workers", *parts, ""])
+
     def _training(self) -> list[int]:
         return [i for i, progress in self._progress.items() if not progress.finished]
 
@@ -128,7 +144,9 @@ class ProgressDisplay:
         errors, label = self._errors(), self._experiment.task.error.split("_")[0]
         rate = f"{self._rate():,.0f}/s"
         if self._members > 1:
-            return f"{self._solved()}{statistics.median(errors):.3g} {label} (median)  {rate}"
+            working = self._working()
+            error = f"{statistics.median(errors):.3g} {label} (median)"
+            return f"{working}{self._solved()}{error}  {rate}"
         bits = self._lines[0]["validation_bits"]
         best = self._progress[0].best_error
         return f"{bits:.3g} bits  {errors[0]:.3g} {label} (best {best:.3g})  {rate}"

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
+import equinox as eqx
 import tyro
 from rich.console import Console
 from rich.table import Table
@@ -21,6 +22,7 @@ from tyro.constructors import (
 from softmachine.cli.parsing import one_line_errors
 from softmachine.cli.progress import ProgressDisplay
 from softmachine.cli.sources import open_runs, user_errors
+from softmachine.cli.workers import opened
 from softmachine.core.choices import Count, Natural, check_value
 from softmachine.core.errors import NonFiniteError, SoftmachineError
 from softmachine.core.files import parse_json
@@ -44,9 +46,13 @@ from softmachine.tasks.traced.task import TracedTask
 from softmachine.training.interruptions import exit_status
 from softmachine.training.trackers import Tracker, find_tracker
 from softmachine.training.trainer import train_members
+from softmachine.training.workers.schedule import train_on_workers
+from softmachine.training.workers.workers import Workers
 
 TrackerName = Literal["tensorboard", "trackio", "wandb", "mlflow"]
 """A key of `softmachine.training.trackers.TRACKERS`."""
+
+ALONE = "--workers share the members of a population: give --members, 2 or more, as well"
 
 
 def train_recipe(name: str, arguments: list[str]) -> None:
@@ -78,26 +84,34 @@ def train_experiment(given: Experiment, arguments: list[str]) -> None:
         experiment = Experiment(
             recipe=name, task=options.task, machine=options.machine, training=options.training
         )
+    if options.workers is not None and (options.members or 1) == 1:
+        raise SoftmachineError(ALONE)
     trackers = [find_tracker(tracker) for tracker in options.track]
     use_all_cores()
     check_training(experiment, options.members or 1)
     with user_errors():
-        experiment.machines_for_updates(experiment.build_machine())
+        eqx.filter_eval_shape(
+            lambda: experiment.machines_for_updates(experiment.build_machine())
+        )
     if options.members is None:
         path = options.run or Path("runs") / f"{name}-{experiment.training.seed}"
         _train(path, [Run.create(path, experiment)], trackers)
     else:
         path = options.run or Path("runs") / f"{name}-x{options.members}"
-        with user_errors():
-            runs = create_population(path, experiment, options.members)
-        _train(path, runs, trackers)
+        with opened(options.workers) as workers:
+            with user_errors():
+                runs = create_population(path, experiment, options.members)
+            _train(path, runs, trackers, workers)
 
 
-def resume(path: Path) -> None:
+def resume(path: Path, workers: str | None = None) -> None:
     """Continue a run or a population."""
     runs = open_runs(str(path))
+    if workers is not None and len(runs) == 1:
+        raise SoftmachineError(ALONE)
     use_all_cores()
-    _train(path, runs)
+    with opened(workers) as given:
+        _train(path, runs, workers=given)
 
 
 def _parse_train(experiment: Experiment, arguments: list[str]) -> Any:
@@ -113,6 +127,9 @@ def _parse_train(experiment: Experiment, arguments: list[str]) -> Any:
         seed: Annotated[Natural | None, tyro.conf.arg(help="Short for --training.seed.")] = None
         members: Count | None = None
         """Train a population of N members, with seeds counted from the seed."""
+        workers: str | None = None
+        """Train on so many processes of this machine, or on those of a Dask cluster, such as
+        tcp://host:8786."""
         track: tuple[TrackerName, ...] = ()
         """Trackers that are told of the metrics as well; each needs its package."""
 
@@ -161,9 +178,20 @@ def _by_phase() -> ConstructorRegistry:
     return registry
 
 
-def _train(path: Path, runs: Sequence[Run], trackers: Sequence[Tracker] = ()) -> None:
+def _train(
+    path: Path,
+    runs: Sequence[Run],
+    trackers: Sequence[Tracker] = (),
+    workers: Workers | None = None,
+) -> None:
     with ProgressDisplay(runs, path) as display:
-        progress = train_members(runs, display.report, trackers=trackers)
+        if workers is None:
+            progress = train_members(runs, display.report, trackers=trackers)
+        else:
+            watch = display.watch
+            progress = train_on_workers(
+                runs, workers, display.report, trackers=trackers, watch=watch
+            )
     alone = len(runs) == 1
     if alone and progress[0].failed:
         raise NonFiniteError(progress[0].failed)

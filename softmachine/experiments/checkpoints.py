@@ -20,8 +20,8 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
 from softmachine.core.errors import CheckpointError
 from softmachine.core.files import replacing, stable_safetensors
@@ -50,7 +50,36 @@ def save_checkpoint(path: Path, tree: Any, record: dict[str, Any], experiment: s
 
     Raises OSError, with the path, if the file cannot be written.
     """
+    write_checkpoint(path, encode_checkpoint(tree, record, experiment))
+
+
+def encode_checkpoint(tree: Any, record: dict[str, Any], experiment: str) -> bytes:
+    """Return what `save_checkpoint` writes."""
     tensors = {name: np.asarray(leaf) for name, leaf in _named_leaves(tree).items()}
+    return _encode(tensors, record, experiment)
+
+
+def write_checkpoint(path: Path, data: bytes) -> None:
+    """Write an encoded checkpoint, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def read_encoded(data: bytes, experiment: str, path: Path) -> Record:
+    """Return the record of an encoded checkpoint; ``path`` is what errors call it."""
+    return _decode(data, experiment, path)[1]
+
+
+def with_record(data: bytes, change: dict[str, Any], experiment: str, where: Path) -> bytes:
+    """Return an encoded checkpoint with some entries of its record changed.
+
+    Raises CheckpointError, which names ``where`` it came from, as `load_checkpoint` does.
+    """
+    tensors, record = _decode(data, experiment, where)
+    return _encode(tensors, record.value | change, experiment)
+
+
+def _encode(tensors: Tensors, record: dict[str, Any], experiment: str) -> bytes:
     metadata = {
         "format": FORMAT,
         "schema": str(SCHEMA),
@@ -58,8 +87,7 @@ def save_checkpoint(path: Path, tree: Any, record: dict[str, Any], experiment: s
         "record": json.dumps(record),
     }
     data = save(tensors, metadata | {"checksum": _checksum(tensors, metadata)})
-    with replacing(path) as temporary:
-        temporary.write_bytes(stable_safetensors(data))
+    return stable_safetensors(data)
 
 
 def load_checkpoint(
@@ -73,7 +101,14 @@ def load_checkpoint(
     Raises CheckpointError if the file is missing, damaged, not a checkpoint of this
     project, or a checkpoint of another experiment or of something with other parameters.
     """
-    tensors, record = _read(path, experiment)
+    return decode_checkpoint(_bytes(path), like, experiment, path, upgrade)
+
+
+def decode_checkpoint(
+    data: bytes, like: Tree, experiment: str, path: Path, upgrade: Upgrade | None = None
+) -> tuple[Tree, Record]:
+    """Return what `load_checkpoint` does, of bytes; ``path`` is what errors call them."""
+    tensors, record = _decode(data, experiment, path)
     named = _named_leaves(like)
     tensors = tensors if upgrade is None else upgrade(tensors, named.keys())
     missing, extra = named.keys() - tensors.keys(), tensors.keys() - named.keys()
@@ -93,17 +128,24 @@ def load_checkpoint(
 
 def read_record(path: Path, experiment: str) -> Record:
     """Return a checkpoint's record alone; raise CheckpointError as `load_checkpoint` does."""
-    return _read(path, experiment)[1]
+    return _decode(_bytes(path), experiment, path)[1]
 
 
-def _read(path: Path, experiment: str) -> tuple[Tensors, Record]:
+def _bytes(path: Path) -> bytes:
     if not path.is_file():
         raise CheckpointError(f"{path} does not exist")
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
+        return path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _decode(data: bytes, experiment: str, path: Path) -> tuple[Tensors, Record]:
+    try:
+        tensors = load(data)
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        metadata: dict[str, str] = header.get("__metadata__", {})
+    except (SafetensorError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged or no safetensors file: {error}") from error
     if metadata.get("format") != FORMAT:
         raise CheckpointError(f"{path} is a safetensors file but no softmachine checkpoint")

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeVar
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Int
 
 from softmachine.core.choices import (
     LARGEST_INT,
@@ -142,6 +143,10 @@ class TrainingConfig:
         return -(-self.max_sequences // self.batch)
 
 
+Number = int | Int[Array, ""]
+"""A number that may be traced."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment:
     """Everything that determines a run."""
@@ -173,17 +178,25 @@ class Experiment:
         for part in (self.training.objective, *self.training.phases):
             part.check(self)
 
-    def build_machine(self, attempt: int = 0) -> Machine:
-        """Return the machine with its first parameters, drawn from the seed."""
-        key = branch_key(self.training.seed, Branch.PARAMETERS)
-        if attempt:
+    def build_machine(
+        self, attempt: Number | None = None, seed: Number | None = None
+    ) -> Machine:
+        """Return the machine with its first parameters, drawn from the seed.
+
+        Arguments:
+            attempt: number of a later attempt, which draws others; None for the first.
+            seed: another seed than the training's own; like ``attempt`` it may be traced.
+        """
+        seed = self.training.seed if seed is None else seed
+        key = branch_key(seed, Branch.PARAMETERS)
+        if attempt is not None:
             key = jax.random.fold_in(key, attempt)
         return self.machine.build(self.task.input_size, self.task.output_size, key=key)
 
-    def settings(self, attempt: int = 0) -> Settings:
-        """Return what an attempt trains with, drawn from the seed."""
+    def settings(self, attempt: Number = 0, seed: Number | None = None) -> Settings:
+        """Return what an attempt trains with, drawn from the seed; see `build_machine`."""
         training = self.training
-        key = branch_key(training.seed, Branch.SETTINGS)
+        key = branch_key(training.seed if seed is None else seed, Branch.SETTINGS)
         key = jax.random.fold_in(key, attempt)
         own = Settings(
             jnp.asarray(training.optimizer.learning_rate, jnp.float32),

@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -32,8 +33,11 @@ from softmachine.experiments.checkpoints import (
     WITHOUT_TIES,
     Record,
     load_checkpoint,
+    read_encoded,
     read_record,
     save_checkpoint,
+    with_record,
+    write_checkpoint,
 )
 from softmachine.experiments.directories import creating, is_begun, locked
 from softmachine.experiments.environment import describe_environment
@@ -43,6 +47,9 @@ from softmachine.experiments.progress import Extent, Progress, last_record
 from softmachine.experiments.serialization import experiment_from_json, experiment_to_json
 from softmachine.experiments.state import TrainState, first_state, upgrade_state
 from softmachine.machines.machine import Machine, split_trainable
+
+NOTHING = Extent(bytes=0, sha256=hashlib.sha256().hexdigest())
+"""The extent of metrics before the first validation."""
 
 
 def save_machine(
@@ -84,6 +91,33 @@ class LastCheckpoint(NamedTuple):
     """What comes before that line in the metrics; None: an old file does not know."""
     schema: int
     """Version of the file."""
+
+
+def first_checkpoint(experiment: Experiment) -> LastCheckpoint:
+    """Return the first training state, and progress zero."""
+    return LastCheckpoint(first_state(experiment), Progress(), None, NOTHING, SCHEMA)
+
+
+def last_checkpoint(state: TrainState, found: Record, path: Path) -> LastCheckpoint:
+    """Return what training resumes from, of a state and the record beside it."""
+    record = last_record(found.value, found.schema, path)
+    if found.schema == WITHOUT_TIES and record.progress.step != int(state.step):
+        raise CheckpointError(
+            f"{path} is damaged: its record tells of {record.progress.step} updates, "
+            f"its state of {int(state.step)}"
+        )
+    return LastCheckpoint(state, record.progress, record.line, record.metrics, found.schema)
+
+
+class Note(NamedTuple):
+    """One thing that a copy of a run, trained elsewhere, has noted; see `Run.take`."""
+
+    kind: str
+    """``line``, ``checkpoint`` or ``failure``."""
+    text: str
+    """A metrics line as JSON, the name of a checkpoint, or why training failed."""
+    data: bytes = b""
+    """The checkpoint's file."""
 
 
 class Run:
@@ -175,30 +209,53 @@ class Run:
 
     def save_failure(self, reason: str) -> None:
         """Write into the last checkpoint, whose state is sound, why training ended."""
+        self._end(failed=reason)
+
+    def save_end(self) -> None:
+        """Write into the last checkpoint that training is at its end."""
+        self._end()
+
+    def _end(self, **changes: Any) -> None:
         last = self.load_last() if self.has_last() else self.first()
-        progress = dataclasses.replace(last.progress, failed=reason, finished=True)
+        progress = dataclasses.replace(last.progress, finished=True, **changes)
         self._save_last(last._replace(progress=progress))
+
+    def last_bytes(self) -> bytes | None:
+        """Return the file of the checkpoint from which training resumes, if there is one."""
+        return self._checkpoint("last").read_bytes() if self.has_last() else None
+
+    def take(self, note: Note) -> None:
+        """Write what a copy of this run, trained elsewhere, has noted.
+
+        Raises CheckpointError for a checkpoint of another run, or under a name that none has.
+        """
+        if note.kind == "line":
+            self.append_metrics(parse_json(note.text))
+        elif note.kind == "failure":
+            self.save_failure(note.text)
+        elif re.fullmatch(r"best|last|after-\d{10,}", note.text):
+            path, change = self._checkpoint(note.text), {}
+            if note.text == "last":
+                line = read_encoded(note.data, self.tie, path).value["line"]
+                change = {"metrics": dataclasses.asdict(self._metrics.extent(line))}
+            # Read and written anew: what is of another run, or damaged, is refused.
+            write_checkpoint(path, with_record(note.data, change, self.tie, path))
+        else:
+            raise CheckpointError(f"{note.text!r} is no name of a checkpoint of {self.path}")
 
     def first(self) -> LastCheckpoint:
         """Return the first training state, and progress zero."""
-        nothing = Extent(bytes=0, sha256=hashlib.sha256().hexdigest())
-        return LastCheckpoint(first_state(self.experiment), Progress(), None, nothing, SCHEMA)
+        return first_checkpoint(self.experiment)
 
     def load_last(self) -> LastCheckpoint:
         """Read the checkpoint from which training resumes."""
         path = self._checkpoint("last")
         like = jax.eval_shape(lambda: first_state(self.experiment))
         state, found = load_checkpoint(path, like, self.tie, upgrade_state)
-        record = last_record(found.value, found.schema, path)
-        line = record.line
-        if found.schema == WITHOUT_TIES:
-            if record.progress.step != int(state.step):
-                raise CheckpointError(
-                    f"{path} is damaged: its record tells of {record.progress.step} updates, "
-                    f"its state of {int(state.step)}"
-                )
-            line = self._metrics.line_at(record.progress.step)
-        return LastCheckpoint(state, record.progress, line, record.metrics, found.schema)
+        last = last_checkpoint(state, found, path)
+        if last.schema == WITHOUT_TIES:
+            last = last._replace(line=self._metrics.line_at(last.progress.step))
+        return last
 
     def load_progress(self) -> Progress | None:
         """Return the progress at the last checkpoint, or None if there is none yet."""
@@ -284,6 +341,10 @@ class Run:
         """
         line = last.line if with_line else None
         return self._metrics.restore(last.progress.step, last.metrics, line)
+
+    def restore_start(self) -> None:
+        """Drop metrics that were written before there was a checkpoint."""
+        self._metrics.restore(0, NOTHING, None)
 
     def save_result(self, name: str, value: Any) -> Path:
         """Write ``results/<name>.json`` and return its path."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 from typing import NamedTuple
 
 import equinox as eqx
@@ -11,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
+from softmachine.core import compiling
 from softmachine.core.capabilities import Finite
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.settings import Settings
@@ -96,22 +98,40 @@ def upgrade_state(
 
 
 def first_state(experiment: Experiment, attempt: int = 0, step: int = 0) -> TrainState:
-    """Return the state before the first update of an attempt, after ``step`` updates."""
-    parameters, rest = split_trainable(experiment.build_machine(attempt))
+    """Return the state before the first update of an attempt, after ``step`` updates.
+
+    One compiled program for all seeds, attempts and steps of an experiment.
+    """
+    seed, later, step_ = (
+        None if number is None else jnp.asarray(np.int32(number))
+        for number in (experiment.training.seed, attempt or None, step)
+    )
+    return _first_state(experiment.with_seed(0), seed, later, step_)
+
+
+@partial(compiling.filter_jit, tuned=False)
+def _first_state(
+    experiment: Experiment,
+    seed: Int[Array, ""],
+    attempt: Int[Array, ""] | None,
+    step: Int[Array, ""],
+) -> TrainState:
+    parameters, rest = split_trainable(experiment.build_machine(attempt, seed))
     leaves = len(jax.tree.leaves(parameters))
     task, training = experiment.task, experiment.training
     optimizer = training.optimizer.build(noise=training.noisy).init(parameters)
     averages = parameters if training.averaging else None
+    count = jnp.zeros((), jnp.int32) if attempt is None else attempt
     return TrainState(
         parameters=parameters,
         buffers=eqx.filter(rest, eqx.is_array),
         optimizer=optimizer,
         curriculum=training.curriculum.init(),
-        seed=jnp.asarray(training.seed, jnp.int32),
-        settings=experiment.settings(attempt),
-        attempt=jnp.asarray(attempt, jnp.int32),
-        began=jnp.asarray(step, jnp.int32),
-        step=jnp.asarray(step, jnp.int32),
+        seed=seed,
+        settings=experiment.settings(count, seed),
+        attempt=count,
+        began=step,
+        step=step,
         skipped=jnp.zeros((), jnp.int32),
         fault=Fault(jnp.full((), -1, jnp.int32), jnp.zeros(()), jnp.zeros(leaves)),
         priorities=task.first_priorities() if isinstance(task, Finite) else None,

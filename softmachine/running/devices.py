@@ -35,8 +35,10 @@ class MemberLayout(NamedTuple):
     computation, before the next ones have their turn; divides the members of a device."""
 
 
-def layout_for(members: int, batch: int, *, cached_examples: int = 0) -> MemberLayout:
-    """Return how to spread ``members`` over the local devices.
+def layout_for(
+    members: int, batch: int, *, cached_examples: int = 0, devices: Sequence[Any] | None = None
+) -> MemberLayout:
+    """Return how to spread ``members`` over devices, by default over all local ones.
 
     Where they cannot be divided evenly, the layout has more slots than there are members.
 
@@ -45,19 +47,22 @@ def layout_for(members: int, batch: int, *, cached_examples: int = 0) -> MemberL
     devices train all of theirs in lockstep.
     """
     if members == 1:
-        return MemberLayout(devices_for(batch), 1, 1)
-    devices = jax.local_devices()[:members]
+        return MemberLayout(devices_for(batch, devices), 1, 1)
+    devices = (jax.local_devices() if devices is None else devices)[:members]
     each = -(-members // len(devices))
     together = each
     if devices[0].platform == "cpu":
+        # Never one by itself: XLA makes another program of a loop that has one turn, whose
+        # numbers differ in their last bits.
+        each = max(2, each)
         most = max(1, cached_examples // batch)
         together = max(n for n in range(1, most + 1) if each % n == 0)
     return MemberLayout(devices, each * len(devices), together)
 
 
-def devices_for(batch: int) -> list[Any]:
-    """Return as many local devices as divide a batch evenly, at most all."""
-    devices = jax.local_devices()
+def devices_for(batch: int, devices: Sequence[Any] | None = None) -> Sequence[Any]:
+    """Return as many devices, by default local ones, as divide a batch evenly, at most all."""
+    devices = jax.local_devices() if devices is None else devices
     for count in range(min(batch, len(devices)), 0, -1):
         if batch % count == 0:
             return devices[:count]

@@ -26,6 +26,8 @@ from softmachine.tasks.task import Example, Task, draw
 
 BATCH = 64
 """Examples that each device scores at once."""
+TOGETHER = 4
+"""The most members that each device scores at once, in a packed form."""
 
 
 class Scores(NamedTuple):
@@ -263,6 +265,17 @@ def _score_together(machines, keys, sizes, task, max_size, devices):
     assert form is not None
 
     def local(arrays, keys, sizes):
+        # Some members at a time, and as many examples of each however many there are: what a
+        # product of matrices gives depends, in its last bits, on how many rows it has.
+        members = len(sizes)
+        group = max(n for n in range(1, TOGETHER + 1) if members % n == 0)
+        groups = jax.tree.map(
+            lambda x: x.reshape(members // group, group, *x.shape[1:]), (arrays, keys, sizes)
+        )
+        metrics = jax.lax.map(lambda drawn: of_group(*drawn), groups)
+        return jax.tree.map(lambda x: x.reshape(members, *x.shape[2:]), metrics)
+
+    def of_group(arrays, keys, sizes):
         members, count = sizes.shape
         keys = jax.vmap(
             lambda key: jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(count))
@@ -270,7 +283,7 @@ def _score_together(machines, keys, sizes, task, max_size, devices):
         # A few of each member's examples at a time: all of them would need much memory.
         some = min(count, BATCH)
         if devices[0].platform == "cpu":
-            some = min(some, max(1, form.cached_examples // members))
+            some = min(some, max(1, form.cached_examples // TOGETHER))
         blocks = -(-count // some)
         pad = blocks * some - count
         keys = jnp.concatenate([keys, keys[:, :pad]], axis=1)

@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING
 from softmachine.core.lazy import lazy_names
 
 _HOMES = {
+    "DaskWorkers": "softmachine.training.workers.dask_workers",
     "Exam": "softmachine.training.exam",
     "Member": "softmachine.training.member",
     "NRAMLoss": "softmachine.training.nram.objective",
+    "ProcessWorkers": "softmachine.training.workers.workers",
     "Restart": "softmachine.training.phases",
     "Settle": "softmachine.training.phases",
     "TRACKERS": "softmachine.training.trackers",
     "Tracker": "softmachine.training.trackers",
     "WireSearch": "softmachine.training.nram.wire_search",
+    "Workers": "softmachine.training.workers.workers",
     "train": "softmachine.training.trainer",
     "train_members": "softmachine.training.trainer",
+    "train_on_workers": "softmachine.training.workers.schedule",
 }
 """Public names, and the modules that have them."""
 
@@ -31,5 +35,9 @@ if TYPE_CHECKING:
     from softmachine.training.trackers import Tracker as Tracker
     from softmachine.training.trainer import train as train
     from softmachine.training.trainer import train_members as train_members
+    from softmachine.training.workers.dask_workers import DaskWorkers as DaskWorkers
+    from softmachine.training.workers.schedule import train_on_workers as train_on_workers
+    from softmachine.training.workers.workers import ProcessWorkers as ProcessWorkers
+    from softmachine.training.workers.workers import Workers as Workers
 else:
     __getattr__, __dir__ = lazy_names(__name__, _HOMES)

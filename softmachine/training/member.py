@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
 from jaxtyping import Bool
@@ -11,9 +13,34 @@ from numpy import ndarray
 
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.phases import PHASES, Phase
-from softmachine.experiments.runs import Run
+from softmachine.experiments.progress import Progress
+from softmachine.experiments.runs import LastCheckpoint
 from softmachine.experiments.state import TrainState, Weights, first_state, machine_of
 from softmachine.machines.machine import Machine, split_trainable
+
+
+@runtime_checkable
+class Records(Protocol):
+    """What a member reads and writes: a `Run`, or a copy of one; see there."""
+
+    @property
+    def experiment(self) -> Experiment:
+        """What is trained."""
+        ...
+
+    path: Path
+
+    def has_last(self) -> bool: ...  # noqa: D102
+    def first(self) -> LastCheckpoint: ...  # noqa: D102
+    def load_last(self) -> LastCheckpoint: ...  # noqa: D102
+    def restore_metrics(self, last: LastCheckpoint, *, with_line: bool) -> bool: ...  # noqa: D102
+    def append_metrics(self, line: dict[str, Any]) -> None: ...  # noqa: D102
+    def save_best(self, state: TrainState, record: dict[str, Any]) -> None: ...  # noqa: D102
+    def save_snapshot(self, state: TrainState, record: dict[str, Any]) -> None: ...  # noqa: D102
+    def save_last(  # noqa: D102
+        self, state: TrainState, progress: Progress, line: dict[str, Any] | None = None
+    ) -> None: ...
+    def save_failure(self, reason: str) -> None: ...  # noqa: D102
 
 
 class Member:
@@ -23,7 +50,7 @@ class Member:
     `remember`, `report`, `take`, `change`, `keep`, `go_back`, `give_up` and `finish`.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Records) -> None:
         self.run = run
         last = run.load_last() if run.has_last() else run.first()
         self.state, self.progress = last.state, last.progress

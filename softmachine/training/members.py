@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +13,26 @@ from softmachine.core.specs.spec import Ratio
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.state import TrainState, machine_class
 from softmachine.machines.packed import packed_form
-from softmachine.running.devices import layout_for
-from softmachine.training.update import build_train_chunk, members_sharding
+from softmachine.running.devices import MemberLayout, layout_for
+from softmachine.training.update import TrainChunk, build_train_chunk, members_sharding
+
+
+class Plan(NamedTuple):
+    """Where members are trained, and the compiled updates."""
+
+    layout: MemberLayout
+    updates: TrainChunk
+
+
+def plan_for(
+    experiment: Experiment, members: int, devices: Sequence[Any] | None = None
+) -> Plan:
+    """Return the plan for so many members on devices, by default on all local ones."""
+    form = packed_form(machine_class(experiment))
+    cached = 0 if form is None else form.cached_examples
+    batch = experiment.training.batch
+    layout = layout_for(members, batch, cached_examples=cached, devices=devices)
+    return Plan(layout, build_train_chunk(experiment, layout))
 
 
 class MemberStates:
@@ -23,13 +41,12 @@ class MemberStates:
     Members that have ended make room: those still training are dealt out evenly.
     """
 
-    def __init__(self, experiment: Experiment, states: Sequence[TrainState]) -> None:
-        form = packed_form(machine_class(experiment))
-        cached = 0 if form is None else form.cached_examples
-        batch = experiment.training.batch
-        self._layout = layout_for(len(states), batch, cached_examples=cached)
+    def __init__(
+        self, experiment: Experiment, states: Sequence[TrainState], plan: Plan | None = None
+    ) -> None:
+        """Put states on all local devices, or where a ``plan`` says; it may have more slots."""
+        self._layout, self._chunk = plan_for(experiment, len(states)) if plan is None else plan
         self._sharding = members_sharding(self._layout)
-        self._chunk = build_train_chunk(experiment, self._layout)
         # Slots left over hold copies of the first member that never take an update.
         self._slots = list(range(self._layout.members))
         padded = [*states, *[states[0]] * (self._layout.members - len(states))]

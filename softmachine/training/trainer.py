@@ -19,7 +19,7 @@ from softmachine.experiments.runs import Run
 from softmachine.experiments.state import TrainState
 from softmachine.training.interruptions import Interruption, interruptions
 from softmachine.training.member import Member, validation_interval
-from softmachine.training.members import MemberStates
+from softmachine.training.members import MemberStates, Plan
 from softmachine.training.notebook import NotebookProgress, in_notebook
 from softmachine.training.trackers import Tracker, tracking
 from softmachine.training.validation import Scores, build_validation
@@ -125,6 +125,20 @@ def train_members(
     return [member.progress for member in members]
 
 
+def advance_members(members: Sequence[Member], until: int, plan: Plan) -> None:
+    """Train members, all by themselves, up to the first validation after ``until`` updates.
+
+    Members that have ended stay where they are; all others are saved there. What that gives
+    depends on the members and the plan's layout alone: the next call goes on bit for bit.
+    """
+    never = Interruption()
+    _Loop(members, _unheard, never, math.inf, lambda _: False, until=until, plan=plan).run()
+
+
+def _unheard(_member: int, _progress: Progress, _line: dict[str, Any]) -> None:
+    pass
+
+
 def _warn_of_old(members: Sequence[Member]) -> None:
     if members:
         more = f" and {len(members) - 1} more" if len(members) > 1 else ""
@@ -146,15 +160,18 @@ class _Loop:
         interrupted: Interruption,
         deadline: float,
         enough: Callable[[list[int]], bool],
+        until: float = math.inf,
+        plan: Plan | None = None,
     ) -> None:
         experiment = members[0].run.experiment
         self.members, self.report = members, report
         self.interrupted, self.deadline, self.enough = interrupted, deadline, enough
+        self.until = until
         self.last_update = experiment.training.last_update
         self.interval = validation_interval(experiment)
         training = experiment.training
         self.checkpoints = max(1, training.checkpoint_every // training.batch)
-        self.states = MemberStates(experiment, [member.state for member in members])
+        self.states = MemberStates(experiment, [member.state for member in members], plan)
         self.validate = build_validation(experiment)
         self.reached: dict[int, TrainState] = {}
         """Of each member the state that the last updates brought it to."""
@@ -169,6 +186,8 @@ class _Loop:
         while (live := self._live()) and not ending:
             # After a crash some members may be ahead of others, which catch up first.
             begin = min(self.members[i].progress.step for i in live)
+            if begin >= self.until:
+                break
             group = [i for i in live if self.members[i].progress.step == begin]
             ending = self._conclude(self._advance(group), self.deadline)
 
@@ -221,7 +240,7 @@ class _Loop:
                 self.states.replace(i, member.state)
             before = (progress.step - 1) // self.interval * self.interval
             due = progress.step // self.checkpoints > before // self.checkpoints
-            if due or progress.finished or ending:
+            if due or progress.finished or ending or progress.step >= self.until:
                 member.save()
             self._report(i)
         if self.enough(self._solved()):

@@ -310,6 +310,11 @@ def test_recipes_are_grouped_by_their_task_whatever_they_are_called(capsys, monk
         (["train", "ntm-copy", "--training.batch", "0"], "batch must be at least 1"),
         (["train", "ntm-copy", "--members", "0"], "--members must be at least 1, not 0"),
         (["train", "ntm-copy", "--members", "two"], "--members"),
+        (["train", "ntm-copy", "--workers", "2"], "--workers share the members of a popul"),
+        (
+            ["train", "ntm-copy", "--members", "2", "--workers", "two"],
+            "--workers must be a number of processes, 1 to 1,000, or the address",
+        ),
         (
             ["train", "ntm-copy", "--members", "2", "--seed", "2147483647"],
             "seed must be at most",

@@ -1,0 +1,84 @@
+"""Workers of a Dask cluster: processes on any machines that a scheduler knows."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import warnings
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from typing import Any
+
+from softmachine.core.errors import SoftmachineError
+
+SECONDS = 15
+"""How long a scheduler may take to answer."""
+
+
+class DaskWorkers:
+    """The workers of a Dask scheduler, as they come and go.
+
+    Which worker does what is decided here, not by the scheduler, so that it is known which unit
+    was lost with which worker, whatever the scheduler's own rules for failures are.
+    """
+
+    def __init__(self, address: str, **security: Any) -> None:
+        """Connect to a scheduler, such as ``tcp://host:8786``.
+
+        ``security`` goes to `distributed.Client`: certificates, unless Dask's own configuration
+        has them. Raises SoftmachineError without Dask, or if nobody answers there.
+        """
+        try:
+            distributed = importlib.import_module("distributed")
+        except ImportError:
+            raise SoftmachineError(
+                "workers of a cluster need the package distributed, which is not installed: "
+                "pip install 'softmachine[cluster]'"
+            ) from None
+        # Units of large machines are some megabytes; they are meant to be.
+        warnings.filterwarnings("ignore", message="Sending large graph")
+        self.address = address
+        self._executors: dict[str, Executor] = {}
+        try:
+            self._client = distributed.Client(
+                address, timeout=SECONDS, set_as_default=False, **security
+            )
+        except (OSError, ValueError, TypeError, RuntimeError) as error:
+            raise SoftmachineError(
+                f"no scheduler of Dask answers at {address!r}: {_told(error)}. An address is "
+                "such as tcp://host:8786"
+            ) from error
+
+    def present(self) -> Mapping[str, Executor]:
+        """Return the workers that the scheduler has now, by their addresses."""
+        try:
+            found = self._client.scheduler_info(n_workers=-1)["workers"]
+        except Exception as error:  # Dask has many for one that is gone
+            raise SoftmachineError(self._gone(error)) from error
+        if self._client.status != "running":
+            raise SoftmachineError(self._gone(None))
+        self._executors = {
+            name: self._executors.get(name)
+            or self._client.get_executor(
+                workers=[name], allow_other_workers=False, pure=False, retries=0
+            )
+            for name in found
+        }
+        return self._executors
+
+    def drop(self, name: str) -> None:
+        """Do nothing: a worker is the scheduler's, and its nanny's."""
+
+    def close(self) -> None:
+        """Part from the scheduler, which forgets what was asked of it."""
+        with contextlib.suppress(Exception):
+            self._client.close(timeout=SECONDS)
+
+    def _gone(self, error: Exception | None) -> str:
+        why = "" if error is None else f": {_told(error)}"
+        return f"the scheduler at {self.address} does not answer any more{why}"
+
+
+def _told(error: Exception) -> str:
+    """Return the first line of an error, or its kind if it says nothing."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

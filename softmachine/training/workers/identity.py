@@ -1,0 +1,37 @@
+"""What a worker computes with: versions and code, on which every bit of a result depends."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+from collections.abc import Mapping
+from pathlib import Path
+
+import softmachine
+
+PACKAGES = ("jax", "jaxlib", "equinox", "optax", "numpy")
+"""Packages whose versions decide about the bits of a result."""
+
+
+@functools.cache
+def identity() -> dict[str, str]:
+    """Return the versions of this process, and a digest of the package's source code."""
+    package = Path(softmachine.__file__).parent
+    code = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        code.update(str(path.relative_to(package)).encode())
+        code.update(path.read_bytes())
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    own = {"softmachine": softmachine.__version__, "its code": code.hexdigest()[:12]}
+    return own | versions
+
+
+def difference(theirs: Mapping[str, str], ours: Mapping[str, str]) -> str | None:
+    """Say in which versions a worker differs from us; None: in none."""
+    parts = [
+        f"{name} {theirs.get(name, 'none')} where this one has {version}"
+        for name, version in ours.items()
+        if theirs.get(name) != version
+    ]
+    return ", ".join(parts) if parts else None

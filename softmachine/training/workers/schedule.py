@@ -1,0 +1,350 @@
+"""Training of a population on workers: who gets which group, and what if workers fail.
+
+One process, which has the runs, gives out units of work (`softmachine.training.workers.unit`)
+and writes down what comes back. Nothing else is shared: workers have no files. All that is not
+yet written when a worker, or this process, ends is done again, to the same bits.
+
+- The group whose members have had the fewest updates comes first.
+- A worker that is gone, or overdue, costs the unit that it had. Its members are then trained
+  each by itself, in the slots of their group, until it is clear which of them ends its worker.
+- A member that does so `MOST_FAILURES` times in a row is left out, with the reason in its run.
+- A worker of other versions is left out, by its name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
+from typing import Any
+
+from softmachine.core.errors import RunError, SoftmachineError, SoftmachineWarning
+from softmachine.experiments.checkpoints import SCHEMA
+from softmachine.experiments.progress import Progress
+from softmachine.experiments.runs import Note, Run
+from softmachine.training.interruptions import Interruption, interruptions
+from softmachine.training.member import Member
+from softmachine.training.trackers import Tracker, tracking
+from softmachine.training.trainer import Report
+from softmachine.training.workers.remote import do
+from softmachine.training.workers.unit import (
+    AnotherVersionError,
+    group_size,
+    progress_in,
+    unit_of,
+)
+from softmachine.training.workers.workers import Workers
+
+MOST_FAILURES = 3
+"""How often in a row a member may end its worker."""
+TICK = 0.5
+"""Seconds between looks at which workers are there."""
+PATIENCE = 600.0
+"""The shortest time, in seconds, after which a unit of work may be overdue."""
+OVERDUE = 10
+"""A unit is overdue after so many times as long as the longest one that was done."""
+
+
+@dataclasses.dataclass
+class Tally:
+    """Who works, and what was lost."""
+
+    workers: int = 0
+    """Workers that are there now, those refused left out."""
+    lost: int = 0
+    """Workers that have gone."""
+    repeated: int = 0
+    """Units of work that were given out again."""
+    refused: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Workers that are given no work, by name, and why."""
+
+
+@dataclasses.dataclass
+class _Task:
+    """A unit of work that a worker has."""
+
+    places: list[int]
+    """Its members, by their places among the runs."""
+    steps: list[int]
+    """Where they stand."""
+    future: Future[list[list[tuple[str, str, bytes]]]]
+    began: float
+    overdue: bool = False
+    """Given up for lost; what it brings may still be the first."""
+
+
+def train_on_workers(
+    runs: Sequence[Run],
+    workers: Workers,
+    report: Report | None = None,
+    *,
+    seconds: float = math.inf,
+    enough: Callable[[list[int]], bool] | None = None,
+    trackers: Sequence[Tracker | str] = (),
+    watch: Callable[[Tally], None] | None = None,
+    patience: float = PATIENCE,
+) -> list[Progress]:
+    """Train runs that differ in their seed alone, on workers.
+
+    What each member becomes is the same, bit for bit, whatever the workers are, how many, and
+    which of them fail; on processors of one kind. It is what `train_members` makes of it, too,
+    bit for bit if the machine has no packed form, or if each device there has a multiple of
+    `group_size` members; else up to rounding. With ``enough`` solved, the others end where they
+    were last saved, which depends on who was quick.
+
+    Arguments:
+        runs: new runs or runs to resume, one per member.
+        workers: who does it; they stay open.
+        report: called for every validation of a member with its place among the runs, its
+            progress and its metrics line.
+        seconds: time after which training ends as if interrupted.
+        enough: as in `train_members`.
+        trackers: what is told of the metrics, by name or as objects; see `Tracker`.
+        watch: called with a tally of workers, whenever it may have changed.
+        patience: the shortest time, in seconds, after which a unit may be overdue.
+
+    Returns:
+        The progress of each member; ``failed`` says why one was left out.
+
+    Raises:
+        RunError: another process writes to a run, a directory cannot be written, or the
+            runs differ in more than the seed.
+        CheckpointError: a run's checkpoint is damaged or foreign.
+        SoftmachineError: nobody can reach the workers any more. What was saved is kept.
+    """
+    first = runs[0].experiment.with_seed(0)
+    for run in runs:
+        if run.experiment.with_seed(0) != first:
+            raise RunError(f"{run.path} and {runs[0].path} differ in more than their seed")
+    most = first.training.enough
+    enough = enough or (lambda solved: most is not None and len(solved) >= most)
+    with contextlib.ExitStack() as stack:
+        for run in runs:
+            stack.enter_context(run.locked())
+        interrupted = stack.enter_context(interruptions())
+        schedule = _Schedule(runs, workers, patience)
+        if any(not progress.finished for progress in schedule.progress):
+            log = stack.enter_context(tracking(runs, trackers))
+
+            def report_all(place: int, progress: Progress, line: dict[str, Any]) -> None:
+                log(place, line)
+                if report is not None:
+                    report(place, progress, line)
+
+            schedule.report, schedule.watch = report_all, watch or schedule.watch
+            try:
+                schedule.run(interrupted, time.monotonic() + seconds, enough)
+            except OSError as error:
+                where = error.filename or runs[0].path
+                raise RunError(f"cannot write to {where}: {error.strerror}") from error
+    return schedule.progress
+
+
+class _Schedule:
+    """Which unit is where, and what has come of it."""
+
+    def __init__(self, runs: Sequence[Run], workers: Workers, patience: float) -> None:
+        self.runs, self.workers, self.patience = runs, workers, patience
+        self.report: Report = lambda *_: None
+        self.watch: Callable[[Tally], None] = lambda _: None
+        self.progress = [_stand(run) for run in runs]
+        experiment = runs[0].experiment
+        self.slots = group_size(experiment, len(runs))
+        self.checkpoints = max(
+            1, experiment.training.checkpoint_every // experiment.training.batch
+        )
+        self.tally = Tally()
+        self._tasks: dict[str, _Task] = {}
+        self._known: set[str] = set()
+        self._failures = [0] * len(runs)
+        self._alone: set[int] = set()
+        """Groups whose members are trained each by itself for now."""
+        self._longest = 0.0
+
+    def run(
+        self,
+        interrupted: Interruption,
+        deadline: float,
+        enough: Callable[[list[int]], bool],
+    ) -> None:
+        """Give out work until all members have ended, or it is time to end."""
+        try:
+            while live := self._live():
+                if interrupted.is_set() or time.monotonic() > deadline:
+                    return
+                if enough(self._solved()):
+                    for place in live:
+                        self.runs[place].save_end()
+                        self.progress[place].finished = True
+                    return
+                self._look()
+                self._give()
+                self._collect()
+        finally:
+            for task in self._tasks.values():
+                task.future.cancel()
+
+    def _live(self) -> list[int]:
+        return [i for i, progress in enumerate(self.progress) if not progress.finished]
+
+    def _solved(self) -> list[int]:
+        return [i for i, x in enumerate(self.progress) if x.solved_sequences is not None]
+
+    def _look(self) -> None:
+        """Note which workers have come and gone, and who is overdue."""
+        present = set(self.workers.present())
+        for name in self._known - present:
+            self.tally.lost += 1
+            if task := self._tasks.pop(name, None):
+                task.future.cancel()
+                self._failed(task, f"its worker, {name}, is gone")
+        self._known = present
+        limit = max(self.patience, OVERDUE * self._longest)
+        for name, task in [*self._tasks.items()]:
+            if not task.overdue and time.monotonic() - task.began > limit:
+                self._failed(task, f"{name} was not done with it after {limit:.0f} s")
+                task.overdue = True
+                self._drop(name, task)
+        before = (self.tally.workers, self.tally.lost)
+        self.tally.workers = len(present - self.tally.refused.keys())
+        if before != (self.tally.workers, self.tally.lost):
+            self.watch(self.tally)
+
+    def _drop(self, name: str, task: _Task | None = None) -> None:
+        """Tell that a worker is broken or hangs; if another came in its place, forget it."""
+        self.workers.drop(name)
+        if name not in self.workers.present():
+            self._known.discard(name)
+            self.tally.lost += 1
+            if task is not None:
+                self._tasks.pop(name, None)
+
+    def _give(self) -> None:
+        """Give work to those who have none."""
+        jobs = self._jobs()
+        for name, executor in self.workers.present().items():
+            if name in self._tasks or name in self.tally.refused:
+                continue
+            if (places := next(jobs, None)) is None:
+                return
+            steps = [self.progress[i].step for i in places]
+            until = (min(steps) // self.checkpoints + 1) * self.checkpoints
+            unit = unit_of([self.runs[i] for i in places], self.slots, until)
+            try:
+                future = executor.submit(do, dataclasses.asdict(unit))
+            except (BrokenExecutor, RuntimeError):  # it was idle when it ended
+                self._drop(name)
+                return
+            self._tasks[name] = _Task(places, steps, future, time.monotonic())
+
+    def _jobs(self) -> Iterator[list[int]]:
+        """Return what can be given out, as lists of members; who is last comes first."""
+        tasks = [task for task in self._tasks.values() if not task.overdue]
+        busy = {place for task in tasks for place in task.places}
+        jobs: list[list[int]] = []
+        for begin in range(0, len(self.runs), self.slots):
+            group = range(begin, min(begin + self.slots, len(self.runs)))
+            free = [i for i in group if not self.progress[i].finished and i not in busy]
+            if begin in self._alone:
+                jobs += [[i] for i in free]
+            elif free and not busy & {*group}:
+                jobs.append(free)
+        return iter(sorted(jobs, key=lambda job: min(self.progress[i].step for i in job)))
+
+    def _collect(self) -> None:
+        """Wait a little for results, and write them down."""
+        if not self._tasks:
+            time.sleep(TICK)
+            return
+        futures = {task.future: name for name, task in self._tasks.items()}
+        for future in wait(futures, TICK, FIRST_COMPLETED).done:
+            name = futures[future]
+            task = self._tasks.pop(name)
+            try:
+                results = future.result()
+            except AnotherVersionError as error:
+                self._refuse(name, str(error))
+            except (BrokenExecutor, CancelledError):
+                self._failed(task, f"its worker, {name}, ended")
+                self._drop(name)
+            except Exception as error:  # whatever a unit, or what carries it, runs into
+                self._failed(task, f"{type(error).__name__}: {error}")
+            else:
+                self._take(task, results)
+
+    def _take(self, task: _Task, results: list[list[tuple[str, str, bytes]]]) -> None:
+        """Write down what a unit has brought, unless another has brought it before."""
+        self._longest = max(self._longest, time.monotonic() - task.began)
+        if [self.progress[i].step for i in task.places] != task.steps:
+            return
+        for place, notes in zip(task.places, results, strict=True):
+            self._write(place, [Note(*note) for note in notes])
+            self._failures[place] = 0
+        begin = task.places[0] // self.slots * self.slots
+        if not any(self._failures[begin : begin + self.slots]):
+            self._alone.discard(begin)
+
+    def _write(self, place: int, notes: Sequence[Note]) -> None:
+        run = self.runs[place]
+        for note in notes:
+            run.take(note)
+            if note.kind == "failure":
+                self.progress[place].failed, self.progress[place].finished = note.text, True
+            elif note.text == "last":
+                self.progress[place] = progress_in(note, run.tie)
+        for note in notes:
+            if note.kind == "line":
+                self.report(place, self.progress[place], json.loads(note.text))
+
+    def _failed(self, task: _Task, reason: str) -> None:
+        """Note that a unit was lost; leave out a member that was lost too often by itself."""
+        if task.overdue or [self.progress[i].step for i in task.places] != task.steps:
+            return
+        for place in task.places:
+            self._failures[place] += 1
+        alone = len(task.places) == 1
+        if alone and self._failures[task.places[0]] >= MOST_FAILURES:
+            self._leave_out(task.places[0], reason)
+        else:
+            self.tally.repeated += 1
+        if not alone:
+            self._alone.add(task.places[0] // self.slots * self.slots)
+        self.watch(self.tally)
+
+    def _leave_out(self, place: int, reason: str) -> None:
+        run, progress = self.runs[place], self.progress[place]
+        failed = (
+            f"update {progress.step}: tried {self._failures[place]} times to go on from there, "
+            f"each time in vain; at last: {reason}"
+        )
+        run.save_failure(failed)
+        progress.failed, progress.finished = failed, True
+        self._failures[place] = 0
+
+    def _refuse(self, name: str, reason: str) -> None:
+        self.tally.refused[name] = reason
+        warnings.warn(
+            f"the worker {name} is left out: {reason}", SoftmachineWarning, stacklevel=2
+        )
+        if self._known and not self._known - self.tally.refused.keys():
+            raise SoftmachineError(f"no worker is left: {name} is left out, since {reason}")
+        self.watch(self.tally)
+
+
+def _stand(run: Run) -> Progress:
+    """Return how far a run is, ready to go on from there."""
+    progress = run.load_progress()
+    if progress is None:
+        run.restore_start()
+        return Progress()
+    if progress.finished and not progress.failed:
+        return progress
+    member = Member(run)  # drops what of the metrics is later than the checkpoint
+    if member.schema < SCHEMA:
+        member.save()
+    return member.progress

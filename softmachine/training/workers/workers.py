@@ -1,0 +1,94 @@
+"""Who does units of work: workers, each an executor that does one at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from multiprocessing.connection import wait
+from typing import Protocol, runtime_checkable
+
+
+@runtime_checkable
+class Workers(Protocol):
+    """Some workers, of whom some may come and go."""
+
+    def present(self) -> Mapping[str, Executor]:
+        """Return those that are there now, by their names.
+
+        Each is given one call at a time. Raises SoftmachineError if nobody can tell any more.
+        """
+        ...
+
+    def drop(self, name: str) -> None:
+        """Take note that a worker is broken, or hangs; another one may come in its place."""
+        ...
+
+    def close(self) -> None:
+        """Let go of them. What they are doing is lost."""
+        ...
+
+
+class ProcessWorkers:
+    """Processes of this machine, one device each; one that ends is replaced by another."""
+
+    def __init__(self, count: int) -> None:
+        self._numbers = itertools.count(1)
+        self._pools: dict[str, ProcessPoolExecutor] = {}
+        self._pids: dict[str, Future[int]] = {}
+        for _ in range(count):
+            self._begin()
+
+    def present(self) -> Mapping[str, Executor]:
+        """Return the processes, by a number each."""
+        return dict(self._pools)
+
+    def pids(self) -> dict[str, int]:
+        """Return the numbers of those processes that have started, as the system knows them."""
+        return {name: pid.result() for name, pid in self._pids.items() if _worked(pid)}
+
+    def drop(self, name: str) -> None:
+        """End a process, whatever it does, and start another."""
+        self._end(name)
+        self._begin()
+
+    def close(self) -> None:
+        """End all processes."""
+        for name in [*self._pools]:
+            self._end(name)
+
+    def _begin(self) -> None:
+        name = f"process {next(self._numbers)}"
+        # Spawned: a process with JAX in it cannot be forked.
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(1, mp_context=context, initializer=_prepare)
+        self._pools[name], self._pids[name] = pool, pool.submit(os.getpid)
+
+    def _end(self, name: str) -> None:
+        pool, pid = self._pools.pop(name), self._pids.pop(name)
+        if _worked(pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid.result(), signal.SIGKILL)
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _worked(future: Future[int]) -> bool:
+    return future.done() and not future.cancelled() and future.exception() is None
+
+
+def _prepare() -> None:
+    """Set up a worker's process: one device, and no life of its own."""
+    import jax
+
+    # Ctrl-C is the parent's to answer.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    jax.config.update("jax_num_cpu_devices", 1)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        sentinel = parent.sentinel
+        threading.Thread(target=lambda: wait([sentinel]) and os._exit(1), daemon=True).start()

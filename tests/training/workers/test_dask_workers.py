@@ -1,0 +1,98 @@
+"""Workers of a Dask cluster: two processes, as a person starts them, one of which is killed."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from softmachine.core.errors import SoftmachineError
+from softmachine.experiments.population import create_population
+from softmachine.training.trainer import train_members
+from softmachine.training.workers.dask_workers import DaskWorkers
+from softmachine.training.workers.schedule import train_on_workers
+
+pytest.importorskip("distributed")
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """A scheduler and two workers with no nanny: the address, and the workers' processes."""
+    address = f"tcp://127.0.0.1:{free_port()}"
+    here = ["--host", "127.0.0.1", "--no-dashboard"]
+    port = address.rpartition(":")[2]
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", port, *here]
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-nanny"]
+    worker += [*here, "--nthreads", "1", "--local-directory", str(tmp_path)]
+    with (tmp_path / "log").open("wb") as log:
+        processes = [
+            subprocess.Popen(command, stdout=log, stderr=log)
+            for command in (command, worker, worker)
+        ]
+        try:
+            yield address, processes
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+
+
+def connected(address):
+    """Wait until a scheduler and two workers are there."""
+    workers = None
+    for _ in range(120):
+        try:
+            workers = workers or DaskWorkers(address)
+            if len(workers.present()) == 2:
+                return workers
+        except SoftmachineError:
+            pass
+        time.sleep(1)
+    raise AssertionError("no cluster came up")
+
+
+def test_a_killed_worker_and_a_killed_scheduler(
+    experiment, tmp_path, cluster, assert_same, without_times
+):
+    address, processes = cluster
+    alone, shared = (create_population(tmp_path / name, experiment, 4) for name in ("a", "b"))
+    train_members(alone)
+    workers, tallies, lines = connected(address), [], []
+
+    def report(_place, _progress, _line):
+        lines.append(1)
+        if len(lines) == 1:
+            os.kill(processes[1].pid, signal.SIGKILL)
+        if len(lines) == 9:
+            os.kill(processes[0].pid, signal.SIGKILL)
+
+    try:
+        with pytest.raises(SoftmachineError, match=f"scheduler at {address} does not answer"):
+            train_on_workers(shared, workers, report, watch=lambda x: tallies.append(x.lost))
+    finally:
+        workers.close()
+    assert tallies[-1] == 1
+    assert not all(run.load_progress().finished for run in shared if run.has_last())
+    train_members(shared)
+    for one, other in zip(alone, shared, strict=True):
+        assert_same(one.load_last().state, other.load_last().state)
+        assert without_times(one.metrics()) == without_times(other.metrics())
+
+
+def test_nobody_at_an_address(monkeypatch):
+    monkeypatch.setattr("softmachine.training.workers.dask_workers.SECONDS", 1)
+    with pytest.raises(SoftmachineError, match="no scheduler of Dask answers at 'tcp://127"):
+        DaskWorkers(f"tcp://127.0.0.1:{free_port()}")
+    with pytest.raises(
+        SoftmachineError, match="no scheduler of Dask answers at 'nonsense://x'"
+    ):
+        DaskWorkers("nonsense://x")

@@ -1,0 +1,269 @@
+"""Training on workers: the same bits as in one process, whoever works and whoever fails."""
+
+import dataclasses
+import os
+import signal
+import time
+from concurrent.futures import BrokenExecutor, Executor, Future
+
+import pytest
+
+from softmachine.core.errors import CheckpointError, SoftmachineError, SoftmachineWarning
+from softmachine.experiments.population import create_population
+from softmachine.experiments.runs import Note
+from softmachine.training.trainer import train_members
+from softmachine.training.workers import schedule
+from softmachine.training.workers.identity import difference, identity
+from softmachine.training.workers.schedule import train_on_workers
+from softmachine.training.workers.unit import group_size
+from softmachine.training.workers.workers import ProcessWorkers
+
+
+class Inline(Executor):
+    """Does what it is given at once; ``fate`` may say otherwise: raise, or return False."""
+
+    def __init__(self, name="inline", fate=lambda _name, _unit: True):
+        self.name, self.fate = name, fate
+
+    def submit(self, fn, /, unit):
+        future = Future()
+        try:
+            if self.fate(self.name, unit):
+                future.set_result(fn(unit))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
+
+
+class Some:
+    """Workers by name, who may change while they work."""
+
+    def __init__(self, *names, fate=lambda _name, _unit: True, change=lambda _workers: None):
+        self.executors = {name: Inline(name, fate) for name in names}
+        self.change, self.dropped = change, []
+
+    def present(self):
+        self.change(self)
+        return dict(self.executors)
+
+    def drop(self, name):
+        self.dropped.append(name)
+
+    def close(self):
+        pass
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch):
+    monkeypatch.setattr(schedule, "TICK", 0.01)
+
+
+@pytest.fixture(scope="module")
+def plain(experiment, tmp_path_factory):
+    """Three members, trained by one process: the runs."""
+    runs = create_population(tmp_path_factory.mktemp("plain") / "runs", experiment, 3)
+    train_members(runs)
+    return runs
+
+
+@pytest.fixture
+def same(assert_same, without_times):
+    """Compare two populations: states, best machines, metrics, progress, files."""
+
+    def compare(ones, others):
+        for one, other in zip(ones, others, strict=True):
+            assert_same(one.load_last().state, other.load_last().state)
+            assert_same(one.load_machine(), other.load_machine())
+            assert without_times(one.metrics()) == without_times(other.metrics())
+            files = [sorted(x.name for x in run.path.rglob("*")) for run in (one, other)]
+            assert files[0] == files[1]
+            numbers = [dataclasses.asdict(run.load_progress()) for run in (one, other)]
+            for progress in numbers:
+                progress.pop("phases")
+                for name in [name for name in progress if "seconds" in name]:
+                    del progress[name]
+            assert numbers[0] == numbers[1]
+
+    return compare
+
+
+def test_a_killed_process_costs_nothing_but_time(experiment, plain, same, tmp_path):
+    """Two processes; one is killed by the system as soon as something has come back."""
+    runs, workers, tallies, killed = [], ProcessWorkers(2), [], []
+    runs = create_population(tmp_path / "runs", experiment, 3)
+
+    def report(_place, _progress, _line):
+        if not killed and (pids := workers.pids()):
+            killed.append(max(pids.values()))
+            os.kill(killed[0], signal.SIGKILL)
+
+    try:
+        train_on_workers(
+            runs,
+            workers,
+            report,
+            watch=lambda tally: tallies.append(dataclasses.replace(tally)),
+        )
+    finally:
+        workers.close()
+    assert killed
+    assert tallies[-1].lost == 1
+    same(plain, runs)
+
+
+def test_packed_members_are_those_of_one_process(
+    nram_experiment, with_training, same, tmp_path
+):
+    """In groups of two, which is as many as a core computes together."""
+    batch = {"batch": 64, "max_sequences": 384, "validate_every": 128, "checkpoint_every": 128}
+    experiment = with_training(nram_experiment, **batch)
+    assert group_size(experiment, 4) == 2
+    alone, shared = (create_population(tmp_path / name, experiment, 4) for name in ("a", "b"))
+    train_members(alone)
+    train_on_workers(shared, Some("one"))
+    same(alone, shared)
+
+
+def test_a_member_that_ends_its_worker_is_left_out_alone(experiment, plain, same, tmp_path):
+    runs = create_population(tmp_path / "runs", experiment, 3)
+    tallies = []
+
+    def fate(_name, unit):
+        if any(member["seed"] == 1 for member in unit["members"]):
+            raise BrokenExecutor
+        return True
+
+    workers = Some("one", "two", fate=fate)
+    progress = train_on_workers(runs, workers, watch=tallies.append)
+    assert [bool(member.failed) for member in progress] == [False, True, False]
+    assert "tried 3 times" in progress[1].failed
+    assert len(workers.dropped) == 3
+    same([plain[0], plain[2]], [runs[0], runs[2]])
+    assert train_on_workers(runs, Some("one"))[1].finished  # resumed, it is tried again
+    same(plain, runs)
+
+
+def test_who_hangs_is_not_waited_for(experiment, plain, same, tmp_path):
+    """What never answers is given to another; the worker gets nothing else."""
+    runs = create_population(tmp_path / "runs", experiment, 3)
+    asked = []
+
+    def fate(name, _unit):
+        asked.append(name)
+        return name != "hanging"
+
+    tallies = []
+    workers = Some("hanging", "sound", fate=fate)
+    train_on_workers(runs, workers, watch=tallies.append, patience=0.05)
+    assert asked.count("hanging") == 1
+    assert tallies[-1].repeated == 1
+    same(plain, runs)
+
+
+def test_workers_come_and_go(experiment, plain, same, tmp_path):
+    """One that goes with work in hand, one that comes when there is nobody."""
+    runs = create_population(tmp_path / "runs", experiment, 3)
+    looks = []
+
+    def change(workers):
+        looks.append(1)
+        if len(looks) == 4:
+            workers.executors = {}
+        if len(looks) == 8:
+            workers.executors = {"late": Inline("late")}
+
+    tallies = []
+    workers = Some("early", fate=lambda name, _: name == "late", change=change)
+    progress = train_on_workers(
+        runs, workers, watch=lambda tally: tallies.append(dataclasses.replace(tally))
+    )
+    assert all(member.finished and not member.failed for member in progress)
+    assert (tallies[-1].lost, tallies[-1].repeated, tallies[-1].workers) == (1, 1, 1)
+    same(plain, runs)
+
+
+def test_another_version_is_refused_by_name(experiment, plain, same, tmp_path):
+    runs = create_population(tmp_path / "runs", experiment, 3)
+
+    def fate(name, unit):
+        if name == "old":  # as if the process that asks were newer
+            unit["versions"] = {**unit["versions"], "jax": "99"}
+        return True
+
+    ours = identity()["jax"]
+    message = f"the worker old is left out: it has jax {ours} where this one has 99"
+    with pytest.warns(SoftmachineWarning, match=message):
+        train_on_workers(runs, Some("old", "new", fate=fate))
+    same(plain, runs)
+    more = create_population(tmp_path / "more", experiment, 2)
+    with (
+        pytest.warns(SoftmachineWarning, match="old is left out"),
+        pytest.raises(SoftmachineError, match="no worker is left"),
+    ):
+        train_on_workers(more, Some("old", fate=fate))
+
+
+def test_versions_are_told_apart():
+    assert difference({"a": "1", "b": "2"}, {"a": "1", "b": "2"}) is None
+    assert difference({"a": "1"}, {"a": "1", "b": "2"}) == "b none where this one has 2"
+
+
+def test_enough_counts_members_of_all_workers(experiment, with_training, tmp_path):
+    runs = create_population(tmp_path / "runs", with_training(experiment, solved=None), 4)
+    seen = []
+
+    def enough(solved):
+        seen.append(solved)
+        return len(seen) > 2
+
+    progress = train_on_workers(runs, Some("one", "two"), enough=enough)
+    assert all(member.finished for member in progress)
+    assert min(member.step for member in progress) < 40
+    assert all(run.load_progress().finished for run in runs)
+
+
+def test_what_ends_the_scheduler_leaves_runs_to_resume(experiment, plain, same, tmp_path):
+    """After some units nobody can reach the workers; what is saved goes on in one process."""
+    runs = create_population(tmp_path / "runs", experiment, 3)
+    looks = []
+
+    def change(_workers):
+        looks.append(1)
+        if len(looks) == 6:
+            raise SoftmachineError("it does not answer any more")
+
+    with pytest.raises(SoftmachineError, match="does not answer"):
+        train_on_workers(runs, Some("one", change=change))
+    begun = [run.load_progress() for run in runs]
+    assert any(progress is not None and not progress.finished for progress in begun)
+    assert all(member.finished for member in train_members(runs))
+    same(plain, runs)
+
+
+def test_time_ends_it_as_if_interrupted(experiment, plain, same, tmp_path):
+    runs = create_population(tmp_path / "runs", experiment, 3)
+    began = time.monotonic()
+    progress = train_on_workers(runs, Some("one"), seconds=1e-9)
+    assert time.monotonic() - began < 60
+    assert not any(member.finished for member in progress)
+    train_on_workers(runs, Some("one"))
+    same(plain, runs)
+
+
+def test_an_error_in_a_unit_is_told(experiment, tmp_path):
+    runs = create_population(tmp_path / "runs", experiment, 2)
+
+    def fate(_name, _unit):
+        raise ModuleNotFoundError("No module named 'softmachine'")
+
+    progress = train_on_workers(runs, Some("one", fate=fate))
+    for member in progress:
+        assert "ModuleNotFoundError: No module named 'softmachine'" in member.failed
+
+
+def test_notes_of_another_run_are_refused(plain):
+    data = plain[0].last_bytes()
+    with pytest.raises(CheckpointError, match="another experiment"):
+        plain[1].take(Note("checkpoint", "best", data))
+    with pytest.raises(CheckpointError, match="no name of a checkpoint"):
+        plain[0].take(Note("checkpoint", "../../config", data))
