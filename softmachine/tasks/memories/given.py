@@ -78,7 +78,7 @@ class Given(MemoryTask):
     """The part that `sample` draws from."""
     searched: bool = False
     """Whether programs are searched, not trained: of the examples that need a larger memory one
-    half of each size is then for training, too. They can be run; gradients do not reach them."""
+    half of each size is then for training, too. They can be run; no gradient reaches them."""
 
     def __post_init__(self) -> None:
         """Check the numbers, and that there are examples for training and validation."""
@@ -263,9 +263,7 @@ def _growth(text: str) -> Fraction:
 
 
 @lru_cache(maxsize=4)
-def split(
-    text: str, memory: int, searched: bool = False
-) -> dict[Part, Sequence[GivenExample]]:
+def split(text: str, memory: int, searched: bool = False) -> dict[Part, Sequence[GivenExample]]:
     """Return the examples of each part, ordered by size.
 
     Arguments:

@@ -70,7 +70,7 @@ def test_it_stays_where_a_link_says_or_motion_is_not_wanted(
 
 
 def test_steps_of_a_machine_that_works_on_all_places_at_once(new_page, tmp_path):
-    """Its steps are not the places of the example, so none of these is said to be the present."""
+    """Its steps are not the places of the example: none of these is the present."""
     model = models.open_model("dngpu-sort")
     made = trace(model.machine, model.experiment.task, 7, 3)
     path = tmp_path / "sort.html"
