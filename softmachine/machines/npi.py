@@ -57,7 +57,7 @@ class NPIConfig(MachineConfig):
     layers: Few = 2
     """L: LSTM layers, one on top of the other."""
 
-    works = "on calls of as many programs and argument values as it was made for"
+    works = "on calls of as many programs and argument values as `programs` and `arguments` say"
 
     def __post_init__(self) -> None:
         """Check the sizes."""

@@ -14,7 +14,8 @@ from softmachine.machines.machine import Cell, Machine
 from softmachine.running.interpreter import Interpreter, Limits, Run, Step
 from softmachine.tasks.traced.environment import Environment, FailureError, Picture
 from softmachine.tasks.traced.interface import Interface
-from softmachine.tasks.traced.task import OWN_MISTAKES, TracedProblems, TracedTask
+from softmachine.tasks.traced.own_code import OWN_MISTAKES
+from softmachine.tasks.traced.task import TracedProblems, TracedTask
 from softmachine.tasks.traced.tracing import TooLongError
 from softmachine.tasks.traced.tracing import Trace as Written
 from softmachine.tasks.traced.tracing import trace as trace_as_written
@@ -76,6 +77,9 @@ def trace_calls(
     interpreter = interpreter_of(machine, task) if isinstance(machine, Machine) else machine
     text = part.write_problem(posed)
     run = _Recorder(task.interface, kind, text).run(interpreter, part.pose(posed), written)
+    if problem is not None and not run.right and part.finite and part.domain != "every input":
+        limit = f"{run.ending} A proof of this task is for {part.domain}, no others."
+        run = dataclasses.replace(run, ending=limit)
     name = source or task.__class__.__name__
     of = f"problem {_short(text, 40)}" if size is None else f"size {size}, seed {seed}"
     several = f"{kind}, " if len(task.parts) > 1 else ""
@@ -167,7 +171,7 @@ def _largest_that_fits(task: TracedProblems, size: int, seed: int) -> int:
 def _own(task: TracedProblems, text: object) -> tuple[Any, Written]:
     """Return a person's problem, and its run as written; TraceError if there is none."""
     if not isinstance(text, str):
-        raise TraceError(f"a problem is a text: {task.problem_form}")
+        raise TraceError(f"a problem is a text, as JSON in quotes: {task.problem_form}")
     try:
         problem = task.read_problem(text)
         written = _as_written(task, problem)

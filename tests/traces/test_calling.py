@@ -128,7 +128,8 @@ def test_a_core_that_fails():
     assert run.ending == (
         "Stopped at step 1, in ADD: the pointer of IN1 moves off the pad. Step 1 is the first "
         "that the program as written takes otherwise: in ADD it decides ADD1, the machine PTR "
-        "IN1 RIGHT."
+        "IN1 RIGHT. A proof of this task is for every two numbers of the same length without "
+        "leading zeros, no others."
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from softmachine.core.errors import SoftmachineError
 from softmachine.core.specs.calls import Calls, Categories
 from softmachine.tasks.traced.environment import Environment, FailureError
 from softmachine.tasks.traced.tracing import Decision, Key, Observation
@@ -64,7 +65,14 @@ class Interface:
         return Categories((*names, "program"), (*values, *arguments, programs))
 
     def program(self, kind: str, name: str) -> int:
-        """Return the number of a program of a kind of environments."""
+        """Return the number of a program of a kind of environments.
+
+        Raises SoftmachineError if there is no such kind, or program.
+        """
+        if kind not in self.kinds:
+            raise SoftmachineError(
+                f"there is no kind {kind!r} of environments; there are {', '.join(self.kinds)}"
+            )
         return self._programs[kind][self.kinds[kind].vocabulary.number(name)]
 
     def key(self, kind: str, key: Key) -> Key:

@@ -25,18 +25,21 @@ from softmachine.core.specs.spec import Stream
 from softmachine.tasks.task import SequenceTask
 from softmachine.tasks.traced.environment import Environment, FailureError
 from softmachine.tasks.traced.interface import Interface
+from softmachine.tasks.traced.own_code import own_code
 from softmachine.tasks.traced.published import RIGHT_RUNS
 from softmachine.tasks.traced.tracing import Calls as DistinctCalls
-from softmachine.tasks.traced.tracing import Trace, check_consistent, distinct_calls, trace
+from softmachine.tasks.traced.tracing import (
+    Trace,
+    check_consistent,
+    check_replay,
+    distinct_calls,
+    trace,
+)
 
 Form = Literal["recursive", "partial", "loop"]
 Part = Literal["train", "held-out"]
 MISTAKEN = 0x6D697374
 """Folded into an example's key for the key of what is shown otherwise."""
-
-
-OWN_MISTAKES = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
-"""What code of a person's own may raise."""
 
 
 class CallsData(NamedTuple):
@@ -268,10 +271,11 @@ class TracedProblems(TracedTask):
     def __post_init__(self) -> None:
         """Check the fields."""
         check_fields(self)
-        if self.form not in self.forms:
-            raise ValueError(
-                f"{type(self).__name__} has the forms {', '.join(self.forms)}; not {self.form}"
-            )
+        name, forms = type(self).__name__, getattr(self, "forms", None)
+        if not isinstance(forms, Mapping):
+            raise ValueError(f'{name} needs forms = {{"recursive": its environment\'s class}}')
+        if self.form not in forms:
+            raise ValueError(f"{name} has the forms {', '.join(forms)}; not {self.form}")
 
     @property
     def environment(self) -> type[Environment]:
@@ -318,10 +322,8 @@ class TracedProblems(TracedTask):
             raise SoftmachineError(
                 f"problems of {name} are of size {self.smallest_problem} or more; not {size}"
             )
-        try:
+        with own_code(f"{name}.random_problem({size}, rng)"):
             return self.random_problem(size, rng)
-        except OWN_MISTAKES as error:
-            raise SoftmachineError(f"{name}.random_problem({size}, rng): {error}") from error
 
     def pose(self, problem: Any) -> Environment:
         """Return an environment with a problem laid out."""
@@ -332,22 +334,25 @@ class TracedProblems(TracedTask):
 
         Raises SoftmachineError if it fails on the problem, or leaves a wrong result.
         """
-        main = self.environment.main
+        main, name = self.environment.main, self.environment.__name__
+        other = f"a problem is a tuple of what {name} is made with; not {problem!r}"
         if not isinstance(problem, tuple | list):
-            raise SoftmachineError(
-                f"a problem is a tuple of what {self.environment.__name__} is made with; not "
-                f"{problem!r}"
-            )
+            raise SoftmachineError(other)
+        with own_code(other):
+            environment, again = self.pose(problem), self.pose(problem)
         on = f"on the problem {self.write_problem(problem)}"
         try:
-            run = trace(self.pose(problem), separate_return=self.separate_return)
+            with own_code(f"{main} as written fails {on}"):
+                run = trace(environment, separate_return=self.separate_return)
+                right = environment.right()
         except FailureError as failure:
             raise SoftmachineError(f"{main} as written fails {on}: {failure}") from failure
-        ended = run.environment
-        if not ended.right():
+        if not right:
             raise SoftmachineError(
-                f"{main} as written leaves {ended.result()} {on}; right is {ended.expected()}"
+                f"{main} as written leaves {environment.result()} {on}; right is "
+                f"{environment.expected()}"
             )
+        check_replay(run, again)
         return run
 
     problem_form: ClassVar[str] = "what the environment is made with, a JSON list: [[3, 1, 2]]"
@@ -374,17 +379,18 @@ class TracedProblems(TracedTask):
 
     def traced_calls(self) -> Mapping[str, DistinctCalls]:
         """Return the distinct calls of the problems' traces."""
-        if self.part == "train":
-            problems = self.training_problems(random.Random(self.seed))
-        elif self.finite:
-            problems = self.proving_problems()
-        else:
-            problems = self.training_problems(random.Random(~self.seed))
+        name, proving = type(self).__name__, self.part != "train" and self.finite
+        with own_code(f"{name}.{'proving' if proving else 'training'}_problems"):
+            seed = self.seed if self.part == "train" else ~self.seed
+            problems = list(
+                self.proving_problems()
+                if proving
+                else self.training_problems(random.Random(seed))
+            )
         calls = distinct_calls(map(self.trace, problems))
         if not calls:
             raise SoftmachineError(
-                f"{type(self).__name__} has no problems to "
-                f"{'learn from' if self.part == 'train' else 'prove'}"
+                f"{name} has no problems to {'learn from' if self.part == 'train' else 'prove'}"
             )
         return dict.fromkeys(self.kinds, calls)
 

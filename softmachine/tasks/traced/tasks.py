@@ -67,7 +67,7 @@ class Addition(TracedProblems):
         percent = {"recursive": (100, 100, 100), "loop": (100, 100, 100)}
         return run_tests(self, "digits", (10, 100, 5000), percent)
 
-    problem_form: ClassVar[str] = "two numbers, such as 96 + 125"
+    problem_form: ClassVar[str] = "two numbers, such as 196 + 125"
 
     def read_problem(self, text: str) -> addition.Problem:
         """Return the digits of two numbers, as they are written."""

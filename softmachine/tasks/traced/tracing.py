@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
 from softmachine.core.errors import SoftmachineError
-from softmachine.tasks.traced.environment import Call, Environment
+from softmachine.tasks.traced.environment import Call, Environment, FailureError
 
 Observation = tuple[int, ...]
 Decision = tuple[int, ...]
@@ -157,6 +157,35 @@ def _next(frame: _Frame) -> tuple[Any, bool]:
     except StopIteration as stop:
         frame.steps = None
         return stop.value, True
+
+
+def check_replay(run: Trace, environment: Environment) -> None:
+    """Raise SoftmachineError unless the primitives of a run lead to its result by themselves.
+
+    Arguments:
+        run: a run that ended right.
+        environment: as the run's was before it; it is acted on.
+    """
+    vocabulary, waiting = environment.vocabulary, [iter(run.root.called)]
+    try:
+        while waiting:
+            called = next(waiting[-1], None)
+            if called is None:
+                waiting.pop()
+            elif isinstance(called, TracedCall):
+                waiting.append(iter(called.called))
+            else:
+                numbers = vocabulary.encode(called)
+                environment.perform(numbers[0], numbers[1:])
+        if environment.right():
+            return
+        became = f"leaves {environment.result()}, which is not right"
+    except (FailureError, SoftmachineError) as failure:
+        became = f"fails: {failure}"
+    raise SoftmachineError(
+        f"what {run.root.call} calls, done once more without it, {became}. A program changes "
+        f"nothing itself, and {type(environment).__name__} not what it is made with"
+    )
 
 
 def distinct_calls(traces: Iterable[Trace]) -> Calls:

@@ -2,13 +2,19 @@
 
 from typing import Literal
 
+import numpy as np
 import pytest
 
 from softmachine.core.errors import SoftmachineError
 from softmachine.tasks.traced.addition import Addition
 from softmachine.tasks.traced.environment import Environment, primitive, program
 from softmachine.tasks.traced.topological_sort import TopologicalSort
-from softmachine.tasks.traced.tracing import check_consistent, distinct_calls, trace
+from softmachine.tasks.traced.tracing import (
+    check_consistent,
+    check_replay,
+    distinct_calls,
+    trace,
+)
 
 
 class Lamp(Environment):
@@ -120,6 +126,12 @@ def empty(self, to: Literal["", "-"]):
     ("members", "message"),
     [
         ({"observations": ["on"]}, r"Odd needs observations = \{name"),
+        ({"observations": {}}, r"Odd needs observations = \{name"),
+        (
+            {"observations": {"on": 2}},
+            r"Odd.observations: 'on' needs a tuple of values .* not 2",
+        ),
+        ({"observations": {"on": ()}}, r"Odd.observations: 'on' needs a tuple of values"),
         ({"observations": {"on": ("1", 1)}}, r"Odd.observations: 'on' needs a tuple of values"),
         ({"main": "SWITCH"}, r"Odd.main needs the name, in capitals, of a program .*: SET"),
         ({"main": "DIM"}, r"Odd.main needs the name"),
@@ -146,6 +158,52 @@ def test_what_is_observed_has_been_declared(seen):
     odd = made(observe=lambda _: seen)
     with pytest.raises(SoftmachineError, match=r"Odd.observe\(\) gives .*; declared are on: "):
         trace(odd("no"))
+
+
+def test_what_fails_is_named():
+    """In what is seen, in what a core asks for, and in the comparison of results."""
+    with pytest.raises(SoftmachineError, match=r"Odd.observe\(\) fails: ZeroDivisionError: "):
+        made(observe=lambda _: 1 / 0)("no").seen()
+
+    @primitive
+    def switch(self, to: Literal["no", "yes"]):
+        self.on = {}[to]
+
+    odd = made(switch=switch)
+    number, *arguments = odd.vocabulary.encode(odd("no").switch("yes"))
+    with pytest.raises(
+        SoftmachineError, match=r"Odd: SWITCH yes fails: KeyError: 'yes'; a prim"
+    ):
+        odd("no").perform(number, arguments)
+    arrays = made(result=lambda _: np.zeros(2), expected=lambda _: np.zeros(2))
+    with pytest.raises(
+        SoftmachineError, match="compared with ==, as numbers, texts and tuples"
+    ):
+        arrays("no").right()
+
+
+def hidden(self):
+    self.on = self.wanted
+    yield self.switch(self.wanted)
+
+
+def only_hidden(self):
+    self.on = self.wanted
+    return
+
+
+hidden.__name__ = only_hidden.__name__ = "set"
+
+
+def test_what_a_program_changes_itself_is_found():
+    """What primitives do has to lead to the result by itself."""
+    fine, wrong = made(set=program(hidden)), made(set=program(only_hidden))
+    check_replay(trace(fine("yes")), fine("yes"))
+    with pytest.raises(
+        SoftmachineError,
+        match=r"what SET calls, .* leaves no, which is not right. A program ch",
+    ):
+        check_replay(trace(wrong("yes")), wrong("yes"))
 
 
 def test_calls_that_nothing_takes():

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from softmachine.core.errors import SoftmachineError
 from softmachine.experiments.serialization import task_from_json, task_to_json
 from softmachine.tasks.traced.addition import Addition as Pad
 from softmachine.tasks.traced.bubble_sort import BubbleSort as Row
@@ -181,3 +182,40 @@ def test_rendering_has_a_line_for_each_step(task):
 
 def test_saved_tasks_are_read_back(task):
     assert task_from_json(json.loads(json.dumps(task_to_json(task))), "a file") == task
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (None, "Sorting.training_problems: TypeError: "),
+        ([], "Sorting has no problems to learn from"),
+        ([5], "a problem is a tuple of what .* is made with; not 5"),
+        ([[2, 1]], r"a problem is a tuple of what .* is made with; not \[2, 1\]: TypeError: "),
+        ([([2, "a"],)], r"BubbleSort.observe\(\) fails: TypeError: "),
+    ],
+    ids=str,
+)
+def test_problems_that_are_none(given, message):
+    class Sorting(BubbleSort):
+        def training_problems(self, rng):
+            del rng
+            return given
+
+        def write_problem(self, problem):
+            return json.dumps(problem)
+
+    with pytest.raises(SoftmachineError, match=message):
+        Sorting().traced_calls()
+
+
+@pytest.mark.parametrize("forms", [None, BubbleSort])
+def test_forms_are_a_mapping(forms):
+    with pytest.raises(ValueError, match=r'Odd needs forms = \{"recursive": its environment'):
+        type("Odd", (BubbleSort,), {"forms": forms})()
+
+
+def test_kinds_that_there_are_not():
+    with pytest.raises(
+        SoftmachineError, match="there is no kind 'heap' of environments; there"
+    ):
+        BubbleSort().interface.program("heap", "SORT")
