@@ -14,7 +14,7 @@ from softmachine.machines.machine import Cell, Machine
 from softmachine.running.interpreter import Interpreter, Limits, Run, Step
 from softmachine.tasks.traced.environment import Environment, FailureError, Picture
 from softmachine.tasks.traced.interface import Interface
-from softmachine.tasks.traced.own_code import OWN_MISTAKES
+from softmachine.tasks.traced.own_code import OWN_MISTAKES, OwnCodeError
 from softmachine.tasks.traced.task import TracedProblems, TracedTask
 from softmachine.tasks.traced.tracing import TooLongError
 from softmachine.tasks.traced.tracing import Trace as Written
@@ -175,11 +175,12 @@ def _own(task: TracedProblems, text: object) -> tuple[Any, Written]:
     try:
         problem = task.read_problem(text)
         written = _as_written(task, problem)
-    except (ValueError, SoftmachineError) as error:
-        raise TraceError(str(error)) from error
-    except OWN_MISTAKES as error:
+    except (SoftmachineError, *OWN_MISTAKES) as error:
         # Whatever an environment makes of what it was not made for.
-        raise TraceError(f"this is no problem ({error}): write {task.problem_form}") from error
+        told = f"this is no problem ({error}): write {task.problem_form}"
+        if isinstance(error, ValueError | SoftmachineError) and type(error) is not OwnCodeError:
+            told = str(error)
+        raise TraceError(told) from error
     if written is None:
         raise TraceError(
             f"this problem takes more than {MOST_STEPS:,} steps, the most that are recorded: a "

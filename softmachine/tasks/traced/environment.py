@@ -41,7 +41,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from softmachine.core.errors import SoftmachineError
-from softmachine.tasks.traced.own_code import OWN_MISTAKES
+from softmachine.tasks.traced.own_code import OWN_MISTAKES, OwnCodeError
 from softmachine.tasks.traced.vocabulary import NOTHING, Call, Callee, FailureError, Vocabulary
 
 __all__ = [
@@ -178,7 +178,7 @@ class Environment(abc.ABC):
         try:
             observed = self.observe()
         except OWN_MISTAKES as error:
-            raise SoftmachineError(
+            raise OwnCodeError(
                 f"{type(self).__name__}.observe() fails: {type(error).__name__}: {error}"
             ) from error
         try:
@@ -200,7 +200,7 @@ class Environment(abc.ABC):
         try:
             function(self, *call.arguments)
         except OWN_MISTAKES as error:
-            raise SoftmachineError(
+            raise OwnCodeError(
                 f"{type(self).__name__}: {call} fails: {type(error).__name__}: {error}; a "
                 "primitive raises FailureError for what cannot be done"
             ) from error

@@ -11,10 +11,14 @@ OWN_MISTAKES = (ValueError, TypeError, LookupError, AttributeError, ArithmeticEr
 """What code of a person's own may raise."""
 
 
+class OwnCodeError(SoftmachineError):
+    """Code of a person's own failed."""
+
+
 @contextlib.contextmanager
 def own_code(what: str) -> Iterator[None]:
-    """Raise SoftmachineError that says what failed for whatever a person's code raises."""
+    """Raise OwnCodeError that says what failed for whatever a person's code raises."""
     try:
         yield
     except OWN_MISTAKES as error:
-        raise SoftmachineError(f"{what}: {type(error).__name__}: {error}") from error
+        raise OwnCodeError(f"{what}: {type(error).__name__}: {error}") from error
