@@ -32,6 +32,9 @@ BLANKS, ENDS = "._~ ", "$#;|"
 CLASSES = string.ascii_uppercase + string.ascii_lowercase + string.digits
 """Letters for classes whose names are longer than a letter."""
 
+TESTED = 6
+"""How many lengths are tested where nobody says which."""
+
 Kind = Literal["letters", "bits", "reals"]
 
 
@@ -147,6 +150,13 @@ class OwnSequences(SequenceTask):
     def largest(self) -> int:
         """The length of the longest input."""
         return self.lengths[1]
+
+    @property
+    def test_sizes(self) -> list[int]:
+        """Up to `TESTED` lengths of sequences for tests, spread over all of them."""
+        sizes = table_of(self.held_out(larger=True)).sizes
+        places = np.linspace(0, len(sizes) - 1, min(len(sizes), TESTED)).round().astype(int)
+        return [int(size) for size in sizes[places]]
 
     def steps(self, size: Any) -> Any:
         """Return one step for each value of the input and, if it follows, of an answer."""
