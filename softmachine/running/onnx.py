@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,7 +61,10 @@ def export_onnx(machine: Machine, path: str | Path) -> Exported:
     names = (*first, "x")
     results = (*(f"next_{part}" for part in first), "output")
     shapes = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in (*first.values(), x)]
+    log = logging.getLogger("onnx_ir")  # it warns of values that it can do without
+    level = log.level
     try:
+        log.setLevel(logging.ERROR)
         made = to_onnx(
             step,
             inputs=shapes,
@@ -73,6 +77,8 @@ def export_onnx(machine: Machine, path: str | Path) -> Exported:
         raise SoftmachineError(
             f"a step of {with_article(name)} has no ONNX form: {_reason(error)}"
         ) from error
+    finally:
+        log.setLevel(level)
     _describe(onnx, made, first)
     content = made.SerializeToString()
     off = _compare(runtime, content, step, first, x)
