@@ -169,7 +169,12 @@ def write_ledger(paths: Sequence[str], out: Path, sequences: int, *, keep_others
 
 
 def _default_sizes(task: Task, largest: int, rows: int | None) -> list[int]:
-    """Return the largest size that was trained, and larger ones that are possible."""
+    """Return the largest size that was trained, and larger ones that are possible.
+
+    Those that the task has, if it says which.
+    """
+    if task.test_sizes is not None:
+        return task.test_sizes
     if not task.inputs.per_step:
         return [largest, *(size for size in (10, 20, 50) if size > largest)]
     larger = [2 * largest, 4 * largest, 6 * largest]

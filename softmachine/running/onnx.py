@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,13 +61,24 @@ def export_onnx(machine: Machine, path: str | Path) -> Exported:
     names = (*first, "x")
     results = (*(f"next_{part}" for part in first), "output")
     shapes = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in (*first.values(), x)]
+    log = logging.getLogger("onnx_ir")  # it warns of values that it can do without
+    level = log.level
     try:
-        made = to_onnx(step, inputs=shapes, model_name=f"{name} step", opset=OPSET)
+        log.setLevel(logging.ERROR)
+        made = to_onnx(
+            step,
+            inputs=shapes,
+            input_names=names,
+            output_names=results,
+            model_name=f"{name} step",
+            opset=OPSET,
+        )
     except Exception as error:  # whatever it does with an operation that it does not know
         raise SoftmachineError(
             f"a step of {with_article(name)} has no ONNX form: {_reason(error)}"
         ) from error
-    _rename(made, names, results)
+    finally:
+        log.setLevel(level)
     _describe(onnx, made, first)
     content = made.SerializeToString()
     off = _compare(runtime, content, step, first, x)
@@ -123,26 +135,6 @@ def _step(machine: Machine, name: str) -> tuple[Any, dict[str, np.ndarray], np.n
         for path, leaf in leaves
     }
     return step, first, np.asarray(x)
-
-
-def _rename(made: Any, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> None:
-    """Give the graph's inputs and outputs their names."""
-    graph = made.graph
-    # Outputs by nodes of their own: one that is an input, or twice the same, has one name.
-    fresh = {value.name: name for value, name in zip(graph.input, inputs, strict=True)}
-    for node in graph.node:
-        for places in (node.input, node.output):
-            for i, used in enumerate(places):
-                places[i] = fresh.get(used, f"{used}_inner" if used in outputs else used)
-    for value, name in zip(graph.input, inputs, strict=True):
-        value.name = name
-    for value, name in zip(graph.output, outputs, strict=True):
-        source = fresh.get(value.name, value.name)
-        node = graph.node.add()
-        node.op_type = "Identity"
-        node.input.append(source)
-        node.output.append(name)
-        value.name = name
 
 
 def _describe(onnx: Any, made: Any, first: dict[str, np.ndarray]) -> None:

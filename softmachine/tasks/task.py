@@ -196,6 +196,11 @@ class Task(abc.ABC):
         return None
 
     @property
+    def test_sizes(self) -> list[int] | None:
+        """The sizes to test where nobody says which; None: by what was trained on."""
+        return None
+
+    @property
     def shares(self) -> tuple[str, ...]:
         """Names of the metrics that are fractions, shown in percent: those of the output."""
         return self.output.shares

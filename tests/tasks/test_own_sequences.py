@@ -167,7 +167,7 @@ def test_what_cannot_be_learned_from_is_refused(tmp_path, reversed_words):
         own_sequences(tmp_path / "x.csv")
 
     task = own_sequences(reversed_words)
-    with pytest.raises(ExamplesError, match="the shortest training sequence has 2 steps"):
+    with pytest.raises(ValueError, match="size must be at least 2, not 1"):
         task.sample(jax.random.key(0), 1, max_size=1)
     write(reversed_words, *[{"input": "xa", "output": "a"}] * 9)
     with pytest.raises(ExamplesError, match=r"has changed since this was set up"):

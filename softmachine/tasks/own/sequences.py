@@ -32,6 +32,9 @@ BLANKS, ENDS = "._~ ", "$#;|"
 CLASSES = string.ascii_uppercase + string.ascii_lowercase + string.digits
 """Letters for classes whose names are longer than a letter."""
 
+TESTED = 6
+"""How many lengths are tested where nobody says which."""
+
 Kind = Literal["letters", "bits", "reals"]
 
 
@@ -144,9 +147,21 @@ class OwnSequences(SequenceTask):
         return [f"bit {i + 1}" for i in range(self.output_channels)]
 
     @property
+    def smallest(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The length of the shortest input."""
+        return self.lengths[0]
+
+    @property
     def largest(self) -> int:
         """The length of the longest input."""
         return self.lengths[1]
+
+    @property
+    def test_sizes(self) -> list[int]:
+        """Up to `TESTED` lengths of sequences for tests, spread over all of them."""
+        sizes = table_of(self.held_out(larger=True)).sizes
+        places = np.linspace(0, len(sizes) - 1, min(len(sizes), TESTED)).round().astype(int)
+        return [int(size) for size in sizes[places]]
 
     def steps(self, size: Any) -> Any:
         """Return one step for each value of the input and, if it follows, of an answer."""
@@ -175,13 +190,10 @@ class OwnSequences(SequenceTask):
     ) -> Example:
         """Draw a sequence of the existing length nearest to ``size``; see `Task.sample`.
 
-        Raises ExamplesError if all sequences of the part are longer than ``max_size``.
+        It is padded to the part's shortest length if that is more than ``max_size``.
         """
         self.check_size(size, max_size)
-        if (shortest := int(table_of(self).sizes[0])) > max_size:
-            raise ExamplesError(
-                f"the shortest {self.part} sequence has {shortest} steps, more than {max_size}"
-            )
+        max_size = max(max_size, int(table_of(self).sizes[0]))
         table = Table(**(self.data() if data is None else data))
         beyond = jnp.where(table.sizes > max_size, 2 * self.largest + max_size, 0)
         group = jnp.argmin(jnp.abs(table.sizes - size) + beyond)
