@@ -18,11 +18,10 @@ LESS, AT_MOST, EQUAL, MIN, MAX, SELECT = range(6, 12)
 ARITIES, CONSTANTS, INSTRUCTION = arrays.ARITIES, arrays.CONSTANTS, arrays.INSTRUCTION
 SLACK = 2.0
 """In examples. A run is given up once it is so far behind the run of the loop that it comes
-from that at this distance it would end above the limit by this many."""
+from, at the same example, that keeping the distance it would end above the limit by this
+many."""
 
 
-COUNTED = 0.5
-"""How likely a comparison is what is added to a register."""
 GUARDED = 0.8
 """How likely a condition that is drawn is the guard of the loops that are searched."""
 
@@ -137,9 +136,11 @@ def run_case(loop, registers, length, order, many, cases, case, slots, log, foll
             slots[CONSTANTS + k] = following[k]
     wrong = 0
     for i in range(cases.counts[case]):
-        wrong += memory[cases.places[case, i]] != cases.targets[case, i]
-    for back in range(written - 1, -1, -1):
-        memory[log[back, 0]] = log[back, 1]
+        if memory[cases.places[case, i]] != cases.targets[case, i]:
+            wrong += 1
+    while written > 0:
+        written -= 1
+        memory[log[written, 0]] = log[written, 1]
     return wrong
 
 
@@ -192,15 +193,19 @@ def _draw_condition(space):
 def _put(loop, space, i, operation):
     """Give an instruction an operation, and a condition if it needs one.
 
-    An operation that is not searched, as -1, is replaced by one drawn at random.
+    An operation that is not searched, such as -1, is replaced by one drawn at random.
     """
-    if not np.any(space.operations == operation):
+    known = False
+    for other in space.operations:
+        known = known or operation == other
+    if not known:
         operation = space.operations[np.random.randint(len(space.operations))]
     often = GUARDED if space.guard > 0 else 0.5
     needed = operation == SELECT or (operation == WRITE and np.random.random() < often)
     loop[INSTRUCTION * i] = operation
-    condition = _draw_condition(space) if needed and space.conditions > 0 else 0
-    loop[INSTRUCTION * i + 3] = condition
+    loop[INSTRUCTION * i + 3] = 0
+    if needed and space.conditions > 0:
+        loop[INSTRUCTION * i + 3] = _draw_condition(space)
 
 
 @native
@@ -275,11 +280,8 @@ def _insert(loop, space, wanted, place):
 
 
 @native
-def _change_register(loop, space, order, wanted):
-    """Give a register another next value: a slot, or something that is made of the register.
-
-    What is added to it is often a comparison: then it counts how often something is so.
-    """
+def _change_register(loop, space, wanted):
+    """Give a register another next value: a slot, or something that is made of the register."""
     k, kind = np.random.randint(space.registers), np.random.random()
     tail, first = INSTRUCTION * space.length, CONSTANTS + space.registers
     if kind < 0.5:
@@ -290,15 +292,8 @@ def _change_register(loop, space, order, wanted):
         usual = INC if kind < 0.65 else ADD if kind < 0.8 else SELECT if kind < 0.9 else -1
         _put(loop, space, i, usual)
         at = INSTRUCTION * i
-        argument = 1 + np.random.randint(ARITIES[loop[at]])
-        loop[at + argument] = CONSTANTS + k
+        loop[at + 1 + np.random.randint(ARITIES[loop[at]])] = CONSTANTS + k
         loop[tail + k] = first + i
-        if loop[at] == ADD and np.random.random() < COUNTED:
-            find_live(loop, space.registers, space.length, order, wanted)
-            j = _insert(loop, space, wanted, i)
-            if j >= 0 and loop[tail + k] == first + j + 1:
-                _put(loop, space, j, LESS + np.random.randint(3))
-                loop[INSTRUCTION * (j + 1) + 3 - argument] = first + j
 
 
 @native
@@ -329,11 +324,12 @@ def change(loop, space, work, more):
                 _put(loop, space, i, WRITE)
             continue
         if kind < 0.25:
-            _change_register(loop, space, order, wanted)
+            _change_register(loop, space, wanted)
             continue
         i = order[np.random.randint(many)]
-        at = INSTRUCTION * i
-        argument = 1 + np.random.randint(ARITIES[loop[at]])
+        at, argument = INSTRUCTION * i, 1
+        if ARITIES[loop[at]] == 2 and np.random.random() < 0.5:
+            argument = 2
         operand = loop[at + argument]
         if kind < 0.40:
             _wrap(loop, space, wanted, i, argument)

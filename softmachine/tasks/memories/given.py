@@ -77,8 +77,8 @@ class Given(MemoryTask):
     part: Part = "training"
     """The part that `sample` draws from."""
     searched: bool = False
-    """Whether programs are searched, not trained: of the examples that need a larger memory one
-    half of each size is then for training, too. They can be run; no gradient reaches them."""
+    """Whether programs are searched, not trained: then one half of the examples of each size
+    that need a larger memory is for training, too; they need only be run."""
 
     def __post_init__(self) -> None:
         """Check the numbers, and that there are examples for training and validation."""
@@ -263,7 +263,9 @@ def _growth(text: str) -> Fraction:
 
 
 @lru_cache(maxsize=4)
-def split(text: str, memory: int, searched: bool = False) -> dict[Part, Sequence[GivenExample]]:
+def split(
+    text: str, memory: int, searched: bool = False
+) -> dict[Part, Sequence[GivenExample]]:
     """Return the examples of each part, ordered by size.
 
     Arguments:

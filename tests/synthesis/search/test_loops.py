@@ -169,6 +169,26 @@ def test_what_is_found_depends_on_the_seed_alone():
     assert one[1]._replace(seconds=0.0) == two[1]._replace(seconds=0.0)
 
 
+def test_a_search_without_time_makes_no_attempt():
+    batch, begun = as_batch(Given(examples=examples(sorted)), 0), Totals(attempts=7)
+    ended = search([batch], Options(), begun, 0.0, lambda _: False, print, lambda: False)
+    assert ended == begun
+
+
+def test_half_of_the_larger_examples_confirm_and_half_are_held_out():
+    task = Given(examples=examples(PROGRAMS["double"]))  # two of size 12
+    [searched] = variants(task)
+    assert [x.size for x in task.part_examples("training")].count(12) == 0
+    assert [x.size for x in task.part_examples("test")].count(12) == 2
+    assert [x.size for x in searched.part_examples("training")].count(12) == 1
+    assert [x.size for x in searched.part_examples("test")].count(12) == 1
+    before = {x.before for x in searched.part_examples("training")}
+    assert before.isdisjoint(x.before for x in searched.part_examples("test"))
+    batch = as_batch(searched, 0)
+    assert batch.steps[-1] == 13  # the large one is the last: it does not guide
+    assert max(batch.steps[:-1]) == 6
+
+
 def test_an_attempt_ends_when_it_is_told_to():
     task = Given(examples=examples(lambda array: [7 * x % 11 for x in array]))
     batch, options = as_batch(task, 0), Options()
