@@ -47,7 +47,7 @@ def dngpu_duplicate() -> Experiment:
     """Diagonal Neural GPU: say up to 20 symbols twice.
 
     Long sequences count no more than short ones, and noise alone does without dropout: each of
-    the two makes it learn faster. With 64 longer sequences of each size to be right on instead of
+    the two makes it learn faster. With 64 longer sequences of a size to be right on instead of
     512, three of ten seeds were wrong afterwards on 4 to 14 of 1,024.
     """
     task = RearrangeSymbols(operation="duplicate")
