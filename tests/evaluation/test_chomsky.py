@@ -29,8 +29,8 @@ from softmachine.evaluation.chomsky.scores import (
 from softmachine.evaluation.chomsky.table import (
     Place,
     build_table,
-    mean_steps,
     seconds_per_step,
+    steps_of,
     summary,
 )
 from softmachine.experiments.experiment import SolvedConfig
@@ -133,8 +133,11 @@ def test_expected_time_follows_from_the_machine_on_other_tasks():
         PLACE: get_recipe("rnn-chomsky-parity-check"),
         other: get_recipe("rnn-chomsky-duplicate-string"),
     }
-    steps = {place: mean_steps(x) for place, x in recipes.items()}
-    assert steps == {PLACE: 21.5, other: 61.5}  # l + 1 and 3 l, of lengths 1 to 40
+    # l + 1 and 3 l, of lengths 1 to 40; of the latter those up to 2 alone at first.
+    assert [steps_of(recipes[PLACE], n) for n in (0, 1, 100)] == [0, 21.5, 2150]
+    assert [steps_of(recipes[other], n) for n in (0, 1, 78)] == [0, 3, 77 * 3 + 4.5]
+    later = steps_of(recipes[other], 3_100) - steps_of(recipes[other], 3_000)
+    assert later == pytest.approx(100 * 61.5)
     pace = seconds_per_step({PLACE: [row(1.0, 1.0)], other: []}, recipes)
     assert pace == {"rnn": 10 / (100 * 21.5)}
 
@@ -250,17 +253,18 @@ def test_curves_end_where_memory_does(monkeypatch):
         asked.append((machine, lengths[0], strings))
         if lengths[0] > 200:
             raise SoftmachineError("too large")
-        return LengthScores(1 / lengths[0], 0.0 if machine == "soft" else 1.0)
+        return LengthScores(1 / lengths[0], 0.0 if machine is soft else 1.0)
 
     monkeypatch.setattr(curves, "score_lengths", score)
-    forms = {"": "soft", "hard_": "hard"}
+    soft, hard = (SMALL.build(3, 2, key=jax.random.key(seed)) for seed in (0, 1))
+    forms = {"": soft, "hard_": hard}
     found = curves.measure(forms, ParityCheck(), 5_000)
     assert found == {
         "lengths": [40, 100, 200], "accuracy": [1 / 40, 1 / 100, 1 / 200],
         "perfect": [0.0] * 3, "hard_accuracy": [1 / 40, 1 / 100, 1 / 200],
         "hard_perfect": [1.0] * 3,
     }  # fmt: skip
-    assert asked[-1] == ("soft", 500, curves.STRINGS)
+    assert asked[-1] == (soft, 500, curves.STRINGS)
     assert curves.measure(forms, ParityCheck(), 39) is None
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 import softmachine
@@ -17,6 +19,7 @@ from softmachine.evaluation.chomsky.curves import curve_of
 from softmachine.evaluation.chomsky.kept import NOTHING, SCHEMA, Kept, Row
 from softmachine.evaluation.chomsky.published import FROM_MEMORY, PUBLISHED
 from softmachine.evaluation.chomsky.scores import LENGTHS, LengthScores, blind_scores
+from softmachine.experiments.curricula import OneSize
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.serialization import experiment_to_json
 from softmachine.tasks.languages.strings import StringTask
@@ -113,7 +116,7 @@ def _cell(
     """Return a cell: its runs and what they come to, or how long one would take."""
     training = experiment.training
     updates = training.last_update
-    expected = None if pace is None else pace * updates * mean_steps(experiment)
+    expected = None if pace is None else pace * steps_of(experiment, updates)
     return {
         **place._asdict(),
         "recipe": experiment.recipe,
@@ -158,17 +161,25 @@ def seconds_per_step(
         for row in rows:
             if row["processor_seconds"] is None:
                 continue
-            machine, each = place.machine, mean_steps(recipes[place])
+            machine, taken = place.machine, steps_of(recipes[place], row["updates"])
             seconds[machine] = seconds.get(machine, 0.0) + row["processor_seconds"]
-            steps[machine] = steps.get(machine, 0.0) + row["updates"] * each
+            steps[machine] = steps.get(machine, 0.0) + taken
     return {machine: seconds[machine] / steps[machine] for machine in steps if steps[machine]}
 
 
-def mean_steps(experiment: Experiment) -> float:
-    """Return how many steps examples have that are trained on, on average over sizes."""
+def steps_of(experiment: Experiment, updates: int) -> float:
+    """Return how many steps the examples have of so many first updates, on average over sizes.
+
+    A batch counts as one example. The first lengths are short ones, if lengths rise.
+    """
     sizes = experiment.training.curriculum
+    assert isinstance(sizes, OneSize)
     steps = [int(experiment.task.steps(x)) for x in range(sizes.smallest, sizes.largest + 1)]
-    return float(np.mean(steps))
+    means = np.cumsum(steps) / np.arange(1, len(steps) + 1)
+    rising = jnp.arange(min(updates, sizes.over))
+    levels = [int(level) for level in jax.vmap(sizes.level)(rising)] if len(rising) else []
+    total = sum(means[level - sizes.smallest] for level in levels)
+    return float(total + (updates - len(levels)) * means[-1])
 
 
 def _blind(folder: Path, name: str, task: Any, report: Callable[[str], None]) -> LengthScores:
