@@ -242,7 +242,7 @@ def score_together(
     split = NamedSharding(Mesh(devices, ("member",)), PartitionSpec("member"))
     stacked = jax.tree.map(
         lambda *xs: (
-            jax.device_put(jnp.stack([xs[i] for i in padded]), split)
+            jax.device_put(np.stack([np.asarray(xs[i]) for i in padded]), split)
             if eqx.is_array(xs[0])
             else xs[0]
         ),

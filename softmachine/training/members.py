@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Int
 
 from softmachine.core.specs.spec import Ratio
 from softmachine.experiments.experiment import Experiment
@@ -73,8 +74,7 @@ class MemberStates:
 
     def of(self, member: int) -> TrainState:
         """Return one member's state."""
-        place = self._slots.index(member)
-        return jax.tree.map(lambda leaves: _row(leaves, place), self._states)
+        return _row(self._states, self._slots.index(member))
 
     def replace(self, member: int, state: TrainState) -> None:
         """Put another state in a member's place."""
@@ -118,22 +118,33 @@ class MemberStates:
         return max(sum(busy[i : i + each]) for i in range(0, len(busy), each))
 
 
-def _row(leaves: jax.Array, place: int) -> jax.Array:
-    """Return one member's share of a sharded array, from the device that has it, on no other.
+def _row(states: TrainState, place: int) -> TrainState:
+    """Return one member's share of sharded arrays, from the device that has it, on no other.
 
     Indexing the whole would be a program of all devices, which wait for each other. XLA on
     CPU ends the process if one keeps another waiting for 40 seconds, as it may on a busy
-    machine.
+    machine. All leaves in one program: there are a dozen shapes of them.
     """
-    for shard in leaves.addressable_shards:
-        first, end, _ = shard.index[0].indices(len(leaves))
+    leaves, structure = jax.tree.flatten(states)
+    for number, shard in enumerate(leaves[0].addressable_shards):
+        first, end, _ = shard.index[0].indices(len(leaves[0]))
         if first <= place < end:
-            return jnp.asarray(np.asarray(shard.data[place - first]))
-    raise IndexError(f"no member at place {place} of {len(leaves)}")
+            shares = [leaf.addressable_shards[number].data for leaf in leaves]
+            rows = jax.device_get(_pick(shares, place - first))
+            return jax.tree.unflatten(structure, [jnp.asarray(row) for row in rows])
+    raise IndexError(f"no member at place {place} of {len(leaves[0])}")
+
+
+@jax.jit
+def _pick(leaves: list[Array], place: Int[Array, ""]) -> list[Array]:
+    return [jax.lax.dynamic_index_in_dim(leaf, place, keepdims=False) for leaf in leaves]
 
 
 def _stack(states: Sequence[TrainState]) -> Any:
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(_moving, states))
+    def stacked(*leaves):
+        return np.stack([np.asarray(leaf) for leaf in leaves])  # which compiles nothing
+
+    return jax.tree.map(stacked, *map(_moving, states))
 
 
 def _moving(state: TrainState) -> TrainState:

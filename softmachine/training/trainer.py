@@ -132,11 +132,15 @@ def advance_members(members: Sequence[Member], until: int, plan: Plan) -> None:
     depends on the members and the plan's layout alone: the next call goes on bit for bit.
     """
     never = Interruption()
-    _Loop(members, _unheard, never, math.inf, lambda _: False, until=until, plan=plan).run()
+    _Loop(members, _unheard, never, math.inf, _never_enough, float(until), plan).run()
 
 
 def _unheard(_member: int, _progress: Progress, _line: dict[str, Any]) -> None:
     pass
+
+
+def _never_enough(_solved: list[int]) -> bool:
+    return False
 
 
 def _warn_of_old(members: Sequence[Member]) -> None:

@@ -158,7 +158,7 @@ class _Schedule:
         self.checkpoints = max(
             1, experiment.training.checkpoint_every // experiment.training.batch
         )
-        self.tally = Tally()
+        self.tally, self._told = Tally(), Tally()
         self._tasks: dict[str, _Task] = {}
         self._known: set[str] = set()
         self._failures = [0] * len(runs)
@@ -184,7 +184,9 @@ class _Schedule:
                     return
                 self._look()
                 self._give()
+                self._tell()
                 self._collect()
+            self._tell()
         finally:
             for task in self._tasks.values():
                 task.future.cancel()
@@ -210,10 +212,13 @@ class _Schedule:
                 self._failed(task, f"{name} was not done with it after {limit:.0f} s")
                 task.overdue = True
                 self._drop(name, task)
-        before = (self.tally.workers, self.tally.lost)
-        self.tally.workers = len(present - self.tally.refused.keys())
-        if before != (self.tally.workers, self.tally.lost):
-            self.watch(self.tally)
+        self.tally.workers = len(self._known - self.tally.refused.keys())
+
+    def _tell(self) -> None:
+        """Show the tally, if it is another one than was shown."""
+        if self.tally != self._told:
+            self._told = dataclasses.replace(self.tally, refused=dict(self.tally.refused))
+            self.watch(self._told)
 
     def _drop(self, name: str, task: _Task | None = None) -> None:
         """Tell that a worker is broken or hangs; if another came in its place, forget it."""
@@ -314,7 +319,6 @@ class _Schedule:
             self.tally.repeated += 1
         if not alone:
             self._alone.add(task.places[0] // self.slots * self.slots)
-        self.watch(self.tally)
 
     def _leave_out(self, place: int, reason: str) -> None:
         run, progress = self.runs[place], self.progress[place]
@@ -333,7 +337,6 @@ class _Schedule:
         )
         if self._known and not self._known - self.tally.refused.keys():
             raise SoftmachineError(f"no worker is left: {name} is left out, since {reason}")
-        self.watch(self.tally)
 
 
 def _stand(run: Run) -> Progress:

@@ -102,7 +102,7 @@ def test_a_killed_process_costs_nothing_but_time(experiment, plain, same, tmp_pa
             runs,
             workers,
             report,
-            watch=lambda tally: tallies.append(dataclasses.replace(tally)),
+            watch=tallies.append,
         )
     finally:
         workers.close()
@@ -174,9 +174,7 @@ def test_workers_come_and_go(experiment, plain, same, tmp_path):
 
     tallies = []
     workers = Some("early", fate=lambda name, _: name == "late", change=change)
-    progress = train_on_workers(
-        runs, workers, watch=lambda tally: tallies.append(dataclasses.replace(tally))
-    )
+    progress = train_on_workers(runs, workers, watch=tallies.append)
     assert all(member.finished and not member.failed for member in progress)
     assert (tallies[-1].lost, tallies[-1].repeated, tallies[-1].workers) == (1, 1, 1)
     same(plain, runs)
