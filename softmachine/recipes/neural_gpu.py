@@ -47,10 +47,11 @@ def dngpu_duplicate() -> Experiment:
     """Diagonal Neural GPU: say up to 20 symbols twice.
 
     Long sequences count no more than short ones, and noise alone does without dropout: each of
-    the two makes it learn faster.
+    the two makes it learn faster. With 64 longer sequences of each size to be right on instead of
+    512, three of ten seeds were wrong afterwards on 4 to 14 of 1,024.
     """
     task = RearrangeSymbols(operation="duplicate")
-    return _dngpu("dngpu-duplicate", task, objective=MeanLoss(), dropout=0.0)
+    return _dngpu("dngpu-duplicate", task, objective=MeanLoss(), longer=512, dropout=0.0)
 
 
 def dngpu_sort() -> Experiment:
@@ -110,6 +111,7 @@ def _dngpu(
     curriculum: Curriculum = Uniform(smallest=3, largest=LARGEST),
     sequences: int = 320_000,
     objective: Objective = TaskLoss(),
+    longer: int = 64,
     **sizes: Any,
 ) -> Experiment:
     machine = DNGPUConfig(**({"maps": 24, "noise": 0.2} | sizes))
@@ -130,7 +132,7 @@ def _dngpu(
             curriculum=curriculum,
             objective=objective,
             averaging=0.97,
-            **_until_right(Larger(sizes=(100, 401), sequences=64)),
+            **_until_right(Larger(sizes=(100, 401), sequences=longer)),
         ),
     )
 
