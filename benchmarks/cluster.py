@@ -282,11 +282,12 @@ def measure_scheduling(options: argparse.Namespace, folder: Path) -> dict[str, A
         workers = made.connect(options.many)
         scheduler = psutil.Process(made.scheduler.pid)
         before, own, begin = cpu(scheduler), time.process_time(), time.monotonic()
-        train_on_workers(runs, workers)
+        progress = train_on_workers(runs, workers)
         seconds = time.monotonic() - begin
         spent, ours = cpu(scheduler) - before, time.process_time() - own
         workers.close()
-    units = len(runs) // schedule.group_size(experiment, len(runs)) * options.units
+    done = sum(member.step for member in progress)  # fewer if it was interrupted
+    units = done // schedule.group_size(experiment, len(runs))
     return {
         "workers": options.many,
         "units": units,
