@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import math
+import time
 import warnings
 from collections.abc import Mapping
 from concurrent.futures import Executor
@@ -13,6 +15,8 @@ from softmachine.core.errors import SoftmachineError
 
 SECONDS = 15
 """How long a scheduler may take to answer."""
+REFRESH = 1.0
+"""Seconds between two questions to a scheduler which workers it has."""
 
 
 class DaskWorkers:
@@ -39,6 +43,7 @@ class DaskWorkers:
         warnings.filterwarnings("ignore", message="Sending large graph")
         self.address = address
         self._executors: dict[str, Executor] = {}
+        self._asked = -math.inf
         try:
             self._client = distributed.Client(
                 address, timeout=SECONDS, set_as_default=False, **security
@@ -50,7 +55,12 @@ class DaskWorkers:
             ) from error
 
     def present(self) -> Mapping[str, Executor]:
-        """Return the workers that the scheduler has now, by their addresses."""
+        """Return the workers that the scheduler has now, by their addresses.
+
+        It is asked every `REFRESH` seconds: its answer grows with the number of workers.
+        """
+        if time.monotonic() - self._asked < REFRESH:
+            return self._executors
         try:
             found = self._client.scheduler_info(n_workers=-1)["workers"]
         except Exception as error:  # Dask has many for one that is gone
@@ -64,6 +74,7 @@ class DaskWorkers:
             )
             for name in found
         }
+        self._asked = time.monotonic()
         return self._executors
 
     def drop(self, name: str) -> None:
