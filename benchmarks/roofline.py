@@ -41,7 +41,8 @@ from softmachine.experiments.state import first_state, machine_class
 from softmachine.machines.machine import Cell, Clock, split_trainable
 from softmachine.machines.packed import packed_form
 from softmachine.recipes import get_recipe
-from softmachine.training.members import MemberStates, plan_for
+from softmachine.running.devices import one_device
+from softmachine.training.members import MemberStates
 from softmachine.training.workers.unit import group_size
 
 COPIES = {"256 KiB": 1 << 18, "4 MiB": 1 << 22, "256 MiB": 1 << 28}
@@ -141,9 +142,9 @@ def update_seconds(experiment: Experiment, seconds: float) -> float:
     """Return the time of an update on one core, from what fits into so many seconds."""
     packed = packed_form(machine_class(experiment)) is not None
     members = range(group_size(experiment, 1 << 20) if packed else 1)
-    plan = plan_for(experiment, len(members), jax.local_devices()[:1])
     first = [first_state(experiment.with_seed(seed)) for seed in members]
-    states = MemberStates(experiment, first, plan)
+    with one_device():
+        states = MemberStates(experiment, first)
     done, updates, times = 2, 2, []
     states.advance(members, done)
     while sum(times) < seconds:

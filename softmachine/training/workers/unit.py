@@ -39,6 +39,7 @@ from softmachine.experiments.runs import (
 from softmachine.experiments.serialization import experiment_from_json, experiment_to_json
 from softmachine.experiments.state import TrainState, first_state, machine_class, upgrade_state
 from softmachine.machines.packed import packed_form
+from softmachine.running.devices import one_device
 from softmachine.training.member import Member
 from softmachine.training.members import Plan, plan_for
 from softmachine.training.trainer import advance_members
@@ -107,8 +108,9 @@ def advance(unit: Unit) -> list[list[Note]]:
         raise AnotherVersionError(f"it has {differs}")
     experiment = experiment_from_json(json.loads(unit.experiment), "the unit of work")
     copies = [RunCopy(experiment, member) for member in unit.members]
-    members = [Member(copy) for copy in copies]
-    advance_members(members, unit.until, _plan(experiment, unit.slots))
+    with one_device():
+        members = [Member(copy) for copy in copies]
+        advance_members(members, unit.until, _plan(experiment, unit.slots))
     return [copy.notes for copy in copies]
 
 
@@ -126,7 +128,7 @@ def group_size(experiment: Experiment, members: int) -> int:
 @functools.lru_cache(maxsize=2)
 def _plan(experiment: Experiment, slots: int) -> Plan:
     """Return a plan for one device; kept, so that a process compiles once for many units."""
-    return plan_for(experiment, slots, jax.local_devices()[:1])
+    return plan_for(experiment, slots)
 
 
 class RunCopy:

@@ -60,9 +60,9 @@ def _no_waiting(monkeypatch):
 
 @pytest.fixture(scope="module")
 def plain(experiment, tmp_path_factory):
-    """Three members, trained by one process: the runs."""
+    """Three members, trained by one worker that does not fail: the runs."""
     runs = create_population(tmp_path_factory.mktemp("plain") / "runs", experiment, 3)
-    train_members(runs)
+    train_on_workers(runs, Some("one"))
     return runs
 
 
@@ -85,6 +85,14 @@ def same(assert_same, without_times):
             assert numbers[0] == numbers[1]
 
     return compare
+
+
+def test_it_is_what_one_process_makes_of_them(experiment, plain, assert_close, tmp_path):
+    """On two devices; there programs are others, which may round otherwise."""
+    runs = create_population(tmp_path / "runs", experiment, 3)
+    train_members(runs)
+    for one, other in zip(plain, runs, strict=True):
+        assert_close(one.load_last().state, other.load_last().state)
 
 
 def test_a_killed_process_costs_nothing_but_time(experiment, plain, same, tmp_path):
@@ -111,17 +119,26 @@ def test_a_killed_process_costs_nothing_but_time(experiment, plain, same, tmp_pa
     same(plain, runs)
 
 
-def test_packed_members_are_those_of_one_process(
+def test_packed_members_do_not_depend_on_who_is_beside_them(
     nram_experiment, with_training, same, tmp_path
 ):
-    """In groups of two, which is as many as a core computes together."""
+    """In groups of two, as many as a core computes together; once one by one in theirs."""
     batch = {"batch": 64, "max_sequences": 384, "validate_every": 128, "checkpoint_every": 128}
     experiment = with_training(nram_experiment, **batch)
     assert group_size(experiment, 4) == 2
-    alone, shared = (create_population(tmp_path / name, experiment, 4) for name in ("a", "b"))
-    train_members(alone)
-    train_on_workers(shared, Some("one"))
-    same(alone, shared)
+    one, other = (create_population(tmp_path / name, experiment, 4) for name in ("a", "b"))
+    train_on_workers(one, Some("one"))
+    failed = []
+
+    def fate(_name, unit):
+        if len(unit["members"]) == 2 and len(failed) < 4:
+            failed.append(unit)
+            raise BrokenExecutor
+        return True
+
+    train_on_workers(other, Some("one", "two", "three", fate=fate))
+    assert len(failed) == 4
+    same(one, other)
 
 
 def test_a_member_that_ends_its_worker_is_left_out_alone(experiment, plain, same, tmp_path):
@@ -221,7 +238,7 @@ def test_enough_counts_members_of_all_workers(experiment, with_training, tmp_pat
 
 
 def test_what_ends_the_scheduler_leaves_runs_to_resume(experiment, plain, same, tmp_path):
-    """After some units nobody can reach the workers; what is saved goes on in one process."""
+    """After some units nobody can reach the workers; what is saved goes on on others."""
     runs = create_population(tmp_path / "runs", experiment, 3)
     looks = []
 
@@ -234,7 +251,7 @@ def test_what_ends_the_scheduler_leaves_runs_to_resume(experiment, plain, same, 
         train_on_workers(runs, Some("one", change=change))
     begun = [run.load_progress() for run in runs]
     assert any(progress is not None and not progress.finished for progress in begun)
-    assert all(member.finished for member in train_members(runs))
+    assert all(member.finished for member in train_on_workers(runs, Some("other")))
     same(plain, runs)
 
 
