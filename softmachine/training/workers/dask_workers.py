@@ -16,8 +16,8 @@ from softmachine.training.workers.remote import reached
 
 SECONDS = 15
 """How long a scheduler may take to answer."""
-AGAIN = 0.5
-"""Seconds after which it is asked again which workers it has."""
+REFRESH = 1.0
+"""Seconds between two questions to a scheduler which workers it has."""
 
 
 class DaskWorkers:
@@ -31,8 +31,8 @@ class DaskWorkers:
         """Connect to a scheduler, such as ``tcp://host:8786``.
 
         ``security`` goes to `distributed.Client`: certificates, unless Dask's own configuration
-        has them. Raises SoftmachineError without Dask, if nobody answers there,
-        or if who answers does not have this package.
+        has them. Raises SoftmachineError without Dask, if nobody answers there, or if who
+        answers does not have this package.
         """
         try:
             distributed = importlib.import_module("distributed")
@@ -55,7 +55,6 @@ class DaskWorkers:
                 f"no scheduler of Dask answers at {address!r}: {_told(error)}. An address is "
                 "such as tcp://host:8786"
             ) from error
-
         try:
             # It reads what is meant for workers; a unit would only fail, and fail again.
             self._client.run_on_scheduler(reached)
@@ -67,8 +66,11 @@ class DaskWorkers:
             ) from error
 
     def present(self) -> Mapping[str, Executor]:
-        """Return the workers that the scheduler has, or had `AGAIN` seconds ago, by address."""
-        if time.monotonic() - self._asked < AGAIN:
+        """Return the workers that the scheduler has now, by their addresses.
+
+        It is asked every `REFRESH` seconds: its answer grows with the number of workers.
+        """
+        if time.monotonic() - self._asked < REFRESH:
             return self._executors
         try:
             found = self._client.scheduler_info(n_workers=-1)["workers"]

@@ -93,8 +93,8 @@ def train_on_workers(
 
     What each member becomes is the same, bit for bit, whatever the workers are, how many, and
     which of them fail; on processors of one kind. It is what `train_members` makes of it, too,
-    up to rounding: the program of all devices together is another one. With ``enough`` solved,
-    the others end where they were last saved, which depends on who was quick.
+    up to rounding: that has a program of its own. With ``enough`` solved, the others end where
+    they were last saved, which depends on who was quick.
 
     Arguments:
         runs: new runs or runs to resume, one per member.
