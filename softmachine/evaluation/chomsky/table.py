@@ -105,9 +105,11 @@ def _rows(
         if rows[best]["scores"]["accuracy"] >= SOLVED:
             curve = curve_of(runs[best], longest, report)
             rows[best] |= {} if curve is None else {"curve": curve}
-    here = {row["seed"] for row in rows}
-    others = [row for row in kept.rows.get(experiment.recipe, []) if row["seed"] not in here]
-    return sorted([*rows, *others], key=lambda row: row["seed"])
+    # What is finished elsewhere stands until it is finished here.
+    ended = {row["seed"]: row for row in rows if row["finished"]}
+    others = {row["seed"]: row for row in kept.rows.get(experiment.recipe, [])}
+    of_seeds = {row["seed"]: row for row in rows} | others | ended
+    return [of_seeds[seed] for seed in sorted(of_seeds)]
 
 
 def _cell(

@@ -12,6 +12,7 @@ from concurrent.futures import Executor
 from typing import Any
 
 from softmachine.core.errors import SoftmachineError
+from softmachine.training.workers.remote import reached
 
 SECONDS = 15
 """How long a scheduler may take to answer."""
@@ -30,7 +31,8 @@ class DaskWorkers:
         """Connect to a scheduler, such as ``tcp://host:8786``.
 
         ``security`` goes to `distributed.Client`: certificates, unless Dask's own configuration
-        has them. Raises SoftmachineError without Dask, or if nobody answers there.
+        has them. Raises SoftmachineError without Dask, if nobody answers there, or if who
+        answers does not have this package.
         """
         try:
             distributed = importlib.import_module("distributed")
@@ -52,6 +54,15 @@ class DaskWorkers:
             raise SoftmachineError(
                 f"no scheduler of Dask answers at {address!r}: {_told(error)}. An address is "
                 "such as tcp://host:8786"
+            ) from error
+        try:
+            # It reads what is meant for workers; a unit would only fail, and fail again.
+            self._client.run_on_scheduler(reached)
+        except Exception as error:  # Dask hands on whatever there was
+            self.close()
+            raise SoftmachineError(
+                f"the scheduler at {address} cannot read what is sent to it: {_told(error)}. "
+                "It needs softmachine as workers do"
             ) from error
 
     def present(self) -> Mapping[str, Executor]:

@@ -83,10 +83,10 @@ def _worked(future: Future[int]) -> bool:
 
 def _prepare() -> None:
     """Set up a worker's process: one device, and no life of its own."""
+    # Ctrl-C is the parent's to answer, from the first moment on: importing takes seconds.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     import jax
 
-    # Ctrl-C is the parent's to answer.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     jax.config.update("jax_num_cpu_devices", 1)
     parent = multiprocessing.parent_process()
     if parent is not None:
