@@ -367,7 +367,7 @@ def _classes(lines: Sequence[Line]) -> tuple[str, ...]:
     """Return the names of all classes: numbers in their order, others by the alphabet."""
     names = {name for line in lines for name in line.answer}
     ordered = sorted(
-        names, key=lambda x: (not x.isdecimal(), int(x) if x.isdecimal() else 0, x)
+        names, key=lambda x: (not x.isdecimal(), len(x.lstrip("0")) * x.isdecimal(), x)
     )
     if len(ordered) > len(CLASSES):
         raise ExamplesError(
@@ -375,7 +375,10 @@ def _classes(lines: Sequence[Line]) -> tuple[str, ...]:
             f"{len(CLASSES)} classes are possible. Real numbers are an output, not a label"
         )
     if len(ordered) < 2:
-        raise ExamplesError(f"all lines have the same label, {ordered[0]!r}: nothing to learn")
+        raise ExamplesError(
+            f"{lines[0].where} and all others have the same label, {ordered[0]!r}: there is "
+            "nothing to learn"
+        )
     return tuple(ordered)
 
 
