@@ -166,8 +166,8 @@ def _in_blocks(
         lambda x: jax.device_put(x, everywhere) if eqx.is_array(x) else x, whole
     )
     count = len(jax.tree.leaves(arrays)[0])
-    # The last block is filled up with examples of the first. Few examples, which may be long, are
-    # filled up to a power of two, so that there are few programs.
+    # The last block is filled up with examples of the first. Few examples, which may be long,
+    # are filled up to a power of two, so that there are few programs.
     each = -(-count // len(devices))
     block = min(BATCH, 1 << max(each - 1, 0).bit_length()) * len(devices)
     places = np.arange(-(-count // block) * block) % count
