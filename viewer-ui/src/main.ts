@@ -4,7 +4,7 @@ import { type Address, readAddress, writeAddress } from "./address";
 import { TraceError } from "./checks";
 import { button, choice, element, labelled } from "./dom";
 import { type Events, nextOf } from "./events";
-import { headingOf, save, saveFilm, savePanel, toFilm } from "./export";
+import { save, savePanel } from "./export";
 import { Live } from "./live";
 import { Keys } from "./keys";
 import type { Listener } from "./panel";
@@ -21,7 +21,6 @@ import { Transport } from "./transport";
 import { nothingYet, View } from "./view";
 
 const SECONDS = 15; // that a run takes when it plays by itself
-const MOST_FRAMES = 240; // of a film, which takes as long to record as to see
 /** Whether a person wants things to stay as they are. */
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -51,11 +50,6 @@ class Page {
     this.player.pause();
     startTour();
   });
-  private readonly filming = button(
-    "Film",
-    "Save the whole run as a WebM film",
-    () => void this.film(),
-  );
   private readonly popup = new Popup();
   private readonly file = element("input", {
     type: "file",
@@ -100,7 +94,6 @@ class Page {
           button("Slide", "Save the view as a picture of 1920 by 1080", () =>
             this.save("slide"),
           ),
-          this.filming,
           this.tour,
           button("?", "Keys (?)", () => this.keys.toggle()),
         ]),
@@ -396,34 +389,6 @@ class Page {
     const { step, last } = this.player;
     if (this.views.length)
       void save(kind, this.views, this.address.hard, step, last, this.theme);
-  }
-
-  /** Record all steps, as they play, and offer the film. */
-  private async film(): Promise<void> {
-    const { player, views, address, theme } = this;
-    if (!views.length || this.filming.disabled) return;
-    if (typeof MediaRecorder === "undefined") {
-      this.say("This browser cannot record films.");
-      return;
-    }
-    player.pause();
-    const [{ step }, count] = [player, player.last - player.first + 1];
-    const each = Math.ceil(count / MOST_FRAMES);
-    const steps = Array.from({ length: Math.ceil(count / each) }, (_, i) =>
-      Math.min(player.first + (i + 1) * each - 1, player.last),
-    );
-    this.filming.disabled = true;
-    const show = (at: number) => {
-      player.step = at;
-      this.draw();
-      return headingOf(views, address.hard, at, player.last);
-    };
-    try {
-      saveFilm(views, await toFilm(views, steps, show, theme));
-    } finally {
-      this.filming.disabled = false;
-      player.go(step);
-    }
   }
 
   private say(text: string): void {
