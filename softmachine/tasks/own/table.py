@@ -19,30 +19,31 @@ MOST_NUMBERS = 2**28
 
 
 class Described(Protocol):
-    """What is known of the sequences of a task: `OwnSequences`, which can be hashed."""
+    """What a task says of its sequences; `softmachine.tasks.own.sequences.OwnSequences`."""
 
     @property
-    def path(self) -> str: ...
+    def path(self) -> str: ...  # noqa: D102
     @property
-    def digest(self) -> str: ...
+    def digest(self) -> str: ...  # noqa: D102
     @property
-    def part(self) -> Part: ...
+    def inputs_of(self) -> str: ...  # noqa: D102
     @property
-    def inputs_of(self) -> str: ...
+    def letters(self) -> str: ...  # noqa: D102
     @property
-    def input_channels(self) -> int: ...
+    def input_channels(self) -> int: ...  # noqa: D102
     @property
-    def outputs_of(self) -> str: ...
+    def outputs_of(self) -> str: ...  # noqa: D102
     @property
-    def output_channels(self) -> int: ...
+    def answers(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
-    def letters(self) -> str: ...
+    def output_channels(self) -> int: ...  # noqa: D102
     @property
-    def answers(self) -> tuple[str, ...]: ...
+    def at_once(self) -> bool: ...  # noqa: D102
     @property
-    def at_once(self) -> bool: ...
+    def longest_answer(self) -> int: ...  # noqa: D102
     @property
-    def longest_answer(self) -> int: ...
+    def part(self) -> Part: ...  # noqa: D102
+    def __hash__(self) -> int: ...
 
 
 class Table(NamedTuple):
@@ -129,7 +130,7 @@ def _table(task: Described, stamp: object) -> Table:
         firsts.astype(np.int32),
         counts.astype(np.int32),
         _padded(inputs, longest),
-        _padded(answers, longest if task.at_once else task.longest_answer),
+        _padded(answers, task.longest_answer),
         np.array([len(x) for x in answers], np.int32),
     )
 
@@ -145,7 +146,6 @@ def _check(task: Described, line: Line) -> None:
         letters = isinstance(value, str)
         fits = fits and letters == (kind == "letters")
         fits = fits and (letters or np.shape(value)[1] == width)
-        fits = fits and (kind != "bits" or bool(np.isin(value, (0, 1)).all()))
     ends = task.outputs_of == "letters"
     if not fits or (not task.at_once and len(line.answer) + ends > task.longest_answer):
         raise ExamplesError(
