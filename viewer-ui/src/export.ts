@@ -10,6 +10,8 @@ const MARGIN = 24;
 const LARGEST = 16384; // pixels that a canvas may have along a side
 const SHARPNESS = 2;
 const SLIDE = [1920, 1080];
+const FILM = [1280, 720];
+const FRAME_MS = 250;
 const UNUSUAL = /[^\w.-]+/g; // in the name of a file
 
 interface Sheet {
@@ -105,26 +107,24 @@ export function toSvgOf(host: Host, theme: Theme): Blob {
   return new Blob([new XMLSerializer().serializeToString(root)], { type: "image/svg+xml" });
 }
 
-/** Return the view as a PNG file: as it is, or, for a slide, as large as fits into one. */
-export function toPng(
+/** Draw the view on a canvas: as it is, or as large as fits into one of a size. */
+function paint(
+  canvas: HTMLCanvasElement,
   views: View[],
   heading: string,
   theme: Theme,
-  slide = false,
-): Promise<Blob> {
+  size: number[] | null,
+): void {
   const sheet = sheetOf(views, heading, theme);
-  const most = slide ? SLIDE : [LARGEST, LARGEST];
+  const most = size ?? [LARGEST, LARGEST];
   const fits = Math.min(most[0] / sheet.width, most[1] / sheet.height);
-  const scale = slide ? fits : Math.min(SHARPNESS, fits);
+  const scale = size ? fits : Math.min(SHARPNESS, fits);
   const [width, height] = [Math.floor(sheet.width * scale), Math.floor(sheet.height * scale)];
-  const canvas = element("canvas", {
-    width: slide ? SLIDE[0] : width,
-    height: slide ? SLIDE[1] : height,
-  });
+  [canvas.width, canvas.height] = size ?? [width, height];
   const context = canvas.getContext("2d")!;
   context.fillStyle = theme.surface;
   context.fillRect(0, 0, canvas.width, canvas.height);
-  if (slide) context.translate((SLIDE[0] - width) / 2, (SLIDE[1] - height) / 2);
+  if (size) context.translate((size[0] - width) / 2, (size[1] - height) / 2);
   context.scale(scale, scale);
   const pen = new CanvasPen(context);
   sheet.draw(pen, (x, y, draw) => {
@@ -133,12 +133,51 @@ export function toPng(
     draw(pen);
     context.restore();
   });
+}
+
+/** Return the view as a PNG file: as it is, or, for a slide, as large as fits into one. */
+export function toPng(
+  views: View[],
+  heading: string,
+  theme: Theme,
+  slide = false,
+): Promise<Blob> {
+  const canvas = element("canvas");
+  paint(canvas, views, heading, theme, slide ? SLIDE : null);
   return new Promise((resolve, reject) => {
     canvas.toBlob(
       (blob) => (blob ? resolve(blob) : reject(new Error("no picture"))),
       "image/png",
     );
   });
+}
+
+/** Return a film of some steps, WebM, a step after another; `show` draws one in the page.
+ *
+ * It is recorded as it plays: the browser has no other way to encode one. */
+export async function toFilm(
+  views: View[],
+  steps: number[],
+  show: (step: number) => string,
+  theme: Theme,
+): Promise<Blob> {
+  const canvas = element("canvas");
+  paint(canvas, views, show(steps[0]), theme, FILM);
+  const stream = canvas.captureStream(0);
+  const recorder = new MediaRecorder(stream, { mimeType: "video/webm" });
+  const parts: Blob[] = [];
+  recorder.addEventListener("dataavailable", ({ data }) => parts.push(data));
+  const ended = new Promise((resolve) => recorder.addEventListener("stop", resolve));
+  recorder.start();
+  // A film ends with its last frame: that one is given twice, so that it is seen.
+  for (const step of [...steps, steps[steps.length - 1]]) {
+    paint(canvas, views, show(step), theme, FILM);
+    (stream.getVideoTracks()[0] as CanvasCaptureMediaStreamTrack).requestFrame();
+    await new Promise((resolve) => setTimeout(resolve, FRAME_MS));
+  }
+  recorder.stop();
+  await ended;
+  return new Blob(parts, { type: "video/webm" });
 }
 
 /** Offer a file for download. */
@@ -154,6 +193,17 @@ export function savePanel(host: Host, step: number, theme: Theme): void {
   download(name, toSvgOf(host, theme));
 }
 
+/** Return what stands above a picture of a step. */
+export function headingOf(views: View[], wanted: boolean, step: number, last: number): string {
+  const hard = wanted && views.some((view) => view.trace.hard);
+  return `step ${step} of ${last}${hard ? ", hard" : ""}`;
+}
+
+/** Offer a film for download. */
+export function saveFilm(views: View[], film: Blob): void {
+  download(`${views[0].trace.title || "trace"}.webm`.replace(UNUSUAL, "-"), film);
+}
+
 /** Offer all panels of a step as SVG, as PNG, or as a slide. */
 export async function save(
   kind: "svg" | "png" | "slide",
@@ -163,8 +213,7 @@ export async function save(
   last: number,
   theme: Theme,
 ): Promise<void> {
-  const hard = wanted && views.some((view) => view.trace.hard);
-  const heading = `step ${step} of ${last}${hard ? ", hard" : ""}`;
+  const heading = headingOf(views, wanted, step, last);
   const name = `${views[0].trace.title || "trace"}-step-${step}`.replace(UNUSUAL, "-");
   if (kind === "svg") {
     const content = new Blob([toSvg(views, heading, theme)], { type: "image/svg+xml" });

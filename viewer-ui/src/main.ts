@@ -4,13 +4,14 @@ import { type Address, readAddress, writeAddress } from "./address";
 import { TraceError } from "./checks";
 import { button, choice, element, labelled } from "./dom";
 import { type Events, nextOf } from "./events";
-import { save, savePanel } from "./export";
+import { savePanel } from "./export";
 import { Live } from "./live";
 import { Keys } from "./keys";
 import type { Listener } from "./panel";
 import { Player } from "./player";
 import { Popup } from "./popup";
 import { LocalRunner } from "./machines/runner";
+import { Saving } from "./saving";
 import { type Machine, type Runner, Server } from "./server";
 import { embedded, embeddedMachines, fromFile, type Source, traceSource } from "./sources";
 import "./style.css";
@@ -50,6 +51,14 @@ class Page {
     this.player.pause();
     startTour();
   });
+  private readonly saving = new Saving(() => ({
+    views: this.views,
+    hard: this.address.hard,
+    theme: this.theme,
+    player: this.player,
+    draw: () => this.draw(),
+    say: (text) => this.say(text),
+  }));
   private readonly popup = new Popup();
   private readonly file = element("input", {
     type: "file",
@@ -89,11 +98,7 @@ class Page {
         this.picks,
         element("div", { class: "actions" }, [
           button("Open …", "Open trace files", () => this.file.click()),
-          button("SVG", "Save the view as SVG", () => this.save("svg")),
-          button("PNG", "Save the view as PNG", () => this.save("png")),
-          button("Slide", "Save the view as a picture of 1920 by 1080", () =>
-            this.save("slide"),
-          ),
+          ...this.saving.buttons,
           this.tour,
           button("?", "Keys (?)", () => this.keys.toggle()),
         ]),
@@ -383,12 +388,6 @@ class Page {
     if (!act) return;
     event.preventDefault();
     act();
-  }
-
-  private save(kind: "svg" | "png" | "slide"): void {
-    const { step, last } = this.player;
-    if (this.views.length)
-      void save(kind, this.views, this.address.hard, step, last, this.theme);
   }
 
   private say(text: string): void {

@@ -99,3 +99,18 @@ def test_there_is_nothing_that_axe_objects_to(new_page, play_page, width, scheme
         expect(page.locator("output.count")).not_to_be_empty()
         found = Axe().run(page).response["violations"]
         assert [(x["id"], x["nodes"][0]["html"]) for x in found] == []
+
+
+def test_a_run_is_saved_as_a_film(new_page, play_page):
+    page = new_page()
+    page.goto(f"{play_page}#run=1&step=2")
+    expect(page.locator("output.count")).to_have_text("2 / 7")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Film").click()
+    assert download.value.suggested_filename.endswith(".webm")
+    film = Path(download.value.path()).read_bytes()
+    assert film[:4] == bytes.fromhex("1a45dfa3")  # EBML, in which WebM is written
+    assert b"webm" in film[:64]
+    assert b"V_VP" in film[:1000]
+    assert len(film) > 10_000
+    expect(page.locator("output.count")).to_have_text("2 / 7")
