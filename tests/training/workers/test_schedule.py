@@ -87,6 +87,18 @@ def same(assert_same, without_times):
     return compare
 
 
+def test_a_process_imports_what_is_one_s_own(tmp_path, monkeypatch):
+    (tmp_path / "my_own_work.py").write_text("import os\nos.environ['MINE'] = 'imported'")
+    monkeypatch.syspath_prepend(tmp_path)
+    workers = ProcessWorkers(1, ["my_own_work"])
+    try:
+        [process] = workers.present().values()
+        assert process.submit(os.getenv, "MINE").result() == "imported"
+    finally:
+        workers.close()
+    assert os.getenv("MINE") is None
+
+
 def test_a_killed_process_costs_nothing_but_time(experiment, plain, same, tmp_path):
     """Two processes; one is killed by the system as soon as something has come back."""
     runs, workers, tallies, killed = [], ProcessWorkers(2), [], []
