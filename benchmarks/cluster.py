@@ -50,23 +50,25 @@ from softmachine.training.workers.dask_workers import DaskWorkers
 from softmachine.training.workers.schedule import Tally, train_on_workers
 from softmachine.training.workers.workers import ProcessWorkers
 
+IDLE_UNITS, IDLE_SECONDS = "SOFTMACHINE_BENCHMARK_UNITS", "SOFTMACHINE_BENCHMARK_SECONDS"
+"""Environment variables that tell workers of the simulation what they are to do."""
+
 
 def idle(unit: dict[str, Any]) -> list[list[tuple[str, str, bytes]]]:
     """Do nothing, for a while; return checkpoints of members that are so much further."""
-    time.sleep(float(os.environ["SOFTMACHINE_BENCHMARK_SLEEP"]))
+    time.sleep(float(os.environ[IDLE_SECONDS]))
     results = []
     for member in unit["members"]:
         path = Path("last")
         progress = read_encoded(member["last"], member["tie"], path).value["progress"]
-        progress |= {"step": unit["until"], "finished": unit["until"] >= UNITS}
+        progress |= {
+            "step": unit["until"],
+            "finished": unit["until"] >= int(os.environ[IDLE_UNITS]),
+        }
         last = with_record(member["last"], {"progress": progress}, member["tie"], path)
         line = {"step": unit["until"], "sequences": unit["until"]}
         results.append([("line", json.dumps(line), b""), ("checkpoint", "last", last)])
     return results
-
-
-UNITS = 20
-"""How many units each group has in the simulation."""
 
 
 class Cluster:
@@ -255,7 +257,7 @@ def measure_speed(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 def measure_scheduling(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Give out units to many workers that only wait; measure CPU times."""
-    experiment = sized(options, UNITS)
+    experiment = sized(options, options.units)
     training = dataclasses.replace(
         experiment.training,
         checkpoint_every=experiment.training.batch,
@@ -270,17 +272,22 @@ def measure_scheduling(options: argparse.Namespace, folder: Path) -> dict[str, A
     place = str(Path(__file__).resolve().parent)
     path = os.pathsep.join([place, os.environ.get("PYTHONPATH", "")])
     schedule.do = idle
-    given = {"PYTHONPATH": path, "SOFTMACHINE_BENCHMARK_SLEEP": str(options.sleep)}
+    given = {
+        "PYTHONPATH": path,
+        IDLE_SECONDS: str(options.sleep),
+        IDLE_UNITS: str(options.units),
+    }
     with cluster(0, **given) as made:
         made.add_idle(options.many)
         workers = made.connect(options.many)
         scheduler = psutil.Process(made.scheduler.pid)
         before, own, begin = cpu(scheduler), time.process_time(), time.monotonic()
-        train_on_workers(runs, workers)
+        progress = train_on_workers(runs, workers)
         seconds = time.monotonic() - begin
         spent, ours = cpu(scheduler) - before, time.process_time() - own
         workers.close()
-    units = len(runs) // schedule.group_size(experiment, len(runs)) * UNITS
+    done = sum(member.step for member in progress)  # fewer if it was interrupted
+    units = done // schedule.group_size(experiment, len(runs))
     return {
         "workers": options.many,
         "units": units,
@@ -321,6 +328,7 @@ def main() -> None:
     parser.add_argument("--apart", type=float, default=20.0, metavar="SECONDS")
     parser.add_argument("--repetitions", type=int, default=3, metavar="N")
     parser.add_argument("--many", type=int, default=64, metavar="N")
+    parser.add_argument("--units", type=int, default=20, metavar="N", help="of each group")
     parser.add_argument("--sleep", type=float, default=10.0, metavar="SECONDS")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()

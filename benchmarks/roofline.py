@@ -5,8 +5,9 @@ Usage: ``python benchmarks/roofline.py --json FILE``. For the updates of an NTM 
 an NRAM's is its share of as many members as a core computes together:
 
 - operations: the floating-point operations of each step and of its gradient, as XLA counts them
-  in the step as it is written, before it optimises; times the steps of the batch's longest
-  example. What is computed again on the way back is not counted: it is not useful.
+  in the step as it is written, before it optimises; times the steps of the longest example
+  that is computed together with it, on average over batches. What is computed again on the way
+  back is not counted: it is not useful.
 - bytes: the least that a loop over steps has to move: each state written once and read once on
   the way there, read once on the way back with its gradient written and read, and all weights
   read three times a step: forwards, again, backwards. What lies between is thought of as in
@@ -35,13 +36,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from softmachine.core import compiling
+from softmachine.experiments.curricula import Uniform
 from softmachine.experiments.environment import describe_environment
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.state import first_state, machine_class
 from softmachine.machines.machine import Cell, Clock, split_trainable
 from softmachine.machines.packed import packed_form
 from softmachine.recipes import get_recipe
-from softmachine.training.members import MemberStates, plan_for
+from softmachine.running.devices import one_device
+from softmachine.training.members import MemberStates
 from softmachine.training.workers.unit import group_size
 
 COPIES = {"256 KiB": 1 << 18, "4 MiB": 1 << 22, "256 MiB": 1 << 28}
@@ -110,8 +113,8 @@ def measure(recipe: str, batch: int, rates: dict[str, float], seconds: float) ->
     experiment = get_recipe(recipe)
     training = dataclasses.replace(experiment.training, batch=batch)
     experiment = dataclasses.replace(experiment, training=training)
-    costs, largest = step_costs(experiment), training.curriculum.largest
-    steps = float(experiment.task.steps(largest))
+    costs, members = step_costs(experiment), members_of(experiment)
+    steps = mean_steps(experiment, batch * members)
     operations = steps * batch * costs["operations"]
     moved = steps * (5 * batch * costs["state"] + 3 * costs["weights"])
     held = batch * costs["state"] + costs["weights"]
@@ -121,7 +124,7 @@ def measure(recipe: str, batch: int, rates: dict[str, float], seconds: float) ->
         f"copy of {level}": moved / rates[f"copy of {level}, GB/s"] / 1e9,
     }
     binding = max(limits, key=lambda name: limits[name])
-    took = update_seconds(experiment, seconds)
+    took = update_seconds(experiment, members, seconds)
     return {
         "recipe": recipe,
         "batch": batch,
@@ -137,22 +140,37 @@ def measure(recipe: str, batch: int, rates: dict[str, float], seconds: float) ->
     }
 
 
-def update_seconds(experiment: Experiment, seconds: float) -> float:
-    """Return the time of an update on one core, from what fits into so many seconds."""
+def members_of(experiment: Experiment) -> int:
+    """Return how many members a core computes together."""
     packed = packed_form(machine_class(experiment)) is not None
-    members = range(group_size(experiment, 1 << 20) if packed else 1)
-    plan = plan_for(experiment, len(members), jax.local_devices()[:1])
-    first = [first_state(experiment.with_seed(seed)) for seed in members]
-    states = MemberStates(experiment, first, plan)
+    return group_size(experiment, 1 << 20) if packed else 1
+
+
+def mean_steps(experiment: Experiment, examples: int) -> float:
+    """Return the steps of the longest of so many examples of uniform sizes, on average."""
+    sizes = experiment.training.curriculum
+    assert type(sizes) is Uniform
+    count = sizes.largest - sizes.smallest + 1
+    # All sizes are at most the k-th smallest with probability (k / count) ** examples.
+    shares = np.diff((np.arange(count + 1) / count) ** examples)
+    steps = [experiment.task.steps(size) for size in range(sizes.smallest, sizes.largest + 1)]
+    return float(shares @ steps)
+
+
+def update_seconds(experiment: Experiment, members: int, seconds: float) -> float:
+    """Return the time of a member's update on one core, from what fits into so many seconds."""
+    first = [first_state(experiment.with_seed(seed)) for seed in range(members)]
+    with one_device():
+        states = MemberStates(experiment, first)
     done, updates, times = 2, 2, []
-    states.advance(members, done)
+    states.advance(range(members), done)
     while sum(times) < seconds:
         begin = time.perf_counter()
-        states.advance(members, done := done + updates)
+        states.advance(range(members), done := done + updates)
         times.append(time.perf_counter() - begin)
         if times[-1] < seconds / 20:
             updates, times = 2 * updates, []
-    return min(times) / updates / len(members)
+    return min(times) / updates / members
 
 
 def main() -> None:

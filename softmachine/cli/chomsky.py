@@ -9,6 +9,7 @@ from pathlib import Path
 
 from softmachine.core.errors import SoftmachineError, close_names
 from softmachine.evaluation.chomsky.cells import train_cell, with_updates
+from softmachine.evaluation.chomsky.curves import LENGTHS
 from softmachine.evaluation.chomsky.kept import read_kept
 from softmachine.evaluation.chomsky.page import write_table
 from softmachine.evaluation.chomsky.table import Place, build_table
@@ -37,6 +38,10 @@ def make_table(
     machines, tasks = machines or [*MACHINES], tasks or [*TASKS]
     _check(machines, MACHINES, "machine")
     _check(tasks, TASKS, "task")
+    if longest and not LENGTHS[0] <= longest <= LENGTHS[-1]:
+        raise SoftmachineError(
+            f"--longest must be 0 or between {LENGTHS[0]} and {LENGTHS[-1]:,}, not {longest:,}"
+        )
     use_all_cores()
     recipes = {
         Place(machine, task): get_recipe(recipe_name(machine, task))

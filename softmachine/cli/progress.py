@@ -110,8 +110,13 @@ class ProgressDisplay:
     def watch(self, tally: Tally) -> None:
         """Show who works, from now on."""
         self._tally = tally
-        if self._bar is not None and self._lines:
-            self._bar.update(self._task, status=self._status())
+        waiting = "" if tally.workers else "no worker is there: waiting for one"
+        if self._bar is None:
+            if waiting:
+                print(waiting, flush=True)
+            return
+        begun = self._status() if self._lines else "compiling"
+        self._bar.update(self._task, status=waiting or begun)
 
     def _working(self) -> str:
         """Return how many work, and what was lost; nothing if nobody but this process does."""

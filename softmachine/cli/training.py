@@ -98,7 +98,7 @@ def train_experiment(given: Experiment, arguments: list[str]) -> None:
         _train(path, [Run.create(path, experiment)], trackers)
     else:
         path = options.run or Path("runs") / f"{name}-x{options.members}"
-        with opened(options.workers, experiment) as workers:
+        with opened(options.workers) as workers:
             with user_errors():
                 runs = create_population(path, experiment, options.members)
             _train(path, runs, trackers, workers)
@@ -110,7 +110,7 @@ def resume(path: Path, workers: str | None = None) -> None:
     if workers is not None and len(runs) == 1:
         raise SoftmachineError(ALONE)
     use_all_cores()
-    with opened(workers, runs[0].experiment) as given:
+    with opened(workers) as given:
         _train(path, runs, workers=given)
 
 

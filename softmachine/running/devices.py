@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -35,10 +35,26 @@ class MemberLayout(NamedTuple):
     computation, before the next ones have their turn; divides the members of a device."""
 
 
-def layout_for(
-    members: int, batch: int, *, cached_examples: int = 0, devices: Sequence[Any] | None = None
-) -> MemberLayout:
-    """Return how to spread ``members`` over devices, by default over all local ones.
+_allowed: list[Sequence[Any]] = []
+
+
+@contextlib.contextmanager
+def one_device() -> Iterator[None]:
+    """Let this whole process use one device, the first, until the context ends."""
+    _allowed.append(jax.local_devices()[:1])
+    try:
+        yield
+    finally:
+        _allowed.pop()
+
+
+def local_devices() -> Sequence[Any]:
+    """Return the devices of this process that may be used: all, but within `one_device`."""
+    return _allowed[-1] if _allowed else jax.local_devices()
+
+
+def layout_for(members: int, batch: int, *, cached_examples: int = 0) -> MemberLayout:
+    """Return how to spread ``members`` over the local devices.
 
     Where they cannot be divided evenly, the layout has more slots than there are members.
 
@@ -47,8 +63,8 @@ def layout_for(
     devices train all of theirs in lockstep.
     """
     if members == 1:
-        return MemberLayout(devices_for(batch, devices), 1, 1)
-    devices = (jax.local_devices() if devices is None else devices)[:members]
+        return MemberLayout(devices_for(batch), 1, 1)
+    devices = local_devices()[:members]
     each = -(-members // len(devices))
     together = each
     if devices[0].platform == "cpu":
@@ -60,9 +76,9 @@ def layout_for(
     return MemberLayout(devices, each * len(devices), together)
 
 
-def devices_for(batch: int, devices: Sequence[Any] | None = None) -> Sequence[Any]:
-    """Return as many devices, by default local ones, as divide a batch evenly, at most all."""
-    devices = jax.local_devices() if devices is None else devices
+def devices_for(batch: int) -> Sequence[Any]:
+    """Return as many local devices as divide a batch evenly, at most all."""
+    devices = local_devices()
     for count in range(min(batch, len(devices)), 0, -1):
         if batch % count == 0:
             return devices[:count]

@@ -20,6 +20,7 @@ from softmachine.core.specs.cells import Cells
 from softmachine.core.specs.spec import Metrics
 from softmachine.machines.machine import Machine
 from softmachine.machines.packed import packed_form
+from softmachine.running.devices import local_devices
 from softmachine.running.keeping import ALL_STATES, Keep
 from softmachine.running.loop import run_batch, run_examples
 from softmachine.tasks.task import Example, Task, draw
@@ -159,13 +160,16 @@ def _in_blocks(
 
     ``whole`` is what each device has all of: the machine.
     """
-    devices = tuple(jax.local_devices())
+    devices = tuple(local_devices())
     everywhere = NamedSharding(Mesh(devices, ("batch",)), PartitionSpec())
     whole = jax.tree.map(
         lambda x: jax.device_put(x, everywhere) if eqx.is_array(x) else x, whole
     )
-    count, block = len(jax.tree.leaves(arrays)[0]), BATCH * len(devices)
-    # The last block is filled up with examples of the first.
+    count = len(jax.tree.leaves(arrays)[0])
+    # The last block is filled up with examples of the first. Few examples, which may be long,
+    # are filled up to a power of two, so that there are few programs.
+    each = -(-count // len(devices))
+    block = min(BATCH, 1 << max(each - 1, 0).bit_length()) * len(devices)
     places = np.arange(-(-count // block) * block) % count
     blocks = [
         score(whole, *jax.tree.map(lambda x, some=some: x[some], arrays), *known, devices)
@@ -236,7 +240,7 @@ def score_together(
 
     The machines must have a packed form and one structure, and have as many sizes each.
     """
-    devices = jax.local_devices()[: len(machines)]
+    devices = local_devices()[: len(machines)]
     each = -(-len(machines) // len(devices))
     padded = [*range(len(machines)), *[0] * (each * len(devices) - len(machines))]
     split = NamedSharding(Mesh(devices, ("member",)), PartitionSpec("member"))

@@ -25,14 +25,12 @@ class Plan(NamedTuple):
     updates: TrainChunk
 
 
-def plan_for(
-    experiment: Experiment, members: int, devices: Sequence[Any] | None = None
-) -> Plan:
-    """Return the plan for so many members on devices, by default on all local ones."""
+def plan_for(experiment: Experiment, members: int) -> Plan:
+    """Return the plan for so many members on the local devices."""
     form = packed_form(machine_class(experiment))
     cached = 0 if form is None else form.cached_examples
     batch = experiment.training.batch
-    layout = layout_for(members, batch, cached_examples=cached, devices=devices)
+    layout = layout_for(members, batch, cached_examples=cached)
     return Plan(layout, build_train_chunk(experiment, layout))
 
 

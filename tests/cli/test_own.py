@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from softmachine.cli.main import main
-from softmachine.cli.workers import own_modules
 from softmachine.experiments.population import open_population
 from softmachine.experiments.runs import Run
 from softmachine.tasks.registry import TASKS
@@ -125,7 +124,6 @@ def test_own_sequences_are_trained_tested_traced_and_shown(capsys):
 def test_a_module_s_own_task_is_trained_resumed_and_tested(capsys):
     Path("mine.py").write_text(MODULE)
     main(["train", "--from", "mine:short", "--run", "run"])
-    assert own_modules(Run("run").experiment) == {"mine"}
     forget()
     said = error_of(["evaluate", "run", "--sizes", "2"], capsys)
     assert "short-copy" in said

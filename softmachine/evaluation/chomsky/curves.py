@@ -106,10 +106,10 @@ def figure(curves: Mapping[str, Mapping[str, Curve]]) -> Figure:
 
 
 def curves_of(cells: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Curve]]:
-    """Return the curves of a table's cells, by task and machine."""
+    """Return the curves of a table's cells, by task and machine: of each the best run's."""
     found: dict[str, dict[str, Curve]] = {}
     for cell in cells:
-        for row in cell["runs"]:
-            if row.get("curve"):
-                found.setdefault(cell["task"], {})[cell["machine"]] = row["curve"]
+        if drawn := [row for row in cell["runs"] if row.get("curve")]:
+            best = max(drawn, key=lambda row: row["scores"]["accuracy"])
+            found.setdefault(cell["task"], {})[cell["machine"]] = best["curve"]
     return found

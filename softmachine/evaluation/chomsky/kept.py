@@ -16,6 +16,20 @@ from softmachine.experiments.serialization import experiment_from_json
 SCHEMA = 2
 """Version of the table's JSON."""
 Row = dict[str, Any]
+OF_ROWS = frozenset(
+    [
+        "seed",
+        "finished",
+        "failed",
+        "right",
+        "updates",
+        "most_updates",
+        "seconds",
+        "processor_seconds",
+        "scores",
+    ]
+)
+"""What the table says of each run."""
 
 
 class Kept(NamedTuple):
@@ -91,6 +105,8 @@ def _read(path: Path, strings: int) -> dict[str, Any]:
             needed = {"task", "recipe", *(["experiment"] if cell["runs"] else [])}
             if not needed <= cell.keys():
                 raise ValueError(f"a cell lacks one of {', '.join(sorted(needed))}")
+            if not all(row.keys() >= OF_ROWS for row in cell["runs"]):
+                raise ValueError(f"a run lacks one of {', '.join(sorted(OF_ROWS))}")
         if not isinstance(table["blind"], dict):
             raise ValueError("its blind scores are no object")
     except OSError as error:

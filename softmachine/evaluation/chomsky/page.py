@@ -78,9 +78,9 @@ of 100 and of 500; or else after the updates that stand beside it. Recipes
 `paper-MACHINE-chomsky-TASK` have the paper's settings, for a GPU.
 
 {run} of {len(cells)} cells have been run. Of the others it is said how long all 20,000 updates
-of a seed would take, by the processor time that the machine took for an update and step of what
-was run; a seed that learns its task ends sooner. Times are those of a processor
-core{_hardware(cells)}.
+of a seed would take, by the processor time that the machine's longest run took for an update
+and step, compilation included: a machine whose runs were all short looks slower than it is. A
+seed that learns its task ends sooner. Times are those of a processor core{_hardware(cells)}.
 
 Published scores are those of the paper's table 2. Those in *italics* were noted from memory:
 they were not found in its text, nor in a later paper's copy of the row, but agree with both.

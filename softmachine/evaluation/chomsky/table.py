@@ -105,9 +105,11 @@ def _rows(
         if rows[best]["scores"]["accuracy"] >= SOLVED:
             curve = curve_of(runs[best], longest, report)
             rows[best] |= {} if curve is None else {"curve": curve}
-    here = {row["seed"] for row in rows}
-    others = [row for row in kept.rows.get(experiment.recipe, []) if row["seed"] not in here]
-    return sorted([*rows, *others], key=lambda row: row["seed"])
+    # What is finished elsewhere stands until it is finished here.
+    ended = {row["seed"]: row for row in rows if row["finished"]}
+    others = {row["seed"]: row for row in kept.rows.get(experiment.recipe, [])}
+    of_seeds = {row["seed"]: row for row in rows} | others | ended
+    return [of_seeds[seed] for seed in sorted(of_seeds)]
 
 
 def _cell(
@@ -153,18 +155,17 @@ def seconds_per_step(
 ) -> dict[str, float]:
     """Return the processor's seconds of an update for each step of it, by machine, where known.
 
-    All that belongs to training is included: compilation, validation.
+    Those of its run that took most steps. All that belongs to training is included:
+    compilation, validation.
     """
-    seconds: dict[str, float] = {}
-    steps: dict[str, float] = {}
+    most: dict[str, tuple[float, float]] = {}
     for place, rows in found.items():
         for row in rows:
             if row["processor_seconds"] is None:
                 continue
-            machine, taken = place.machine, steps_of(recipes[place], row["updates"])
-            seconds[machine] = seconds.get(machine, 0.0) + row["processor_seconds"]
-            steps[machine] = steps.get(machine, 0.0) + taken
-    return {machine: seconds[machine] / steps[machine] for machine in steps if steps[machine]}
+            taken = (steps_of(recipes[place], row["updates"]), row["processor_seconds"])
+            most[place.machine] = max(most.get(place.machine, taken), taken)
+    return {machine: seconds / steps for machine, (steps, seconds) in most.items() if steps}
 
 
 def steps_of(experiment: Experiment, updates: int) -> float:

@@ -116,6 +116,11 @@ class BAbI(SequenceTask):
         return len(self.tasks)
 
     @property
+    def test_sizes(self) -> list[int]:
+        """All of the tasks."""
+        return [*range(1, self.largest + 1)]
+
+    @property
     def shares(self) -> tuple[str, ...]:
         """Metrics in percent: those of words, and that of questions."""
         return (*super().shares, "questions")

@@ -271,7 +271,8 @@ class OwnSequences(SequenceTask):
     def _as_lines(self, inputs: np.ndarray, example: Example, outputs: Any) -> str:
         """Return a table with a line for each step."""
         steps, spec = len(inputs), self.outputs.spec
-        due = np.asarray(spec.scored(example))[:steps].reshape(steps, -1).any(axis=-1)
+        scored = np.asarray(spec.scored(example))[:steps].reshape(steps, -1)
+        due = np.atleast_1d(scored.any(axis=-1))
         lines = [("input", "target", "output")[: 2 if outputs is None else 3]]
         given = self.inputs.spec.input_texts(inputs)
         said = [] if outputs is None else spec.output_texts(np.asarray(outputs)[:steps])

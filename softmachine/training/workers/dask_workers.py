@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import math
+import time
 import warnings
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from typing import Any
 
 from softmachine.core.errors import SoftmachineError
+from softmachine.training.workers.remote import reached
 
 SECONDS = 15
 """How long a scheduler may take to answer."""
+REFRESH = 1.0
+"""Seconds between two questions to a scheduler which workers it has."""
 
 
 class DaskWorkers:
@@ -26,7 +31,8 @@ class DaskWorkers:
         """Connect to a scheduler, such as ``tcp://host:8786``.
 
         ``security`` goes to `distributed.Client`: certificates, unless Dask's own configuration
-        has them. Raises SoftmachineError without Dask, or if nobody answers there.
+        has them. Raises SoftmachineError without Dask, if nobody answers there, or if who
+        answers does not have this package.
         """
         try:
             distributed = importlib.import_module("distributed")
@@ -39,6 +45,7 @@ class DaskWorkers:
         warnings.filterwarnings("ignore", message="Sending large graph")
         self.address = address
         self._executors: dict[str, Executor] = {}
+        self._asked = -math.inf
         try:
             self._client = distributed.Client(
                 address, timeout=SECONDS, set_as_default=False, **security
@@ -48,9 +55,23 @@ class DaskWorkers:
                 f"no scheduler of Dask answers at {address!r}: {_told(error)}. An address is "
                 "such as tcp://host:8786"
             ) from error
+        try:
+            # It reads what is meant for workers; a unit would only fail, and fail again.
+            self._client.run_on_scheduler(reached)
+        except Exception as error:  # Dask hands on whatever there was
+            self.close()
+            raise SoftmachineError(
+                f"the scheduler at {address} cannot read what is sent to it: {_told(error)}. "
+                "It needs softmachine as workers do"
+            ) from error
 
     def present(self) -> Mapping[str, Executor]:
-        """Return the workers that the scheduler has now, by their addresses."""
+        """Return the workers that the scheduler has now, by their addresses.
+
+        It is asked every `REFRESH` seconds: its answer grows with the number of workers.
+        """
+        if time.monotonic() - self._asked < REFRESH:
+            return self._executors
         try:
             found = self._client.scheduler_info(n_workers=-1)["workers"]
         except Exception as error:  # Dask has many for one that is gone
@@ -64,6 +85,7 @@ class DaskWorkers:
             )
             for name in found
         }
+        self._asked = time.monotonic()
         return self._executors
 
     def drop(self, name: str) -> None:

@@ -8,7 +8,7 @@ yet written when a worker, or this process, ends is done again, to the same bits
 - A worker that is gone, or overdue, costs the unit that it had. Its members are then trained
   each by itself, in the slots of their group, until it is clear which of them ends its worker.
 - A member that does so `MOST_FAILURES` times in a row is left out, with the reason in its run.
-- A worker of other versions is left out, by its name.
+- A worker of other versions, or without a module that it takes, is left out, by its name.
 """
 
 from __future__ import annotations
@@ -93,9 +93,8 @@ def train_on_workers(
 
     What each member becomes is the same, bit for bit, whatever the workers are, how many, and
     which of them fail; on processors of one kind. It is what `train_members` makes of it, too,
-    bit for bit if the machine has no packed form, or if each device there has a multiple of
-    `group_size` members; else up to rounding. With ``enough`` solved, the others end where they
-    were last saved, which depends on who was quick.
+    up to rounding: that has a program of its own. With ``enough`` solved, the others end where
+    they were last saved, which depends on who was quick.
 
     Arguments:
         runs: new runs or runs to resume, one per member.
@@ -158,7 +157,8 @@ class _Schedule:
         self.checkpoints = max(
             1, experiment.training.checkpoint_every // experiment.training.batch
         )
-        self.tally, self._told = Tally(), Tally()
+        self.tally = Tally()
+        self._told: Tally | None = None
         self._tasks: dict[str, _Task] = {}
         self._known: set[str] = set()
         self._failures = [0] * len(runs)
@@ -272,7 +272,7 @@ class _Schedule:
             task = self._tasks.pop(name)
             try:
                 results = future.result()
-            except AnotherVersionError as error:
+            except (AnotherVersionError, ImportError) as error:
                 self._refuse(name, str(error))
             except (BrokenExecutor, CancelledError):
                 self._failed(task, f"its worker, {name}, ended")

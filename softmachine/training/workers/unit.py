@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import importlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -39,6 +40,7 @@ from softmachine.experiments.runs import (
 from softmachine.experiments.serialization import experiment_from_json, experiment_to_json
 from softmachine.experiments.state import TrainState, first_state, machine_class, upgrade_state
 from softmachine.machines.packed import packed_form
+from softmachine.running.devices import one_device
 from softmachine.training.member import Member
 from softmachine.training.members import Plan, plan_for
 from softmachine.training.trainer import advance_members
@@ -68,6 +70,8 @@ class Unit:
     """The `identity` of the process that asks."""
     experiment: str
     """What they train, as JSON, whatever its seed."""
+    modules: tuple[str, ...]
+    """Modules of other packages that have parts of it: imported first, to register these."""
     members: tuple[MemberAt, ...]
     slots: int
     """How many members the group had at first."""
@@ -77,18 +81,30 @@ class Unit:
 
 def unit_of(runs: Sequence[Run], slots: int, until: int) -> Unit:
     """Return the unit that takes some runs of a group on from their last checkpoints."""
-    experiment = experiment_to_json(runs[0].experiment.with_seed(0))
+    experiment = runs[0].experiment.with_seed(0)
     members = [
         MemberAt(seed=run.experiment.training.seed, tie=run.tie, last=run.last_bytes())
         for run in runs
     ]
     return Unit(
         versions=identity(),
-        experiment=json.dumps(experiment),
+        experiment=json.dumps(experiment_to_json(experiment)),
+        modules=tuple(sorted(_other_modules(experiment))),
         members=tuple(members),
         slots=slots,
         until=until,
     )
+
+
+def _other_modules(part: Any) -> set[str]:
+    """Return the modules of a configuration's classes, those of this package left out."""
+    if isinstance(part, list | tuple):
+        return set().union(*map(_other_modules, part))
+    if not dataclasses.is_dataclass(part):
+        return set()
+    module = type(part).__module__
+    own = set() if module.partition(".")[0] == "softmachine" else {module}
+    return own.union(*(_other_modules(getattr(part, x.name)) for x in dataclasses.fields(part)))
 
 
 def progress_in(note: Note, tie: str) -> Progress:
@@ -101,14 +117,18 @@ def progress_in(note: Note, tie: str) -> Progress:
 def advance(unit: Unit) -> list[list[Note]]:
     """Do a unit of work; return what each member has noted, for `Run.take`.
 
-    Raises AnotherVersionError, before anything is computed, if versions differ.
+    Raises, before anything is computed, AnotherVersionError if versions differ, and ImportError
+    for a module that is not there.
     """
     if differs := difference(identity(), unit.versions):
         raise AnotherVersionError(f"it has {differs}")
+    for module in unit.modules:
+        importlib.import_module(module)
     experiment = experiment_from_json(json.loads(unit.experiment), "the unit of work")
     copies = [RunCopy(experiment, member) for member in unit.members]
-    members = [Member(copy) for copy in copies]
-    advance_members(members, unit.until, _plan(experiment, unit.slots))
+    with one_device():
+        members = [Member(copy) for copy in copies]
+        advance_members(members, unit.until, _plan(experiment, unit.slots))
     return [copy.notes for copy in copies]
 
 
@@ -126,7 +146,7 @@ def group_size(experiment: Experiment, members: int) -> int:
 @functools.lru_cache(maxsize=2)
 def _plan(experiment: Experiment, slots: int) -> Plan:
     """Return a plan for one device; kept, so that a process compiles once for many units."""
-    return plan_for(experiment, slots, jax.local_devices()[:1])
+    return plan_for(experiment, slots)
 
 
 class RunCopy:

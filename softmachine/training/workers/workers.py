@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import itertools
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from multiprocessing.connection import wait
 from typing import Protocol, runtime_checkable
@@ -38,15 +37,7 @@ class Workers(Protocol):
 class ProcessWorkers:
     """Processes of this machine, one device each; one that ends is replaced by another."""
 
-    def __init__(self, count: int, modules: Sequence[str] = ()) -> None:
-        """Start processes.
-
-        Arguments:
-            count: how many.
-            modules: what each of them imports first, such as ``my_module`` with a task of one's
-                own; looked for where this process looks.
-        """
-        self._modules = tuple(modules)
+    def __init__(self, count: int) -> None:
         self._numbers = itertools.count(1)
         self._pools: dict[str, ProcessPoolExecutor] = {}
         self._pids: dict[str, Future[int]] = {}
@@ -75,9 +66,7 @@ class ProcessWorkers:
         name = f"process {next(self._numbers)}"
         # Spawned: a process with JAX in it cannot be forked.
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(
-            1, mp_context=context, initializer=_prepare, initargs=self._modules
-        )
+        pool = ProcessPoolExecutor(1, mp_context=context, initializer=_prepare)
         self._pools[name], self._pids[name] = pool, pool.submit(os.getpid)
 
     def _end(self, name: str) -> None:
@@ -92,16 +81,14 @@ def _worked(future: Future[int]) -> bool:
     return future.done() and not future.cancelled() and future.exception() is None
 
 
-def _prepare(*modules: str) -> None:
-    """Set up a worker's process: one device, no life of its own, and a person's modules."""
+def _prepare() -> None:
+    """Set up a worker's process: one device, and no life of its own."""
+    # Ctrl-C is the parent's to answer, from the first moment on: importing takes seconds.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     import jax
 
-    # Ctrl-C is the parent's to answer.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     jax.config.update("jax_num_cpu_devices", 1)
     parent = multiprocessing.parent_process()
     if parent is not None:
         sentinel = parent.sentinel
         threading.Thread(target=lambda: wait([sentinel]) and os._exit(1), daemon=True).start()
-    for name in modules:
-        importlib.import_module(name)

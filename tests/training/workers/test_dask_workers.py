@@ -6,16 +6,34 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import Executor, Future
 
 import pytest
 
 from softmachine.core.errors import SoftmachineError
 from softmachine.experiments.population import create_population
-from softmachine.training.trainer import train_members
 from softmachine.training.workers.dask_workers import DaskWorkers
 from softmachine.training.workers.schedule import train_on_workers
 
 pytest.importorskip("distributed")
+
+
+class OneProcess(Executor):
+    """This process as the only worker."""
+
+    def present(self):
+        return {"this": self}
+
+    def submit(self, fn, /, *args):
+        future = Future()
+        future.set_result(fn(*args))
+        return future
+
+    def drop(self, name):
+        pass
+
+    def close(self):
+        pass
 
 
 def free_port():
@@ -65,7 +83,7 @@ def test_a_killed_worker_and_a_killed_scheduler(
 ):
     address, processes = cluster
     alone, shared = (create_population(tmp_path / name, experiment, 4) for name in ("a", "b"))
-    train_members(alone)
+    train_on_workers(alone, OneProcess())
     workers, tallies, lines = connected(address), [], []
 
     def report(_place, _progress, _line):
@@ -82,7 +100,7 @@ def test_a_killed_worker_and_a_killed_scheduler(
         workers.close()
     assert tallies[-1] == 1
     assert not all(run.load_progress().finished for run in shared if run.has_last())
-    train_members(shared)
+    train_on_workers(shared, OneProcess())
     for one, other in zip(alone, shared, strict=True):
         assert_same(one.load_last().state, other.load_last().state)
         assert without_times(one.metrics()) == without_times(other.metrics())
