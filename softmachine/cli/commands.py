@@ -70,7 +70,7 @@ def train(
     /,
     config: str | None = None,
     data: str | None = None,
-    own: Annotated[str | None, arg(name="from")] = None,
+    from_: Annotated[str | None, arg(name="from")] = None,
     run: str | None = None,
     seed: Natural | None = None,
     members: Count | None = None,
@@ -83,7 +83,7 @@ def train(
         config: a run's config.json, to train what it holds instead of a recipe.
         data: a .jsonl or .csv file of your own sequences, or a folder of such files; then
             RECIPE is the name of a machine, such as ntm.
-        own: MODULE:FUNCTION, a function of your own that returns an experiment; for every
+        from_: MODULE:FUNCTION, a function of your own that returns an experiment; for every
             command, a MODULE that registers tasks and machines of your own.
         run: directory to write, runs/RECIPE-SEED by default, runs/RECIPE-xN for N members.
         seed: random seed.
@@ -96,7 +96,7 @@ def train(
     # `_train` of the entry comes before this.
     if recipe is None:
         raise SoftmachineError("train needs a RECIPE, --config FILE, or --from MODULE:FUNCTION")
-    assert config is data is own is None
+    assert config is data is from_ is None
     given = {"--run": run, "--seed": seed, "--members": members, "--workers": workers}
     options = [(name, str(value)) for name, value in given.items() if value is not None]
     train_recipe(recipe, [word for option in options for word in option])

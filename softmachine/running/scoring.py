@@ -165,8 +165,11 @@ def _in_blocks(
     whole = jax.tree.map(
         lambda x: jax.device_put(x, everywhere) if eqx.is_array(x) else x, whole
     )
-    count, block = len(jax.tree.leaves(arrays)[0]), BATCH * len(devices)
-    # The last block is filled up with examples of the first.
+    count = len(jax.tree.leaves(arrays)[0])
+    # The last block is filled up with examples of the first. Few examples, which may be long,
+    # are filled up to a power of two, so that there are few programs.
+    each = -(-count // len(devices))
+    block = min(BATCH, 1 << max(each - 1, 0).bit_length()) * len(devices)
     places = np.arange(-(-count // block) * block) % count
     blocks = [
         score(whole, *jax.tree.map(lambda x, some=some: x[some], arrays), *known, devices)

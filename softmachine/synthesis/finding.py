@@ -20,7 +20,8 @@ from softmachine.wiring.table import WiringTable
 
 LIKELY, UNLIKELY = 3, 1
 """How many attempts are made in a layout, compared to others. Unlikely are answers behind the
-arguments, which make longer programs than answers in their place, and loops in loops."""
+arguments, which make longer programs than answers in their place, and loops in loops where
+answers are not the elements in another order."""
 
 
 class Problem(NamedTuple):
@@ -38,9 +39,20 @@ class Problem(NamedTuple):
     def variant(self) -> Variant:
         """What the search has to know of it."""
         count = self.layout.count
-        unlikely = self.layout.place == "behind" or count.power > 1
+        nested = count.power > 1 and not self.reordered
+        unlikely = self.layout.place == "behind" or nested
         weight = UNLIKELY if unlikely else LIKELY
         return Variant(count.of == "number", count.power > 1, weight)
+
+    @property
+    def reordered(self) -> bool:
+        """Whether every answer holds the first array's elements, in whatever order."""
+        first = self.layout.arrays[:1]
+        return self.layout.many and all(
+            sorted(x.pair.output) == sorted(x.pair.inputs[i])
+            for x in self.examples
+            for i in first
+        )
 
 
 class Candidate(NamedTuple):
@@ -52,9 +64,11 @@ class Candidate(NamedTuple):
     attempt: int
 
 
-def make_problem(layout: Layout, given: Pairs, memory: int, seed: int) -> Problem:
-    """Return examples laid out for a search."""
+def make_problem(layout: Layout, given: Pairs, memory: int, seed: int) -> Problem | None:
+    """Return examples laid out for a search; None if all are too large to guide it."""
     examples, large = variants(layout, given, memory, seed)
+    if not examples:
+        return None
     turns = list(interleaved(examples))
     batch = as_batch(turns[:GUIDES])
     some = dataclasses.replace(given, pairs=tuple(large[::2]))

@@ -74,7 +74,11 @@ def commands_page():
 
 def _shown(parameter):
     positional = parameter.kind is parameter.POSITIONAL_ONLY
-    return parameter.name.upper() if positional else "--" + parameter.name.replace("_", "-")
+    return (
+        parameter.name.upper()
+        if positional
+        else "--" + parameter.name.rstrip("_").replace("_", "-")
+    )
 
 
 def _is_hidden(parameter):

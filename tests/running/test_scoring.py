@@ -14,6 +14,7 @@ from softmachine.machines.nram.hard import run_hard
 from softmachine.machines.nram.nram import NRAM, NRAMConfig, NRAMControllerConfig
 from softmachine.machines.nram.packed import PackedNRAM
 from softmachine.machines.packed import accelerates
+from softmachine.running import scoring
 from softmachine.running.generalization import evaluate
 from softmachine.running.loop import run_batch
 from softmachine.running.scoring import build_scorer, score_batch, score_together
@@ -81,6 +82,22 @@ def test_scores_lie_on_one_device(machines):
     scores = build_scorer(TASK, LARGEST)(machines[0], jax.random.key(1), jnp.full(COUNT, 3))
     assert len(jax.devices()) > 1
     assert all(len(x.devices()) == 1 for x in jax.tree.leaves(scores))
+
+
+def test_few_examples_do_not_cost_as_much_as_many(machines, monkeypatch):
+    scored, score = [], scoring._score
+
+    def counted(whole, keys, sizes, *known):
+        scored.append(len(sizes))
+        return score(whole, keys, sizes, *known)
+
+    monkeypatch.setattr(scoring, "_score", counted)
+    scores = build_scorer(TASK, LARGEST)
+    key, devices = jax.random.key(1), len(jax.devices())
+    bits = {n: scores(machines[0], key, jnp.full(n, 3))["bits"] for n in (1, 5, 129)}
+    assert scored == [devices, 4 * devices, *(-(-129 // (64 * devices)) * [64 * devices])]
+    for n, few in bits.items():
+        np.testing.assert_allclose(few, bits[129][:n], rtol=1e-4, atol=1e-5)
 
 
 def test_together_is_one_after_the_other(machines, drawn):

@@ -11,13 +11,14 @@ import pytest
 
 from softmachine.synthesis import domain, making
 from softmachine.synthesis.candidates import layouts
-from softmachine.synthesis.finding import Candidate, make_problem
+from softmachine.synthesis.finding import LIKELY, UNLIKELY, Candidate, make_problem
 from softmachine.synthesis.function_c import c_function, load_c_function
 from softmachine.synthesis.laid_out import own_codes
 from softmachine.synthesis.layout import Count
 from softmachine.synthesis.making import make
 from softmachine.synthesis.search.arrays import INC, MAX, MIN, READ, SELECT, SUB, WRITE
 from softmachine.synthesis.search.loops import Instruction, Loop, wire
+from softmachine.synthesis.search.search import Variant
 from softmachine.synthesis.taking import take
 from softmachine.wiring.table import run_wiring
 
@@ -80,6 +81,15 @@ CASES = {
 }
 
 
+@pytest.mark.parametrize(("function", "weight"), [(sorted, LIKELY), (running_max, UNLIKELY)])
+def test_loops_in_loops_are_likely_where_elements_change_places(function, weight):
+    given = take([(x, function(x)) for x in ([3, 1, 2], [2, 1], [1, 3, 1, 2])])
+    problems = [make_problem(layout, given, 16, 0) for layout in layouts(given, 16)]
+    [nested] = [problem.variant for problem in problems if problem.variant.nested]
+    assert nested.weight == weight
+    assert problems[0].variant == Variant(fixed=False, nested=False, weight=LIKELY)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_every_short_list_gives_what_the_wires_give(name, monkeypatch, tmp_path):
     monkeypatch.setattr(domain, "MOST_SMALL", 60)
@@ -118,4 +128,3 @@ def test_every_short_list_gives_what_the_wires_give(name, monkeypatch, tmp_path)
         assert made.function(list(items)) == wanted == function(list(items)), items
         if native is not None:
             assert native(list(items)) == wanted
-    print(made.code)

@@ -103,6 +103,12 @@ def test_bits_numbers_classes_and_labels(tmp_path):
     assert task.steps(4) == 4
     assert "one a step" in describe(task)
 
+    longer = write(tmp_path / "test.jsonl", {"input": "abcabc"[:5], "labels": "AAABA"})
+    short = [{"input": "abc"[: i % 3 + 1], "labels": "ABB"[: i % 3 + 1]} for i in range(9)]
+    task = own_sequences(write(tmp_path / "short.jsonl", *short))
+    task = dataclasses.replace(task, path=str(longer), digest="", part="test")
+    assert drawn(task, 1, 5)[0].targets.tolist() == [0, 0, 0, 1, 0]
+
 
 def test_a_table_and_a_folder_say_the_same(tmp_path):
     folder = tmp_path / "folder"
@@ -151,7 +157,10 @@ def test_what_cannot_be_learned_from_is_refused(tmp_path, reversed_words):
             own_sequences(write(tmp_path / name, *lines))
         assert said in str(error.value)
 
-    refused("all lines have the same label, 'a'", *[{"input": "b", "label": "a"}] * 9)
+    refused(
+        "x.jsonl, line 1 and all others have the same label, 'a'",
+        *[{"input": "b", "label": "a"}] * 9,
+    )
     refused("there are no sequences")
     refused("three or more are needed", *[{"input": "b", "output": "a"}] * 2)
     refused("output has 2 real numbers a step", *[{"input": [1], "output": [[1.5, 2]]}] * 9)
@@ -159,12 +168,10 @@ def test_what_cannot_be_learned_from_is_refused(tmp_path, reversed_words):
     refused("63 different names; at most 62 classes", *many)
     with pytest.raises(ExamplesError, match="does not exist"):
         own_sequences(tmp_path / "none.jsonl")
-    (tmp_path / "x.csv").write_text("text,label\na,b\n")
-    with pytest.raises(ExamplesError, match=r"x\.csv, line 1: the header must name"):
-        own_sequences(tmp_path / "x.csv")
-    (tmp_path / "x.csv").write_text("input,label\na,b\na\n")
-    with pytest.raises(ExamplesError, match=r"x\.csv, line 3: it has not 2 cells"):
-        own_sequences(tmp_path / "x.csv")
+    bits = own_sequences(write(tmp_path / "b.jsonl", *[{"input": [0, 1], "output": [1]}] * 9))
+    write(tmp_path / "b.jsonl", *[{"input": [0, 1], "output": [0.5]}] * 9)
+    with pytest.raises(ExamplesError, match=r"line \d: these are other sequences than"):
+        dataclasses.replace(bits, digest="").data()
 
     task = own_sequences(reversed_words)
     with pytest.raises(ValueError, match="size must be at least 2, not 1"):
@@ -177,6 +184,24 @@ def test_what_cannot_be_learned_from_is_refused(tmp_path, reversed_words):
     write(reversed_words, *[{"input": "ca", "output": "aaaaaa"}] * 9)
     with pytest.raises(ExamplesError, match=r"line \d: these are other sequences than"):
         dataclasses.replace(task, digest="").data()
+
+
+TABLES = {
+    "text,label\na,b\n": "line 1: the header must name the columns input and one of",
+    "input,input,label\na,a,b\n": "line 1: the header names a column twice",
+    '"inp"ut,label\na,b\n': "line 1: ',' expected after '\"'",
+    "input,label\na,b\na\n": "line 3: it has not 2 cells",
+    'input,label\na,b\n"[1,",b\n': "line 3: '[1,' is no list in JSON",
+}
+
+
+@pytest.mark.parametrize("text", TABLES)
+def test_each_error_of_a_table_names_its_line(tmp_path, text):
+    path = tmp_path / "x.csv"
+    path.write_text(text)
+    with pytest.raises(ExamplesError) as error:
+        own_sequences(path)
+    assert str(error.value).startswith(f"{path}, {TABLES[text]}")
 
 
 def test_own_input_is_what_a_line_would_have(reversed_words, tmp_path):

@@ -4,13 +4,14 @@ import { type Address, readAddress, writeAddress } from "./address";
 import { TraceError } from "./checks";
 import { button, choice, element, labelled } from "./dom";
 import { type Events, nextOf } from "./events";
-import { headingOf, save, saveFilm, savePanel, toFilm } from "./export";
+import { savePanel } from "./export";
 import { Live } from "./live";
 import { Keys } from "./keys";
 import type { Listener } from "./panel";
 import { Player } from "./player";
 import { Popup } from "./popup";
 import { LocalRunner } from "./machines/runner";
+import { Saving } from "./saving";
 import { type Machine, type Runner, Server } from "./server";
 import { embedded, embeddedMachines, fromFile, type Source, traceSource } from "./sources";
 import "./style.css";
@@ -21,7 +22,6 @@ import { Transport } from "./transport";
 import { nothingYet, View } from "./view";
 
 const SECONDS = 15; // that a run takes when it plays by itself
-const MOST_FRAMES = 240; // of a film, which takes as long to record as to see
 /** Whether a person wants things to stay as they are. */
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -51,11 +51,14 @@ class Page {
     this.player.pause();
     startTour();
   });
-  private readonly filming = button(
-    "Film",
-    "Save the whole run as a WebM film",
-    () => void this.film(),
-  );
+  private readonly saving = new Saving(() => ({
+    views: this.views,
+    hard: this.address.hard,
+    theme: this.theme,
+    player: this.player,
+    draw: () => this.draw(),
+    say: (text) => this.say(text),
+  }));
   private readonly popup = new Popup();
   private readonly file = element("input", {
     type: "file",
@@ -95,12 +98,7 @@ class Page {
         this.picks,
         element("div", { class: "actions" }, [
           button("Open …", "Open trace files", () => this.file.click()),
-          button("SVG", "Save the view as SVG", () => this.save("svg")),
-          button("PNG", "Save the view as PNG", () => this.save("png")),
-          button("Slide", "Save the view as a picture of 1920 by 1080", () =>
-            this.save("slide"),
-          ),
-          this.filming,
+          ...this.saving.buttons,
           this.tour,
           button("?", "Keys (?)", () => this.keys.toggle()),
         ]),
@@ -390,40 +388,6 @@ class Page {
     if (!act) return;
     event.preventDefault();
     act();
-  }
-
-  private save(kind: "svg" | "png" | "slide"): void {
-    const { step, last } = this.player;
-    if (this.views.length)
-      void save(kind, this.views, this.address.hard, step, last, this.theme);
-  }
-
-  /** Record all steps, as they play, and offer the film. */
-  private async film(): Promise<void> {
-    const { player, views, address, theme } = this;
-    if (!views.length || this.filming.disabled) return;
-    if (typeof MediaRecorder === "undefined") {
-      this.say("This browser cannot record films.");
-      return;
-    }
-    player.pause();
-    const [{ step }, count] = [player, player.last - player.first + 1];
-    const each = Math.ceil(count / MOST_FRAMES);
-    const steps = Array.from({ length: Math.ceil(count / each) }, (_, i) =>
-      Math.min(player.first + (i + 1) * each - 1, player.last),
-    );
-    this.filming.disabled = true;
-    const show = (at: number) => {
-      player.step = at;
-      this.draw();
-      return headingOf(views, address.hard, at, player.last);
-    };
-    try {
-      saveFilm(views, await toFilm(views, steps, show, theme));
-    } finally {
-      this.filming.disabled = false;
-      player.go(step);
-    }
   }
 
   private say(text: string): void {

@@ -263,9 +263,7 @@ def _growth(text: str) -> Fraction:
 
 
 @lru_cache(maxsize=4)
-def split(
-    text: str, memory: int, searched: bool = False
-) -> dict[Part, Sequence[GivenExample]]:
+def split(text: str, memory: int, searched: bool = False) -> dict[Part, Sequence[GivenExample]]:
     """Return the examples of each part, ordered by size.
 
     Arguments:

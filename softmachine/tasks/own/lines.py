@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -153,23 +154,25 @@ def _json_rows(file: Path, text: str) -> Iterator[tuple[int, Any]]:
 
 def _csv_rows(file: Path, text: str) -> Iterator[tuple[int, Any]]:
     """Yield the rows below the header; a cell that is a list in JSON is one."""
-    reader = csv.DictReader(text.splitlines(), strict=True)
-    header = reader.fieldnames or []
-    if "input" not in header or sum(key in header for key in ANSWERS) != 1:
-        raise ExamplesError(
-            f"{file}, line 1: the header must name the columns input and one of "
-            f"{', '.join(ANSWERS)}, not {_show(','.join(header))}"
-        )
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
+        header = [*(reader.fieldnames or [])]
+        if "input" not in header or sum(key in header for key in ANSWERS) != 1:
+            raise ExamplesError(
+                f"{file}, line 1: the header must name the columns input and one of "
+                f"{', '.join(ANSWERS)}, not {_show(','.join(header))}"
+            )
+        if len({*header}) < len(header):
+            raise ExamplesError(f"{file}, line 1: the header names a column twice")
         for row in reader:
             if None in row or None in row.values():
-                raise ExamplesError(
-                    f"{file}, line {reader.line_num}: it has not {len(header)} cells, as the "
-                    "header has"
-                )
+                raise ValueError(f"it has not {len(header)} cells, as the header has")
             yield reader.line_num, {key: _cell(text) for key, text in row.items()}
-    except csv.Error as error:
-        raise ExamplesError(f"{file}, line {reader.line_num}: {error}") from error
+    except ExamplesError:
+        raise
+    except (ValueError, csv.Error) as error:
+        where = f"{file}, line {max(reader.line_num, 1)}"
+        raise ExamplesError(f"{where}: {error}") from error
 
 
 def _cell(text: str) -> Any:

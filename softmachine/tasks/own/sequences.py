@@ -271,7 +271,8 @@ class OwnSequences(SequenceTask):
     def _as_lines(self, inputs: np.ndarray, example: Example, outputs: Any) -> str:
         """Return a table with a line for each step."""
         steps, spec = len(inputs), self.outputs.spec
-        due = np.asarray(spec.scored(example))[:steps].reshape(steps, -1).any(axis=-1)
+        scored = np.asarray(spec.scored(example))[:steps].reshape(steps, -1)
+        due = np.atleast_1d(scored.any(axis=-1))
         lines = [("input", "target", "output")[: 2 if outputs is None else 3]]
         given = self.inputs.spec.input_texts(inputs)
         said = [] if outputs is None else spec.output_texts(np.asarray(outputs)[:steps])
@@ -366,7 +367,7 @@ def _classes(lines: Sequence[Line]) -> tuple[str, ...]:
     """Return the names of all classes: numbers in their order, others by the alphabet."""
     names = {name for line in lines for name in line.answer}
     ordered = sorted(
-        names, key=lambda x: (not x.isdecimal(), int(x) if x.isdecimal() else 0, x)
+        names, key=lambda x: (not x.isdecimal(), len(x.lstrip("0")) * x.isdecimal(), x)
     )
     if len(ordered) > len(CLASSES):
         raise ExamplesError(
@@ -374,7 +375,10 @@ def _classes(lines: Sequence[Line]) -> tuple[str, ...]:
             f"{len(CLASSES)} classes are possible. Real numbers are an output, not a label"
         )
     if len(ordered) < 2:
-        raise ExamplesError(f"all lines have the same label, {ordered[0]!r}: nothing to learn")
+        raise ExamplesError(
+            f"{lines[0].where} and all others have the same label, {ordered[0]!r}: there is "
+            "nothing to learn"
+        )
     return tuple(ordered)
 
 

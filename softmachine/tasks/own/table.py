@@ -5,20 +5,45 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from softmachine.core.errors import ExamplesError
 from softmachine.tasks.own.lines import Line, Part, digest_of, read_lines, stamp_of
 
-if TYPE_CHECKING:
-    from softmachine.tasks.own.sequences import OwnSequences
-
 HELD_OUT = 10
 """One in so many sequences is for validation, and one for tests, where no file says which."""
 MOST_NUMBERS = 2**28
 """The largest number of inputs of all sequences of a part together, padded: 1 GiB."""
+
+
+class Described(Protocol):
+    """What a task says of its sequences; `softmachine.tasks.own.sequences.OwnSequences`."""
+
+    @property
+    def path(self) -> str: ...  # noqa: D102
+    @property
+    def digest(self) -> str: ...  # noqa: D102
+    @property
+    def inputs_of(self) -> str: ...  # noqa: D102
+    @property
+    def letters(self) -> str: ...  # noqa: D102
+    @property
+    def input_channels(self) -> int: ...  # noqa: D102
+    @property
+    def outputs_of(self) -> str: ...  # noqa: D102
+    @property
+    def answers(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def output_channels(self) -> int: ...  # noqa: D102
+    @property
+    def at_once(self) -> bool: ...  # noqa: D102
+    @property
+    def longest_answer(self) -> int: ...  # noqa: D102
+    @property
+    def part(self) -> Part: ...  # noqa: D102
+    def __hash__(self) -> int: ...
 
 
 class Table(NamedTuple):
@@ -62,7 +87,7 @@ def _split(lines: Sequence[Line], part: Part) -> list[Line]:
     return [line for i, line in enumerate(own) if i not in others]
 
 
-def table_of(task: OwnSequences) -> Table:
+def table_of(task: Described) -> Table:
     """Return the sequences of a task's part.
 
     Raises ExamplesError, naming file and line, if they are not what the task says they are.
@@ -71,7 +96,7 @@ def table_of(task: OwnSequences) -> Table:
 
 
 @lru_cache(maxsize=8)
-def _table(task: OwnSequences, stamp: object) -> Table:
+def _table(task: Described, stamp: object) -> Table:
     del stamp  # files that have changed are read anew
     path = Path(task.path)
     digest = digest_of(path)
@@ -110,7 +135,7 @@ def _table(task: OwnSequences, stamp: object) -> Table:
     )
 
 
-def _check(task: OwnSequences, line: Line) -> None:
+def _check(task: Described, line: Line) -> None:
     """Raise ExamplesError unless a line has the kinds, and the room, that the task has."""
     pairs: list[tuple[Any, str, int]] = [(line.input, task.inputs_of, task.input_channels)]
     if line.key == "output":
@@ -130,7 +155,7 @@ def _check(task: OwnSequences, line: Line) -> None:
         )
 
 
-def _answer(task: OwnSequences, line: Line) -> np.ndarray:
+def _answer(task: Described, line: Line) -> np.ndarray:
     if task.outputs_of == "bits":
         return np.asarray(line.answer)
     if task.outputs_of == "reals":
