@@ -64,9 +64,11 @@ class Candidate(NamedTuple):
     attempt: int
 
 
-def make_problem(layout: Layout, given: Pairs, memory: int, seed: int) -> Problem:
-    """Return examples laid out for a search."""
+def make_problem(layout: Layout, given: Pairs, memory: int, seed: int) -> Problem | None:
+    """Return examples laid out for a search; None if all are too large to guide it."""
     examples, large = variants(layout, given, memory, seed)
+    if not examples:
+        return None
     turns = list(interleaved(examples))
     batch = as_batch(turns[:GUIDES])
     some = dataclasses.replace(given, pairs=tuple(large[::2]))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from softmachine.core.errors import SoftmachineError
+from softmachine.core.errors import ExamplesError, SoftmachineError
 from softmachine.machines.nram.gates import PAPER_GATES
 from softmachine.programs.notes import share
 from softmachine.synthesis.agreement import Question, question
@@ -146,7 +146,8 @@ class Synthesis:
 def begin(given: Pairs, options: Options) -> Begun:
     """Return the examples laid out for a search.
 
-    Raises ExamplesError if there is no layout, with the reason.
+    Raises ExamplesError if there is no layout, with the reason, or if no example is small
+    enough for one.
     """
     possible = layouts(given, options.memory)
     held: tuple[Pair, ...] = ()
@@ -154,8 +155,15 @@ def begin(given: Pairs, options: Options) -> Begun:
         chosen = random.Random(0).sample(range(len(given.pairs)), len(given.pairs) // 5)
         held = tuple(given.pairs[i] for i in sorted(chosen))
     kept = dataclasses.replace(given, pairs=tuple(p for p in given.pairs if p not in held))
-    problems = [make_problem(x, kept, options.memory, options.seed) for x in possible]
-    return Begun(given, held, tuple(p for p in problems if p.examples))
+    made = [make_problem(x, kept, options.memory, options.seed) for x in possible]
+    problems = tuple(problem for problem in made if problem is not None)
+    if not problems:
+        raise ExamplesError(
+            f"{given.unit} {given.pairs[0].line}: neither this nor another example can guide a "
+            f"search, which takes memories of {options.memory} cells: add some whose arguments "
+            "have fewer items (or raise --memory), and in whose answers there is something"
+        )
+    return Begun(given, held, problems)
 
 
 class Findings(NamedTuple):

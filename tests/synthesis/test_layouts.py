@@ -14,6 +14,7 @@ from softmachine.synthesis.laid_out import own_codes, variants
 from softmachine.synthesis.layout import Count, Length, described
 from softmachine.synthesis.making import read_answer
 from softmachine.synthesis.taking import take
+from softmachine.synthesis.whole import Options, begin
 
 
 def plain(function, *inputs):
@@ -188,3 +189,18 @@ def test_every_list_of_examples_of_sorting_can_be_laid_out(lists):
     given = plain(sorted, *lists)
     for layout in layouts(given, 16):
         assert layout.answer_coded or min((x for y in lists for x in y), default=0) >= 0
+
+
+def test_a_layout_that_no_example_fits_is_left_out():
+    reversals = [((list(range(i, i + 9)),), list(range(i, i + 9))[::-1]) for i in range(4)]
+    begun = begin(take(reversals), Options())
+    assert begun.problems
+    # Behind nine items and their end there is no room for nine more in 16 cells.
+    assert {problem.layout.place for problem in begun.problems} == {"first"}
+    assert "behind" in {layout.place for layout in layouts(begun.given, 16)}
+
+
+@pytest.mark.parametrize("items", [0, 20])
+def test_examples_that_cannot_guide_a_search_are_refused(items):
+    with pytest.raises(ExamplesError, match=r"example 1: neither this nor another .* 16 cells"):
+        begin(take([((list(range(items)),), list(range(items))[::-1])]), Options())
