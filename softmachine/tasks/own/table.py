@@ -130,7 +130,7 @@ def _table(task: Described, stamp: object) -> Table:
         firsts.astype(np.int32),
         counts.astype(np.int32),
         _padded(inputs, longest),
-        _padded(answers, task.longest_answer),
+        _padded(answers, longest if task.at_once else task.longest_answer),
         np.array([len(x) for x in answers], np.int32),
     )
 
@@ -146,6 +146,7 @@ def _check(task: Described, line: Line) -> None:
         letters = isinstance(value, str)
         fits = fits and letters == (kind == "letters")
         fits = fits and (letters or np.shape(value)[1] == width)
+        fits = fits and (kind != "bits" or bool(np.isin(value, (0, 1)).all()))
     ends = task.outputs_of == "letters"
     if not fits or (not task.at_once and len(line.answer) + ends > task.longest_answer):
         raise ExamplesError(
