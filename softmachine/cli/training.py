@@ -52,7 +52,7 @@ from softmachine.training.workers.workers import Workers
 TrackerName = Literal["tensorboard", "trackio", "wandb", "mlflow"]
 """A key of `softmachine.training.trackers.TRACKERS`."""
 
-ALONE = "--workers share the members of a population: give --members, 2 or more, as well"
+ALONE = "--workers share the members of a population: train RECIPE --members N makes one"
 
 
 def train_recipe(name: str, arguments: list[str]) -> None:

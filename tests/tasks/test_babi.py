@@ -69,6 +69,8 @@ def test_files_that_are_not_there(tmp_path):
     with pytest.raises(ExamplesError, match=r"none is no folder. bAbI does not come with the .*"
                        r"get tasks_1-20_v1-2.tar.gz"):  # fmt: skip
         BAbI(path=str(tmp_path / "none")).data()
+    with pytest.raises(ExamplesError, match="~of-nobody is no folder"):
+        BAbI(path="~of-nobody").data()
     with pytest.raises(ExamplesError, match=r"has no qa9_..._train.txt. bAbI does not come"):
         BAbI(path=FOLDER, tasks=(9,)).data()
     (tmp_path / "en-10k").mkdir()
@@ -124,6 +126,7 @@ def text_of(task, example):
 
 
 def test_a_size_is_a_task_and_all_its_stories_are_drawn():
+    assert TASK.test_sizes == [1, 2]
     for size, number in ((1, 1), (2, 8)):
         task = TASK.held_out(larger=True)
         drawn = {text_of(task, example) for example in examples(task, size)}

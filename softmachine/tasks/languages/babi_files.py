@@ -8,6 +8,7 @@ follows from. An answer of several words has commas between them.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -48,7 +49,7 @@ def read_task(path: str, number: int, part: str) -> tuple[Story, ...]:
 
     Raises ExamplesError if there is no such file, or says what is wrong in which line of it.
     """
-    folder = Path(path).expanduser()
+    folder = Path(os.path.expanduser(path))  # which leaves the home of nobody as it is
     found = sorted(folder.glob(f"qa{number}_*_{part}.txt"))
     if not found:
         raise ExamplesError(f"{folder} {_lack(folder, f'qa{number}_..._{part}.txt')}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -18,6 +18,7 @@ MOST_NUMBERS = 2**28
 """The largest number of inputs of all sequences of a part together, padded: 1 GiB."""
 
 
+@runtime_checkable
 class Described(Protocol):
     """What a task says of its sequences; `softmachine.tasks.own.sequences.OwnSequences`."""
 
