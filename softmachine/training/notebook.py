@@ -26,12 +26,15 @@ class NotebookProgress:
     """
 
     def __init__(self, run: Run) -> None:
-        """Show that the updates are being compiled; IPython has to be there."""
+        """Show where the run stands, and that updates are compiled; IPython has to be there."""
         from IPython.display import display
 
         self._run = run
         self._begin = time.monotonic()
-        self._handle: Any = display(self._bundle(0, "compiling"), raw=True, display_id=True)
+        before = run.load_progress()
+        done = 0 if before is None else before.sequences
+        what = "finished before" if before is not None and before.finished else "compiling"
+        self._handle: Any = display(self._bundle(done, what), raw=True, display_id=True)
 
     def __call__(self, progress: Progress, line: dict[str, Any]) -> None:
         """Show how far it is and how good, in place of what was shown before."""

@@ -92,6 +92,8 @@ def test_bits_numbers_classes_and_labels(tmp_path):
     task = own_sequences(write(tmp_path / "names.jsonl", *names))
     assert task.answers == ("9", "10")
     assert task.output_labels == ["9", "10"]
+    long = [{"input": "x", "label": name} for name in ("9" * 5000, "10", "9")] * 3
+    assert own_sequences(write(tmp_path / "long.jsonl", *long)).answers[:2] == ("9", "10")
     assert task.outputs.spec.alphabet == "AB"
     [example] = drawn(task, 1, 3)
     assert example.mask.tolist() == [0, 0, 0, 1]

@@ -54,6 +54,11 @@ def test_a_bar_goes_up_and_says_how_good_it_is(page, run):
     error = lines[-1]["validation_wrong_bits"]
     assert f"{error:.3g} wrong bits" in page.shown[-1]["text/plain"]
     assert all("<script" not in x["text/html"] for x in page.shown)
+    page.shown.clear()
+    train(run)
+    [again] = page.shown
+    assert 'value="40"' in again["text/html"]
+    assert again["text/plain"].endswith("finished before")
 
 
 def test_whoever_reports_sees_no_bar_nor_does_a_terminal(page, run, monkeypatch):

@@ -45,10 +45,6 @@ export class Saving {
   private async film(): Promise<void> {
     const { views, hard, theme, player, draw, say } = this.shown();
     if (!views.length || this.filming.disabled) return;
-    if (typeof MediaRecorder === "undefined") {
-      say("This browser cannot record films.");
-      return;
-    }
     player.pause();
     const [{ step }, count] = [player, player.last - player.first + 1];
     const each = Math.ceil(count / MOST_FRAMES);
@@ -63,6 +59,8 @@ export class Saving {
     };
     try {
       saveFilm(views, await toFilm(views, steps, show, theme));
+    } catch {
+      say("This browser cannot record films."); // no MediaRecorder, no WebM, or no single frames
     } finally {
       this.filming.disabled = false;
       player.go(step);

@@ -114,3 +114,9 @@ def test_a_run_is_saved_as_a_film(new_page, play_page):
     assert b"V_VP" in film[:1000]
     assert len(film) > 10_000
     expect(page.locator("output.count")).to_have_text("2 / 7")
+    # A browser that cannot record says so, and is where it was.
+    page.evaluate("() => { delete globalThis.MediaRecorder; }")
+    page.get_by_role("button", name="Film").click()
+    page.get_by_text("This browser cannot record films.").wait_for()
+    expect(page.get_by_role("button", name="Film")).to_be_enabled()
+    expect(page.locator("output.count")).to_have_text("2 / 7")
