@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -18,6 +18,7 @@ MOST_NUMBERS = 2**28
 """The largest number of inputs of all sequences of a part together, padded: 1 GiB."""
 
 
+@runtime_checkable
 class Described(Protocol):
     """What a task says of its sequences; `softmachine.tasks.own.sequences.OwnSequences`."""
 
@@ -130,7 +131,7 @@ def _table(task: Described, stamp: object) -> Table:
         firsts.astype(np.int32),
         counts.astype(np.int32),
         _padded(inputs, longest),
-        _padded(answers, task.longest_answer),
+        _padded(answers, longest if task.at_once else task.longest_answer),
         np.array([len(x) for x in answers], np.int32),
     )
 
@@ -146,6 +147,7 @@ def _check(task: Described, line: Line) -> None:
         letters = isinstance(value, str)
         fits = fits and letters == (kind == "letters")
         fits = fits and (letters or np.shape(value)[1] == width)
+        fits = fits and (kind != "bits" or bool(np.isin(value, (0, 1)).all()))
     ends = task.outputs_of == "letters"
     if not fits or (not task.at_once and len(line.answer) + ends > task.longest_answer):
         raise ExamplesError(
