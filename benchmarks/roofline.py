@@ -101,6 +101,7 @@ def step_costs(experiment: Experiment) -> dict[str, float]:
 
     arrays = eqx.filter(state, eqx.is_inexact_array)
     counted = jax.jit(both).lower(parameters, state).cost_analysis()
+    assert counted is not None, "XLA counts no operations here"
     return {
         "operations": float(counted["flops"]),
         "state": float(sum(x.nbytes for x in jax.tree.leaves(arrays))),

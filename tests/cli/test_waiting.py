@@ -15,6 +15,7 @@ from softmachine.experiments.progress import Progress
 from softmachine.experiments.runs import Run
 from softmachine.recipes import get_recipe
 from softmachine.training.phases import Settle
+from softmachine.training.workers.schedule import Tally
 
 # A computation that never ends, which nothing in Python can interrupt.
 FOREVER = """
@@ -155,13 +156,15 @@ def display(tmp_path, monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     experiment = get_recipe("ntm-repeat-copy")
 
-    def show(members, reports, capsys, **choices):
+    def show(members, reports, capsys, tally=None, **choices):
         training = dataclasses.replace(experiment.training, **choices)
         one = dataclasses.replace(experiment, training=training)
         runs = [
             Run.create(tmp_path / f"{members}-{i}", one.with_seed(i)) for i in range(members)
         ]
         with ProgressDisplay(runs, tmp_path) as shown:
+            if tally is not None:
+                shown.watch(tally)
             for i, progress, error in reports:
                 line = {
                     "validation_wrong_bits": error,
@@ -194,6 +197,18 @@ def test_the_last_line_of_the_bar_is_the_end(display, capsys):
     assert "2 of 3 solved" in line
     assert "left" not in line
     assert "╺" not in line  # the bar is full
+
+
+def test_who_works_is_shown(display, capsys, tmp_path, monkeypatch):
+    tally = Tally(workers=64, lost=20, repeated=31)
+    going = [(i, dict(sequences=20_000, best_error=2.0), 27.72) for i in range(3)]
+    line = display(3, going, capsys, tally)
+    assert "64 workers 20 lost 31 repeated" in line
+    monkeypatch.setattr("softmachine.cli.progress.on_terminal", lambda: False)
+    with ProgressDisplay([Run(tmp_path / "3-0"), Run(tmp_path / "3-1")], tmp_path) as shown:
+        shown.watch(Tally())
+        shown.watch(tally)
+    assert capsys.readouterr().out.splitlines()[1:] == ["no worker is there: waiting for one"]
 
 
 def test_a_population_without_a_criterion_is_not_said_to_be_unsolved(display, capsys):
