@@ -69,9 +69,8 @@ def _dispatch(arguments: list[str]) -> None:
             app.cli,
             args=arguments or ["--help"],
             prog="softmachine",
-            description="Differentiable computers: soft while they learn, hard when they run. "
-            "With --from MODULE every command knows the tasks and machines of a module of "
-            "your own.",
+            description="Differentiable computers: soft while they learn, hard when they run.\n\n"
+            "With --from MODULE each command knows tasks and machines of your own.",
         )
 
 
