@@ -115,6 +115,9 @@ class MachineConfig(abc.ABC):
     def build(self, input_size: int, output_size: int, *, key: PRNGKeyArray) -> Machine:
         """Return a machine with initial parameters.
 
+        Training compiles it: what is drawn from ``key`` must not be turned into numbers of
+        Python or NumPy.
+
         Arguments:
             input_size: how many channels the inputs have at each step; 0 for a task whose
                 inputs are a memory.
