@@ -1,6 +1,7 @@
 """Members that begin again, members that are tested, populations that have had enough."""
 
 import dataclasses
+import functools
 import math
 import os
 import shutil
@@ -71,7 +72,7 @@ def test_attempts_begin_with_fresh_parameters_and_settings(restless, straight, a
             assert record.attempt_error == math.inf
         last = run.load_last().state
         assert (int(last.attempt), int(last.began), int(last.step)) == (2, 20, 30)
-        assert_same(last.settings, restless.with_seed(seed).settings(2))
+        assert_drawn(last.settings, restless.with_seed(seed).settings(2))
 
 
 def test_the_last_stretch_ends_a_run_without_another_attempt(straight):
@@ -199,9 +200,13 @@ def population(nram_experiment, with_training, tmp_path):
     return trained
 
 
-def drawn(settings):
-    """Return what an attempt trains with, less how far it is."""
-    return settings._replace(settling=0)
+def assert_drawn(ours, expected):
+    """Hold settings against those that an attempt draws, less how far it is.
+
+    They are drawn by a compiled program, which may round differently.
+    """
+    ours, expected = (x._replace(settling=0) for x in (ours, expected))
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-6), ours, expected)
 
 
 def value_in(machine):
@@ -355,7 +360,7 @@ def test_late_is_who_validates_without_a_mistake(scripted, population):
         attempt = int(run.load_last()[0].attempt)
         ours = run.load_last()[0].settings
         expected = run.experiment.settings(attempt)
-        assert drawn(ours) == drawn(expected)
+        assert_drawn(ours, expected)
 
 
 def test_a_new_attempt_is_not_late(scripted, population):
@@ -439,7 +444,7 @@ def test_settings_and_attempt_are_in_the_checkpoint(scripted, population):
     for run, attempt, late in zip(runs, (1, 0), (0, 1), strict=True):
         state, record = Run(run.path).load_last()[:2]
         assert (int(state.attempt), float(state.settings.late)) == (attempt, late)
-        assert drawn(state.settings) == drawn(run.experiment.settings(attempt))
+        assert_drawn(state.settings, run.experiment.settings(attempt))
         assert record.attempts == attempt + 1
 
 
