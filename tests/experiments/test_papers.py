@@ -8,10 +8,10 @@ from softmachine.cli.main import main
 from softmachine.experiments.papers import bibliography, cite, papers_of
 from softmachine.machines import MACHINES
 from softmachine.recipes.registry import RECIPES, get_recipe
-from softmachine.tasks import TASKS, Given
+from softmachine.tasks import TASKS, Given, OwnSequences
 
-OWN = {Given}
-"""Tasks that are of no paper: a person's own examples."""
+OWN = {Given, OwnSequences}
+"""Tasks that are of no paper: a person's own examples and sequences."""
 
 
 @pytest.fixture(scope="module")
