@@ -54,7 +54,7 @@ def experiment(updates=2):
     training = dataclasses.replace(
         found.training,
         batch=4,
-        validate_every=4 * updates,
+        validate_every=8,
         solved=SolvedConfig(sequences=8),
         phases=(),
     )

@@ -16,6 +16,7 @@ from softmachine.machines.registry import MACHINES
 from softmachine.tasks.arithmetic.numbers import AddNumbers, IncrementNumber, MultiplyNumbers
 from softmachine.tasks.arithmetic.rearranging import RearrangeSymbols
 from softmachine.tasks.languages.addition import AdditionLanguage
+from softmachine.tasks.languages.babi import BAbI
 from softmachine.tasks.languages.counting import CountingLanguage
 from softmachine.tasks.languages.memorisation import MemorisationLanguage
 from softmachine.tasks.languages.reverse_string import ReverseString
@@ -29,6 +30,7 @@ from softmachine.tasks.memories.permutations import Permutation, Swap
 from softmachine.tasks.memories.trees import WalkBST
 from softmachine.tasks.one_shot.episodes import Episodes
 from softmachine.tasks.one_shot.regression import GPRegression
+from softmachine.tasks.own.sequences import OwnSequences
 from softmachine.tasks.published import NTM_KINDS as KINDS
 from softmachine.tasks.published import PaperFigure
 from softmachine.tasks.registry import TASKS as REGISTERED
@@ -144,7 +146,7 @@ def test_every_task_of_an_experiment_is_covered():
     others |= {Reordering, Translation}
     others |= {Addition, BubbleSort, QuickSort, TopologicalSort, Several}
     others |= {CopyReuse, KeyValue, GraphTraversal}
-    others |= {RAMIncrement, RAMCopy, RAMReverse}
+    others |= {RAMIncrement, RAMCopy, RAMReverse, BAbI, OwnSequences}
     assert set(REGISTERED.values()) == {*TASKS, *TABLE_1, *others}
 
 
