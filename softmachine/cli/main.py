@@ -69,8 +69,8 @@ def _dispatch(arguments: list[str]) -> None:
             app.cli,
             args=arguments or ["--help"],
             prog="softmachine",
-            description="Differentiable computers: soft while they learn, hard when they run.\n\n"
-            "With --from MODULE each command knows tasks and machines of your own.",
+            description="Differentiable computers: soft while they learn, hard when they run."
+            "\n\nWith --from MODULE each command knows tasks and machines of your own.",
         )
 
 
