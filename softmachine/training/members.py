@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
+from softmachine.core import compiling
 from softmachine.core.specs.spec import Ratio
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.state import TrainState, machine_class
@@ -128,12 +130,12 @@ def _row(states: TrainState, place: int) -> TrainState:
         first, end, _ = shard.index[0].indices(len(leaves[0]))
         if first <= place < end:
             shares = [leaf.addressable_shards[number].data for leaf in leaves]
-            rows = jax.device_get(_pick(shares, place - first))
+            rows = jax.device_get(_pick(shares, jnp.asarray(place - first)))
             return jax.tree.unflatten(structure, [jnp.asarray(row) for row in rows])
     raise IndexError(f"no member at place {place} of {len(leaves[0])}")
 
 
-@jax.jit
+@partial(compiling.filter_jit, tuned=False)
 def _pick(leaves: list[Array], place: Int[Array, ""]) -> list[Array]:
     return [jax.lax.dynamic_index_in_dim(leaf, place, keepdims=False) for leaf in leaves]
 

@@ -1,6 +1,7 @@
 """An NTM told as head moves: against loops written out, and on the machines of the zoo."""
 
 from functools import partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -14,8 +15,10 @@ from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.registry import MACHINES
 from softmachine.recipes.registry import get_recipe
+from softmachine.tasks.languages.babi import BAbI
 from softmachine.tasks.memories.arrays import Access
 from softmachine.tasks.one_shot.regression import GPRegression
+from softmachine.tasks.own.sequences import own_sequences
 from softmachine.tasks.registry import TASKS
 from softmachine.tasks.sequences.copy import Copy
 from softmachine.traces.head_moves import (
@@ -28,6 +31,7 @@ from softmachine.traces.head_moves import (
 from softmachine.zoo import open_model
 
 TASK = Copy(width=3)
+FILES = Path(__file__).parents[1] / "tasks"
 ROWS, COLUMNS = 6, 4
 
 
@@ -128,6 +132,10 @@ def tasks_of_ntms():
             task = TASKS[name]()
         except TypeError:
             continue
+        if name == "babi":
+            task = BAbI(path=str(FILES / "babi"), tasks=(1, 8), vocabulary=24)
+        if name == "own-sequences":
+            task = own_sequences(FILES / "own.jsonl")
         if not isinstance(task, GPRegression) and MACHINES["ntm"]().fits(
             task.inputs, task.outputs
         ):
