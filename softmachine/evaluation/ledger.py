@@ -115,8 +115,9 @@ def build(
 def with_others(ledger: dict[str, Any], out: str | Path, recipes: Recipes) -> dict[str, Any]:
     """Return a ledger completed by what an earlier one has besides.
 
-    That is, by the groups of other recipes, and by other seeds of the same experiments: so a
-    ledger grows over many days and machines. All are compared with the current recipes anew.
+    That is, by the groups of other recipes, by what was measured of the same recipes as they
+    are now, and by other seeds of the same experiments: so a ledger grows over many days and
+    machines. All are compared with the current recipes anew.
 
     Arguments:
         ledger: the new one.
@@ -133,7 +134,7 @@ def with_others(ledger: dict[str, Any], out: str | Path, recipes: Recipes) -> di
         experiment = experiment_from_json(before["experiment"], str(path))
         if experiment in groups:
             groups[experiment] = _completed(groups[experiment], before, recipes)
-        elif before["recipe"] not in mine:
+        elif before["recipe"] not in mine or differences(experiment, recipes) == []:
             seeds = [row["seed"] for row in before["runs"]]
             today = {"criterion": _criterion(experiment)}
             groups[experiment] = before | _today(experiment, seeds, recipes) | today

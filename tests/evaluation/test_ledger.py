@@ -344,7 +344,10 @@ def _without_tests(value):
 
 @pytest.mark.usefixtures("tests_done")
 def test_what_is_known_of_other_recipes_can_be_kept(tmp_path):
-    """In the recipes' order, whichever was measured last; what is measured anew replaces."""
+    """In the recipes' order, whichever was measured last; what is measured anew replaces.
+
+    But for what was measured of the recipe as it is now: other settings do not replace that.
+    """
     recipes = {"first": lambda: recall(), **RECIPES}
     for name in ("first", "second"):
         experiment = dataclasses.replace(
@@ -364,7 +367,13 @@ def test_what_is_known_of_other_recipes_can_be_kept(tmp_path):
     read = json.loads(page.with_suffix(".json").read_text())
     assert [(group["recipe"], group["runs"][0]["seed"]) for group in read["groups"]] == [
         ("first", 0),
+        ("recall", 0),  # as the recipe is now
         ("recall", 5),
+    ]
+    again = ledger.with_others(build("second"), page, recipes)["groups"]
+    assert [(group["recipe"], group["runs"][0]["seed"]) for group in again] == [
+        ("first", 0),
+        ("recall", 0),  # and what differs from it is replaced
     ]
     assert read["command"].endswith(f"--keep-others --out {page}")
     assert ledger.to_markdown(read) == page.read_text()
