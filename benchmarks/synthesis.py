@@ -33,9 +33,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import date
 from pathlib import Path
-from statistics import median
 from typing import Any, NamedTuple
+
+from synthesis_page import page
 
 from softmachine.programs.running import ProgramFunction, load_c, load_python
 
@@ -86,10 +88,11 @@ def main() -> None:
                 with options.results.open("a", encoding="utf-8") as file:
                     print(json.dumps(line), file=file, flush=True)
                 print(one_line(line), flush=True)
-    page = table(done)
-    print(page)
+    figure = options.table and options.table.parent / "images" / "synthesis-examples.png"
+    written = page(done, module.PROBLEMS, figure)
+    print(written)
     if options.table:
-        options.table.write_text(page, encoding="utf-8")
+        options.table.write_text(written, encoding="utf-8")
 
 
 class Wanted(NamedTuple):
@@ -155,7 +158,7 @@ def run(module: Any, wanted: Wanted) -> dict[str, Any]:
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         line = {
-            **wanted._asdict(), "kind": problem.kind,
+            **wanted._asdict(), "kind": problem.kind, "date": f"{date.today()}",
             "seconds": round(time.monotonic() - begin, 1),
             "cpu_seconds": round(_children() - cpu_before, 1),
             "load": round(load_before, 1), "status": process.returncode,
@@ -233,64 +236,6 @@ def one_line(line: dict[str, Any]) -> str:
         f"{line['seconds']:6.1f} s ({line['cpu_seconds']:6.1f} CPU s)  "
         f"{line.get('tried', 0):>12,} loops  load {line['load']}"
     )
-
-
-def table(done: list[dict[str, Any]]) -> str:
-    """Return the results as Markdown: of each variation by class, then each problem."""
-    parts = [
-        "# Array programs from examples\n\nMade by `benchmarks/synthesis.py`, which says what "
-        "counts as solved.\n"
-    ]
-    for variation in sorted({_variation(line) for line in done}):
-        mine = [line for line in done if _variation(line) == variation]
-        loads = sorted(line["load"] for line in mine)
-        seeds = ", ".join(map(str, sorted({line["seed"] for line in mine})))
-        parts.append(
-            f"## {variation}\n\nSeeds {seeds}. Load of the machine {loads[0]} to {loads[-1]}.\n"
-        )
-        parts += [
-            "| class | solved | seconds | CPU seconds | loops tried | executions | lines |"
-        ]
-        parts += ["|---|---|---|---|---|---|---|"]
-        for kind in dict.fromkeys(line["kind"] for line in mine):
-            parts.append(_row(kind, [line for line in mine if line["kind"] == kind]))
-        parts.append(_row("all", mine))
-        speeds = [line["runs_per_second"] for line in mine if line.get("runs_per_second")]
-        if speeds:
-            parts.append(
-                f"\nMedians of what was solved. Examples run a second and core: "
-                f"{median(speeds):,.0f} (median).\n"
-            )
-        parts += ["\n| problem | seed | | seconds | CPU seconds | loops tried | lines | load |"]
-        parts += ["|---|---|---|---|---|---|---|---|"]
-        for line in mine:
-            what = "solved" if line["solved"] else line.get("wrong", "none found")
-            parts.append(
-                f"| {line['problem']} | {line['seed']} | {what} | {line['seconds']:.0f} | "
-                f"{line['cpu_seconds']:.0f} | {line.get('tried', 0):,} | "
-                f"{line.get('lines', '')} | {line['load']} |"
-            )
-        parts.append("")
-    return "\n".join(parts)
-
-
-def _variation(line: dict[str, Any]) -> str:
-    """Return which table a result belongs to."""
-    what = {"both": "Search, then gradients", "search": "Search alone"}
-    examples = line.get("examples")
-    few = f", {examples} examples" if examples else ""
-    return f"{what.get(line['mode'], 'Gradients alone')}{few}"
-
-
-def _row(name: str, lines: list[dict[str, Any]]) -> str:
-    solved = [line for line in lines if line["solved"]]
-
-    def middle(key: str) -> str:
-        values = [line[key] for line in solved if key in line]
-        return f"{median(values):,.0f}" if values else "-"
-
-    keys = ("seconds", "cpu_seconds", "tried", "executions", "lines")
-    return f"| {name} | {len(solved)} of {len(lines)} | " + " | ".join(map(middle, keys)) + " |"
 
 
 if __name__ == "__main__":
