@@ -9,7 +9,8 @@ PROBLEMS.py defines ``PROBLEMS``, problems by name. Each has ``kind`` (its class
 and after), ``right(before, memory)``, and the module has ``lines(problem)``, the examples as
 ``synthesize`` reads them. A problem counts as solved if the program that was printed is right
 on 1,000 fresh examples each of sizes 1 to 6, 20, 50 and 200, in the smallest memory that holds
-them and in one of twice the cells: the C program on all, the Python program on 50 of each.
+them and in one of twice the cells: the C program on all, the Python program on 50 of each. A
+program that a search found is compiled into a machine, too, and extracted again.
 
 Resumable: what there is a line for in the results is not run again, whatever has become of the
 process in between; ``--minutes 0`` runs nothing and writes the table of what there is.
@@ -181,8 +182,25 @@ def run(module: Any, wanted: Wanted) -> dict[str, Any]:
                 "wrong": judge(problem, load_python(code), native),
             }
             line["code"] = code
+        if (directory / "search").is_dir():
+            line["came_back"] = came_back(directory)
         line["solved"] = line.get("wrong", "") is None
         return line
+
+
+def came_back(directory: Path) -> bool:
+    """Return whether the machine that was found, compiled anew of its wires, says the same."""
+    found, again = directory / "search", directory / "compiled"
+    _softmachine("compile", str(found), "--out", str(again))
+    texts = [_softmachine("program", str(run)) for run in (found, again)]
+    # What stands above says where a machine comes from, which may fold other lines.
+    first, second = (text[text.index("\ndef ") :] for text in texts)
+    return first == second
+
+
+def _softmachine(*words: str) -> str:
+    command = [sys.executable, "-m", "softmachine", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def trained(directory: Path) -> int:

@@ -68,7 +68,7 @@ writes this page from the results, which hold the programs, too; with `--minutes
 `--seeds`, `--mode` and `--examples` of a table below, it runs what they do not have yet."""
 ABOUT = (
     "Seeds {seeds}. Load of the machine before each: {least} to {most}, so CPU seconds say "
-    "more than seconds.{limit}{speed}"
+    "more than seconds.{limit}{speed}{back}"
 )
 PUBLISHED = """Counterparts in LambdaBeam's published results, runs solved of runs tried.
 **Not the same test**: those systems are given 3 to 5 examples of lists and answer with an
@@ -93,7 +93,18 @@ def _about(lines: Sequence[Line]) -> str:
         least=min(loads),
         most=max(loads),
         limit=f" Ended after {limit} minutes of CPU time at the latest." if limit else "",
+        back=_back(lines),
         speed=f" Examples run a second: {median(speeds):,.0f} (median)." if speeds else "",
+    )
+
+
+def _back(lines: Sequence[Line]) -> str:
+    tried = [line["came_back"] for line in lines if "came_back" in line]
+    if not tried:
+        return ""
+    return (
+        f" Compiled into a machine and extracted again, {sum(tried)} of {len(tried)} programs "
+        "were the same, letter by letter."
     )
 
 

@@ -39,8 +39,8 @@ def test_classes_count_problems_and_runs(page):
         line("sum", "fold", seed=1, solved=False),
         line("length", "fold", seed=0, cpu_seconds=8.0),
         line("length", "fold", seed=1, wrong="size 50", solved=False),
-        line("double", "map", seed=0),
-        line("double", "map", seed=1),
+        line("double", "map", seed=0, came_back=True),
+        line("double", "map", seed=1, came_back=False),
     ]
     text = page(results, {}, None)
     assert row(text, "fold")[:3] == ["0 of 2", "2", "2 of 4"]
@@ -49,6 +49,7 @@ def test_classes_count_problems_and_runs(page):
     assert row(text, "fold")[4] == "5"  # the median of 2 and 8 CPU seconds
     assert row(text, "sum")[-1] == "seed 1: none found"
     assert row(text, "length")[-1] == "seed 1: wrong at size 50"
+    assert "1 of 2 programs were the same" in text
     assert "Few examples" not in text
     assert "equal executions" not in text
 
