@@ -160,6 +160,7 @@ def run(module: Any, wanted: Wanted) -> dict[str, Any]:
         )  # fmt: skip
         line = {
             **wanted._asdict(), "kind": problem.kind, "date": f"{date.today()}",
+            "cores": len(os.sched_getaffinity(0)),
             "seconds": round(time.monotonic() - begin, 1),
             "cpu_seconds": round(_children() - cpu_before, 1),
             "load": round(load_before, 1), "status": process.returncode,

@@ -20,7 +20,7 @@ MODES = {
     "gradients": "gradients alone",
     "both": "search, then gradients",
 }
-EARLY = {"cpu_minutes": 1e9, "examples": None, "date": "before dates were kept"}
+EARLY = {"cpu_minutes": 1e9, "examples": None, "date": "before dates were kept", "cores": 2}
 """What lines lack that were written before there was such a key."""
 
 
@@ -56,10 +56,9 @@ HEAD = """# Array programs from examples
 
 Made by `benchmarks/synthesis.py`, which says what counts as solved: a printed program that is
 right on 1,000 fresh examples each of sizes 1 to 6, 20, 50 and 200, in the smallest memory
-that holds them and in one of twice the cells. Run on {dates}. A process of the search has one
-thread. *Loops* are candidates tried, *executions* are runs of one example by a candidate, or
-forward and back by a machine in training; *lines* are those of the printed function's body.
-Medians are of what was solved.
+that holds them and in one of twice the cells. Run on {dates}. *Loops* are candidates tried,
+*executions* are runs of one example by a candidate, or forward and back by a machine in
+training; *lines* are those of the printed function's body. Medians are of what was solved.
 
     python benchmarks/synthesis.py PROBLEMS.py --results benchmarks/synthesis-results.jsonl \\
         --table docs/synthesis-benchmark.md --minutes 0
@@ -67,8 +66,8 @@ Medians are of what was solved.
 writes this page from the results, which hold the programs, too; with `--minutes 10`, and the
 `--seeds`, `--mode` and `--examples` of a table below, it runs what they do not have yet."""
 ABOUT = (
-    "Seeds {seeds}. Load of the machine before each: {least} to {most}, so CPU seconds say "
-    "more than seconds.{limit}{speed}{back}"
+    "Seeds {seeds}, on {cores}. Load of the machine before each: {least} to {most}, so CPU "
+    "seconds say more than seconds.{limit}{speed}{back}"
 )
 PUBLISHED = """Counterparts in LambdaBeam's published results, runs solved of runs tried.
 **Not the same test**: those systems are given 3 to 5 examples of lists and answer with an
@@ -85,11 +84,13 @@ def _head(lines: Sequence[Line]) -> str:
 
 def _about(lines: Sequence[Line]) -> str:
     loads = [line["load"] for line in lines]
+    cores = sorted({line["cores"] for line in lines})
     limits = sorted({line["cpu_minutes"] for line in lines})
     limit = " or ".join(f"{x:g}" for x in limits if x < EARLY["cpu_minutes"])
     speeds = [line["runs_per_second"] for line in lines if line.get("runs_per_second")]
     return ABOUT.format(
         seeds=", ".join(map(str, sorted({line["seed"] for line in lines}))),
+        cores=" or ".join(f"{n} cores" if n > 1 else "one core" for n in cores),
         least=min(loads),
         most=max(loads),
         limit=f" Ended after {limit} minutes of CPU time at the latest." if limit else "",

@@ -22,7 +22,7 @@ def line(problem, kind, *, solved=True, seed=0, mode="search", executions=1_000,
     return {
         "problem": problem, "kind": kind, "seed": seed, "mode": mode, "solved": solved,
         "seconds": 3.0, "cpu_seconds": 2.0, "tried": 100, "executions": executions,
-        "load": 0.5, "examples": None, "cpu_minutes": 10.0, "date": "2026-11-30",
+        "load": 0.5, "examples": None, "cpu_minutes": 10.0, "date": "2026-11-30", "cores": 1,
         **found, **more,
     }  # fmt: skip
 
@@ -50,6 +50,7 @@ def test_classes_count_problems_and_runs(page):
     assert row(text, "sum")[-1] == "seed 1: none found"
     assert row(text, "length")[-1] == "seed 1: wrong at size 50"
     assert "1 of 2 programs were the same" in text
+    assert "Seeds 0, 1, on one core." in text
     assert "Few examples" not in text
     assert "equal executions" not in text
 
