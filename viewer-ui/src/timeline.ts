@@ -67,8 +67,8 @@ export function frameWidth(axis: TimeAxis): number {
   return axis.count * axis.cell;
 }
 
-/** Draw the numbers of steps below a drawing. */
-export function drawTicks(d: Drawing, axis: TimeAxis, y: number): void {
+/** Draw the numbers of steps, or of what else there is along it, below a drawing. */
+export function drawTicks(d: Drawing, axis: TimeAxis, y: number, along = "step"): void {
   const room = Math.ceil(30 / axis.cell);
   const every = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((n) => n >= room) ?? 5000;
   const last = axis.first + axis.count - 1;
@@ -79,7 +79,7 @@ export function drawTicks(d: Drawing, axis: TimeAxis, y: number): void {
     const inside = d.width - textWidth(`${step}`, style) / 2;
     d.pen.text(Math.min(x, inside), y, `${step}`, style);
   }
-  d.pen.text(axis.left - 8, y, "step", { ...small(d.theme, "right"), size: 10 });
+  d.pen.text(axis.left - 8, y, along, { ...small(d.theme, "right"), size: 10 });
 }
 
 /** The height of the row of numbers, of what lies between drawings. */

@@ -81,6 +81,17 @@ def test_steps_of_a_machine_that_works_on_all_places_at_once(new_page, tmp_path)
     assert sentence(page) == f"Step 3 of 7: {told}"
     page.keyboard.press("End")
     assert sentence(page) == f"Step 7 of 7: {told} Its state is the answer."
+    # The example along its places, whatever the step.
+    tapes = panel(page, "Tapes").locator("canvas")
+    outputs = made.example["outputs"].argmax(1)
+    letters = made.header.axes["output channel"].labels
+    said = f"output: {' '.join(letters[x] for x in outputs)}"
+    assert said in tapes.get_attribute("aria-label")
+    width = tapes.bounding_box()["width"]
+    tapes.hover(position={"x": width / 4, "y": 8})
+    expect(page.locator(".tip")).to_contain_text("place ")
+    tapes.click(position={"x": width / 4, "y": 8})
+    shows(page, 7, 7)
 
 
 def test_a_step_of_heads_in_words(new_page, play_page):
