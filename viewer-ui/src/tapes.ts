@@ -47,7 +47,6 @@ export function tapesPanel(trace: Trace): Panel | null {
   const visible = (shown: string, step: number, channel: number) =>
     shown === "input" || scored(step, channel) || (shown === "output" && !known);
   const places = hasPlaces(trace);
-  const along = places ? "place" : "step";
   // All places at once: of each the likeliest letter.
   const spelled = (field: Field, shown: string) =>
     Array.from({ length: trace.length }, (_, at) => {
@@ -87,12 +86,12 @@ export function tapesPanel(trace: Trace): Panel | null {
           columns: axis.count,
           rows,
           tip: (column, row) =>
-            tapeTip(d.trace, field, shown, axis.first + column, row, wrong, along),
+            tapeTip(d.trace, field, shown, axis.first + column, row, wrong, places),
           step: places ? undefined : (column) => axis.first + column,
         });
         y += tall + GAP;
       }
-      drawTicks(d, axis, y - GAP + TICKS / 2 + 2, along);
+      drawTicks(d, axis, y - GAP + TICKS / 2 + 2, places);
     },
     still: timeStill,
     describe({ step }) {
@@ -148,7 +147,7 @@ function tapeTip(
   step: number,
   row: number,
   wrong: Field | undefined,
-  along: string,
+  places: boolean,
 ): Tip {
   const rows = field.stride / trace.length;
   const x = field.data[(step - 1) * rows + row];
@@ -156,7 +155,10 @@ function tapeTip(
     field.kind === "logits"
       ? `${Number(x > 0)}, probability of 1: ${percent(1 / (1 + Math.exp(-x)))}`
       : short(x);
-  const lines = [{ text: `${shown} ${said}` }, { text: `${along} ${step}` }];
+  const lines = [
+    { text: `${shown} ${said}` },
+    { text: places ? `place ${step - 1}` : `step ${step}` },
+  ];
   if (shown === "output" && wrong?.data[(step - 1) * rows + row]) lines.push({ text: "wrong" });
   return {
     title:
