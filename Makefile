@@ -49,7 +49,7 @@ QUICK := tests/test_architecture.py tests/core tests/tasks \
     $(addprefix tests/machines/test_,addressing.py controllers.py gates.py recurrent.py) \
     $(addprefix tests/experiments/test_,curricula.py experiment.py objectives.py optimizers.py settings.py)
 
-.PHONY: demo quick test lint format docs notebooks wheel viewer capture benchmark results clean
+.PHONY: demo quick test extras lint format docs notebooks wheel viewer capture benchmark results clean
 
 demo: .venv/installed
 	rm -rf $(DEMO)
@@ -77,6 +77,13 @@ test: .venv/installed-dev
 	@mkdir -p $(COMPILED) && find $(COMPILED) -type f -mtime +30 -delete
 	$(PYTEST)
 
+# The tests that are skipped without the package that they are about.
+EXTRAS := $(addprefix tests/,core/test_frames.py docs/test_cells.py running/test_onnx.py \
+    training/test_trackers.py training/workers/test_dask_workers.py zoo/test_sharing.py)
+extras: .venv/installed-dev .venv/installed-extras
+	$(BIN)/python -c 'import distributed, flax, haiku, huggingface_hub, jax2onnx, mlflow, onnxruntime, pandas, tensorboardX, trackio, wandb'
+	$(PYTEST) $(EXTRAS)
+
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -101,20 +108,16 @@ notebooks: .venv/installed-notebooks
 	        --output notebooks/$$(basename $$page .md).ipynb $$page; echo $$page; \
 	done
 
-# Wheel and sdist, each tried in an environment of its own, outside of the tree.
+# Wheel and sdist, tried outside of the tree: both with PYTHON, the wheel with each of PYTHONS as
+# well (such as PYTHONS="python3.12 python3.13"), and with the oldest JAX that is allowed.
+OLDEST_JAX = $(shell sed -n 's/^    "jax>=\(.*\)",/\1.0/p' pyproject.toml)
 wheel: .venv/installed-release
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist .
 	$(BIN)/twine check --strict dist/*
-	@set -e; for file in $(CURDIR)/dist/*; do \
-	    home=$$(mktemp -d); cd $$home; $(PYTHON) -m venv .venv; \
-	    .venv/bin/python -m pip install --quiet --disable-pip-version-check $$file; \
-	    .venv/bin/softmachine --version; \
-	    .venv/bin/softmachine evaluate zoo:ntm-copy --sizes 20 --sequences 100; \
-	    .venv/bin/softmachine program zoo:nram-copy; \
-	    .venv/bin/softmachine cite zoo:ntm-copy; \
-	    cd /; rm -rf $$home; \
-	done
+	.ci/try $(PYTHON) dist/*.tar.gz
+	@set -e; for python in $(PYTHON) $(PYTHONS); do .ci/try $$python dist/*.whl; done
+	.ci/try $(PYTHON) dist/*.whl jax==$(OLDEST_JAX) jaxlib==$(OLDEST_JAX)
 
 # The page of the viewer from its TypeScript; Node.js comes along with pyright.
 viewer: .venv/installed-dev

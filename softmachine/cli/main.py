@@ -82,8 +82,12 @@ def _train(own: str | None, arguments: list[str]) -> None:
     if data is not None and len(named := [x for x in given if given[x] is not None]) > 1:
         raise SoftmachineError(f"{' and '.join(named)} exclude each other")
     if config is not None:
-        if own is not None:
-            import_own(own)
+        if own is not None and import_own(own)[1]:
+            module, _, function = own.partition(":")
+            raise SoftmachineError(
+                f"--config {config} and the function {function} of --from each give an "
+                f"experiment: leave --config out, or say --from {module}"
+            )
         from softmachine.cli.training import train_config
 
         _keep_programs()

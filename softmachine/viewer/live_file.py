@@ -29,6 +29,7 @@ from softmachine.programs.languages.json import json_code
 from softmachine.programs.languages.python import python_code, state_lines
 from softmachine.programs.notes import Provenance, summary
 from softmachine.running.generalization import with_room_for
+from softmachine.tasks.memories.given import Given
 from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.task import Task
 from softmachine.traces.examples import draw_example
@@ -61,7 +62,9 @@ class Living(NamedTuple):
     """Such as ``zoo:ntm-copy``."""
     experiment: Experiment
     machine: Machine
-    provenance: Provenance
+    provenance: Provenance | str
+    about: str = ""
+    """What its task is; by default what that says of itself."""
 
 
 def live_page(machines: list[Living]) -> str:
@@ -112,6 +115,7 @@ def _describe(living: Living, kind: str) -> dict[str, Any]:
     task = experiment.task.held_out(larger=True)
     trained = experiment.training.curriculum.largest
     sizes = _sizes(living.machine, task, trained)
+    usual = 10 if task.inputs.per_step else 5
     # The machine as it is now: a test may have changed how it attends.
     config = experiment_to_json(
         dataclasses.replace(experiment, machine=living.machine.config)  # pyright: ignore
@@ -128,10 +132,11 @@ def _describe(living: Living, kind: str) -> dict[str, Any]:
         "kind": kind,
         "config": config,
         "task": experiment_to_json(experiment)["experiment"]["task"],
-        "about": (inspect.getdoc(task) or "").split("\n", 1)[0].replace("``", ""),
+        "about": living.about
+        or (inspect.getdoc(task) or "").split("\n", 1)[0].replace("``", ""),
         "origin": str(living.provenance),
         "input": task.inputs.spec.editor,
-        "size": min(trained, sizes[-1], 5 if not task.inputs.per_step else 10),
+        "size": min(sizes, key=lambda size: abs(size - min(trained, usual))),
         "sizes": sizes,
         "header": json.loads(header_to_json(whole.header)),
         "examples": [
@@ -139,6 +144,9 @@ def _describe(living: Living, kind: str) -> dict[str, Any]:
         ],
         "room": _room(living.machine, task, trained),
         "steps": _rule(task),
+        "given": {"growth": task.growth.as_integer_ratio(), "cells": task.trained_cells}
+        if isinstance(task, Given)
+        else None,
         "program": _program(living, task),
         "automaton": _automaton(living, task),
     }
@@ -146,6 +154,10 @@ def _describe(living: Living, kind: str) -> dict[str, Any]:
 
 def _sizes(machine: Machine, task: Task, trained: int) -> list[int]:
     """Return the sizes that there are examples of: smaller ones closer to each other."""
+    if isinstance(task, Given):
+        known = [size for size in task.sizes if size <= LARGEST_MEMORY] or task.sizes[:1]
+        some = np.linspace(0, len(known) - 1, min(SIZES, len(known))).round().astype(int)
+        return [known[i] for i in some]
     largest = LARGEST_FACTOR * trained
     if not task.inputs.per_step:
         largest = max(trained, min(largest, LARGEST_MEMORY))

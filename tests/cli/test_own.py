@@ -121,6 +121,19 @@ def test_own_sequences_are_trained_tested_traced_and_shown(capsys):
     assert not Path("none").exists()
 
 
+def test_a_file_s_experiment_and_a_function_s_exclude_each_other(capsys):
+    Path("mine.py").write_text(MODULE)
+    main(["train", "--from", "mine:short", "--run", "run"])
+    capsys.readouterr()
+    again = ["train", "--config", "run/config.json", "--run", "again", "--from"]
+    said = error_of([*again, "mine:short"], capsys)
+    assert "the function short of --from each give" in said
+    assert said.endswith("or say --from mine\n")
+    assert not Path("again").exists()
+    main([*again, "mine"])
+    assert Run("again").experiment == Run("run").experiment
+
+
 def test_a_module_s_own_task_is_trained_resumed_and_tested(capsys):
     Path("mine.py").write_text(MODULE)
     main(["train", "--from", "mine:short", "--run", "run"])

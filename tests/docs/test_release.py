@@ -26,7 +26,8 @@ def test_the_readme_has_whole_addresses_outside_of_the_repository():
     targets = re.findall(r"\]\(([^)]+)\)", text)
     assert len(targets) > 10
     assert all(re.match(r"https://|#", target) for target in targets)
-    home = f"/softmachine-jax/softmachine/v{softmachine.__version__}/docs/images/"
+    home = PROJECT["project"]["urls"]["Repository"].removeprefix("https://github.com")
+    home = f"{home}/v{softmachine.__version__}/docs/images/"
     images = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text)
     assert images
     for image in images:

@@ -4,6 +4,7 @@
 """
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -15,6 +16,7 @@ PAGES = sorted(DOCS.rglob("*.md"))
 TEXTS = [*PAGES, *sorted(ROOT.glob("*.md")), ROOT / "benchmarks" / "README.md"]
 LINK = re.compile(r"\]\(\s*([^)\s]+)\s*\)")
 FENCE = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
+RELEASING = (DOCS / "releasing.md").read_text()
 HOME = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
 
 
@@ -72,19 +74,53 @@ def test_each_row_of_the_table_names_tests_that_exist():
         assert all((ROOT / name).exists() for name in named), tests
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "mkdocs.yml",
-        "CITATION.cff",
-        ".github/ISSUE_TEMPLATE/config.yml",
-        "docs/viewer.md",
-        "docs/releasing.md",
-        "softmachine/experiments/papers.py",
-    ],
-)
+NAMING = [
+    "mkdocs.yml",
+    "CITATION.cff",
+    ".github/ISSUE_TEMPLATE/config.yml",
+    "docs/viewer.md",
+    "docs/releasing.md",
+    "softmachine/experiments/papers.py",
+]
+"""Files that name the repository's address."""
+
+
+def homes(text):
+    """Return the homes of this project that a text names, by address or by site."""
+    name = re.escape(HOME.rpartition("/")[2])
+    found = re.findall(rf"github\.com/[\w-]+/(?:{name}|softmachine)\b", text)
+    pages = re.findall(r"([\w-]+)\.github\.io/([\w-]+)", text)
+    return {*found, *(f"github.com/{owner}/{name}" for owner, name in pages)}
+
+
+@pytest.mark.parametrize("name", sorted({*NAMING, *(str(x.relative_to(ROOT)) for x in TEXTS)}))
 def test_there_is_one_home(name):
     """pyproject.toml has the repository's address; whatever else names it names the same."""
-    found = re.findall(r"https://github\.com/[\w-]+/softmachine\b", (ROOT / name).read_text())
-    assert found
-    assert set(found) == {HOME}
+    found = homes((ROOT / name).read_text())
+    assert found or name not in NAMING
+    assert found <= {HOME.removeprefix("https://")}
+
+
+def test_the_command_that_changes_the_home_changes_all_of_it(tmp_path):
+    """That of docs/releasing.md, on copies."""
+    block = re.search(r"^```bash\nhome=.*?^```$", RELEASING, re.MULTILINE | re.DOTALL)[0]
+    command = "\n".join(block.splitlines()[1:-1]).replace("OWNER/NAME", "some-one/machines")
+    for name in ["pyproject.toml", *NAMING]:
+        copy = tmp_path / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes((ROOT / name).read_bytes())
+    git = ["git", "-c", "safe.directory=*"]
+    subprocess.run([*git, "init", "--quiet"], cwd=tmp_path, check=True)
+    subprocess.run([*git, "add", "."], cwd=tmp_path, check=True)
+    subprocess.run(["bash", "-euc", command], cwd=tmp_path, check=True)
+    for name in NAMING:
+        text = (tmp_path / name).read_text().partition("\n## Its address")[0]
+        assert "softmachine-jax" not in text
+        assert "github.com/some-one/machines" in text
+    urls = tomllib.loads((tmp_path / "pyproject.toml").read_text())["project"]["urls"]
+    assert urls["Repository"] == "https://github.com/some-one/machines"
+    assert urls["Documentation"] == "https://some-one.github.io/machines/"
+    assert (
+        "site_url: https://some-one.github.io/machines/"
+        in (tmp_path / "mkdocs.yml").read_text()
+    )

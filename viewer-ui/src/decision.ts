@@ -46,6 +46,20 @@ export function decisionPanel(run: CallRun): Panel {
         },
         d.width,
       );
+      const tip = {
+        title: words,
+        lines: [{ text: "=>: the call ends, this takes its place" }],
+      };
+      if (words.includes("=>"))
+        d.spots.push({
+          x: 0,
+          y: 0,
+          width: d.width,
+          height: LINE,
+          columns: 1,
+          rows: 1,
+          tip: () => tip,
+        });
       const wide = d.width >= SPLIT;
       const half = wide ? d.width / 2 - 12 : d.width;
       drawSeen(d, run, step, 2 * LINE, half);

@@ -27,13 +27,14 @@ const GLOSSARY: { [word: string]: string } = {
   pointer: "A number that says which cell is meant.",
   bits: "How surprised the machine is by the right answer: 0 is not at all.",
   trace: "All that could be seen of one run, step by step.",
+  "=>": "The call that stands above ends here, and this one takes its place: it returns to where that one would have.",
   program: "What the hard machine does, written as code: extracted, not written by hand.",
 };
 
 /** Return a text with its uncommon words marked: pointed at, or with Tab, they explain themselves. */
 export function withTerms(text: string): (string | HTMLElement)[] {
   const seen = new Set<string>();
-  return text.split(/(\w+)/).map((word) => {
+  return text.split(/(\w+|=>)/).map((word) => {
     const said = GLOSSARY[word.toLowerCase()];
     if (!said || seen.has(word)) return word;
     seen.add(word);

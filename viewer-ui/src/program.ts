@@ -52,6 +52,10 @@ export function programPanel(program: ProgramShown): Panel {
 
 /** Draw a line of code, what stands behind # paler. */
 function drawLine(d: Drawing, line: string, y: number, weight: number, opacity: number): void {
+  if (line.startsWith("# ")) {
+    d.pen.text(10, y, line, small(d.theme), d.width - 10);
+    return;
+  }
   const [code, comment] = line.split(/(?=  # )/);
   const style = { size: 12, fill: d.theme.ink, font: d.theme.mono, weight, opacity };
   d.pen.text(10, y, code, style, d.width - 10);

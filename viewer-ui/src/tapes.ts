@@ -16,7 +16,7 @@ import {
   timeKey,
   timeStill,
 } from "./timeline";
-import { type Field, hasPlaces, type Trace } from "./trace";
+import { argmax, type Field, hasPlaces, type Trace } from "./trace";
 
 const TAPES: [string, string][] = [
   ["inputs", "input"],
@@ -46,6 +46,14 @@ export function tapesPanel(trace: Trace): Panel | null {
   const known = !mask || mask.data.some((x) => x > 0);
   const visible = (shown: string, step: number, channel: number) =>
     shown === "input" || scored(step, channel) || (shown === "output" && !known);
+  const places = hasPlaces(trace);
+  // All places at once: of each the likeliest letter.
+  const spelled = (field: Field, shown: string) =>
+    Array.from({ length: trace.length }, (_, at) => {
+      const rows = widthOf(field);
+      const letter = () => label(trace, field.axes[1], argmax(field.data, at * rows, rows));
+      return visible(shown, at + 1, 0) ? letter() : "not scored";
+    }).join(" ");
   return {
     title: "Tapes",
     note: "What the machine saw, should have said, and said; wrong bits are crossed",
@@ -69,7 +77,7 @@ export function tapesPanel(trace: Trace): Panel | null {
         outline(d, axis.left, y, frameWidth(axis), tall);
         d.pen.text(axis.left - 8, y + tall / 2, shown, small(d.theme, "right"));
         if (shown === "output" && wrong) drawWrong(d, axis, wrong, y, rowHeight(field));
-        if (!hasPlaces(trace)) markPresent(d, axis, y, tall);
+        if (!places) markPresent(d, axis, y, tall);
         d.spots.push({
           x: axis.left,
           y,
@@ -77,15 +85,18 @@ export function tapesPanel(trace: Trace): Panel | null {
           height: tall,
           columns: axis.count,
           rows,
-          tip: (column, row) => tapeTip(d.trace, field, shown, axis.first + column, row, wrong),
-          step: (column) => axis.first + column,
+          tip: (column, row) =>
+            tapeTip(d.trace, field, shown, axis.first + column, row, wrong, places),
+          step: places ? undefined : (column) => axis.first + column,
         });
         y += tall + GAP;
       }
-      drawTicks(d, axis, y - GAP + TICKS / 2 + 2);
+      drawTicks(d, axis, y - GAP + TICKS / 2 + 2, places);
     },
     still: timeStill,
     describe({ step }) {
+      if (places)
+        return tapes.map(({ field, shown }) => `${shown}: ${spelled(field, shown)}`).join("; ");
       if (step < 1) return "Before the first step.";
       return tapes
         .map(({ field, shown }) => {
@@ -136,6 +147,7 @@ function tapeTip(
   step: number,
   row: number,
   wrong: Field | undefined,
+  places: boolean,
 ): Tip {
   const rows = field.stride / trace.length;
   const x = field.data[(step - 1) * rows + row];
@@ -143,7 +155,10 @@ function tapeTip(
     field.kind === "logits"
       ? `${Number(x > 0)}, probability of 1: ${percent(1 / (1 + Math.exp(-x)))}`
       : short(x);
-  const lines = [{ text: `${shown} ${said}` }, { text: `step ${step}` }];
+  const lines = [
+    { text: `${shown} ${said}` },
+    { text: places ? `place ${step - 1}` : `step ${step}` },
+  ];
   if (shown === "output" && wrong?.data[(step - 1) * rows + row]) lines.push({ text: "wrong" });
   return {
     title:

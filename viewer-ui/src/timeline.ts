@@ -67,19 +67,23 @@ export function frameWidth(axis: TimeAxis): number {
   return axis.count * axis.cell;
 }
 
-/** Draw the numbers of steps below a drawing. */
-export function drawTicks(d: Drawing, axis: TimeAxis, y: number): void {
+/** Draw the numbers of steps below a drawing, or of places, which are counted from 0. */
+export function drawTicks(d: Drawing, axis: TimeAxis, y: number, places = false): void {
   const room = Math.ceil(30 / axis.cell);
   const every = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((n) => n >= room) ?? 5000;
   const last = axis.first + axis.count - 1;
   for (let step = axis.first; step <= last; step++) {
-    if (step % every && !(step === 1 && every > 4)) continue;
+    const number = places ? step - 1 : step;
+    if (number % every && !(step === 1 && every > 4)) continue;
     const style = { ...small(d.theme, "center"), size: 10 };
     const x = stepToX(axis, step) + axis.cell / 2;
-    const inside = d.width - textWidth(`${step}`, style) / 2;
-    d.pen.text(Math.min(x, inside), y, `${step}`, style);
+    const inside = d.width - textWidth(`${number}`, style) / 2;
+    d.pen.text(Math.min(x, inside), y, `${number}`, style);
   }
-  d.pen.text(axis.left - 8, y, "step", { ...small(d.theme, "right"), size: 10 });
+  d.pen.text(axis.left - 8, y, places ? "place" : "step", {
+    ...small(d.theme, "right"),
+    size: 10,
+  });
 }
 
 /** The height of the row of numbers, of what lies between drawings. */

@@ -61,7 +61,7 @@ export function treePanel(run: CallRun): Panel {
 
   return {
     title: "Calls",
-    note: "Press a call to go there, ▸ to unfold it",
+    note: "Press a call to go there, ▸ to unfold it; => stands before a call that its caller ends with",
     height: () => HEAD + lines * LINE + 26,
     draw,
     describe: ({ step }: Moment) => {

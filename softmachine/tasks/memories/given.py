@@ -123,6 +123,17 @@ class Given(MemoryTask):
             rule.steps(x.before) == self.steps(x.size) for x in parse_examples(self.examples)
         )
 
+    @property
+    def growth(self) -> Fraction:
+        """By what factor an answer may exceed its list, in length or number; at least 1."""
+        return _growth(self.examples)
+
+    @property
+    def trained_cells(self) -> int:
+        """The number of cells of the largest training memory."""
+        trained = dataclasses.replace(self, part="training")
+        return trained.cells(trained.sizes[-1])
+
     def lay_out(self, cells: Any) -> LaidOut:
         r"""Return the initial memory, and the number of steps, for a person's own list.
 
@@ -140,9 +151,8 @@ class Given(MemoryTask):
         """
         check_cells(cells)
         own = list(cells)
-        needed = 1 + math.ceil(_growth(self.examples) * extent(own))
-        trained = dataclasses.replace(self, part="training")
-        length = max(trained.cells(trained.sizes[-1]), len(own), needed)
+        needed = 1 + math.ceil(self.growth * extent(own))
+        length = max(self.trained_cells, len(own), needed)
         memory, rule = own + [0] * (length - len(own)), self.step_rule()
         return LaidOut(memory, rule.steps(own if rule.of == "length" else memory), len(own))
 

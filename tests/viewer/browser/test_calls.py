@@ -1,6 +1,7 @@
 """Runs of programs in a real browser."""
 
 import dataclasses
+import re
 import threading
 
 import pytest
@@ -53,6 +54,17 @@ def test_each_step_is_shown_before_it_is_done(open_traces, made):
     shows(page, last, last)
     assert "The run has ended." in says(page, "Next step")
     assert "numbers 1 2 3." in says(page, "Environment")
+
+
+def test_an_end_that_is_a_call_is_explained(open_traces, made):
+    page = open_traces(("it", made.to_bytes()))
+    note = page.locator("figure[data-panel='Calls'] .term").get_by_text("=>")
+    expect(note).to_have_attribute("data-tip", re.compile("takes its place"))
+    number = next(i for i, x in enumerate(made.header.calls.steps) if x.ends and x.calls[0])
+    page.goto(f"{page.url.partition(chr(35))[0]}#step={number}")
+    shows(page, number, made.header.length)
+    page.locator("figure[data-panel='Next step'] canvas").hover(position={"x": 20, "y": 9})
+    expect(page.get_by_text("=>: the call ends, this takes its place")).to_be_visible()
 
 
 def test_calls_fold_and_lead_to_their_steps(open_traces, made):

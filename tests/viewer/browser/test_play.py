@@ -1,8 +1,10 @@
 """The *Play* page of the docs: its machines from a plain file server, within another page."""
 
+import dataclasses
 import functools
 import http.server
 import importlib.util
+import json
 import re
 import threading
 from pathlib import Path
@@ -12,6 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from softmachine.viewer import live_file
+from softmachine.viewer.live_file import live_page
 from softmachine.zoo import models
 
 ROOT = Path(__file__).parents[3]
@@ -62,9 +65,66 @@ def test_its_machines_are_those_that_the_page_can_run(play):
     text = (ROOT / "docs" / "play.md").read_text(encoding="utf-8")
     kinds = [live_file._check(play.living(name)) for name in play.MACHINES]
     assert {*kinds} == {*live_file.RUNS}
-    told = re.findall(r"^\| `zoo:([\w-]+)`", text, re.MULTILINE)
-    assert sorted(told) == sorted(play.MACHINES)
+    told = re.findall(r"^\| `([\w:-]+)`", text, re.MULTILINE)
+    assert sorted(told) == sorted([*(f"zoo:{name}" for name in play.MACHINES), "sort"])
     assert {*play.MACHINES} <= {*models.names()}
+
+
+def test_what_sorts_is_what_the_search_found(play):
+    """Its program is the code in the benchmark's results, letter by letter."""
+    lines = (ROOT / "benchmarks" / "synthesis-results.jsonl").read_text().splitlines()
+    (found,) = [x for x in map(json.loads, lines) if x["problem"] == "sort" and x["solved"]]
+    one = play.sorting()
+    task = one.experiment.task.held_out(larger=True)
+    made = live_file._program(one, task)["code"]
+    changes = "\ndef change("
+    assert made.partition(changes)[2] == found["code"].partition(changes)[2] != ""
+
+
+def test_a_list_is_sorted(new_page, tmp_path, play):
+    """In the page, as in Python: memory, steps and program, for lists of many lengths."""
+    one = play.sorting()
+    path = tmp_path / "sort.html"
+    path.write_text(live_page([one]), encoding="utf-8")
+    page = new_page()
+    page.goto(path.as_uri())
+    task = one.experiment.task
+    for typed in ([4, 2, 7, 1], [1], [3, 3, 9, 1, 3, 20, 2], [*range(16, 0, -1)]):
+        laid = task.lay_out(typed)
+        found = page.evaluate(
+            """(typed) => {
+                const machine = window.softmachine[0];
+                const trace = machine.run({ size: null, seed: 0, input: typed });
+                const memory = [...trace.example.get("inputs").data];
+                return {
+                    memory, steps: trace.length, after: machine.runHard(memory, trace.length),
+                    program: machine.program.run(memory).memory,
+                };
+            }""",
+            typed,
+        )
+        assert found["memory"] == laid.memory
+        assert found["steps"] == laid.steps == (len(typed) + 1) ** 2
+        assert found["after"] == sorted(typed) + laid.memory[len(typed) :]
+        assert found["program"] == found["after"]
+    page.get_by_label("your own").fill("4 2 7 1")
+    page.get_by_label("your own").press("Enter")
+    expect(page.locator("output.count")).to_have_text("0 / 25")
+    page.locator("h1").click()
+    page.keyboard.press("End")
+    cells = page.locator('figure[data-panel="Memory"] canvas')
+    expect(cells).to_have_attribute("aria-label", re.compile("cell 0: 1.*cell 3: 7"))
+
+
+def test_examples_that_begin_with_larger_ones_can_be_played(play):
+    one = play.sorting()
+    lines = [x for x in one.experiment.task.examples.splitlines() if json.loads(x)["size"] > 4]
+    task = dataclasses.replace(one.experiment.task, examples="\n".join(lines))
+    experiment = dataclasses.replace(one.experiment, task=task)
+    said = live_file._describe(one._replace(experiment=experiment), "nram")
+    assert said["sizes"][0] == said["size"] == 5
+    assert {x["size"] for x in said["examples"]} == {*said["sizes"]}
+    assert all(sum(map(int, x["mask"])) >= x["size"] for x in said["examples"])
 
 
 @pytest.mark.parametrize("width", [1280, 390])

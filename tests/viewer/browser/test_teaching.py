@@ -81,6 +81,16 @@ def test_steps_of_a_machine_that_works_on_all_places_at_once(new_page, tmp_path)
     assert sentence(page) == f"Step 3 of 7: {told}"
     page.keyboard.press("End")
     assert sentence(page) == f"Step 7 of 7: {told} Its state is the answer."
+    # The example along its places, whatever the step.
+    tapes = panel(page, "Tapes").locator("canvas")
+    outputs = made.example["outputs"].argmax(1)
+    letters = made.header.axes["output channel"].labels
+    said = f"output: {' '.join(letters[x] for x in outputs)}"
+    assert said in tapes.get_attribute("aria-label")
+    tapes.hover(position={"x": 107, "y": 8})  # as the panel of maps, from 0 on
+    expect(page.locator(".tip")).to_contain_text(re.compile("place 0$"))
+    tapes.click(position={"x": 107, "y": 8})
+    shows(page, 7, 7)
 
 
 def test_a_step_of_heads_in_words(new_page, play_page):

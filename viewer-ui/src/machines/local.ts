@@ -14,7 +14,14 @@ import { Automaton } from "./automaton";
 import { Parameters } from "./parameters";
 import { Program, type StepRule, stepsOf } from "./program";
 import { StackRNN, type StackRNNConfig } from "./stack_rnn";
-import { MEMORIES, type MemoryTask, nextLetters, SEQUENCES, type SequenceTask } from "./tasks";
+import {
+  givenTask,
+  MEMORIES,
+  type MemoryTask,
+  nextLetters,
+  SEQUENCES,
+  type SequenceTask,
+} from "./tasks";
 
 const VERSION = "1";
 const MOST_STEPS = 2000;
@@ -52,7 +59,10 @@ export class LocalMachine {
     this.automaton = told.automaton ? new Automaton(told.automaton) : null;
     this.lines = program ? (program.lines as string[][]) : [];
     const task = text(record(told.task, "task").kind_of, "task");
-    this.memoryTask = MEMORIES[task] ?? null;
+    const given = told.given ? record(told.given, "given") : null;
+    this.memoryTask =
+      MEMORIES[task] ??
+      (given && givenTask(given.growth as number[], number(given.cells, "given")));
     this.sequenceTask = SEQUENCES[task] ?? null;
     const sizes = list(told.sizes, "sizes").map((x) => number(x, "sizes"));
     this.described = {
@@ -111,11 +121,11 @@ export class LocalMachine {
     if (memory.length > MOST_CELLS) {
       throw new Error(`This takes ${memory.length} cells; this page runs up to ${MOST_CELLS}.`);
     }
-    return this.withMemory(memory);
+    return this.withMemory(memory, typed);
   }
 
-  /** Return the example of a whole memory. */
-  withMemory(memory: number[]): Example {
+  /** Return the example of a whole memory, and of the list that it was made of. */
+  withMemory(memory: number[], typed = memory): Example {
     const task = this.memoryTask;
     if (memory.length < 3 || memory.some((x) => x >= memory.length)) {
       throw new Error(
@@ -131,7 +141,9 @@ export class LocalMachine {
     const pointers = (labels ?? []).flatMap((label, cell) =>
       task?.addresses?.includes(label) ? [cell] : [],
     );
-    const steps = Math.max(1, this.steps(memory));
+    const rule = this.told.steps as StepRule;
+    const counted = this.told.given && rule.of === "length" ? typed : memory;
+    const steps = Math.max(1, this.steps(counted));
     return { ...NOTHING, steps, inputs: memory, targets, mask, labels, pointers };
   }
 

@@ -33,6 +33,8 @@ export interface StepRule {
   offset: number;
   place: number;
   divisor: number;
+  /** 2 for loops in loops. */
+  power: number;
 }
 
 /** A run of a program. */
@@ -52,7 +54,7 @@ export function stepsOf(rule: StepRule, memory: ArrayLike<number>): number {
   } else if (rule.of === "length") {
     quantity = Math.floor(Math.max(memory.length - rule.place, 0) / rule.divisor);
   }
-  return Math.max(rule.factor * quantity + rule.offset, 0);
+  return Math.max(rule.factor * quantity + rule.offset, 0) ** rule.power;
 }
 
 export class Program {

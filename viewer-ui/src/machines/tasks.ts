@@ -112,6 +112,21 @@ export const MEMORIES: { [kind: string]: MemoryTask } = {
   },
 };
 
+/** A task that a person's examples define: lists in memories at least as large as in training,
+ * that hold an answer which exceeds its list by some factor, a fraction. As tasks/memories/given.py. */
+export function givenTask([by, of]: number[], cells: number): MemoryTask {
+  return {
+    form: "a list, such as 4 2 7 1",
+    layOut(list) {
+      const extent = Math.max(1, stripped(list).length - 1, ...list);
+      return padded(list, Math.max(cells, 1 + Math.ceil((by * extent) / of)));
+    },
+    typed: stripped,
+    labels: (memory) => memory.map(() => ""),
+    solve: () => null,
+  };
+}
+
 /** A task on bits of which a person may type a word. */
 export interface SequenceTask {
   form: string;
