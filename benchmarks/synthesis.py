@@ -43,6 +43,12 @@ SIZES = (1, 2, 3, 4, 5, 6, 20, 50, 200)
 EACH, EACH_IN_PYTHON = 1_000, 50
 FEW_SIZES, FEW = (3, 4, 5), 12
 """With fewer examples than `FEW`, only these sizes: there have to be two of one."""
+TITLE = (
+    "# Array programs from examples\n\n"
+    "Made by `benchmarks/synthesis.py`, which says what counts as solved."
+)
+MARK = "<!-- benchmarks/synthesis.py writes what is below -->"
+"""On a page that has this line, only what stands behind it is made anew."""
 WORKER = """
 import os, signal, sys, threading, time
 from pathlib import Path
@@ -89,7 +95,14 @@ def main() -> None:
     page = table(done)
     print(page)
     if options.table:
-        options.table.write_text(page, encoding="utf-8")
+        write(options.table, page)
+
+
+def write(path: Path, tables: str) -> None:
+    """Write the tables to a page; behind its `MARK`, if it has one."""
+    page = path.read_text(encoding="utf-8") if path.exists() else ""
+    above = page[: page.index(MARK) + len(MARK)] if MARK in page else TITLE
+    path.write_text(f"{above}\n\n{tables.rstrip()}\n", encoding="utf-8")
 
 
 class Wanted(NamedTuple):
@@ -237,10 +250,7 @@ def one_line(line: dict[str, Any]) -> str:
 
 def table(done: list[dict[str, Any]]) -> str:
     """Return the results as Markdown: of each variation by class, then each problem."""
-    parts = [
-        "# Array programs from examples\n\nMade by `benchmarks/synthesis.py`, which says what "
-        "counts as solved.\n"
-    ]
+    parts = []
     for variation in sorted({_variation(line) for line in done}):
         mine = [line for line in done if _variation(line) == variation]
         loads = sorted(line["load"] for line in mine)
