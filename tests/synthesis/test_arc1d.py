@@ -9,6 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from softmachine.programs.build import build_program
+from softmachine.programs.extraction import transition_table
+from softmachine.programs.languages.python import python_code
+from softmachine.programs.running import load_python
+from softmachine.synthesis.search.loops import GATES, Instruction, Loop, wire
+from softmachine.synthesis.search.search import MOST_REGISTERS
 from softmachine.tasks.memories.given import Given
 
 PATH = Path(__file__).parents[2] / "benchmarks" / "arc1d.py"
@@ -170,3 +176,171 @@ def test_the_command_reads_the_examples_and_finds_the_length_in_the_first_cell(n
         FAMILIES[name].least + more for more in range(6)
     }
     assert all(json.loads(line)["mask"][0] == 0 for line in lines)
+
+
+LOOPS = {
+    "1d_move_1p": """
+        a = INC(r1)
+        t = READ(a)
+        WRITE(a, r2)
+        r1 = a, r2 = t""",
+    "1d_move_2p": """
+        a = INC(r1)
+        t = READ(a)
+        WRITE(a, r3)
+        r1 = a, r2 = t, r3 = r2""",
+    "1d_move_3p": """
+        a = INC(r1)
+        t = READ(a)
+        m = READ(0)
+        v = SELECT(0, m) if r1 == 0
+        WRITE(a, v)
+        WRITE(0, r3)
+        r1 = a, r2 = t, r3 = r2""",
+    "1d_move_2p_dp": """
+        e = READ(0)
+        a = SELECT(e, r1) if r1 == 0
+        b = DEC(a)
+        WRITE(0, 0)
+        c = SUB(b, 2)
+        v = READ(c)
+        t = READ(b)
+        WRITE(b, v) if r2 != 0
+        u = MAX(r2, t)
+        r1 = b, r2 = u""",
+    "1d_move_dp": """
+        e = READ(0)
+        b = SUB(e, r1)
+        t = READ(b)
+        s = SELECT(b, r2) if r3 == 0
+        WRITE(b, 0)
+        WRITE(s, t)
+        k = MIN(t, 1)
+        w = SUB(s, k)
+        f = MAX(r3, t)
+        i = INC(r1)
+        r1 = i, r2 = w, r3 = f""",
+    "1d_fill": """
+        a = INC(r1)
+        t = READ(a)
+        h = MAX(r2, t)
+        l = MIN(r2, t)
+        WRITE(a, h)
+        c = SUB(h, l)
+        r1 = a, r2 = c""",
+    "1d_hollow": """
+        a = INC(r1)
+        t = READ(a)
+        b = INC(a)
+        u = READ(b)
+        v = SUB(t, u)
+        WRITE(a, v) if r2 != 0
+        r1 = a, r2 = t""",
+    "1d_denoising_1c": """
+        a = INC(r1)
+        t = READ(a)
+        b = INC(a)
+        u = READ(b)
+        v = MIN(t, u)
+        WRITE(a, v) if r2 == 0
+        r1 = a, r2 = t""",
+    "1d_denoising_mc": """
+        a = INC(r1)
+        u = READ(a)
+        s = SELECT(r3, r2) if r2 == 0
+        g = SELECT(0, s) if r3 == 0
+        WRITE(r1, g)
+        r1 = a, r2 = g, r3 = u""",
+    "1d_scale_dp": """
+        a = INC(r1)
+        u = READ(a)
+        g = SELECT(r2, r3) if r3 == 0
+        WRITE(r1, g)
+        q = EQUALITY-TEST(g, r2)
+        n = SUB(0, q)
+        x = MIN(r2, n)
+        f = SELECT(r3, x) if r2 == 0
+        r1 = a, r3 = u, r2 = f""",
+    "1d_flip": """
+        WRITE(0, r1) if r2 != 0
+        a = INC(r1)
+        t = READ(a)
+        p = READ(0)
+        WRITE(p, t)
+        r1 = a, r2 = t""",
+    "1d_mirror": """
+        e = READ(0)
+        b = SUB(e, r1)
+        t = READ(b)
+        WRITE(b, 0) if r3 != 0
+        WRITE(r2, t) if r3 != 0
+        s = SELECT(b, r2) if r3 == 0
+        o = INC(s)
+        f = MAX(r3, t)
+        i = INC(r1)
+        r1 = i, r2 = o, r3 = f""",
+    "1d_pcopy_1c": """
+        a = INC(r1)
+        t = READ(a)
+        u = MAX(r2, t)
+        WRITE(a, u) if r3 == 0
+        v = SUB(u, t)
+        z = SUB(a, 2)
+        y = READ(z)
+        w = MAX(y, v)
+        WRITE(z, w) if r3 == 0
+        r1 = a, r2 = t, r3 = r2""",
+    "1d_recolor_cnt": """
+        a = INC(r1)
+        u = READ(a)
+        k = INC(r2)
+        c = SELECT(0, k) if r3 == 0
+        z = SUB(r1, r2)
+        x = INC(z)
+        WRITE(x, c) if r3 != 0
+        WRITE(z, c) if r3 != 0
+        WRITE(r1, c)
+        r1 = a, r2 = c, r3 = u""",
+}
+"""Loops written by hand (but for that of 1d_flip, which was found), one step for a cell."""
+LOOPS |= {"1d_padded_fill": LOOPS["1d_fill"], "1d_pcopy_mc": LOOPS["1d_pcopy_1c"]}
+
+
+def parsed(text):
+    """Return a loop that is written as loops are printed, with names in place of numbers."""
+    *lines, last = (line.strip() for line in text.strip().splitlines())
+    moves = dict(move.split(" = ") for move in last.split(", "))
+    slots = {"0": 0, "1": 1, "2": 2} | {f"r{k + 1}": 3 + k for k in range(len(moves))}
+    first, instructions = len(slots), []
+    for i, line in enumerate(lines):
+        found = re.fullmatch(
+            r"(?:(\w) = )?([A-Z-]+)\((\w+)(?:, (\w+))?\)(?: if r(\d) (.=) 0)?", line
+        )
+        operation = (*GATES, "SELECT").index(found[2])
+        condition = 2 * int(found[5]) - (found[6] == "==") if found[5] else 0
+        arguments = slots[found[3]], slots[found[4] or found[3]]
+        instructions.append(Instruction(operation, arguments, condition))
+        slots |= {found[1]: first + i} if found[1] else {}
+    nexts = tuple(slots[moves[f"r{k + 1}"]] for k in range(len(moves)))
+    return Loop((0, 1, 2), len(moves), tuple(instructions), nexts)
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_sixteen_families_can_be_said_in_one_loop(name):
+    """As `docs/arc1d.md` says. What it takes to recolour by parity or by the largest is not."""
+    family = FAMILIES[name]
+    loop = parsed(LOOPS[name])
+    assert loop.registers <= MOST_REGISTERS
+    assert len(loop.instructions) <= 10
+    table = transition_table(*wire(loop, once=False))
+    task = Given(examples="\n".join(load().lines(family, each=3, large=1)))
+    run = load_python(python_code(build_program(table, task.step_rule()), "", []))
+    rng = random.Random(7)
+    for size in (1, 2, 3, 4, 5, 6, 50):
+        for _ in range(12):
+            memory, _ = family.sample(rng, size)
+            assert family.right(memory, run(list(memory))), memory
+
+
+def test_two_families_need_more_than_one_loop():
+    assert FAMILIES.keys() - LOOPS.keys() == {"1d_recolor_oe", "1d_recolor_cmp"}
