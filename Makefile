@@ -127,7 +127,8 @@ viewer: .venv/installed-dev
 capture: .venv/installed-dev
 	$(BIN)/python viewer-ui/capture.py docs/images/viewer
 
-# PEERS="--peer pytorch-ntm=PATH" adds a checkout of that project to the comparison.
+# PEERS="--peer pytorch-ntm=PATH" adds a checkout of that project to the comparison; so do
+# DNC_PEER="--peer pytorch-dnc=PATH" and STACK_PEER="--peer chomsky=PATH". It takes some hours.
 benchmark: .venv/installed-benchmark
 	$(BIN)/python benchmarks/throughput.py $(PEERS) --scaling --json benchmarks/throughput-result.json
 	$(BIN)/python benchmarks/population.py --json benchmarks/population-result.json
@@ -136,6 +137,14 @@ benchmark: .venv/installed-benchmark
 	$(BIN)/python benchmarks/nram_costs.py --json benchmarks/nram-costs-result.json
 	$(BIN)/python benchmarks/interpreting.py --json benchmarks/interpreting-result.json
 	$(BIN)/python benchmarks/viewer.py --json benchmarks/viewer-result.json
+	$(BIN)/python benchmarks/one_shot_throughput.py --json benchmarks/one-shot-throughput-result.json
+	$(BIN)/python benchmarks/dnc.py $(DNC_PEER) --rows 64 256 1024 4096 --json benchmarks/dnc-result.json
+	$(BIN)/python benchmarks/stack_rnn.py $(STACK_PEER) --json benchmarks/stack-rnn-result.json
+	$(BIN)/python benchmarks/roofline.py --json benchmarks/roofline-result.json
+	$(BIN)/python benchmarks/cluster.py all --json benchmarks/cluster-result.json
+	$(BIN)/python benchmarks/many_sizes.py --machines 50 --sizes 20
+	$(BIN)/python benchmarks/synthesis.py benchmarks/more_programs.py --seeds 0 1 2 \
+	    --results benchmarks/more-programs-results.jsonl --table docs/more-programs.md
 
 # Every number of docs/results.md: populations of all these recipes, then their tests. What is
 # in $(RESULTS) already is continued or kept, so an interrupted `make results` can be repeated.
@@ -165,5 +174,5 @@ clean:
 	touch $@
 
 .venv/installed-benchmark: .venv/installed-dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[benchmark]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[benchmark,cluster]'
 	touch $@

@@ -48,6 +48,8 @@ class Family:
     """The fewest cells of a row in which the family can be told."""
     steps_per_size: int = 1
     """A hint: how many steps a cell may need."""
+    published: str = ""
+    """Nothing: published figures are of single puzzles, not of programs."""
 
     def sample(self, rng: random.Random, size: int, *, spare: int = 0) -> tuple[Row, Row]:
         """Return a memory before and after; size 1 is the shortest row."""

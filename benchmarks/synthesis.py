@@ -9,7 +9,8 @@ PROBLEMS.py defines ``PROBLEMS``, problems by name. Each has ``kind`` (its class
 and after), ``right(before, memory)``, and the module has ``lines(problem)``, the examples as
 ``synthesize`` reads them. A problem counts as solved if the program that was printed is right
 on 1,000 fresh examples each of sizes 1 to 6, 20, 50 and 200, in the smallest memory that holds
-them and in one of twice the cells: the C program on all, the Python program on 50 of each.
+them and in one of twice the cells: the C program on all, the Python program on 50 of each. A
+program that a search found is compiled into a machine, too, and extracted again.
 
 Resumable: what there is a line for in the results is not run again, whatever has become of the
 process in between; ``--minutes 0`` runs nothing and writes the table of what there is.
@@ -33,9 +34,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import date
 from pathlib import Path
-from statistics import median
 from typing import Any, NamedTuple
+
+from synthesis_page import page
 
 from softmachine.programs.running import ProgramFunction, load_c, load_python
 
@@ -43,12 +46,7 @@ SIZES = (1, 2, 3, 4, 5, 6, 20, 50, 200)
 EACH, EACH_IN_PYTHON = 1_000, 50
 FEW_SIZES, FEW = (3, 4, 5), 12
 """With fewer examples than `FEW`, only these sizes: there have to be two of one."""
-TITLE = (
-    "# Array programs from examples\n\n"
-    "Made by `benchmarks/synthesis.py`, which says what counts as solved."
-)
 MARK = "<!-- benchmarks/synthesis.py writes what is below -->"
-"""On a page that has this line, only what stands behind it is made anew."""
 WORKER = """
 import os, signal, sys, threading, time
 from pathlib import Path
@@ -92,17 +90,20 @@ def main() -> None:
                 with options.results.open("a", encoding="utf-8") as file:
                     print(json.dumps(line), file=file, flush=True)
                 print(one_line(line), flush=True)
-    page = table(done)
-    print(page)
+    figure = options.table and options.table.parent / "images" / "synthesis-examples.png"
+    written = page(done, module.PROBLEMS, figure)
+    print(written)
     if options.table:
-        write(options.table, page)
+        write(options.table, written)
 
 
-def write(path: Path, tables: str) -> None:
-    """Write the tables to a page; behind its `MARK`, if it has one."""
-    page = path.read_text(encoding="utf-8") if path.exists() else ""
-    above = page[: page.index(MARK) + len(MARK)] if MARK in page else TITLE
-    path.write_text(f"{above}\n\n{tables.rstrip()}\n", encoding="utf-8")
+def write(path: Path, written: str) -> None:
+    """Write a page; of one that has the `MARK`, only the tables, behind it."""
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    if MARK in before:
+        tables = written[written.index("\n## ") + 1 :]
+        written = f"{before[: before.index(MARK)]}{MARK}\n\n{tables}"
+    path.write_text(written, encoding="utf-8")
 
 
 class Wanted(NamedTuple):
@@ -168,7 +169,8 @@ def run(module: Any, wanted: Wanted) -> dict[str, Any]:
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         line = {
-            **wanted._asdict(), "kind": problem.kind,
+            **wanted._asdict(), "kind": problem.kind, "date": f"{date.today()}",
+            "cores": len(os.sched_getaffinity(0)),
             "seconds": round(time.monotonic() - begin, 1),
             "cpu_seconds": round(_children() - cpu_before, 1),
             "load": round(load_before, 1), "status": process.returncode,
@@ -191,8 +193,25 @@ def run(module: Any, wanted: Wanted) -> dict[str, Any]:
                 "wrong": judge(problem, load_python(code), native),
             }
             line["code"] = code
+        if (directory / "search").is_dir():
+            line["came_back"] = came_back(directory)
         line["solved"] = line.get("wrong", "") is None
         return line
+
+
+def came_back(directory: Path) -> bool:
+    """Return whether the machine that was found, compiled anew of its wires, says the same."""
+    found, again = directory / "search", directory / "compiled"
+    _softmachine("compile", str(found), "--out", str(again))
+    texts = [_softmachine("program", str(run)) for run in (found, again)]
+    # What stands above says where a machine comes from, which may fold other lines.
+    first, second = (text[text.index("\ndef ") :] for text in texts)
+    return first == second
+
+
+def _softmachine(*words: str) -> str:
+    command = [sys.executable, "-m", "softmachine", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def trained(directory: Path) -> int:
@@ -246,61 +265,6 @@ def one_line(line: dict[str, Any]) -> str:
         f"{line['seconds']:6.1f} s ({line['cpu_seconds']:6.1f} CPU s)  "
         f"{line.get('tried', 0):>12,} loops  load {line['load']}"
     )
-
-
-def table(done: list[dict[str, Any]]) -> str:
-    """Return the results as Markdown: of each variation by class, then each problem."""
-    parts = []
-    for variation in sorted({_variation(line) for line in done}):
-        mine = [line for line in done if _variation(line) == variation]
-        loads = sorted(line["load"] for line in mine)
-        seeds = ", ".join(map(str, sorted({line["seed"] for line in mine})))
-        parts.append(
-            f"## {variation}\n\nSeeds {seeds}. Load of the machine {loads[0]} to {loads[-1]}.\n"
-        )
-        parts += [
-            "| class | solved | seconds | CPU seconds | loops tried | executions | lines |"
-        ]
-        parts += ["|---|---|---|---|---|---|---|"]
-        for kind in dict.fromkeys(line["kind"] for line in mine):
-            parts.append(_row(kind, [line for line in mine if line["kind"] == kind]))
-        parts.append(_row("all", mine))
-        speeds = [line["runs_per_second"] for line in mine if line.get("runs_per_second")]
-        if speeds:
-            parts.append(
-                f"\nMedians of what was solved. Examples run a second and core: "
-                f"{median(speeds):,.0f} (median).\n"
-            )
-        parts += ["\n| problem | seed | | seconds | CPU seconds | loops tried | lines | load |"]
-        parts += ["|---|---|---|---|---|---|---|---|"]
-        for line in mine:
-            what = "solved" if line["solved"] else line.get("wrong", "none found")
-            parts.append(
-                f"| {line['problem']} | {line['seed']} | {what} | {line['seconds']:.0f} | "
-                f"{line['cpu_seconds']:.0f} | {line.get('tried', 0):,} | "
-                f"{line.get('lines', '')} | {line['load']} |"
-            )
-        parts.append("")
-    return "\n".join(parts)
-
-
-def _variation(line: dict[str, Any]) -> str:
-    """Return which table a result belongs to."""
-    what = {"both": "Search, then gradients", "search": "Search alone"}
-    examples = line.get("examples")
-    few = f", {examples} examples" if examples else ""
-    return f"{what.get(line['mode'], 'Gradients alone')}{few}"
-
-
-def _row(name: str, lines: list[dict[str, Any]]) -> str:
-    solved = [line for line in lines if line["solved"]]
-
-    def middle(key: str) -> str:
-        values = [line[key] for line in solved if key in line]
-        return f"{median(values):,.0f}" if values else "-"
-
-    keys = ("seconds", "cpu_seconds", "tried", "executions", "lines")
-    return f"| {name} | {len(solved)} of {len(lines)} | " + " | ".join(map(middle, keys)) + " |"
 
 
 if __name__ == "__main__":

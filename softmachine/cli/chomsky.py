@@ -7,6 +7,7 @@ import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from softmachine.cli.workers import opened
 from softmachine.core.errors import SoftmachineError, close_names
 from softmachine.evaluation.chomsky.cells import train_cell, with_updates
 from softmachine.evaluation.chomsky.curves import LENGTHS
@@ -30,6 +31,7 @@ def make_table(
     strings: int,
     longest: int,
     out: Path,
+    workers: str | None = None,
 ) -> None:
     """Train the cells that were asked for and are not finished; write the table of all.
 
@@ -60,18 +62,19 @@ def make_table(
         )
         return out, write_table(out, table | {"command": shlex.join(command)})
 
-    for place, experiment in recipes.items():
-        if place.machine not in machines or place.task not in tasks:
-            continue
-        wanted = with_updates(experiment, updates)
-        done = kept.done(experiment.recipe, wanted.training.last_update)
-        missing = [seed for seed in range(seeds) if seed not in done]
-        if not missing:
-            continue
-        if not train_cell(folder, wanted, missing, _report):
-            print("Interrupted. The same command goes on.")
-            sys.exit(exit_status())
-        write()
+    with opened(workers) as given:
+        for place, experiment in recipes.items():
+            if place.machine not in machines or place.task not in tasks:
+                continue
+            wanted = with_updates(experiment, updates)
+            done = kept.done(experiment.recipe, wanted.training.last_update)
+            missing = [seed for seed in range(seeds) if seed not in done]
+            if not missing:
+                continue
+            if not train_cell(folder, wanted, missing, _report, given):
+                print("Interrupted. The same command goes on.")
+                sys.exit(exit_status())
+            write()
     print(*write(), sep="\n")
 
 

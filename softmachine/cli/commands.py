@@ -126,6 +126,7 @@ def chomsky(
     strings: Count = 8,
     longest: Natural = 0,
     out: str = "chomsky.md",
+    workers: str | None = None,
 ) -> None:
     """Make the table of the Chomsky hierarchy: machines on 15 tasks; the same command goes on.
 
@@ -143,10 +144,14 @@ def chomsky(
         longest: test the best run of each solved cell on strings up to so long, such as 10000,
             and draw it. It takes minutes for each.
         out: the Markdown file to write; the JSON goes beside it.
+        workers: share the seeds of a cell among so many processes, or a Dask cluster, such as
+            tcp://host:8786.
     """
     from softmachine.cli.chomsky import make_table
 
-    make_table(Path(folder), machines, tasks, seeds, updates, strings, longest, Path(out))
+    make_table(
+        Path(folder), machines, tasks, seeds, updates, strings, longest, Path(out), workers
+    )
 
 
 @command

@@ -277,6 +277,7 @@ def ledger(
     out: str = "results.md",
     sequences: Count = 1000,
     keep_others: bool = False,
+    workers: str | None = None,
 ) -> None:
     """Write a table of results, with the paper's beside ours, as Markdown and JSON.
 
@@ -286,10 +287,12 @@ def ledger(
         sequences: number of sequences per test.
         keep_others: keep what OUT's JSON says of recipes that have no run here, and of
             other seeds of the same experiments.
+        workers: share the runs among so many processes, or a Dask cluster, such as
+            tcp://host:8786, whose workers find the runs at the same paths.
     """
     from softmachine.cli.scoring import write_ledger
 
-    write_ledger(runs, Path(out), sequences, keep_others=keep_others)
+    write_ledger(runs, Path(out), sequences, keep_others=keep_others, workers=workers)
 
 
 @command

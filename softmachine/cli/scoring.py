@@ -14,6 +14,7 @@ from rich.table import Table
 
 from softmachine.cli.sources import Trained, open_runs, open_trained, override_task
 from softmachine.cli.waiting import working
+from softmachine.cli.workers import opened
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import finite
 from softmachine.core.frames import to_csv
@@ -152,17 +153,26 @@ def plot_sources(
         print(target)
 
 
-def write_ledger(paths: Sequence[str], out: Path, sequences: int, *, keep_others: bool) -> None:
+def write_ledger(
+    paths: Sequence[str],
+    out: Path,
+    sequences: int,
+    *,
+    keep_others: bool,
+    workers: str | None = None,
+) -> None:
     """Write the results ledger of some runs; keep other recipes' results if asked to."""
     from softmachine.evaluation import ledger
 
     use_all_cores()
-    result = ledger.build(
-        paths,
-        recipes=RECIPES,
-        sequences=sequences,
-        report=lambda message: print(message, flush=True),
-    )
+    with opened(workers) as given:
+        result = ledger.build(
+            paths,
+            recipes=RECIPES,
+            sequences=sequences,
+            report=lambda message: print(message, flush=True),
+            workers=given,
+        )
     if keep_others:
         result = ledger.with_others(result, out, RECIPES)
     print(f"{out} and {ledger.write(out, result)}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
 import itertools
 import json
 import os
@@ -31,8 +32,9 @@ from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.progress import Progress
 from softmachine.experiments.runs import Run
 from softmachine.experiments.serialization import experiment_from_json, experiment_to_json
-from softmachine.tasks.published import PaperTest
 from softmachine.training.exam import Exam
+from softmachine.training.workers.each import for_each
+from softmachine.training.workers.workers import Workers
 
 SCHEMA = 2
 """Version of the ledger's JSON."""
@@ -66,6 +68,7 @@ def build(
     recipes: Recipes,
     sequences: int = 1000,
     report: Announce | None = None,
+    workers: Workers | None = None,
 ) -> dict[str, Any]:
     """Gather the results of runs, grouped by experiment, running the tests that are missing.
 
@@ -78,24 +81,36 @@ def build(
         recipes: the current recipes by name, with which runs are compared.
         sequences: how many sequences per test.
         report: called with a line of text that names the run to be tested next.
+        workers: who tests them, a run each at a time; None: this process. They have to find the
+            runs at the same paths.
 
     Returns:
         The ledger, JSON-compatible.
 
     Raises:
         SoftmachineError: there is no run, one cannot be read, or two runs of a group have the
-            same seed.
+            same seed, or nobody reaches the workers any more.
     """
     groups: dict[Experiment, list[Run]] = {}
-    for run in find_runs(paths):
+    found = find_runs(paths)
+    for run in found:
         groups.setdefault(run.experiment.with_seed(0), []).append(run)
     for runs in groups.values():
         runs.sort(key=_seed_of)
         _check_seeds(runs)
 
+    known: dict[Path, dict[str, Any]] = {}
+    if workers is not None:
+        places = [str(run.path.resolve()) for run in found]
+        tell = report or (lambda _line: None)
+        row_of = functools.partial(row_at, sequences=sequences)
+        rows = for_each(row_of, places, workers, lambda path: tell(f"testing {path}"))
+        for run, row in zip(found, rows, strict=True):
+            known[run.path] = row | {"path": str(run.path)}
+
     def gathered(experiment: Experiment) -> dict[str, Any]:
-        runs, tests = groups[experiment], experiment.task.published_tests()
-        rows = [_row(run, tests, sequences, report) for run in runs]
+        runs = groups[experiment]
+        rows = [known.get(run.path) or _row(run, sequences, report) for run in runs]
         return _group(experiment, rows, _environments(runs), _repair(runs), recipes)
 
     order = sorted(groups, key=lambda experiment: _place(experiment, recipes))
@@ -258,14 +273,18 @@ def _today(experiment: Experiment, seeds: Sequence[int], recipes: Recipes) -> di
     }
 
 
-def _row(
-    run: Run, tests: Sequence[PaperTest], sequences: int, report: Announce | None
-) -> dict[str, Any]:
+def row_at(path: str, sequences: int) -> dict[str, Any]:
+    """Return the results of the run at a path, with so many sequences per test."""
+    return _row(Run(path), sequences, None)
+
+
+def _row(run: Run, sequences: int, report: Announce | None) -> dict[str, Any]:
     """Return the results of one run.
 
     A run of a task with an exam counts as solved only if it passes the current exam, too; but
     for machines without a hard form, which no exam can judge.
     """
+    tests = run.experiment.task.published_tests()
     progress = run.load_progress() or Progress()
     judged = run.experiment.training.solved is not None
     solved = progress.solved_sequences is not None

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from concurrent.futures import Executor, Future
 
 import jax
 import jax.numpy as jnp
@@ -106,6 +107,41 @@ def test_cells_are_made_once(tmp_path):
     assert (first["updates"], first["batch"], first["right"]) == (2, 4, False)
     assert first["processor_seconds"] > 0
     assert 0.3 < first["scores"]["accuracy"] < 0.7
+
+
+class Here(Executor):
+    """This process as the only worker."""
+
+    def present(self):
+        return {"here": self}
+
+    def submit(self, fn, /, *args):
+        future = Future()
+        future.set_result(fn(*args))
+        return future
+
+    def drop(self, name):
+        pass
+
+    def close(self):
+        pass
+
+
+def test_workers_train_the_seeds_of_a_cell(tmp_path, assert_same):
+    told = []
+
+    def tell(run, progress):
+        told.append((run.path.name, progress.step))
+
+    wanted = experiment(4)
+    assert train_cell(tmp_path / "here", wanted, range(2), tell, Here())
+    assert set(told) == {("seed-0", 4), ("seed-1", 4)}
+    assert train_cell(tmp_path / "alone", wanted, range(2), lambda *_: None)
+    pairs = [runs_of(tmp_path / name, wanted.recipe) for name in ("here", "alone")]
+    for one, other in zip(*pairs, strict=True):
+        assert_same(one.load_last().state, other.load_last().state)
+        assert row_of(one, 1, print)["processor_seconds"] is None
+        assert row_of(other, 1, print)["processor_seconds"] > 0
 
 
 def row(accuracy, perfect, seconds=10.0, updates=100, seed=0, **more):

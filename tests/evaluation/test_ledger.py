@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from concurrent.futures import Executor, Future
 
 import jax
 import pytest
@@ -119,6 +120,24 @@ def tests_done(monkeypatch):
 
     monkeypatch.setattr(published_scores, "evaluate", score)
     return done
+
+
+class Here(Executor):
+    """This process as the only worker."""
+
+    def present(self):
+        return {"here": self}
+
+    def submit(self, fn, /, *args):
+        future = Future()
+        future.set_result(fn(*args))
+        return future
+
+    def drop(self, name):
+        pass
+
+    def close(self):
+        pass
 
 
 METRICS = {"validation_bits": 0.5}
@@ -259,6 +278,17 @@ def test_shares_stand_in_percent_beside_the_papers(tmp_path, monkeypatch):
     ):
         assert line in page.splitlines(), line
     assert json.loads(json.dumps(built, allow_nan=False))["groups"][0]["tests"][0]["share"]
+
+
+def test_workers_test_the_runs(five, tests_done):
+    told = []
+    shared = ledger.build([five], recipes=RECIPES, workers=Here(), report=told.append)
+    assert len(tests_done) > 0
+    assert sum(line.startswith("testing ") for line in told) == 5
+    done = len(tests_done)
+    # What they found is kept with the runs, and is the same.
+    assert ledger.build([five], recipes=RECIPES) == shared
+    assert len(tests_done) == done
 
 
 def test_written_page_comes_from_the_written_numbers_alone(five, tests_done, tmp_path):

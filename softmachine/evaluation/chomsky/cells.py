@@ -24,6 +24,8 @@ from softmachine.experiments.runs import Run
 from softmachine.running.generalization import with_test_options
 from softmachine.tasks.languages.strings import StringTask
 from softmachine.training.trainer import train_members
+from softmachine.training.workers.schedule import train_on_workers
+from softmachine.training.workers.workers import Workers
 
 RESULT = "lengths"
 """Name of the result in which a run keeps its scores."""
@@ -45,6 +47,7 @@ def train_cell(
     experiment: Experiment,
     seeds: Sequence[int],
     report: Callable[[Run, Progress], None],
+    workers: Workers | None = None,
 ) -> bool:
     """Train what is not finished of some seeds of an experiment; return whether all are now.
 
@@ -53,10 +56,12 @@ def train_cell(
         experiment: for seeds that have no run yet; runs that were begun keep their own.
         seeds: the seeds.
         report: called after each validation.
+        workers: who trains them, as in `train_on_workers`; None: this process. Of a training on
+            workers it is not known how long their processors took.
 
     Raises:
-        SoftmachineError: a directory cannot be written or read, has other settings, or another
-            process trains it.
+        SoftmachineError: a directory cannot be written or read, has other settings, another
+            process trains it, or nobody reaches the workers any more.
     """
     groups: dict[Experiment, list[Run]] = {}
     for seed in seeds:
@@ -66,7 +71,7 @@ def train_cell(
         check_settings(run, experiment)
         if not (run.load_progress() or Progress()).finished:
             groups.setdefault(run.experiment.with_seed(0), []).append(run)
-    return all(_train(runs, report) for runs in groups.values())
+    return all(_train(runs, report, workers) for runs in groups.values())
 
 
 def settings(experiment: Experiment) -> Experiment:
@@ -83,11 +88,19 @@ def check_settings(run: Run, experiment: Experiment) -> None:
         )
 
 
-def _train(runs: Sequence[Run], report: Callable[[Run, Progress], None]) -> bool:
+def _train(
+    runs: Sequence[Run], report: Callable[[Run, Progress], None], workers: Workers | None
+) -> bool:
     """Train runs, and note in each the processor's time, by their shares of the updates."""
+
+    def tell(place: int, now: Progress, _line: object) -> None:
+        report(runs[place], now)
+
+    if workers is not None:
+        return all(member.finished for member in train_on_workers(runs, workers, tell))
     before = [(run.load_progress() or Progress()).step for run in runs]
     begin = time.process_time()
-    progress = train_members(runs, lambda i, now, _: report(runs[i], now))
+    progress = train_members(runs, tell)
     seconds = time.process_time() - begin
     done = [now.step - then for now, then in zip(progress, before, strict=True)]
     for run, updates in zip(runs, done, strict=True):
