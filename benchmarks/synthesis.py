@@ -46,6 +46,7 @@ SIZES = (1, 2, 3, 4, 5, 6, 20, 50, 200)
 EACH, EACH_IN_PYTHON = 1_000, 50
 FEW_SIZES, FEW = (3, 4, 5), 12
 """With fewer examples than `FEW`, only these sizes: there have to be two of one."""
+MARK = "<!-- benchmarks/synthesis.py writes what is below -->"
 WORKER = """
 import os, signal, sys, threading, time
 from pathlib import Path
@@ -93,7 +94,16 @@ def main() -> None:
     written = page(done, module.PROBLEMS, figure)
     print(written)
     if options.table:
-        options.table.write_text(written, encoding="utf-8")
+        write(options.table, written)
+
+
+def write(path: Path, written: str) -> None:
+    """Write a page; of one that has the `MARK`, only the tables, behind it."""
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    if MARK in before:
+        tables = written[written.index("\n## ") + 1 :]
+        written = f"{before[: before.index(MARK)]}{MARK}\n\n{tables}"
+    path.write_text(written, encoding="utf-8")
 
 
 class Wanted(NamedTuple):

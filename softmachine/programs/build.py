@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from softmachine.programs.circuits import loads_in
 from softmachine.programs.merging import (
     Block,
     FlowGraph,
@@ -101,18 +102,29 @@ def _in_variables(
             value = shifted(of(Register(j)), apart.pop() or 0)
             break
     if value.constant or register not in live:
-        value = _in_memory(register_after(block, register), len(block.circuit.stores)) or value
+        value = _in_memory(register_after(block, register), block) or value
     zero, nonzero = (
         _in_variables(part, block, outcomes, live) for part in (decision.zero, decision.nonzero)
     )
     return Branch(value, zero, nonzero)
 
 
-def _in_memory(value: Value, stores: int) -> Value | None:
-    """Return the value if it is one cell, after all stores, at a fixed address; else None."""
+def _in_memory(value: Value, block: Block) -> Value | None:
+    """Return the value if it is one cell, after all stores, at a fixed address; else None.
+
+    The address may be in a cell in its turn, which no later store may have changed.
+    """
+    stores = block.circuit.stores
     (atom, factor), *others = value.terms or ((None, 0),)
     plain = (
-        isinstance(atom, Load) and atom.after == stores and not registers_used([atom.address])
+        isinstance(atom, Load)
+        and atom.after == len(stores)
+        and not registers_used([atom.address])
+        and all(
+            block.facts.differ(store.address, inner.address)
+            for inner in loads_in(atom.address)
+            for store in stores[inner.after :]
+        )
     )
     return value if plain and factor == 1 and not others and not value.constant else None
 

@@ -152,6 +152,17 @@ def test_copy_copies_any_length(paper_copy):
         assert after[size + 1 :] == array
 
 
+def test_a_tested_cell_is_where_its_address_was_before_that_was_overwritten(tables):
+    """READ(DEC(READ(0))), with cell 0 overwritten between the two, and tested at last."""
+    gates = ("ZERO", "READ", "DEC", "WRITE", "READ")
+    at_first = tables.make_wires(gates, ["", [1], [2], [1, 1], [3]], [5])
+    then = tables.make_wires(("ONE", "ZERO", "WRITE"), ["", "", [1, 2]], [1])
+    table = tables.full_table(1, lambda pattern: at_first if pattern[0] else then)
+    run = load_python(python_code(build_program(table, StepRule("nothing", 0, 2)), "", []))
+    for memory in memories(0):
+        assert run(memory) == tables.interpret(table, 1, memory, 2)
+
+
 # --- what is refused ------------------------------------------------------------------------
 
 BAD = {"too few cells": [0, 1], "too large": [0, 3, 0], "negative": [0, -1, 0]}

@@ -96,3 +96,18 @@ def test_few_examples(page, tmp_path):
     assert row(part, "all") == ["1 of 2", "2 of 2"]
     assert row(part, "sum") == ["none found", "solved"]
     assert figure.stat().st_size > 1_000
+
+
+def test_a_page_keeps_what_stands_above_its_mark(page, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(PATH.parent)  # as for a script
+    synthesis = importlib.import_module("synthesis")
+    path, written = tmp_path / "page.md", page([line("sum", "fold")], {}, None)
+    synthesis.write(path, written)
+    assert path.read_text() == written
+    path.write_text(f"# Mine\n\n{synthesis.MARK}\nold tables")
+    for _ in range(2):
+        synthesis.write(path, written)
+        text = path.read_text()
+        assert text.startswith(f"# Mine\n\n{synthesis.MARK}\n\n## All examples, search alone")
+        assert "old" not in text
+        assert written.endswith(text[text.index("## All") :])
