@@ -2,6 +2,7 @@
 
 import dataclasses
 import doctest
+import itertools
 import json
 import types
 
@@ -220,3 +221,35 @@ def test_the_size_is_found_in_the_memory(examples, rule):
     assert task.step_rule() == rule
     for before, size in examples:
         assert rule.steps(before) == task.steps(size)
+
+
+def doubled(cells, steps):
+    """Double as many cells as there are steps."""
+    return [2 * cell if i < steps else cell for i, cell in enumerate(cells)]
+
+
+def test_zeros_behind_a_list_must_not_matter_where_lengths_vary():
+    lines = []
+    for size, spare in itertools.product((2, 3, 4), range(3)):
+        for first in (1, 2):
+            before = [(i + first) % 2 * (i + 1) for i in range(size)] + [0] * spare
+            after, mask = doubled(before, size), [1] * size + [0] * spare
+            line = {"input": before, "output": after, "mask": mask, "size": size}
+            lines.append(json.dumps(line))
+    task = Given(examples="\n".join(lines), memory=8)
+    assert task.zeros_may_follow
+    assert task.step_rule().of == "length"
+    assert check_lines(task, lambda cells: doubled(cells, len(cells))).mistake is None
+
+    def few(cells):
+        # Right in memories such as those of the lines, and of no others.
+        return doubled(cells, len(cells) if len(cells) <= 6 else 0)
+
+    report = check_lines(task, few)
+    assert report.mistake is not None
+    example = report.mistake.example
+    assert len(example.before) > 6
+    assert not any(example.scored[len(example.before) // 2 :])
+    # If a list is as long as its size says, what is behind it is not known.
+    plain = "\n".join(lines[::6] + lines[1::6])
+    assert not Given(examples=plain, memory=8).zeros_may_follow

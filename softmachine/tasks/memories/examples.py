@@ -51,6 +51,16 @@ class GivenExample:
         cells = zip(self.after, answer, self.scored, strict=True)
         return all(value == found for value, found, counts in cells if counts)
 
+    def with_zeros(self, count: int) -> GivenExample:
+        """Return the example with zeros behind it, which are not scored."""
+        zeros = (0,) * count
+        return dataclasses.replace(
+            self,
+            before=self.before + zeros,
+            after=self.after + zeros,
+            scored=self.scored + (False,) * count,
+        )
+
     def to_json(self) -> str:
         """Return the example as a line of JSON, with mask and size."""
         value = {

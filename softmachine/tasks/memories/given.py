@@ -134,6 +134,15 @@ class Given(MemoryTask):
         trained = dataclasses.replace(self, part="training")
         return trained.cells(trained.sizes[-1])
 
+    @property
+    def zeros_may_follow(self) -> bool:
+        """Whether lists of one size have several lengths, so that more zeros mean nothing."""
+        lengths: dict[int, int] = {}
+        return any(
+            lengths.setdefault(x.size, len(x.before)) != len(x.before)
+            for x in parse_examples(self.examples)
+        )
+
     def lay_out(self, cells: Any) -> LaidOut:
         r"""Return the initial memory, and the number of steps, for a person's own list.
 
