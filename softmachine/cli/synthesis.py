@@ -104,13 +104,14 @@ def _synthesize(
             begin,
         )
         return
-    with working("reading"), user_errors(f"{path}, "):
+    with working("reading"):
         read = read_examples(path)
-        task = Given(
-            examples=_on_their_lines(read.examples),
-            memory=options.memory,
-            steps_per_size=options.steps_per_size,
-        )
+        with user_errors(f"{path}, "):
+            task = Given(
+                examples=_on_their_lines(read.examples),
+                memory=options.memory,
+                steps_per_size=options.steps_per_size,
+            )
     with user_errors():
         experiment = synthesis(
             task,

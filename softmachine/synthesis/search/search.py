@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from softmachine.synthesis.search.arrays import SELECT, Cases, Space
-from softmachine.synthesis.search.begin import begin
+from softmachine.synthesis.search.begin import begin, begin_tally
 from softmachine.synthesis.search.loops import CONSTANT_GATES, GATES, Loop, read_loop
 from softmachine.tasks.memories.exams import Batch
 
@@ -57,6 +57,13 @@ FREEZING = 1e-7
 """A temperature at which no mistake is kept, and a price that is less than any."""
 EXCHANGE = (0.1, 0.6)
 """How likely an attempt begins with an exchange of cells; of loops in loops."""
+TALLY = 0.3
+"""How likely an attempt at other loops begins with a register that grows by comparisons."""
+HOLDING = 0.6
+"""How likely such an attempt has three registers, so that one may hold."""
+TALLIES, TALLY_GUIDES = 6_000, 24
+"""So many of these are drawn, and run on so many examples; the best one is where the attempt
+begins."""
 MOST_REGISTERS = 3
 MORE = 4
 """Once something is found, so many more attempts may find something shorter, and one for every
@@ -85,6 +92,8 @@ class Plan(NamedTuple):
     passes: bool
     """Whether it goes through an array again and again."""
     seed: int
+    tally: bool = False
+    """Whether one register goes from cell to cell, and another one grows by comparisons."""
 
 
 class Attempt(NamedTuple):
@@ -159,18 +168,25 @@ def plan(number: int, options: Options) -> Plan:
     length = 16 if passes else int(rng.choice([8, 12, 16]))
     conditions = registers if passes else conditions
     unit = FIRST_TRIES * (1 + number // len(LUBY))
+    heat, seed = rng.random(), int(rng.integers(2**31))
+    tally = registers > 1 and not (passes or exchange) and bool(rng.random() < TALLY)
+    if tally:
+        hold = rng.random() < HOLDING
+        registers = conditions = min(3 if hold else registers, options.registers)
+    least, most = np.log(WARM if passes or exchange or tally else HOT)
     return Plan(
         number,
         registers,
-        length,
+        max(length, 12) if tally else length,
         conditions,
         variant,
         once,
         unit * LUBY[number % len(LUBY)],
-        float(np.exp(rng.uniform(*np.log(WARM if passes or exchange else HOT)))),
+        float(np.exp(least + heat * (most - least))),
         exchange,
         passes,
-        int(rng.integers(2**31)),
+        seed,
+        tally,
     )
 
 
@@ -214,6 +230,9 @@ def attempt(
     begin(code, space, planned.passes, planned.exchange, rng)
     every, count = cases(batch, once=planned.once), len(batch.steps)
     chosen = np.arange(min(GUIDES, count))
+    if planned.tally:
+        few = cases(batch.take(chosen[:TALLY_GUIDES]))
+        code = best_tally(code, space, few, rng, ended)
     tried = runs = 0
     error, tries = 1.0, planned.tries
     for _ in range(ROUNDS):
@@ -242,6 +261,28 @@ def attempt(
         chosen = np.concatenate([chosen, _added(more, chosen, batch.steps)])
         error, tries = float(totals[-1]), max(tries // 2, FIRST_TRIES)
     return Attempt(planned, None, float(error), tried, runs, time.thread_time() - begun)
+
+
+def best_tally(
+    code: Int[np.ndarray, " numbers"],
+    space: Space,
+    guide: Cases,
+    rng: np.random.Generator,
+    ended: Bool[np.ndarray, "1"],
+    count: int = TALLIES,
+) -> Int[np.ndarray, " numbers"]:
+    """Return the best of many loops that begin with a tally; see `begin_tally`."""
+    from softmachine.synthesis.search import native
+
+    best, least = code, np.inf
+    for _ in range(count):
+        drawn = code.copy()
+        if ended[0] or not begin_tally(drawn, space, rng):
+            break
+        error = native.count_mistakes(drawn, space, guide)[-1]
+        if error < least:
+            best, least = drawn, error
+    return best
 
 
 def _added(
