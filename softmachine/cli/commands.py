@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -175,7 +176,7 @@ def synthesize(
         examples: a file of lines such as {"inputs": [[3, 1, 2], 5], "output": [1, 2, 3]}, one
             JSON array of them, or CSV.
         run: directory to write, runs/synthesize-NAME by default.
-        minutes: time to train at most, from now.
+        minutes: time that it takes at most, from now.
         seed: random seed.
         members: how many machines look for it.
         enough: how many have to find one.
@@ -186,6 +187,8 @@ def synthesize(
         gates: gates in the order in which every step uses them; the NRAM paper's by default.
         layout: what examples are of: a function, or memories; by default told from the file.
     """
+    begin = time.monotonic()
+    print(f"  0:00  reading {examples}", flush=True)  # what is imported now takes seconds
     from softmachine.cli.synthesis import Options, synthesize
     from softmachine.machines.nram.gates import PAPER_GATES
 
@@ -193,8 +196,9 @@ def synthesize(
         seed, members, enough, memory, steps_per_size, registers, gates or PAPER_GATES
     )
     synthesize(
-        Path(examples), None if run is None else Path(run), minutes, options, layout=layout
-    )
+        Path(examples), None if run is None else Path(run), minutes, options, layout=layout,
+        begin=begin,
+    )  # fmt: skip
 
 
 @command

@@ -14,6 +14,7 @@ from softmachine.cli.searching import LoopDisplay, SearchState
 from softmachine.cli.waiting import clock, on_terminal, working
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import digest, replacing
+from softmachine.core.time_limit import TimeLimit
 from softmachine.synthesis.reading import holds_memories, read_pairs, read_text
 from softmachine.synthesis.whole import (
     Begun,
@@ -51,26 +52,27 @@ def find_function(path: Path, run: Path | None, options: Options, since: float) 
         options: how it is looked for.
         since: when the command began.
     """
-    given = read_pairs(path)
-    try:
-        begun = begin(given, options)
-    except ValueError as error:
-        raise SoftmachineError(f"{path}, {error}") from error
+    with working("reading"):
+        given = read_pairs(path)
+        try:
+            begun = begin(given, options)
+        except ValueError as error:
+            raise SoftmachineError(f"{path}, {error}") from error
     print("\n".join(begun.words()), flush=True)
     directory = run or Path("runs") / f"synthesize-{path.stem}"
-    passed = time.monotonic() - since
-    limit = 60 * options.minutes
-    left = options._replace(minutes=max(limit - passed, 0.0) / 60)
+    seconds = 60 * options.minutes
+    limit = TimeLimit(since + seconds)
     state = SearchState(directory, identity(begun, options))
     display = LoopDisplay(since)
     last = "Interrupted. The same command continues."
     with (
-        working("searching", limit=limit, since=since, last=last, presses=1),
+        working("searching", limit=seconds, since=since, last=last, presses=1),
         interruptions() as interrupted,
     ):
         found = find(
-            begun, left, state.totals, display.report, _say, state.keep, interrupted.is_set
-        )
+            begun, options, state.totals, display.report, display.say, state.keep,
+            interrupted.is_set, limit,
+        )  # fmt: skip
     if interrupted.is_set():
         print("Interrupted. The same command continues.")
         sys.exit(exit_status())
@@ -79,7 +81,7 @@ def find_function(path: Path, run: Path | None, options: Options, since: float) 
         print(f"{clock(time.monotonic() - since):>6}  {told}; the same command goes on.")
         sys.exit(1)
     with working("testing"):
-        function = finish(begun, found.right)
+        function = finish(begun, found.right, limit)
     _write(directory, function)
     print(f"{clock(time.monotonic() - since):>6}  found {directory / 'program.py'}:\n")
     _show(function.python)
@@ -94,10 +96,6 @@ def identity(begun: Begun, options: Options) -> str:
     pairs = [(pair.inputs, pair.output) for pair in begun.given.pairs]
     layouts = [str(problem.layout) for problem in begun.problems]
     return digest([pairs, layouts, options._replace(minutes=0.0)])
-
-
-def _say(text: str) -> None:
-    print(f"        {text}", flush=True)
 
 
 def _write(directory: Path, found: Synthesis) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import NamedTuple
 
 from softmachine.cli.searching import LoopDisplay, SearchState
 from softmachine.cli.waiting import working
+from softmachine.core.time_limit import TimeIsOverError, TimeLimit
 from softmachine.synthesis.held_out import SynthesizedProgram, write_program
 from softmachine.synthesis.search.given import (
     NAME,
@@ -21,6 +21,7 @@ from softmachine.synthesis.search.given import (
 from softmachine.synthesis.search.search import (
     Attempt,
     Options,
+    Totals,
     Variant,
     can_search,
     is_enough,
@@ -47,7 +48,7 @@ def search_loops(
     registers: int,
     gates: tuple[str, ...],
     begin: float,
-    seconds: float,
+    limit: TimeLimit,
 ) -> Outcome:
     """Search for a loop that is right on all examples; print how far it is.
 
@@ -58,7 +59,7 @@ def search_loops(
         registers: how many the machine may have.
         gates: those that it may have.
         begin: when the command began, by `time.monotonic`.
-        seconds: how long to search at most.
+        limit: when to end.
     """
     if (directory / NAME).is_dir():
         return _again(directory, task)
@@ -66,7 +67,7 @@ def search_loops(
     fixed = task.step_rule().of == "nothing"
     kind = Variant(fixed, not task.steps_per_size)
     options = Options(seed, registers, gates, threads(), (kind,) * len(tasks))
-    if seconds <= 0 or not can_search(options):
+    if limit.over() or not can_search(options):
         return Outcome(None, task)
     batches = [as_batch(each, seed) for each in tasks]
     if any(len(batch.steps) == 0 for batch in batches):
@@ -74,9 +75,21 @@ def search_loops(
     state = SearchState(directory)
     display = LoopDisplay(begin)
     found: list[tuple[Attempt, SynthesizedProgram]] = []
+    again: list[Totals] = []
+    now = [state.totals]
 
     def accept(attempt: Attempt) -> bool:
-        program = None if attempt.loop is None else write(task, attempt)
+        before, now[0] = now[0], now[0].after(attempt)
+        program = None
+        if attempt.loop is not None:
+            state.keep((again or [before])[0])
+            try:
+                program = write(task, attempt, limit)
+            except TimeIsOverError:
+                again.append(before)  # the next search begins with it
+                return True
+        if program is not None and program.report.mistake is None:
+            again.append(before)
         if program is not None and program.report.mistake is None:
             found.append((attempt, program))
         elif program is not None:
@@ -85,23 +98,31 @@ def search_loops(
             return False
         return is_enough(found[0][0].plan.number, attempt.plan.number)
 
-    last = "Ended at once. The same command continues."
-    limit = time.monotonic() - begin + seconds
+    def report(totals: Totals) -> None:
+        if display.report(totals) and not again:
+            state.keep(totals)
+
+    last = "Interrupted. The same command continues."
+    most = limit.end - begin
     with (
-        working("searching", limit=limit, since=begin, last=last),
+        working("searching", limit=most, since=begin, last=last, presses=1),
         interruptions() as interrupted,
     ):
         totals = search(
-            batches, options, state.totals, seconds, accept, display.report, interrupted.is_set
+            batches, options, state.totals, limit.left(), accept, report, interrupted.is_set
         )
     display.line(totals)
-    state.keep(totals)
+    state.keep(again[0] if again else totals)
+    if interrupted.is_set() or not found:
+        return Outcome(None, task, interrupted.is_set())
     for attempt, program in sorted(found, key=_size):
         made = make(task, attempt)
         if made is not None:
             save(directory / NAME, made, seed)
+            state.keep(totals)
             return Outcome(program, made.task)
-    return Outcome(None, task, interrupted.is_set())
+    state.keep(totals)
+    return Outcome(None, task)
 
 
 def _size(found: tuple[Attempt, SynthesizedProgram]) -> tuple[int, int]:

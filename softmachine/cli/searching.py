@@ -46,10 +46,16 @@ class LoopDisplay:
         self.refused = 0
         """Loops that were right on all examples trained on, but not on others."""
 
-    def report(self, totals: Totals) -> None:
-        """Print a line if it is time."""
-        if time.monotonic() >= self._due:
+    def report(self, totals: Totals) -> bool:
+        """Print a line if it is time; return whether it was."""
+        due = time.monotonic() >= self._due
+        if due:
             self.line(totals)
+        return due
+
+    def say(self, text: str) -> None:
+        """Print what happens besides."""
+        print(f"{clock(time.monotonic() - self._begin):>6}  {text}", flush=True)
 
     def line(self, totals: Totals) -> None:
         """Print a line."""

@@ -3,43 +3,37 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from rich.console import Console
-from rich.table import Table
-
 from softmachine.cli.functions import Layout, find_function, is_of_function
 from softmachine.cli.loop_search import search_loops
+from softmachine.cli.presenting import present
 from softmachine.cli.sources import user_errors
-from softmachine.cli.waiting import clock, working
+from softmachine.cli.waiting import clock, ended_by, working
 from softmachine.core.errors import SoftmachineError, with_article
-from softmachine.core.files import replacing
+from softmachine.core.time_limit import TimeIsOverError, TimeLimit
 from softmachine.experiments.progress import Progress
 from softmachine.experiments.room import check_training
 from softmachine.experiments.runs import Run
 from softmachine.machines.nram.nram import NRAM, NRAMConfig
-from softmachine.programs.notes import per_cent, share
 from softmachine.programs.reachable import explore
 from softmachine.programs.repair import program_table
-from softmachine.programs.running import load_c, load_python
 from softmachine.running.devices import use_all_cores
 from softmachine.synthesis.experiment import begin_or_continue, synthesis
 from softmachine.synthesis.held_out import (
-    LinesReport,
     SynthesizedProgram,
-    check_lines,
     mend_program,
     write_program,
 )
 from softmachine.synthesis.whole import Options as Functions
 from softmachine.tasks.memories.examples import GivenExample, read_examples
 from softmachine.tasks.memories.given import Given
-from softmachine.training.interruptions import exit_status
+from softmachine.training.interruptions import exit_status, heard
 from softmachine.training.trainer import train_members
 
 SECONDS = 10.0
@@ -63,6 +57,8 @@ Mode = Literal["both", "search", "gradients"]
 then the other."""
 SEARCHED = 0.6
 """The share of the time after which training follows the search."""
+RESERVED, MENDED = 0.05, 30.0
+"""The share of the time, and at most so many seconds, that training leaves at the end."""
 
 
 def synthesize(
@@ -72,17 +68,33 @@ def synthesize(
     options: Options,
     mode: Mode = "both",
     layout: Layout = "auto",
+    begin: float | None = None,
 ) -> None:
     """Search loops, then train until members are right; print the program.
 
-    Examples of a function are laid out and searched; see `softmachine.cli.functions`.
+    Examples of a function are laid out and searched; see `softmachine.cli.functions`. ``begin``
+    is when the command began, by `time.monotonic`; now by default.
 
     Exits with status 1 without a program, 130 or 143 after an interruption.
     """
-    begin = time.monotonic()
+    begin = time.monotonic() if begin is None else begin
+    if not minutes > 0:
+        raise SoftmachineError(f"--minutes must be above 0, not {minutes}")
+    with ended_by(begin + 60 * minutes, "The same command continues."):
+        _synthesize(path, run, minutes, options, mode, layout, begin)
+
+
+def _synthesize(
+    path: Path,
+    run: Path | None,
+    minutes: float,
+    options: Options,
+    mode: Mode,
+    layout: Layout,
+    begin: float,
+) -> None:
+    """Look for a program; see `synthesize`."""
     if is_of_function(path, layout):
-        if not minutes > 0:
-            raise SoftmachineError(f"--minutes must be above 0, not {minutes}")
         with user_errors():
             config = NRAMConfig(registers=options.registers, gates=options.gates)
         find_function(
@@ -92,13 +104,14 @@ def synthesize(
             begin,
         )
         return
-    read = read_examples(path)
-    with user_errors(f"{path}, "):
-        task = Given(
-            examples=_on_their_lines(read.examples),
-            memory=options.memory,
-            steps_per_size=options.steps_per_size,
-        )
+    with working("reading"):
+        read = read_examples(path)
+        with user_errors(f"{path}, "):
+            task = Given(
+                examples=_on_their_lines(read.examples),
+                memory=options.memory,
+                steps_per_size=options.steps_per_size,
+            )
     with user_errors():
         experiment = synthesis(
             task,
@@ -106,22 +119,21 @@ def synthesize(
             seed=options.seed,
             enough=options.enough,
         )
-        if not minutes > 0:
-            raise ValueError(f"--minutes must be above 0, not {minutes}")
     use_all_cores()
     check_training(experiment, options.members)
     directory = run or Path("runs") / f"synthesize-{path.stem}"
+    limit = TimeLimit(begin + 60 * minutes)
     with user_errors():
         runs = begin_or_continue(directory, experiment, options.members)
     print(_summary(task, read.repeated), flush=True)
     if mode != "gradients" and options.enough == 1:
         share = SEARCHED if mode == "both" else 1.0
-        left = share * 60 * minutes - (time.monotonic() - begin)
+        until = TimeLimit(begin + share * 60 * minutes)
         found = search_loops(
-            directory, task, options.seed, options.registers, options.gates, begin, left
+            directory, task, options.seed, options.registers, options.gates, begin, until
         )
         if found.program is not None:
-            _present(directory, found.task, [found.program])
+            present(directory, found.task, [found.program])
             return
         if found.interrupted:
             print("Interrupted. The same command continues.")
@@ -132,26 +144,26 @@ def synthesize(
     display = LevelDisplay(task, len(runs), begin)
     programs = Programs(runs, task, options.enough)
     last = "Ended at once. The same command continues from the last checkpoint."
-    begun = [run.load_progress() for run in runs]
+    begun, before = [run.load_progress() for run in runs], heard()
     if not all(progress is not None and progress.finished for progress in begun):
         print(f"{clock(time.monotonic() - begin):>6}  compiling", flush=True)
     with working("training", limit=60 * minutes, since=begin, last=last):
-        left = 60 * minutes - (time.monotonic() - begin)
+        left = limit.earlier(min(MENDED, RESERVED * 60 * minutes)).left()
         progress = train_members(runs, display.report, seconds=left, enough=programs.enough)
     ended = all(member.finished for member in progress)
-    if not ended and time.monotonic() - begin < 60 * minutes:
+    if not ended and heard() > before:
         print("Interrupted. The same command continues.")
         sys.exit(exit_status())
     solved = [i for i, member in enumerate(progress) if member.solved_sequences is not None]
     if solved:
-        _present(directory, task, programs.of(solved))
+        present(directory, task, programs.of(solved))
         return
     promising = [i for i, member in enumerate(progress) if member.best_error == 0]
-    with working("Changing wires of members that are right but for being made hard"):
-        mended = [found for i in promising if (found := _make(mend_program, runs[i], task))]
+    with working("changing wires of members that are right but for being made hard"):
+        mended = [*_mended([runs[i] for i in promising], task, limit)]
     if any(found.report.mistake is None for found in mended):
         print("No member is right when made hard; changed wires made one so.")
-        _present(directory, task, mended)
+        present(directory, task, mended)
         return
     _advise(directory, progress, display)
     sys.exit(1)
@@ -294,6 +306,18 @@ class Programs:
         return self._states[member]
 
 
+def _mended(runs: Sequence[Run], task: Given, limit: TimeLimit) -> Iterator[SynthesizedProgram]:
+    """Yield the programs of members after changes of wires, as long as there is time."""
+    for run in runs:
+        try:
+            found = _make(partial(mend_program, limit=limit), run, task)
+        except TimeIsOverError:
+            print("No time is left to change wires of members that are right but for that.")
+            return
+        if found is not None:
+            yield found
+
+
 def _make(
     make: Callable[[NRAM, Given, str], SynthesizedProgram], run: Run, task: Given
 ) -> SynthesizedProgram | None:
@@ -313,66 +337,6 @@ def _machine(run: Run) -> NRAM:
             f"{run.path} holds {with_article(type(machine).__name__)}, not an NRAM"
         )
     return machine
-
-
-def _present(directory: Path, task: Given, programs: list[SynthesizedProgram]) -> None:
-    """Print the shortest of the programs that are right most often, and its test.
-
-    The files are written first; what is told is what came of running these files.
-    """
-    if not programs:
-        raise SoftmachineError(f"no member of {directory} has a program that can be written")
-    best = min(programs, key=lambda found: (-found.report.right, len(found.code)))
-    path = directory / "program.py"
-    _write(path, best.code)
-    report = check_lines(task, load_python(path.read_text(encoding="utf-8")))
-    print(f"{best.name} found a program, {path}:\n")
-    print(best.code)
-    _print_report(report)
-    print(_in_c(directory / "program.c", task, best))
-
-
-def _write(path: Path, text: str) -> None:
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def _in_c(path: Path, task: Given, found: SynthesizedProgram) -> str:
-    """Write the program in C, run what was written, and return what came of it."""
-    try:
-        _write(path, found.in_c(task))
-    except SoftmachineError as error:
-        return f"In C there is none: {error}"
-    with tempfile.TemporaryDirectory() as directory:
-        run = load_c(path.read_text(encoding="utf-8"), Path(directory))
-        if run is None:
-            return f"The same in C, {path}, was not run: there is no C compiler."
-        report = check_lines(task, run)
-    return (
-        f"The same in C, {path}: right on {share(report.trained)} trained on, "
-        f"{share(report.held_out)} held out."
-    )
-
-
-def _print_report(report: LinesReport) -> None:
-    """Print the outcome by size and the first mistake."""
-    table = Table(title="The program, run on the lines of the file")
-    for name in ("size", "trained on", "right", "held out", "right"):
-        table.add_column(name, justify="right")
-    for row in report.sizes:
-        table.add_row(
-            str(row.size),
-            *_columns(row.trained, row.trained_right),
-            *_columns(row.held_out, row.held_out_right),
-        )
-    Console().print(table)
-    if report.mistake is not None:
-        print(f"First mistake, {report.mistake}")
-
-
-def _columns(count: int, right: int) -> tuple[str, str]:
-    """Return how many examples there are, and the share that is right."""
-    return (f"{count:,}", f"{per_cent(right, count)} %") if count else ("-", "-")
 
 
 def _advise(directory: Path, progress: list[Progress], display: LevelDisplay) -> None:

@@ -17,6 +17,10 @@ from rich.text import Text
 
 GRACE = 1.0
 """Seconds until a process that was told to end is killed."""
+OVERTIME = 4.0
+"""Seconds that a process may take longer than its time before it is ended."""
+_doing = ["beginning"]
+"""What is being done, as the innermost `working` says it."""
 
 
 def on_terminal() -> bool:
@@ -67,11 +71,12 @@ def working(
             when it is ended by another one.
         presses: which Ctrl-C that is; the first one, if it has not ended within a second.
     """
+    _doing.append(what)
     answered = answered_signals(presses=1)
     if last is not None:
         answer = answer_interrupt if presses > 1 else None
         answered = answered_signals(answer, last=last, presses=presses)
-    with answered:
+    with answered, _done():
         if not on_terminal():
             yield lambda _: None
             return
@@ -82,6 +87,40 @@ def working(
             before = 0.0 if since is None else time.monotonic() - since
             task = progress.add_task(what, total=None, limit=limit, before=before)
             yield lambda what: progress.update(task, description=what)
+
+
+@contextlib.contextmanager
+def _done() -> Iterator[None]:
+    try:
+        yield
+    finally:
+        _doing.pop()
+
+
+@contextlib.contextmanager
+def ended_by(end: float, last: str) -> Iterator[None]:
+    """End the process with status 1 some time after a limit, whatever it is doing.
+
+    Nothing interrupts XLA, Numba's compiler or a C program. What is not over by itself
+    `OVERTIME` after the limit is ended by another thread; so nothing may be written within it
+    but by renaming.
+
+    Arguments:
+        end: the limit, as `time.monotonic` tells it.
+        last: what to say then, besides what was being done.
+    """
+    over = threading.Event()
+
+    def watch() -> None:
+        left = end + OVERTIME - time.monotonic()
+        if not over.wait(min(max(0.0, left), threading.TIMEOUT_MAX)):
+            _end(1, f"The time was over while {_doing[-1]}. {last}")
+
+    threading.Thread(target=watch, name="time limit", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 def answer_interrupt() -> None:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
+from softmachine.core.time_limit import NEVER, TimeLimit
 from softmachine.machines.nram.nram import NRAM, NRAMConfig
 from softmachine.programs.extraction import transition_table
 from softmachine.programs.reachable import TransitionTable
@@ -50,7 +51,14 @@ class Repair(NamedTuple):
     """The same after the changes."""
 
 
-def repair(machine: NRAM, table: WiringTable, batch: Batch, *, most_changes: int = 4) -> Repair:
+def repair(
+    machine: NRAM,
+    table: WiringTable,
+    batch: Batch,
+    *,
+    most_changes: int = 4,
+    limit: TimeLimit = NEVER,
+) -> Repair:
     """Search for changes of single wires after which fewer cells are wrong.
 
     Each change is the one that leaves the fewest wrong cells. The search ends when none is
@@ -61,6 +69,9 @@ def repair(machine: NRAM, table: WiringTable, batch: Batch, *, most_changes: int
         table: its wires.
         batch: examples with their targets.
         most_changes: how many changes may be made.
+        limit: when it has to end.
+
+    Raises TimeIsOverError if it does not.
     """
     config = machine.config
     errors, patterns = _errors(config, table, batch)
@@ -70,9 +81,10 @@ def repair(machine: NRAM, table: WiringTable, batch: Batch, *, most_changes: int
         wrong, right = np.flatnonzero(errors > 0), np.flatnonzero(errors == 0)
         asked = batch.take(np.concatenate([wrong[:24], right[:8]]))
         candidates = _candidates(machine, table, np.any(patterns[wrong], axis=0))
-        scores = _try_all(config, table, candidates, asked)
+        scores = _try_all(config, table, candidates, asked, limit)
         best = None
         for i in np.argsort(scores, kind="stable")[:CONFIRMED]:
+            limit.check()
             changed = apply_changes(table, [candidates[i]])
             result = _errors(config, changed, batch)
             if best is None or result[0].mean() < best[2][0].mean():
@@ -134,11 +146,16 @@ def _candidates(
 
 
 def _try_all(
-    config: NRAMConfig, table: WiringTable, candidates: list[Change], batch: Batch
+    config: NRAMConfig,
+    table: WiringTable,
+    candidates: list[Change],
+    batch: Batch,
+    limit: TimeLimit,
 ) -> Float[np.ndarray, " candidates"]:
     """Return the mean share of wrong cells after each of the changes by itself."""
     scores = []
     for first in range(0, len(candidates), TRIED_AT_ONCE):
+        limit.check()
         some = candidates[first : first + TRIED_AT_ONCE]
         tables = [apply_changes(table, [change]) for change in some]
         stacked = WiringTable(*map(np.stack, zip(*tables, strict=True)))

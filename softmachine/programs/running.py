@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import ctypes
+import functools
 import os
 import shutil
 import subprocess
@@ -13,16 +15,62 @@ from typing import Any
 import numpy as np
 
 from softmachine.core.errors import SoftmachineError
+from softmachine.core.time_limit import NEVER, TimeLimit
+
+MOST_TURNS = 1_000_000
+"""A call of a loaded program whose loops turn more often, with no number of steps to end them,
+counts as one that does not end."""
 
 ProgramFunction = Callable[[list[int]], list[int]]
 """A loaded program: takes a memory, and returns what it becomes."""
 
 
-def load_python(code: str) -> ProgramFunction:
-    """Execute the text of a Python program and return its function ``run``."""
-    namespace: dict[str, Any] = {}
-    exec(compile(code, "<program>", "exec"), namespace)
-    return namespace["run"]
+def load_python(code: str, limit: TimeLimit = NEVER) -> ProgramFunction:
+    """Execute the text of a Python program and return its ``run``; see `load_named`."""
+    return load_named(code, "run", limit)
+
+
+def load_named(code: str, name: str, limit: TimeLimit = NEVER) -> Callable[..., Any]:
+    """Execute the text of a Python program and return one of its functions.
+
+    It raises RuntimeError if a loop without a number of turns does not end in `MOST_TURNS`.
+
+    Arguments:
+        code: the text.
+        name: the function.
+        limit: after which every call and every such loop raises TimeIsOverError.
+    """
+    turns = 0
+
+    def turn() -> None:
+        nonlocal turns
+        turns += 1
+        if turns > MOST_TURNS:
+            raise RuntimeError(f"it does not end: {MOST_TURNS:,} turns of a loop")
+        if not turns % 1_000:
+            limit.check()
+
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.While):
+            call = ast.Call(ast.Name(TURN, ast.Load()), [], [])
+            node.body.insert(0, ast.Expr(call))
+    namespace: dict[str, Any] = {TURN: turn}
+    exec(compile(ast.fix_missing_locations(tree), "<program>", "exec"), namespace)
+    function = namespace[name]
+
+    @functools.wraps(function)
+    def called(*arguments: Any) -> Any:
+        nonlocal turns
+        limit.check()
+        turns = 0
+        return function(*arguments)
+
+    return called
+
+
+TURN = "_turn_of_a_loop"
+"""What a loaded program calls in every turn of a loop that might not end."""
 
 
 def c_compiler() -> str | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from softmachine.core.time_limit import NEVER, TimeLimit
 from softmachine.synthesis.making import Failure, Made, call
 
 
@@ -63,7 +65,10 @@ class Question(NamedTuple):
 
 
 def question(
-    shown: Made, others: Sequence[Made], inputs: Sequence[tuple[Any, ...]]
+    shown: Made,
+    others: Sequence[Made],
+    inputs: Sequence[tuple[Any, ...]],
+    limit: TimeLimit = NEVER,
 ) -> Question | None:
     """Return where programs differ that are all right on all examples; None: nowhere.
 
@@ -71,9 +76,11 @@ def question(
         shown: the program that is shown.
         others: the others that are right on all examples.
         inputs: on which they are compared, smallest first.
+        limit: when the rest of the inputs is left out.
     """
     programs = [shown, *others]
-    answers = [[repr(call(made.function, x)) for made in programs] for x in inputs]
+    asked = itertools.takewhile(lambda _: not limit.over(), inputs) if others else ()
+    answers = [[repr(call(made.function, x)) for made in programs] for x in asked]
     behaviours = {tuple(row[i] for row in answers): i for i in reversed(range(len(programs)))}
     if len(behaviours) < 2:
         return None

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from softmachine.core.time_limit import NEVER, TimeLimit
 from softmachine.machines.nram.nram import NRAM
 from softmachine.programs.build import build_program
 from softmachine.programs.languages.c import c_code
@@ -122,18 +123,34 @@ class SynthesizedProgram(NamedTuple):
 
 
 def write_program(
-    machine: NRAM, task: Given, name: str, changes: Sequence[Change] = ()
+    machine: NRAM,
+    task: Given,
+    name: str,
+    changes: Sequence[Change] = (),
+    limit: TimeLimit = NEVER,
 ) -> SynthesizedProgram:
     """Return a machine's program in Python, tested on all examples.
 
-    ``changes`` are applied to the machine's wires first. Raises SoftmachineError if no program
-    can be extracted from the machine.
+    Arguments:
+        machine: the machine.
+        task: the examples.
+        name: where the program comes from.
+        changes: applied to the machine's wires first.
+        limit: when the test has to end.
+
+    Raises:
+        SoftmachineError: no program can be extracted from the machine.
+        TimeIsOverError: there is no time for the test.
     """
-    return write_table(program_table(machine, changes), task, name, len(changes))
+    return write_table(program_table(machine, changes), task, name, len(changes), limit)
 
 
 def write_table(
-    table: TransitionTable, task: Given, name: str, changes: int = 0
+    table: TransitionTable,
+    task: Given,
+    name: str,
+    changes: int = 0,
+    limit: TimeLimit = NEVER,
 ) -> SynthesizedProgram:
     """Return the program of a machine with these transitions; see `write_program`.
 
@@ -141,25 +158,33 @@ def write_table(
     """
     built = build_program(table, task.step_rule())
     program = built._replace(unbounded=task.unbounded)
-    description = describe(program, task, name, changes=changes)
+    description = describe(program, task, name, changes=changes, limit=limit)
     code = python_code(program, SUMMARY, description.notes, description.call)
     return SynthesizedProgram(name, program, changes, code, description.report)
 
 
-def mend_program(machine: NRAM, task: Given, name: str) -> SynthesizedProgram:
+def mend_program(
+    machine: NRAM, task: Given, name: str, limit: TimeLimit = NEVER
+) -> SynthesizedProgram:
     """Return the program of a machine after a repair of its wires on the training examples.
 
     Held-out examples play no part in the repair. Raises SoftmachineError if no program can be
-    extracted from the machine.
+    extracted from the machine, TimeIsOverError if that does not end by the limit.
     """
     sizes = np.tile(task.sizes, MENDED)
     batch = draw_batch(task, jax.random.key(0), sizes, task.sizes[-1])
-    found = repair(machine, read_wiring(machine), batch)
-    return write_program(machine, task, name, found.changes)
+    found = repair(machine, read_wiring(machine), batch, limit=limit)
+    return write_program(machine, task, name, found.changes, limit)
 
 
 def describe(
-    program: Program, task: Given, origin: str, *, changes: int = 0, to: str = "python"
+    program: Program,
+    task: Given,
+    origin: str,
+    *,
+    changes: int = 0,
+    to: str = "python",
+    limit: TimeLimit = NEVER,
 ) -> Description:
     """Test a program on all examples, and return the notes for its docstring.
 
@@ -170,11 +195,13 @@ def describe(
         changes: the number of wires changed after training.
         to: the language of the text that is run. For languages other than ``python`` and
             ``c``, and for C without a compiler, the Python text is run and the notes say so.
+        limit: when that has to end.
 
     Raises:
         SoftmachineError: the program cannot be written in that language.
+        TimeIsOverError: there is no time for the test.
     """
-    run, what = load_python(python_code(program, SUMMARY, [])), ""
+    run, what = load_python(python_code(program, SUMMARY, []), limit), ""
     with tempfile.TemporaryDirectory() as directory:
         native = None
         if to == "c":

@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from softmachine.core.errors import SoftmachineError
+from softmachine.core.time_limit import NEVER, TimeIsOverError, TimeLimit
 from softmachine.programs.program import Program
 from softmachine.programs.roles import with_role_names
+from softmachine.programs.running import load_named
 from softmachine.synthesis.domain import Domain, as_kind, domain_of
 from softmachine.synthesis.finding import Candidate
 from softmachine.synthesis.function import Shown, python_function
@@ -27,6 +29,8 @@ LONGEST_RANDOM = 30
 """Lists that are drawn at random have at most so many elements."""
 LARGEST_WATCHED = 400
 """Examples with lists of more elements are not run step by step in Python integers."""
+MOST_WATCHED = 10_000
+"""Nor are those on which a machine takes more steps."""
 SOME = 50
 """So many inputs are tried first where a shorter program is compared."""
 FEWER_STEPS = 2
@@ -98,17 +102,25 @@ def draw_inputs(domain: Domain, seed: int = 0) -> Inputs:
     return Inputs([*domain.small()], [x for x in drawn if x is not None])
 
 
-def load_function(code: str) -> Function:
-    """Execute the text of a module and return its function ``program``."""
-    namespace: dict[str, Any] = {}
-    exec(compile(code, "<program>", "exec"), namespace)
-    return namespace["program"]
+def load_function(code: str, limit: TimeLimit = NEVER) -> Function:
+    """Execute the text of a module and return its function ``program``; see `load_named`."""
+    return load_named(code, "program", limit)
 
 
-def make(candidate: Candidate, given: Pairs) -> Made:
+def make(
+    candidate: Candidate, given: Pairs, limit: TimeLimit = NEVER, tests: float = 0.0
+) -> Made:
     """Return the function of a candidate, run on all examples and compared with its machine.
 
-    Raises SoftmachineError if its program has too many states, or cannot be written.
+    Arguments:
+        candidate: the wires.
+        given: the examples.
+        limit: when it has to end.
+        tests: for so many seconds before that nothing more is made shorter.
+
+    Raises:
+        SoftmachineError: its program has too many states, or cannot be written.
+        TimeIsOverError: there is no time for it.
     """
     layout = candidate.problem.layout
     machine = HardMachine(candidate.config, candidate.table)
@@ -117,27 +129,31 @@ def make(candidate: Candidate, given: Pairs) -> Made:
         pair.inputs
         for pair in given.pairs
         if sum(len(pair.inputs[i]) for i in layout.arrays) <= LARGEST_WATCHED
+        and layout.steps(pair.inputs) <= MOST_WATCHED
     ]
     every = [*examples, *inputs.all]
-    runs = [_run(machine, layout, x) for x in every]
+    runs = [_run(machine, layout, x, limit) for x in every]
     answers = [read_answer(layout, x, run.memory) for x, run in zip(every, runs, strict=True)]
-    layout, runs = _with_fewer_steps(machine, layout, every, runs, answers)
+    shorter = limit.earlier(tests)
+    layout, runs = _with_fewer_steps(machine, layout, every, runs, answers, shorter)
     program = observed_program(machine, _rule(layout), [run.patterns for run in runs])
     few = [*zip(every, answers, strict=True)]
     few = [*few[:: max(1, len(few) // SOME)], *few]
 
-    def same(shorter: Program, held: bool = False) -> bool:
-        try:
-            code = python_function(shorter, layout, SUMMARY, [], [], held=held)
-            function = load_function(code)
-        except (SoftmachineError, SyntaxError):
+    def same(other: Program, held: bool = False) -> bool:
+        if shorter.over():
             return False
-        return all(call(function, x) == answer for x, answer in few)
+        try:
+            code = python_function(other, layout, SUMMARY, [], [], held=held)
+            function = load_function(code, shorter)
+            return all(call(function, x) == answer for x, answer in few)
+        except (SoftmachineError, SyntaxError, TimeIsOverError):
+            return False
 
     program = with_role_names(shortened(program, same))
     held = same(program, held=True)
     code = python_function(program, layout, SUMMARY, [], [], held=held)
-    function = load_function(code)
+    function = load_function(code, limit)
     differs, agreed = None, 0
     for x, answer in zip(every, answers, strict=True):
         if call(function, x) != answer:
@@ -145,6 +161,7 @@ def make(candidate: Candidate, given: Pairs) -> Made:
         else:
             agreed += 1
     outcomes = tuple(check(function, given))
+    function = load_function(code)
     return Made(candidate, layout, program, held, code, function, outcomes, agreed, differs)
 
 
@@ -185,8 +202,11 @@ def _rule(layout: Layout) -> StepRule:
     return StepRule("length", count.each, count.extra, power=count.power)
 
 
-def _run(machine: HardMachine, layout: Layout, inputs: Sequence[Any]) -> Watched:
+def _run(
+    machine: HardMachine, layout: Layout, inputs: Sequence[Any], limit: TimeLimit
+) -> Watched:
     """Run a machine on an input, in a memory in which no number goes round."""
+    limit.check()
     before = layout.memory(inputs, own_codes(layout, inputs))
     steps = layout.steps(inputs)
     cells = 8 * (len(before) + max([*before, 1])) + 8 * steps + 32
@@ -221,10 +241,12 @@ def _with_fewer_steps(
     every: Sequence[Sequence[Any]],
     runs: list[Watched],
     answers: Sequence[Any],
+    limit: TimeLimit,
 ) -> tuple[Layout, list[Watched]]:
     """Return the layout with as few steps as give the same answers, and the runs of these.
 
-    A machine takes one step more than there are items; often that does nothing.
+    A machine takes one step more than there are items; often that does nothing. Those that are
+    known when the time is over are returned.
     """
     least = 1 if layout.count.of == "number" else 0
     for _ in range(FEWER_STEPS):
@@ -234,7 +256,9 @@ def _with_fewer_steps(
         fewer = dataclasses.replace(layout, count=count)
         again = []
         for inputs, answer in zip(every, answers, strict=True):
-            run = _run(machine, fewer, inputs)
+            if limit.over():
+                return layout, runs
+            run = _run(machine, fewer, inputs, limit)
             if read_answer(fewer, inputs, run.memory) != answer:
                 return layout, runs
             again.append(run)
@@ -272,13 +296,20 @@ def _mistakes(made: Made) -> int:
 
 
 def make_all(
-    candidates: Sequence[Candidate], given: Pairs, told: Callable[[str], None] = lambda _: None
+    candidates: Sequence[Candidate],
+    given: Pairs,
+    told: Callable[[str], None] = lambda _: None,
+    limit: TimeLimit = NEVER,
+    tests: float = 0.0,
 ) -> list[Made]:
-    """Return the functions of candidates, without those that cannot be written."""
+    """Return the functions of candidates, without those that cannot be written.
+
+    Raises TimeIsOverError if there is no time for all of them.
+    """
     found = []
     for candidate in candidates:
         try:
-            found.append(make(candidate, given))
+            found.append(make(candidate, given, limit, tests))
         except SoftmachineError as error:
             told(str(error))
     return found

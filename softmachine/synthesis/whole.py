@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import random
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from softmachine.core.errors import ExamplesError, SoftmachineError
+from softmachine.core.time_limit import NEVER, TimeIsOverError, TimeLimit
 from softmachine.machines.nram.gates import PAPER_GATES
 from softmachine.programs.notes import share
 from softmachine.synthesis.agreement import Question, question
@@ -49,6 +51,9 @@ from softmachine.synthesis.taking import take
 
 HELD_OUT_FROM = 20
 """With at least so many examples, one in five is held out of the search."""
+RESERVED = 0.1
+"""The share of the time at the end of which programs that were found are no longer made
+shorter, but tested as they are."""
 SHORT = 8
 """A program with so many lines is short: the search for shorter ones can end."""
 NOTHING = Totals()
@@ -179,10 +184,11 @@ def find(
     begun: Begun,
     options: Options,
     totals: Totals = NOTHING,
-    report: Callable[[Totals], None] = lambda _: None,
+    report: Callable[[Totals], Any] = lambda _: None,
     told: Callable[[str], None] = lambda _: None,
     keep: Callable[[Totals], None] = lambda _: None,
     interrupted: Callable[[], bool] = lambda: False,
+    limit: TimeLimit | None = None,
 ) -> Findings:
     """Search until a program makes no mistake on any example, or the time is over.
 
@@ -194,13 +200,18 @@ def find(
         options: how it is looked for.
         totals: those of an earlier search that this one continues.
         report: is told some times a second how far it is.
-        told: is told why a program cannot be written.
+        told: is told that a program is written and tested, which may take long, the first
+            time, and why one cannot be written.
         keep: is told where a later search should go on, before what was found is tested, which
             may take seconds, and at the end.
         interrupted: whether to end at once.
+        limit: when it has to end, in place of the options' minutes from now.
 
     Raises SoftmachineError if the gates make no loops.
     """
+    if limit is None:
+        limit = TimeLimit(time.monotonic() + 60 * options.minutes)
+    tests = RESERVED * limit.left()
     searched = search_options(begun.problems, options.seed, options.registers, options.gates)
     few = len(begun.given.pairs) < HELD_OUT_FROM
     right: dict[str, Made] = {}
@@ -213,9 +224,18 @@ def find(
         before, now[0] = now[0], now[0].after(attempt)
         text = f"{attempt.plan.variant} {attempt.loop}"
         if attempt.loop is not None and text not in known:
-            known.add(text)
             keep(first[0] if first else before)
-            for made in make_all([candidate_of(begun.problems, attempt)], begun.given, told):
+            if not known:
+                told("a loop is right on what guides the search: writing and testing it")
+            known.add(text)
+            candidates = [candidate_of(begun.problems, attempt)]
+            try:
+                every = make_all(candidates, begun.given, told, limit, tests)
+            except TimeIsOverError:
+                told("the time is over before it is tested; the same command begins with it")
+                first.append(before)  # found anew the next time, unless there was one before
+                return True
+            for made in every:
                 if made.right and not right:
                     first.append(before)
                 if made.right:
@@ -228,19 +248,21 @@ def find(
         return (short and not few) or is_enough(first[0].attempts, attempt.plan.number)
 
     batches = [problem.batch for problem in begun.problems]
-    seconds = 60 * options.minutes
-    ended = search(batches, searched, totals, seconds, accept, report, interrupted)
+    ended = search(batches, searched, totals, limit.left(), accept, report, interrupted)
     keep(first[0] if first else ended)
     return Findings([*right.values()], wrong)
 
 
-def finish(begun: Begun, right: Sequence[Made]) -> Synthesis:
-    """Return the shortest of some programs, written with its notes and tested as printed."""
+def finish(begun: Begun, right: Sequence[Made], limit: TimeLimit = NEVER) -> Synthesis:
+    """Return the shortest of some programs, written with its notes and tested as printed.
+
+    ``limit``: after which the programs are no longer compared, nor the C text run.
+    """
     made = best_of(right)
     others = [other for other in right if other is not made]
     domain = domain_of(begun.given, made.layout)
     inputs = draw_inputs(domain)
-    asked = question(made, others, inputs.all)
+    asked = question(made, others, inputs.all, limit)
     notes = _notes(begun, made, domain, inputs, asked)
     summary = "Found by softmachine from examples."
     code = python_function(
@@ -249,7 +271,8 @@ def finish(begun: Begun, right: Sequence[Made]) -> Synthesis:
     outcomes = check(load_function(code), begun.given)
     told = _tested(begun, [outcome.pair for outcome in outcomes if outcome.right])
     c_text = c_function(made.program, made.layout, summary, notes)
-    c_told = _test_c(c_text, made, begun)
+    late = "The C text was not run: the time was over."
+    c_told = late if limit.over() else _test_c(c_text, made, begun)
     report = [told, *notes[1:], c_told]
     data = function_json(made, begun.given, notes, asked, summary)
     return Synthesis(

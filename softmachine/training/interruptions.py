@@ -28,6 +28,12 @@ class Interruption:
 
 
 _last = signal.SIGINT
+_heard = 0
+
+
+def heard() -> int:
+    """Return how many interruptions there have been in this process."""
+    return _heard
 
 
 def exit_status() -> int:
@@ -49,8 +55,9 @@ def interruptions() -> Iterator[Interruption]:
     previous = {}
 
     def note(number: int, _frame: Any) -> None:
-        global _last
+        global _last, _heard
         event.set()
+        _heard += 1
         _last = signal.Signals(number)
         signal.signal(number, previous[number])
 

@@ -24,6 +24,9 @@ from softmachine.training.notebook import NotebookProgress, in_notebook
 from softmachine.training.trackers import Tracker, tracking
 from softmachine.training.validation import Scores, build_validation
 
+MOST_EARLY = 60.0
+"""Seconds that a training ends before its time at most, if its next updates may take longer."""
+
 Report = Callable[[int, Progress, dict[str, Any]], None]
 
 
@@ -81,7 +84,8 @@ def train_members(
         runs: new runs or runs to resume, one per member.
         report: called after every validation of a member with its place among the runs,
             its progress and its metrics line.
-        seconds: time after which training ends as if interrupted.
+        seconds: time after which training ends as if interrupted; before that, if the updates
+            up to the next validation would take longer, as the fastest did so far.
         enough: whether those that are solved, by their places among the runs, are enough, so
             that all others end; otherwise ``TrainingConfig.enough`` says how many are.
         trackers: what is told of the metrics, by name or as objects; see `Tracker`.
@@ -180,6 +184,8 @@ class _Loop:
         self.reached: dict[int, TrainState] = {}
         """Of each member the state that the last updates brought it to."""
         self.clock = time.monotonic()
+        self.shortest = math.inf
+        """Seconds of the updates up to a validation, at the least so far."""
 
     def run(self) -> None:
         """Train until all members have ended, or it is time to end."""
@@ -213,6 +219,7 @@ class _Loop:
         self.reached = {i: self.states.of(i) for i in group}
         scores = self._scores(self.reached)
         seconds = self._lap()
+        self.shortest = min(self.shortest, seconds)
         sound = []
         for i in group:
             member = self.members[i]
@@ -233,7 +240,9 @@ class _Loop:
         """Apply phases, write metrics and checkpoints; return whether training is to end."""
         self._apply_long(group, until)
         # Asked once: later signals end the next stretch, or there would be no checkpoint.
-        ending = self.interrupted.is_set() or self.clock > self.deadline
+        more = min(self.shortest, MOST_EARLY) if self.shortest < math.inf else 0.0
+        late = self.clock + more > self.deadline
+        ending = self.interrupted.is_set() or late
         for i in group:
             member, progress = self.members[i], self.members[i].progress
             member.note_scores()

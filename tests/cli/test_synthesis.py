@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from softmachine.cli import synthesis
+from softmachine.cli import synthesis, waiting
 from softmachine.cli.main import main
 from softmachine.cli.synthesis import Options, synthesize
 from softmachine.core.errors import ExamplesError
@@ -26,6 +26,12 @@ SMALL = ["--gates", "ONE", "WRITE", "--registers", "1", "--members", "2", "--mem
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def _slow_machines(monkeypatch):
+    """The time that tests give is over at once; that must not end them all."""
+    monkeypatch.setattr(waiting, "OVERTIME", 3_600.0)
 
 
 @pytest.fixture
@@ -53,6 +59,7 @@ def test_a_program_is_found_printed_and_tested(folder, capsys):
     printed = capsys.readouterr().out
     # Two of eight are held out of each size.
     assert printed.startswith(
+        "  0:00  reading task.jsonl\n"
         "12 examples to train on (sizes 3 to 4), 4 of these sizes and 8 larger ones held out.\n"
         "1 line says what an earlier one says: each example counts once.\n"
         "Your largest number is 7, so that memories need 8 cells; smaller numbers are faster.\n"
@@ -79,7 +86,7 @@ def test_a_program_is_found_printed_and_tested(folder, capsys):
     main(["synthesize", "task.jsonl", *SMALL])
     begun = re.compile(r" +\d+:\d\d  (compiling|.* updates  no mistake)")
     outcome = [line for line in printed.splitlines() if not begun.match(line)]
-    assert printed.splitlines()[4].endswith("  compiling")  # not silent while it compiles
+    assert printed.splitlines()[5].endswith("  compiling")  # not silent while it compiles
     assert capsys.readouterr().out.splitlines() == outcome
     assert (directory / "seed-0" / "metrics.jsonl").read_text() == metrics
 

@@ -1,9 +1,12 @@
 """Broken wires of a machine that is known to be right are found and mended."""
 
+import itertools
+
 import jax
 import numpy as np
 import pytest
 
+from softmachine.core.time_limit import TimeIsOverError, TimeLimit
 from softmachine.programs.build import build_program
 from softmachine.programs.languages.python import python_code
 from softmachine.programs.repair import (
@@ -67,6 +70,15 @@ def test_stopping_too_early_is_mended(access_machine, batch):
     assert found.before > 0
     assert found.after == 0
     assert found.changes == (Change(3, None, 0),)
+
+
+def test_a_repair_ends_with_the_time(access_machine, batch):
+    clock = itertools.count()
+    limit = TimeLimit(3.0, lambda: next(clock))
+    bad = apply_changes(read_wiring(access_machine), [Change(3, None, 1)])
+    with pytest.raises(TimeIsOverError):
+        repair(access_machine, bad, batch, limit=limit)
+    assert next(clock) == 4  # asked for as often as changes are tried
 
 
 def test_a_machine_with_too_many_faults_is_not_made_worse(access_machine, batch):

@@ -1,6 +1,7 @@
 """Functions of a person's arguments: what is printed is right, in Python and in C."""
 
 import functools
+import itertools
 import json
 import re
 import types
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from softmachine.core.errors import SoftmachineError
+from softmachine.core.time_limit import TimeIsOverError, TimeLimit
 from softmachine.programs.running import c_compiler
 from softmachine.synthesis import domain, making
 from softmachine.synthesis.agreement import question
@@ -162,6 +164,20 @@ def test_the_text_gives_what_the_examples_and_the_machine_give(name):
         base = layout.base(inputs) if layout.answer_coded else 0
         kept = ran.memories[0, begins : begins + len(values)] + base
         assert kept.tolist() == values
+
+
+@pytest.mark.parametrize("name", ["running maximum", "sum"])
+def test_without_time_a_program_is_tested_but_not_made_shorter(name):
+    given, text, fields = WORKED[name]
+    late = make(candidate(given, text, **fields), given, TimeLimit(1.0, lambda: 0.0), tests=2.0)
+    assert late.right
+    assert len(late.code) > len(made_of(name).code)
+    # Nothing is compared when the time is over; it is asked for before each run.
+    clock = itertools.count()
+    with pytest.raises(TimeIsOverError):
+        make(candidate(given, text, **fields), given, TimeLimit(20.0, lambda: next(clock)))
+    assert next(clock) == 21
+    assert question(late, [made_of(name)], [([2, 1],)], TimeLimit(0.0, lambda: 0.0)) is None
 
 
 @needs_compiler

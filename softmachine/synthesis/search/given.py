@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from softmachine.core.errors import SoftmachineError
+from softmachine.core.time_limit import NEVER, TimeLimit
 from softmachine.experiments.progress import Progress
 from softmachine.experiments.runs import Run
 from softmachine.machines.machine import split_trainable
@@ -67,13 +68,16 @@ class Found(NamedTuple):
     task: Given
 
 
-def write(task: Given, attempt: Attempt) -> SynthesizedProgram | None:
-    """Return the program of an attempt, tested on all examples; None if there is none."""
+def write(task: Given, attempt: Attempt, limit: TimeLimit = NEVER) -> SynthesizedProgram | None:
+    """Return the program of an attempt, tested on all examples; None if there is none.
+
+    Raises TimeIsOverError if there is no time for the test.
+    """
     assert attempt.loop is not None
     wired = wire(attempt.loop, once=attempt.plan.once)
     own = variants(task)[attempt.plan.variant]
     try:
-        return write_table(transition_table(*wired), own, NAME)
+        return write_table(transition_table(*wired), own, NAME, limit=limit)
     except SoftmachineError:
         return None
 

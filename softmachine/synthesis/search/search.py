@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from softmachine.synthesis.search.arrays import SELECT, Cases, Space
-from softmachine.synthesis.search.begin import begin, walk
+from softmachine.synthesis.search.begin import begin, begin_tally, walk
 from softmachine.synthesis.search.loops import CONSTANT_GATES, GATES, Loop, read_loop
 from softmachine.tasks.memories.exams import Batch
 
@@ -57,6 +57,13 @@ FREEZING = 1e-7
 """A temperature at which no mistake is kept, and a price that is less than any."""
 EXCHANGE = (0.1, 0.6)
 """How likely an attempt begins with an exchange of cells; of loops in loops."""
+TALLY = 0.3
+"""How likely an attempt at other loops begins with a register that grows by comparisons."""
+HOLDING = 0.6
+"""How likely such an attempt has three registers, so that one may hold."""
+TALLIES, TALLY_GUIDES = 6_000, 24
+"""So many of these are drawn, and run on so many examples; the best one is where the attempt
+begins."""
 MOST_REGISTERS = 3
 WALKS = 0.5
 """How likely the loop of another attempt begins as one that looks ahead."""
@@ -87,7 +94,9 @@ class Plan(NamedTuple):
     passes: bool
     """Whether it goes through an array again and again."""
     seed: int
-    walks: bool
+    tally: bool = False
+    """Whether one register goes from cell to cell, and another one grows by comparisons."""
+    walks: bool = False
     """Whether it goes through all cells once, looking ahead."""
 
 
@@ -163,24 +172,29 @@ def plan(number: int, options: Options) -> Plan:
     length = 16 if passes else int(rng.choice([8, 12, 16]))
     conditions = registers if passes else conditions
     unit = FIRST_TRIES * (1 + number // len(LUBY))
-    hot = float(np.exp(rng.uniform(*np.log(WARM if passes or exchange else HOT))))
-    seed = int(rng.integers(2**31))
-    walks = not (once or nested or exchange) and bool(rng.random() < WALKS)
+    heat, seed = rng.random(), int(rng.integers(2**31))
+    tally = registers > 1 and not (passes or exchange) and bool(rng.random() < TALLY)
+    if tally:
+        hold = rng.random() < HOLDING
+        registers = conditions = min(3 if hold else registers, options.registers)
+    walks = not (tally or once or nested or exchange) and bool(rng.random() < WALKS)
     if walks:
         registers = min(int(rng.choice([2, 3])), options.registers)
         conditions = registers if registers > 1 else 0
+    least, most = np.log(WARM if passes or exchange or tally else HOT)
     return Plan(
         number,
         registers,
-        length,
+        max(length, 12) if tally else length,
         conditions,
         variant,
         once,
         unit * LUBY[number % len(LUBY)],
-        hot,
+        float(np.exp(least + heat * (most - least))),
         exchange,
         passes,
         seed,
+        tally,
         walks,
     )
 
@@ -227,6 +241,9 @@ def attempt(
         walk(code, space)
     every, count = cases(batch, once=planned.once), len(batch.steps)
     chosen = np.arange(min(GUIDES, count))
+    if planned.tally:
+        few = cases(batch.take(chosen[:TALLY_GUIDES]))
+        code = best_tally(code, space, few, rng, ended)
     tried = runs = 0
     error, tries = 1.0, planned.tries
     for _ in range(ROUNDS):
@@ -255,6 +272,28 @@ def attempt(
         chosen = np.concatenate([chosen, _added(more, chosen, batch.steps)])
         error, tries = float(totals[-1]), max(tries // 2, FIRST_TRIES)
     return Attempt(planned, None, float(error), tried, runs, time.thread_time() - begun)
+
+
+def best_tally(
+    code: Int[np.ndarray, " numbers"],
+    space: Space,
+    guide: Cases,
+    rng: np.random.Generator,
+    ended: Bool[np.ndarray, "1"],
+    count: int = TALLIES,
+) -> Int[np.ndarray, " numbers"]:
+    """Return the best of many loops that begin with a tally; see `begin_tally`."""
+    from softmachine.synthesis.search import native
+
+    best, least = code, np.inf
+    for _ in range(count):
+        drawn = code.copy()
+        if ended[0] or not begin_tally(drawn, space, rng):
+            break
+        error = native.count_mistakes(drawn, space, guide)[-1]
+        if error < least:
+            best, least = drawn, error
+    return best
 
 
 def _added(
