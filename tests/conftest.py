@@ -1,5 +1,6 @@
 """Shared set-up: two CPU devices, every annotated shape checked; small trainings."""
 
+import copy
 import dataclasses
 import functools
 import gc
@@ -93,12 +94,30 @@ def _types_are_never_mixed(request):
         yield
 
 
+BETWEEN_UPDATES = ("max_sequences", "solved", "validate_every", "checkpoint_every", "enough")
+"""Fields of a training that Python reads between updates, and no compiled program."""
+UNREAD = object()
+"""What stands in their place where programs are made: what would read it would fail."""
+
+
+def _compiled_alike(experiment):
+    """Return what stands for all experiments whose first state and updates are the same."""
+    same = copy.copy(experiment.with_seed(0))  # states hold the seed
+    training = copy.copy(same.training)
+    for name in BETWEEN_UPDATES:
+        object.__setattr__(training, name, UNREAD)
+    object.__setattr__(same, "recipe", "")
+    object.__setattr__(same, "training", training)
+    return same
+
+
 @pytest.fixture(scope="session", autouse=True)
 def updates_of():
-    """`build_train_chunk`, which compiles the updates of one experiment once for all tests.
+    """`build_train_chunk`, which compiles updates once for all experiments that share them.
 
-    A run that is interrupted, resumed or repeated compiles no updates again.
+    A run that is interrupted, resumed or repeated, or ends sooner, compiles no updates again.
     """
+    from softmachine.experiments import state
     from softmachine.training import members, update
 
     kept = functools.lru_cache(maxsize=12)(
@@ -106,10 +125,17 @@ def updates_of():
     )
 
     def build(experiment, layout):
-        return kept(experiment, layout._replace(devices=tuple(layout.devices)))
+        layout = layout._replace(devices=tuple(layout.devices))
+        return kept(_compiled_alike(experiment), layout)
 
+    first = state._first_state
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(members, "build_train_chunk", build)
+        patch.setattr(
+            state,
+            "_first_state",
+            lambda experiment, *rest: first(_compiled_alike(experiment), *rest),
+        )
         yield build
 
 
