@@ -10,12 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from softmachine.cli.main import main
+from softmachine.cli.main import _parse_command, main
+from softmachine.cli.own import option
+from softmachine.cli.sources import experiment_of
+from softmachine.cli.training import _parse_train
 from softmachine.machines.nram.gates import GATES
 from softmachine.machines.nram.nram import NRAMConfig
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.registry import MACHINES
 from softmachine.recipes import RECIPES, get_recipe
+from softmachine.recipes.own import on_sequences
 from softmachine.tasks.registry import TASKS
 
 ROOT = Path(__file__).parents[2]
@@ -134,16 +138,50 @@ def test_names_in_the_text_exist(path):
             found = getattr(found, part)
 
 
-def test_make_targets_of_the_readme_exist():
+TEXTS = [
+    *(
+        x
+        for x in sorted((ROOT / "docs").rglob("*.md"))
+        if x.name not in ("results.md", "lab-log.md")
+    ),
+    *sorted(ROOT.glob("*.md")),
+]
+"""All that a person may follow."""
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_can_be_given(path, tmp_path, monkeypatch):
+    """Commands and all their options are there; nothing is run."""
     targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    asked = [
-        word
-        for program, *words in commands(README)
-        if program == "make"
-        for word in words
-        if "=" not in word and not word.startswith("-")
-    ]
-    assert set(asked) <= set(targets)
+    monkeypatch.chdir(tmp_path)
+    Path("words.jsonl").write_text('{"input": "ab", "output": "ba"}\n' * 20)
+    recipes = {}
+    monkeypatch.setattr(
+        "softmachine.cli.sources.experiment_of",
+        lambda source: (
+            experiment_of(source)
+            if source.startswith("zoo:")
+            else recipes.get(source, get_recipe("ntm-copy"))
+        ),
+    )
+    for program, *words in commands(path):
+        if program == "make":
+            assert {x for x in words if "=" not in x and x[0] != "-"} <= {*targets}
+            continue
+        own, words = option(words, "--from")
+        name, *arguments = words
+        if name != "train":
+            _parse_command(name, *arguments)
+            continue
+        data, arguments = option(arguments, "--data")
+        if own is not None:
+            experiment = get_recipe("lstm-copy")
+        elif data is not None:
+            experiment = on_sequences(arguments.pop(0), data)
+        else:
+            experiment = get_recipe(arguments.pop(0))
+        options = _parse_train(experiment, arguments)
+        recipes[str(options.run)] = experiment
 
 
 def test_commands_of_the_readme_run(tmp_path, monkeypatch):
