@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from softmachine.synthesis.search.arrays import SELECT, Cases, Space
-from softmachine.synthesis.search.begin import begin, walk
+from softmachine.synthesis.search.begin import begin
 from softmachine.synthesis.search.loops import CONSTANT_GATES, GATES, Loop, read_loop
 from softmachine.tasks.memories.exams import Batch
 
@@ -58,8 +58,6 @@ FREEZING = 1e-7
 EXCHANGE = (0.1, 0.6)
 """How likely an attempt begins with an exchange of cells; of loops in loops."""
 MOST_REGISTERS = 3
-WALKS = 0.5
-"""How likely the loop of another attempt begins as one that looks ahead."""
 MORE = 4
 """Once something is found, so many more attempts may find something shorter, and one for every
 four that it took."""
@@ -87,8 +85,6 @@ class Plan(NamedTuple):
     passes: bool
     """Whether it goes through an array again and again."""
     seed: int
-    walks: bool
-    """Whether it goes through all cells once, looking ahead."""
 
 
 class Attempt(NamedTuple):
@@ -163,12 +159,6 @@ def plan(number: int, options: Options) -> Plan:
     length = 16 if passes else int(rng.choice([8, 12, 16]))
     conditions = registers if passes else conditions
     unit = FIRST_TRIES * (1 + number // len(LUBY))
-    hot = float(np.exp(rng.uniform(*np.log(WARM if passes or exchange else HOT))))
-    seed = int(rng.integers(2**31))
-    walks = not (once or nested or exchange) and bool(rng.random() < WALKS)
-    if walks:
-        registers = min(int(rng.choice([2, 3])), options.registers)
-        conditions = registers if registers > 1 else 0
     return Plan(
         number,
         registers,
@@ -177,11 +167,10 @@ def plan(number: int, options: Options) -> Plan:
         variant,
         once,
         unit * LUBY[number % len(LUBY)],
-        hot,
+        float(np.exp(rng.uniform(*np.log(WARM if passes or exchange else HOT)))),
         exchange,
         passes,
-        seed,
-        walks,
+        int(rng.integers(2**31)),
     )
 
 
@@ -223,8 +212,6 @@ def attempt(
     space = make_space(planned, options)
     code = native.draw_loop(space, planned.seed)
     begin(code, space, planned.passes, planned.exchange, rng)
-    if planned.walks:
-        walk(code, space)
     every, count = cases(batch, once=planned.once), len(batch.steps)
     chosen = np.arange(min(GUIDES, count))
     tried = runs = 0
