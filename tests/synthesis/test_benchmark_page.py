@@ -104,10 +104,10 @@ def test_a_page_keeps_what_stands_above_its_mark(page, tmp_path, monkeypatch):
     path, written = tmp_path / "page.md", page([line("sum", "fold")], {}, None)
     synthesis.write(path, written)
     assert path.read_text() == written
-    path.write_text(f"# Mine\n\n{synthesis.MARK}\nold tables")
+    path.write_text(f"# Mine\n\n{synthesis.MARK}\nearlier tables")
     for _ in range(2):
         synthesis.write(path, written)
         text = path.read_text()
         assert text.startswith(f"# Mine\n\n{synthesis.MARK}\n\n## All examples, search alone")
-        assert "old" not in text
+        assert "earlier" not in text
         assert written.endswith(text[text.index("## All") :])

@@ -1,4 +1,4 @@
-"""What loops begin as, besides what is drawn at random: steps that many loops have.
+"""What loops begin as, besides what is drawn at random: steps that many loops in loops have.
 
 Single changes would have to make all of these at once, since none alone makes fewer mistakes.
 """
@@ -91,21 +91,6 @@ def begin(
         _put(code, space.length - PASS, [*parts, (READ, last + 1, last + 1, 0)])
         nexts = INSTRUCTION * space.length
         code[nexts + pointer], code[nexts + ahead] = last, last + 2
-
-
-def walk(code: Int[np.ndarray, " numbers"], space: Space) -> None:
-    """Let a loop drawn at random begin as one that goes through all cells once, looking ahead.
-
-    The first register is the address of a cell, and the last one holds what that cell did when
-    it was read, a step before it is the cell's turn: conditions test registers alone, as they
-    were when a step began, so that a step depends on a cell only if an earlier one has read it.
-    The first cell counts as empty, whatever it holds.
-    """
-    if space.registers < 2 or not {INC, READ} <= set(space.operations.tolist()):
-        return
-    first, nexts = CONSTANTS + space.registers, INSTRUCTION * space.length
-    _put(code, 0, [(INC, CONSTANTS, CONSTANTS, 0), (READ, first, first, 0)])
-    code[nexts], code[nexts + space.registers - 1] = first, first + 1
 
 
 def begin_tally(

@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from softmachine.synthesis.search.arrays import SELECT, Cases, Space
-from softmachine.synthesis.search.begin import begin, begin_tally, walk
+from softmachine.synthesis.search.begin import begin, begin_tally
 from softmachine.synthesis.search.loops import CONSTANT_GATES, GATES, Loop, read_loop
 from softmachine.tasks.memories.exams import Batch
 
@@ -65,8 +65,6 @@ TALLIES, TALLY_GUIDES = 6_000, 24
 """So many of these are drawn, and run on so many examples; the best one is where the attempt
 begins."""
 MOST_REGISTERS = 3
-WALKS = 0.5
-"""How likely the loop of another attempt begins as one that looks ahead."""
 MORE = 4
 """Once something is found, so many more attempts may find something shorter, and one for every
 four that it took."""
@@ -96,8 +94,6 @@ class Plan(NamedTuple):
     seed: int
     tally: bool = False
     """Whether one register goes from cell to cell, and another one grows by comparisons."""
-    walks: bool = False
-    """Whether it goes through all cells once, looking ahead."""
 
 
 class Attempt(NamedTuple):
@@ -177,10 +173,6 @@ def plan(number: int, options: Options) -> Plan:
     if tally:
         hold = rng.random() < HOLDING
         registers = conditions = min(3 if hold else registers, options.registers)
-    walks = not (tally or once or nested or exchange) and bool(rng.random() < WALKS)
-    if walks:
-        registers = min(int(rng.choice([2, 3])), options.registers)
-        conditions = registers if registers > 1 else 0
     least, most = np.log(WARM if passes or exchange or tally else HOT)
     return Plan(
         number,
@@ -195,7 +187,6 @@ def plan(number: int, options: Options) -> Plan:
         passes,
         seed,
         tally,
-        walks,
     )
 
 
@@ -237,8 +228,6 @@ def attempt(
     space = make_space(planned, options)
     code = native.draw_loop(space, planned.seed)
     begin(code, space, planned.passes, planned.exchange, rng)
-    if planned.walks:
-        walk(code, space)
     every, count = cases(batch, once=planned.once), len(batch.steps)
     chosen = np.arange(min(GUIDES, count))
     if planned.tally:

@@ -13,7 +13,7 @@ from softmachine.programs.extraction import transition_table
 from softmachine.programs.languages.python import python_code
 from softmachine.programs.running import load_python
 from softmachine.synthesis.search import arrays, native
-from softmachine.synthesis.search.begin import begin, begin_tally, walk
+from softmachine.synthesis.search.begin import begin, begin_tally
 from softmachine.synthesis.search.given import as_batch, make, variants
 from softmachine.synthesis.search.loops import GATES, build_machine, read_loop, wire
 from softmachine.synthesis.search.search import (
@@ -269,50 +269,6 @@ def test_what_loops_begin_with():
         seen.add(tuple(after[:3]))
     assert (3, 5, 4) in seen or (0, 3, 4) in seen
     assert len(seen) > 2
-
-
-def test_a_walk_knows_each_cell_when_its_turn_comes():
-    """A step writes what the last register holds to where the first one points: nothing new."""
-    for seed in range(20):
-        space = space_of(2 + seed % 2, 8, 2)
-        code = native.draw_loop(space, seed)
-        walk(code, space)
-        ahead = arrays.CONSTANTS + space.registers - 1
-        drawn = code[: arrays.INSTRUCTION * space.length].reshape(space.length, -1)
-        drawn[2:] = (arrays.WRITE, arrays.CONSTANTS, ahead, 0)
-        memory = [*np.random.default_rng(seed).integers(1, 9, 12).tolist(), *[0] * 52]
-        after = run_by_hand(read_loop(code, space), memory, 12)
-        assert after == [0, *memory[1:]]  # the first cell counts as empty
-
-
-def test_some_attempts_walk_and_have_conditions_for_it():
-    plans = [plan(number, Options()) for number in range(200)]
-    walks = [planned for planned in plans if planned.walks]
-    assert 40 < len(walks) < 100
-    assert all(2 <= planned.registers == planned.conditions for planned in walks)
-    assert not any(planned.exchange or planned.passes or planned.once for planned in walks)
-    [one] = {plan(number, Options(registers=1)).registers for number in range(50)}
-    assert one == 1
-
-
-def test_what_depends_on_the_cell_that_is_met_is_found():
-    """Every element but the first of a block gets its colour: a condition on each cell."""
-
-    def spread(array):
-        colours = []
-        for cell in array:
-            before = colours[-1] if colours else 0
-            colours.append(0 if cell == 0 else before or cell)
-        return colours
-
-    rng, lines = np.random.default_rng(3), []
-    for size in [*range(2, 8)] * 8 + [20, 20]:
-        row = (rng.integers(1, 6, size) * rng.integers(0, 2, size)).tolist()
-        end = size + 1
-        line = {"input": [end, *row, 0], "output": [end, *spread(row), 0], "size": size}
-        lines.append(json.dumps(line | {"mask": [0, *[1] * size, 0]}))
-    done, _ = find(Given(examples="\n".join(lines)), seconds=600.0)
-    assert done.plan.walks
 
 
 def holds_memory(loop, memory, steps, wanted):
