@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
+from softmachine.cli.beginning import beginning
 from softmachine.cli.command import command
 from softmachine.core.choices import Count, Few, Natural, Positive
 from softmachine.core.errors import SoftmachineError
@@ -187,7 +187,7 @@ def synthesize(
         gates: gates in the order in which every step uses them; the NRAM paper's by default.
         layout: what examples are of: a function, or memories; by default told from the file.
     """
-    begin = time.monotonic()
+    begin = beginning()
     print(f"  0:00  reading {examples}", flush=True)  # what is imported now takes seconds
     from softmachine.cli.synthesis import Options, synthesize
     from softmachine.machines.nram.gates import PAPER_GATES

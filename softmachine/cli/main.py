@@ -16,6 +16,7 @@ import tyro
 from softmachine.cli import commands as _commands  # noqa: F401, this fills COMMANDS
 from softmachine.cli import commands_on_models as _commands_on_models  # noqa: F401, so does this
 from softmachine.cli import commands_on_runs as _commands_on_runs  # noqa: F401, so does this
+from softmachine.cli.beginning import note_beginning
 from softmachine.cli.command import COMMANDS, app
 from softmachine.cli.failures import (
     close_broken_pipe,
@@ -34,6 +35,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     Whatever else goes wrong is one line, too, with the name of a file that holds the traceback.
     """
+    note_beginning(process=arguments is None)
     arguments = sys.argv[1:] if arguments is None else arguments
     end_on_sigterm()
     try:

@@ -5,12 +5,13 @@ No test measures time: clocks are counters, and what would end the process says 
 
 import itertools
 import json
+import os
 import threading
 import time
 
 import pytest
 
-from softmachine.cli import loop_search, waiting
+from softmachine.cli import beginning, loop_search, waiting
 from softmachine.cli.searching import SearchState
 from softmachine.core.time_limit import TimeIsOverError, TimeLimit
 from softmachine.programs import running
@@ -74,6 +75,21 @@ def test_what_is_over_in_time_is_not_ended(ended):
         thread.join(120)
         assert not thread.is_alive()
     assert said == []
+
+
+def test_a_command_begins_with_its_process(tmp_path, monkeypatch):
+    stat = tmp_path / "stat"
+    ticks = os.sysconf("SC_CLK_TCK")
+    stat.write_text(f"7 (a name) of) S {' '.join(map(str, range(18)))} {95 * ticks} 1 2")
+    monkeypatch.setattr(beginning.time, "clock_gettime", lambda _: 100.0)
+    assert beginning.process_age(stat) == 5.0
+    assert beginning.process_age(tmp_path / "none") == 0.0
+    monkeypatch.setattr(beginning, "process_age", lambda: 5.0)
+    monkeypatch.setattr(beginning.time, "monotonic", lambda: 1_000.0)
+    beginning.note_beginning(process=True)
+    assert beginning.beginning() == 995.0
+    beginning.note_beginning(process=False)
+    assert beginning.beginning() == 1_000.0
 
 
 def test_a_loop_that_does_not_end_is_a_mistake_of_its_program(monkeypatch):
