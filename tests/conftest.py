@@ -46,6 +46,8 @@ from jaxtyping import install_import_hook
 # Without arrays, and called a million times in a test: checks would take thirty times as long.
 for _name in ("addition", "maximum", "quicksort", "ram", "topological_sort", "tracing"):
     importlib.import_module(f"softmachine.tasks.traced.{_name}")
+# The same, and of two checks of types in three: it checks types itself.
+importlib.import_module("softmachine.core.choices")
 
 _hook = install_import_hook("softmachine", "beartype.beartype")
 
@@ -91,6 +93,18 @@ def _types_are_never_mixed(request):
     place = request.node.path.relative_to(Path(__file__).parent)
     strict = place.parts[0] in STRICT and request.node.originalname not in MIXED
     with jax.numpy_dtype_promotion("strict" if strict else "standard"):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _machines_are_built_by_one_program():
+    """As training does, and not by dozens of little ones, each compiled for itself."""
+    from softmachine.core.compiling import filter_jit
+    from softmachine.machines.registry import MACHINES
+
+    with pytest.MonkeyPatch.context() as patch:
+        for config in {MACHINES[name] for name in MACHINES}:
+            patch.setattr(config, "build", filter_jit(config.build, tuned=False))
         yield
 
 

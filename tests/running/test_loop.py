@@ -351,7 +351,8 @@ def test_states_and_outputs_have_the_type_of_the_parameters(config):
 @pytest.mark.parametrize("dtype", [jnp.float16, jnp.float32, jnp.float64])
 @pytest.mark.parametrize("name", ["lstm, write-read", "no memory, 2 lstms"])
 def test_any_type_of_inputs_is_taken(name, dtype):
-    check_types(MACHINES[name], dtype, [dtype, jnp.bfloat16, jnp.int32, bool])
+    others = [jnp.bfloat16, jnp.int32, bool] if dtype == jnp.float32 else []
+    check_types(MACHINES[name], dtype, [dtype, *others])
 
 
 def check_types(config, dtype, kinds):

@@ -39,13 +39,19 @@ def experiment(updates, *phases):
 
 def wrong_calls(machine, task):
     """Return which calls are wrong, decided one after another."""
-    data, spec = task.data(), task.outputs.spec
-    wrong = []
-    for places, targets, steps in zip(*data[:3], strict=True):
-        state, right = machine.init_state(), True
-        for i in range(int(steps)):
-            state, logits = machine.step(state, task.inputs.spec.one_hot(places[i]))
-            right &= bool(jnp.all(spec.decide(logits) == targets[i]))
+    spec, wrong = task.outputs.spec, []
+
+    @jax.jit
+    def step(state, places):
+        state, logits = machine.step(state, task.inputs.spec.one_hot(places))
+        return state, spec.decide(logits)
+
+    first = machine.init_state()
+    for places, targets, steps in zip(*map(np.asarray, task.data()[:3]), strict=True):
+        state, right = first, True
+        for i in range(steps):
+            state, decided = step(state, places[i])
+            right &= np.array_equal(decided, targets[i])
         wrong.append(not right)
     return np.array(wrong)
 
