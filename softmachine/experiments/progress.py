@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from softmachine.core import frames
 from softmachine.core.errors import CheckpointError
 from softmachine.experiments.serialization import structure
 
@@ -43,6 +44,18 @@ class Progress:
     """Solved, out of sequences, or failed: nothing left to do."""
     failed: str | None = None
     """Why training cannot go on; such a run can be resumed from its last checkpoint."""
+
+    def _repr_html_(self) -> str:
+        """Return a table of how far it is and how good it was at best, for notebooks."""
+        row = {
+            "sequences": self.sequences,
+            "solved after": self.solved_sequences,
+            "best error": self.best_error,
+            "best bits": self.best_bits,
+            "seconds": self.seconds,
+            "ended": self.failed or ("yes" if self.finished else "no"),
+        }
+        return frames.to_html([row])
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

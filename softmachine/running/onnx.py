@@ -152,7 +152,7 @@ def _compare(
     for number in range(CHECKED):
         drawn = rng.uniform(-SPREAD, SPREAD, x.shape)
         given = (drawn if number % 2 else drawn > 0).astype(np.float32)
-        *ours, output = map(np.asarray, step(*ours, given))
+        *ours, output = map(np.asarray, step(*map(jnp.asarray, (*ours, given))))
         feeds = dict(zip((*first, "x"), [*theirs, given], strict=True))
         *theirs, answer = session.run(None, feeds)
         pairs = zip([*ours, output], [*theirs, answer], strict=True)

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import io
+import re
 import sys
 
 import pytest
@@ -12,6 +13,7 @@ from softmachine.cli.main import main
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.frames import to_csv, to_frame, to_html
 from softmachine.core.specs.bits import Bits
+from softmachine.experiments.progress import Progress
 from softmachine.experiments.runs import Run
 from softmachine.running.generalization import SizeScore, SizeScores
 
@@ -94,6 +96,12 @@ def test_runs_and_models_say_what_they_are(run):
     model = sm.zoo.open_model("ntm-copy")
     assert "ZooModel &#x27;ntm-copy&#x27;: NTM, Copy" in model._repr_html_()
     assert model._repr_html_().count("<tr>") == 1 + len(model.card["tests"])
+
+
+def test_what_training_returns_is_a_table():
+    shown = Progress(sequences=1200, best_error=31.389, finished=True)._repr_html_()
+    cells = re.findall("<td>(.*?)</td>", shown)
+    assert cells == ["1,200", "", "31.39", "inf", "0", "yes"]
 
 
 def test_a_run_that_was_not_trained_says_what_it_is(run, tmp_path):

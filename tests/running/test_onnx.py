@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from softmachine.core.errors import SoftmachineError
+from softmachine.machines.dnc.dnc import DNCConfig
 from softmachine.machines.nram.nram import NRAMConfig
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
@@ -21,6 +22,7 @@ MACHINES = {
     "ntm": NTMConfig(controller=CONTROLLER, memory_rows=6, memory_columns=3),
     "stack-rnn": StackRNNConfig(memory_rows=6),
     "lstm": RecurrentConfig(controller=CONTROLLER),
+    "dnc": DNCConfig(controller=CONTROLLER, memory_rows=6, memory_columns=3),
 }
 
 
