@@ -55,7 +55,7 @@ def sorting() -> Living:
         machine=machine.config,
         training=dataclasses.replace(base.training, curriculum=lengths),
     )
-    origin = "softmachine synthesize, seed 0 (benchmarks/synthesis-results.jsonl)"
+    origin = "softmachine synthesize, seed 0 (benchmarks/synthesis-earlier-results.jsonl)"
     about = "Sort the numbers before the first 0."
     return Living("sort", experiment, machine, origin, about)
 

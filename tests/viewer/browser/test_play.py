@@ -72,7 +72,7 @@ def test_its_machines_are_those_that_the_page_can_run(play):
 
 def test_what_sorts_is_what_the_search_found(play):
     """Its program is the code in the benchmark's results, letter by letter."""
-    lines = (ROOT / "benchmarks" / "synthesis-results.jsonl").read_text().splitlines()
+    lines = (ROOT / "benchmarks" / "synthesis-earlier-results.jsonl").read_text().splitlines()
     (found,) = [x for x in map(json.loads, lines) if x["problem"] == "sort" and x["solved"]]
     one = play.sorting()
     task = one.experiment.task.held_out(larger=True)
