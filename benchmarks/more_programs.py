@@ -219,7 +219,7 @@ PROBLEMS = {
     ),
     "countdown": Problem(
         "map", "A, 0. Each becomes its distance from the end: n, ..., 2, 1.",
-        an_array, lambda m: at(0, [*range(len(until_zero(m)), 0, -1)]),
+        an_array, lambda m: at(0, [*range(len(until_zero(m)), 0, -1)]), steps_per_size=2,
     ),
     "running_min": Problem(
         "scan", "A, 0. The smallest so far.",
