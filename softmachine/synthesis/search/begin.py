@@ -147,8 +147,11 @@ def begin_tally(
         value = one(now, cell, constant, constant, there)
         write = (WRITE, one(pointer, pointer, following), value, 2 * other + one(1, 2, 2))
     else:
-        grow, by = one(*taken_up), one(here, here, there)
-        write = (WRITE, one(0, pointer, following), one(grown, grown, tally), 0)
+        two = rng.random() < 0.5
+        compared = taken_up  # nothing is compared: elements of two arrays become one
+        grow, by = one(*taken_up), one(here, outcome if two else there)
+        value = one(grown, grown, tally, outcome if two else grown)
+        write = (WRITE, one(0, pointer, following), value, 0)
     pair = (here, there if two else one(cell, cell, cell, there, tally, constant))
     pair = pair if rng.random() < 0.5 else pair[::-1]
     parts = [
@@ -157,7 +160,7 @@ def begin_tally(
         (step, stands, stands, 0),
         (INC, following, following, 0),
         (READ, one(stands, following, following, beyond), 0, 0),
-        (ADD, cell, one(stands, following), 0),
+        (ADD, cell, one(stands, stands, following, following, here), 0),
         (READ, ahead if two else one(stands, beyond), 0, 0),
         (one(*compared), *pair, 0),
         (grow, tally, by, 0),

@@ -193,6 +193,28 @@ def test_half_of_the_larger_examples_confirm_and_half_are_held_out():
     assert False in fits
 
 
+def test_examples_whose_size_nothing_tells_come_with_more_cells_and_steps_as_well():
+    lines = []
+    for i, (a, b) in enumerate([(1, 4), (1, 5), (2, 4), (2, 5), (2, 6), (3, 4), (3, 5)]):
+        cells = [a, 7, b, *[0] * (i % 3)]
+        line = {"input": cells, "output": [b, *cells[1:]], "mask": [1, *[0] * (len(cells) - 1)]}
+        lines.append(line | {"size": 2 if i < 3 else 3})
+    task = Given(examples="\n".join(map(json.dumps, lines)))
+    assert not task.tells_size
+    batch, once = as_batch(task, 0), len(task.part_examples("training"))
+    assert len(batch.steps) == 2 * once
+    for i in range(once):
+        cells = [x for x in task.part_examples("training") if x.before[0]]
+        assert batch.steps[i] in {len(x.before) + 1 for x in cells}
+        assert batch.steps[once + i] == 2 * batch.steps[i] - 1
+        np.testing.assert_array_equal(batch.memories[i], batch.memories[once + i])
+        np.testing.assert_array_equal(batch.scored[i], batch.scored[once + i])
+    told = Given(examples=examples(PROGRAMS["double"]))
+    assert told.tells_size
+    small = [x for x in told.part_examples("training") if x.size < 12]
+    assert len(as_batch(told, 0).steps) == len(small)
+
+
 def test_an_attempt_ends_when_it_is_told_to():
     task = Given(examples=examples(lambda array: [7 * x % 11 for x in array]))
     batch, options = as_batch(task, 0), Options()
