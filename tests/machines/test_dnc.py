@@ -472,9 +472,14 @@ def test_choices_that_do_not_go_together_are_refused(choices, message):
 @pytest.mark.parametrize("option", OPTIONS)
 def test_what_a_trace_shows_is_declared(option):
     machine = built(small(**OPTIONS[option]))
-    x = machine.encode(jnp.ones(3))
-    state, _ = machine.advance(machine.init_state(), x)
-    shown = machine.observe_state(state) | machine.observe_step(state, x)
+
+    @jax.jit
+    def show():
+        x = machine.encode(jnp.ones(3))
+        state, _ = machine.advance(machine.init_state(), x)
+        return machine.observe_state(state) | machine.observe_step(state, x)
+
+    shown = show()
     fields = {field.name: field for field in machine.trace_fields()}
     assert shown.keys() == fields.keys()
     sizes = {}

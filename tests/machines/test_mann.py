@@ -137,16 +137,16 @@ def test_a_whole_run():
     shown = jnp.concatenate([jnp.zeros((1, 2)), jax.nn.one_hot(labels[:-1], 2)])
     inputs = jnp.concatenate([fill((5, 3), 7), shown], axis=1)
     machine = whole_machine()
-    logits = machine(inputs)
+    logits = eqx.filter_jit(machine)(inputs)
     chance = jax.nn.softmax(logits)[:, 1]
     np.testing.assert_allclose(
         chance, [0.500529, 0.547628, 0.531185, 0.507041, 0.561245], atol=1e-6
     )
     loss = -jnp.sum(jax.nn.log_softmax(logits)[jnp.arange(5), labels])
     np.testing.assert_allclose(loss, 3.213937, atol=2e-6)
-    state = machine.init_state()
-    for x in inputs:
-        state, _ = machine.step(state, x)
+    state, step = machine.init_state(), eqx.filter_jit(machine.step)
+    for x in np.asarray(inputs):
+        state, _ = step(state, x)
     np.testing.assert_allclose(
         state.usage, [3.763651, 3.707520, 4.105896, 3.829143, 3.465095], atol=3e-6
     )

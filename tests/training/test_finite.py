@@ -121,6 +121,13 @@ def test_untrained_cores_are_run_as_the_driver_runs_them():
         task.input_size, task.output_size, key=jax.random.key(0)
     )
     examples = task.examples()
-    outputs = run_batch(machine, examples.inputs, steps=task.steps(1), max_steps=task.steps(1))
-    perfect = jax.vmap(task.metrics)(outputs, examples)["perfect"]
-    np.testing.assert_array_equal(np.asarray(perfect) == 0, wrong_calls(machine, task))
+    steps = task.steps(1)
+
+    @jax.jit
+    def perfect(examples):
+        outputs = run_batch(machine, examples.inputs, steps=steps, max_steps=steps)
+        return jax.vmap(task.metrics)(outputs, examples)["perfect"]
+
+    np.testing.assert_array_equal(
+        np.asarray(perfect(examples)) == 0, wrong_calls(machine, task)
+    )
