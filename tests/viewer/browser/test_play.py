@@ -161,6 +161,29 @@ def test_there_is_nothing_that_axe_objects_to(new_page, play_page, width, scheme
         assert [(x["id"], x["nodes"][0]["html"]) for x in found] == []
 
 
+def test_the_site_mends_what_axe_objects_to_in_its_theme(new_page, tmp_path):
+    """Markup as the theme makes it, some of it only once the page is there."""
+    script = (ROOT / "docs" / "javascripts" / "site.js").read_text(encoding="utf-8")
+    assert "javascripts/site.js" in (ROOT / "mkdocs.yml").read_text()
+    inner = '<nav class="md-nav" aria-label="Start"><a href="#a">one</a></nav>'
+    head = '<html lang="en"><head><title>Site</title><link rel="icon" href="data:,"></head>'
+    (tmp_path / "index.html").write_text(
+        f"<!doctype html>{head}<body><nav aria-label='Navigation'>{inner}{inner}</nav>"
+        f"<main><h1 id='a'>Site</h1></main><script>{script}</script></body></html>"
+    )
+    page = new_page(width=390)
+    page.goto((tmp_path / "index.html").as_uri())
+    page.evaluate("""() => {
+        document.querySelector("main").insertAdjacentHTML("beforeend",
+            '<div class="md-typeset__scrollwrap" style="overflow:auto;width:100px">' +
+            '<div style="width:900px">wide</div></div>' +
+            '<nav class="md-code__nav"></nav><nav class="md-code__nav"></nav>');
+    }""")
+    expect(page.locator(".md-typeset__scrollwrap")).to_have_attribute("tabindex", "0")
+    found = Axe().run(page).response["violations"]
+    assert [(x["id"], x["nodes"][0]["html"]) for x in found] == []
+
+
 def test_a_run_is_saved_as_a_film(new_page, play_page):
     page = new_page()
     page.goto(f"{play_page}#run=1&step=2")
