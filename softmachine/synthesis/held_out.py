@@ -232,12 +232,12 @@ def describe(
 def check_lines(task: Given, run: ProgramFunction) -> LinesReport:
     """Run a program on all examples, unpadded, and count the correct answers.
 
-    Where the number of steps is that of the cells, and lists of one size have several
-    lengths, an example counts as correct if it is so with as many zeros behind it, too.
+    Where zeros may follow, an example counts as correct if it is so with as many zeros behind
+    it, too.
     """
     rows: dict[int, list[int]] = {}
     mistakes: list[Mistake] = []
-    longer = task.step_rule().of == "length" and task.zeros_may_follow
+    longer = task.zeros_may_follow
     for held_out, example in _examples(task):
         counts = rows.setdefault(example.size, [0, 0, 0, 0])
         counts[2 * held_out] += 1

@@ -238,7 +238,6 @@ def test_zeros_behind_a_list_must_not_matter_where_lengths_vary():
             lines.append(json.dumps(line))
     task = Given(examples="\n".join(lines), memory=8)
     assert task.zeros_may_follow
-    assert task.step_rule().of == "length"
     assert check_lines(task, lambda cells: doubled(cells, len(cells))).mistake is None
 
     def few(cells):

@@ -19,7 +19,6 @@ from softmachine.synthesis.experiment import synthesis
 from softmachine.synthesis.held_out import SynthesizedProgram, write_table
 from softmachine.synthesis.search.loops import build_machine, wire
 from softmachine.synthesis.search.search import Attempt
-from softmachine.tasks.memories.examples import GivenExample
 from softmachine.tasks.memories.exams import Batch
 from softmachine.tasks.memories.given import Given
 
@@ -39,9 +38,8 @@ def variants(task: Given) -> list[Given]:
 def as_batch(task: Given, seed: int) -> Batch:
     """Return the training examples: small ones of all sizes by turns, then larger ones.
 
-    Where the number of steps is that of the cells because nothing else tells it, the small ones
-    come once more with as many zeros behind them: a program must not depend on unused cells,
-    nor on what more steps do.
+    Where zeros may follow, the small ones come once more with as many zeros behind them: a
+    program must not depend on unused cells, nor on what more steps do.
     """
     examples, rng = task.part_examples("training"), np.random.default_rng(seed)
     order = rng.permutation(len(examples)).tolist()
@@ -53,8 +51,8 @@ def as_batch(task: Given, seed: int) -> Batch:
         keys[i] = examples[i].cells_needed > task.memory, ranks[size], size
     rule, order = task.step_rule(), sorted(order, key=keys.__getitem__)
     rows = [examples[i] for i in order]
-    if not task.tells_size:
-        rows += [_roomier(x) for x in rows if x.cells_needed <= task.memory]
+    if task.zeros_may_follow:
+        rows += [x.with_zeros(len(x.before)) for x in rows if x.cells_needed <= task.memory]
     cells = max(x.cells_needed for x in rows)
 
     def stack(lines, kind):
@@ -66,17 +64,6 @@ def as_batch(task: Given, seed: int) -> Batch:
         stack([x.scored for x in rows], bool),
         np.array([rule.steps(x.before) for x in rows], np.int32),
         np.array([x.cells_needed for x in rows], np.int32),
-    )
-
-
-def _roomier(example: GivenExample) -> GivenExample:
-    """Return an example in a memory of twice the cells."""
-    zeros = (0,) * len(example.before)
-    return dataclasses.replace(
-        example,
-        before=example.before + zeros,
-        after=example.after + zeros,
-        scored=example.scored + (False,) * len(zeros),
     )
 
 

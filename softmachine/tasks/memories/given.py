@@ -136,9 +136,13 @@ class Given(MemoryTask):
 
     @property
     def zeros_may_follow(self) -> bool:
-        """Whether lists of one size have several lengths, so that more zeros mean nothing."""
+        """Whether more zeros behind a list mean nothing.
+
+        That is so if the number of cells gives that of the steps, since nothing else tells it,
+        and lists of one size have several lengths.
+        """
         lengths: dict[int, int] = {}
-        return any(
+        return self.step_rule().of == "length" and any(
             lengths.setdefault(x.size, len(x.before)) != len(x.before)
             for x in parse_examples(self.examples)
         )
