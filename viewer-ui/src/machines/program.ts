@@ -33,8 +33,8 @@ export interface StepRule {
   offset: number;
   place: number;
   divisor: number;
-  /** 2 for loops in loops. */
-  power: number;
+  /** 2 for loops in loops; 1 where it is left out. */
+  power?: number;
 }
 
 /** A run of a program. */
@@ -54,7 +54,7 @@ export function stepsOf(rule: StepRule, memory: ArrayLike<number>): number {
   } else if (rule.of === "length") {
     quantity = Math.floor(Math.max(memory.length - rule.place, 0) / rule.divisor);
   }
-  return Math.max(rule.factor * quantity + rule.offset, 0) ** rule.power;
+  return Math.max(rule.factor * quantity + rule.offset, 0) ** (rule.power ?? 1);
 }
 
 export class Program {
