@@ -80,6 +80,7 @@ def test_steps_of_a_machine_that_works_on_all_places_at_once(new_page, tmp_path)
     told = "each place looks at itself and its neighbours."
     assert sentence(page) == f"Step 3 of 7: {told}"
     page.keyboard.press("End")
+    shows(page, 7, 7)
     assert sentence(page) == f"Step 7 of 7: {told} Its state is the answer."
     # The example along its places, whatever the step.
     tapes = panel(page, "Tapes").locator("canvas")
