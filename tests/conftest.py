@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import Executor, Future
 from pathlib import Path
 
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")
@@ -481,3 +482,27 @@ def by_heart():
             return place[None].astype(state.dtype), self.logits[place]
 
     return ByHeart.of
+
+
+class _OneProcess(Executor):
+    """This process as the only worker."""
+
+    def present(self):
+        return {"this": self}
+
+    def submit(self, fn, /, *args):
+        future = Future()
+        future.set_result(fn(*args))
+        return future
+
+    def drop(self, name):
+        pass
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def one_process():
+    """Return workers of which there is one, this process."""
+    return _OneProcess()

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from concurrent.futures import Executor, Future
 
 import jax
 import jax.numpy as jnp
@@ -109,32 +108,14 @@ def test_cells_are_made_once(tmp_path):
     assert 0.3 < first["scores"]["accuracy"] < 0.7
 
 
-class Here(Executor):
-    """This process as the only worker."""
-
-    def present(self):
-        return {"here": self}
-
-    def submit(self, fn, /, *args):
-        future = Future()
-        future.set_result(fn(*args))
-        return future
-
-    def drop(self, name):
-        pass
-
-    def close(self):
-        pass
-
-
-def test_workers_train_the_seeds_of_a_cell(tmp_path, assert_same):
+def test_workers_train_the_seeds_of_a_cell(tmp_path, assert_same, one_process):
     told = []
 
     def tell(run, progress):
         told.append((run.path.name, progress.step))
 
     wanted = experiment(4)
-    assert train_cell(tmp_path / "here", wanted, range(2), tell, Here())
+    assert train_cell(tmp_path / "here", wanted, range(2), tell, one_process)
     assert set(told) == {("seed-0", 4), ("seed-1", 4)}
     assert train_cell(tmp_path / "alone", wanted, range(2), lambda *_: None)
     pairs = [runs_of(tmp_path / name, wanted.recipe) for name in ("here", "alone")]

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from concurrent.futures import Executor, Future
 
 import jax
 import pytest
@@ -120,24 +119,6 @@ def tests_done(monkeypatch):
 
     monkeypatch.setattr(published_scores, "evaluate", score)
     return done
-
-
-class Here(Executor):
-    """This process as the only worker."""
-
-    def present(self):
-        return {"here": self}
-
-    def submit(self, fn, /, *args):
-        future = Future()
-        future.set_result(fn(*args))
-        return future
-
-    def drop(self, name):
-        pass
-
-    def close(self):
-        pass
 
 
 METRICS = {"validation_bits": 0.5}
@@ -280,9 +261,9 @@ def test_shares_stand_in_percent_beside_the_papers(tmp_path, monkeypatch):
     assert json.loads(json.dumps(built, allow_nan=False))["groups"][0]["tests"][0]["share"]
 
 
-def test_workers_test_the_runs(five, tests_done):
+def test_workers_test_the_runs(five, tests_done, one_process):
     told = []
-    shared = ledger.build([five], recipes=RECIPES, workers=Here(), report=told.append)
+    shared = ledger.build([five], recipes=RECIPES, workers=one_process, report=told.append)
     assert len(tests_done) > 0
     assert sum(line.startswith("testing ") for line in told) == 5
     done = len(tests_done)

@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import time
-from concurrent.futures import Executor, Future
 
 import pytest
 
@@ -16,24 +15,6 @@ from softmachine.training.workers.dask_workers import DaskWorkers
 from softmachine.training.workers.schedule import train_on_workers
 
 pytest.importorskip("distributed")
-
-
-class OneProcess(Executor):
-    """This process as the only worker."""
-
-    def present(self):
-        return {"this": self}
-
-    def submit(self, fn, /, *args):
-        future = Future()
-        future.set_result(fn(*args))
-        return future
-
-    def drop(self, name):
-        pass
-
-    def close(self):
-        pass
 
 
 def free_port():
@@ -79,11 +60,11 @@ def connected(address):
 
 
 def test_a_killed_worker_and_a_killed_scheduler(
-    experiment, tmp_path, cluster, assert_same, without_times
+    experiment, tmp_path, cluster, assert_same, without_times, one_process
 ):
     address, processes = cluster
     alone, shared = (create_population(tmp_path / name, experiment, 4) for name in ("a", "b"))
-    train_on_workers(alone, OneProcess())
+    train_on_workers(alone, one_process)
     workers, tallies, lines = connected(address), [], []
 
     def report(_place, _progress, _line):
@@ -104,7 +85,7 @@ def test_a_killed_worker_and_a_killed_scheduler(
         workers.close()
     assert tallies[-1].lost == 1
     assert not all(run.load_progress().finished for run in shared if run.has_last())
-    train_on_workers(shared, OneProcess())
+    train_on_workers(shared, one_process)
     for one, other in zip(alone, shared, strict=True):
         assert_same(one.load_last().state, other.load_last().state)
         assert without_times(one.metrics()) == without_times(other.metrics())
