@@ -2,11 +2,11 @@
 
     python benchmarks/synthesis.py benchmarks/more_programs.py --minutes 10 --seeds 0 1 2
 
-They were written down before the search was run on any of them, to see what it makes of programs
-that nobody had in mind. Conventions: a memory holds integers from 0 on, which may be addresses;
-arrays (capital letters) end with a 0 and hold no other, unless a problem says otherwise; lists
-are pairs (next, value), in any order, and 0 is the end. What no rule names is not scored, and
-zeros behind what is used change nothing.
+They were written down before the search was run on any of them, to see what it makes of
+programs that nobody had in mind. Conventions: a memory holds integers from 0 on, which may be
+addresses; arrays (capital letters) end with a 0 and hold no other, unless a problem says
+otherwise; lists are pairs (next, value), in any order, and 0 is the end. What no rule names
+is not scored, and zeros behind what is used change nothing.
 """
 
 from __future__ import annotations
