@@ -45,7 +45,10 @@ def page(lines: Sequence[Line], problems: dict[str, Any], figure: Path | None) -
     first = next(
         (mode for mode in ("both", "search") if any(x["mode"] == mode for x in whole)), ""
     )
-    counterparts = _published([x for x in whole if x["mode"] == first], problems)
+    few = [x for x in lines if x["mode"] == first and x["examples"]]
+    fewest = min((x["examples"] for x in few), default=0)
+    few = [x for x in few if x["examples"] == fewest]
+    counterparts = _published([x for x in whole if x["mode"] == first], few, problems)
     parts += ["## Beside published systems", counterparts] if counterparts else []
     if any(line["examples"] for line in lines):
         parts += ["## Few examples", _few([x for x in lines if x["mode"] == first], figure)]
@@ -188,26 +191,35 @@ def _modes(lines: Sequence[Line]) -> str:
     )
 
 
-def _published(lines: Sequence[Line], problems: dict[str, Any]) -> str:
-    """Return our rates beside those that the yardstick quotes for counterparts elsewhere."""
-    rows, totals = [], {}
+def _published(lines: Sequence[Line], few: Sequence[Line], problems: dict[str, Any]) -> str:
+    """Return our rates beside those that the yardstick quotes for counterparts elsewhere.
+
+    ``few`` are results from the smallest number of examples that there are some from.
+    """
+    rows, totals, from_few = [], {}, _by_problem(few)
     names = ("enumeration", "lambda2", "RobustFill", "LambdaBeam")
     for name, mine in _by_problem(lines).items():
         told = problems[name].published if name in problems else ""
         theirs = {of: found for of in names if (found := re.search(rf"{of} (\d+)/(\d+)", told))}
         if not theirs:
             continue
-        ours = f"{sum(x['solved'] for x in mine)}/{len(mine)}"
+        here = {"here": mine, "few": from_few.get(name, [])} if few else {"here": mine}
+        ours = [f"{sum(x['solved'] for x in own)}/{len(own)}" for own in here.values()]
         cells = [f"{x[1]}/{x[2]}" if (x := theirs.get(of)) else "-" for of in names]
-        rows.append([name, told.split(":")[0] + ":" + told.split(":")[1], ours, *cells])
-        counted = {"here": all(x["solved"] for x in mine)}
+        rows.append([name, told.split(":")[0] + ":" + told.split(":")[1], *ours, *cells])
+        counted = {of: bool(own) and all(x["solved"] for x in own) for of, own in here.items()}
         counted |= {of: x[1] == x[2] for of, x in theirs.items()}
         for of, solved in counted.items():
             totals[of] = totals.get(of, 0) + solved
     if not rows:
         return ""
-    rows.append(["solved every time", "", *(totals.get(of, "-") for of in ("here", *names))])
-    return PUBLISHED + "\n" + _table(["problem", "counterpart", "here", *names], rows)
+    columns = {"here": "here", "few": f"here, {few[0]['examples']} examples" if few else ""}
+    columns = {of: head for of, head in columns.items() if head}
+    counts = [totals.get(of, "-") for of in (*columns, *names)]
+    rows.append(["solved every time", "", *counts])
+    return (
+        PUBLISHED + "\n" + _table(["problem", "counterpart", *columns.values(), *names], rows)
+    )
 
 
 def _few(lines: Sequence[Line], figure: Path | None) -> str:

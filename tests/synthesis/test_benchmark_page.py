@@ -78,6 +78,16 @@ def test_published_rates_are_quoted(page):
     assert cells == ["LambdaBeam map:length", "1/1", "5/5", "0/1", "4/5", "5/5"]
     assert row(part, "solved every time")[1:] == ["1", "1", "0", "0", "1"]
     assert "| sum |" not in part
+    few = [
+        line("length", "fold", examples=5),
+        line("length", "fold", examples=5, seed=1, solved=False),
+        line("length", "fold", examples=20),
+    ]
+    text = page([line("length", "fold"), *few], problems, None)
+    part = text[text.index("## Beside published systems") :]
+    assert row(part, "problem")[1:3] == ["here", "here, 5 examples"]
+    assert row(part, "length")[1:3] == ["1/1", "1/2"]
+    assert row(part, "solved every time")[1:4] == ["1", "0", "1"]
 
 
 def test_few_examples(page, tmp_path):
