@@ -60,6 +60,18 @@ def sorting() -> Living:
     return Living("sort", experiment, machine, origin, about)
 
 
+def untrained() -> Living:
+    """Return the machine of recipe ntm-copy before its training, which the page can do."""
+    experiment = get_recipe("ntm-copy")
+    origin = f"recipe ntm-copy, seed {experiment.training.seed}, not trained"
+    about = (
+        "Copy the vectors before the delimiter. Its weights are random numbers: train it, here "
+        "and now, as softmachine train ntm-copy does, and watch its heads."
+    )
+    machine = experiment.build_machine()
+    return Living("ntm-copy, untrained", experiment, machine, origin, about, trains=True)
+
+
 def main() -> None:
     """Write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -67,6 +79,7 @@ def main() -> None:
     out = parser.parse_args().out
     shown = [*map(living, MACHINES)]
     shown.insert(1, sorting())
+    shown.append(untrained())
     text = live_page(shown)
     with replacing(out) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -36,6 +36,7 @@ from softmachine.traces.examples import draw_example
 from softmachine.traces.making import trace
 from softmachine.traces.page import page_with_machines
 from softmachine.traces.schema import header_to_json
+from softmachine.viewer.page_training import page_training
 
 VERSION = "1"
 """The version of the description; docs/viewer.md."""
@@ -65,6 +66,8 @@ class Living(NamedTuple):
     provenance: Provenance | str
     about: str = ""
     """What its task is; by default what that says of itself."""
+    trains: bool = False
+    """Whether the page offers to train it, from these parameters on."""
 
 
 def live_page(machines: list[Living]) -> str:
@@ -149,6 +152,7 @@ def _describe(living: Living, kind: str) -> dict[str, Any]:
         else None,
         "program": _program(living, task),
         "automaton": _automaton(living, task),
+        "training": page_training(experiment) if living.trains else None,
     }
 
 

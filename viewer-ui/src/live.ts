@@ -3,9 +3,13 @@
 import type { RunAddress } from "./address";
 import { choice, element, labelled } from "./dom";
 import { editorPanel, fromText, toText } from "./editor";
+import { Practice } from "./learning/practice";
 import { Host, type Listener, type Moment } from "./panel";
 import type { Input, Machine, Runner } from "./server";
 import type { Trace } from "./trace";
+
+/** What the page does with a new run: plays it, stays at its step, or goes to the last one. */
+export type Then = "plays" | "stays" | "ends";
 
 const PATIENCE = 150; // ms to wait for more edits before the machine runs
 
@@ -13,7 +17,7 @@ export class Live {
   readonly root = element("section", { class: "live", "aria-label": "Run the machine" });
   private readonly runner: Runner;
   private readonly machines: Machine[];
-  private readonly ran: (trace: Trace) => void;
+  private readonly ran: (trace: Trace, then: Then) => void;
   private readonly status = element("p", { class: "status", role: "status" });
   private readonly cancel = element("button", { type: "button", hidden: true }, ["Cancel"], {
     click: () => this.stop(),
@@ -34,12 +38,14 @@ export class Live {
   private edited = false;
   private timer = 0;
   private running: AbortController | null = null;
+  /** The training of machines that the page trains, by their numbers. */
+  private readonly practices = new Map<number, Practice>();
   private readonly say = element("input", { type: "text", spellcheck: "false" });
 
   constructor(
     runner: Runner,
     machines: Machine[],
-    ran: (trace: Trace) => void,
+    ran: (trace: Trace, then: Then) => void,
     listener: Listener,
   ) {
     [this.runner, this.machines, this.ran] = [runner, machines, ran];
@@ -91,13 +97,15 @@ export class Live {
   }
 
   /** Run the machine with the current settings, cancelling a run in progress. */
-  async run(): Promise<void> {
+  async run(then: Then = "plays"): Promise<void> {
     clearTimeout(this.timer);
     const before = this.running;
     before?.abort();
     const running = (this.running = new AbortController());
-    this.status.textContent = before ? "Cancelled the run before. Running …" : "Running …";
-    this.cancel.hidden = false;
+    if (then === "plays") {
+      this.status.textContent = before ? "Cancelled the run before. Running …" : "Running …";
+      this.cancel.hidden = false;
+    }
     const checkpoint = this.machine.checkpoints[this.checkpoint].id;
     const request = {
       size: this.size,
@@ -111,7 +119,7 @@ export class Live {
       if (running !== this.running) return;
       this.status.textContent = "";
       if (!this.edited || typeof this.input === "string") this.edits(trace);
-      this.ran(trace);
+      this.ran(trace, then);
     } catch (error) {
       if (!running.signal.aborted) this.status.textContent = (error as Error).message;
     } finally {
@@ -140,7 +148,24 @@ export class Live {
     this.grid.redraw();
   }
 
+  /** Return the training of a machine that the page trains. */
+  private get practice(): Practice | null {
+    const { machine, runner } = this;
+    const { training, id } = machine;
+    if (!training || !runner.learner) return null;
+    const found =
+      this.practices.get(id) ??
+      new Practice(
+        (seed) => runner.learner!(machine, seed),
+        training.decay_steps,
+        (begins) => void this.run(begins ? "ends" : "stays"),
+      );
+    this.practices.set(id, found);
+    return found;
+  }
+
   private choose(index: number): void {
+    for (const practice of this.practices.values()) practice.pause();
     this.machine = this.machines[index];
     this.size = this.machine.size;
     this.checkpoint = this.machine.checkpoints.length - 1;
@@ -253,6 +278,7 @@ export class Live {
     this.root.replaceChildren(
       element("h2", { class: "unseen" }, ["Run the machine"]),
       element("p", { class: "about" }, [machine.about ?? ""]),
+      this.practice?.root ?? "",
       this.oneLine ? element("div", { class: "typed" }, [labelled(named, this.say), run]) : "",
       this.fields,
       this.grid.figure,

@@ -5,7 +5,7 @@ import { TraceError } from "./checks";
 import { button, choice, element, labelled } from "./dom";
 import { type Events, nextOf } from "./events";
 import { savePanel } from "./export";
-import { Live } from "./live";
+import { Live, type Then } from "./live";
 import { Keys } from "./keys";
 import type { Listener } from "./panel";
 import { Player } from "./player";
@@ -171,7 +171,7 @@ class Page {
 
   private async offer(runner: Runner, machines: Machine[]): Promise<void> {
     if (!machines.length) return;
-    this.live = new Live(runner, machines, (trace) => void this.ran(trace), {
+    this.live = new Live(runner, machines, (trace, then) => void this.ran(trace, then), {
       ...this.listener,
       select: () => {},
     });
@@ -182,7 +182,7 @@ class Page {
   }
 
   /** Show the trace of a live run, in place of that of the previous run. */
-  private async ran(trace: Trace): Promise<void> {
+  private async ran(trace: Trace, then: Then): Promise<void> {
     const source = traceSource("live", trace);
     const at = this.sources.findIndex(({ kind }) => kind === "live");
     if (at < 0) this.sources.push(source);
@@ -191,7 +191,8 @@ class Page {
     if (this.address.compared !== index) this.address.trace = index;
     if (this.views.length) {
       Object.assign(this.address, this.panels());
-      this.begins = this.embedded;
+      this.begins = this.embedded && then === "plays";
+      if (then === "ends") this.address.step = trace.length;
     }
     await this.open();
   }

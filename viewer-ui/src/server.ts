@@ -1,5 +1,6 @@
 // The server of `softmachine view`, which runs machines (docs/traces.md, "Live API").
 
+import type { Learner, Training } from "./learning/learner";
 import { fileSource, type Source } from "./sources";
 import { readTrace, type Trace } from "./trace";
 
@@ -24,11 +25,15 @@ export interface Machine {
   /** What a person would have typed for a memory. */
   typed?(memory: number[]): number[];
   about?: string;
+  /** How the page trains it, if it does. */
+  training?: Training;
 }
 
 /** What runs machines: a server, or the page itself. */
 export interface Runner {
   run(machine: Machine, request: Request, signal: AbortSignal): Promise<Trace>;
+  /** Return what trains a machine that has `training`. */
+  learner?(machine: Machine, seed: number): Learner;
 }
 
 /** Cells, rows of bits, or a problem as a person writes it. */

@@ -13,6 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from softmachine.recipes import get_recipe
 from softmachine.viewer import live_file
 from softmachine.viewer.live_file import live_page
 from softmachine.zoo import models
@@ -65,8 +66,9 @@ def test_its_machines_are_those_that_the_page_can_run(play):
     text = (ROOT / "docs" / "play.md").read_text(encoding="utf-8")
     kinds = [live_file._check(play.living(name)) for name in play.MACHINES]
     assert {*kinds} == {*live_file.RUNS}
-    told = re.findall(r"^\| `([\w:-]+)`", text, re.MULTILINE)
-    assert sorted(told) == sorted([*(f"zoo:{name}" for name in play.MACHINES), "sort"])
+    told = re.findall(r"^\| `([^`]+)`", text, re.MULTILINE)
+    others = ["sort", play.untrained().name]
+    assert sorted(told) == sorted([*(f"zoo:{name}" for name in play.MACHINES), *others])
     assert {*play.MACHINES} <= {*models.names()}
 
 
@@ -114,6 +116,17 @@ def test_a_list_is_sorted(new_page, tmp_path, play):
     page.keyboard.press("End")
     cells = page.locator('figure[data-panel="Memory"] canvas')
     expect(cells).to_have_attribute("aria-label", re.compile("cell 0: 1.*cell 3: 7"))
+
+
+def test_what_is_trained_there_is_the_recipe_untrained(play):
+    one = play.untrained()
+    said = live_file._describe(one, live_file._check(one))
+    recipe = get_recipe("ntm-copy").training
+    assert said["training"] == {
+        "width": 8, "smallest": 1, "largest": 20, "memory_rows": [32, 128],
+        "learning_rate": recipe.optimizer.learning_rate, "decay_steps": 40_000,
+        "clip_norm": recipe.optimizer.clip_norm,
+    }  # fmt: skip
 
 
 def test_examples_that_begin_with_larger_ones_can_be_played(play):

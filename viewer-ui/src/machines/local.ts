@@ -2,6 +2,7 @@
 // of it and inputs of a person's own, and the traces of its runs.
 
 import { list, number, parse, record, text, TraceError } from "../checks";
+import { Learner, type Training } from "../learning/learner";
 import type { Input, Machine, Request } from "../server";
 import { describe, type ProgramShown, type Trace } from "../trace";
 import { argmax, softmax, sum, vector, type Vector } from "./arrays";
@@ -12,6 +13,7 @@ import { NRAM, type NRAMConfig } from "./nram";
 import { NTM, type NTMConfig } from "./ntm";
 import { Automaton } from "./automaton";
 import { Parameters } from "./parameters";
+import { shownAutomaton, shownProgram } from "./shown";
 import { Program, type StepRule, stepsOf } from "./program";
 import { StackRNN, type StackRNNConfig } from "./stack_rnn";
 import {
@@ -34,6 +36,8 @@ export class LocalMachine {
   readonly parameters: Parameters;
   readonly program: Program | null;
   readonly automaton: Automaton | null;
+  /** The parameters that the file has; training changes `parameters`. */
+  private readonly first: Parameters;
   private readonly told: Json;
   private readonly header: Json;
   private readonly examples: Example[];
@@ -81,7 +85,17 @@ export class LocalMachine {
       typed: this.memoryTask?.typed,
       about: text(told.about, "about"),
       checkpoints: [{ id: "best", label: "best" }],
+      training: told.training ? (told.training as Training) : undefined,
     };
+    this.first = parameters.copy();
+  }
+
+  /** Return what trains the machine from its first parameters on, on sequences of a seed. */
+  learner(seed: number): Learner {
+    const { training } = this.described;
+    if (!training) throw new Error("This page does not train this machine.");
+    const config = this.told.config as NTMConfig;
+    return new Learner(config, training, this.first, this.parameters, seed);
   }
 
   /** Run the machine and return the trace; throws an Error for an input that it cannot take. */
@@ -246,7 +260,16 @@ export class LocalMachine {
       ...changes,
     };
     const trace = describe(d, new Held(made));
-    return { ...trace, program: this.programOf(example, trace.length) };
+    return { ...trace, program: this.shown(example, trace.length) };
+  }
+
+  private shown({ inputs }: Example, length: number): ProgramShown | null {
+    if (this.automaton) {
+      const letters = this.labels("input channel");
+      const word = (inputs as number[][]).map((row) => letters[argmax(row)]);
+      return shownAutomaton(this.automaton, word);
+    }
+    return this.program && shownProgram(this.program, this.lines, inputs as number[], length);
   }
 
   private runSteps(
@@ -372,26 +395,5 @@ export class LocalMachine {
       made.set(`hard/${name}`, Int32Array.from(seen.flatMap((entry) => entry[name])));
     }
     return { ...record(this.header.hard, "hard"), stopped_after: stopped };
-  }
-
-  private programOf(example: Example, length: number): ProgramShown | null {
-    if (this.automaton) {
-      const letters = this.labels("input channel");
-      const word = (example.inputs as number[][]).map((row) => letters[argmax(row)]);
-      return {
-        title: "Automaton",
-        note: "What the hard machine does with its stacks, as rules",
-        states: this.automaton.lines.map((line) => ({ name: "", lines: [line] })),
-        at: this.automaton.run(word),
-      };
-    }
-    if (!this.program) return null;
-    const { states } = this.program.run(example.inputs as number[]);
-    return {
-      title: "Program",
-      note: "What the hard machine does in this step, as code",
-      states: this.program.names.map((name, i) => ({ name, lines: this.lines[i] ?? [] })),
-      at: Array.from({ length }, (_, i) => states[i] ?? null),
-    };
   }
 }

@@ -40,6 +40,18 @@ export class Parameters {
     return [...this.tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
   }
 
+  copy(): Parameters {
+    const made = new Parameters();
+    for (const [name, { shape, data }] of this.tensors) {
+      made.tensors.set(name, { shape, data: data.slice() });
+    }
+    return made;
+  }
+
+  get names(): string[] {
+    return [...this.tensors.keys()];
+  }
+
   has(name: string): boolean {
     return this.tensors.has(name);
   }
