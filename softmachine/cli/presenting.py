@@ -53,10 +53,8 @@ def _in_c(path: Path, task: Given, found: SynthesizedProgram) -> str:
         if run is None:
             return f"The same in C, {path}, was not run: there is no C compiler."
         report = check_lines(task, run)
-    return (
-        f"The same in C, {path}: right on {share(report.trained)} trained on, "
-        f"{share(report.held_out)} held out."
-    )
+    text = f"The same in C, {path}: right on {share(report.trained)} trained on"
+    return f"{text}, {share(report.held_out)} held out." if report.held_out[1] else f"{text}."
 
 
 def _print_report(report: LinesReport) -> None:

@@ -32,7 +32,7 @@ from softmachine.synthesis.held_out import (
 )
 from softmachine.synthesis.whole import Options as Functions
 from softmachine.tasks.memories.examples import GivenExample, read_examples
-from softmachine.tasks.memories.given import Given
+from softmachine.tasks.memories.given import FEW, Given
 from softmachine.training.interruptions import exit_status, heard
 from softmachine.training.trainer import train_members
 
@@ -177,10 +177,6 @@ def _on_their_lines(examples: Sequence[GivenExample]) -> str:
     return "\n".join(lines)
 
 
-FEW = 20
-"""Below this many training examples a warning is printed."""
-
-
 def _summary(task: Given, repeated: int) -> str:
     """Return what there is to learn from, and what makes it slow or doubtful."""
     trained, validated, tested = (
@@ -209,6 +205,8 @@ def _summary(task: Given, repeated: int) -> str:
         lines += [f"Memories of {cells} cells hold them."]
     if trained < FEW:
         lines += ["These are few: what suits them may not be what you mean."]
+    if trained + tested < FEW:
+        lines += ["A search takes those held out, too."]
     if not task.tells_size:
         lines += [
             "The sizes do not follow from the inputs (no array that ends with 0, no cell holds "

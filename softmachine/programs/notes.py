@@ -119,10 +119,15 @@ def examples_note(
         what: how that was found, in brackets; may be empty.
     """
     sizes, others = task.sizes, task.held_out(larger=True).sizes
-    return (
+    text = (
         f"Learned by {origin} from {trained[1]:,} examples of sizes {sizes[0]} to {sizes[-1]}: "
-        f"right on {share(trained)}. Held out were {held_out[1]:,} others, of sizes "
-        f"{others[0]} to {others[-1]}: right on {share(held_out)}{what}."
+        f"right on {share(trained)}"
+    )
+    if not held_out[1]:
+        return f"{text}{what}. These were so few that none was held out."
+    return (
+        f"{text}. Held out were {held_out[1]:,} others, of sizes {others[0]} to {others[-1]}: "
+        f"right on {share(held_out)}{what}."
     )
 
 

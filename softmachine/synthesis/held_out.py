@@ -255,10 +255,12 @@ def check_lines(task: Given, run: ProgramFunction) -> LinesReport:
 
 def _examples(task: Given) -> Iterator[tuple[bool, GivenExample]]:
     """Yield all examples, each with whether it was held out of training."""
-    for example in task.part_examples("training"):
+    trained = task.part_examples("training")
+    for example in trained:
         yield False, example
     for example in task.part_examples("test"):
-        yield True, example
+        if example not in trained:
+            yield True, example
 
 
 def _mistake(run: ProgramFunction, example: GivenExample) -> Mistake | None:

@@ -65,6 +65,8 @@ def _right(task: Given, run: ProgramFunction, language: str) -> Iterator[Check]:
         ("trained on", report.trained, True),
         ("held out", report.held_out, False),
     ):
+        if not there:
+            continue
         what, wrong = f"right in {language} on the examples {name}", None
         if right < there:
             wrong = f"{there - right:,} of {there:,} are wrong"

@@ -17,6 +17,8 @@ from softmachine.synthesis.held_out import (
     describe,
     write_program,
 )
+from softmachine.synthesis.search.given import as_batch, make, variants, write
+from softmachine.synthesis.search.search import Options, Totals, Variant, search
 from softmachine.synthesis.verify_lines import verify_lines
 from softmachine.tasks.memories.given import Given
 from softmachine.tasks.steps import StepRule
@@ -252,3 +254,29 @@ def test_zeros_behind_a_list_must_not_matter_where_lengths_vary():
     # If a list is as long as its size says, what is behind it is not known.
     plain = "\n".join(lines[::6] + lines[1::6])
     assert not Given(examples=plain, memory=8).zeros_may_follow
+
+
+def test_five_examples_are_all_searched_on_and_none_counts_as_held_out():
+    """The larger of two numbers: four of them are right if the second one is taken."""
+    pairs = [(1, 4), (1, 7), (0, 6), (6, 9), (12, 7)]
+    text = "\n".join(
+        json.dumps({"input": [a, b], "output": [max(a, b), b], "mask": [1, 0], "size": 2})
+        for a, b in pairs
+    )
+    task = Given(examples=text)
+    [own] = variants(task)
+    assert len(task.part_examples("validation")) == 1
+    attempts = []
+    search(
+        [as_batch(own, 0)], Options(variants=(Variant(fixed=True),)), Totals(), 60.0,
+        lambda attempt: attempt.loop is not None and not attempts.append(attempt),
+        lambda _: None, lambda: False,
+    )  # fmt: skip
+    program = write(task, attempts[0])
+    assert program.report.trained == (5, 5)
+    assert program.report.held_out == (0, 0)
+    assert "These were so few that none was held out." in " ".join(program.code.split())
+    run = load_python(program.code)
+    assert [run([a, b])[0] for a, b in [(3, 2), (2, 3), (40, 2)]] == [3, 3, 40]
+    checks = verify_lines(make(task, attempts[0]).machine, own, program.program).checks
+    assert all(check.inputs for check in checks if check.how != "skipped")

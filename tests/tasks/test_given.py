@@ -83,6 +83,22 @@ def test_what_does_not_fit_the_memory_is_for_the_test_alone():
     assert len(inputs(task, "test") - inputs(task, "validation")) == 2 * 14
 
 
+def test_a_search_holds_none_of_few_examples_out():
+    few = Given(examples=increments({1: 5, 2: 5, 4: 9}), searched=True)
+    training = inputs(few, "training")
+    assert len(training) == 19
+    assert training == inputs(few, "validation") == inputs(few, "test")
+    larger = Given(examples=increments({2: 5, 30: 5}), searched=True)
+    training, test = inputs(larger, "training"), inputs(larger, "test")
+    assert len(training) == 7  # two of the larger ones confirm
+    assert len(test) == 3
+    assert not training & test
+    assert inputs(larger, "validation") == training
+    many = Given(examples=increments({1: 5, 2: 5, 4: 10}), searched=True)
+    assert len(inputs(many, "training")) == 16
+    assert not inputs(many, "training") & inputs(many, "test")
+
+
 def test_too_few_examples_are_refused_by_line():
     with pytest.raises(ExamplesError, match=r"line 1: training needs two examples .* 16 cells"):
         Given(examples=increments({1: 1, 2: 1}))

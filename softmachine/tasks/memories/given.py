@@ -33,6 +33,9 @@ Part = Literal["training", "validation", "test"]
 """The parts that the examples are split into."""
 HELD_OUT = 0.2
 """The fraction of the examples of each size that is held out of training."""
+FEW = 20
+"""With fewer examples nothing is held out of a search: too little would be left to tell what is
+meant, and a loop that suits most of them would be found again and again."""
 CONFIRMING_CELLS = 16
 """A search runs examples that need at most so many times the cells of training memories."""
 SEARCHED_CELLS = LEAST_CELLS
@@ -78,7 +81,8 @@ class Given(MemoryTask):
     """The part that `sample` draws from."""
     searched: bool = False
     """Whether programs are searched, not trained: then one half of the examples of each size
-    that need a larger memory is for training, too; they need only be run."""
+    that need a larger memory is for training, too; they need only be run. Of fewer than `FEW`
+    none is held out that fits: the other parts have those of training, if no larger ones."""
 
     def __post_init__(self) -> None:
         """Check the numbers, and that there are examples for training and validation."""
@@ -296,6 +300,7 @@ def split(text: str, memory: int, searched: bool = False) -> dict[Part, Sequence
 
     The split is deterministic: examples of a size are shuffled with the size as the seed.
     """
+    few = searched and len(parse_examples(text)) < FEW
     parts: dict[Part, list[GivenExample]] = {"training": [], "validation": [], "test": []}
     fitting: dict[int, list[GivenExample]] = {}
     larger: dict[int, list[GivenExample]] = {}
@@ -304,7 +309,7 @@ def split(text: str, memory: int, searched: bool = False) -> dict[Part, Sequence
         (fitting if fits else larger).setdefault(example.size, []).append(example)
     for size, group in fitting.items():
         order = np.random.default_rng(size).permutation(len(group))
-        held = max(round(HELD_OUT * len(group)), int(len(group) > 1))
+        held = 0 if few else max(round(HELD_OUT * len(group)), int(len(group) > 1))
         parts["validation"] += [group[i] for i in order[:held]]
         parts["training"] += [group[i] for i in order[held:]]
     for size, group in larger.items():
@@ -314,6 +319,8 @@ def split(text: str, memory: int, searched: bool = False) -> dict[Part, Sequence
         parts["training"] += some
         parts["test"] += [x for x in group if x not in some]
     parts["test"] += parts["validation"]
+    if few:
+        parts |= {part: found or parts["training"] for part, found in parts.items()}
     return {
         part: sorted(examples, key=lambda x: (x.size, x.line))
         for part, examples in parts.items()
