@@ -139,7 +139,7 @@ def view_sources(sources: Sequence[str], *, port: int, open_browser: bool) -> No
             machines.append(_served(source))
 
     def announce(address: str) -> None:
-        print(f"Watch at {address} (Ctrl-C ends it)", flush=True)
+        print(f"Watch at {address}\nCtrl-C ends it.", flush=True)
 
     status = 0
     try:

@@ -118,19 +118,21 @@ def check_moves(
     """
     _check(machine, task, size)
     keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), size), sequences)
-    counts, scored, decided = _compare(machine, task, size, keys)
+    found = jax.tree.map(np.asarray, _compare(machine, task, size, keys))
+    counts, scored, decided, steps = found  # of NumPy: sums are exact
     shares = np.sum(counts, axis=0) / np.sum(scored)
     different, wrong_soft, wrong_moves = shares.tolist()
-    decided = tuple(np.mean(decided, axis=0).tolist())
-    return Agreement(sequences, different, wrong_soft, wrong_moves, decided)
+    decided = np.sum(decided, axis=0) / np.sum(steps)
+    return Agreement(sequences, different, wrong_soft, wrong_moves, tuple(decided.tolist()))
 
 
 @partial(compiling.filter_jit, tuned=False)
 def _compare(machine, task, size, keys):
-    """Return, for each key's sequence, counts of outputs and how often each head is decided.
+    """Return counts for each key's sequence.
 
-    The counts are of scored outputs in which the runs differ, which the soft run gets wrong,
-    and which the run by moves gets wrong; then of all scored outputs.
+    They are of scored outputs in which the runs differ, which the soft run gets wrong, and
+    which the run by moves gets wrong; of all scored outputs; of the steps in which each head
+    is decided; and of all steps.
     """
     spec = task.output
 
@@ -145,8 +147,9 @@ def _compare(machine, task, size, keys):
             jnp.sum(spec.wrong(soft, example)),
             jnp.sum(spec.wrong(moves, example)),
         ]
-        decided = jnp.mean(account.weights >= BLURRED, axis=0)
-        return jnp.stack(counts), jnp.sum(scored), decided
+        decided = jnp.sum(account.weights >= BLURRED, axis=0)
+        steps = jnp.asarray(len(account.weights))
+        return jnp.stack(counts), jnp.sum(scored), decided, steps
 
     return jax.lax.map(one, keys, batch_size=50)
 

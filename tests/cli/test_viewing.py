@@ -128,7 +128,7 @@ def test_view_serves_a_run_along_its_training(run, serving, capsys):
     main(["view", str(run), "--no-open", "--port", "8123"])
     (((machine,), traces, open_browser, port),) = serving
     assert (traces, open_browser, port) == ([], False, 8123)
-    assert "http://127.0.0.1:1/?token=x" in capsys.readouterr().out
+    assert "http://127.0.0.1:1/?token=x\n" in capsys.readouterr().out  # nothing wraps after it
     labels = {key: label for key, (label, _) in machine.checkpoints.items()}
     assert labels == {
         "20": "after 20 sequences",

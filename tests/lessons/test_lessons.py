@@ -1,6 +1,8 @@
 """The exercises of the lessons: right answers pass, wrong ones are told what is wrong."""
 
 import importlib
+import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +45,13 @@ def test_a_file_to_begin_with_has_all_functions_and_none_is_written(number, tmp_
     one = lesson(number)
     found = told(one, tmp_path / "lesson.py", one.start)
     assert found == dict.fromkeys(one.checks, "not written yet")
+
+
+def test_the_hint_of_lesson_1_fails_only_after_some_steps():
+    page = (Path(__file__).parents[2] / "docs" / "lessons" / "1-addressing.md").read_text()
+    shift = json.loads(re.search(r"a little blurred, `(.*?)`", page)[1])
+    told = dict(key=np.zeros(8), strength=0, gate=0, shift=shift, sharpening=1)
+    assert "after step 8, row 8 has 0.897" in addressing._walk(lambda _: told)
 
 
 BEFORE = """

@@ -81,6 +81,14 @@ def test_accounts_are_done_as_loops_written_out_do_them(order):
     np.testing.assert_allclose(done.outputs, outputs, rtol=1e-3, atol=1e-4)
 
 
+def test_decided_heads_are_counted():
+    """In float32 means, shares of seven steps would be off by some 1e-8."""
+    machine = random_machine()
+    found = check_moves(machine, TASK, 3, sequences=3)
+    for share in found.decided:
+        assert share == round(share * 21) / 21
+
+
 @pytest.mark.parametrize("order", ["write-read", "alternate"])
 def test_the_account_of_hard_heads_is_the_machine(order):
     machine = random_machine(hard=True, order=order)

@@ -184,6 +184,7 @@ function ofCircuit(moment: Moment, circuit: Circuit): string[] {
       : (likely(trace, gates, step, source - circuit.registers)?.value ?? null);
   const layout = layoutOf(trace, circuit, choices, step);
   const told: string[] = [];
+  const written = new Map<number, number | null>(); // by earlier gates of this step
   circuit.gates.forEach((gate, number) => {
     if (!gate.memory || layout.column[circuit.registers + number] === null) return;
     const inputs = circuit.choices.flatMap((choice, i) =>
@@ -196,7 +197,8 @@ function ofCircuit(moment: Moment, circuit: Circuit): string[] {
       told.push(`it reads cell ${cell}, which holds ${found}`);
       return;
     }
-    const before = likely(trace, memory, step - 1, cell)?.value;
+    const before = written.get(cell) ?? likely(trace, memory, step - 1, cell)?.value;
+    written.set(cell, value);
     told.push(
       before === value
         ? `it writes ${value} into cell ${cell}, which holds it already`

@@ -116,6 +116,9 @@ def test_a_list_is_sorted(new_page, tmp_path, play):
     page.keyboard.press("End")
     cells = page.locator('figure[data-panel="Memory"] canvas')
     expect(cells).to_have_attribute("aria-label", re.compile("cell 0: 1.*cell 3: 7"))
+    # Both writes of a step go to the same cell: the second one finds what the first one wrote.
+    said = page.locator(".sentence").inner_text()
+    assert "It writes 2 into cell 0. It writes 1 into cell 0. " in said
 
 
 def test_what_is_trained_there_is_the_recipe_untrained(play):
