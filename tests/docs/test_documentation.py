@@ -120,13 +120,13 @@ def test_python_blocks_run(path, tmp_path, monkeypatch):
 
 
 def test_a_module_of_your_own_stands_by_itself(tmp_path, monkeypatch):
-    """What a guide says to put into a file is run as that file, without the blocks before it."""
+    """What a guide says to put into a file is run as that file, alone."""
     guide = ROOT / "docs" / "own-work.md"
     module = next(block for _, block in blocks(guide, "python") if "@task" in block)
     Path(tmp_path, "my_module.py").write_text(module)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    main(["train", *"--from my_module:short --run made".split(), *SMALL[2:]])
+    main(["train", "--from", "my_module:short", "--run", "made", *SMALL[2:]])
     del sys.modules["my_module"]
     assert (tmp_path / "made" / "config.json").exists()
 
