@@ -13,7 +13,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
-from softmachine.cli.folding import folded
 from softmachine.core.errors import SoftmachineWarning
 
 USER_ERROR = 2
@@ -25,7 +24,7 @@ LONGEST = 1000
 
 def fail(message: str, status: int = USER_ERROR) -> NoReturn:
     """Print one line on standard error and exit."""
-    _tell("softmachine: " + _line(message))
+    print("softmachine: " + _line(message), file=sys.stderr)
     sys.exit(status)
 
 
@@ -64,11 +63,6 @@ def _versions() -> str:
     return f"softmachine {softmachine.__version__}, Python {platform.python_version()}{loaded}"
 
 
-def _tell(line: str) -> None:
-    """Print a line on standard error; on a terminal no word of it is broken."""
-    print(folded(line) if sys.stderr.isatty() else line, file=sys.stderr)
-
-
 def _line(message: str, longest: int = LONGEST) -> str:
     """Return the message as one printable line, shortened if too long."""
     words = " ".join(message.split())
@@ -88,7 +82,7 @@ def notes() -> Iterator[None]:
             message: Any, category: type[Warning], *place: Any, **options: Any
         ) -> None:
             if issubclass(category, SoftmachineWarning):
-                _tell(f"softmachine: note: {_line(str(message))}")
+                print(f"softmachine: note: {_line(str(message))}", file=sys.stderr)
             else:
                 show(message, category, *place, **options)
 

@@ -1,21 +1,10 @@
 """No word is broken on a terminal of 80 columns."""
 
-import io
-import sys
-
-import pytest
-
-from softmachine.cli.failures import fail
 from softmachine.cli.folding import folded
 from softmachine.cli.searching import LoopDisplay
 from softmachine.synthesis.search.search import Totals
 
 LONG = "cannot be read: " + "seven words that say what is right " * 4
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
 
 
 def test_lines_are_broken_between_words_and_stay_the_same_text():
@@ -27,15 +16,6 @@ def test_lines_are_broken_between_words_and_stay_the_same_text():
     assert "short" in lines
     path = "/" + "long/" * 30
     assert folded(f"see {path} there").splitlines() == ["see", path, "there"]
-
-
-def test_an_error_is_one_line_unless_on_a_terminal(monkeypatch):
-    for stream, count in ((io.StringIO(), 1), (Terminal(), 2)):
-        monkeypatch.setattr(sys, "stderr", stream)
-        with pytest.raises(SystemExit):
-            fail(LONG[:130])
-        assert len(stream.getvalue().splitlines()) == count
-        assert stream.getvalue().split() == ["softmachine:", *LONG[:130].split()]
 
 
 def test_progress_of_a_search_fits(capsys):

@@ -100,7 +100,7 @@ def test_own_sequences_are_trained_tested_traced_and_shown(capsys):
     main(["train", "lstm", "--data", "words.jsonl", *SMALL])
     said = capsys.readouterr().out
     assert "12 sequences of 1 to 2 steps (2 letters)" in said
-    assert "10 for training, 1 for validation, 1 for tests." in said
+    assert "10 for training, 1 for validation, 1 for tests." in " ".join(said.split())
     path = "runs/lstm-words-0"
     assert Run(path).metrics()[-1]["sequences"] == 16
     main(["evaluate", path, "--sequences", "4", "--json"])
