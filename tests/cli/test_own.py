@@ -113,6 +113,13 @@ def test_own_sequences_are_trained_tested_traced_and_shown(capsys):
     main(["train", "--config", f"{path}/config.json", "--run", "again", "--seed", "1"])
     assert Run("again").experiment.with_seed(0) == Run(path).experiment
 
+    Path("test.jsonl").write_text('{"input": "bb", "output": "aa"}\n' * 3)
+    capsys.readouterr()
+    other = ["--task", 'path="test.jsonl"', "--task", 'digest=""']  # each counts
+    main(["evaluate", path, *other, "--sequences", "4", "--json"])
+    said = json.loads(capsys.readouterr().out)
+    assert [score["size"] for score in said["sizes"]] == [2]
+
     Path("words.jsonl").write_text('{"input": "a", "output": "b"}')
     assert "has changed since" in error_of(["evaluate", path], capsys)
     assert "three or more are needed" in error_of(
