@@ -31,6 +31,7 @@ GUIDES = [
     for name in (
         "index",
         "add-a-machine",
+        "add-a-memory-task",
         "add-a-task",
         "cells",
         "coming-from-pytorch",
