@@ -134,6 +134,17 @@ def test_a_module_of_your_own_stands_by_itself(tmp_path, monkeypatch):
     assert (tmp_path / "made" / "config.json").exists()
 
 
+def test_no_command_of_dask_opens_a_web_server_to_others():
+    """It listens on all addresses by default, also with ``--host`` and ``--no-dashboard``."""
+    text = (ROOT / "docs" / "cluster.md").read_text()
+    quiet = "--no-dashboard --dashboard-address 127.0.0.1:0"
+    assert text.count(f'quiet="{quiet}"') == 2
+    begun = re.findall(r"^.*\bdask,? (?:scheduler|worker)\b.*$", text, re.MULTILINE)
+    assert len(begun) == 7
+    for line in begun:
+        assert "$quiet" in line or quiet in re.sub(r'[",]', "", line)
+
+
 @pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
 def test_c_of_the_guide_calls_what_is_written(tmp_path):
     """The page's own example, compiled with a function that does what the page says."""
