@@ -31,8 +31,9 @@ def compile_machine(source: str, recipe: str | None, out: Path | None, decided: 
     )
     same = "the same" if made.same else "NOT the same"
     print(f"All {patterns * rows:,} choices, read back: {same}.")
-    print(f"Next: softmachine program {directory}; softmachine evaluate {directory};")
-    print(f"to train it on: softmachine resume {directory}.")
+    print(f"Next: softmachine program {directory}")
+    print(f"      softmachine evaluate {directory}")
+    print(f"      softmachine resume {directory}  # trains it on")
 
 
 def _named(source: str, recipe: str | None) -> str:

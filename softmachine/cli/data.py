@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from softmachine.cli.folding import folded
 from softmachine.tasks.one_shot.omniglot_download import (
     ADDRESS,
     CITATION,
@@ -22,7 +23,7 @@ def fetch_omniglot(out: Path | None, small: bool, mirror: str | None) -> None:
     originals = SMALL if small else WHOLE
     print("Omniglot: handwritten characters, each drawn by 20 people")
     print(f"Licence:  {LICENCE}")
-    print(f"Cite:     {CITATION}")
+    print(folded(f"Cite:     {CITATION}", 10))
     print(f"From:     {mirror or ADDRESS}")
     for original in originals:
         print(f"  {original.name:28} {original.size:>9,} bytes  ", end="", flush=True)

@@ -10,6 +10,7 @@ from typing import Literal
 from rich.console import Console
 from rich.syntax import Syntax
 
+from softmachine.cli.folding import folded
 from softmachine.cli.searching import LoopDisplay, SearchState
 from softmachine.cli.waiting import clock, on_terminal, working
 from softmachine.core.errors import SoftmachineError
@@ -58,7 +59,7 @@ def find_function(path: Path, run: Path | None, options: Options, since: float) 
             begun = begin(given, options)
         except ValueError as error:
             raise SoftmachineError(f"{path}, {error}") from error
-    print("\n".join(begun.words()), flush=True)
+    print(folded("\n".join(begun.words())), flush=True)
     directory = run or Path("runs") / f"synthesize-{path.stem}"
     seconds = 60 * options.minutes
     limit = TimeLimit(since + seconds)
@@ -78,15 +79,16 @@ def find_function(path: Path, run: Path | None, options: Options, since: float) 
         sys.exit(exit_status())
     if not found.right:
         told = why_nothing(begun, found.wrong, options)
-        print(f"{clock(time.monotonic() - since):>6}  {told}; the same command goes on.")
+        passed = f"{clock(time.monotonic() - since):>6}  "
+        print(folded(f"{passed}{told}; the same command goes on.", len(passed)))
         sys.exit(1)
     with working("testing"):
         function = finish(begun, found.right, limit)
     _write(directory, function)
     print(f"{clock(time.monotonic() - since):>6}  found {directory / 'program.py'}:\n")
     _show(function.python)
-    print(function.report)
-    print(f"Written: {directory}/program.py, program.c, program.json, report.txt.")
+    print(folded(function.report))
+    print(f"Written to {directory}: program.py, program.c, program.json, report.txt")
     if function.question is not None:
         print(_line_to_add(begun, function))
 
@@ -123,4 +125,4 @@ def _line_to_add(begun: Begun, found: Synthesis) -> str:
     """Return the line that a person may complete and add to the file."""
     assert found.question is not None
     line = begun.given.line_of(found.question.asked.inputs)
-    return f"To decide, add this line with the right answer in place of the ?: {line}"
+    return f"To decide, add this line with the right answer in place of the ?:\n{line}"

@@ -135,12 +135,28 @@ def _parse_command(name: str, *arguments: str) -> Callable[[], None]:
         parsed = with_options(parsed, "machine", options)
         note = f". The machine of {source} has {flags(options) or 'no options'} of its own"
     try:
-        return one_line_errors(tyro.cli, parsed, args=arguments, prog=f"softmachine {name}")
+        args = _gathered(arguments)
+        return one_line_errors(tyro.cli, parsed, args=args, prog=f"softmachine {name}")
     except SoftmachineError as error:
         unknown = "Unrecognized options" in str(error)
         if unknown and any(word.startswith("--task.") for word in arguments):
             note += ". Fields of the task are changed by --task FIELD=VALUE"
         raise SoftmachineError(f"{error}{note if unknown else ''}") from None
+
+
+def _gathered(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with one ``--task`` for all: of several a parser takes the last."""
+    others, fields, taking = list[str](), list[str](), False
+    for word in arguments:
+        if word.startswith("-"):
+            taking = word == "--task"
+        if word.startswith("--task="):
+            fields.append(word.removeprefix("--task="))
+        elif taking and word != "--task":
+            fields.append(word)
+        elif not taking:
+            others.append(word)
+    return [*others, "--task", *fields] if fields else [*arguments]
 
 
 def _source(arguments: Sequence[str]) -> str | None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
+from softmachine.cli.folding import folded
 from softmachine.core.errors import SoftmachineError, close_names
 from softmachine.core.registry import describe_fault
 
@@ -137,7 +138,7 @@ def train_on_data(path: str, arguments: Sequence[str]) -> None:
     experiment = on_sequences(arguments[0], path)
     if "--help" not in arguments:
         assert isinstance(experiment.task, OwnSequences)
-        print(f"{path}: {describe(experiment.task)}", flush=True)
+        print(folded(f"{path}: {describe(experiment.task)}"), flush=True)
     train_experiment(experiment, list(arguments[1:]))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from softmachine.cli.folding import folded
 from softmachine.cli.waiting import working
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import replacing
@@ -34,7 +35,7 @@ def present(directory: Path, task: Given, programs: list[SynthesizedProgram]) ->
     _print_report(report)
     with working("testing the program in C"):
         told = _in_c(directory / "program.c", task, best)
-    print(told)
+    print(folded(told))
 
 
 def _write(path: Path, text: str) -> None:
@@ -70,7 +71,7 @@ def _print_report(report: LinesReport) -> None:
         )
     Console().print(table)
     if report.mistake is not None:
-        print(f"First mistake, {report.mistake}")
+        print(folded(f"First mistake, {report.mistake}"))
 
 
 def _columns(count: int, right: int) -> tuple[str, str]:

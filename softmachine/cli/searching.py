@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from softmachine.cli.folding import folded
 from softmachine.cli.waiting import clock
 from softmachine.core.files import parse_json, sealed, unsealed, write_json
 from softmachine.synthesis.search.search import Totals
@@ -55,7 +56,8 @@ class LoopDisplay:
 
     def say(self, text: str) -> None:
         """Print what happens besides."""
-        print(f"{clock(time.monotonic() - self._begin):>6}  {text}", flush=True)
+        passed = f"{clock(time.monotonic() - self._begin):>6}  "
+        print(folded(passed + text, len(passed)), flush=True)
 
     def line(self, totals: Totals) -> None:
         """Print a line."""
@@ -66,9 +68,9 @@ class LoopDisplay:
             return
         speed = totals.runs / max(totals.seconds, 1e-9) / 1e6
         refused = f"; {self.refused} right on small examples alone" if self.refused else ""
-        print(
+        told = (
             f"{passed}{totals.tried:>11,} loops tried, {totals.attempts:,} attempts; the best "
             f"has {totals.error:.1%} of the cells wrong{refused} ({speed:.1f} million runs a "
-            "second and core)",
-            flush=True,
+            "second and core)"
         )
+        print(folded(told, len(passed)), flush=True)

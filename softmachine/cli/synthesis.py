@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from softmachine.cli.folding import folded
 from softmachine.cli.functions import Layout, find_function, is_of_function
 from softmachine.cli.loop_search import search_loops
 from softmachine.cli.presenting import present
@@ -125,7 +126,7 @@ def _synthesize(
     limit = TimeLimit(begin + 60 * minutes)
     with user_errors():
         runs = begin_or_continue(directory, experiment, options.members)
-    print(_summary(task, read.repeated), flush=True)
+    print(folded(_summary(task, read.repeated)), flush=True)
     if mode != "gradients" and options.enough == 1:
         share = SEARCHED if mode == "both" else 1.0
         until = TimeLimit(begin + share * 60 * minutes)

@@ -100,7 +100,7 @@ def test_own_sequences_are_trained_tested_traced_and_shown(capsys):
     main(["train", "lstm", "--data", "words.jsonl", *SMALL])
     said = capsys.readouterr().out
     assert "12 sequences of 1 to 2 steps (2 letters)" in said
-    assert "10 for training, 1 for validation, 1 for tests." in said
+    assert "10 for training, 1 for validation, 1 for tests." in " ".join(said.split())
     path = "runs/lstm-words-0"
     assert Run(path).metrics()[-1]["sequences"] == 16
     main(["evaluate", path, "--sequences", "4", "--json"])
@@ -112,6 +112,13 @@ def test_own_sequences_are_trained_tested_traced_and_shown(capsys):
     assert load_trace(Path("mine.trace")).header.length == 5
     main(["train", "--config", f"{path}/config.json", "--run", "again", "--seed", "1"])
     assert Run("again").experiment.with_seed(0) == Run(path).experiment
+
+    Path("test.jsonl").write_text('{"input": "bb", "output": "aa"}\n' * 3)
+    capsys.readouterr()
+    other = ["--task", 'path="test.jsonl"', "--task", 'digest=""']  # each counts
+    main(["evaluate", path, *other, "--sequences", "4", "--json"])
+    said = json.loads(capsys.readouterr().out)
+    assert [score["size"] for score in said["sizes"]] == [2]
 
     Path("words.jsonl").write_text('{"input": "a", "output": "b"}')
     assert "has changed since" in error_of(["evaluate", path], capsys)

@@ -4,6 +4,8 @@ import contextlib
 import importlib
 import re
 import shlex
+import shutil
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -29,6 +31,7 @@ GUIDES = [
     for name in (
         "index",
         "add-a-machine",
+        "add-a-memory-task",
         "add-a-task",
         "cells",
         "coming-from-pytorch",
@@ -117,6 +120,52 @@ def test_python_blocks_run(path, tmp_path, monkeypatch):
     for line, block in found:
         code = compile("\n" * line + block, str(path), "exec", dont_inherit=True)
         exec(code, module.__dict__)
+
+
+def test_a_module_of_your_own_stands_by_itself(tmp_path, monkeypatch):
+    """What a guide says to put into a file is run as that file, alone."""
+    guide = ROOT / "docs" / "own-work.md"
+    module = next(block for _, block in blocks(guide, "python") if "@task" in block)
+    Path(tmp_path, "my_module.py").write_text(module)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    main(["train", "--from", "my_module:short", "--run", "made", *SMALL[2:]])
+    del sys.modules["my_module"]
+    assert (tmp_path / "made" / "config.json").exists()
+
+
+def test_no_command_of_dask_opens_a_web_server_to_others():
+    """It listens on all addresses by default, also with ``--host`` and ``--no-dashboard``."""
+    text = (ROOT / "docs" / "cluster.md").read_text()
+    quiet = "--no-dashboard --dashboard-address 127.0.0.1:0"
+    assert text.count(f'quiet="{quiet}"') == 2
+    begun = re.findall(r"^.*\bdask,? (?:scheduler|worker)\b.*$", text, re.MULTILINE)
+    assert len(begun) == 7
+    for line in begun:
+        assert "$quiet" in line or quiet in re.sub(r'[",]', "", line)
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
+def test_c_of_the_guide_calls_what_is_written(tmp_path):
+    """The page's own example, compiled with a function that does what the page says."""
+    [(_, caller)] = blocks(ROOT / "docs" / "synthesize.md", "c")
+    [signature] = re.findall(r"^(int program\(.*\));$", caller, re.MULTILINE)
+    assert signature == (
+        "int program(const int64_t *prices, size_t prices_length, "
+        "int64_t *answer, size_t *length)"
+    )
+    body = """
+    for (size_t i = 0; i < prices_length; i++)
+        answer[i] = i && answer[i - 1] > prices[i] ? answer[i - 1] : prices[i];
+    *length = prices_length;
+    return 0;"""
+    (tmp_path / "main.c").write_text(caller)
+    (tmp_path / "program.c").write_text(
+        f"#include <stddef.h>\n#include <stdint.h>\n{signature} {{{body}\n}}\n"
+    )
+    command = ["cc", "-std=c99", "-Wall", "-Werror", "main.c", "program.c", "-o", "made"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    assert subprocess.check_output([tmp_path / "made"]).split() == b"3 3 4 4 5".split()
 
 
 @pytest.mark.parametrize("name", ["add-a-machine", "add-a-task"])

@@ -355,6 +355,7 @@ def test_command(tmp_path, monkeypatch, capsys):
     first = capsys.readouterr().out
     assert "2 updates" in first
     assert "1 of 2 cells have been run" in out.read_text()
+    assert "; 1 run on " in out.read_text()
     main([*words, "--strings", "1", "--out", str(out)])
     assert capsys.readouterr().out == f"{out}\n{out.with_suffix('.json')}\n"
     # The run has no score of 0.9: there is nothing to draw.

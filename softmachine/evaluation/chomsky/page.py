@@ -91,7 +91,9 @@ def _hardware(cells: Sequence[Cell]) -> str:
     """Return how many runs were made on which hardware, where that is known."""
     names = [run.get("hardware") for cell in cells for run in cell["runs"] if run["finished"]]
     counts = {name: names.count(name) for name in dict.fromkeys(names) if name}
-    return "".join(f"; {count} runs on {name}" for name, count in counts.items())
+    return "".join(
+        f"; {wording.counted(count, 'run')} on {name}" for name, count in counts.items()
+    )
 
 
 def _matrix(
