@@ -37,6 +37,8 @@ PAIRS = 13
 """How many instructions a loop over pairs ends with."""
 ORDERED = 0.6
 """How likely the two cells of a pair are put in order; else something is made of them."""
+JOINED = 9
+"""How many instructions a loop that joins two results ends with."""
 KEPT, COUNTED, FLAGGED = 0.3, 0.55, 0.75
 """The shares of tallies that say where elements go; of these and those that are written; of
 these and those that say whether something is written. The others take up elements."""
@@ -253,10 +255,67 @@ def begin_pairs(
         (READ, beyond, beyond, 0),
     ]
     nexts = INSTRUCTION * space.length
-    rows = code[:nexts].reshape(-1, INSTRUCTION)
-    rows[rows[:, 0] == WRITE] = [READ, 0, 0, 0]
+    _read_only(code, space)
     _put(code, space.length - PAIRS, parts)
     code[nexts], code[nexts + 1], code[nexts + space.registers - 1] = anew, turned, ahead
+    return True
+
+
+def begin_joined(
+    code: Int[np.ndarray, " numbers"], space: Space, rng: np.random.Generator
+) -> bool:
+    """Overwrite the end of a loop: two registers take up what a third goes by, and are joined.
+
+    The first register counts, or follows pointers. What it stands at, or what is made of that
+    and of 0, a number or a cell, is taken up by each of two others: added, or the largest of
+    all is kept (of what is taken from 0 the largest is the least). Their sum, difference or
+    comparison is written. Nothing else writes; what would is made to read. All else is drawn at
+    random.
+
+    Arguments:
+        code: the loop.
+        space: what is searched.
+        rng: draws the rest.
+
+    Returns whether there is room for it, and there are the operations.
+    """
+    known = set(space.operations.tolist())
+    taken = [each for each in (ADD, MAX, MAX, MIN, SUB) if each in known]
+    made = [each for each in (SUB, SUB, ADD, LESS, EQUAL) if each in known]
+    joins = [each for each in (ADD, SUB, SUB, MIN, MAX, EQUAL) if each in known]
+    missing = not (taken and made and joins) or not {INC, READ, WRITE} <= known
+    if space.registers < 3 or space.length < JOINED or missing:
+        return False
+
+    def one(*slots: int) -> int:
+        return slots[int(rng.integers(len(slots)))]
+
+    register, constant = int(rng.integers(space.registers)), int(rng.integers(CONSTANTS))
+    pointer, one_result, other = (
+        CONSTANTS + (register + n) % space.registers for n in range(3)
+    )
+    cell, following, beyond, here, altered, first, second, result, _ = (
+        CONSTANTS + space.registers + space.length - JOINED + n for n in range(JOINED)
+    )
+    pair = (here, one(0, constant, cell))
+    pair = pair if rng.random() < 0.3 else pair[::-1]
+    parts = [
+        (READ, one(0, constant), 0, 0),
+        (one(INC, INC, READ), pointer, pointer, 0),
+        (INC, following, following, 0),
+        (READ, one(pointer, following, following, beyond), 0, 0),
+        (one(*made), *pair, 0),
+        (one(*taken), one_result, one(here, altered), 0),
+        (one(*taken), other, one(here, altered), 0),
+        (one(*joins), first, second, 0),
+        (WRITE, one(0, 0, 0, pointer, following), result, 0),
+    ]
+    _read_only(code, space)
+    _put(code, space.length - JOINED, parts)
+    nexts = INSTRUCTION * space.length - CONSTANTS
+    code[nexts + pointer], code[nexts + one_result], code[nexts + other] = (
+        following, first, second,
+    )  # fmt: skip
     return True
 
 
@@ -286,6 +345,12 @@ def best_of(
         if error < least:
             best, least = drawn, error
     return best
+
+
+def _read_only(code: Int[np.ndarray, " numbers"], space: Space) -> None:
+    """Make what would write read."""
+    rows = code[: INSTRUCTION * space.length].reshape(-1, INSTRUCTION)
+    rows[rows[:, 0] == WRITE] = [READ, 0, 0, 0]
 
 
 def _put(

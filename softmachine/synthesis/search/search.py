@@ -21,7 +21,13 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from softmachine.synthesis.search.arrays import SELECT, Cases, Space
-from softmachine.synthesis.search.begin import begin, begin_pairs, begin_tally, best_of
+from softmachine.synthesis.search.begin import (
+    begin,
+    begin_joined,
+    begin_pairs,
+    begin_tally,
+    best_of,
+)
 from softmachine.synthesis.search.loops import CONSTANT_GATES, GATES, Loop, read_loop
 from softmachine.tasks.memories.exams import Batch
 
@@ -59,6 +65,8 @@ EXCHANGE = (0.1, 0.6)
 """How likely an attempt begins with an exchange of cells; of loops in loops."""
 TALLY = 0.3
 """How likely an attempt at other loops begins with a register that grows by comparisons."""
+JOINED = 0.15
+"""How likely one that would begin with nothing else begins with two results that are joined."""
 HOLDING = 0.6
 """How likely such an attempt has three registers, so that one may hold."""
 DRAWN, FEW_GUIDES = (6_000, 1_000), 24
@@ -98,6 +106,8 @@ class Plan(NamedTuple):
     """Whether one register goes from cell to cell, and another one grows by comparisons."""
     pairs: bool = False
     """Whether it goes through all pairs of cells."""
+    joined: bool = False
+    """Whether two registers take up what a third one goes by, and their results are joined."""
 
 
 class Attempt(NamedTuple):
@@ -178,12 +188,14 @@ def plan(number: int, options: Options) -> Plan:
         hold = rng.random() < HOLDING
         registers = conditions = min(3 if hold else registers, options.registers)
     pairs = passes and options.registers > 2 and bool(rng.random() < PAIRS)
-    registers, conditions = (3, 3) if pairs else (registers, conditions)
-    least, most = np.log(WARM if passes or exchange or tally else HOT)
+    plain = registers > 1 and not (passes or exchange or tally)
+    joined = plain and options.registers > 2 and bool(rng.random() < JOINED)
+    registers, conditions = (3, 3) if pairs or joined else (registers, conditions)
+    least, most = np.log(WARM if passes or exchange or tally or joined else HOT)
     return Plan(
         number,
         registers,
-        max(length, 12) if tally else length,
+        max(length, 12) if tally or joined else length,
         conditions,
         variant,
         once,
@@ -194,6 +206,7 @@ def plan(number: int, options: Options) -> Plan:
         seed,
         tally,
         pairs,
+        joined,
     )
 
 
@@ -237,9 +250,9 @@ def attempt(
     begin(code, space, planned.passes, planned.exchange, rng)
     every, count = cases(batch, once=planned.once), len(batch.steps)
     chosen = np.arange(min(GUIDES, count))
-    if planned.tally or planned.pairs:
+    if planned.tally or planned.joined or planned.pairs:
         few = cases(batch.take(chosen[:FEW_GUIDES]))
-        draw = begin_tally if planned.tally else begin_pairs
+        draw = begin_tally if planned.tally else begin_joined if planned.joined else begin_pairs
         code = best_of(draw, code, space, few, rng, ended, DRAWN[planned.pairs])
     tried = runs = 0
     error, tries = 1.0, planned.tries

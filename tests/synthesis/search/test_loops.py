@@ -14,7 +14,13 @@ from softmachine.programs.extraction import transition_table
 from softmachine.programs.languages.python import python_code
 from softmachine.programs.running import load_python
 from softmachine.synthesis.search import arrays, native
-from softmachine.synthesis.search.begin import begin, begin_pairs, begin_tally, best_of
+from softmachine.synthesis.search.begin import (
+    begin,
+    begin_joined,
+    begin_pairs,
+    begin_tally,
+    best_of,
+)
 from softmachine.synthesis.search.given import as_batch, make, variants
 from softmachine.synthesis.search.loops import GATES, build_machine, read_loop, wire
 from softmachine.synthesis.search.search import (
@@ -406,6 +412,27 @@ BY_HAND = {
 }
 
 
+def test_some_loops_that_join_two_results_are_right():
+    """The largest less the least; nothing else writes."""
+    rng, space = np.random.default_rng(0), space_of(3, 12, 3)
+    spread = pair_cases(lambda array: [max(array) - min(array)], 1)
+    found = 0
+    for seed in range(12_000):
+        code = native.draw_loop(space, seed)
+        assert begin_joined(code, space, rng)
+        rows = code[: 4 * space.length].reshape(-1, 4).tolist()
+        assert sum(operation == arrays.WRITE for operation, *_ in rows) == 1
+        if seed < 500:
+            assert all(max(a, b) < 6 + i for i, (_, a, b, _) in enumerate(rows))
+            assert (code[-3:] < 6 + space.length).all()
+        given = spread._replace(steps=np.array([5, 4, 2, 6], np.int32))
+        if native.count_mistakes(code, space, given)[-1] == 0:
+            loop = read_loop(code, space)
+            after = run_by_hand(loop, [0, 8, 3, 9, 4, *[0] * 59], 5)
+            found += after[0] == 6  # four arrays do not decide everything
+    assert found > 1
+
+
 def test_there_are_no_loops_over_pairs_without_room_or_operations():
     rng = np.random.default_rng(0)
     for registers, length, operations in (
@@ -419,6 +446,26 @@ def test_there_are_no_loops_over_pairs_without_room_or_operations():
         before = code.copy()
         assert not begin_pairs(code, space, rng)
         np.testing.assert_array_equal(code, before)
+
+
+def test_two_results_need_three_registers_and_room():
+    rng = np.random.default_rng(0)
+    for registers, length, operations in (
+        (2, 16, range(12)),
+        (3, 8, range(12)),
+        (3, 12, [0, 2]),
+    ):
+        space = space_of(registers, length, registers)
+        space = space._replace(operations=np.array(operations, np.int32))
+        code = native.draw_loop(space, 0)
+        before = code.copy()
+        assert not begin_joined(code, space, rng)
+        np.testing.assert_array_equal(code, before)
+    planned = [plan(number, Options()) for number in range(300)]
+    some = [each for each in planned if each.joined]
+    assert 5 < len(some) < 60
+    assert all(each.registers == 3 and each.length >= 12 for each in some)
+    assert not any(each.once or each.tally or each.exchange or each.passes for each in some)
 
 
 def test_only_loops_in_loops_go_through_pairs():
