@@ -3,8 +3,8 @@
     python benchmarks/synthesis.py benchmarks/held_programs.py --mode search --cpu-minutes 4
 
 They were written down before the search was run on any of them, and by someone who had read
-the guide and none of its code: what may be held out by whoever wrote the thirty of the guide, in the same nine
-classes. Conventions are those of `more_programs.py`, whose `Problem` they use.
+the guide and none of its code: what may be held out by whoever wrote the thirty of the guide,
+in the same nine classes. Conventions are those of `more_programs.py`, whose `Problem` they use.
 """
 
 from __future__ import annotations
