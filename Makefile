@@ -148,6 +148,8 @@ benchmark: .venv/installed-benchmark
 	$(BIN)/python benchmarks/many_sizes.py --machines 50 --sizes 20
 	$(BIN)/python benchmarks/synthesis.py benchmarks/more_programs.py --seeds 0 1 2 \
 	    --results benchmarks/more-programs-results.jsonl --table docs/more-programs.md
+	$(BIN)/python benchmarks/synthesis.py benchmarks/held_programs.py --mode search --cpu-minutes 4 \
+	    --minutes 60 --results benchmarks/held-programs-results.jsonl --table docs/held-programs.md
 	$(BIN)/python benchmarks/synthesis.py benchmarks/paper_tasks.py --seeds 0 1 2 \
 	    --results benchmarks/paper-tasks-results.jsonl --table docs/paper-programs.md
 	$(BIN)/python benchmarks/synthesis.py benchmarks/arc1d.py --mode search --cpu-minutes 2 \

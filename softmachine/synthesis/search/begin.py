@@ -5,8 +5,10 @@ Single changes would have to make all of these at once, since none alone makes f
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from softmachine.synthesis.search.arrays import (
     ADD,
@@ -23,6 +25,7 @@ from softmachine.synthesis.search.arrays import (
     SELECT,
     SUB,
     WRITE,
+    Cases,
     Space,
 )
 
@@ -30,6 +33,12 @@ EXCHANGE, PASS = 7, 3
 """How many instructions an exchange has, and the end of a pass."""
 TALLY = 11
 """How many instructions a tally has at most."""
+PAIRS = 13
+"""How many instructions a loop over pairs ends with."""
+ORDERED = 0.6
+"""How likely the two cells of a pair are put in order; else something is made of them."""
+JOINED = 9
+"""How many instructions a loop that joins two results ends with."""
 KEPT, COUNTED, FLAGGED = 0.3, 0.55, 0.75
 """The shares of tallies that say where elements go; of these and those that are written; of
 these and those that say whether something is written. The others take up elements."""
@@ -174,6 +183,174 @@ def begin_tally(
     if held:
         code[nexts + third] = cell
     return True
+
+
+def begin_pairs(
+    code: Int[np.ndarray, " numbers"], space: Space, rng: np.random.Generator
+) -> bool:
+    """Overwrite the end of a loop: for each cell, a register goes through all behind it.
+
+    The last register holds the cell ahead. As soon as that is 0, the second register, where
+    pairs have their first cell, goes on by one, and the first register begins anew there or at
+    a number. As long as it is not 0, the two cells are put in order, or the outcome of a
+    comparison, or their difference, becomes part of what another cell holds: a sum, or the
+    largest of all. Nothing else writes; what would is made to read. All else is as drawn.
+
+    Arguments:
+        code: the loop.
+        space: what is searched.
+        rng: draws the rest.
+
+    Returns whether there is room for it, and there are the operations.
+    """
+    known = set(space.operations.tolist())
+    made = [each for each in (LESS, LESS, AT_MOST, EQUAL, SUB) if each in known]
+    joined = [each for each in (ADD, ADD, MAX) if each in known]
+    orders, makes = {MIN, MAX} <= known, bool(made and joined)
+    missing = not {INC, DEC, READ, WRITE, SELECT} <= known or not (orders or makes)
+    every = space.conditions == space.registers
+    if space.registers < 3 or not every or space.length < PAIRS or missing:
+        return False
+
+    def one(*slots: int) -> int:
+        return slots[int(rng.integers(len(slots)))]
+
+    inner, outer, constant = CONSTANTS, CONSTANTS + 1, int(rng.integers(CONSTANTS))
+    ended = 2 * space.registers - 1
+    goes_on = ended + 1
+    (
+        following,
+        back,
+        here,
+        there,
+        first,
+        second,
+        third,
+        _,
+        grown,
+        turned,
+        anew,
+        beyond,
+        ahead,
+    ) = (CONSTANTS + space.registers + space.length - PAIRS + n for n in range(PAIRS))
+    i, total = one(outer, outer, back, inner), one(0, 0, constant)
+    pair = (here, there) if rng.random() < 0.5 else (there, here)
+    if orders and (not makes or rng.random() < ORDERED):
+        low, high = (MIN, MAX) if rng.random() < 0.5 else (MAX, MIN)
+        use = [(low, *pair, 0), (high, *pair, 0)]
+        use += [(WRITE, i, first, goes_on), (WRITE, following, second, goes_on)]
+    else:
+        use = [(one(*made), *pair, 0), (READ, total, 0, 0)]
+        use += [(one(*joined), first, second, 0), (WRITE, total, third, goes_on)]
+    parts = [
+        (INC, inner, inner, 0),
+        (DEC, outer, outer, 0),
+        (READ, i, i, 0),
+        (READ, following, following, 0),
+        *use,
+        (INC, outer, outer, 0),
+        (SELECT, grown, outer, ended),
+        (SELECT, one(grown, outer, constant), following, ended),
+        (INC, anew, anew, 0),
+        (READ, beyond, beyond, 0),
+    ]
+    nexts = INSTRUCTION * space.length
+    _read_only(code, space)
+    _put(code, space.length - PAIRS, parts)
+    code[nexts], code[nexts + 1], code[nexts + space.registers - 1] = anew, turned, ahead
+    return True
+
+
+def begin_joined(
+    code: Int[np.ndarray, " numbers"], space: Space, rng: np.random.Generator
+) -> bool:
+    """Overwrite the end of a loop: two registers take up what a third goes by, and are joined.
+
+    The first register counts, or follows pointers. What it stands at, or what is made of that
+    and of 0, a number or a cell, is taken up by each of two others: added, or the largest of
+    all is kept (of what is taken from 0 the largest is the least). Their sum, difference or
+    comparison is written. Nothing else writes; what would is made to read. All else is drawn at
+    random.
+
+    Arguments:
+        code: the loop.
+        space: what is searched.
+        rng: draws the rest.
+
+    Returns whether there is room for it, and there are the operations.
+    """
+    known = set(space.operations.tolist())
+    taken = [each for each in (ADD, MAX, MAX, MIN, SUB) if each in known]
+    made = [each for each in (SUB, SUB, ADD, LESS, EQUAL) if each in known]
+    joins = [each for each in (ADD, SUB, SUB, MIN, MAX, EQUAL) if each in known]
+    missing = not (taken and made and joins) or not {INC, READ, WRITE} <= known
+    if space.registers < 3 or space.length < JOINED or missing:
+        return False
+
+    def one(*slots: int) -> int:
+        return slots[int(rng.integers(len(slots)))]
+
+    register, constant = int(rng.integers(space.registers)), int(rng.integers(CONSTANTS))
+    pointer, one_result, other = (
+        CONSTANTS + (register + n) % space.registers for n in range(3)
+    )
+    cell, following, beyond, here, altered, first, second, result, _ = (
+        CONSTANTS + space.registers + space.length - JOINED + n for n in range(JOINED)
+    )
+    pair = (here, one(0, constant, cell))
+    pair = pair if rng.random() < 0.3 else pair[::-1]
+    parts = [
+        (READ, one(0, constant), 0, 0),
+        (one(INC, INC, READ), pointer, pointer, 0),
+        (INC, following, following, 0),
+        (READ, one(pointer, following, following, beyond), 0, 0),
+        (one(*made), *pair, 0),
+        (one(*taken), one_result, one(here, altered), 0),
+        (one(*taken), other, one(here, altered), 0),
+        (one(*joins), first, second, 0),
+        (WRITE, one(0, 0, 0, pointer, following), result, 0),
+    ]
+    _read_only(code, space)
+    _put(code, space.length - JOINED, parts)
+    nexts = INSTRUCTION * space.length - CONSTANTS
+    code[nexts + pointer], code[nexts + one_result], code[nexts + other] = (
+        following, first, second,
+    )  # fmt: skip
+    return True
+
+
+Draw = Callable[[Int[np.ndarray, " numbers"], Space, np.random.Generator], bool]
+"""Overwrites parts of a loop; returns whether there is room."""
+
+
+def best_of(
+    draw: Draw,
+    code: Int[np.ndarray, " numbers"],
+    space: Space,
+    guide: Cases,
+    rng: np.random.Generator,
+    ended: Bool[np.ndarray, "1"],
+    count: int,
+) -> Int[np.ndarray, " numbers"]:
+    """Return the best of many loops that begin as ``draw`` says; ``ended[0]`` ends it early."""
+    # Compiles, which nobody should wait for who does not search.
+    from softmachine.synthesis.search import native
+
+    best, least = code, np.inf
+    for _ in range(count):
+        drawn = code.copy()
+        if ended[0] or not draw(drawn, space, rng):
+            break
+        error = native.count_mistakes(drawn, space, guide)[-1]
+        if error < least:
+            best, least = drawn, error
+    return best
+
+
+def _read_only(code: Int[np.ndarray, " numbers"], space: Space) -> None:
+    """Make what would write read."""
+    rows = code[: INSTRUCTION * space.length].reshape(-1, INSTRUCTION)
+    rows[rows[:, 0] == WRITE] = [READ, 0, 0, 0]
 
 
 def _put(

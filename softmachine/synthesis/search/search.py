@@ -21,7 +21,13 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from softmachine.synthesis.search.arrays import SELECT, Cases, Space
-from softmachine.synthesis.search.begin import begin, begin_tally
+from softmachine.synthesis.search.begin import (
+    begin,
+    begin_joined,
+    begin_pairs,
+    begin_tally,
+    best_of,
+)
 from softmachine.synthesis.search.loops import CONSTANT_GATES, GATES, Loop, read_loop
 from softmachine.tasks.memories.exams import Batch
 
@@ -59,17 +65,21 @@ EXCHANGE = (0.1, 0.6)
 """How likely an attempt begins with an exchange of cells; of loops in loops."""
 TALLY = 0.3
 """How likely an attempt at other loops begins with a register that grows by comparisons."""
+JOINED = 0.15
+"""How likely one that would begin with nothing else begins with two results that are joined."""
 HOLDING = 0.6
 """How likely such an attempt has three registers, so that one may hold."""
-TALLIES, TALLY_GUIDES = 6_000, 24
-"""So many of these are drawn, and run on so many examples; the best one is where the attempt
-begins."""
+DRAWN, FEW_GUIDES = (6_000, 1_000), 24
+"""So many of these, and of loops over pairs, are drawn, and run on so many examples; the best
+one is where the attempt begins."""
 MOST_REGISTERS = 3
 MORE = 4
 """Once something is found, so many more attempts may find something shorter, and one for every
 four that it took."""
 PASSES = 0.7
 """How likely a loop in a loop begins as one that goes through an array again and again."""
+PAIRS = 0.4
+"""How likely such a loop goes through what is behind each cell, that is, all pairs of cells."""
 WEIGHTS = {"READ": 2, "WRITE": 2, "INC": 2, "ADD": 2}
 """How often these operations are drawn, compared to others."""
 
@@ -94,6 +104,10 @@ class Plan(NamedTuple):
     seed: int
     tally: bool = False
     """Whether one register goes from cell to cell, and another one grows by comparisons."""
+    pairs: bool = False
+    """Whether it goes through all pairs of cells."""
+    joined: bool = False
+    """Whether two registers take up what a third one goes by, and their results are joined."""
 
 
 class Attempt(NamedTuple):
@@ -173,11 +187,15 @@ def plan(number: int, options: Options) -> Plan:
     if tally:
         hold = rng.random() < HOLDING
         registers = conditions = min(3 if hold else registers, options.registers)
-    least, most = np.log(WARM if passes or exchange or tally else HOT)
+    pairs = passes and options.registers > 2 and bool(rng.random() < PAIRS)
+    plain = registers > 1 and not (passes or exchange or tally)
+    joined = plain and options.registers > 2 and bool(rng.random() < JOINED)
+    registers, conditions = (3, 3) if pairs or joined else (registers, conditions)
+    least, most = np.log(WARM if passes or exchange or tally or joined else HOT)
     return Plan(
         number,
         registers,
-        max(length, 12) if tally else length,
+        max(length, 12) if tally or joined else length,
         conditions,
         variant,
         once,
@@ -187,6 +205,8 @@ def plan(number: int, options: Options) -> Plan:
         passes,
         seed,
         tally,
+        pairs,
+        joined,
     )
 
 
@@ -230,9 +250,10 @@ def attempt(
     begin(code, space, planned.passes, planned.exchange, rng)
     every, count = cases(batch, once=planned.once), len(batch.steps)
     chosen = np.arange(min(GUIDES, count))
-    if planned.tally:
-        few = cases(batch.take(chosen[:TALLY_GUIDES]))
-        code = best_tally(code, space, few, rng, ended)
+    if planned.tally or planned.joined or planned.pairs:
+        few = cases(batch.take(chosen[:FEW_GUIDES]))
+        draw = begin_tally if planned.tally else begin_joined if planned.joined else begin_pairs
+        code = best_of(draw, code, space, few, rng, ended, DRAWN[planned.pairs])
     tried = runs = 0
     error, tries = 1.0, planned.tries
     for _ in range(ROUNDS):
@@ -261,28 +282,6 @@ def attempt(
         chosen = np.concatenate([chosen, _added(more, chosen, batch.steps)])
         error, tries = float(totals[-1]), max(tries // 2, FIRST_TRIES)
     return Attempt(planned, None, float(error), tried, runs, time.thread_time() - begun)
-
-
-def best_tally(
-    code: Int[np.ndarray, " numbers"],
-    space: Space,
-    guide: Cases,
-    rng: np.random.Generator,
-    ended: Bool[np.ndarray, "1"],
-    count: int = TALLIES,
-) -> Int[np.ndarray, " numbers"]:
-    """Return the best of many loops that begin with a tally; see `begin_tally`."""
-    from softmachine.synthesis.search import native
-
-    best, least = code, np.inf
-    for _ in range(count):
-        drawn = code.copy()
-        if ended[0] or not begin_tally(drawn, space, rng):
-            break
-        error = native.count_mistakes(drawn, space, guide)[-1]
-        if error < least:
-            best, least = drawn, error
-    return best
 
 
 def _added(

@@ -1,6 +1,7 @@
 """Loops that are searched: three ways to run them, and what is right is found."""
 
 import dataclasses
+import itertools
 import json
 
 import jax.numpy as jnp
@@ -13,7 +14,13 @@ from softmachine.programs.extraction import transition_table
 from softmachine.programs.languages.python import python_code
 from softmachine.programs.running import load_python
 from softmachine.synthesis.search import arrays, native
-from softmachine.synthesis.search.begin import begin, begin_tally
+from softmachine.synthesis.search.begin import (
+    begin,
+    begin_joined,
+    begin_pairs,
+    begin_tally,
+    best_of,
+)
 from softmachine.synthesis.search.given import as_batch, make, variants
 from softmachine.synthesis.search.loops import GATES, build_machine, read_loop, wire
 from softmachine.synthesis.search.search import (
@@ -22,7 +29,6 @@ from softmachine.synthesis.search.search import (
     Totals,
     Variant,
     attempt,
-    best_tally,
     cases,
     make_space,
     plan,
@@ -341,16 +347,148 @@ def test_an_attempt_begins_with_the_best_tally():
     task = Given(examples=examples(lambda array: [array[0]] * len(array)))
     guide, space = cases(as_batch(task, 0)), space_of(3, 12, 3)
     drawn = native.draw_loop(space, 5)
-    best = best_tally(drawn, space, guide, np.random.default_rng(1), np.zeros(1, bool), 50)
+    rng = np.random.default_rng(1)
+    best = best_of(begin_tally, drawn, space, guide, rng, np.zeros(1, bool), 50)
     rng, errors = np.random.default_rng(1), []
     for _ in range(50):
         code = drawn.copy()
         begin_tally(code, space, rng)
         errors.append(native.count_mistakes(code, space, guide)[-1])
     assert native.count_mistakes(best, space, guide)[-1] == min(errors) < max(errors)
-    ended = best_tally(drawn, space, guide, rng, np.ones(1, bool))
+    ended = best_of(begin_tally, drawn, space, guide, rng, np.ones(1, bool), 50)
     np.testing.assert_array_equal(ended, drawn)
     planned = [plan(number, Options()) for number in range(200)]
     assert {each.registers for each in planned if each.tally} == {2, 3}
     assert all(each.length >= 12 for each in planned if each.tally)
     assert not any(each.tally and (each.once or each.exchange) for each in planned)
+
+
+def pair_cases(answers, start):
+    """Arrays behind ``start`` zeros, and what the first cells shall hold afterwards."""
+    given = [[3, 5, 1, 4], [2, 1, 1], [7], [1, 2, 6, 4, 5]]
+    memories, places = np.zeros((4, CELLS), np.int32), np.zeros((4, 5), np.int32)
+    targets, counts, steps = np.zeros((4, 5), np.int32), [], []
+    for i, array in enumerate(given):
+        memories[i, start : start + len(array)] = array
+        answer = answers(array)
+        places[i, : len(answer)], targets[i, : len(answer)] = range(len(answer)), answer
+        counts.append(len(answer))
+        steps.append((len(array) + 1) ** 2)
+    each = (np.array(counts, np.int32), np.array(steps, np.int32), np.full(4, 0.25))
+    return arrays.Cases(memories, places, targets, *each)
+
+
+def test_some_loops_over_pairs_sort_and_count():
+    """Sorted either way; pairs in the wrong order, counted."""
+    rng, space = np.random.default_rng(0), space_of(3, 16, 3)
+    wanted = {
+        "up": pair_cases(sorted, 0),
+        "down": pair_cases(lambda array: sorted(array, reverse=True), 0),
+        "counted": pair_cases(
+            lambda array: [sum(x > y for x, y in itertools.combinations(array, 2))], 1
+        ),
+    }
+    found = dict.fromkeys(wanted, 0)
+    for seed in range(1_000):
+        code = native.draw_loop(space, seed)
+        assert begin_pairs(code, space, rng)
+        rows = code[: 4 * space.length].reshape(-1, 4).tolist()
+        assert all(max(a, b) < 6 + i and c <= 6 for i, (_, a, b, c) in enumerate(rows))
+        assert sum(operation == arrays.WRITE for operation, *_ in rows) in (1, 2)
+        for kind, given in wanted.items():
+            right = native.count_mistakes(code, space, given)[-1] == 0
+            if right and not found[kind]:
+                loop, (start, answer) = read_loop(code, space), BY_HAND[kind]
+                after = run_by_hand(loop, [*start, *[0] * 58], 36)
+                assert after[: len(answer)] == answer
+            found[kind] += right
+    assert min(found.values()) > 2
+
+
+BY_HAND = {
+    "up": ([9, 8, 2, 7, 3, 0], [2, 3, 7, 8, 9]),
+    "down": ([2, 3, 7, 9, 8, 0], [9, 8, 7, 3, 2]),
+    "counted": ([0, 9, 1, 8, 2, 0], [4]),
+}
+
+
+def test_some_loops_that_join_two_results_are_right():
+    """The largest less the least; nothing else writes."""
+    rng, space = np.random.default_rng(0), space_of(3, 12, 3)
+    spread = pair_cases(lambda array: [max(array) - min(array)], 1)
+    spread = spread._replace(steps=np.array([5, 4, 2, 6], np.int32))
+    found = 0
+    for seed in range(12_000):
+        code = native.draw_loop(space, seed)
+        assert begin_joined(code, space, rng)
+        assert np.sum(code[: 4 * space.length : 4] == arrays.WRITE) == 1
+        if seed < 500:
+            rows = code[: 4 * space.length].reshape(-1, 4).tolist()
+            assert all(max(a, b) < 6 + i for i, (_, a, b, _) in enumerate(rows))
+            assert (code[-3:] < 6 + space.length).all()
+        if native.count_mistakes(code, space, spread)[-1] == 0:
+            loop = read_loop(code, space)
+            after = run_by_hand(loop, [0, 8, 3, 9, 4, *[0] * 59], 5)
+            found += after[0] == 6  # four arrays do not decide everything
+    assert found > 1
+
+
+def test_there_are_no_loops_over_pairs_without_room_or_operations():
+    rng = np.random.default_rng(0)
+    for registers, length, operations in (
+        (2, 16, range(12)),
+        (3, 12, range(12)),
+        (3, 16, (arrays.READ, arrays.WRITE, arrays.INC, arrays.DEC, arrays.SELECT)),
+    ):
+        space = space_of(registers, length, registers)
+        space = space._replace(operations=np.array(operations, np.int32))
+        code = native.draw_loop(space, 0)
+        before = code.copy()
+        assert not begin_pairs(code, space, rng)
+        np.testing.assert_array_equal(code, before)
+
+
+def test_two_results_need_three_registers_and_room():
+    rng = np.random.default_rng(0)
+    for registers, length, operations in (
+        (2, 16, range(12)),
+        (3, 8, range(12)),
+        (3, 12, [0, 2]),
+    ):
+        space = space_of(registers, length, registers)
+        space = space._replace(operations=np.array(operations, np.int32))
+        code = native.draw_loop(space, 0)
+        before = code.copy()
+        assert not begin_joined(code, space, rng)
+        np.testing.assert_array_equal(code, before)
+    planned = [plan(number, Options()) for number in range(300)]
+    some = [each for each in planned if each.joined]
+    assert 5 < len(some) < 60
+    assert all(each.registers == 3 and each.length >= 12 for each in some)
+    assert not any(each.once or each.tally or each.exchange or each.passes for each in some)
+
+
+def test_only_loops_in_loops_go_through_pairs():
+    nested = Options(variants=(Variant(nested=True),))
+    planned = [plan(number, nested) for number in range(200)]
+    assert {each.registers for each in planned if each.pairs} == {3}
+    assert all(each.passes and each.conditions == 3 for each in planned if each.pairs)
+    assert 20 < sum(each.pairs for each in planned) < 80
+    assert not any(each.pairs for each in (plan(number, Options()) for number in range(200)))
+    assert not any(plan(n, nested._replace(registers=2)).pairs for n in range(200))
+
+
+def test_pairs_in_the_wrong_order_are_counted_by_an_attempt():
+    rng, lines = np.random.default_rng(1), []
+    for size in [*range(1, 6)] * 8:
+        array = rng.integers(1, 2 * size + 2, size).tolist()
+        wrong = sum(x > y for x, y in itertools.combinations(array, 2))
+        cells = [0, *array, 0, *[0] * max(0, wrong - size)]
+        line = {"input": cells, "output": [wrong, *cells[1:]], "size": size}
+        lines.append(line | {"mask": [1, *[0] * (len(cells) - 1)]})
+    task = Given(examples="\n".join(map(json.dumps, lines)), steps_per_size=0)
+    batch, options = as_batch(task, 0), Options(variants=(Variant(nested=True),))
+    number = next(n for n in range(50) if plan(n, options).pairs)
+    done = attempt(batch, plan(number, options), options, np.zeros(1, bool))
+    assert done.loop is not None
+    assert run_by_hand(done.loop, [0, 9, 8, 7, 1, 2, 3, *[0] * 57], 49)[0] == 12
