@@ -15,7 +15,7 @@ from softmachine.cli.waiting import clock, on_terminal, working
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import digest, replacing
 from softmachine.core.time_limit import TimeLimit
-from softmachine.synthesis.reading import holds_memories, read_pairs, read_text
+from softmachine.synthesis.reading import holds_memories, read_pairs
 from softmachine.synthesis.whole import (
     Begun,
     Options,
@@ -31,29 +31,33 @@ Layout = Literal["auto", "function", "memory"]
 """What examples are of; ``auto``: that is told from the file."""
 
 
-def is_of_function(path: Path, layout: Layout) -> bool:
+def is_of_function(path: Path, text: str, layout: Layout) -> bool:
     """Return whether a file's examples are of a function, and not of memories.
 
-    ``layout``: what somebody says they are; see `holds_memories` where nobody does.
+    ``text`` is what it holds. ``layout``: what somebody says they are; see `holds_memories`
+    where nobody does.
     """
     if layout == "auto":
-        return path.suffix.lower() in (".csv", ".tsv") or not holds_memories(read_text(path))
+        return path.suffix.lower() in (".csv", ".tsv") or not holds_memories(text)
     return layout == "function"
 
 
-def find_function(path: Path, run: Path | None, options: Options, since: float) -> None:
+def find_function(
+    path: Path, text: str, run: Path | None, options: Options, since: float
+) -> None:
     """Look for a function, print it and write it; exits with status 1 if there is none.
 
     The same command goes on where an earlier one ended, or tells again what it found.
 
     Arguments:
         path: the file of examples.
+        text: what it holds.
         run: the directory to write to.
         options: how it is looked for.
         since: when the command began.
     """
     with working("reading"):
-        given = read_pairs(path)
+        given = read_pairs(path, text)
         try:
             begun = begin(given, options)
         except ValueError as error:

@@ -31,7 +31,7 @@ from softmachine.synthesis.held_out import (
     write_program,
 )
 from softmachine.synthesis.whole import Options as Functions
-from softmachine.tasks.memories.examples import GivenExample, read_examples
+from softmachine.tasks.memories.examples import GivenExample, read_examples, read_text
 from softmachine.tasks.memories.given import Given
 from softmachine.training.interruptions import exit_status, heard
 from softmachine.training.trainer import train_members
@@ -94,18 +94,21 @@ def _synthesize(
     begin: float,
 ) -> None:
     """Look for a program; see `synthesize`."""
-    if is_of_function(path, layout):
+    with working("reading"):
+        text = read_text(path)
+    if is_of_function(path, text, layout):
         with user_errors():
             config = NRAMConfig(registers=options.registers, gates=options.gates)
         find_function(
             path,
+            text,
             run,
             Functions(minutes, options.seed, options.memory, config.registers, config.gates),
             begin,
         )
         return
     with working("reading"):
-        read = read_examples(path)
+        read = read_examples(path, text)
         with user_errors(f"{path}, "):
             task = Given(
                 examples=_on_their_lines(read.examples),

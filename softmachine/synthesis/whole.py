@@ -159,7 +159,9 @@ def begin(given: Pairs, options: Options) -> Begun:
     if len(given.pairs) >= HELD_OUT_FROM:
         chosen = random.Random(0).sample(range(len(given.pairs)), len(given.pairs) // 5)
         held = tuple(given.pairs[i] for i in sorted(chosen))
-    kept = dataclasses.replace(given, pairs=tuple(p for p in given.pairs if p not in held))
+    lines = {pair.line for pair in held}
+    kept = tuple(pair for pair in given.pairs if pair.line not in lines)
+    kept = dataclasses.replace(given, pairs=kept)
     made = [make_problem(x, kept, options.memory, options.seed) for x in possible]
     problems = tuple(problem for problem in made if problem is not None)
     if not problems:

@@ -1,5 +1,6 @@
 """Functions of a person's arguments: what is printed is right, in Python and in C."""
 
+import dataclasses
 import functools
 import itertools
 import json
@@ -18,6 +19,7 @@ from softmachine.synthesis.agreement import question
 from softmachine.synthesis.candidates import layouts
 from softmachine.synthesis.domain import domain_of
 from softmachine.synthesis.finding import Candidate, make_problem
+from softmachine.synthesis.function import python_function
 from softmachine.synthesis.function_c import c_function, load_c_function
 from softmachine.synthesis.laid_out import own_codes
 from softmachine.synthesis.layout import Count
@@ -64,6 +66,13 @@ gates READ ADD INC ZERO WRITE
 else:
     WRITE(ZERO, ADD(r2, READ(r1)))
     r2 = ADD(r2, READ(r1))
+    r1 = INC(r1)
+"""
+COPYING = """
+registers 3
+gates READ MAX INC WRITE
+else:
+    WRITE(r1, READ(r1))
     r1 = INC(r1)
 """
 CAP = """
@@ -131,6 +140,16 @@ WORKED = {
         CAP,
         {"place": "first", "count": STEPS},
     ),
+    "the first letter": (
+        take([("abc", "a"), ("b", "b"), ("xyz", "x"), ("ca", "c")]),
+        "registers 1\ngates ZERO ONE READ WRITE\nelse:\n    WRITE(ZERO, READ(ONE))\n",
+        {"count": Count("number", 0, 3)},
+    ),
+    "letters beside a number below 0": (
+        take([(("abca", -3), "abca"), (("b", 2), "b"), (("", -9), ""), (("xay", 0), "xay")]),
+        COPYING,
+        {"place": "first", "count": STEPS, "coded": (True, True)},
+    ),
     "letters": (
         take([("banana", "bbnnnn"), ("a", "a"), ("cab", "ccc"), ("abc", "abc")]),
         MAXIMUM,
@@ -191,6 +210,61 @@ def test_in_c_it_is_the_same(name, tmp_path):
         assert function(*inputs) == made.function(*inputs)
 
 
+@needs_compiler
+@pytest.mark.parametrize(
+    "name",
+    ["largest", "i", "left", "length", "status", "next", "free", "begin", "int64_t", "linux"],
+)
+def test_arguments_may_be_called_as_a_program_calls_its_own(name, tmp_path):
+    """Then variables get other names, and in C so do parameters."""
+    _, text, fields = WORKED["cap below 0"]
+    keys = (name, f"{name}_length")
+    lines = [
+        {keys[0]: [3, -1, 9], keys[1]: 4, "output": [3, -1, 4]},
+        {keys[0]: [-5], keys[1]: -9, "output": [-9]},
+        {keys[0]: [7, 0], keys[1]: -2, "output": [-2, -2]},
+        {keys[0]: [100, 8], keys[1]: 50, "output": [50, 8]},
+    ]
+    given = take(lines)
+    made = make(candidate(given, text, **fields), given)
+    assert made.right, made.code
+    code = c_function(made.program, made.layout, "A program.", [])
+    function = load_c_function(code, made.layout, tmp_path)
+    assert all(outcome.right for outcome in check(function, given))
+
+
+def test_a_loop_may_go_on_far_behind_the_list():
+    """As many steps as the square: a list would be too short for them."""
+    given = lists(running_max)
+    fields = {"place": "first", "count": Count("list", 1, 1, 0, power=2)}
+    made = make(candidate(given, MAXIMUM, **fields), given)
+    assert made.right, made.code
+    assert "** 2" in made.code
+
+
+@needs_compiler
+def test_texts_of_any_letters_stand_in_the_notes_and_calls(tmp_path):
+    """Quotation marks, ends of lines, and what would end a comment."""
+    odd = '"""\\ \n*/??/\\'
+    given = take([(odd, odd[0]), ("ab", "a"), ("b" + odd, "b")])
+    _, text, fields = WORKED["the first letter"]
+    made = make(candidate(given, text, **fields), given)
+    assert made.right
+    found = finish(begin(given, Options()), [made])
+    shown = dataclasses.replace(made, outcomes=made.outcomes[:1])
+    notes = [f"For {odd!r} it gives {odd[0]!r}.", odd]
+    code = python_function(made.program, made.layout, odd, notes, making.shown_calls(shown))
+    for number, text in enumerate((found.python, code)):
+        module = types.ModuleType(f"found{number}")
+        exec(text, module.__dict__)
+        runner = DocTestRunner()
+        for test in DocTestFinder().find(module, module.__name__):
+            runner.run(test)
+        assert (runner.failures, runner.tries) == (0, 1)
+    text = c_function(made.program, made.layout, odd, notes)
+    assert load_c_function(text, made.layout, tmp_path)(odd) == '"'
+
+
 def test_the_running_maximum_reads_as_a_person_would_write_it():
     made = made_of("running maximum")
     body = made.code.split("def program")[1].strip().split("\n")[2:]
@@ -244,15 +318,6 @@ def test_its_json_holds_the_wires_and_they_compile():
     config, table = wiring_from_json(value["machine"])
     again = read_wiring(compile_wiring(config, table))
     np.testing.assert_array_equal(again.sources, made.candidate.table.sources)
-
-
-COPYING = """
-registers 3
-gates READ MAX INC WRITE
-else:
-    WRITE(r1, READ(r1))
-    r1 = INC(r1)
-"""
 
 
 def test_programs_that_agree_on_the_examples_are_told_apart():
