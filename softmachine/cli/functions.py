@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Literal
@@ -10,11 +11,14 @@ from typing import Literal
 from rich.console import Console
 from rich.syntax import Syntax
 
-from softmachine.cli.searching import LoopDisplay, SearchState
+from softmachine.cli.searching import LoopDisplay, SearchState, written
 from softmachine.cli.waiting import clock, on_terminal, working
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import digest, replacing
 from softmachine.core.time_limit import TimeLimit
+from softmachine.experiments.population import is_population
+from softmachine.synthesis.advice import why_nothing
+from softmachine.synthesis.finding import search_options
 from softmachine.synthesis.reading import holds_memories, read_pairs
 from softmachine.synthesis.whole import (
     Begun,
@@ -23,7 +27,6 @@ from softmachine.synthesis.whole import (
     begin,
     find,
     finish,
-    why_nothing,
 )
 from softmachine.training.interruptions import exit_status, interruptions
 
@@ -64,6 +67,7 @@ def find_function(
             raise SoftmachineError(f"{path}, {error}") from error
     print("\n".join(begun.words()), flush=True)
     directory = run or Path("runs") / f"synthesize-{path.stem}"
+    _check_directory(directory, options)
     seconds = 60 * options.minutes
     limit = TimeLimit(since + seconds)
     state = SearchState(directory, identity(begun, options))
@@ -81,7 +85,7 @@ def find_function(
         print("Interrupted. The same command continues.")
         sys.exit(exit_status())
     if not found.right:
-        told = why_nothing(begun, found.wrong, options)
+        told = why_nothing(begun, found, options)
         print(f"{clock(time.monotonic() - since):>6}  {told}; the same command goes on.")
         sys.exit(1)
     with working("testing"):
@@ -95,6 +99,18 @@ def find_function(
         print(_line_to_add(begun, function))
 
 
+def _check_directory(directory: Path, options: Options) -> None:
+    """Raise SoftmachineError, before anything is searched, if nothing can be written there."""
+    search_options((), options.seed, options.registers, options.gates)
+    if is_population(directory) or (directory / "config.json").exists():
+        raise SoftmachineError(
+            f"{directory} holds machines of another command: choose another directory with "
+            "--run"
+        )
+    with written(directory), tempfile.TemporaryFile(dir=directory):
+        pass
+
+
 def identity(begun: Begun, options: Options) -> str:
     """Return what a search depends on, apart from its time."""
     pairs = [(pair.inputs, pair.output) for pair in begun.given.pairs]
@@ -103,7 +119,6 @@ def identity(begun: Begun, options: Options) -> str:
 
 
 def _write(directory: Path, found: Synthesis) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
     texts = {
         "program.py": found.python,
         "program.c": found.c,
@@ -111,7 +126,7 @@ def _write(directory: Path, found: Synthesis) -> None:
         "report.txt": found.report + "\n",
     }
     for name, text in texts.items():
-        with replacing(directory / name) as temporary:
+        with written(directory), replacing(directory / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import itertools
 import json
+import math
 import re
 import types
 from doctest import DocTestFinder, DocTestRunner
@@ -13,8 +14,10 @@ import pytest
 
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.time_limit import TimeIsOverError, TimeLimit
+from softmachine.machines.nram.gates import PAPER_GATES
 from softmachine.programs.running import c_compiler
 from softmachine.synthesis import domain, making
+from softmachine.synthesis.advice import for_memories, why_nothing
 from softmachine.synthesis.agreement import question
 from softmachine.synthesis.candidates import layouts
 from softmachine.synthesis.domain import domain_of
@@ -23,9 +26,19 @@ from softmachine.synthesis.function import python_function
 from softmachine.synthesis.function_c import c_function, load_c_function
 from softmachine.synthesis.laid_out import own_codes
 from softmachine.synthesis.layout import Count
-from softmachine.synthesis.making import best_of, check, draw_inputs, load_function, make
+from softmachine.synthesis.making import (
+    Outcome,
+    best_of,
+    check,
+    draw_inputs,
+    load_function,
+    make,
+)
+from softmachine.synthesis.pairs import Pair
+from softmachine.synthesis.search.search import Totals
 from softmachine.synthesis.taking import take
-from softmachine.synthesis.whole import Options, begin, finish, synthesize
+from softmachine.synthesis.whole import Findings, Options, begin, finish, synthesize
+from softmachine.tasks.memories.given import Given
 from softmachine.wiring.circuit_text import parse_circuits
 from softmachine.wiring.compiling import compile_wiring, wiring_from_json
 from softmachine.wiring.table import read_wiring, run_wiring
@@ -348,7 +361,70 @@ def test_from_examples_to_a_function():
 
 
 def test_without_time_it_says_what_may_help():
+    examples = [([3, 1], [1, 3]), ([2, 5, 4], [2, 4, 5])]
     with pytest.raises(
-        SoftmachineError, match=r"no program was found in 0 minutes\. What may help: a"
+        SoftmachineError, match=r"no program was found in 0 minutes\. What may help: more time"
     ):
-        synthesize([([3, 1], [1, 3]), ([2, 5, 4], [2, 4, 5])], minutes=0.0)
+        synthesize(examples, minutes=0.0)
+
+
+def test_what_may_help_with_memories_depends_on_what_was_seen():
+    lines = [{"input": [i, 0], "output": [2, 0], "size": 1} for i in range(1, 9)]
+    task = Given(examples="\n".join(map(json.dumps, lines)))
+    seen = {"validations": 9, "best_error": 0.5, "right_to": 0}
+    late, near, far, twice = (
+        " ".join(for_memories(task, gates, **(seen | more)))
+        for gates, more in (
+            (PAPER_GATES, {"validations": 1}),
+            (PAPER_GATES, {"right_to": 1}),
+            (PAPER_GATES, {}),
+            (("READ", "READ", "WRITE", "ZERO"), {}),
+        )
+    )
+    assert "more --minutes" in late
+    assert "--steps-per-size 2" in near
+    assert "a gate twice" in far
+    assert "a gate twice" not in twice
+    assert "another --seed" in twice
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"minutes": math.nan}, "minutes must be 0 or more, not nan"),
+        ({"seed": 10**20}, "seed must be from 0"),
+        ({"memory": 10**9}, "memory must be at most 4,096"),
+        ({"registers": 0}, "registers must be at least 1"),
+        ({"gates": ["FOO"]}, "there is no gate 'FOO'"),
+    ],
+)
+def test_odd_options_are_refused(options, words):
+    with pytest.raises((SoftmachineError, ValueError), match=re.escape(words)):
+        synthesize([([3, 1], [1, 3]), ([2, 5, 4], [2, 4, 5])], **options)
+
+
+def test_what_may_help_depends_on_what_was_seen():
+    few = begin(lists(sum), Options())
+    many = begin(take([([i, 1, 2], i) for i in range(1, 40)]), Options())
+    searched = Totals(attempts=900, tried=10**6, error=0.04)
+    wrong = dataclasses.replace(
+        made_of("sum"),
+        outcomes=(Outcome(Pair(3, ([2, 2],), 4), 5, False),),
+    )
+    options = Options(gates=("READ", "ADD", "WRITE", "ZERO"))
+    told = {
+        "short": why_nothing(few, Findings([], []), options),
+        "close": why_nothing(many, Findings([], [], searched), options),
+        "wrong": why_nothing(few, Findings([], [wrong], searched), options),
+        "far": why_nothing(few, Findings([], [], searched._replace(error=0.5)), Options()),
+    }
+    helps = {name: text.split("What may help: ")[1] for name, text in told.items()}
+    assert len(set(helps.values())) == 4
+    assert helps["short"].startswith("more time")
+    assert helps["close"].startswith("another --seed")
+    assert helps["wrong"].startswith("more short examples of the kind that it misses")
+    assert "--gates" in helps["far"]
+    assert (
+        "the closest misses 1 of 5 examples, first example 3: 5 in place of 4" in told["wrong"]
+    )
+    assert "1,000,000 loops that were tried the closest has 4% of the cells" in told["close"]
