@@ -17,7 +17,6 @@ from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import digest, replacing
 from softmachine.core.time_limit import TimeLimit
 from softmachine.experiments.population import is_population
-from softmachine.synthesis.advice import why_nothing
 from softmachine.synthesis.finding import search_options
 from softmachine.synthesis.reading import holds_memories, read_pairs
 from softmachine.synthesis.whole import (
@@ -27,6 +26,7 @@ from softmachine.synthesis.whole import (
     begin,
     find,
     finish,
+    why_nothing,
 )
 from softmachine.training.interruptions import exit_status, interruptions
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from softmachine.synthesis.whole import HELD_OUT_FROM, Begun, Findings, Options
+from softmachine.synthesis.making import Made
+from softmachine.synthesis.pairs import Pairs
+from softmachine.synthesis.search.search import Totals
 from softmachine.tasks.memories.given import Given
 
+FEW = 20
+"""With fewer examples of a function a few more may help."""
 FEW_ATTEMPTS = 50
 """After fewer attempts of the search nothing is known but that it had no time."""
 CLOSE = 0.1
@@ -16,47 +21,59 @@ FEW_MEMORIES = 100
 """With fewer examples of memories to train on, more of them may help."""
 
 
-def why_nothing(begun: Begun, found: Findings, options: Options) -> str:
+class Seen(NamedTuple):
+    """What a search for a function saw that found none."""
+
+    given: Pairs
+    large: int
+    """How many examples are too large to guide it."""
+    wrong: Sequence[Made]
+    totals: Totals
+    memory: int
+    gates: Sequence[str]
+
+
+def reason(seen: Seen, minutes: float) -> str:
     """Return how far a search for a function came, and what may help, by what was seen."""
-    text = f"no program was found in {options.minutes:g} minutes"
+    text = f"no program was found in {minutes:g} minutes"
     missed = []
-    if found.wrong:
+    if seen.wrong:
         best = min(
-            found.wrong, key=lambda made: (sum(not x.right for x in made.outcomes), made.lines)
+            seen.wrong, key=lambda made: (sum(not x.right for x in made.outcomes), made.lines)
         )
         missed = [outcome for outcome in best.outcomes if not outcome.right]
     if missed:
         text += (
-            f"; the closest misses {len(missed)} of {len(begun.given.pairs)} examples, first "
-            f"{begun.given.unit} {missed[0].pair.line}: {missed[0].answer!r} in place of "
+            f"; the closest misses {len(missed)} of {len(seen.given.pairs)} examples, first "
+            f"{seen.given.unit} {missed[0].pair.line}: {missed[0].answer!r} in place of "
             f"{missed[0].pair.output!r}"
         )
-    elif found.totals.attempts:
+    elif seen.totals.attempts:
         text += (
-            f"; of the {found.totals.tried:,} loops that were tried the closest has "
-            f"{found.totals.error:.0%} of the cells wrong"
+            f"; of the {seen.totals.tried:,} loops that were tried the closest has "
+            f"{seen.totals.error:.0%} of the cells wrong"
         )
-    return f"{text}. What may help: {', '.join(_causes(begun, found, options)[:2])}"
+    return f"{text}. What may help: {', '.join(_causes(seen)[:2])}"
 
 
-def _causes(begun: Begun, found: Findings, options: Options) -> list[str]:
+def _causes(seen: Seen) -> list[str]:
     """Return what may help, the likeliest first."""
-    many = len(begun.given.pairs)
+    many = len(seen.given.pairs)
     helps = []
-    if found.totals.attempts < FEW_ATTEMPTS:
+    if seen.totals.attempts < FEW_ATTEMPTS:
         helps.append("more time (--minutes)")
-    if found.wrong:
+    if seen.wrong:
         helps.append("more short examples of the kind that it misses")
-    if 2 * len(begun.large) > many:
+    if 2 * seen.large > many:
         helps.append(
-            f"shorter examples, or --memory {2 * options.memory}: {len(begun.large)} of {many} "
+            f"shorter examples, or --memory {2 * seen.memory}: {seen.large} of {many} "
             f"are too large to guide it"
         )
-    if not found.wrong and many < HELD_OUT_FROM:
+    if not seen.wrong and many < FEW:
         helps.append("a few more short examples")
-    if found.totals.error <= CLOSE:
+    if seen.totals.error <= CLOSE:
         helps.append("another --seed")
-    if len(options.gates) > MANY_GATES:
+    if len(seen.gates) > MANY_GATES:
         helps.append("only the gates that are needed (--gates)")
     return [*dict.fromkeys([*helps, "more time (--minutes)", "another --seed"])]
 

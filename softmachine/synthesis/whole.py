@@ -15,6 +15,7 @@ from softmachine.core.time_limit import NEVER, TimeIsOverError, TimeLimit
 from softmachine.machines.nram.gates import PAPER_GATES
 from softmachine.machines.nram.nram import NRAMConfig
 from softmachine.programs.notes import share
+from softmachine.synthesis.advice import Seen, reason
 from softmachine.synthesis.agreement import Question, question
 from softmachine.synthesis.candidates import layouts
 from softmachine.synthesis.domain import Domain, domain_of
@@ -363,10 +364,15 @@ def synthesize(
     begun = begin(take(examples), options)
     found = find(begun, options)
     if not found.right:
-        from softmachine.synthesis.advice import why_nothing
-
         raise SoftmachineError(why_nothing(begun, found, options))
     return finish(begun, found.right)
+
+
+def why_nothing(begun: Begun, found: Findings, options: Options) -> str:
+    """Return how far it came when nothing was found, and what may help; see `reason`."""
+    large, memory = len(begun.large), options.memory
+    seen = Seen(begun.given, large, found.wrong, found.totals, memory, options.gates)
+    return reason(seen, options.minutes)
 
 
 def _count(number: int, word: str) -> str:

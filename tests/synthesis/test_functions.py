@@ -17,7 +17,7 @@ from softmachine.core.time_limit import TimeIsOverError, TimeLimit
 from softmachine.machines.nram.gates import PAPER_GATES
 from softmachine.programs.running import c_compiler
 from softmachine.synthesis import domain, making
-from softmachine.synthesis.advice import for_memories, why_nothing
+from softmachine.synthesis.advice import for_memories
 from softmachine.synthesis.agreement import question
 from softmachine.synthesis.candidates import layouts
 from softmachine.synthesis.domain import domain_of
@@ -37,7 +37,14 @@ from softmachine.synthesis.making import (
 from softmachine.synthesis.pairs import Pair
 from softmachine.synthesis.search.search import Totals
 from softmachine.synthesis.taking import take
-from softmachine.synthesis.whole import Findings, Options, begin, finish, synthesize
+from softmachine.synthesis.whole import (
+    Findings,
+    Options,
+    begin,
+    finish,
+    synthesize,
+    why_nothing,
+)
 from softmachine.tasks.memories.given import Given
 from softmachine.wiring.circuit_text import parse_circuits
 from softmachine.wiring.compiling import compile_wiring, wiring_from_json
