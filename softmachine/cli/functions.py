@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Literal
@@ -11,12 +12,14 @@ from rich.console import Console
 from rich.syntax import Syntax
 
 from softmachine.cli.folding import folded
-from softmachine.cli.searching import LoopDisplay, SearchState
+from softmachine.cli.searching import LoopDisplay, SearchState, written
 from softmachine.cli.waiting import clock, on_terminal, working
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import digest, replacing
 from softmachine.core.time_limit import TimeLimit
-from softmachine.synthesis.reading import holds_memories, read_pairs, read_text
+from softmachine.experiments.population import is_population
+from softmachine.synthesis.finding import search_options
+from softmachine.synthesis.reading import holds_memories, read_pairs
 from softmachine.synthesis.whole import (
     Begun,
     Options,
@@ -32,35 +35,40 @@ Layout = Literal["auto", "function", "memory"]
 """What examples are of; ``auto``: that is told from the file."""
 
 
-def is_of_function(path: Path, layout: Layout) -> bool:
+def is_of_function(path: Path, text: str, layout: Layout) -> bool:
     """Return whether a file's examples are of a function, and not of memories.
 
-    ``layout``: what somebody says they are; see `holds_memories` where nobody does.
+    ``text`` is what it holds. ``layout``: what somebody says they are; see `holds_memories`
+    where nobody does.
     """
     if layout == "auto":
-        return path.suffix.lower() in (".csv", ".tsv") or not holds_memories(read_text(path))
+        return path.suffix.lower() in (".csv", ".tsv") or not holds_memories(text)
     return layout == "function"
 
 
-def find_function(path: Path, run: Path | None, options: Options, since: float) -> None:
+def find_function(
+    path: Path, text: str, run: Path | None, options: Options, since: float
+) -> None:
     """Look for a function, print it and write it; exits with status 1 if there is none.
 
     The same command goes on where an earlier one ended, or tells again what it found.
 
     Arguments:
         path: the file of examples.
+        text: what it holds.
         run: the directory to write to.
         options: how it is looked for.
         since: when the command began.
     """
     with working("reading"):
-        given = read_pairs(path)
+        given = read_pairs(path, text)
         try:
             begun = begin(given, options)
         except ValueError as error:
             raise SoftmachineError(f"{path}, {error}") from error
     print(folded("\n".join(begun.words())), flush=True)
     directory = run or Path("runs") / f"synthesize-{path.stem}"
+    _check_directory(directory, options)
     seconds = 60 * options.minutes
     limit = TimeLimit(since + seconds)
     state = SearchState(directory, identity(begun, options))
@@ -78,7 +86,7 @@ def find_function(path: Path, run: Path | None, options: Options, since: float) 
         print("Interrupted. The same command continues.")
         sys.exit(exit_status())
     if not found.right:
-        told = why_nothing(begun, found.wrong, options)
+        told = why_nothing(begun, found, options)
         passed = f"{clock(time.monotonic() - since):>6}  "
         print(folded(f"{passed}{told}; the same command goes on.", len(passed)))
         sys.exit(1)
@@ -93,6 +101,18 @@ def find_function(path: Path, run: Path | None, options: Options, since: float) 
         print(_line_to_add(begun, function))
 
 
+def _check_directory(directory: Path, options: Options) -> None:
+    """Raise SoftmachineError, before anything is searched, if nothing can be written there."""
+    search_options((), options.seed, options.registers, options.gates)
+    if is_population(directory) or (directory / "config.json").exists():
+        raise SoftmachineError(
+            f"{directory} holds machines of another command: choose another directory with "
+            "--run"
+        )
+    with written(directory), tempfile.TemporaryFile(dir=directory):
+        pass
+
+
 def identity(begun: Begun, options: Options) -> str:
     """Return what a search depends on, apart from its time."""
     pairs = [(pair.inputs, pair.output) for pair in begun.given.pairs]
@@ -101,7 +121,6 @@ def identity(begun: Begun, options: Options) -> str:
 
 
 def _write(directory: Path, found: Synthesis) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
     texts = {
         "program.py": found.python,
         "program.c": found.c,
@@ -109,7 +128,7 @@ def _write(directory: Path, found: Synthesis) -> None:
         "report.txt": found.report + "\n",
     }
     for name, text in texts.items():
-        with replacing(directory / name) as temporary:
+        with written(directory), replacing(directory / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
 

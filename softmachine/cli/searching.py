@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from softmachine.cli.folding import folded
 from softmachine.cli.waiting import clock
+from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import parse_json, sealed, unsealed, write_json
 from softmachine.synthesis.search.search import Totals
 
@@ -27,16 +31,38 @@ class SearchState:
         self._path, self._of, self.totals = directory / "search.json", of, Totals()
         try:
             value = unsealed(parse_json(self._path.read_bytes()))
-            if value.pop("of", "") == of:
+            if value.pop("of", "") == of and _are_totals(value):
                 self.totals = Totals(**value)
         except (OSError, ValueError, TypeError):
             pass
 
     def keep(self, totals: Totals) -> None:
         """Write totals for the next search to go on with."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         of = {"of": self._of} if self._of else {}
-        write_json(self._path, sealed(totals._asdict() | of))
+        with written(self._path.parent):
+            write_json(self._path, sealed(totals._asdict() | of))
+
+
+def _are_totals(value: dict[str, Any]) -> bool:
+    """Return whether these can be the totals of a search; early files have no checksum."""
+    whole = ("attempts", "tried", "runs")
+    return all(
+        isinstance(x, int if key in whole else int | float) and 0 <= x < 2**63
+        for key, x in value.items()
+    )
+
+
+@contextlib.contextmanager
+def written(directory: Path) -> Iterator[None]:
+    """Make a directory for what is written to it; SoftmachineError if that cannot be done."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise SoftmachineError(
+            f"{directory} cannot be written to: {error.strerror}; choose another directory "
+            "with --run"
+        ) from error
 
 
 class LoopDisplay:

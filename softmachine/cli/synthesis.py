@@ -25,6 +25,7 @@ from softmachine.machines.nram.nram import NRAM, NRAMConfig
 from softmachine.programs.reachable import explore
 from softmachine.programs.repair import program_table
 from softmachine.running.devices import use_all_cores
+from softmachine.synthesis.advice import for_memories
 from softmachine.synthesis.experiment import begin_or_continue, synthesis
 from softmachine.synthesis.held_out import (
     SynthesizedProgram,
@@ -32,7 +33,12 @@ from softmachine.synthesis.held_out import (
     write_program,
 )
 from softmachine.synthesis.whole import Options as Functions
-from softmachine.tasks.memories.examples import GivenExample, read_examples
+from softmachine.tasks.memories.examples import (
+    MOST_CELLS,
+    GivenExample,
+    read_examples,
+    read_text,
+)
 from softmachine.tasks.memories.given import FEW, Given
 from softmachine.training.interruptions import exit_status, heard
 from softmachine.training.trainer import train_members
@@ -81,6 +87,10 @@ def synthesize(
     begin = time.monotonic() if begin is None else begin
     if not minutes > 0:
         raise SoftmachineError(f"--minutes must be above 0, not {minutes}")
+    if options.memory > MOST_CELLS:
+        raise SoftmachineError(
+            f"--memory must be at most {MOST_CELLS:,}, not {options.memory:,}"
+        )
     with ended_by(begin + 60 * minutes, "The same command continues."):
         _synthesize(path, run, minutes, options, mode, layout, begin)
 
@@ -95,18 +105,21 @@ def _synthesize(
     begin: float,
 ) -> None:
     """Look for a program; see `synthesize`."""
-    if is_of_function(path, layout):
+    with working("reading"):
+        text = read_text(path)
+    if is_of_function(path, text, layout):
         with user_errors():
             config = NRAMConfig(registers=options.registers, gates=options.gates)
         find_function(
             path,
+            text,
             run,
             Functions(minutes, options.seed, options.memory, config.registers, config.gates),
             begin,
         )
         return
     with working("reading"):
-        read = read_examples(path)
+        read = read_examples(path, text)
         with user_errors(f"{path}, "):
             task = Given(
                 examples=_on_their_lines(read.examples),
@@ -166,7 +179,7 @@ def _synthesize(
         print("No member is right when made hard; changed wires made one so.")
         present(directory, task, mended)
         return
-    _advise(directory, progress, display)
+    _advise(directory, task, options.gates, progress, display)
     sys.exit(1)
 
 
@@ -251,6 +264,10 @@ class LevelDisplay:
             for level in sorted(counts)
         )
         return f"no mistake: {levels}; programs: {self.solved()} of {self._members}"
+
+    def largest(self) -> int:
+        """Return the largest size up to which a member makes no mistake; 0: none."""
+        return max(self._levels.values(), default=0)
 
     def solved(self) -> int:
         """Return how many members are right when made hard, larger examples included."""
@@ -338,14 +355,25 @@ def _machine(run: Run) -> NRAM:
     return machine
 
 
-def _advise(directory: Path, progress: list[Progress], display: LevelDisplay) -> None:
+def _advise(
+    directory: Path,
+    task: Given,
+    gates: Sequence[str],
+    progress: list[Progress],
+    display: LevelDisplay,
+) -> None:
     """Say how far it came, and what else could be tried."""
     best = min(member.best_error for member in progress)
     print(f"No program yet; {display}.")
     if display.rounds < 2:
         step = max(member.step for member in progress)
-        print(f"The time, compilation included, was over after {step:,} updates: give it more")
-        print("--minutes.")
+        print(f"The time, compilation included, was over after {step:,} updates.")
     print(f"The best member has {best:.1%} of the cells wrong in validation.")
-    print(f"The same command goes on with {directory}. What else may help: more examples,")
-    print("--steps-per-size 2, the --gates that are needed alone, another --seed.")
+    helps = for_memories(
+        task,
+        gates,
+        validations=display.rounds,
+        best_error=best,
+        right_to=display.largest(),
+    )
+    print(f"The same command goes on with {directory}. What may help: {'; '.join(helps)}.")

@@ -106,6 +106,10 @@ def parse_json(text: str | bytes) -> Any:
         return json.loads(text, parse_constant=_refuse, object_pairs_hook=_object)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
+    except ValueError as error:
+        if "integer string conversion" not in str(error):
+            raise
+        raise ValueError("huge: a number has thousands of digits") from None
 
 
 def _refuse(constant: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,3 +118,14 @@ def _check_name(path: Path) -> None:
         raise RunError(
             f"{str(path)!r} is not a name for a directory: it has unprintable characters"
         )
+
+
+def no_config(path: Path) -> str:
+    """Return what to say of a directory without a configuration, as the end of a sentence."""
+    found = path / "program.json"
+    if not os.path.isfile(found):
+        return "it has no config.json"
+    return (
+        f"it holds a function that was found, program.py, and its wires, of which 'softmachine "
+        f"compile {found} --recipe nram-copy --out NEW' makes a run"
+    )

@@ -39,7 +39,7 @@ from softmachine.experiments.checkpoints import (
     with_record,
     write_checkpoint,
 )
-from softmachine.experiments.directories import creating, is_begun, locked
+from softmachine.experiments.directories import creating, is_begun, locked, no_config
 from softmachine.experiments.environment import describe_environment
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.metrics import MetricsFile, is_line
@@ -136,7 +136,7 @@ class Run:
             raise RunError(
                 f"{self.path} was not made to its end: give the command once more that began it"
                 if is_begun(self.path)
-                else f"{self.path} is no run directory: it has no config.json"
+                else f"{self.path} is no run directory: {no_config(self.path)}"
             )
         value = _read_sealed(
             config, "restore it, or begin a new run for a configuration of its own"

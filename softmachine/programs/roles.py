@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Collection
+
 from softmachine.programs.naming import targets, variables
 from softmachine.programs.program import Program
 from softmachine.programs.values import Apply, Load, Register, Value, atoms, of
@@ -10,20 +13,22 @@ KEPT = ("i", "left", "base", "pointer")
 """Names that say what a variable is for already."""
 
 
-def with_role_names(program: Program) -> Program:
+def with_role_names(program: Program, used: Collection[str] = ()) -> Program:
     """Return the program with variables named by what loops do with them.
 
     ``largest`` and ``smallest`` keep an extreme, ``total`` a sum, ``count`` a number of times;
     ``last`` holds what was read in the step before; ``i`` is an address that moves on.
+
+    ``used``: names that something else has, such as an argument.
     """
     names: dict[int, str] = {}
     for j, name in program.names.items():
         role = _role(program, j)
-        # Names with a number behind are names that were taken.
-        plain = name.rstrip("0123456789")
+        # Names with a number or a line behind are names that were taken.
+        plain = name.rstrip("_0123456789")
         wanted = role if role and (plain not in KEPT or role == "i") else plain
-        taken = [other for other in names.values() if other.rstrip("0123456789") == wanted]
-        names[j] = f"{wanted}{len(taken) + 1}" if taken else wanted
+        numbered = itertools.chain([wanted], (f"{wanted}{n}" for n in itertools.count(2)))
+        names[j] = next(x for x in numbered if x not in (*names.values(), *used))
     return program._replace(names=names)
 
 

@@ -86,8 +86,9 @@ def _is_short(text: str) -> bool:
 
 
 def _plain_sum(text: str) -> str:
-    """Return an expression without brackets around a whole index or a whole expression."""
+    """Return an expression without brackets around a whole index, argument or expression."""
     text = re.sub(r"\[\(([^()\[\]]+)\)\]", r"[\1]", text)
+    text = re.sub(r"([(,] ?)\((-\w+)\)(?=[,)])", r"\1\2", text)
     found = re.fullmatch(r"\(([^()]+)\)", text)
     return found[1] if found else text
 

@@ -15,6 +15,9 @@ from softmachine.synthesis.pairs import Pair, Pairs
 NUMBERS = ("int", "bool")
 MOST_LAYOUTS = 10
 """At most so many layouts are tried."""
+MOST_INDICES = 4
+"""Of numbers that may be places so many are tried as such, one by one; the others are all moved
+and compared, or none is."""
 LEAST_FITTING = 3
 """With fewer examples that fit a small memory nothing can be learned about arithmetic."""
 
@@ -106,16 +109,18 @@ def needed(layout: Layout, pair: Pair) -> int:
 
 def _coded(given: Pairs) -> Iterator[Layout]:
     """Yield layouts in which numbers are coded, as far as the examples allow that."""
-    choices: list[Sequence[bool]] = []
     arrays = any(kind not in NUMBERS for kind in given.kinds)
-    for i, kind in enumerate(given.kinds):
-        if kind == "bool" or kind == "list[bool]":
-            choices.append([False])
-        elif kind == "int" and arrays and _like_an_index(given, i):
-            choices.append([False, True])
-        else:
-            choices.append([True])
-    for coded in itertools.product(*choices):
+    always = [kind not in ("bool", "list[bool]") for kind in given.kinds]
+    indices = [
+        i
+        for i, kind in enumerate(given.kinds)
+        if kind == "int" and arrays and _like_an_index(given, i)
+    ]
+    single, together = indices[:MOST_INDICES], indices[MOST_INDICES:]
+    for chosen in itertools.product((False, True), repeat=len(single) + bool(together)):
+        rest = [*chosen[len(single) :]] * len(together)
+        places = dict(zip(indices, [*chosen[: len(single)], *rest], strict=True))
+        coded = tuple(places.get(i, yes) for i, yes in enumerate(always))
         if not any(coded):
             continue
         for answer in _answers(given, coded):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from softmachine.synthesis.layout import Layout, number
@@ -20,6 +21,9 @@ LARGEST_RANGE = 8
 """The smallest inputs hold at most so many different numbers."""
 LONGEST_SMALL = 5
 """The smallest inputs have lists of at most so many elements."""
+MOST_TRIED = 300_000
+"""At most so many inputs are looked at for the smallest ones: what lists have in common, such
+as that no element stands there twice, may leave few of them."""
 
 
 class ListRule(NamedTuple):
@@ -102,39 +106,42 @@ class Domain(NamedTuple):
         """Yield the smallest inputs of the domain, all up to a size and then some."""
         # By the sum of the lists' lengths, so that the first are the smallest of all.
         lists = [i for i, rule in enumerate(self.rules) if isinstance(rule, ListRule)]
-        lengths = [
-            range(rule.shortest, max(rule.longest, LONGEST_SMALL) + 1)
+        bounds = [
+            (rule.shortest, max(rule.longest, LONGEST_SMALL))
             for rule in self.rules
             if isinstance(rule, ListRule)
         ]
-        sizes = sorted(itertools.product(*lengths), key=lambda x: (sum(x), x))
-        count = 0
-        for size in sizes:
-            longs = dict(zip(lists, size, strict=True))
-            if any(
-                isinstance(rule, ListRule)
-                and rule.as_long_as is not None
-                and longs[i] != longs[rule.as_long_as]
-                for i, rule in enumerate(self.rules)
-            ):
-                continue
-            choices = [self._values(i, longs.get(i)) for i in range(len(self.rules))]
-            for inputs in itertools.product(*choices):
-                if self.holds(inputs):
-                    yield inputs
-                    count += 1
-                    if count == MOST_SMALL:
+        count = tried = 0
+        for total in range(sum(most for _, most in bounds) + 1):
+            for size in _sizes(bounds, total):
+                longs = dict(zip(lists, size, strict=True))
+                tried += 1
+                if any(
+                    isinstance(rule, ListRule)
+                    and rule.as_long_as is not None
+                    and longs[i] != longs[rule.as_long_as]
+                    for i, rule in enumerate(self.rules)
+                ):
+                    continue
+                choices = [self._values(i, longs.get(i)) for i in range(len(self.rules))]
+                for inputs in _products(choices):
+                    tried += 1
+                    if self.holds(inputs):
+                        yield inputs
+                        count += 1
+                    if count == MOST_SMALL or tried > MOST_TRIED:
                         return
 
-    def _values(self, i: int, length: int | None) -> Iterator[Any]:
+    def _values(self, i: int, length: int | None) -> Callable[[], Iterator[Any]]:
+        """Return what yields the smallest values of an argument."""
         rule, kind = self.rules[i], self.kinds[i]
         if isinstance(rule, ListRule):
             assert length is not None
             values = self._range(rule, length + 1)
-            lists = itertools.product(values, repeat=length)
-            return iter([as_kind(x, kind) for x in itertools.islice(lists, 20_000)])
+            lists = partial(itertools.product, values, repeat=length)
+            return lambda: (as_kind(x, kind) for x in itertools.islice(lists(), 20_000))
         most = min(rule.most, rule.least + LARGEST_RANGE - 1)
-        return iter([as_kind([x], kind) for x in range(rule.least, most + 1)])
+        return lambda: (as_kind([x], kind) for x in range(rule.least, most + 1))
 
     def _range(self, rule: ListRule, count: int) -> list[int]:
         """Return the smallest numbers of a list's range, from 1 or 0 on, and one below 0."""
@@ -180,6 +187,30 @@ class Domain(NamedTuple):
         if rule.ascending or rule.descending:
             values.sort(reverse=rule.descending)
         return values
+
+
+def _sizes(bounds: Sequence[tuple[int, int]], total: int) -> Iterator[tuple[int, ...]]:
+    """Yield in their order the numbers within bounds that make a total."""
+    if not bounds:
+        if not total:
+            yield ()
+        return
+    (least, most), *rest = bounds
+    behind = sum(upper for _, upper in rest)
+    for first in range(max(least, total - behind), min(most, total) + 1):
+        for others in _sizes(rest, total - first):
+            yield (first, *others)
+
+
+def _products(choices: Sequence[Callable[[], Iterator[Any]]]) -> Iterator[tuple[Any, ...]]:
+    """Yield what `itertools.product` does, without holding all choices of a list."""
+    if not choices:
+        yield ()
+        return
+    first, *rest = choices
+    for value in first():
+        for others in _products(rest):
+            yield (value, *others)
 
 
 def as_kind(values: Sequence[int], kind: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from softmachine.programs.languages.python import (
@@ -21,9 +21,7 @@ from softmachine.programs.statements import statements
 from softmachine.programs.syntax_tree import RETURN, Assign, AssignCell, For, Repeat, Statement
 from softmachine.programs.tidy import inlined, map_statements, texts, walk, with_counters
 from softmachine.synthesis.layout import Layout
-
-MOST_PADDING = 3
-"""A memory may be a list if at most so many zeros have to stand behind the arrays."""
+from softmachine.synthesis.padding import padding_of
 
 
 class Shown(NamedTuple):
@@ -59,12 +57,12 @@ def python_function(
     found, first = with_counters(statements(program, UNBOUNDED), first_values(program))
     found = found[:-1] if found[-1:] == [RETURN] else found
     found = inlined(_with_arguments(found, layout))
-    padding = _padding(found, layout)
+    padding = padding_of(found, layout)
     head = _signature(layout)
     doc = [f'    """{textwrap.shorten(plain(summary), WIDTH - 12)}']
     for call in shown:
         arguments = ", ".join(map(repr, call.inputs))
-        doc += ["", f"    >>> program({arguments})", f"    {call.answer!r}"]
+        doc += ["", _quoted(f"    >>> program({arguments})"), _quoted(f"    {call.answer!r}")]
     doc = [*doc, '    """'] if shown else [doc[0] + '"""']
     body = [*_checks(layout), *_memory(layout, padding)]
     steps = steps_text(layout)
@@ -84,7 +82,7 @@ def python_function(
     stored = isinstance(last, AssignCell) and last.address == "0" and layout.place == "front"
     if isinstance(last, AssignCell) and stored:
         # What would be stored last is what is given back.
-        alone = back[0] in ("    return memory[0]", "    return [memory[0]]")
+        alone = re.search(r"( return |[\[(])memory\[0\]($|[\])])", back[0])
         single = re.fullmatch(r"[\w.]+|\w+[\[(][^\[\]()]*[\])]", last.expression)
         text = last.expression if single or alone else f"({last.expression})"
         back, found = [back[0].replace("memory[0]", text)], found[:-1]
@@ -111,6 +109,11 @@ def python_function(
     if "rank(" in code or "key=rank" in code:
         lines += ["", "", *RANK.split("\n")]
     return "\n".join([*lines, "", "", head, *doc, *body]) + "\n"
+
+
+def _quoted(line: str) -> str:
+    """Return a line as it stands in a docstring that is read back as this line."""
+    return line.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
 
 
 def _without_comments(found: Sequence[Statement]) -> list[Statement]:
@@ -211,13 +214,9 @@ def _checks(layout: Layout) -> list[str]:
 
 def _memory(layout: Layout, padding: int | None) -> list[str]:
     """Return the lines that lay the arguments out; ``padding``: zeros behind, None: no end."""
-    lines, names = [], layout.names
+    lines = []
     if layout.shifted:
-        parts = [
-            f"*{names[i]}" if i in layout.arrays else names[i]
-            for i, coded in enumerate(layout.coded)
-            if coded
-        ]
+        parts = [_numbers_of(layout, i) for i, coded in enumerate(layout.coded) if coded]
         lines.append(f"    base = min([0, {', '.join(parts)}]) - 1")
     cells = _front(layout)
     for i in layout.arrays:
@@ -245,12 +244,24 @@ def _front(layout: Layout) -> list[str]:
 
 
 def _array(layout: Layout, i: int) -> str:
+    if not (layout.coded[i] and layout.shifted):
+        return _numbers_of(layout, i)
+    value = "ord(x)" if "str" in layout.kinds[i] else "x"
+    return f"*({value} - base for x in {layout.names[i]})"
+
+
+def _numbers_of(layout: Layout, i: int) -> str:
+    """Return the numbers of an argument, as a part of a list."""
     name, kind = layout.names[i], layout.kinds[i]
     if "str" in kind:
         return f"*map(ord, {name})"
-    if "bool" in kind:
-        return f"*map(int, {name})"
-    return f"*(x - base for x in {name})" if layout.coded[i] and layout.shifted else f"*{name}"
+    return (
+        f"*map(int, {name})"
+        if kind == "list[bool]"
+        else f"*{name}"
+        if kind == "list[int]"
+        else name
+    )
 
 
 def address_text(
@@ -271,13 +282,12 @@ def address_text(
 def _answer(layout: Layout, listed: bool) -> list[str]:
     """Return the lines that give the answer back; ``listed``: the memory is a list."""
     shifted = layout.answer_coded and layout.shifted
-    if layout.many and layout.place == "front" and layout.answer == "list[int]":
-        return [f"    return [memory[0]{' + base' if shifted else ''}]"]
-    if not layout.many:
+    if not layout.many or layout.place == "front":  # a single cell
         begin = address_text(layout, -1) if layout.place == "behind" else "0"
-        text = f"memory[{begin}]"
-        text = f"{text} + base" if shifted else text
-        return [f"    return {'bool(' + text + ')' if layout.answer == 'bool' else text}"]
+        text = f"memory[{begin}] + base" if shifted else f"memory[{begin}]"
+        text = f"chr({text})" if "str" in layout.answer else text
+        text = f"bool({text})" if "bool" in layout.answer else text
+        return [f"    return {f'[{text}]' if layout.answer.startswith('list') else text}"]
     lines: list[str] = []
     begin = {
         "front": "0",
@@ -296,15 +306,17 @@ def _answer(layout: Layout, listed: bool) -> list[str]:
             f"range({begin}, {end})" if begin != "0" else f"range({end})",
             "memory[i]",
         )
+    value = f"{value} + base" if shifted else value
     each = {
         "list[str]": f"chr({value})",
         "str": f"chr({value})",
         "list[bool]": f"bool({value})",
     }
-    text = each.get(layout.answer, f"{value} + base" if shifted else value)
+    text = each.get(layout.answer, value)
     name = "x" if listed else "i"
     if layout.answer == "str":
-        inside = f"map(chr, {cells})" if listed else f"{text} for {name} in {cells}"
+        plain = listed and not shifted
+        inside = f"map(chr, {cells})" if plain else f"{text} for {name} in {cells}"
         return [*lines, f'    return "".join({inside})']
     if listed and text == "x":
         return [*lines, f"    return {cells}"]
@@ -336,55 +348,3 @@ def _marked_end(layout: Layout, listed: bool, begin: str) -> tuple[list[str], st
         return [], f"memory.index(0{'' if begin == '0' else ', ' + begin})"
     count = "itertools.count()" if begin == "0" else f"itertools.count({begin})"
     return [f"    end = next(i for i in {count} if memory[i] == 0)"], "end"
-
-
-def _padding(found: Sequence[Statement], layout: Layout) -> int | None:
-    """Return how many zeros behind a list make room for all that a program touches.
-
-    None if that is not known, so that the memory has to be one without an end.
-    """
-    if layout.place == "behind" or layout.length.of == "mark":
-        return None
-    certain = layout.front + layout.zero_ended * len(layout.arrays)
-    loops = {s.name: s for s in found if isinstance(s, For)}
-    needed = 1
-    for statement in walk(found):
-        addresses = [statement.address] if isinstance(statement, AssignCell) else []
-        for text in texts(statement):
-            inside = re.findall(r"memory\[([^\[\]]*)\]", text)
-            if len(inside) != text.count("memory["):
-                return None
-            addresses += inside
-        for address in addresses:
-            most = _most(address, loops, layout)
-            if most is None:
-                return None
-            needed = max(needed, most + 1)
-    if layout.many:
-        rule = layout.length
-        if rule.of == "argument" or (rule.of == "list" and rule.place != layout.arrays[0]):
-            return None
-        begin = layout.front if layout.place == "first" else 0
-        needed = max(needed, begin + max(rule.offset, 0))
-    padding = max(0, needed - certain)
-    return padding if padding <= MOST_PADDING else None
-
-
-def _most(address: str, loops: Mapping[str, For], layout: Layout) -> int | None:
-    """Return the largest an address can be beyond the lengths of the arrays; None: unknown."""
-    if re.fullmatch(r"\d+", address):
-        return int(address)
-    found = re.fullmatch(r"([a-z]\w*)(?: ([+-]) (\d+))?", address)
-    if not found or found[1] not in loops:
-        return None
-    loop, count = loops[found[1]], layout.count
-    apart = int(found[2] + found[3]) if found[2] else 0
-    if loop.step != 1 or loop.start + apart < 0:
-        return None
-    if count.of == "number":
-        quantity = 0
-    elif count.each == 1 and count.of in ("list", "lists"):
-        quantity = 0  # as many cells as there are steps for them
-    else:
-        return None
-    return loop.start + quantity + count.extra - loop.taken - 1 + apart

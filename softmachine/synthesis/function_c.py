@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,34 @@ from softmachine.synthesis.function import address_text
 from softmachine.synthesis.layout import Layout, number
 from softmachine.synthesis.making import Function
 
+WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        "auto break case char const continue default do double else enum extern float for goto"
+        " if inline int long register restrict return short signed sizeof static struct switch "
+        "typedef union unsigned void volatile while load store place grow bounded smaller "
+        "larger smaller_rank larger_rank change program run calloc malloc free memcpy size_t "
+        "int64_t uint64_t linux unix memory list cells next begin count status base answer "
+        "length i",
+    )
+)
+"""Words that no parameter in C can have: the language's, and the names that the text uses."""
+
+
+def parameter_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return names for the parameters in C: the arguments', told from those the text uses.
+
+    >>> parameter_names(["count", "prices"])
+    ('count_', 'prices')
+    """
+    found: list[str] = []
+    for name in names:
+        lengths = {f"{other}_length" for other in (*found, *names)}
+        while name in (*WORDS, *lengths, *found):
+            name += "_"
+        found.append(name)
+    return tuple(found)
+
 
 def c_function(program: Program, layout: Layout, summary: str, notes: Sequence[str]) -> str:
     """Return the text of a C99 file with a function ``program``.
@@ -28,6 +57,7 @@ def c_function(program: Program, layout: Layout, summary: str, notes: Sequence[s
 
     Raises SoftmachineError if the program cannot be written in C.
     """
+    layout = dataclasses.replace(layout, names=parameter_names(layout.names))
     return c_code(program, summary, notes, "\n".join(_entry(layout)))
 
 

@@ -265,5 +265,6 @@ def described(layout: Layout) -> str:
     text += "."
     coded = [name for name, yes in zip(layout.names, layout.coded, strict=True) if yes]
     if coded and (layout.shifted or "str" in "".join(layout.kinds)):
-        text += f" What {' and '.join(coded)} hold is only moved and compared."
+        holds = "holds" if len(coded) == 1 else "hold"
+        text += f" What {' and '.join(coded)} {holds} is only moved and compared."
     return text

@@ -31,6 +31,8 @@ LARGEST_WATCHED = 400
 """Examples with lists of more elements are not run step by step in Python integers."""
 MOST_WATCHED = 10_000
 """Nor are those on which a machine takes more steps."""
+EXAMPLES_WATCHED = 1_000
+"""Of many examples about so many are run step by step; the text that is printed, on all."""
 SOME = 50
 """So many inputs are tried first where a shorter program is compared."""
 FEWER_STEPS = 2
@@ -131,12 +133,14 @@ def make(
         if sum(len(pair.inputs[i]) for i in layout.arrays) <= LARGEST_WATCHED
         and layout.steps(pair.inputs) <= MOST_WATCHED
     ]
-    every = [*examples, *inputs.all]
+    every = [*examples[:: max(1, len(examples) // EXAMPLES_WATCHED)], *inputs.all]
     runs = [_run(machine, layout, x, limit) for x in every]
     answers = [read_answer(layout, x, run.memory) for x, run in zip(every, runs, strict=True)]
     shorter = limit.earlier(tests)
     layout, runs = _with_fewer_steps(machine, layout, every, runs, answers, shorter)
     program = observed_program(machine, _rule(layout), [run.patterns for run in runs])
+    names = {j: f"{x}_" if x in layout.names else x for j, x in program.names.items()}
+    program = program._replace(names=names)
     few = [*zip(every, answers, strict=True)]
     few = [*few[:: max(1, len(few) // SOME)], *few]
 
@@ -150,7 +154,7 @@ def make(
         except (SoftmachineError, SyntaxError, TimeIsOverError):
             return False
 
-    program = with_role_names(shortened(program, same))
+    program = with_role_names(shortened(program, same), layout.names)
     held = same(program, held=True)
     code = python_function(program, layout, SUMMARY, [], [], held=held)
     function = load_function(code, limit)

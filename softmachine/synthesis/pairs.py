@@ -7,6 +7,7 @@ truth values, texts, and lists of one of these; each has one kind in all pairs.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import keyword
 import re
@@ -21,17 +22,18 @@ LARGEST = 2**40
 """The largest absolute value of a number; the C programs compute with numbers up to that."""
 LONGEST = 2_000
 """The largest number of elements of a list."""
+MOST_ARGUMENTS = 20
+"""The largest number of arguments."""
 GENERIC = re.compile(r"(in|i|x|inputs?|args?|arguments?|question|before|given)_?\d*")
 """Names that say nothing of what an argument is."""
 RESERVED = frozenset(
     re.findall(
         r"\w+",
-        "memory program base steps state end answer range len min max int list next rank "
-        "ord chr sum map str bool all isinstance enumerate defaultdict itertools ValueError "
-        "value i x",
+        "memory program base steps state end range len min max int list next rank ord chr sum "
+        "map str bool all isinstance enumerate defaultdict itertools",
     )
 )
-"""Names that programs need themselves."""
+"""Names that programs in Python need themselves, besides those of their variables."""
 
 
 class Pair(NamedTuple):
@@ -102,6 +104,10 @@ def make_pairs(
     if not found:
         raise ExamplesError(f"{unit} 1: there are no examples")
     wanted = len(names)
+    if not 1 <= wanted <= MOST_ARGUMENTS:
+        raise ExamplesError(
+            f"{unit} {found[0][0]}: {_arguments(wanted)}; a function has 1 to {MOST_ARGUMENTS}"
+        )
     for line, inputs, _ in found:
         if len(inputs) != wanted:
             raise ExamplesError(
@@ -192,12 +198,13 @@ def _kind(value: Any, name: str) -> str:
             raise ValueError(
                 f"{name} has {len(value):,} elements; at most {LONGEST:,} are taken"
             )
-        kinds = [_kind(part, f"{name}[{i}]") for i, part in enumerate(value)]
-        if nested := [i for i, kind in enumerate(kinds) if kind.startswith("list")]:
+        nested = [i for i, part in enumerate(value) if isinstance(part, list | tuple)]
+        if nested:
             raise ValueError(
                 f"{name}[{nested[0]}] is a list inside a list: a machine's memory is one row "
                 "of cells; give each row as an argument of its own, or one list of all elements"
             )
+        kinds = [_kind(part, f"{name}[{i}]") for i, part in enumerate(value)]
         for i, kind in enumerate(kinds):
             if kind != kinds[0]:
                 raise ValueError(
@@ -216,6 +223,10 @@ def _kind(value: Any, name: str) -> str:
     if isinstance(value, str):
         if "\0" in value:
             raise ValueError(f"{name} has a letter with the code 0, which ends texts")
+        if half := re.search("[\ud800-\udfff]", value):
+            raise ValueError(
+                f"{name} has {half[0]!r}, which is one half of a letter and no text by itself"
+            )
         return "str"
     if isinstance(value, int):
         if abs(value) > LARGEST:
@@ -238,13 +249,13 @@ def _kind(value: Any, name: str) -> str:
 def _argument_names(names: Sequence[str], kinds: Sequence[Kind]) -> tuple[str, ...]:
     """Return names for the arguments that Python and C accept: the person's, or by kind."""
     fresh = {
-        "list": iter(["items", "others", "more", *(f"items{i}" for i in range(4, 99))]),
-        "str": iter(["text", "other", *(f"text{i}" for i in range(3, 99))]),
-        "int": iter(["n", "m", *(f"n{i}" for i in range(3, 99))]),
-        "bool": iter(["flag", *(f"flag{i}" for i in range(2, 99))]),
+        "list": ["items", "others", "more"],
+        "str": ["text", "other"],
+        "int": ["n", "m"],
+        "bool": ["flag"],
     }
     if any(kind.startswith("list") or kind == "str" for kind in kinds):
-        fresh["int"] = iter(["k", "m", *(f"n{i}" for i in range(3, 99))])
+        fresh["int"] = ["k", "m"]
     taken: list[str] = []
     for name, kind in zip(names, kinds, strict=True):
         plain = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_").lower()
@@ -252,22 +263,13 @@ def _argument_names(names: Sequence[str], kinds: Sequence[Kind]) -> tuple[str, .
             re.fullmatch(r"[a-z][a-z0-9_]*", plain)
             and not GENERIC.fullmatch(plain)
             and not keyword.iskeyword(plain)
-            and plain not in RESERVED | C_WORDS
-            and plain not in taken
+            and plain not in (*RESERVED, *taken)
         )
-        taken.append(plain if usable else next(fresh["list" if kind[0] == "l" else kind]))
+        first, *others = fresh["list" if kind[0] == "l" else kind]
+        numbered = (f"{first}{i}" for i in itertools.count(len(others) + 2))
+        free = (x for x in itertools.chain([first, *others], numbered) if x not in taken)
+        taken.append(plain if usable else next(free))
     return tuple(taken)
-
-
-C_WORDS = frozenset(keyword.kwlist) | frozenset(
-    re.findall(
-        r"\w+",
-        "auto case char const default do double enum extern float goto inline int long "
-        "register restrict short signed sizeof static struct switch typedef union unsigned "
-        "void volatile load store place grow run change status list cells begin count length",
-    )
-)
-"""Words that no variable in C can have, and the names that programs in C use."""
 
 
 def _short(value: Any, most: int = 40) -> str:

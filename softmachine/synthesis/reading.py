@@ -13,14 +13,19 @@ from typing import Any, NamedTuple
 from softmachine.core.errors import ExamplesError
 from softmachine.core.files import parse_json
 from softmachine.synthesis.pairs import Pairs, make_pairs
+from softmachine.tasks.memories.examples import read_text
 from softmachine.tasks.memories.remedies import OUTPUTS
 
 INPUTS = ("input", "inputs", "in", "i", "x", "args", "arguments", "question", "before", "given")
 """Keys that hold all that goes in; other keys beside them are not used."""
+LETTERS = ("i", "x", "o", "y")
+"""Keys of an input or an answer that may be names of arguments, too, where there are others."""
 SEVERAL = ("inputs", "args", "arguments")
 """Keys of a list of arguments."""
 MEMORY_KEYS = ("mask", "size")
 """Keys that only memories have."""
+MOST_DIGITS = 4_100
+"""Digits of a number in a table that are read; it is too large anyway."""
 SAMPLE = '{"inputs": [[3, 1, 2], 5], "output": [1, 2, 3]}'
 """A line as it could be."""
 
@@ -30,17 +35,6 @@ class Record(NamedTuple):
 
     line: int
     value: Any
-
-
-def read_text(path: Path) -> str:
-    """Return the text of a file of examples; ExamplesError if it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ExamplesError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise ExamplesError(f"{path}, line {line}: not UTF-8 text") from error
 
 
 def holds_memories(text: str) -> bool:
@@ -75,9 +69,12 @@ def holds_memories(text: str) -> bool:
     return 0 < len(lines) <= 2 * ended
 
 
-def read_pairs(path: Path) -> Pairs:
-    """Return the examples of a file; ExamplesError names it and the line, if one is wrong."""
-    text = read_text(path)
+def read_pairs(path: Path, text: str | None = None) -> Pairs:
+    """Return the examples of a file; ExamplesError names it and the line, if one is wrong.
+
+    ``text``: what the file holds, if it has been read: what is piped is there once.
+    """
+    text = read_text(path) if text is None else text
     try:
         if path.suffix.lower() in (".csv", ".tsv"):
             return parse_csv(text, tabs=path.suffix.lower() == ".tsv")
@@ -104,6 +101,8 @@ def pairs_of(records: Sequence[Record], unit: str = "line") -> Pairs:
     for line, value in records:
         try:
             named, output, others = _call(value)
+            if not named:
+                raise ValueError("there is an output, and no input")
         except ValueError as error:
             raise ExamplesError(f"{unit} {line}: {error}; a line could be {SAMPLE}") from error
         for key in others:
@@ -156,27 +155,40 @@ def _call(value: Any) -> tuple[dict[str, Any], Any, list[str]]:
             raise ValueError(f"expected an input and an output, not {len(value)} values")
         return {"inputs" if _is_call(value[0]) else "input": value[0]}, value[1], []
     if not isinstance(value, dict):
-        raise ValueError(f"expected an object with input and output, not {str(value)[:40]!r}")
-    outputs = [key for key in value if OUTPUTS.fullmatch(key.lower())]
+        raise ValueError(
+            f"expected an object with input and output, not {json.dumps(value)[:40]}"
+        )
+    whole = [key for key in value if key.lower() in INPUTS]
+    outputs = _outputs([*value], told=any(key.lower() not in LETTERS for key in whole))
     if not outputs:
         keys = f"its keys are {', '.join(map(repr, value))[:60]}" if value else "it is empty"
         raise ValueError(f"there is no output; {keys}")
-    if len(outputs) > 1:
-        raise ValueError(
-            f"{' and '.join(map(repr, outputs[:3]))} are both outputs; a function has "
-            "one answer"
-        )
-    whole = [key for key in value if key.lower() in INPUTS]
-    if len(whole) == 1:
+    others = [key for key in value if key not in (*whole, *outputs)]
+    if len(whole) == 1 and not (others and whole[0].lower() in LETTERS):
         inside = value[whole[0]]
-        others = [key for key in value if key not in (*whole, *outputs)]
         if isinstance(inside, dict):
             return inside, value[outputs[0]], others
         return {whole[0].lower(): inside}, value[outputs[0]], others
     named = {key: part for key, part in value.items() if key not in outputs}
-    if not named:
-        raise ValueError("there is an output, and no input")
     return named, value[outputs[0]], []
+
+
+def _outputs(keys: Sequence[str], *, told: bool = False) -> list[str]:
+    """Return the key of the answer; none if there is none.
+
+    ``told``: whether there is a key of the input, so that ``y`` cannot be an argument.
+
+    Raises ValueError if there are several.
+    """
+    found = [key for key in keys if OUTPUTS.fullmatch(key.lower())]
+    words = [key for key in found if key.lower() not in LETTERS]
+    if len(words) == 1 and not told:
+        found = words
+    if len(found) > 1:
+        raise ValueError(
+            f"{' and '.join(map(repr, found[:3]))} are both outputs; a function has one answer"
+        )
+    return found
 
 
 def _is_call(value: Any) -> bool:
@@ -285,29 +297,32 @@ def parse_csv(text: str, *, tabs: bool = False) -> Pairs:
         raise ExamplesError(f"line {reader.line_num}: not CSV: {error}") from error
     if not rows:
         raise ExamplesError("line 1: there are no examples")
-    names = rows[0][1]
-    headed = all(re.fullmatch(r"[A-Za-z_][\w ]*", name) for name in names)
-    headed = headed and len(set(names)) == len(names) and len(rows) > 1
-    if headed and not any(OUTPUTS.fullmatch(name.lower()) for name in names):
-        # Words may be texts; they are names if something in their columns is none.
-        headed = any(isinstance(_cell(cell), int | list) for _, row in rows[1:] for cell in row)
+    (top, names), *under = rows
+    headed = _is_head(names, [row for _, row in under])
     if headed:
-        rows = rows[1:]
+        rows = under
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise ExamplesError(f"line {top}: two columns are called {twice[0]!r}")
+        if not rows:
+            raise ExamplesError(f"line {top}: names of columns, and no examples below them")
     width = len(names)
     for line, row in rows:
         if len(row) != width:
             raise ExamplesError(
-                f"line {line}: ragged: it has {len(row)} columns, line "
-                f"{1 if headed else rows[0][0]} has {width}; write lists with spaces, 3 1 2, "
-                "or in quotes"
+                f"line {line}: ragged: it has {len(row)} columns, line {top} has {width}; "
+                "write lists with spaces, 3 1 2, or in quotes"
             )
     if width < 2:
-        raise ExamplesError(f"line {rows[0][0]}: one column; at least an input and an output")
+        raise ExamplesError(f"line {top}: one column; at least an input and an output")
     if not headed:
         names = [f"input{i + 1}" for i in range(width - 1)] + ["output"]
-    found = [i for i, name in enumerate(names) if OUTPUTS.fullmatch(name.lower())]
-    place = found[-1] if found else width - 1
-    columns = _columns([row for _, row in rows], width)
+    try:
+        found = _outputs(names)
+    except ValueError as error:
+        raise ExamplesError(f"line {top}: {error}") from error
+    place = names.index(found[0]) if found else width - 1
+    columns = _columns(rows, names)
     calls = []
     for i, (line, _) in enumerate(rows):
         values = [column[i] for column in columns]
@@ -315,11 +330,26 @@ def parse_csv(text: str, *, tabs: bool = False) -> Pairs:
     return make_pairs(calls, names[:place] + names[place + 1 :])
 
 
-def _columns(rows: Sequence[Sequence[str]], width: int) -> list[list[Any]]:
-    """Return the values by column; where some are lists, single numbers are lists of one."""
+def _is_head(names: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether a table's first line names its columns, and is not an example itself."""
+    if not all(isinstance(_cell(name), str) and name for name in names):
+        return False
+    if any(OUTPUTS.fullmatch(name.lower()) for name in names):
+        return bool(rows) or len(names) > 1
+    # Words may be texts; they are names if something in their columns is none.
+    return any(not isinstance(_cell(cell), str) for row in rows for cell in row)
+
+
+def _columns(
+    rows: Sequence[tuple[int, Sequence[str]]], names: Sequence[str]
+) -> list[list[Any]]:
+    """Return the values by column; where some are lists, single numbers are lists of one.
+
+    Raises ExamplesError for an empty cell among numbers.
+    """
     columns = []
-    for place in range(width):
-        values = [_cell(row[place]) for row in rows]
+    for place, name in enumerate(names):
+        values = [_cell(row[place]) for _, row in rows]
         if any(isinstance(value, list) for value in values):
             empty = {"": []}
             values = [
@@ -330,6 +360,10 @@ def _columns(rows: Sequence[Sequence[str]], width: int) -> list[list[Any]]:
                 else value
                 for value in values
             ]
+        elif "" in values and not all(isinstance(value, str) for value in values):
+            raise ExamplesError(
+                f"line {rows[values.index('')][0]}: the cell of {name} is empty"
+            )
         columns.append(values)
     return columns
 
@@ -344,11 +378,11 @@ def _cell(text: str) -> Any:
             return _cell(inner) if re.search(r"[ ;,]", inner) else text
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
-    if re.fullmatch(r"[+-]?\d{1,4000}", text):
-        return int(text)
+    if re.fullmatch(r"[+-]?\d+", text):
+        return int(text[:MOST_DIGITS])
     if re.fullmatch(r"[+-]?(\d+\.\d*|\.\d+)([eE][+-]?\d+)?|[+-]?\d+[eE][+-]?\d+", text):
         return float(text)
     parts = re.split(r"[\s;,]+", text.strip())
-    if len(parts) > 1 and all(re.fullmatch(r"[+-]?\d{1,4000}", part) for part in parts):
-        return list(map(int, parts))
+    if len(parts) > 1 and all(re.fullmatch(r"[+-]?\d+", part) for part in parts):
+        return [int(part[:MOST_DIGITS]) for part in parts]
     return text

@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 from softmachine.core.errors import ExamplesError, SoftmachineError
 from softmachine.core.time_limit import NEVER, TimeIsOverError, TimeLimit
 from softmachine.machines.nram.gates import PAPER_GATES
+from softmachine.machines.nram.nram import NRAMConfig
 from softmachine.programs.notes import share
+from softmachine.synthesis.advice import Seen, reason
 from softmachine.synthesis.agreement import Question, question
 from softmachine.synthesis.candidates import layouts
 from softmachine.synthesis.domain import Domain, domain_of
@@ -48,6 +50,7 @@ from softmachine.synthesis.search.search import (
     search,
 )
 from softmachine.synthesis.taking import take
+from softmachine.tasks.memories.examples import MOST_CELLS
 
 HELD_OUT_FROM = 20
 """With at least so many examples, one in five is held out of the search."""
@@ -154,12 +157,16 @@ def begin(given: Pairs, options: Options) -> Begun:
     Raises ExamplesError if there is no layout, with the reason, or if no example is small
     enough for one.
     """
+    if not options.memory <= MOST_CELLS:
+        raise SoftmachineError(f"memory must be at most {MOST_CELLS:,}, not {options.memory:,}")
     possible = layouts(given, options.memory)
     held: tuple[Pair, ...] = ()
     if len(given.pairs) >= HELD_OUT_FROM:
         chosen = random.Random(0).sample(range(len(given.pairs)), len(given.pairs) // 5)
         held = tuple(given.pairs[i] for i in sorted(chosen))
-    kept = dataclasses.replace(given, pairs=tuple(p for p in given.pairs if p not in held))
+    lines = {pair.line for pair in held}
+    kept = tuple(pair for pair in given.pairs if pair.line not in lines)
+    kept = dataclasses.replace(given, pairs=kept)
     made = [make_problem(x, kept, options.memory, options.seed) for x in possible]
     problems = tuple(problem for problem in made if problem is not None)
     if not problems:
@@ -172,12 +179,13 @@ def begin(given: Pairs, options: Options) -> Begun:
 
 
 class Findings(NamedTuple):
-    """What a search has found."""
+    """What a search has found, and what it has cost."""
 
     right: list[Made]
     """Programs that are right on all examples."""
     wrong: list[Made]
     """Others, right on the examples that were searched on."""
+    totals: Totals = NOTHING
 
 
 def find(
@@ -250,7 +258,7 @@ def find(
     batches = [problem.batch for problem in begun.problems]
     ended = search(batches, searched, totals, limit.left(), accept, report, interrupted)
     keep(first[0] if first else ended)
-    return Findings([*right.values()], wrong)
+    return Findings([*right.values()], wrong, ended)
 
 
 def finish(begun: Begun, right: Sequence[Made], limit: TimeLimit = NEVER) -> Synthesis:
@@ -344,37 +352,27 @@ def synthesize(
 
     Raises:
         ExamplesError: the examples cannot be used; the message names the one and the reason.
+        ValueError: an option is none that is possible.
         SoftmachineError: nothing was found.
     """
-    options = Options(minutes, seed, memory, registers, tuple(gates))
+    if not minutes >= 0:
+        raise SoftmachineError(f"minutes must be 0 or more, not {minutes}")
+    if not 0 <= seed < 2**31:
+        raise SoftmachineError(f"seed must be from 0 to 2**31 - 1, not {seed}")
+    config = NRAMConfig(registers=registers, gates=tuple(gates))
+    options = Options(minutes, seed, memory, config.registers, config.gates)
     begun = begin(take(examples), options)
     found = find(begun, options)
     if not found.right:
-        raise SoftmachineError(why_nothing(begun, found.wrong, options))
+        raise SoftmachineError(why_nothing(begun, found, options))
     return finish(begun, found.right)
 
 
-def why_nothing(begun: Begun, wrong: Sequence[Made], options: Options) -> str:
-    """Return how far it came when nothing was found, and what may help."""
-    text = f"no program was found in {options.minutes:g} minutes"
-    if wrong:
-        best = min(
-            wrong, key=lambda made: (sum(not x.right for x in made.outcomes), made.lines)
-        )
-        missed = [outcome for outcome in best.outcomes if not outcome.right]
-        if missed:
-            one = missed[0]
-            text += (
-                f"; the closest misses {len(missed)} of {len(best.outcomes)} examples, first "
-                f"{begun.given.unit} {one.pair.line}: {one.answer!r} in place of "
-                f"{one.pair.output!r}"
-            )
-    helps = ["more time (--minutes)"]
-    if len(begun.given.pairs) < HELD_OUT_FROM:
-        helps.insert(0, "a few more short examples")
-    if len(options.gates) > 8:
-        helps.append("only the gates that are needed (--gates)")
-    return f"{text}. What may help: {', '.join(helps[:2])}"
+def why_nothing(begun: Begun, found: Findings, options: Options) -> str:
+    """Return how far it came when nothing was found, and what may help; see `reason`."""
+    large, memory = len(begun.large), options.memory
+    seen = Seen(begun.given, large, found.wrong, found.totals, memory, options.gates)
+    return reason(seen, options.minutes)
 
 
 def _count(number: int, word: str) -> str:

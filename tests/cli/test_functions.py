@@ -1,10 +1,12 @@
 """Examples of a function on the command line: found and told, refused, compiled back."""
 
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -112,9 +114,8 @@ def test_without_time_it_says_what_may_help(folder, capsys):
     with pytest.raises(SystemExit) as stop:
         main(["synthesize", "mine.jsonl", "--minutes", "1e-9"])
     assert stop.value.code == 1
-    assert "What may help: a few more short examples" in " ".join(
-        capsys.readouterr().out.split()
-    )
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "What may help: more time (--minutes)" in printed
 
 
 def test_the_same_command_goes_on_and_other_examples_begin_anew(folder, capsys):
@@ -159,6 +160,72 @@ def test_an_interruption_ends_the_search(folder, capsys, monkeypatch):
     assert [path.name for path in (folder / "runs" / "synthesize-mine").iterdir()] == [
         "search.json"
     ]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--run", "mine.jsonl"], "mine.jsonl cannot be written to: File exists"),
+        (["--run", "mine.jsonl/x"], "mine.jsonl/x cannot be written to: Not a directory"),
+        (["--run", "trained"], "trained holds machines of another command"),
+        (["--memory", "1000000000"], "--memory must be at most 4,096, not 1,000,000,000"),
+    ],
+)
+def test_what_cannot_be_written_or_searched_is_said_before_the_search(
+    folder, capsys, options, words
+):
+    (folder / "mine.jsonl").write_text("\n".join(map(json.dumps, LAST)))
+    (folder / "trained").mkdir()
+    (folder / "trained" / "config.json").write_text("{}")
+    with pytest.raises(SystemExit) as stop:
+        main(["synthesize", "mine.jsonl", *options])
+    assert stop.value.code == 2
+    printed = capsys.readouterr()
+    assert words in printed.err
+    assert printed.err.count("\n") == 1
+    assert "traceback" not in printed.err
+    assert "searching" not in printed.out
+    assert {path.name for path in folder.iterdir()} == {"mine.jsonl", "trained"}
+    assert [path.name for path in (folder / "trained").iterdir()] == ["config.json"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"attempts": "x"}, {"attempts": None}, {"tried": -7}, {"attempts": 1e300}, {"error": []}],
+)
+def test_a_search_begins_anew_where_its_file_is_damaged(folder, damage):
+    SearchState(folder, "this").keep(Totals(attempts=3))
+    assert SearchState(folder, "this").totals.attempts == 3
+    value = json.loads((folder / "search.json").read_text()) | damage
+    del value["checksum"]  # early files had none
+    (folder / "search.json").write_text(json.dumps(value))
+    assert SearchState(folder, "this").totals == Totals()
+
+
+@pytest.mark.usefixtures("folder")
+def test_examples_may_come_through_a_pipe(capsys):
+    """What is piped can be read once."""
+    os.mkfifo("mine.jsonl")
+    writer = threading.Thread(
+        target=lambda: Path("mine.jsonl").write_text("\n".join(map(json.dumps, LAST))),
+        daemon=True,
+    )
+    writer.start()
+    with pytest.raises(SystemExit) as stop:
+        main(["synthesize", "mine.jsonl", "--minutes", "1e-9"])
+    writer.join()
+    assert stop.value.code == 1
+    assert "def program(letters: list[str], k: int) -> str" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("folder")
+def test_other_commands_say_what_a_directory_of_a_function_is(capsys):
+    Path("found").mkdir()
+    Path("found/program.json").write_text("{}")
+    with pytest.raises(SystemExit) as stop:
+        main(["program", "found"])
+    assert stop.value.code == 2
+    assert "compile found/program.json --recipe nram-copy" in capsys.readouterr().err
 
 
 def test_gates_that_make_no_function_are_refused(folder, capsys):

@@ -1,8 +1,10 @@
 """Functions of a person's arguments: what is printed is right, in Python and in C."""
 
+import dataclasses
 import functools
 import itertools
 import json
+import math
 import re
 import types
 from doctest import DocTestFinder, DocTestRunner
@@ -12,18 +14,38 @@ import pytest
 
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.time_limit import TimeIsOverError, TimeLimit
+from softmachine.machines.nram.gates import PAPER_GATES
 from softmachine.programs.running import c_compiler
 from softmachine.synthesis import domain, making
+from softmachine.synthesis.advice import for_memories
 from softmachine.synthesis.agreement import question
 from softmachine.synthesis.candidates import layouts
 from softmachine.synthesis.domain import domain_of
 from softmachine.synthesis.finding import Candidate, make_problem
+from softmachine.synthesis.function import python_function
 from softmachine.synthesis.function_c import c_function, load_c_function
 from softmachine.synthesis.laid_out import own_codes
 from softmachine.synthesis.layout import Count
-from softmachine.synthesis.making import best_of, check, draw_inputs, load_function, make
+from softmachine.synthesis.making import (
+    Outcome,
+    best_of,
+    check,
+    draw_inputs,
+    load_function,
+    make,
+)
+from softmachine.synthesis.pairs import Pair
+from softmachine.synthesis.search.search import Totals
 from softmachine.synthesis.taking import take
-from softmachine.synthesis.whole import Options, begin, finish, synthesize
+from softmachine.synthesis.whole import (
+    Findings,
+    Options,
+    begin,
+    finish,
+    synthesize,
+    why_nothing,
+)
+from softmachine.tasks.memories.given import Given
 from softmachine.wiring.circuit_text import parse_circuits
 from softmachine.wiring.compiling import compile_wiring, wiring_from_json
 from softmachine.wiring.table import read_wiring, run_wiring
@@ -64,6 +86,13 @@ gates READ ADD INC ZERO WRITE
 else:
     WRITE(ZERO, ADD(r2, READ(r1)))
     r2 = ADD(r2, READ(r1))
+    r1 = INC(r1)
+"""
+COPYING = """
+registers 3
+gates READ MAX INC WRITE
+else:
+    WRITE(r1, READ(r1))
     r1 = INC(r1)
 """
 CAP = """
@@ -131,6 +160,16 @@ WORKED = {
         CAP,
         {"place": "first", "count": STEPS},
     ),
+    "the first letter": (
+        take([("abc", "a"), ("b", "b"), ("xyz", "x"), ("ca", "c")]),
+        "registers 1\ngates ZERO ONE READ WRITE\nelse:\n    WRITE(ZERO, READ(ONE))\n",
+        {"count": Count("number", 0, 3)},
+    ),
+    "letters beside a number below 0": (
+        take([(("abca", -3), "abca"), (("b", 2), "b"), (("", -9), ""), (("xay", 0), "xay")]),
+        COPYING,
+        {"place": "first", "count": STEPS, "coded": (True, True)},
+    ),
     "letters": (
         take([("banana", "bbnnnn"), ("a", "a"), ("cab", "ccc"), ("abc", "abc")]),
         MAXIMUM,
@@ -191,6 +230,61 @@ def test_in_c_it_is_the_same(name, tmp_path):
         assert function(*inputs) == made.function(*inputs)
 
 
+@needs_compiler
+@pytest.mark.parametrize(
+    "name",
+    ["largest", "i", "left", "length", "status", "next", "free", "begin", "int64_t", "linux"],
+)
+def test_arguments_may_be_called_as_a_program_calls_its_own(name, tmp_path):
+    """Then variables get other names, and in C so do parameters."""
+    _, text, fields = WORKED["cap below 0"]
+    keys = (name, f"{name}_length")
+    lines = [
+        {keys[0]: [3, -1, 9], keys[1]: 4, "output": [3, -1, 4]},
+        {keys[0]: [-5], keys[1]: -9, "output": [-9]},
+        {keys[0]: [7, 0], keys[1]: -2, "output": [-2, -2]},
+        {keys[0]: [100, 8], keys[1]: 50, "output": [50, 8]},
+    ]
+    given = take(lines)
+    made = make(candidate(given, text, **fields), given)
+    assert made.right, made.code
+    code = c_function(made.program, made.layout, "A program.", [])
+    function = load_c_function(code, made.layout, tmp_path)
+    assert all(outcome.right for outcome in check(function, given))
+
+
+def test_a_loop_may_go_on_far_behind_the_list():
+    """As many steps as the square: a list would be too short for them."""
+    given = lists(running_max)
+    fields = {"place": "first", "count": Count("list", 1, 1, 0, power=2)}
+    made = make(candidate(given, MAXIMUM, **fields), given)
+    assert made.right, made.code
+    assert "** 2" in made.code
+
+
+@needs_compiler
+def test_texts_of_any_letters_stand_in_the_notes_and_calls(tmp_path):
+    """Quotation marks, ends of lines, and what would end a comment."""
+    odd = '"""\\ \n*/??/\\'
+    given = take([(odd, odd[0]), ("ab", "a"), ("b" + odd, "b")])
+    _, text, fields = WORKED["the first letter"]
+    made = make(candidate(given, text, **fields), given)
+    assert made.right
+    found = finish(begin(given, Options()), [made])
+    shown = dataclasses.replace(made, outcomes=made.outcomes[:1])
+    notes = [f"For {odd!r} it gives {odd[0]!r}.", odd]
+    code = python_function(made.program, made.layout, odd, notes, making.shown_calls(shown))
+    for number, text in enumerate((found.python, code)):
+        module = types.ModuleType(f"found{number}")
+        exec(text, module.__dict__)
+        runner = DocTestRunner()
+        for test in DocTestFinder().find(module, module.__name__):
+            runner.run(test)
+        assert (runner.failures, runner.tries) == (0, 1)
+    text = c_function(made.program, made.layout, odd, notes)
+    assert load_c_function(text, made.layout, tmp_path)(odd) == '"'
+
+
 def test_the_running_maximum_reads_as_a_person_would_write_it():
     made = made_of("running maximum")
     body = made.code.split("def program")[1].strip().split("\n")[2:]
@@ -246,15 +340,6 @@ def test_its_json_holds_the_wires_and_they_compile():
     np.testing.assert_array_equal(again.sources, made.candidate.table.sources)
 
 
-COPYING = """
-registers 3
-gates READ MAX INC WRITE
-else:
-    WRITE(r1, READ(r1))
-    r1 = INC(r1)
-"""
-
-
 def test_programs_that_agree_on_the_examples_are_told_apart():
     ascending = take([([1, 2, 5], [1, 2, 5]), ([3], [3]), ([2, 2], [2, 2])])
     made = [
@@ -283,7 +368,70 @@ def test_from_examples_to_a_function():
 
 
 def test_without_time_it_says_what_may_help():
+    examples = [([3, 1], [1, 3]), ([2, 5, 4], [2, 4, 5])]
     with pytest.raises(
-        SoftmachineError, match=r"no program was found in 0 minutes\. What may help: a"
+        SoftmachineError, match=r"no program was found in 0 minutes\. What may help: more time"
     ):
-        synthesize([([3, 1], [1, 3]), ([2, 5, 4], [2, 4, 5])], minutes=0.0)
+        synthesize(examples, minutes=0.0)
+
+
+def test_what_may_help_with_memories_depends_on_what_was_seen():
+    lines = [{"input": [i, 0], "output": [2, 0], "size": 1} for i in range(1, 9)]
+    task = Given(examples="\n".join(map(json.dumps, lines)))
+    seen = {"validations": 9, "best_error": 0.5, "right_to": 0}
+    late, near, far, twice = (
+        " ".join(for_memories(task, gates, **(seen | more)))
+        for gates, more in (
+            (PAPER_GATES, {"validations": 1}),
+            (PAPER_GATES, {"right_to": 1}),
+            (PAPER_GATES, {}),
+            (("READ", "READ", "WRITE", "ZERO"), {}),
+        )
+    )
+    assert "more --minutes" in late
+    assert "--steps-per-size 2" in near
+    assert "a gate twice" in far
+    assert "a gate twice" not in twice
+    assert "another --seed" in twice
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"minutes": math.nan}, "minutes must be 0 or more, not nan"),
+        ({"seed": 10**20}, "seed must be from 0"),
+        ({"memory": 10**9}, "memory must be at most 4,096"),
+        ({"registers": 0}, "registers must be at least 1"),
+        ({"gates": ["FOO"]}, "there is no gate 'FOO'"),
+    ],
+)
+def test_odd_options_are_refused(options, words):
+    with pytest.raises((SoftmachineError, ValueError), match=re.escape(words)):
+        synthesize([([3, 1], [1, 3]), ([2, 5, 4], [2, 4, 5])], **options)
+
+
+def test_what_may_help_depends_on_what_was_seen():
+    few = begin(lists(sum), Options())
+    many = begin(take([([i, 1, 2], i) for i in range(1, 40)]), Options())
+    searched = Totals(attempts=900, tried=10**6, error=0.04)
+    wrong = dataclasses.replace(
+        made_of("sum"),
+        outcomes=(Outcome(Pair(3, ([2, 2],), 4), 5, False),),
+    )
+    options = Options(gates=("READ", "ADD", "WRITE", "ZERO"))
+    told = {
+        "short": why_nothing(few, Findings([], []), options),
+        "close": why_nothing(many, Findings([], [], searched), options),
+        "wrong": why_nothing(few, Findings([], [wrong], searched), options),
+        "far": why_nothing(few, Findings([], [], searched._replace(error=0.5)), Options()),
+    }
+    helps = {name: text.split("What may help: ")[1] for name, text in told.items()}
+    assert len(set(helps.values())) == 4
+    assert helps["short"].startswith("more time")
+    assert helps["close"].startswith("another --seed")
+    assert helps["wrong"].startswith("more short examples of the kind that it misses")
+    assert "--gates" in helps["far"]
+    assert (
+        "the closest misses 1 of 5 examples, first example 3: 5 in place of 4" in told["wrong"]
+    )
+    assert "1,000,000 loops that were tried the closest has 4% of the cells" in told["close"]

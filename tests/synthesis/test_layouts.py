@@ -46,6 +46,28 @@ SHARED = {
 }
 
 
+def test_many_numbers_that_may_be_places_and_long_lists_end_soon():
+    """Not every choice of what is coded is tried, nor every size of three long lists."""
+    numbers = {f"a{j}": j % 4 for j in range(15)}
+    lines = [
+        {"items": [7] * 5, **numbers, "output": 7},
+        {"items": [2] * 4, **numbers, "output": 2},
+    ]
+    assert 0 < len(layouts(take(lines), 64)) <= 10
+    long = [*range(1_000)]
+    given = take([((long, long, long), 3), (([4], [5], [6]), 4), (([9], [5, 1], [6]), 9)])
+    small = [*domain_of(given, layouts(given, 16)[0]).small()]
+    assert small[0] == ([0], [0], [0])
+    assert len(small) == 3_000
+    sizes = [sum(map(len, inputs)) for inputs in small]
+    assert sizes == sorted(sizes)
+
+
+def test_what_lists_have_in_common_may_leave_no_small_ones():
+    given = take([([*range(i, i + 200)], i) for i in range(1, 9)])
+    assert [*domain_of(given, layouts(given, 256)[0]).small()] == []
+
+
 @pytest.mark.parametrize("name", SHARED)
 def test_what_is_laid_out_can_be_read_back(name):
     """For each layout: the memory that the target asks for gives the answer."""
@@ -93,7 +115,7 @@ def test_numbers_below_0_are_coded_and_0_has_a_cell():
     assert first.memory(([3, -1],), code) == [2, 5, 1, 0]
     assert described(first) == (
         "Cell 0 holds what codes 0; from cell 1 on stands items, then a 0; the answer goes to "
-        "the place of items. What items hold is only moved and compared."
+        "the place of items. What items holds is only moved and compared."
     )
 
 

@@ -121,6 +121,13 @@ def test_lines_of_a_document_are_where_examples_begin():
         ("result,a,b\n5,2,3\n9,4,5\n", "(a: int, b: int) -> int", ((2, 3), 5)),
         ("text,output\nabc,c\nde,e\n", "(text: str) -> str", (("abc",), "c")),
         ("a\tb\n1\t2\n3\t4\n", "(a: int) -> int", ((1,), 2)),
+        (
+            "1st,price (EUR),output\n1,2,3\n3,4,7\n",
+            "(n: int, price_eur: int) -> int",
+            ((1, 2), 3),
+        ),
+        ("x,y,output\n1,2,3\n3,4,7\n", "(n: int, y: int) -> int", ((1, 2), 3)),
+        ("numbers,output\n,0\n4,4\n1 2,3\n", "(numbers: list[int]) -> int", (([],), 0)),
     ],
 )
 def test_tables(text, signature, first):
@@ -163,6 +170,15 @@ BAD = {
     ),
     "other arguments": ('{"inputs": [[1], 2], "output": [1]}', "line 2: "),
     "a list": ("[1, 2, 3]", "line 2: expected an input and an output, not 3 values"),
+    "a list in lists in lists": (
+        '{"input": %s, "output": 1}' % ("[" * 900 + "1" + "]" * 900),
+        r"line 2: the input\[0\] is a list inside a list",
+    ),
+    "half a letter": ('{"input": ["\\ud800"], "output": 1}', r"line 2: .*\\ud800.* half of a"),
+    "thousands of digits": (
+        '{"input": [1%s], "output": 1}' % ("0" * 5_000),
+        "line 2: huge: a number has thousands of digits$",
+    ),
     "a key twice": ('{"input": [1], "input": [2], "output": 1}', "line 2: a key is repeated"),
 }
 
@@ -187,6 +203,11 @@ def test_malformed_lines_are_refused_with_their_number(tmp_path, bad, words):
         ("1\n2\n", "line 1: one column"),
         ("", "line 1: there are no examples"),
         (f"a,b\n1,{'9' * 40}\n", "line 2: huge"),
+        (f"a,b\n1,{'9' * 5_000}\n", "line 2: huge: .* thousands of digits"),
+        ("a,output\n", "line 1: names of columns, and no examples"),
+        ("a,a,output\n1,2,3\n", "line 1: two columns are called 'a'"),
+        ("a,output,result\n1,2,3\n", "line 1: 'output' and 'result' are both outputs"),
+        ("a,b,output\n1,2,3\n1,,3\n4,5,9\n", "line 3: the cell of b is empty"),
     ],
 )
 def test_malformed_tables_are_refused_with_their_line(text, words):
@@ -241,3 +262,18 @@ def test_what_python_gives_is_checked_too(examples, words):
 def test_names_that_programs_need_are_not_arguments():
     text = textwrap.dedent('{"memory": [1], "range": 2, "class": 3, "output": 1}')
     assert pairs_in(text).names == ("items", "k", "m")
+
+
+def test_letters_are_arguments_where_there_are_others():
+    text = lines({"x": [1, 2], "n": 3, "output": 2}, {"x": [4], "n": 1, "output": 4})
+    assert pairs_in(text).pairs[0].inputs == ([1, 2], 3)
+    both = pairs_in(lines({"x": 1, "y": 2, "output": 3}))
+    assert (both.pairs[0].inputs, both.pairs[0].output, both.remarks) == ((1, 2), 3, ())
+
+
+def test_a_function_has_arguments_but_not_any_number():
+    many = {f"input{i}": i for i in range(20)}
+    assert len(set(pairs_in(lines(many | {"output": 1})).names)) == 20
+    for line in (many | {"input20": 20}, {"inputs": []}, {"input": {}}):
+        with pytest.raises(ExamplesError, match=r"^line 1: .*(1 to 20|no input)"):
+            pairs_in(lines(line | {"output": 1}))

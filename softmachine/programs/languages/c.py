@@ -175,8 +175,8 @@ def _declarations(
 
 
 def _plain(text: str) -> str:
-    """Return text that cannot begin or end a comment."""
-    return text.replace("*/", "* /").replace("/*", "/ *")
+    """Return text that cannot begin or end a comment, nor a trigraph."""
+    return text.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?")
 
 
 def _state(name: str) -> str:

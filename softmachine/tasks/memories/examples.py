@@ -97,18 +97,25 @@ def check_cells(cells: Any, name: str = "input") -> None:
         raise ExamplesError(str(error)) from error
 
 
-def read_examples(path: Path) -> ReadExamples:
-    """Return the examples of a file; see `parse_examples`.
-
-    Raises ExamplesError, naming file and line, if it cannot be read or is malformed.
-    """
+def read_text(path: Path) -> str:
+    """Return the text of a file of examples; ExamplesError if it cannot be read."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ExamplesError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise ExamplesError(f"{path}, line {line}: not UTF-8 text") from error
+
+
+def read_examples(path: Path, text: str | None = None) -> ReadExamples:
+    """Return the examples of a file; see `parse_examples`.
+
+    ``text``: what the file holds, if it has been read: what is piped is there once.
+
+    Raises ExamplesError, naming file and line, if it cannot be read or is malformed.
+    """
+    text = read_text(path) if text is None else text
     try:
         examples = parse_examples(text)
     except ExamplesError as error:
