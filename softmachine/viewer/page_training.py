@@ -6,64 +6,77 @@ optimiser, Adam with gradients clipped by their norm and a rate that falls along
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 from softmachine.core.errors import SoftmachineError
-from softmachine.experiments.curricula import Uniform
 from softmachine.experiments.experiment import Experiment
-from softmachine.machines.ntm.ntm import NTMConfig
-from softmachine.recipes import get_recipe
-from softmachine.tasks.sequences.copy import Copy
+from softmachine.experiments.serialization import KIND, experiment_to_json
 
-RECIPE = "ntm-copy"
+KNOWN = {
+    "task": {KIND: "copy"},
+    "machine": {
+        KIND: "ntm",
+        "controller": {"kind": "lstm", "kinds": [], "layers": 1},
+        "read_heads": 1,
+        "write_heads": 1,
+        "order": "read-write",
+        "write_composition": "erase-then-add",
+        "feed_reads": True,
+        "output_from": "controller+reads",
+        "key_activation": "linear",
+        "add_activation": "linear",
+        "sharpening_smoothing": 0.0,
+        "initial_memory": "constant",
+        "initial_weightings": "first-row",
+        "initial_reads": "zeros",
+        "wrap": True,
+        "sharpening_factor": 1.0,
+        "hard": False,
+    },
+    "training": {
+        "batch": 1,
+        "curriculum": {KIND: "uniform"},
+        "optimizer": {
+            "kind": "adam",
+            "schedule": "cosine",
+            "epsilon": 1e-8,
+            "clip_value": None,
+        },
+    },
+}
+"""What an experiment has to have, as its JSON says it."""
 
 
 def page_training(experiment: Experiment) -> dict[str, Any]:
     """Return how the page trains a machine, JSON-compatible.
 
-    Raises SoftmachineError if the experiment differs from recipe ``ntm-copy`` in more than
-    sizes, learning rate, clipping and how long it is trained.
+    Raises SoftmachineError, with the field, for an experiment that the page cannot do: it takes
+    recipe ``ntm-copy`` with other sizes, learning rate, clipping, and time to train.
     """
-    known, machine, training = get_recipe(RECIPE), experiment.machine, experiment.training
-    optimizer, curriculum = training.optimizer, training.curriculum
-    if (
-        not isinstance(experiment.task, Copy)
-        or not isinstance(curriculum, Uniform)
-        or not isinstance(machine, NTMConfig)
-        or machine != _resized(known.machine, machine)
-        or training.batch != known.training.batch
-        or optimizer != _resized(known.training.optimizer, optimizer)
-        or optimizer.decay_steps is None
-        or optimizer.clip_norm is None
-    ):
-        raise SoftmachineError(
-            f"the page trains machines as recipe {RECIPE} does, but for sizes, learning rate "
-            f"and clipping; {experiment.recipe} differs in more"
-        )
+    told = experiment_to_json(experiment)["experiment"]
+    _check(told, KNOWN, "")
+    training = told["training"]
+    optimizer, curriculum = training["optimizer"], training["curriculum"]
+    if optimizer["clip_norm"] is None:
+        raise SoftmachineError("the page clips gradients: training.optimizer.clip_norm is None")
     return {
-        "width": experiment.task.width,
-        "smallest": curriculum.smallest,
-        "largest": curriculum.largest,
-        "memory_rows": list(training.memory_rows or (machine.memory_rows,)),
-        "learning_rate": optimizer.learning_rate,
-        "decay_steps": optimizer.decay_steps,
-        "clip_norm": optimizer.clip_norm,
+        "width": told["task"]["width"],
+        "smallest": curriculum["smallest"],
+        "largest": curriculum["largest"],
+        "memory_rows": training["memory_rows"] or [told["machine"]["memory_rows"]],
+        "learning_rate": optimizer["learning_rate"],
+        "decay_steps": optimizer["decay_steps"],
+        "clip_norm": optimizer["clip_norm"],
     }
 
 
-FREE = {
-    "memory_rows", "memory_columns", "shifts", "initial_memory_range", "head_clip",
-    "learning_rate", "decay_steps", "clip_norm",
-}  # fmt: skip
-"""What may differ."""
-
-
-def _resized(known: Any, other: Any) -> Any:
-    """Return a known configuration with the `FREE` fields of another, and its hidden units."""
-    fields = {field.name for field in dataclasses.fields(known)}
-    changes = {name: getattr(other, name) for name in fields & FREE}
-    if "controller" in fields:
-        hidden = other.controller.hidden
-        changes["controller"] = dataclasses.replace(known.controller, hidden=hidden)
-    return dataclasses.replace(known, **changes)
+def _check(told: dict[str, Any], known: dict[str, Any], where: str) -> None:
+    for name, wanted in known.items():
+        found = told.get(name)
+        if isinstance(wanted, dict) and isinstance(found, dict):
+            _check(found, wanted, f"{where}{name}.")
+        elif found != wanted:
+            raise SoftmachineError(
+                f"the page trains machines such as that of recipe ntm-copy: {where}{name} has "
+                f"to be {wanted!r}, not {found!r}"
+            )
