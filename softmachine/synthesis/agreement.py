@@ -92,7 +92,8 @@ def question(
     differences = []
     for place in sorted(places):
         told: dict[str, tuple[Any, int]] = {}
-        for made, text in zip(programs, answers[place], strict=True):
+        for i in sorted(behaviours.values()):  # one program of each kind
+            made, text = programs[i], answers[place][i]
             answer, count = told.get(text, (call(made.function, inputs[place]), 0))
             told[text] = (answer, count + 1)
         differences.append(Difference(tuple(inputs[place]), [*told.values()]))

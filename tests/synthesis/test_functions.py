@@ -354,6 +354,8 @@ def test_programs_that_agree_on_the_examples_are_told_apart():
     assert asked.asked.answers == [([2, 1], 1), ([2, 2], 1)]
     assert "Add program([2, 1]) with the right answer as one more example" in str(asked)
     assert asked.to_json()["inputs"] == [[2, 1]]
+    # Another text of the same program is not another opinion.
+    assert question(made[0], [made[1], made[1], made[0]], inputs) == asked
     assert question(made[0], [made[0]], inputs) is None
     assert best_of(made) is made[0]
 
