@@ -66,7 +66,7 @@ def test_modes_are_compared_where_both_were_run(page):
     text = page(results, {}, None)
     assert "Of 2 runs (sort, sum)" in text
     assert row(text, "search alone")[:6] == ["1", "2", "2", "2", "2", "990,000"]
-    assert row(text, "gradients alone")[:6] == ["0", "0", "1", "1", "1", "7,000,000"]
+    assert row(text, "machines alone")[:6] == ["0", "0", "1", "1", "1", "7,000,000"]
 
 
 def test_published_rates_are_quoted(page):
@@ -106,6 +106,12 @@ def test_few_examples(page, tmp_path):
     assert row(part, "all") == ["1 of 2", "2 of 2"]
     assert row(part, "sum") == ["none found", "solved"]
     assert figure.stat().st_size > 1_000
+
+
+def test_results_of_few_examples_alone(page):
+    text = page([line("sum", "fold", examples=5)], {}, None)
+    assert row(text[text.index("## Few examples") :], "fold") == ["1 of 1"]
+    assert "All examples" not in text
 
 
 def test_a_page_keeps_what_stands_above_its_mark(page, tmp_path, monkeypatch):
