@@ -17,9 +17,10 @@ process in between; ``--minutes 0`` runs nothing and writes the table of what th
 
 Variations, each of which is a table of its own: ``--mode``, a search of loops alone, machines
 alone (``gradients``: these, and a search of wires), or both; ``--examples N``, only so many of
-the small examples and no large ones, of which the command holds some out from twenty on. ``--cpu-minutes`` ends a command by the CPU time of all its threads,
-which is what to compare on a machine that others use, too. Executions are runs of one example:
-by loops in the search, and forward and back by machines in training, not by their wires.
+the small examples and no large ones, of which the command holds some out from twenty on.
+``--cpu-minutes`` ends a command by the CPU time of all its threads, which is what to compare on
+a machine that others use, too. Executions are runs of one example: by loops in the search, and
+forward and back by machines in training, not by their wires.
 """
 
 from __future__ import annotations
