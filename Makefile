@@ -146,6 +146,7 @@ benchmark: .venv/installed-benchmark
 	$(BIN)/python benchmarks/roofline.py --json benchmarks/roofline-result.json
 	$(BIN)/python benchmarks/cluster.py all --json benchmarks/cluster-result.json
 	$(BIN)/python benchmarks/many_sizes.py --machines 50 --sizes 20
+	$(BIN)/python benchmarks/page_training.py --json benchmarks/page-training-result.json
 	$(BIN)/python benchmarks/synthesis.py benchmarks/more_programs.py --seeds 0 1 2 \
 	    --results benchmarks/more-programs-results.jsonl --table docs/more-programs.md
 	$(BIN)/python benchmarks/synthesis.py benchmarks/held_programs.py --mode search --cpu-minutes 4 \

@@ -6,6 +6,7 @@ Single changes would have to make all of these at once, since none alone makes f
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -129,9 +130,7 @@ def begin_tally(
     if space.registers < 2 or space.length < TALLY or missing:
         return False
 
-    def one(*slots: int) -> int:
-        return slots[int(rng.integers(len(slots)))]
-
+    one = partial(_one, rng)
     constant, register = int(rng.integers(CONSTANTS)), int(rng.integers(space.registers))
     other = (register + 1) % space.registers
     pointer, tally = CONSTANTS + register, CONSTANTS + other
@@ -212,9 +211,7 @@ def begin_pairs(
     if space.registers < 3 or not every or space.length < PAIRS or missing:
         return False
 
-    def one(*slots: int) -> int:
-        return slots[int(rng.integers(len(slots)))]
-
+    one = partial(_one, rng)
     inner, outer, constant = CONSTANTS, CONSTANTS + 1, int(rng.integers(CONSTANTS))
     ended = 2 * space.registers - 1
     goes_on = ended + 1
@@ -287,9 +284,7 @@ def begin_joined(
     if space.registers < 3 or space.length < JOINED or missing:
         return False
 
-    def one(*slots: int) -> int:
-        return slots[int(rng.integers(len(slots)))]
-
+    one = partial(_one, rng)
     register, constant = int(rng.integers(space.registers)), int(rng.integers(CONSTANTS))
     pointer, one_result, other = (
         CONSTANTS + (register + n) % space.registers for n in range(3)
@@ -345,6 +340,11 @@ def best_of(
         if error < least:
             best, least = drawn, error
     return best
+
+
+def _one(rng: np.random.Generator, *slots: int) -> int:
+    """Draw one of some slots."""
+    return slots[int(rng.integers(len(slots)))]
 
 
 def _read_only(code: Int[np.ndarray, " numbers"], space: Space) -> None:
