@@ -210,6 +210,7 @@ def test_it_ends_while_a_machine_runs(sent, expected):
         try:
             line = process.stdout.readline()
             address = re.search(r"127\.0\.0\.1:(\d+)/\?token=([\w-]+)", line)
+            assert process.stdout.readline() == "Ctrl-C ends it.\n"
             waiting = ask(address, "/api/machines/0/trace")
             assert process.stdout.readline() == "computing\n"
             process.send_signal(sent)

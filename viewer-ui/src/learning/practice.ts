@@ -92,9 +92,10 @@ export class Practice {
   private train(): void {
     const begun = performance.now();
     let solved = false;
-    while (performance.now() - begun < SLICE && !solved) {
+    let { updates } = this.learner;
+    while (performance.now() - begun < SLICE && !solved && updates < this.most) {
       this.lately += this.learner.update() / MEAN;
-      const { updates } = this.learner;
+      ({ updates } = this.learner);
       if (updates % MEAN === 0) {
         this.losses.push(this.lately);
         this.lately = 0;
@@ -102,7 +103,7 @@ export class Practice {
       if (updates % EACH === 0) solved = this.test();
     }
     this.seconds += (performance.now() - begun) / 1000;
-    if (solved || this.learner.updates >= this.most) this.pause();
+    if (solved || updates >= this.most) this.pause();
     else this.wait();
     this.tell();
   }
