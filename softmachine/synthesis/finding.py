@@ -20,7 +20,7 @@ from softmachine.wiring.table import WiringTable
 
 LIKELY, UNLIKELY = 3, 1
 """How many attempts are made in a layout, compared to others. Unlikely are answers behind the
-arguments, which make longer programs than answers in their place, and loops in loops where
+only array, which make longer programs than answers in its place, and loops in loops where
 answers are not the elements in another order."""
 
 
@@ -40,9 +40,10 @@ class Problem(NamedTuple):
         """What the search has to know of it."""
         count = self.layout.count
         nested = count.power > 1 and not self.reordered
-        unlikely = self.layout.place == "behind" or nested
+        two = len(self.layout.arrays) > 1
+        unlikely = (self.layout.place == "behind" and not two) or nested
         weight = UNLIKELY if unlikely else LIKELY
-        return Variant(count.of == "number", count.power > 1, weight)
+        return Variant(count.of == "number", count.power > 1, weight, two)
 
     @property
     def reordered(self) -> bool:

@@ -87,7 +87,7 @@ def test_loops_in_loops_are_likely_where_elements_change_places(function, weight
     problems = [make_problem(layout, given, 16, 0) for layout in layouts(given, 16)]
     [nested] = [problem.variant for problem in problems if problem.variant.nested]
     assert nested.weight == weight
-    assert problems[0].variant == Variant(fixed=False, nested=False, weight=LIKELY)
+    assert problems[0].variant == Variant(weight=LIKELY, two_arrays=False)
 
 
 @pytest.mark.parametrize("name", CASES)

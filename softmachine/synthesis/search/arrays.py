@@ -3,12 +3,13 @@
 A loop is an array of integers, `INSTRUCTION` numbers for each instruction (operation, two
 slots, a condition), then one slot for each register: where its next value comes from. Slots
 are three constants, the registers, and the results of the instructions in their order;
-`softmachine.synthesis.search.loops` gives the same as objects.
+`softmachine.synthesis.search.loops` gives the same as objects. Functions below change such
+arrays.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -19,6 +20,8 @@ ARITIES = np.array([1, 2, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2], np.int32)
 the second; WRITE writes the second to the cell that the first says, if its condition holds."""
 INSTRUCTION = 4
 CONSTANTS = 3
+
+Drawn = TypeVar("Drawn")
 
 
 class Cases(NamedTuple):
@@ -49,3 +52,21 @@ class Space(NamedTuple):
     """What the slots of constants hold."""
     guard: int = 0
     """A condition that is drawn more often than others; 0 if there is none."""
+
+
+def draw_one(rng: np.random.Generator, *slots: Drawn) -> Drawn:
+    """Draw one of some slots, operations or instructions."""
+    return slots[int(rng.integers(len(slots)))]
+
+
+def read_only(code: Int[np.ndarray, " numbers"], space: Space) -> None:
+    """Make what would write read."""
+    rows = code[: INSTRUCTION * space.length].reshape(-1, INSTRUCTION)
+    rows[rows[:, 0] == WRITE] = [READ, 0, 0, 0]
+
+
+def put(
+    code: Int[np.ndarray, " numbers"], at: int, parts: list[tuple[int, int, int, int]]
+) -> None:
+    """Write instructions to a place."""
+    code[INSTRUCTION * at : INSTRUCTION * (at + len(parts))] = np.ravel(parts)

@@ -21,13 +21,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from softmachine.synthesis.search.arrays import SELECT, Cases, Space
-from softmachine.synthesis.search.begin import (
-    begin,
-    begin_joined,
-    begin_pairs,
-    begin_tally,
-    best_of,
-)
+from softmachine.synthesis.search.begin import SHAPES, begin, best_of
 from softmachine.synthesis.search.loops import CONSTANT_GATES, GATES, Loop, read_loop
 from softmachine.tasks.memories.exams import Batch
 
@@ -67,6 +61,11 @@ TALLY = 0.3
 """How likely an attempt at other loops begins with a register that grows by comparisons."""
 JOINED = 0.15
 """How likely one that would begin with nothing else begins with two results that are joined."""
+CURSORS = 0.4
+"""How likely one that would still begin with nothing else goes through two arrays, if there
+are two."""
+LENGTH = {"tally": 12, "joined": 12, "cursors": 20}
+"""How many instructions there are at least if a loop begins in one of these shapes."""
 HOLDING = 0.6
 """How likely such an attempt has three registers, so that one may hold."""
 DRAWN, FEW_GUIDES = (6_000, 1_000), 24
@@ -102,12 +101,8 @@ class Plan(NamedTuple):
     passes: bool
     """Whether it goes through an array again and again."""
     seed: int
-    tally: bool = False
-    """Whether one register goes from cell to cell, and another one grows by comparisons."""
-    pairs: bool = False
-    """Whether it goes through all pairs of cells."""
-    joined: bool = False
-    """Whether two registers take up what a third one goes by, and their results are joined."""
+    shape: str | None = None
+    """One of `softmachine.synthesis.search.begin.SHAPES`; None: drawn at random."""
 
 
 class Attempt(NamedTuple):
@@ -135,6 +130,8 @@ class Variant(NamedTuple):
     """Whether there are many more steps than items."""
     weight: int = 1
     """How many attempts are made in it, compared to others."""
+    two_arrays: bool = True
+    """Whether there are two arrays or more, as far as one knows."""
 
 
 class Options(NamedTuple):
@@ -172,7 +169,7 @@ def plan(number: int, options: Options) -> Plan:
     rng = np.random.default_rng([options.seed, number])
     weights = np.array([each.weight for each in options.variants], float)
     variant = int(rng.choice(len(weights), p=weights / weights.sum()))
-    fixed, nested, _ = options.variants[variant]
+    fixed, nested, _, two_arrays = options.variants[variant]
     once = fixed and bool(rng.random() < 0.8)
     registers = 1 if once else int(rng.choice([1, 2, 2, 3]))
     registers = min(max(registers, 1 + nested), options.registers, MOST_REGISTERS)
@@ -188,14 +185,18 @@ def plan(number: int, options: Options) -> Plan:
         hold = rng.random() < HOLDING
         registers = conditions = min(3 if hold else registers, options.registers)
     pairs = passes and options.registers > 2 and bool(rng.random() < PAIRS)
-    plain = registers > 1 and not (passes or exchange or tally)
-    joined = plain and options.registers > 2 and bool(rng.random() < JOINED)
-    registers, conditions = (3, 3) if pairs or joined else (registers, conditions)
-    least, most = np.log(WARM if passes or exchange or tally or joined else HOT)
+    plain = registers > 1 and not (passes or exchange or tally) and options.registers > 2
+    joined = plain and bool(rng.random() < JOINED)
+    cursors = plain and two_arrays and not joined and bool(rng.random() < CURSORS)
+    shapes = {"tally": tally, "pairs": pairs, "joined": joined, "cursors": cursors}
+    shape = next((name for name, chosen in shapes.items() if chosen), None)
+    if shape not in (None, "tally"):
+        registers = conditions = 3
+    least, most = np.log(WARM if passes or exchange or shape else HOT)
     return Plan(
         number,
         registers,
-        max(length, 12) if tally or joined else length,
+        max(length, LENGTH.get(shape or "", 0)),
         conditions,
         variant,
         once,
@@ -204,9 +205,7 @@ def plan(number: int, options: Options) -> Plan:
         exchange,
         passes,
         seed,
-        tally,
-        pairs,
-        joined,
+        shape,
     )
 
 
@@ -250,10 +249,10 @@ def attempt(
     begin(code, space, planned.passes, planned.exchange, rng)
     every, count = cases(batch, once=planned.once), len(batch.steps)
     chosen = np.arange(min(GUIDES, count))
-    if planned.tally or planned.joined or planned.pairs:
+    if planned.shape:
         few = cases(batch.take(chosen[:FEW_GUIDES]))
-        draw = begin_tally if planned.tally else begin_joined if planned.joined else begin_pairs
-        code = best_of(draw, code, space, few, rng, ended, DRAWN[planned.pairs])
+        count = DRAWN[planned.passes]
+        code = best_of(SHAPES[planned.shape], code, space, few, rng, ended, count)
     tried = runs = 0
     error, tries = 1.0, planned.tries
     for _ in range(ROUNDS):
