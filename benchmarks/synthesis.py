@@ -16,7 +16,8 @@ Resumable: what there is a line for in the results is not run again, whatever ha
 process in between; ``--minutes 0`` runs nothing and writes the table of what there is.
 
 Variations, each of which is a table of its own: ``--mode``, a search of loops alone, machines
-alone (``gradients``: these, and a search of wires), or both; ``--examples N``, only so many of
+alone (gradients, then a search of the wires of their hard forms), gradients alone, or both, as
+the command does; ``--examples N``, only so many of
 the small examples and no large ones, of which the command holds some out from twenty on.
 ``--cpu-minutes`` ends a command by the CPU time of all its threads, which is what to compare on
 a machine that others use, too. Executions are runs of one example: by loops in the search, and
@@ -49,18 +50,27 @@ FEW_SIZES, FEW = (3, 4, 5), 12
 """With fewer examples than `FEW`, only these sizes: there have to be two of one."""
 MARK = "<!-- benchmarks/synthesis.py writes what is below -->"
 WORKER = """
-import os, signal, sys, threading, time
+import dataclasses, os, signal, sys, threading, time
 from pathlib import Path
-from softmachine.cli.synthesis import Options, synthesize
+from softmachine.cli import synthesis as command
 from softmachine.machines.nram.gates import PAPER_GATES
+from softmachine.training.nram.wire_search import WireSearch
 path, run, minutes, seed, steps, mode, cpu = sys.argv[1:]
 def watch():
     while time.process_time() < float(cpu):
         time.sleep(0.2)
     os.kill(os.getpid(), signal.SIGINT)
 threading.Thread(target=watch, daemon=True).start()
-options = Options(int(seed), 32, 1, 16, int(steps), 5, PAPER_GATES)
-synthesize(Path(path), Path(run), float(minutes), options, mode=mode)
+if mode == "gradients":
+    every, mode = command.synthesis, "machines"
+    def without_a_search_of_wires(*given, **options):
+        made = every(*given, **options)
+        phases = tuple(x for x in made.training.phases if not isinstance(x, WireSearch))
+        training = dataclasses.replace(made.training, phases=phases)
+        return dataclasses.replace(made, training=training)
+    command.synthesis = without_a_search_of_wires
+options = command.Options(int(seed), 32, 1, 16, int(steps), 5, PAPER_GATES)
+command.synthesize(Path(path), Path(run), float(minutes), options, mode=mode)
 """
 
 
@@ -71,7 +81,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--only", nargs="+", default=None, help="names of problems")
-    parser.add_argument("--mode", choices=("both", "search", "gradients"), default="both")
+    parser.add_argument(
+        "--mode", choices=("both", "search", "machines", "gradients"), default="both"
+    )
     parser.add_argument("--examples", type=int, default=None, help="only so many")
     parser.add_argument("--cpu-minutes", type=float, default=1e9)
     parser.add_argument("--results", type=Path, default=Path("synthesis-results.jsonl"))

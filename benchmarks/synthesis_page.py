@@ -17,7 +17,8 @@ ALL_EXAMPLES = 900
 """About how many examples a file of all has."""
 MODES = {
     "search": "search alone",
-    "gradients": "machines alone",
+    "machines": "machines alone",
+    "gradients": "gradients alone",
     "both": "search, then machines",
 }
 EARLY = {"cpu_minutes": 1e9, "examples": None, "date": "before dates were kept", "cores": 2}
@@ -187,10 +188,10 @@ def _modes(lines: Sequence[Line]) -> str:
     names = ", ".join(sorted({problem for problem, _ in common}))
     return (
         f"Of {len(common)} runs ({names}), how many were solved within so many executions. "
-        "Machines learn by gradients for 50 updates; then the wires of their hard forms are "
-        "searched, up to 100,000 tables each, and **what that runs is not counted**: their "
-        "executions are those of training alone, CPU seconds those of both.\n\n"
-        + _table(head, rows)
+        "*Machines alone* learn by gradients for 50 updates; then the wires of their hard "
+        "forms are searched, up to 100,000 tables each, and **what that runs is not counted**: "
+        "their executions are those of training alone, CPU seconds those of both. *Gradients "
+        "alone* have no such search.\n\n" + _table(head, rows)
     )
 
 

@@ -59,7 +59,7 @@ class Options(NamedTuple):
     gates: tuple[str, ...]
 
 
-Mode = Literal["both", "search", "gradients"]
+Mode = Literal["both", "search", "machines"]
 """What looks for a program: a search of loops, machines that are trained, or first the one and
 then the other."""
 SEARCHED = 0.6
@@ -140,7 +140,7 @@ def _synthesize(
     with user_errors():
         runs = begin_or_continue(directory, experiment, options.members)
     print(folded(_summary(task, read.repeated)), flush=True)
-    if mode != "gradients" and options.enough == 1:
+    if mode != "machines" and options.enough == 1:
         share = SEARCHED if mode == "both" else 1.0
         until = TimeLimit(begin + share * 60 * minutes)
         found = search_loops(

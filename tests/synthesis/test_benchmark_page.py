@@ -60,8 +60,8 @@ def test_modes_are_compared_where_both_were_run(page):
         line("sum", "fold", executions=90_000),
         line("sort", "nested", executions=900_000),
         line("double", "map"),
-        line("sum", "fold", mode="gradients", executions=2_000_000),
-        line("sort", "nested", mode="gradients", solved=False, executions=5_000_000),
+        line("sum", "fold", mode="machines", executions=2_000_000),
+        line("sort", "nested", mode="machines", solved=False, executions=5_000_000),
     ]
     text = page(results, {}, None)
     assert "Of 2 runs (sort, sum)" in text
