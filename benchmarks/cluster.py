@@ -104,7 +104,7 @@ class Cluster:
 
     def _start(self, what: str, *options: str) -> subprocess.Popen:
         module = f"distributed.cli.dask_{what}"
-        local = ["--host", "127.0.0.1", "--no-dashboard"]
+        local = ["--host", "127.0.0.1", "--no-dashboard", "--dashboard-address", "127.0.0.1:0"]
         return self._popen([sys.executable, "-m", module, *options, *local])
 
     def _popen(self, command: list[str]) -> subprocess.Popen:

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
+from softmachine.cli.folding import folded
 from softmachine.core.errors import SoftmachineWarning
 
 USER_ERROR = 2
@@ -24,8 +25,14 @@ LONGEST = 1000
 
 def fail(message: str, status: int = USER_ERROR) -> NoReturn:
     """Print one line on standard error and exit."""
-    print("softmachine: " + _line(message), file=sys.stderr)
+    _say(_line(message))
     sys.exit(status)
+
+
+def _say(line: str) -> None:
+    """Print a line on standard error; a terminal gets it broken between words."""
+    line = f"softmachine: {line}"
+    print(folded(line) if sys.stderr.isatty() else line, file=sys.stderr)
 
 
 def fail_unforeseen(error: Exception, arguments: Sequence[str]) -> NoReturn:
@@ -82,7 +89,7 @@ def notes() -> Iterator[None]:
             message: Any, category: type[Warning], *place: Any, **options: Any
         ) -> None:
             if issubclass(category, SoftmachineWarning):
-                print(f"softmachine: note: {_line(str(message))}", file=sys.stderr)
+                _say(f"note: {_line(str(message))}")
             else:
                 show(message, category, *place, **options)
 

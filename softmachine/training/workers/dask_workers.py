@@ -47,6 +47,8 @@ class DaskWorkers:
         self._executors: dict[str, Executor] = {}
         self._asked = -math.inf
         try:
+            # A client that was half made when this failed would fail again when it goes.
+            distributed.comm.parse_host_port(address.rpartition("://")[2])
             self._client = distributed.Client(
                 address, timeout=SECONDS, set_as_default=False, **security
             )

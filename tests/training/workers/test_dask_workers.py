@@ -27,7 +27,7 @@ def free_port():
 def cluster(tmp_path):
     """A scheduler and two workers with no nanny: the address, and the workers' processes."""
     address = f"tcp://127.0.0.1:{free_port()}"
-    here = ["--host", "127.0.0.1", "--no-dashboard"]
+    here = ["--host", "127.0.0.1", "--no-dashboard", "--dashboard-address", "127.0.0.1:0"]
     port = address.rpartition(":")[2]
     command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", port, *here]
     worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-nanny"]
@@ -99,3 +99,9 @@ def test_nobody_at_an_address(monkeypatch):
         SoftmachineError, match="no scheduler of Dask answers at 'nonsense://x'"
     ):
         DaskWorkers("nonsense://x")
+    # No client is begun, which would fail when it goes.
+    for address in ("tcp://", "tcp://host", "tcp://host:x"):
+        with pytest.raises(
+            SoftmachineError, match=f"no scheduler of Dask answers at '{address}'"
+        ):
+            DaskWorkers(address)
