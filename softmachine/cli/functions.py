@@ -88,7 +88,9 @@ def find_function(
     if not found.right:
         told = why_nothing(begun, found, options)
         passed = f"{clock(time.monotonic() - since):>6}  "
-        print(folded(f"{passed}{told}; the same command goes on.", len(passed)))
+        earlier = directory / "program.py"
+        stale = f" {earlier} is of other examples or options." if earlier.exists() else ""
+        print(folded(f"{passed}{told}; the same command goes on.{stale}", len(passed)))
         sys.exit(1)
     with working("testing"):
         function = finish(begun, found.right, limit)
