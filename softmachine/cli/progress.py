@@ -6,7 +6,6 @@ import contextlib
 import statistics
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -34,12 +33,14 @@ class ProgressDisplay:
     While it is open Ctrl-C is answered at once, and pressed again ends the process.
     """
 
-    def __init__(self, runs: Sequence[Run], path: Path) -> None:
+    def __init__(self, runs: Sequence[Run], again: str) -> None:
+        """Show runs; ``again`` is the command that continues them."""
         self._experiment: Experiment = runs[0].experiment
-        self._path = path
+        self._again = again
         self._members = len(runs)
         self._progress: dict[int, TrainingProgress] = {}
         self._lines: dict[int, dict[str, Any]] = {}
+        self._timed: set[int] = set()
         self._console = Console()
         self._begin = time.monotonic()
         self._printed = -PLAIN_SECONDS
@@ -72,8 +73,7 @@ class ProgressDisplay:
             if self._members > 1:
                 seeds = f"{self._members} members"
             print(f"{self._experiment.recipe}, {seeds}: compiling", flush=True)
-        resume = f"softmachine resume {self._path}"
-        last = f"Ended at once. Continue from the last checkpoint with: {resume}"
+        last = f"Ended at once. Continue from the last checkpoint with: {self._again}"
         self._stack.enter_context(answered_signals(answer_interrupt, last=last))
         return self
 
@@ -89,22 +89,26 @@ class ProgressDisplay:
 
     def report(self, member: int, progress: TrainingProgress, line: dict[str, Any]) -> None:
         """Show one line of metrics of one member."""
+        if member in self._lines:
+            self._timed.add(member)  # the first line's rate has compilation in it
         self._progress[member], self._lines[member] = progress, line
-        now = time.monotonic()
-        left = self._left() / max(self._rate(), 1e-9)
+        now, rate = time.monotonic(), self._rate()
+        left = None if rate is None else self._left() / max(rate, 1e-9)
         if self._bar is not None:
             self._bar.update(
                 self._task,
                 completed=self._done(),
                 status=self._status(),
-                end=now - self._begin + left,
+                end=None if left is None else now - self._begin + left,
             )
             return
         last = len(self._progress) == self._members and not self._training()
         if now - self._printed < PLAIN_SECONDS and not last:
             return
         self._printed = now
-        status = self._ended() if last else f"{self._status()}  <{clock(left)} left"
+        status = self._ended() if last else self._status()
+        if left is not None and not last:
+            status += f"  <{clock(left)} left"
         print(f"{self._done():>10,} sequences  {status}", flush=True)
 
     def watch(self, tally: Tally) -> None:
@@ -140,21 +144,25 @@ class ProgressDisplay:
             most - self._progress[i].sequences for i in self._training()
         )
 
-    def _rate(self) -> float:
-        lines = [self._lines[i] for i in self._training()] or list(self._lines.values())
-        return sum(line["sequences_per_second"] for line in lines)
+    def _rate(self) -> float | None:
+        """Return the sequences per second of all; None while it is not known of each."""
+        members = self._training() or list(self._lines)
+        if not self._timed.issuperset(members):
+            return None
+        return sum(self._lines[i]["sequences_per_second"] for i in members)
 
     def _status(self) -> str:
         """Return how good the machines are now, and the best that was."""
         errors, label = self._errors(), self._experiment.task.error.split("_")[0]
-        rate = f"{self._rate():,.0f}/s"
+        known = self._rate()
+        rate = "" if known is None else f"  {known:,.0f}/s"
         if self._members > 1:
             working = self._working()
             error = f"{statistics.median(errors):.3g} {label} (median)"
-            return f"{working}{self._solved()}{error}  {rate}"
+            return f"{working}{self._solved()}{error}{rate}"
         bits = self._lines[0]["validation_bits"]
         best = self._progress[0].best_error
-        return f"{bits:.3g} bits  {errors[0]:.3g} {label} (best {best:.3g})  {rate}"
+        return f"{bits:.3g} bits  {errors[0]:.3g} {label} (best {best:.3g}){rate}"
 
     def _ended(self) -> str:
         """Return a line on the kept parameters: the best validation's, not the last's."""

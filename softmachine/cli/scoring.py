@@ -69,6 +69,18 @@ class Changes(NamedTuple):
         task = {"task": self.task} if self.task else {}
         return {**rows, **self.machine, **task}
 
+    def __str__(self) -> str:
+        """Return them as words behind the name of a machine; empty if there are none."""
+        words = []
+        for name, value in self.to_json().items():
+            plain = name.replace("_", " ")
+            switch = {True: plain, False: f"no {plain}"}
+            if name == "task":
+                words += self.task
+            else:
+                words.append(switch[value] if isinstance(value, bool) else f"{plain} {value}")
+        return "".join(f", {each}" for each in words)
+
 
 def _widths(task: Task) -> list[int]:
     """Return the widths of inputs and outputs, of those that come in every step."""
@@ -112,9 +124,9 @@ def evaluate_source(
         return
     task = members[0].experiment.task
     if len(members) == 1:
-        _print_scores(scores[0], task, members[0].name)
+        _print_scores(scores[0], task, f"{members[0].name}{options}")
     else:
-        _print_quantiles(scores, task, f"{source}, {len(members)} members")
+        _print_quantiles(scores, task, f"{source}, {len(members)} members{options}")
 
 
 def print_metrics(source: str) -> None:
@@ -342,7 +354,7 @@ def _print_scores(scores: Sequence[SizeScore], task: Task, title: str) -> None:
         for row in rows
     ]
     if len(names) > MOST_COLUMNS:
-        table.caption = "±: 95 % intervals over what was drawn"
+        table.caption = "±: 95 % intervals"
         for line, score in zip(lines[1:], scores, strict=True):
             for i, name in enumerate(names):
                 if name in score.standard_errors:

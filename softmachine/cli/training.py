@@ -101,7 +101,7 @@ def train_experiment(given: Experiment, arguments: list[str]) -> None:
         with opened(options.workers) as workers:
             with user_errors():
                 runs = create_population(path, experiment, options.members)
-            _train(path, runs, trackers, workers)
+            _train(path, runs, trackers, workers, options.workers)
 
 
 def resume(path: Path, workers: str | None = None) -> None:
@@ -111,7 +111,7 @@ def resume(path: Path, workers: str | None = None) -> None:
         raise SoftmachineError(ALONE)
     use_all_cores()
     with opened(workers) as given:
-        _train(path, runs, workers=given)
+        _train(path, runs, workers=given, named=workers)
 
 
 def _parse_train(experiment: Experiment, arguments: list[str]) -> Any:
@@ -183,20 +183,26 @@ def _train(
     runs: Sequence[Run],
     trackers: Sequence[Tracker] = (),
     workers: Workers | None = None,
+    named: str | None = None,
 ) -> None:
-    with ProgressDisplay(runs, path) as display:
+    """Train, show it, and say what came of it; ``workers`` are called ``named``."""
+    again = f"softmachine resume {path}" + (f" --workers {named}" if named else "")
+    with ProgressDisplay(runs, again) as display:
         if workers is None:
             progress = train_members(runs, display.report, trackers=trackers)
         else:
             watch = display.watch
-            progress = train_on_workers(
-                runs, workers, display.report, trackers=trackers, watch=watch
-            )
+            try:
+                progress = train_on_workers(
+                    runs, workers, display.report, trackers=trackers, watch=watch
+                )
+            except SoftmachineError as error:
+                raise SoftmachineError(f"{error}. Continue with: {again}") from error
     alone = len(runs) == 1
     if alone and progress[0].failed:
         raise NonFiniteError(progress[0].failed)
     if not all(member.finished for member in progress):
-        print(f"Interrupted. Continue with: softmachine resume {path}")
+        print(f"Interrupted. Continue with: {again}")
         sys.exit(exit_status())
     print(_outcome(runs[0], progress[0]) if alone else _population_outcome(runs, progress))
     print(f"Run: {path}" if alone else f"Population: {path}")
@@ -256,9 +262,14 @@ def _population_outcome(runs: Sequence[Run], members: Sequence[Progress]) -> str
     if experiment.training.solved is None:
         return f"Trained {len(runs)} members."
     solved = sum(progress.solved_sequences is not None for progress in members)
-    low, high = wilson_interval(solved, len(runs))
     attempts = sum(progress.attempts for progress in members)
     begun = f", in {attempts} attempts" if attempts > len(runs) else ""
+    enough = experiment.training.enough
+    if enough is not None and enough <= solved < len(runs):
+        return (
+            f"Solved: {solved} of {len(runs)} members{begun}. That is enough: the others ended."
+        )
+    low, high = wilson_interval(solved, len(runs))
     return (
         f"Solved: {solved} of {len(runs)} members{begun} (95 % interval of the rate: "
         f"{low:.0%} to {high:.0%})."

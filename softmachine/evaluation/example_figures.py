@@ -28,7 +28,7 @@ class Image(NamedTuple):
 
     name: str
     values: np.ndarray
-    """Shape (rows, steps)."""
+    """Shape (rows, steps); of images a step has several columns."""
     colours: str
     """Name of a Matplotlib colour map."""
     ticks: dict[int, str]
@@ -55,7 +55,7 @@ def example_figure(machine: Machine, task: Task, size: int, seed: int) -> Figure
 
     Laid out like Figures 4 and 6 of Graves et al. 2014: time runs to the right, and weightings
     have one line per memory row, cut to the rows in use. Vertical lines mark the steps at which
-    a control channel, such as the delimiter, is not 0.
+    a control channel, such as the delimiter, is not 0. Images stand side by side.
 
     Arguments:
         machine: the machine.
@@ -71,14 +71,15 @@ def example_figure(machine: Machine, task: Task, size: int, seed: int) -> Figure
         np.asarray(array).T for array in _over_time(task, recording, example)
     )
     images = [
-        Image("inputs", inputs, "gray_r", _channels(layout.inputs)),
+        *_input_images(task, inputs, layout.inputs),
         Image("targets", targets, "gray_r", _channels(layout.outputs)),
         Image("outputs", outputs, "gray_r", _channels(layout.outputs)),
     ]
     heads = {field.name: field for field in machine.trace_fields()}.get("weightings")
     if heads is not None and heads.kind == "weighting":
         images += _memory_images(recording, heads.labels["head"])
-    heights = [max(1.0, min(3.0, len(image.values) / 12)) for image in images]
+    steps = inputs.shape[1]
+    heights = [_height(image, steps) for image in images]
     figure, axes = plt.subplots(
         len(images),
         1,
@@ -94,15 +95,41 @@ def example_figure(machine: Machine, task: Task, size: int, seed: int) -> Figure
             cmap=image.colours,
             interpolation="nearest",
             vmin=min(0, np.min(image.values)),
+            extent=(-0.5, steps - 0.5, len(image.values) - 0.5, -0.5),
         )
         axis.set_ylabel(image.name, rotation=0, ha="right", va="center")
         axis.set_yticks([*image.ticks], image.ticks.values(), fontsize=7)
         if image.scale:
             figure.colorbar(shown, ax=axis, aspect=8, label=image.scale)
-    _mark([*axes], inputs, layout.inputs)
+    if images[0].name == "inputs":
+        _mark([*axes], inputs, layout.inputs)
     axes[-1].set_xlabel("time step")
     figure.suptitle(example_title(task, size, error))
     return figure
+
+
+def _input_images(task: Task, inputs: np.ndarray, labels: Sequence[str]) -> list[Image]:
+    """Return a panel of all inputs, shape (channels, steps); images have one of their own."""
+    fields = task.inputs.spec.input_fields(inputs.T, labels)
+    if not any(field.kind == "matrix" for field, _ in fields):
+        return [Image("inputs", inputs, "gray_r", _channels(labels))]
+    panels = []
+    for field, array in fields:
+        if field.kind == "matrix":
+            beside = array.transpose(1, 0, 2).reshape(array.shape[1], -1)
+            panels.append(Image(field.name, beside, "gray_r", {}))
+        else:
+            (names,) = field.labels.values()
+            panels.append(Image("told", array.T, "gray_r", dict(enumerate(names))))
+    return panels
+
+
+def _height(image: Image, steps: int) -> float:
+    """Return how high a panel is, in inches."""
+    per_step = image.values.shape[1] // steps
+    if per_step > 1:  # images are as high as they are wide
+        return 7.5 * len(image.values) / per_step / steps
+    return max(1.0, min(3.0, len(image.values) / 12))
 
 
 def _over_time(task: Task, recording: Recording, example: Example) -> list[Any]:

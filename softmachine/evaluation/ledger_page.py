@@ -44,7 +44,8 @@ def to_markdown(ledger: dict[str, Any]) -> str:
 _LEGEND = """\
 - *Solved*: a validation met the recipe's criterion, on fresh sequences of sizes uniform in
   the training range. All seeds that were tried count; those not finished count as not solved
-  until they are. The interval is Wilson's, for 95 %.
+  until they are. The interval is Wilson's, for 95 %. Where members were ended because enough
+  of the others were solved, some might have been solved later: only its lower bound is given.
 - *To solve*: median, and in brackets the quartiles, of the seeds that solved the task.
   *Device time* is what a seed took of the machine: seconds times devices, shared among the
   seeds that trained together. Wall-clock time is that of all seeds trained together.
@@ -88,7 +89,7 @@ def _summary_cells(group: dict[str, Any]) -> list[str]:
     return [
         f"[{_title(group)}](#{_anchor(_title(group))})",
         solved + (f", {unfinished} unfinished" if unfinished else ""),
-        interval(summary["interval"]),
+        _rate(group),
         quartiles(to_solve["sequences"]),
         quartiles(to_solve["device_seconds"], duration),
         median(summary["sequences"]),
@@ -124,7 +125,7 @@ def _section(group: dict[str, Any]) -> list[str]:
 def _facts(group: dict[str, Any]) -> str:
     """Return a list of facts: what ran, how it ended, what it cost, and on which hardware."""
     summary, criterion = group["summary"], group["criterion"]
-    lines = [f"- {group['task']}, machine {group['machine']}; {_outcome(summary)}"]
+    lines = [f"- {group['task']}, machine {group['machine']}; {_outcome(group)}"]
     if criterion is not None:
         low, high = criterion["sizes"]
         lines.append(
@@ -155,7 +156,17 @@ def _solved_test(criterion: dict[str, Any], low: int) -> str:
     )
 
 
-def _outcome(summary: dict[str, Any]) -> str:
+def _rate(group: dict[str, Any]) -> str:
+    """Return between what bounds the share of seeds lies that solve the task."""
+    summary = group["summary"]
+    ended_early = group["experiment"]["experiment"]["training"].get("enough") is not None
+    if ended_early and 0 < summary["solved"] < summary["tried"]:
+        return f"{100 * summary['interval'][0]:.0f} % or more"
+    return interval(summary["interval"])
+
+
+def _outcome(group: dict[str, Any]) -> str:
+    summary = group["summary"]
     tried, unfinished = summary["tried"], summary["tried"] - summary["finished"]
     seeds = counted(tried, "seed")
     if summary.get("attempts", tried) > tried:
@@ -165,7 +176,7 @@ def _outcome(summary: dict[str, Any]) -> str:
         return f"{seeds}, {ended}; there is no criterion for solved."
     return (
         f"{seeds}, {ended}: {summary['solved']} solved, {summary['failed']} failed "
-        f"({interval(summary['interval'])} solve it)."
+        f"({_rate(group)} solve it)."
     )
 
 

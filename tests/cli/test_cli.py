@@ -1,6 +1,7 @@
 """The command line: what it prints, and how it fails."""
 
 import contextlib
+import dataclasses
 import io
 import json
 import os
@@ -13,6 +14,9 @@ from pathlib import Path
 import pytest
 
 from softmachine.cli.main import main
+from softmachine.cli.training import _population_outcome
+from softmachine.experiments.progress import Progress
+from softmachine.experiments.runs import Run
 from softmachine.experiments.serialization import SCHEMA
 from softmachine.recipes import RECIPES, get_recipe
 from softmachine.zoo import names
@@ -149,6 +153,22 @@ def test_a_population_is_trained_and_summed_up(population):
     table = [line for line in printed.splitlines() if line.startswith(("┃", "│"))]
     assert [line[0] for line in table] == ["┃", "┃", "│", "│"]
     assert max(map(len, table)) <= 80
+
+
+@pytest.mark.parametrize(
+    ("enough", "said"),
+    [
+        (1, "Solved: 1 of 2 members. That is enough: the others ended."),
+        (None, "Solved: 1 of 2 members (95 % interval of the rate: 9% to 91%)."),
+    ],
+)
+def test_of_a_population_that_was_ended_early_no_rate_is_said(tmp_path, enough, said):
+    one = get_recipe("ntm-copy")
+    training = dataclasses.replace(one.training, enough=enough)
+    run = Run.create(tmp_path / "run", dataclasses.replace(one, training=training))
+    ended = Progress(sequences=80, best_error=0.0, finished=True)
+    members = [dataclasses.replace(ended, solved_sequences=80, solved_seconds=1.0), ended]
+    assert _population_outcome([run, run], members) == said
 
 
 def test_evaluate_a_population_as_json_is_an_object_per_member(population, capsys):

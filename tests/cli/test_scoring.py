@@ -119,3 +119,10 @@ def test_json_has_null_for_what_counts_nothing_or_is_not_finite():
         {"size": 1, "bits": None, "instance_5": None},
         {"size": 5, "bits": 2.0, "instance_5": 0.5},
     ]
+
+
+def test_the_title_says_what_was_changed():
+    assert str(Changes()) == ""
+    machine = {"hard": True, "wrap": False, "sharpening_factor": 2.0}
+    changes = Changes(memory_rows=256, task=("shots=1",), machine=machine)
+    assert str(changes) == ", memory rows 256, hard, no wrap, sharpening factor 2.0, shots=1"

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pty
+import re
 import subprocess
 import sys
 import threading
@@ -160,9 +161,10 @@ def display(tmp_path, monkeypatch):
         training = dataclasses.replace(experiment.training, **choices)
         one = dataclasses.replace(experiment, training=training)
         runs = [
-            Run.create(tmp_path / f"{members}-{i}", one.with_seed(i)) for i in range(members)
+            Run(path) if path.exists() else Run.create(path, one.with_seed(i))
+            for i, path in enumerate(tmp_path / f"{members}-{i}" for i in range(members))
         ]
-        with ProgressDisplay(runs, tmp_path) as shown:
+        with ProgressDisplay(runs, "softmachine resume it") as shown:
             if tally is not None:
                 shown.watch(tally)
             for i, progress, error in reports:
@@ -181,8 +183,24 @@ def display(tmp_path, monkeypatch):
 
 def test_the_bar_names_what_is_now_and_what_was_best(display, capsys):
     progress = dict(sequences=20_000, best_error=0.0, best_sequences=18_000)
-    line = display(1, [(0, progress, 27.72)], capsys)
+    line = display(1, [(0, progress, 27.72)] * 2, capsys)
     assert "70.7 bits 27.7 wrong (best 0) 473/s" in line
+
+
+def test_compilation_is_not_counted_as_training(display, capsys, monkeypatch):
+    """The rate of the first line has it in it: no rate then, and no time left."""
+    progress = dict(sequences=20_000, best_error=0.0, best_sequences=18_000)
+    for members in (1, 2):
+        first = [(i, progress, 27.72) for i in range(members)]
+        line = display(members, first, capsys)
+        assert "27.7 wrong" in line
+        assert "/s" not in line
+        assert "left" not in line
+        assert re.search("(473|946)/s", display(members, first * 2, capsys))
+    monkeypatch.setattr("softmachine.cli.progress.on_terminal", lambda: False)
+    monkeypatch.setattr("softmachine.cli.progress.PLAIN_SECONDS", 0.0)
+    assert "left" not in display(1, first[:1], capsys)
+    assert re.search(r"473/s <\d:\d\d left", display(1, first[:1] * 2, capsys))
 
 
 def test_the_last_line_of_the_bar_is_the_end(display, capsys):
@@ -205,7 +223,7 @@ def test_who_works_is_shown(display, capsys, tmp_path, monkeypatch):
     line = display(3, going, capsys, tally)
     assert "64 workers 20 lost 31 repeated" in line
     monkeypatch.setattr("softmachine.cli.progress.on_terminal", lambda: False)
-    with ProgressDisplay([Run(tmp_path / "3-0"), Run(tmp_path / "3-1")], tmp_path) as shown:
+    with ProgressDisplay([Run(tmp_path / "3-0"), Run(tmp_path / "3-1")], "it") as shown:
         shown.watch(Tally())
         shown.watch(tally)
     assert capsys.readouterr().out.splitlines()[1:] == ["no worker is there: waiting for one"]

@@ -33,6 +33,8 @@ from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.recipes import get_recipe
 from softmachine.running.generalization import SizeScore
 from softmachine.tasks.memories.arrays import Access
+from softmachine.tasks.one_shot.episodes import Episodes
+from softmachine.tasks.one_shot.glyphs import Glyphs
 from softmachine.tasks.one_shot.regression import GPRegression
 from softmachine.tasks.sequences.copy import Copy
 from softmachine.tasks.task import ByInstance
@@ -260,11 +262,34 @@ def test_an_example_marks_its_delimiter_and_names_its_rows():
     assert "of 15" in figure.get_suptitle()
 
 
+def test_images_stand_side_by_side():
+    """Not each pixel in a row of its own, with a label and a line for the steps it is black."""
+    task = Episodes(source=Glyphs(), names=5, side=12)
+    machine = LSTM.build(task.input_size, task.output_size, key=jax.random.key(0))
+    images, told, targets, outputs = example_figure(machine, task, 3, seed=0).axes
+    example, _ = draw_example(task, 3, 0)
+    given = np.asarray(example.inputs)
+    steps = len(given)
+    shown = np.asarray(images.images[0].get_array())
+    assert shown.shape == (12, 12 * steps)
+    np.testing.assert_array_equal(shown[:, 24:36], given[2, :144].reshape(12, 12))
+    np.testing.assert_array_equal(told.images[0].get_array(), given[:, 144:].T)
+    assert told.get_yticklabels()[0].get_text() == "was a"
+    assert [axes.get_ylabel() for axes in (images, targets, outputs)] == [
+        "images", "targets", "outputs"
+    ]  # fmt: skip
+    for axes in (images, told, targets):
+        assert axes.images[0].get_extent()[:2] == [-0.5, steps - 0.5]
+        assert len(axes.lines) == 0
+
+
+LSTM = RecurrentConfig(controller=ControllerConfig(kind="lstm", hidden=3))
+
+
 @pytest.mark.parametrize("dimensions", [1, 2])
 def test_a_function_is_what_the_machine_says_of_it_after_some_points(dimensions):
     task = GPRegression(dimensions=dimensions)
-    config = RecurrentConfig(controller=ControllerConfig(kind="lstm", hidden=3))
-    machine = config.build(dimensions + 1, 2, key=jax.random.key(0))
+    machine = LSTM.build(dimensions + 1, 2, key=jax.random.key(0))
     figure = draw_example_figure(machine, task, 4, seed=0)
     second = figure.axes[1]
     assert second.get_title() == "after 2 points"
@@ -288,8 +313,7 @@ def test_a_function_is_what_the_machine_says_of_it_after_some_points(dimensions)
 
 def test_before_the_first_point_there_is_the_prior():
     task = GPRegression()
-    config = RecurrentConfig(controller=ControllerConfig(kind="lstm", hidden=3))
-    machine = config.build(2, 2, key=jax.random.key(0))
+    machine = LSTM.build(2, 2, key=jax.random.key(0))
     (axes,) = draw_example_figure(machine, task, 1, seed=0).axes
     assert axes.get_title() == "after 0 points"
     np.testing.assert_allclose(axes.lines[0].get_ydata(), 0)

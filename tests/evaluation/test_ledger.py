@@ -229,6 +229,16 @@ def test_the_page(five, tests_done):
     assert len(tests_done) == 4
 
 
+@pytest.mark.usefixtures("tests_done")
+def test_of_members_ended_early_a_rate_has_a_lower_bound_alone(five):
+    built = ledger.build([five], recipes=RECIPES)
+    assert "| 3 of 5, 1 unfinished | 23 to 88 % |" in ledger.to_markdown(built)
+    built["groups"][0]["experiment"]["experiment"]["training"]["enough"] = 3
+    shown = ledger.to_markdown(built)
+    assert "| 3 of 5, 1 unfinished | 23 % or more |" in shown
+    assert "3 solved, 1 failed (23 % or more solve it)." in shown
+
+
 def test_shares_stand_in_percent_beside_the_papers(tmp_path, monkeypatch):
     def score(_machine, task, sizes, *, sequences):
         plain = task.turn == 0

@@ -99,7 +99,8 @@ class DaskWorkers:
             self._client.close(timeout=SECONDS)
 
     def _gone(self, error: Exception | None) -> str:
-        why = "" if error is None else f": {_told(error)}"
+        # A KeyError is of an answer that has nothing in it.
+        why = "" if error is None or isinstance(error, KeyError) else f": {_told(error)}"
         return f"the scheduler at {self.address} does not answer any more{why}"
 
 
