@@ -55,6 +55,18 @@ def test_classes_count_problems_and_runs(page):
     assert "equal executions" not in text
 
 
+def test_few_examples_are_of_the_mode_that_was_run_most(page):
+    results = [
+        line("sum", "fold"),
+        line("sum", "fold", examples=5, solved=False),
+        line("sum", "fold", mode="both"),
+        line("sum", "fold", mode="machines"),
+    ]
+    text = page(results, {}, None)
+    assert "## Few examples" in text
+    assert row(text[text.index("## Few examples") :], "sum") == ["none found", "solved"]
+
+
 def test_modes_are_compared_where_both_were_run(page):
     results = [
         line("sum", "fold", executions=90_000),
