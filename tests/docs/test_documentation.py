@@ -136,13 +136,14 @@ def test_a_module_of_your_own_stands_by_itself(tmp_path, monkeypatch):
 
 def test_no_command_of_dask_opens_a_web_server_to_others():
     """It listens on all addresses by default, also with ``--host`` and ``--no-dashboard``."""
-    text = (ROOT / "docs" / "cluster.md").read_text()
+    text = re.sub(r"\\\n +", "", (ROOT / "docs" / "cluster.md").read_text())
     quiet = "--no-dashboard --dashboard-address 127.0.0.1:0"
-    assert text.count(f'quiet="{quiet}"') == 2
+    assert text.count(f'quiet="{quiet}"') == 1
     begun = re.findall(r"^.*\bdask,? (?:scheduler|worker)\b.*$", text, re.MULTILINE)
-    assert len(begun) == 7
+    assert len(begun) == 6
     for line in begun:
         assert "$quiet" in line or quiet in re.sub(r'[",]', "", line)
+        assert "--host" in line or line.startswith("args: ")  # a pod's addresses are its own
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")

@@ -68,9 +68,10 @@ LENGTH = {"tally": 12, "joined": 12, "cursors": 20}
 """How many instructions there are at least if a loop begins in one of these shapes."""
 HOLDING = 0.6
 """How likely such an attempt has three registers, so that one may hold."""
-DRAWN, FEW_GUIDES = (6_000, 1_000), 24
-"""So many of these, and of loops over pairs, are drawn, and run on so many examples; the best
-one is where the attempt begins."""
+DRAWN = {"tally": 6_000, "pairs": 1_000, "joined": 6_000, "cursors": 20_000}
+FEW_GUIDES = 24
+"""So many loops of a shape are drawn, and run on so many examples; the best one is where the
+attempt begins."""
 MOST_REGISTERS = 3
 MORE = 4
 """Once something is found, so many more attempts may find something shorter, and one for every
@@ -251,7 +252,7 @@ def attempt(
     chosen = np.arange(min(GUIDES, count))
     if planned.shape:
         few = cases(batch.take(chosen[:FEW_GUIDES]))
-        count = DRAWN[planned.passes]
+        count = DRAWN[planned.shape]
         code = best_of(SHAPES[planned.shape], code, space, few, rng, ended, count)
     tried = runs = 0
     error, tries = 1.0, planned.tries
