@@ -43,8 +43,9 @@ def page(lines: Sequence[Line], problems: dict[str, Any], figure: Path | None) -
             ]
     found = _modes(whole)
     parts += ["## Search or machines, at equal executions", found] if found else []
-    modes = [x["mode"] for x in lines]
-    first = max(("both", "search"), key=modes.count)  # the one that was run most
+    few_in, modes = ([x["mode"] for x in some] for some in (filter(_is_few, lines), lines))
+    # The one that was run most, with few examples if it was.
+    first = max(("both", "search"), key=lambda mode: (few_in.count(mode), modes.count(mode)))
     few = [x for x in lines if x["mode"] == first and x["examples"]]
     fewest = min((x["examples"] for x in few), default=0)
     few = [x for x in few if x["examples"] == fewest]
@@ -223,6 +224,10 @@ def _published(lines: Sequence[Line], few: Sequence[Line], problems: dict[str, A
     return (
         PUBLISHED + "\n" + _table(["problem", "counterpart", *columns.values(), *names], rows)
     )
+
+
+def _is_few(line: Line) -> bool:
+    return bool(line["examples"])
 
 
 def _few(lines: Sequence[Line], figure: Path | None) -> str:

@@ -89,7 +89,7 @@ def find_function(
         told = why_nothing(begun, found, options)
         passed = f"{clock(time.monotonic() - since):>6}  "
         earlier = directory / "program.py"
-        stale = f" {earlier} is of other examples or options." if earlier.exists() else ""
+        stale = f" {earlier} is of an earlier command." if earlier.exists() else ""
         print(folded(f"{passed}{told}; the same command goes on.{stale}", len(passed)))
         sys.exit(1)
     with working("testing"):

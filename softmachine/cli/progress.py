@@ -145,11 +145,11 @@ class ProgressDisplay:
         )
 
     def _rate(self) -> float | None:
-        """Return the sequences per second of all; None while it is not known of each."""
+        """Return the sequences per second of all, as far as the rates of some are known."""
         members = self._training() or list(self._lines)
-        if not self._timed.issuperset(members):
-            return None
-        return sum(self._lines[i]["sequences_per_second"] for i in members)
+        timed = self._timed.intersection(members)
+        rates = [self._lines[i]["sequences_per_second"] for i in timed]
+        return sum(rates) * len(members) / len(timed) if timed else None
 
     def _status(self) -> str:
         """Return how good the machines are now, and the best that was."""

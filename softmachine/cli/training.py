@@ -196,8 +196,9 @@ def _train(
                 progress = train_on_workers(
                     runs, workers, display.report, trackers=trackers, watch=watch
                 )
-            except SoftmachineError as error:
-                raise SoftmachineError(f"{error}. Continue with: {again}") from error
+            except SoftmachineError:
+                print(f"Continue with: {again}")
+                raise
     alone = len(runs) == 1
     if alone and progress[0].failed:
         raise NonFiniteError(progress[0].failed)

@@ -159,8 +159,8 @@ def _solved_test(criterion: dict[str, Any], low: int) -> str:
 def _rate(group: dict[str, Any]) -> str:
     """Return between what bounds the share of seeds lies that solve the task."""
     summary = group["summary"]
-    ended_early = group["experiment"]["experiment"]["training"].get("enough") is not None
-    if ended_early and 0 < summary["solved"] < summary["tried"]:
+    enough = group["experiment"]["experiment"]["training"].get("enough")
+    if enough is not None and enough <= summary["solved"] < summary["tried"]:
         return f"{100 * summary['interval'][0]:.0f} % or more"
     return interval(summary["interval"])
 

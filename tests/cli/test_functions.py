@@ -116,12 +116,12 @@ def test_without_time_it_says_what_may_help(folder, capsys):
     assert stop.value.code == 1
     printed = " ".join(capsys.readouterr().out.split())
     assert "What may help: more time (--minutes)" in printed
-    assert "is of other examples" not in printed
+    assert "is of an earlier command" not in printed
     (folder / "runs" / "synthesize-mine" / "program.py").write_text("an earlier one")
     with pytest.raises(SystemExit):
         main(["synthesize", "mine.jsonl", "--minutes", "1e-9"])
     printed = " ".join(capsys.readouterr().out.split())
-    assert "runs/synthesize-mine/program.py is of other examples or options." in printed
+    assert "runs/synthesize-mine/program.py is of an earlier command." in printed
 
 
 def test_the_same_command_goes_on_and_other_examples_begin_anew(folder, capsys):

@@ -237,6 +237,8 @@ def test_of_members_ended_early_a_rate_has_a_lower_bound_alone(five):
     shown = ledger.to_markdown(built)
     assert "| 3 of 5, 1 unfinished | 23 % or more |" in shown
     assert "3 solved, 1 failed (23 % or more solve it)." in shown
+    built["groups"][0]["experiment"]["experiment"]["training"]["enough"] = 4
+    assert "| 3 of 5, 1 unfinished | 23 to 88 % |" in ledger.to_markdown(built)
 
 
 def test_shares_stand_in_percent_beside_the_papers(tmp_path, monkeypatch):

@@ -252,8 +252,8 @@ def attempt(
     chosen = np.arange(min(GUIDES, count))
     if planned.shape:
         few = cases(batch.take(chosen[:FEW_GUIDES]))
-        count = DRAWN[planned.shape]
-        code = best_of(SHAPES[planned.shape], code, space, few, rng, ended, count)
+        shape, draws = SHAPES[planned.shape], DRAWN[planned.shape]
+        code = best_of(shape, code, space, few, rng, ended, draws)
     tried = runs = 0
     error, tries = 1.0, planned.tries
     for _ in range(ROUNDS):

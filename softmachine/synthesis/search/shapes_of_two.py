@@ -37,7 +37,7 @@ CURSORS = 18
 LOWERED = 0.4
 """How likely elements less 1 are compared, so that a 0 counts as more than all else."""
 ELSE = 0.7
-"""How likely one register goes on whenever the other does not."""
+"""How likely the second comparison holds whenever the first does not (LESS and AT_MOST)."""
 
 
 def begin_pairs(
@@ -120,11 +120,11 @@ def begin_cursors(
     """Overwrite the end of a loop: two registers go through two arrays, each at its own pace.
 
     What they stand at is compared, and each goes on by one or by an outcome, as in a merge of
-    sorted arrays. The smaller or larger of the two, one of them, or an outcome is written,
-    where both registers together say, one of them, or a third, which grows by one or by an
-    outcome. The arrays, and what is written, begin at a number or where a cell says. A 0 may
-    count as more than all else: then elements less 1 are compared. Nothing else writes; what
-    would is made to read. All else is drawn at random.
+    sorted arrays. The smaller or larger of the two, their sum or difference, the first, or an
+    outcome is written to one cell, or where both registers together say, the first, or a third,
+    which grows by one or by an outcome. The arrays, and what is written, begin at a number or
+    where a cell says. A 0 may count as more than all else: then elements less 1 are compared.
+    Nothing else writes; what would is made to read. All else is drawn at random.
 
     Arguments:
         code: the loop.

@@ -47,8 +47,9 @@ class DaskWorkers:
         self._executors: dict[str, Executor] = {}
         self._asked = -math.inf
         try:
-            # A client that was half made when this failed would fail again when it goes.
-            distributed.comm.parse_host_port(address.rpartition("://")[2])
+            if address.startswith(("tcp://", "tls://")):
+                # Client.__del__ prints an error if its constructor has raised this.
+                distributed.comm.parse_host_port(address.partition("://")[2])
             self._client = distributed.Client(
                 address, timeout=SECONDS, set_as_default=False, **security
             )
@@ -99,7 +100,7 @@ class DaskWorkers:
             self._client.close(timeout=SECONDS)
 
     def _gone(self, error: Exception | None) -> str:
-        # A KeyError is of an answer that has nothing in it.
+        # What a scheduler that is gone is said to have is empty: a KeyError tells nothing.
         why = "" if error is None or isinstance(error, KeyError) else f": {_told(error)}"
         return f"the scheduler at {self.address} does not answer any more{why}"
 

@@ -13,7 +13,7 @@ from softmachine.synthesis.search.begin import (
 )
 from softmachine.synthesis.search.given import as_batch
 from softmachine.synthesis.search.loops import read_loop
-from softmachine.synthesis.search.search import Options, Variant, attempt, cases, plan
+from softmachine.synthesis.search.search import DRAWN, Options, Variant, attempt, cases, plan
 from softmachine.synthesis.search.shapes import begin_joined, begin_tally
 from softmachine.synthesis.search.shapes_of_two import begin_cursors, begin_pairs
 from softmachine.tasks.memories.given import Given
@@ -289,6 +289,21 @@ def test_only_loops_in_loops_go_through_pairs():
         each.shape == "pairs" for each in (plan(number, Options()) for number in range(200))
     )
     assert not any(plan(n, nested._replace(registers=2)).shape == "pairs" for n in range(200))
+
+
+def test_what_is_drawn_is_not_counted_as_run(monkeypatch):
+    """Each example that confirms is a run; how many loops were drawn does not matter."""
+    task = Given(examples=examples(lambda array: [array[0]] * len(array)))
+    batch, runs = as_batch(task, 0), set()
+    plans = (plan(number, Options()) for number in range(99))
+    planned = next(each for each in plans if each.shape == "tally")
+    for draws in (1, 50):
+        monkeypatch.setitem(DRAWN, "tally", draws)
+        monkeypatch.setattr(native, "anneal", lambda code, *_: (code, 0.0, 1, 7))
+        monkeypatch.setattr(native, "count_mistakes", lambda *_: np.zeros(len(batch.steps)))
+        done = attempt(batch, planned, Options(), np.zeros(1, bool))
+        runs.add(done.runs)
+    assert runs == {7 + len(batch.steps) + 7 + len(batch.steps)}
 
 
 def test_pairs_in_the_wrong_order_are_counted_by_an_attempt():
