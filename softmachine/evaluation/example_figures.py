@@ -22,6 +22,9 @@ from softmachine.tasks.task import Task
 from softmachine.traces.examples import draw_example
 from softmachine.traces.recording import Recording, record
 
+PANEL_WIDTH = 7.5
+"""About how wide a panel is, in inches."""
+
 
 class Image(NamedTuple):
     """A panel that shows values over time as colours."""
@@ -55,7 +58,8 @@ def example_figure(machine: Machine, task: Task, size: int, seed: int) -> Figure
 
     Laid out like Figures 4 and 6 of Graves et al. 2014: time runs to the right, and weightings
     have one line per memory row, cut to the rows in use. Vertical lines mark the steps at which
-    a control channel, such as the delimiter, is not 0. Images stand side by side.
+    a control channel, such as the delimiter, is not 0. Images stand side by side,
+    without such lines.
 
     Arguments:
         machine: the machine.
@@ -128,7 +132,7 @@ def _height(image: Image, steps: int) -> float:
     """Return how high a panel is, in inches."""
     per_step = image.values.shape[1] // steps
     if per_step > 1:  # images are as high as they are wide
-        return 7.5 * len(image.values) / per_step / steps
+        return PANEL_WIDTH * len(image.values) / per_step / steps
     return max(1.0, min(3.0, len(image.values) / 12))
 
 

@@ -159,8 +159,9 @@ def _solved_test(criterion: dict[str, Any], low: int) -> str:
 def _rate(group: dict[str, Any]) -> str:
     """Return between what bounds the share of seeds lies that solve the task."""
     summary = group["summary"]
+    solved, tried = summary["solved"], summary["tried"]
     enough = group["experiment"]["experiment"]["training"].get("enough")
-    if enough is not None and enough <= summary["solved"] < summary["tried"]:
+    if enough is not None and solved is not None and enough <= solved < tried:
         return f"{100 * summary['interval'][0]:.0f} % or more"
     return interval(summary["interval"])
 
