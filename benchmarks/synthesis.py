@@ -1,8 +1,8 @@
 """How many array programs ``softmachine synthesize`` finds from examples, and in what time.
 
     python benchmarks/synthesis.py PROBLEMS.py [--minutes 10] [--seeds 0 1 2] [--only sort sum]
-        [--mode both] [--examples 20] [--cpu-minutes 20] [--results results.jsonl]
-        [--table docs/synthesis-benchmark.md]
+        [--mode both] [--examples 20] [--cpu-minutes 20] [--workers 2]
+        [--results results.jsonl] [--table docs/synthesis-benchmark.md]
 
 PROBLEMS.py defines ``PROBLEMS``, problems by name. Each has ``kind`` (its class),
 ``steps_per_size`` (a hint, 0: ever more), ``sample(rng, size, spare=cells)`` (a memory before
@@ -20,8 +20,9 @@ alone (gradients, then a search of the wires of their hard forms), gradients alo
 the command does; ``--examples N``, only so many of
 the small examples and no large ones, of which the command holds some out from twenty on.
 ``--cpu-minutes`` ends a command by the CPU time of all its threads, which is what to compare on
-a machine that others use, too. Executions are runs of one example: by loops in the search, and
-forward and back by machines in training, not by their wires.
+a machine that others use, too. ``--workers`` gives each of so many processes, or of the workers
+of a Dask cluster, a problem of its own. Executions are runs of one example: by loops in the
+search, and forward and back by machines in training, not by their wires.
 """
 
 from __future__ import annotations
@@ -36,13 +37,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from synthesis_page import page
 
+from softmachine.cli.workers import opened
 from softmachine.programs.running import ProgramFunction, load_c, load_python
+from softmachine.training.workers.each import as_completed, checked
 
 SIZES = (1, 2, 3, 4, 5, 6, 20, 50, 200)
 EACH, EACH_IN_PYTHON = 1_000, 50
@@ -86,23 +91,26 @@ def main() -> None:
     )
     parser.add_argument("--examples", type=int, default=None, help="only so many")
     parser.add_argument("--cpu-minutes", type=float, default=1e9)
+    parser.add_argument("--workers", default=None, help="how many, or tcp://host:8786")
     parser.add_argument("--results", type=Path, default=Path("synthesis-results.jsonl"))
     parser.add_argument("--table", type=Path, default=None, help="a page of Markdown to write")
     options = parser.parse_args()
     module = load(options.problems)
+    if unknown := set(options.only or ()) - set(module.PROBLEMS):
+        parser.error(f"{options.problems} has no problem {', '.join(sorted(unknown))}")
     done = read(options.results)
     known = {key(line) for line in done}
-    for seed in options.seeds:
-        for name in (options.only or module.PROBLEMS) if options.minutes > 0 else ():
-            wanted = Wanted(
-                name, seed, options.mode, options.minutes, options.cpu_minutes, options.examples
-            )
-            if tuple(wanted) not in known:
-                line = run(module, wanted)
-                done.append(line)
-                with options.results.open("a", encoding="utf-8") as file:
-                    print(json.dumps(line), file=file, flush=True)
-                print(one_line(line), flush=True)
+    wanted = [
+        Wanted(name, seed, options.mode, options.minutes, options.cpu_minutes, options.examples)
+        for seed in options.seeds
+        for name in ((options.only or module.PROBLEMS) if options.minutes > 0 else ())
+    ]
+    missing = [each for each in wanted if tuple(each) not in known]
+    for line in run_all(options.problems.resolve(), missing, options.workers):
+        done.append(line)
+        with options.results.open("a", encoding="utf-8") as file:
+            print(json.dumps(line), file=file, flush=True)
+        print(one_line(line), flush=True)
     figure = options.table and options.table.parent / "images" / "synthesis-examples.png"
     written = page(done, module.PROBLEMS, figure)
     print(written)
@@ -164,9 +172,24 @@ def read(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def run(module: Any, wanted: Wanted) -> dict[str, Any]:
+def run_all(
+    problems: Path, wanted: list[Wanted], workers: str | None
+) -> Iterator[dict[str, Any]]:
+    """Run one after another, or as many at once as there are workers."""
+    if workers is None or not wanted:
+        yield from (run(problems, each) for each in wanted)
+        return
+    with opened(workers) as given:
+        assert given is not None
+        for found in as_completed(checked(partial(run, problems)), wanted, given):
+            if found is not None:
+                yield found.result
+
+
+def run(problems: Path, wanted: Wanted) -> dict[str, Any]:
     """Look for a program once, and test it."""
     name, seed, mode, minutes, cpu_minutes, examples = wanted
+    module = load(problems)
     problem = module.PROBLEMS[name]
     given = module.lines(problem)
     given = given if examples is None else few_lines(given, examples)

@@ -38,7 +38,7 @@ ROOMS = (
     r"softmachine\.(machines|recipes|wiring|programs|synthesis|lessons)(\..*)?"
     r"|softmachine\.(training|evaluation)\.nram\..*"
     r"|softmachine\.training\.(neural_gpu|npi_ram)\..*"
-    r"|softmachine\.cli\.(commands|synthesis)"
+    r"|softmachine\.cli\.(commands|synthesis|machine_search)"
 )
 """The modules that may name a machine; docs/architecture.md says why each does."""
 MACHINES = r"softmachine\.machines\.(?!(machine|sequence_cell|packed|registry|parts\..*)$).+"

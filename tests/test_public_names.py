@@ -148,10 +148,11 @@ def write():
             for name, home in module._HOMES.items()
         )
         lines = [f"    from {home} import {name} as {name}\n" for home, name in homes]
-        path.write_text(BLOCK.sub("".join(lines), path.read_text()))
-        ruff = [sys.executable, "-m", "ruff"]
-        subprocess.run([*ruff, "check", "-q", "--select", "I", "--fix", path], check=True)
-        subprocess.run([*ruff, "format", "-q", path], check=True)
+        text = BLOCK.sub("".join(lines), path.read_text())
+        for words in (["check", "-q", "--select", "I", "--fix"], ["format", "-q"]):
+            ruff = [sys.executable, "-m", "ruff", *words, "--stdin-filename", str(path), "-"]
+            text = subprocess.check_output(ruff, input=text, text=True)
+        path.write_text(text)  # at the end: nothing is half-written
 
 
 if __name__ == "__main__":

@@ -169,6 +169,7 @@ def synthesize(
     registers: Few = 5,
     gates: tuple[str, ...] = (),
     layout: Literal["auto", "function", "memory"] = "auto",
+    workers: str | None = None,
 ) -> None:
     """Look for a program that does what examples show.
 
@@ -186,6 +187,8 @@ def synthesize(
         registers: registers of each machine.
         gates: gates in the order in which every step uses them; the NRAM paper's by default.
         layout: what examples are of: a function, or memories; by default told from the file.
+        workers: search and train on so many processes, or a Dask cluster, such as
+            tcp://host:8786.
     """
     begin = beginning()
     print(f"  0:00  reading {examples}", flush=True)  # what is imported now takes seconds
@@ -197,7 +200,7 @@ def synthesize(
     )
     synthesize(
         Path(examples), None if run is None else Path(run), minutes, options, layout=layout,
-        begin=begin,
+        begin=begin, workers=workers,
     )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ from softmachine.synthesis.whole import (
     why_nothing,
 )
 from softmachine.training.interruptions import exit_status, interruptions
+from softmachine.training.workers.workers import Workers
 
 Layout = Literal["auto", "function", "memory"]
 """What examples are of; ``auto``: that is told from the file."""
@@ -47,7 +48,12 @@ def is_of_function(path: Path, text: str, layout: Layout) -> bool:
 
 
 def find_function(
-    path: Path, text: str, run: Path | None, options: Options, since: float
+    path: Path,
+    text: str,
+    run: Path | None,
+    options: Options,
+    since: float,
+    workers: Workers | None = None,
 ) -> None:
     """Look for a function, print it and write it; exits with status 1 if there is none.
 
@@ -59,6 +65,7 @@ def find_function(
         run: the directory to write to.
         options: how it is looked for.
         since: when the command began.
+        workers: who searches; this process by default.
     """
     with working("reading"):
         given = read_pairs(path, text)
@@ -80,7 +87,7 @@ def find_function(
     ):
         found = find(
             begun, options, state.totals, display.report, display.say, state.keep,
-            interrupted.is_set, limit,
+            interrupted.is_set, limit, workers, display.watch,
         )  # fmt: skip
     if interrupted.is_set():
         print("Interrupted. The same command continues.")

@@ -9,6 +9,7 @@ from softmachine.cli.searching import LoopDisplay, SearchState
 from softmachine.cli.waiting import working
 from softmachine.core.time_limit import TimeIsOverError, TimeLimit
 from softmachine.synthesis.held_out import SynthesizedProgram, write_program
+from softmachine.synthesis.search.attempts import Attempt, Options, Variant, can_search
 from softmachine.synthesis.search.given import (
     NAME,
     as_batch,
@@ -18,18 +19,10 @@ from softmachine.synthesis.search.given import (
     variants,
     write,
 )
-from softmachine.synthesis.search.search import (
-    Attempt,
-    Options,
-    Totals,
-    Variant,
-    can_search,
-    is_enough,
-    search,
-    threads,
-)
+from softmachine.synthesis.search.search import Totals, is_enough, search, threads
 from softmachine.tasks.memories.given import Given
 from softmachine.training.interruptions import interruptions
+from softmachine.training.workers.workers import Workers
 
 
 class Outcome(NamedTuple):
@@ -49,6 +42,7 @@ def search_loops(
     gates: tuple[str, ...],
     begin: float,
     limit: TimeLimit,
+    workers: Workers | None = None,
 ) -> Outcome:
     """Search for a loop that is right on all examples; print how far it is.
 
@@ -60,6 +54,7 @@ def search_loops(
         gates: those that it may have.
         begin: when the command began, by `time.monotonic`.
         limit: when to end.
+        workers: who searches; this process by default.
     """
     if (directory / NAME).is_dir():
         return _again(directory, task)
@@ -72,36 +67,7 @@ def search_loops(
     batches = [as_batch(each, seed) for each in tasks]
     if any(len(batch.steps) == 0 for batch in batches):
         return Outcome(None, task)
-    state = SearchState(directory)
-    display = LoopDisplay(begin)
-    found: list[tuple[Attempt, SynthesizedProgram]] = []
-    again: list[Totals] = []
-    now = [state.totals]
-
-    def accept(attempt: Attempt) -> bool:
-        before, now[0] = now[0], now[0].after(attempt)
-        program = None
-        if attempt.loop is not None:
-            state.keep((again or [before])[0])
-            try:
-                program = write(task, attempt, limit)
-            except TimeIsOverError:
-                again.append(before)  # the next search begins with it
-                return True
-        if program is not None and program.report.mistake is None:
-            again.append(before)
-        if program is not None and program.report.mistake is None:
-            found.append((attempt, program))
-        elif program is not None:
-            display.refused += 1
-        if not found:
-            return False
-        return is_enough(found[0][0].plan.number, attempt.plan.number)
-
-    def report(totals: Totals) -> None:
-        if display.report(totals) and not again:
-            state.keep(totals)
-
+    trial = _Trial(task, SearchState(directory), LoopDisplay(begin), limit)
     last = "Interrupted. The same command continues."
     most = limit.end - begin
     with (
@@ -109,20 +75,57 @@ def search_loops(
         interruptions() as interrupted,
     ):
         totals = search(
-            batches, options, state.totals, limit.left(), accept, report, interrupted.is_set
-        )
-    display.line(totals)
-    state.keep(again[0] if again else totals)
-    if interrupted.is_set() or not found:
+            batches, options, trial.now, limit.left(), trial.accept, trial.report,
+            interrupted.is_set, workers, trial.display.watch,
+        )  # fmt: skip
+    trial.display.line(totals)
+    trial.state.keep(trial.again or totals)
+    if interrupted.is_set() or not trial.found:
         return Outcome(None, task, interrupted.is_set())
-    for attempt, program in sorted(found, key=_size):
+    for attempt, program in sorted(trial.found, key=_size):
         made = make(task, attempt)
         if made is not None:
             save(directory / NAME, made, seed)
-            state.keep(totals)
+            trial.state.keep(totals)
             return Outcome(program, made.task)
-    state.keep(totals)
+    trial.state.keep(totals)
     return Outcome(None, task)
+
+
+class _Trial:
+    """What a search finds, written as programs and run on all examples."""
+
+    def __init__(
+        self, task: Given, state: SearchState, display: LoopDisplay, limit: TimeLimit
+    ) -> None:
+        self.state, self.display = state, display
+        self.now = state.totals
+        self.again: Totals | None = None
+        """Where the next search should begin, so that it finds again what this one found."""
+        self.found: list[tuple[Attempt, SynthesizedProgram]] = []
+        self._task, self._limit = task, limit
+
+    def accept(self, attempt: Attempt) -> bool:
+        """Take up an attempt; return whether the search may end."""
+        before, self.now = self.now, self.now.after(attempt)
+        if attempt.loop is not None:
+            self.state.keep(self.again or before)
+            try:
+                program = write(self._task, attempt, self._limit)
+            except TimeIsOverError:
+                self.again = self.again or before
+                return True
+            if program is not None and program.report.mistake is None:
+                self.again = self.again or before
+                self.found.append((attempt, program))
+            elif program is not None:
+                self.display.refused += 1
+        return bool(self.found) and is_enough(self.found[0][0].plan.number, attempt.plan.number)
+
+    def report(self, totals: Totals) -> None:
+        """Show how far it is, and keep it."""
+        if self.display.report(totals) and self.again is None:
+            self.state.keep(totals)
 
 
 def _size(found: tuple[Attempt, SynthesizedProgram]) -> tuple[int, int]:

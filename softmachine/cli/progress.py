@@ -21,7 +21,7 @@ from softmachine.cli.waiting import (
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.progress import Progress as TrainingProgress
 from softmachine.experiments.runs import Run
-from softmachine.training.workers.schedule import Tally
+from softmachine.training.workers.workers import Tally
 
 PLAIN_SECONDS = 10.0
 """Least time between plain lines."""
@@ -79,12 +79,14 @@ class ProgressDisplay:
 
     def __exit__(self, *_: object) -> None:
         """Say how it ended, and leave the terminal as it was."""
+        over = len(self._progress) == self._members and not self._training()
         if self._bar is not None and self._lines:
-            over = len(self._progress) == self._members and not self._training()
             status = self._ended() if over else self._status()
             self._bar.update(self._task, status=status, end=None)
             if over:
                 self._bar.update(self._task, total=self._done(), completed=self._done())
+        elif over and self._lines:
+            print(f"{self._done():>10,} sequences  {self._ended()}", flush=True)
         self._stack.close()
 
     def report(self, member: int, progress: TrainingProgress, line: dict[str, Any]) -> None:
@@ -102,12 +104,11 @@ class ProgressDisplay:
                 end=None if left is None else now - self._begin + left,
             )
             return
-        last = len(self._progress) == self._members and not self._training()
-        if now - self._printed < PLAIN_SECONDS and not last:
-            return
+        if now - self._printed < PLAIN_SECONDS or not self._training():
+            return  # the end has a line of its own
         self._printed = now
-        status = self._ended() if last else self._status()
-        if left is not None and not last:
+        status = self._status()
+        if left is not None:
             status += f"  <{clock(left)} left"
         print(f"{self._done():>10,} sequences  {status}", flush=True)
 
@@ -124,11 +125,7 @@ class ProgressDisplay:
 
     def _working(self) -> str:
         """Return how many work, and what was lost; nothing if nobody but this process does."""
-        if self._tally is None:
-            return ""
-        found = {"lost": self._tally.lost, "repeated": self._tally.repeated}
-        parts = [f"{number} {name}" for name, number in found.items() if number]
-        return "  ".join([f"{self._tally.workers} workers", *parts, ""])
+        return "" if self._tally is None else f"{self._tally.words()}  "
 
     def _training(self) -> list[int]:
         return [i for i, progress in self._progress.items() if not progress.finished]

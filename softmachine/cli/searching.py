@@ -13,6 +13,7 @@ from softmachine.cli.waiting import clock
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import parse_json, sealed, unsealed, write_json
 from softmachine.synthesis.search.search import Totals
+from softmachine.training.workers.workers import Tally
 
 FIRST, LATER = 2.0, 10.0
 """Seconds until the first line of progress, and between others."""
@@ -72,6 +73,14 @@ class LoopDisplay:
         self._begin, self._due = begin, time.monotonic() + FIRST
         self.refused = 0
         """Loops that were right on all examples trained on, but not on others."""
+        self._working = ""
+
+    def watch(self, tally: Tally) -> None:
+        """Show who works, from now on."""
+        waits = not tally.workers and "no worker is there: waiting for one"
+        self._working = f"; {tally.words()}"
+        if waits:
+            self.say(waits)
 
     def report(self, totals: Totals) -> bool:
         """Print a line if it is time; return whether it was."""
@@ -97,6 +106,6 @@ class LoopDisplay:
         told = (
             f"{passed}{totals.tried:>11,} loops tried, {totals.attempts:,} attempts; the best "
             f"has {totals.error:.1%} of the cells wrong{refused} ({speed:.1f} million runs a "
-            "second and core)"
+            f"second and core{self._working})"
         )
         print(folded(told, len(passed)), flush=True)

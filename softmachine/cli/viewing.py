@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from softmachine.cli.folding import folded
 from softmachine.cli.programs import provenance
 from softmachine.cli.scoring import Changes, curve
 from softmachine.cli.sources import Trained, is_model, open_one
@@ -73,7 +74,7 @@ def write_trace(
         )
     made.save(out)
     scores = ", ".join(_told(name, x, task) for name, x in made.header.scores.items())
-    print(f"{made.header.title}: {scores or 'the right answer is not known'}")
+    print(folded(f"{made.header.title}: {scores or 'the right answer is not known'}"))
     print(out)
 
 
@@ -105,7 +106,7 @@ def _write_calls(
         )
     assert made.header.calls is not None
     made.save(out)
-    print(f"{made.header.title}: {made.header.calls.ending}")
+    print(folded(f"{made.header.title}: {made.header.calls.ending}"))
     print(out)
 
 

@@ -17,7 +17,7 @@ from softmachine.core.specs.spec import each
 from softmachine.evaluation.figures import ORANGE, example_title
 from softmachine.evaluation.function_figure import function_figure
 from softmachine.evaluation.nram.memory_figure import DRAWN, memory_figure
-from softmachine.machines.machine import Machine
+from softmachine.machines.machine import Cell, Machine
 from softmachine.tasks.task import Task
 from softmachine.traces.examples import draw_example
 from softmachine.traces.recording import Recording, record
@@ -56,10 +56,10 @@ def draw_example_figure(machine: Machine, task: Task, size: int, seed: int) -> F
 def example_figure(machine: Machine, task: Task, size: int, seed: int) -> Figure:
     """Draw inputs, targets, outputs and, if the machine has heads, weightings and memory.
 
-    Laid out like Figures 4 and 6 of Graves et al. 2014: time runs to the right, and weightings
-    have one line per memory row, cut to the rows in use. Vertical lines mark the steps at which
-    a control channel, such as the delimiter, is not 0. Images stand side by side,
-    without such lines.
+    Laid out like Figures 4 and 6 of Graves et al. 2014: time runs to the right (places, where
+    a machine is handed the whole sequence at once), and weightings have one line per memory
+    row, cut to the rows in use. Vertical lines mark the steps at which a control channel, such
+    as the delimiter, is not 0. Images stand side by side, without such lines.
 
     Arguments:
         machine: the machine.
@@ -107,7 +107,8 @@ def example_figure(machine: Machine, task: Task, size: int, seed: int) -> Figure
             figure.colorbar(shown, ax=axis, aspect=8, label=image.scale)
     if images[0].name == "inputs":
         _mark([*axes], inputs, layout.inputs)
-    axes[-1].set_xlabel("time step")
+    reads_in_time = isinstance(machine, Cell) and machine.encode(example.inputs) is not None
+    axes[-1].set_xlabel("time step" if reads_in_time else "place in the sequence")
     figure.suptitle(example_title(task, size, error))
     return figure
 

@@ -183,9 +183,12 @@ def member_levels(groups: dict[str, list[list[dict[str, Any]]]]) -> Figure:
     for axis, (name, (xs, levels)) in zip(axes[:, 0], drawn.items(), strict=True):
         counts = [(levels == level).sum(axis=0) for level in range(most, -1, -1)]
         shades = [colours(level) for level in range(most, -1, -1)]
-        axis.stackplot(xs, counts, colors=shades, step="post")
-        axis.set(ylabel="members", title=name, ylim=(0, len(levels)))
-        axis.set_xlim(xs[0], max(xs[-1], xs[0] + 1))
+        # The last validation is drawn as wide as the one before it: a step without a width
+        # could not be seen.
+        end = xs[-1] + (xs[-1] - xs[-2] if len(xs) > 1 else 1)
+        last = [np.append(count, count[-1]) for count in counts]
+        axis.stackplot([*xs, end], last, colors=shades, step="post")
+        axis.set(ylabel="members", title=name, ylim=(0, len(levels)), xlim=(xs[0], end))
         _name_thousands(axis)
         axis.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes[-1, 0].set_xlabel("training sequences")

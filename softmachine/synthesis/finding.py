@@ -11,9 +11,10 @@ from softmachine.machines.nram.nram import NRAMConfig
 from softmachine.synthesis.laid_out import LaidOut, as_batch, interleaved, variants
 from softmachine.synthesis.layout import Layout
 from softmachine.synthesis.pairs import Pair, Pairs
-from softmachine.synthesis.search import search as loop_search
+from softmachine.synthesis.search import attempts
+from softmachine.synthesis.search.attempts import GUIDES, Attempt, Variant
 from softmachine.synthesis.search.loops import wire
-from softmachine.synthesis.search.search import GUIDES, Attempt, Variant
+from softmachine.synthesis.search.search import threads
 from softmachine.tasks.memories.exams import Batch
 from softmachine.tasks.memories.given import CONFIRMING_CELLS
 from softmachine.wiring.table import WiringTable
@@ -85,14 +86,14 @@ def make_problem(layout: Layout, given: Pairs, memory: int, seed: int) -> Proble
 
 def search_options(
     problems: Sequence[Problem], seed: int, registers: int, gates: tuple[str, ...]
-) -> loop_search.Options:
+) -> attempts.Options:
     """Return what is searched.
 
     Raises SoftmachineError if the gates make no loops.
     """
     variants = tuple(problem.variant for problem in problems)
-    options = loop_search.Options(seed, registers, gates, loop_search.threads(), variants)
-    if not loop_search.can_search(options):
+    options = attempts.Options(seed, registers, gates, threads(), variants)
+    if not attempts.can_search(options):
         raise SoftmachineError(
             "--gates: a function needs WRITE, for its answer, and one of ZERO, ONE and TWO; "
             f"these are {', '.join(gates)}"

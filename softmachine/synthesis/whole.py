@@ -42,15 +42,11 @@ from softmachine.synthesis.making import (
     shown_calls,
 )
 from softmachine.synthesis.pairs import Pair, Pairs
-from softmachine.synthesis.search.search import (
-    MOST_REGISTERS,
-    Attempt,
-    Totals,
-    is_enough,
-    search,
-)
+from softmachine.synthesis.search.attempts import MOST_REGISTERS, Attempt
+from softmachine.synthesis.search.search import Totals, is_enough, search
 from softmachine.synthesis.taking import take
 from softmachine.tasks.memories.examples import MOST_CELLS
+from softmachine.training.workers.workers import Tally, Workers
 
 HELD_OUT_FROM = 20
 """With at least so many examples, one in five is held out of the search."""
@@ -197,6 +193,8 @@ def find(
     keep: Callable[[Totals], None] = lambda _: None,
     interrupted: Callable[[], bool] = lambda: False,
     limit: TimeLimit | None = None,
+    workers: Workers | None = None,
+    watch: Callable[[Tally], Any] = lambda _: None,
 ) -> Findings:
     """Search until a program makes no mistake on any example, or the time is over.
 
@@ -214,8 +212,11 @@ def find(
             may take seconds, and at the end.
         interrupted: whether to end at once.
         limit: when it has to end, in place of the options' minutes from now.
+        workers: who searches, and stays open; this process by default.
+        watch: called with a tally of ``workers``, whenever it has changed.
 
-    Raises SoftmachineError if the gates make no loops.
+    What is found does not depend on workers, but for the time that there is. Raises
+    SoftmachineError if the gates make no loops, or if there are no workers any more.
     """
     if limit is None:
         limit = TimeLimit(time.monotonic() + 60 * options.minutes)
@@ -256,7 +257,9 @@ def find(
         return (short and not few) or is_enough(first[0].attempts, attempt.plan.number)
 
     batches = [problem.batch for problem in begun.problems]
-    ended = search(batches, searched, totals, limit.left(), accept, report, interrupted)
+    ended = search(
+        batches, searched, totals, limit.left(), accept, report, interrupted, workers, watch
+    )
     keep(first[0] if first else ended)
     return Findings([*right.values()], wrong, ended)
 
@@ -337,6 +340,7 @@ def synthesize(
     memory: int = 16,
     registers: int = MOST_REGISTERS,
     gates: Iterable[str] = PAPER_GATES,
+    workers: Workers | None = None,
 ) -> Synthesis:
     """Return a function that does what examples show, as a program that was tested on them.
 
@@ -349,6 +353,8 @@ def synthesize(
         memory: the largest number of cells of memories that are searched on.
         registers: how many variables programs may have at most, up to 3.
         gates: those that programs may use.
+        workers: who searches, such as `softmachine.training.ProcessWorkers`; they stay open.
+            All cores of this process by default.
 
     Raises:
         ExamplesError: the examples cannot be used; the message names the one and the reason.
@@ -362,7 +368,7 @@ def synthesize(
     config = NRAMConfig(registers=registers, gates=tuple(gates))
     options = Options(minutes, seed, memory, config.registers, config.gates)
     begun = begin(take(examples), options)
-    found = find(begun, options)
+    found = find(begun, options, workers=workers)
     if not found.right:
         raise SoftmachineError(why_nothing(begun, found, options))
     return finish(begun, found.right)

@@ -59,7 +59,7 @@ def test_a_loop_is_found_and_is_a_run_with_a_program(folder, capsys):
 def test_the_same_command_goes_on(folder, capsys, monkeypatch):
     write_sums(folder, spoilt=True)
 
-    def one_attempt(batches, options, totals, seconds, accept, report, _):
+    def one_attempt(batches, options, totals, seconds, accept, report, *_):
         """In place of a limit in seconds, which depend on the machine."""
         assert 0 < seconds <= 3600
         now = [totals]

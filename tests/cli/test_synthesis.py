@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from softmachine.cli import synthesis, waiting
+from softmachine.cli import machine_search, synthesis, waiting, workers
 from softmachine.cli.main import main
 from softmachine.cli.synthesis import Options, synthesize
 from softmachine.core.errors import ExamplesError
@@ -18,6 +18,7 @@ from softmachine.machines.nram.gates import PAPER_GATES
 from softmachine.programs.running import c_compiler, load_c, load_python
 from softmachine.synthesis.held_out import LinesReport, Mistake, SynthesizedProgram, check_lines
 from softmachine.tasks.memories.examples import MOST_CELLS, GivenExample
+from softmachine.training.workers.workers import ThreadWorkers
 
 SMALL = ["--gates", "ONE", "WRITE", "--registers", "1", "--members", "2", "--memory", "9"]
 
@@ -114,6 +115,26 @@ def test_a_program_is_found_printed_and_tested(folder, capsys):
     assert "was begun with other examples or options" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("trained_at_once")
+def test_workers_train_the_members(folder, capsys, monkeypatch):
+    write_examples(folder, 1)
+    taken = []
+
+    class Noted(ThreadWorkers):
+        def present(self):
+            taken.append(self)
+            return super().present()
+
+    monkeypatch.setattr(workers, "ProcessWorkers", Noted)
+    main(["synthesize", "task.jsonl", *SMALL, "--minutes", "60", "--workers", "2"])
+    printed = capsys.readouterr().out
+    assert taken
+    assert re.search(r"programs: \d of 2; 2 workers\n", printed)
+    code = (folder / "runs" / "synthesize-task" / "program.py").read_text()
+    assert code in printed
+    assert load_python(code)([3, 4, 5])[0] == 1
+
+
 def test_without_a_program_it_says_so_and_goes_on_later(folder, capsys):
     write_examples(folder, 2)  # there is no way to make a 2
     # The second time is for the search that the end of the first cut short.
@@ -143,7 +164,7 @@ def test_an_interruption_keeps_what_there_is(folder, capsys, monkeypatch):
             signals.append(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(synthesis.LevelDisplay, "report", interrupt)
+    monkeypatch.setattr(machine_search.LevelDisplay, "report", interrupt)
     with pytest.raises(SystemExit) as stop:
         main(["synthesize", "task.jsonl", *SMALL, "--minutes", "60"])
     assert stop.value.code == 130
@@ -179,14 +200,14 @@ def test_a_program_that_is_wrong_on_a_line_of_the_file_is_not_enough(
 ):
     """Right on all that members are tested on is not enough: the text is run on all lines."""
     write_examples(folder, 1)
-    real = synthesis.write_program
+    real = machine_search.write_program
 
     def spoilt(machine, task, name, *changes):
         found = real(machine, task, name, *changes)
         report = check_lines(task, lambda cells: cells)
         return found._replace(report=report) if name == "seed-0" else found
 
-    monkeypatch.setattr(synthesis, "write_program", spoilt)
+    monkeypatch.setattr(machine_search, "write_program", spoilt)
     main(["synthesize", "task.jsonl", *SMALL, "--minutes", "60"])
     assert "seed-1 found a program" in capsys.readouterr().out
 
@@ -207,9 +228,9 @@ def test_programs_are_written_until_there_are_enough_those_of_few_states_first(
         written.append(member)
         return SynthesizedProgram(str(member), None, 0, "", report(right[member]))
 
-    monkeypatch.setattr(synthesis, "_make", make)
-    monkeypatch.setattr(synthesis.Programs, "_count_states", lambda _, member: states[member])
-    programs = synthesis.Programs(runs, doubling_task, 1)
+    monkeypatch.setattr(machine_search, "_make", make)
+    programs = machine_search.Programs(runs, doubling_task, 1)
+    monkeypatch.setattr(programs, "_count_states", lambda member: states[member])
     assert not programs.enough([2])
     assert programs.enough([0, 1, 2, 3])
     assert written == [2, 0]

@@ -17,8 +17,9 @@ from softmachine.core.time_limit import TimeIsOverError, TimeLimit
 from softmachine.programs import running
 from softmachine.programs.running import load_python
 from softmachine.synthesis import whole
+from softmachine.synthesis.search.attempts import Attempt, Options, plan
 from softmachine.synthesis.search.loops import Loop
-from softmachine.synthesis.search.search import Attempt, Options, Totals, plan
+from softmachine.synthesis.search.search import Totals
 from softmachine.synthesis.taking import take
 from softmachine.tasks.memories.given import Given
 from softmachine.training import trainer
@@ -119,7 +120,7 @@ def found_by(number, loop):
 def attempts(*loops):
     """What stands in for a search: it makes these attempts, as often as it is asked."""
 
-    def search(_batches, _options, totals, _seconds, accept, _report, _interrupted):
+    def search(_batches, _options, totals, _seconds, accept, *_):
         for number in range(totals.attempts, len(loops)):
             one = found_by(number, loops[number])
             totals = totals.after(one)

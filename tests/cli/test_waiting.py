@@ -16,7 +16,7 @@ from softmachine.experiments.progress import Progress
 from softmachine.experiments.runs import Run
 from softmachine.recipes import get_recipe
 from softmachine.training.phases import Settle
-from softmachine.training.workers.schedule import Tally
+from softmachine.training.workers.workers import Tally
 
 # A computation that never ends, which nothing in Python can interrupt.
 FOREVER = """
@@ -201,6 +201,25 @@ def test_compilation_is_not_counted_as_training(display, capsys, monkeypatch):
     monkeypatch.setattr("softmachine.cli.progress.PLAIN_SECONDS", 0.0)
     assert "left" not in display(1, first[:1], capsys)
     assert re.search(r"473/s <\d:\d\d left", display(1, first[:1] * 2, capsys))
+
+
+def test_members_that_end_together_have_one_last_line(tmp_path, capsys, monkeypatch):
+    """What each of them trained is known to the others at once, before it is reported."""
+    monkeypatch.setattr("softmachine.cli.progress.on_terminal", lambda: False)
+    experiment = get_recipe("ntm-copy")
+    runs = [Run.create(tmp_path / f"{i}", experiment.with_seed(i)) for i in range(3)]
+    line = {"validation_wrong_bits": 2.0, "validation_bits": 3.0, "sequences_per_second": 9.0}
+    progress = [Progress(sequences=500) for _ in runs]
+    with ProgressDisplay(runs, "softmachine resume it") as shown:
+        for i, known in enumerate(progress):
+            shown.report(i, known, line)
+        for known in progress:
+            known.finished = True
+        for i, known in enumerate(progress):
+            shown.report(i, known, line | {"validation_wrong_bits": 1.0})
+    said = [x for x in capsys.readouterr().out.splitlines() if "1,500 sequences" in x]
+    assert len(said) == 1
+    assert "1 wrong (median)" in said[0]
 
 
 def test_the_last_line_of_the_bar_is_the_end(display, capsys):

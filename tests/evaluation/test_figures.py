@@ -145,6 +145,7 @@ def test_levels_count_members(name):
         tops.append([corners[corners[:, 0] == x, 1].max() for x in (20, 40, 60)])
     # At level 2, 1 or more, 0 or more; steps hold their value up to the next one.
     assert tops == [[0, 1, 1], [0, 2, 3], [3, 3, 3]]
+    assert axes.get_xlim() == (20, 80)  # the last can be seen, too
     assert axes.get_title() == "ours"
     assert [float(x.get_text()) for x in colours.get_yticklabels()] == [0, 1, 2]
     assert len({area.get_facecolor().tobytes() for area in axes.collections}) == 3

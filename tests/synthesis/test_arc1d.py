@@ -13,8 +13,8 @@ from softmachine.programs.build import build_program
 from softmachine.programs.extraction import transition_table
 from softmachine.programs.languages.python import python_code
 from softmachine.programs.running import load_python
+from softmachine.synthesis.search.attempts import MOST_REGISTERS
 from softmachine.synthesis.search.loops import GATES, Instruction, Loop, wire
-from softmachine.synthesis.search.search import MOST_REGISTERS
 from softmachine.tasks.memories.given import Given
 
 PATH = Path(__file__).parents[2] / "benchmarks" / "arc1d.py"

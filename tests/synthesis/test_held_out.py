@@ -17,8 +17,9 @@ from softmachine.synthesis.held_out import (
     describe,
     write_program,
 )
+from softmachine.synthesis.search.attempts import Options, Variant
 from softmachine.synthesis.search.given import as_batch, make, variants, write
-from softmachine.synthesis.search.search import Options, Totals, Variant, search
+from softmachine.synthesis.search.search import Totals, search
 from softmachine.synthesis.verify_lines import verify_lines
 from softmachine.tasks.memories.given import Given
 from softmachine.tasks.steps import StepRule

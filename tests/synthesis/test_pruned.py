@@ -17,8 +17,8 @@ from softmachine.synthesis.laid_out import own_codes
 from softmachine.synthesis.layout import Count
 from softmachine.synthesis.making import make
 from softmachine.synthesis.search.arrays import INC, MAX, MIN, READ, SELECT, SUB, WRITE
+from softmachine.synthesis.search.attempts import Variant
 from softmachine.synthesis.search.loops import Instruction, Loop, wire
-from softmachine.synthesis.search.search import Variant
 from softmachine.synthesis.taking import take
 from softmachine.wiring.table import run_wiring
 

@@ -17,8 +17,8 @@ from softmachine.machines.nram.nram import NRAM
 from softmachine.programs.extraction import transition_table
 from softmachine.synthesis.experiment import synthesis
 from softmachine.synthesis.held_out import SynthesizedProgram, write_table
+from softmachine.synthesis.search.attempts import Attempt
 from softmachine.synthesis.search.loops import build_machine, wire
-from softmachine.synthesis.search.search import Attempt
 from softmachine.tasks.memories.exams import Batch
 from softmachine.tasks.memories.given import Given
 

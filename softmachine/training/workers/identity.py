@@ -9,9 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import softmachine
+from softmachine.core.errors import SoftmachineError
 
 PACKAGES = ("jax", "jaxlib", "equinox", "optax", "numpy")
 """Packages whose versions decide about the bits of a result."""
+
+
+class AnotherVersionError(SoftmachineError):
+    """A worker computes with other versions than the process that gave it work."""
 
 
 @functools.cache

@@ -31,14 +31,10 @@ from softmachine.training.interruptions import Interruption, interruptions
 from softmachine.training.member import Member
 from softmachine.training.trackers import Tracker, tracking
 from softmachine.training.trainer import Report
+from softmachine.training.workers.identity import AnotherVersionError
 from softmachine.training.workers.remote import do
-from softmachine.training.workers.unit import (
-    AnotherVersionError,
-    group_size,
-    progress_in,
-    unit_of,
-)
-from softmachine.training.workers.workers import Workers
+from softmachine.training.workers.unit import group_size, progress_in, unit_of
+from softmachine.training.workers.workers import Tally, Workers
 
 MOST_FAILURES = 3
 """How often in a row a member may end its worker."""
@@ -48,20 +44,6 @@ PATIENCE = 600.0
 """The shortest time, in seconds, after which a unit of work may be overdue."""
 OVERDUE = 10
 """A unit is overdue after so many times as long as the longest one that was done."""
-
-
-@dataclasses.dataclass
-class Tally:
-    """Who works, and what was lost."""
-
-    workers: int = 0
-    """Workers that are there now, those refused left out."""
-    lost: int = 0
-    """Workers that have gone."""
-    repeated: int = 0
-    """Units of work that were given out again."""
-    refused: dict[str, str] = dataclasses.field(default_factory=dict)
-    """Workers that are given no work, by name, and why."""
 
 
 @dataclasses.dataclass

@@ -22,7 +22,6 @@ from typing import Any
 
 import jax
 
-from softmachine.core.errors import SoftmachineError
 from softmachine.experiments.checkpoints import (
     decode_checkpoint,
     encode_checkpoint,
@@ -44,11 +43,7 @@ from softmachine.running.devices import one_device
 from softmachine.training.member import Member
 from softmachine.training.members import Plan, plan_for
 from softmachine.training.trainer import advance_members
-from softmachine.training.workers.identity import difference, identity
-
-
-class AnotherVersionError(SoftmachineError):
-    """A worker computes with other versions than the process that gave it work."""
+from softmachine.training.workers.identity import AnotherVersionError, difference, identity
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

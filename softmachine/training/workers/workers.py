@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Mapping
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing.connection import wait
 from typing import Protocol, runtime_checkable
 
@@ -32,6 +33,45 @@ class Workers(Protocol):
     def close(self) -> None:
         """Let go of them. What they are doing is lost."""
         ...
+
+
+@dataclasses.dataclass
+class Tally:
+    """Who works, and what was lost."""
+
+    workers: int = 0
+    """Workers that are there now, those refused left out."""
+    lost: int = 0
+    """Workers that have gone."""
+    repeated: int = 0
+    """Units of work that were given out again."""
+    refused: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Workers that are given no work, by name, and why."""
+
+    def words(self) -> str:
+        """Return how many work, and what was lost."""
+        found = {"lost": self.lost, "repeated": self.repeated}
+        parts = [f"{number} {name}" for name, number in found.items() if number]
+        return ", ".join([f"{self.workers} worker{'s' * (self.workers != 1)}", *parts])
+
+
+class ThreadWorkers:
+    """Threads of this process, for work that lets go of Python's lock."""
+
+    def __init__(self, count: int) -> None:
+        self._pools = {f"thread {i + 1}": ThreadPoolExecutor(1) for i in range(count)}
+
+    def present(self) -> Mapping[str, Executor]:
+        """Return the threads, by a number each."""
+        return self._pools
+
+    def drop(self, name: str) -> None:
+        """Do nothing: a thread ends with its process."""
+
+    def close(self) -> None:
+        """Wait for what the threads are doing; nothing else can end it."""
+        for pool in self._pools.values():
+            pool.shutdown(cancel_futures=True)
 
 
 class ProcessWorkers:

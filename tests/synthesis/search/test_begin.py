@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from softmachine.synthesis.search import arrays, native
+from softmachine.synthesis.search.attempts import DRAWN, Options, Variant, attempt, cases, plan
 from softmachine.synthesis.search.begin import (
     begin,
     best_of,
 )
 from softmachine.synthesis.search.given import as_batch
 from softmachine.synthesis.search.loops import read_loop
-from softmachine.synthesis.search.search import DRAWN, Options, Variant, attempt, cases, plan
 from softmachine.synthesis.search.shapes import begin_joined, begin_tally
 from softmachine.synthesis.search.shapes_of_two import begin_cursors, begin_pairs
 from softmachine.tasks.memories.given import Given

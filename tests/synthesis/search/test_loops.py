@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import time
+from functools import partial
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,21 +15,21 @@ from softmachine.programs.extraction import transition_table
 from softmachine.programs.languages.python import python_code
 from softmachine.programs.running import load_python
 from softmachine.synthesis.search import arrays, native
-from softmachine.synthesis.search.given import as_batch, make, variants
-from softmachine.synthesis.search.loops import GATES, build_machine, read_loop, wire
-from softmachine.synthesis.search.search import (
+from softmachine.synthesis.search.attempts import (
     Attempt,
     Options,
-    Totals,
     Variant,
     attempt,
     cases,
     make_space,
     plan,
-    search,
 )
+from softmachine.synthesis.search.given import as_batch, make, variants
+from softmachine.synthesis.search.loops import GATES, build_machine, read_loop, wire
+from softmachine.synthesis.search.search import Numbered, Totals, _make_in_time, search
 from softmachine.tasks.memories.given import Given
 from softmachine.tasks.steps import StepRule
+from softmachine.training.workers.workers import ThreadWorkers
 from softmachine.wiring.table import run_wiring
 
 CELLS = 64
@@ -126,7 +128,7 @@ def examples(function, sizes=range(1, 6), each=8, **more):
     return "\n".join(map(json.dumps, lines))
 
 
-def find(task, seed=0, threads=1, seconds=60.0):
+def find(task, seed=0, threads=1, seconds=60.0, **more):
     batches = [as_batch(each, seed) for each in variants(task)]
     found = []
 
@@ -135,7 +137,9 @@ def find(task, seed=0, threads=1, seconds=60.0):
         return bool(found)
 
     options = Options(seed=seed, threads=threads, variants=(Variant(),) * len(batches))
-    totals = search(batches, options, Totals(), seconds, accept, lambda _: None, lambda: False)
+    totals = search(
+        batches, options, Totals(), seconds, accept, lambda _: None, lambda: False, **more
+    )
     return found[0], totals
 
 
@@ -166,6 +170,53 @@ def test_what_is_found_depends_on_the_seed_alone():
     one, two = find(task, seed=3), find(task, seed=3, threads=2)
     assert one[0].loop == two[0].loop
     assert one[1]._replace(seconds=0.0) == two[1]._replace(seconds=0.0)
+
+
+class Unequal(ThreadWorkers):
+    """Two workers, of which one is slow: attempts are done in another order than begun."""
+
+    def __init__(self):
+        super().__init__(2)
+        slow, quick = super().present().values()
+        self._all = {"slow": Slow(slow), "quick": quick}
+
+    def present(self):
+        return self._all
+
+
+class Slow:
+    def __init__(self, executor):
+        self._executor = executor
+
+    def submit(self, function, job):
+        def later():
+            time.sleep(0.3)
+            return function(job)
+
+        return self._executor.submit(later)
+
+
+def test_workers_find_what_this_process_finds():
+    task = Given(examples=examples(PROGRAMS["running maximum"]))
+    alone, tallies = find(task, seed=3), []
+    workers = Unequal()
+    try:
+        found = find(task, seed=3, workers=workers, watch=tallies.append)
+    finally:
+        workers.close()
+    assert found[0].loop == alone[0].loop
+    assert found[1]._replace(seconds=0.0) == alone[1]._replace(seconds=0.0)
+    assert [tally.words() for tally in tallies] == ["2 workers"]
+
+
+def test_an_attempt_elsewhere_ends_with_its_time():
+    """Nobody can end it from here; what is cut short does not count, and is made again."""
+    batch = as_batch(Given(examples=examples(PROGRAMS["double"])), 0)
+    make = partial(_make_in_time, [batch], Options())
+    assert make(Numbered(0, 0.0)) is None
+    made = make(Numbered(0, 600.0))
+    assert made.plan == plan(0, Options())
+    assert str(Numbered(1_041, 1.0)) == "attempt 1,041"
 
 
 def test_a_search_without_time_makes_no_attempt():

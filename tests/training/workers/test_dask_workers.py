@@ -11,6 +11,10 @@ import pytest
 
 from softmachine.core.errors import SoftmachineError
 from softmachine.experiments.population import create_population
+from softmachine.synthesis.finding import search_options
+from softmachine.synthesis.search.search import Totals, search
+from softmachine.synthesis.taking import take
+from softmachine.synthesis.whole import Options, begin
 from softmachine.training.workers.dask_workers import DaskWorkers
 from softmachine.training.workers.schedule import train_on_workers
 
@@ -59,7 +63,24 @@ def connected(address):
     raise AssertionError("no cluster came up")
 
 
-def test_a_killed_worker_and_a_killed_scheduler(
+def attempts(workers):
+    """Search a little; return the first three attempts, but for the time they took."""
+    pairs = [(["d", "e"], "e"), (["a", "b", "c"], "b"), (["x", "y"], "y")]
+    options, made = Options(), []
+    begun = begin(take(pairs), options)
+    searched = search_options(begun.problems, 0, options.registers, options.gates)
+
+    def accept(attempt):
+        made.append(attempt._replace(seconds=0.0))
+        return len(made) == 3
+
+    batches = [problem.batch for problem in begun.problems]
+    never = (lambda _: None, lambda: False)
+    search(batches, searched, Totals(), 600.0, accept, *never, workers)
+    return made
+
+
+def test_a_search_a_killed_worker_and_a_killed_scheduler(
     experiment, tmp_path, cluster, assert_same, without_times, one_process
 ):
     address, processes = cluster
@@ -79,6 +100,7 @@ def test_a_killed_worker_and_a_killed_scheduler(
             os.kill(processes[0].pid, signal.SIGKILL)
 
     try:
+        assert attempts(workers) == attempts(None)
         with pytest.raises(SoftmachineError, match=f"scheduler at {address} does not answer"):
             train_on_workers(shared, workers, report, watch=watch)
     finally:

@@ -1,5 +1,6 @@
 """Calls shared among workers: every item once, whoever works and whoever is lost."""
 
+import itertools
 import os
 import signal
 from concurrent.futures import BrokenExecutor, Executor, Future
@@ -7,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from softmachine.core.errors import SoftmachineError
+from softmachine.core.errors import SoftmachineError, SoftmachineWarning
 from softmachine.training.workers import each
-from softmachine.training.workers.each import for_each
+from softmachine.training.workers.each import as_completed, for_each
 from softmachine.training.workers.workers import ProcessWorkers
 
 
@@ -115,13 +116,51 @@ def test_workers_of_other_versions_are_left_out(monkeypatch):
         return {**ours, "jax": "0.0.1"} if len(calls) == 2 else ours
 
     monkeypatch.setattr(each, "identity", identity)
-    assert for_each(str, range(3), Some(old=fine, new=fine)) == [*"012"]
+    with pytest.warns(
+        SoftmachineWarning, match=r"the worker old is left out: it has jax 0\.0\.1"
+    ):
+        assert for_each(str, range(3), Some(old=fine, new=fine)) == [*"012"]
     calls.clear()
     monkeypatch.setattr(
         each, "identity", lambda: calls.append(1) or {**ours, "jax": str(len(calls))}
     )
-    with pytest.raises(SoftmachineError, match=r"no worker is left: one: it has jax 2 where"):
+    with (
+        pytest.raises(SoftmachineError, match=r"no worker is left: one: it has jax 2 where"),
+        pytest.warns(SoftmachineWarning, match="the worker one is left out"),
+    ):
         for_each(str, range(3), Some(one=fine))
+
+
+def test_there_may_be_items_without_an_end_and_then_nobody():
+    workers, told = Some(one=fine, two=fine), []
+    numbers = itertools.count()
+    endless = as_completed(str, numbers, workers, watch=told.append)
+    done = [next(endless) for _ in range(6)]
+    assert sorted(one.place for one in done) == [*range(6)]
+    assert all(one.result == str(one.place) for one in done)
+    assert next(numbers) == 6  # none is asked for before somebody is free
+    workers.executors.clear()
+    assert [next(endless) for _ in range(3)].count(None) >= 2  # whoever waits can look around
+    endless.close()
+    words = ["2 workers", "0 workers, 2 lost"]
+    assert [tally.words() for tally in told] == words
+    assert for_each(str, [], workers) == []
+
+
+def test_who_closes_takes_back_what_nobody_has_begun():
+    futures = []
+
+    class Waits(Executor):
+        def submit(self, *_):
+            futures.append(Future())
+            return futures[-1]
+
+    workers = Some()
+    workers.executors["one"] = Waits()
+    waiting = as_completed(str, range(3), workers)
+    assert next(waiting) is None
+    waiting.close()
+    assert [future.cancelled() for future in futures] == [True]
 
 
 def kill_once(path):
