@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, Task, TaskID, TextColumn
+from rich.progress_bar import ProgressBar
+from rich.text import Text
 
 from softmachine.cli.waiting import (
     Elapsed,
+    Said,
     answer_interrupt,
     answered_signals,
     clock,
@@ -25,6 +28,20 @@ from softmachine.training.workers.workers import Tally
 
 PLAIN_SECONDS = 10.0
 """Least time between plain lines."""
+
+
+class Bar(BarColumn):
+    """A short bar, where there is room for it beside what is said."""
+
+    def __init__(self) -> None:
+        super().__init__(bar_width=8)
+
+    def render(self, task: Task) -> ProgressBar | Text:
+        """Return it, or nothing."""
+        others = (task.description, task.fields["status"], Elapsed().render(task).plain)
+        spinner = 2
+        room = Console().width - spinner - sum(len(text) + 1 for text in others)
+        return super().render(task) if room >= self.bar_width else Text()
 
 
 class ProgressDisplay:
@@ -57,8 +74,8 @@ class ProgressDisplay:
             self._bar = Progress(
                 SpinnerColumn(finished_text=" "),
                 TextColumn("{task.description}"),
-                BarColumn(bar_width=8),
-                TextColumn("{task.fields[status]}"),
+                Bar(),
+                Said("status"),
                 Elapsed(),
                 console=self._console,
             )
@@ -156,7 +173,7 @@ class ProgressDisplay:
         if self._members > 1:
             working = self._working()
             error = f"{statistics.median(errors):.3g} {label} (median)"
-            return f"{working}{self._solved()}{error}{rate}"
+            return f"{self._solved()}{working}{error}{rate}"
         bits = self._lines[0]["validation_bits"]
         best = self._progress[0].best_error
         return f"{bits:.3g} bits  {errors[0]:.3g} {label} (best {best:.3g}){rate}"

@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 
 from rich.console import Console
-from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
+from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task
+from rich.table import Column
 from rich.text import Text
 
 GRACE = 1.0
@@ -28,8 +29,25 @@ def on_terminal() -> bool:
     return sys.stdout.isatty() and not Console().is_dumb_terminal
 
 
+class Said(ProgressColumn):
+    """What is said of a task: a line, which is cut where there is no room for all of it."""
+
+    def __init__(self, field: str | None = None) -> None:
+        """Say a field of the task, or what describes it."""
+        super().__init__()
+        self._field = field
+
+    def render(self, task: Task) -> Text:
+        """Return it."""
+        text = task.description if self._field is None else task.fields[self._field]
+        return Text(text, no_wrap=True, overflow="ellipsis")
+
+
 class Elapsed(ProgressColumn):
     """The time since the beginning, and how much is left where that is known."""
+
+    def __init__(self) -> None:
+        super().__init__(Column(no_wrap=True))
 
     def render(self, task: Task) -> Text:
         """Return it as ``1:05``, ``1:05 of 10:00`` or ``1:05, <4:30 left``."""
@@ -80,9 +98,7 @@ def working(
         if not on_terminal():
             yield lambda _: None
             return
-        progress = Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), Elapsed(), transient=True
-        )
+        progress = Progress(SpinnerColumn(), Said(), Elapsed(), transient=True)
         with progress:
             before = 0.0 if since is None else time.monotonic() - since
             task = progress.add_task(what, total=None, limit=limit, before=before)

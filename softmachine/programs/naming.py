@@ -9,6 +9,9 @@ from softmachine.programs.circuits import loads_in, replace_registers
 from softmachine.programs.program import Branch, Program, State, Successor
 from softmachine.programs.values import Facts, Register, Value, of, registers_in, shifted
 
+STEPS_LEFT = "left"
+"""The name of the variable that counts the steps down."""
+
 
 def choose_offsets(program: Program) -> Program:
     """Return the program with its variables shifted so that tests compare them with 0.
@@ -131,7 +134,7 @@ def name_variables(program: Program) -> Program:
     for j in sorted(set().union(*(variables(state) for state in program.states))):
         looping = any(i in targets(state.successor) for i, state in enumerate(program.states))
         if j == program.registers:
-            name = "left"
+            name = STEPS_LEFT
         elif not changed[j] and (read[j] or written[j]):
             name = "base" if looping else "pointer"
         elif read[j] and written[j]:

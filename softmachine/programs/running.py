@@ -8,7 +8,7 @@ import functools
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,13 @@ import numpy as np
 
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.time_limit import NEVER, TimeLimit
+from softmachine.programs.naming import STEPS_LEFT
 
 MOST_TURNS = 1_000_000
 """A call of a loaded program whose loops turn more often, with no number of steps to end them,
 counts as one that does not end."""
+MOST_SHOWN = 24
+"""A list with more items than this is not written out."""
 
 ProgramFunction = Callable[[list[int]], list[int]]
 """A loaded program: takes a memory, and returns what it becomes."""
@@ -33,7 +36,9 @@ def load_python(code: str, limit: TimeLimit = NEVER) -> ProgramFunction:
 def load_named(code: str, name: str, limit: TimeLimit = NEVER) -> Callable[..., Any]:
     """Execute the text of a Python program and return one of its functions.
 
-    It raises RuntimeError if a loop without a number of turns does not end in `MOST_TURNS`.
+    It raises RuntimeError if a loop without a number of turns does not end in `MOST_TURNS`. One
+    that counts the steps that are left down has such a number, and may turn as often as it
+    takes.
 
     Arguments:
         code: the text.
@@ -42,10 +47,10 @@ def load_named(code: str, name: str, limit: TimeLimit = NEVER) -> Callable[..., 
     """
     turns = 0
 
-    def turn() -> None:
+    def turn(ends: bool) -> None:
         nonlocal turns
         turns += 1
-        if turns > MOST_TURNS:
+        if turns > MOST_TURNS and not ends:
             raise RuntimeError(f"it does not end: {MOST_TURNS:,} turns of a loop")
         if not turns % 1_000:
             limit.check()
@@ -53,7 +58,8 @@ def load_named(code: str, name: str, limit: TimeLimit = NEVER) -> Callable[..., 
     tree = ast.parse(code)
     for node in ast.walk(tree):
         if isinstance(node, ast.While):
-            call = ast.Call(ast.Name(TURN, ast.Load()), [], [])
+            ends = ast.Constant(_counts_down(node))
+            call = ast.Call(ast.Name(TURN, ast.Load()), [ends], [])
             node.body.insert(0, ast.Expr(call))
     namespace: dict[str, Any] = {TURN: turn}
     exec(compile(ast.fix_missing_locations(tree), "<program>", "exec"), namespace)
@@ -70,7 +76,21 @@ def load_named(code: str, name: str, limit: TimeLimit = NEVER) -> Callable[..., 
 
 
 TURN = "_turn_of_a_loop"
-"""What a loaded program calls in every turn of a loop that might not end."""
+"""What a loaded program calls in every turn of a ``while`` loop."""
+
+
+def _counts_down(loop: ast.While) -> bool:
+    """Return whether a loop counts steps down, and returns when none is left."""
+    parts = [ast.unparse(node) for node in ast.walk(loop) if isinstance(node, ast.stmt)]
+    counted = f"{STEPS_LEFT} -= 1" in parts
+    return counted and any(x.startswith(f"if {STEPS_LEFT} == 0:\n    return") for x in parts)
+
+
+def shortened(values: Sequence[object]) -> str:
+    """Return a list as text; of a long one the first items, and how many there are."""
+    shown = ", ".join(map(str, values[:MOST_SHOWN]))
+    more = f", ... ({len(values):,} in all)" if len(values) > MOST_SHOWN else ""
+    return f"[{shown}{more}]"
 
 
 def c_compiler() -> str | None:

@@ -27,7 +27,13 @@ from softmachine.programs.languages.c import c_code
 from softmachine.programs.languages.python import python_code
 from softmachine.programs.outside import outside
 from softmachine.programs.program import Program
-from softmachine.programs.running import ProgramFunction, load_c, load_python
+from softmachine.programs.running import (
+    MOST_SHOWN,
+    ProgramFunction,
+    load_c,
+    load_python,
+    shortened,
+)
 from softmachine.programs.values import LEAST_CELLS
 from softmachine.tasks.memories.exams import Exam, draw_exam
 from softmachine.tasks.memory import MemoryTask
@@ -46,8 +52,6 @@ LARGEST_EXAM_SIZE = 200
 """The largest size of the exam."""
 BLOCK = 4096
 """How many memories the hard machine is run on at once."""
-MOST_SHOWN = 24
-"""A counter-example with more cells than this is not written out."""
 
 
 class Check(NamedTuple):
@@ -340,9 +344,11 @@ def _difference(
         found: what the program returned; or an error.
         who: where ``expected`` comes from, as a noun.
     """
-    shown = str(memory) if len(memory) <= MOST_SHOWN else f"a memory of {len(memory):,} cells"
+    long = len(memory) > MOST_SHOWN
+    shown = f"a memory of {len(memory):,} cells" if long else str(memory)
     if isinstance(found, str) or isinstance(expected, str):
-        return f"for {shown} the program gives {found}, {who} {expected}"
+        what, right = (x if isinstance(x, str) else shortened(x) for x in (found, expected))
+        return f"for {shown} the program gives {what}, {who} {right}"
     cell = next(
         i for i, (e, f) in enumerate(zip(expected, found, strict=True)) if e not in (-1, f)
     )

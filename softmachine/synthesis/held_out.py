@@ -23,7 +23,7 @@ from softmachine.programs.notes import examples_note, steps_note, variables_note
 from softmachine.programs.program import Program
 from softmachine.programs.reachable import TransitionTable
 from softmachine.programs.repair import Change, program_table, repair
-from softmachine.programs.running import ProgramFunction, load_c, load_python
+from softmachine.programs.running import ProgramFunction, load_c, load_python, shortened
 from softmachine.programs.signs import goes_below_zero
 from softmachine.tasks.memories.examples import GivenExample
 from softmachine.tasks.memories.exams import draw_batch
@@ -61,10 +61,10 @@ class Mistake(NamedTuple):
         """Return a sentence with input, target and answer; cells not scored are dots."""
         example = self.example
         cells = zip(example.after, example.scored, strict=True)
-        wanted = ", ".join(str(value) if counts else "." for value, counts in cells)
-        return f"line {example.line}: {list(example.before)} should become [{wanted}], " + (
-            f"but: {self.answer}" if isinstance(self.answer, str) else f"not {self.answer}"
-        )
+        wanted = shortened([value if counts else "." for value, counts in cells])
+        given, answer = shortened(example.before), self.answer
+        told = f"but: {answer}" if isinstance(answer, str) else f"not {shortened(answer)}"
+        return f"line {example.line}: {given} should become {wanted}, {told}"
 
 
 class LinesReport(NamedTuple):

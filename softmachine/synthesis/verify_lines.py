@@ -16,7 +16,7 @@ from softmachine.core.capabilities import HardForm
 from softmachine.programs.languages.c import c_code
 from softmachine.programs.languages.python import python_code
 from softmachine.programs.program import Program
-from softmachine.programs.running import ProgramFunction, load_c, load_python
+from softmachine.programs.running import ProgramFunction, load_c, load_python, shortened
 from softmachine.programs.verification import Check, Verification, run_machine
 from softmachine.synthesis.held_out import SUMMARY, check_lines
 from softmachine.tasks.memories.given import Given
@@ -95,7 +95,9 @@ def _same_in_c(
     for cells in lists:
         expected, found = run(cells), _attempt(native, cells)
         if found != expected:
-            return Check("tested", what, 0, f"for {cells} Python gives {expected}, C {found}")
+            in_c = found if isinstance(found, str) else shortened(found)
+            given, right = shortened(cells), shortened(expected)
+            return Check("tested", what, 0, f"for {given} Python gives {right}, C {in_c}")
     return Check("tested", what, len(lists))
 
 
@@ -121,7 +123,8 @@ def _same_as_machine(
         for (cells, found), memory, left in zip(answers, memories, after, strict=True):
             expected = left[: len(cells)]
             if [value % len(memory) for value in found] != expected:
-                wrong = f"for {cells} it gives {found}, the machine {expected}"
+                given, mine, right = map(shortened, (cells, found, expected))
+                wrong = f"for {given} it gives {mine}, the machine {right}"
                 return Check("tested", what, 0, wrong)
     return Check("tested", what, compared)
 

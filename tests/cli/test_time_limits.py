@@ -102,6 +102,30 @@ def test_a_loop_that_does_not_end_is_a_mistake_of_its_program(monkeypatch):
     assert run([0, 1]) == [0, 1]
 
 
+COUNTED = """
+def run(memory):
+    memory, n = list(memory), len(memory)
+    while True:
+        if n == 2:
+            left = n * 10 % 40
+            n = 3
+        else:
+            left -= 1  # steps left
+        if left == 0:
+            return memory
+"""
+
+
+def test_a_loop_that_counts_its_steps_down_may_turn_as_often_as_they_are(monkeypatch):
+    """Else a program that is right was told to be wrong, from a million steps on."""
+    monkeypatch.setattr(running, "MOST_TURNS", 10)
+    assert load_python(COUNTED)([5, 6]) == [5, 6]
+    with pytest.raises(RuntimeError, match="it does not end: 10 turns"):
+        load_python(COUNTED.replace("left -= 1", "left -= 0"))([5, 6])
+    with pytest.raises(RuntimeError, match="it does not end: 10 turns"):
+        load_python(COUNTED.replace("left == 0", "left == 99"))([5, 6])
+
+
 def test_a_program_that_is_run_ends_with_the_time():
     limit, clock = looks(5)
     run = load_python(ENDLESS, limit)

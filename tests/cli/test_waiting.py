@@ -1,6 +1,7 @@
 """What a person sees while XLA works, and how Ctrl-C is answered then."""
 
 import dataclasses
+import io
 import os
 import pty
 import re
@@ -9,6 +10,7 @@ import sys
 import threading
 
 import pytest
+from rich.console import Console
 
 from softmachine.cli.progress import ProgressDisplay
 from softmachine.cli.waiting import clock, working
@@ -174,6 +176,10 @@ def display(tmp_path, monkeypatch):
                     "sequences_per_second": 473.0,
                 }
                 shown.report(i, Progress(**progress), line)
+            if shown._bar is not None:
+                going = Console(width=80, file=io.StringIO())
+                going.print(shown._bar.get_renderable())
+                show.going = going.file.getvalue()
         lines = capsys.readouterr().out.splitlines()
         assert max(map(len, lines)) <= 80
         return " ".join(lines[-1].split())
@@ -201,6 +207,19 @@ def test_compilation_is_not_counted_as_training(display, capsys, monkeypatch):
     monkeypatch.setattr("softmachine.cli.progress.PLAIN_SECONDS", 0.0)
     assert "left" not in display(1, first[:1], capsys)
     assert re.search(r"473/s <\d:\d\d left", display(1, first[:1] * 2, capsys))
+
+
+def test_the_bar_is_one_line_however_much_there_is_to_say(display, capsys):
+    """What follows it at 80 columns was broken into the next lines, again and again."""
+    progress = dict(sequences=20_000, best_error=0.0, best_sequences=18_000)
+    reports = [(i, progress, 27.72) for i in range(12)] * 2
+    for tally in (None, Tally(workers=12, lost=3, repeated=4)):
+        display(12, reports, capsys, tally)
+        [line] = display.going.splitlines()
+        assert re.search(r"0 of 12 solved.* \d:\d\d, <\d+:\d\d left$", line)
+        assert ("…" in line) == (tally is not None)
+        assert "━" not in line
+    assert "━" in display(1, [(0, progress, 27.72)], capsys)
 
 
 def test_members_that_end_together_have_one_last_line(tmp_path, capsys, monkeypatch):
@@ -240,7 +259,7 @@ def test_who_works_is_shown(display, capsys, tmp_path, monkeypatch):
     tally = Tally(workers=64, lost=20, repeated=31)
     going = [(i, dict(sequences=20_000, best_error=2.0), 27.72) for i in range(3)]
     line = display(3, going, capsys, tally)
-    assert "64 workers 20 lost 31 repeated" in line
+    assert "64 workers, 20 lost, 31 repeated" in line
     monkeypatch.setattr("softmachine.cli.progress.on_terminal", lambda: False)
     with ProgressDisplay([Run(tmp_path / "3-0"), Run(tmp_path / "3-1")], "it") as shown:
         shown.watch(Tally())

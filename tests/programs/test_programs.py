@@ -14,7 +14,8 @@ from softmachine.programs.build import build_program
 from softmachine.programs.languages.c import c_code
 from softmachine.programs.languages.json import json_code
 from softmachine.programs.languages.python import python_code
-from softmachine.programs.running import c_compiler, load_c, load_python
+from softmachine.programs.running import c_compiler, load_c, load_python, shortened
+from softmachine.programs.verification import _difference
 from softmachine.tasks.steps import StepRule
 
 ROOT = Path(__file__).parents[2]
@@ -189,3 +190,14 @@ def test_a_machine_that_changes_nothing(tables):
     program = build_program(table, StepRule("nothing", 0, 5))
     assert program.states == ()
     assert load_python(python_code(program, "Nothing.", []))([2, 1, 0]) == [2, 1, 0]
+
+
+def test_long_lists_are_not_written_out():
+    """A counter-example of two million cells was, in a program's comment."""
+    assert shortened([3, 1]) == "[3, 1]"
+    assert shortened([*range(24)]) == str([*range(24)])
+    shown = shortened([7] * 2_000_001)
+    assert shown == f"[{'7, ' * 23}7, ... (2,000,001 in all)]"
+    found = _difference([5] * 30, [-1] * 30, "RuntimeError: no", "the task")
+    assert len(found) < 300
+    assert found.startswith("for a memory of 30 cells the program gives RuntimeError: no")
