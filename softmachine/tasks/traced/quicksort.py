@@ -51,8 +51,9 @@ class QuickSort(Environment):
     def observe(self) -> tuple[bool, bool, bool, bool]:
         """Return how number and pivot compare, and what is left to do."""
         j, n = self.j, len(self.numbers)
-        inside = j is not None and 1 <= j <= n and 1 <= self.hi <= n
-        below = inside and self.numbers[j - 1] <= self.numbers[self.hi - 1]  # type: ignore
+        below = False
+        if j is not None and 1 <= j <= n and 1 <= self.hi <= n:
+            below = self.numbers[j - 1] <= self.numbers[self.hi - 1]
         low, high = self._top("STACKLO"), self._top("STACKHI")
         several = low is not None and high is not None and low < high
         return below, j == self.hi, several, self.free["STACKLO"] == 0

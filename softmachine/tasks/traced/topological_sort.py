@@ -337,7 +337,8 @@ def training_graphs(count: int, rng: random.Random) -> Iterator[Graph]:
 def proving_graphs() -> Iterator[Graph]:
     """Return graphs whose calls are all that can occur."""
     for vertices, text in _PROVING:
-        yield vertices, tuple(tuple(map(int, edge.split("-"))) for edge in text.split())  # type: ignore
+        edges = (edge.split("-") for edge in text.split())
+        yield vertices, tuple((int(begin), int(end)) for begin, end in edges)
 
 
 _PROVING = (

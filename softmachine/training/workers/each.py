@@ -50,12 +50,12 @@ def for_each(
     return [results[place] for place in range(len(items))]
 
 
-class Completed(NamedTuple, Generic[Result]):
+class Completed(NamedTuple):
     """What a worker has done."""
 
     place: int
     """The item's place among all."""
-    result: Result
+    result: Any
 
 
 def as_completed(
@@ -64,7 +64,7 @@ def as_completed(
     workers: Workers,
     report: Callable[[Item], Any] = lambda _item: None,
     watch: Callable[[Tally], Any] = lambda _tally: None,
-) -> Generator[Completed[Result] | None, None, None]:
+) -> Generator[Completed | None, None, None]:
     """Yield what a function returns for items, in the order in which workers are done.
 
     And None, at least every `TICK` seconds, so that who waits can end it: close the iterator.
@@ -79,75 +79,108 @@ def as_completed(
 
     Raises what `for_each` raises.
     """
-    numbered = enumerate(items)
-    waiting: collections.deque[tuple[int, Item]] = collections.deque()
-    losses: collections.Counter[int] = collections.Counter()
-    given: dict[str, tuple[int, Item, Future[Result]]] = {}
-    tally, told, known = Tally(), None, set[str]()
+    shared = _Shared(function, items, workers)
+    told = None
+    try:
+        while True:
+            shared.look()
+            shared.give(report)
+            if shared.tally != told:
+                told = dataclasses.replace(shared.tally, refused=dict(shared.tally.refused))
+                watch(told)
+            if shared.over():
+                return
+            done = shared.collect()
+            yield from done or (None,)
+    finally:
+        shared.cancel()
 
-    def lost(name: str) -> None:
-        place, item, future = given.pop(name)
+
+class _Shared(Generic[Item, Result]):
+    """Which worker has which item."""
+
+    def __init__(
+        self, function: Callable[[Item], Result], items: Iterable[Item], workers: Workers
+    ) -> None:
+        self.tally = Tally()
+        self._function, self._workers = function, workers
+        self._next = enumerate(items)
+        self._again: collections.deque[tuple[int, Item]] = collections.deque()
+        """Items that were lost, with their places."""
+        self._given: dict[str, tuple[int, Item, Future[Result]]] = {}
+        self._losses: collections.Counter[int] = collections.Counter()
+        self._known: set[str] = set()
+
+    def look(self) -> None:
+        """Note which workers have come and gone."""
+        present = set(self._workers.present())
+        self.tally.lost += len(self._known - present)
+        self._known = present
+        self.tally.workers = len(present - self.tally.refused.keys())
+        for name in self._given.keys() - present:
+            self._lost(name)
+        if present and not self.tally.workers:
+            reasons = "; ".join(f"{name}: {why}" for name, why in self.tally.refused.items())
+            raise SoftmachineError(f"no worker is left: {reasons}")
+
+    def give(self, report: Callable[[Item], Any]) -> None:
+        """Give an item to everybody who has none."""
+        for name, executor in self._workers.present().items():
+            if name in self._given or name in self.tally.refused:
+                continue
+            job = self._again.popleft() if self._again else next(self._next, None)
+            if job is None:
+                return
+            try:
+                self._given[name] = *job, executor.submit(self._function, job[1])
+            except (BrokenExecutor, RuntimeError):  # it was idle when it ended
+                self._again.appendleft(job)
+                self._workers.drop(name)
+                return
+            report(job[1])
+
+    def over(self) -> bool:
+        """Return whether all items are done: nobody has one, though there is somebody."""
+        return bool(self._known) and not (self._given or self._again)
+
+    def collect(self) -> list[Completed]:
+        """Wait a little, and return what is done."""
+        if not self._given:
+            time.sleep(TICK)
+            return []
+        names = {future: name for name, (*_, future) in self._given.items()}
+        found = []
+        for future in wait(names, TICK, FIRST_COMPLETED).done:
+            name = names[future]
+            try:
+                result = future.result()
+            except AnotherVersionError as error:
+                self.tally.refused[name] = str(error)
+                left_out = f"the worker {name} is left out: {error}"
+                warnings.warn(left_out, SoftmachineWarning, stacklevel=2)
+                self._again.appendleft(self._given.pop(name)[:2])
+            except (BrokenExecutor, CancelledError):
+                self._lost(name)
+                self._workers.drop(name)
+            else:
+                found.append(Completed(self._given.pop(name)[0], result))
+        return found
+
+    def cancel(self) -> None:
+        """Take back what nobody has begun."""
+        for *_, future in self._given.values():
+            future.cancel()
+
+    def _lost(self, name: str) -> None:
+        place, item, future = self._given.pop(name)
         future.cancel()
-        losses[place] += 1
-        if losses[place] == MOST_LOSSES:
+        self._losses[place] += 1
+        if self._losses[place] == MOST_LOSSES:
             raise SoftmachineError(
                 f"{item}: {MOST_LOSSES} workers ended while they had it, at last {name}"
             )
-        tally.repeated += 1
-        waiting.appendleft((place, item))
-
-    try:
-        while True:
-            present = workers.present()
-            tally.lost += len(known - present.keys())
-            known = {*present}
-            tally.workers = len(known - tally.refused.keys())
-            for name in given.keys() - known:
-                lost(name)
-            if known and not tally.workers:
-                reasons = "; ".join(f"{name}: {why}" for name, why in tally.refused.items())
-                raise SoftmachineError(f"no worker is left: {reasons}")
-            for name, executor in present.items():
-                if name in given or name in tally.refused:
-                    continue
-                job = waiting.popleft() if waiting else next(numbered, None)
-                if job is None:
-                    break
-                try:
-                    given[name] = *job, executor.submit(function, job[1])
-                except (BrokenExecutor, RuntimeError):  # it was idle when it ended
-                    waiting.appendleft(job)
-                    workers.drop(name)
-                    break
-                report(job[1])
-            if tally != told:
-                told = dataclasses.replace(tally, refused=dict(tally.refused))
-                watch(told)
-            if not given:
-                if present and not waiting:
-                    return
-                time.sleep(TICK)
-            names = {future: name for name, (*_, future) in given.items()}
-            done = wait(names, TICK, FIRST_COMPLETED).done if given else ()
-            for future in done:
-                name = names[future]
-                try:
-                    result = future.result()
-                except AnotherVersionError as error:
-                    tally.refused[name] = str(error)
-                    left_out = f"the worker {name} is left out: {error}"
-                    warnings.warn(left_out, SoftmachineWarning, stacklevel=2)
-                    waiting.appendleft(given.pop(name)[:2])
-                except (BrokenExecutor, CancelledError):
-                    lost(name)
-                    workers.drop(name)
-                else:
-                    yield Completed(given.pop(name)[0], result)
-            if not done:
-                yield None
-    finally:
-        for *_, future in given.values():
-            future.cancel()
+        self.tally.repeated += 1
+        self._again.appendleft((place, item))
 
 
 def checked(function: Callable[[Item], Result]) -> Callable[[Item], Result]:
