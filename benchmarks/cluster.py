@@ -3,7 +3,7 @@
 Usage: ``python benchmarks/cluster.py {failures,speed,scheduling,all} --json FILE``; needs the
 extra ``cluster``. All processes are on this machine.
 
-- ``failures``: a population is trained by one process, and again by workers of a Dask cluster
+- ``failures``: a population is trained by one worker, and again by workers of a Dask cluster
   of which random ones are killed (SIGKILL, ``--kills`` times); once the scheduler is, and the
   population is resumed on a new one. Both populations are compared bit for bit.
 - ``speed``: the same population on one worker and on two, each on a core of its own, in turns.
@@ -44,14 +44,17 @@ from softmachine.experiments.population import create_population
 from softmachine.experiments.runs import Run
 from softmachine.recipes import get_recipe
 from softmachine.running.devices import use_all_cores
-from softmachine.training.trainer import train_members
 from softmachine.training.workers import schedule
 from softmachine.training.workers.dask_workers import DaskWorkers
-from softmachine.training.workers.schedule import Tally, train_on_workers
-from softmachine.training.workers.workers import ProcessWorkers
+from softmachine.training.workers.schedule import train_on_workers
+from softmachine.training.workers.workers import ProcessWorkers, Tally
 
 IDLE_UNITS, IDLE_SECONDS = "SOFTMACHINE_BENCHMARK_UNITS", "SOFTMACHINE_BENCHMARK_SECONDS"
 """Environment variables that tell workers of the simulation what they are to do."""
+
+
+MANY_MEMBERS = 1_000
+"""So many members fill a group of any experiment."""
 
 
 def idle(unit: dict[str, Any]) -> list[list[tuple[str, str, bytes]]]:
@@ -195,7 +198,9 @@ def measure_failures(options: argparse.Namespace, folder: Path) -> dict[str, Any
     """Train a population without and with failures; compare."""
     experiment = sized(options, options.updates)
     plain = create_population(folder / "plain", experiment, options.members)
-    train_members(plain)
+    alone = ProcessWorkers(1)
+    train_on_workers(plain, alone)
+    alone.close()
     runs = create_population(folder / "failing", experiment, options.members)
     tallies: list[Tally] = []
     schedulers, killed, left = 0, 0, options.kills
@@ -233,13 +238,14 @@ def measure_speed(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Time the same population on one worker and on two, a core each."""
     experiment = sized(options, options.updates)
     cores = sorted(os.sched_getaffinity(0))[:2]
+    members = 2 * schedule.group_size(experiment, MANY_MEMBERS)  # a group each
     seconds: dict[int, list[float]] = {1: [], 2: []}
     for repetition in range(options.repetitions):
         for count in (1, 2):
-            runs = create_population(folder / f"{count}-{repetition}", experiment, 4)
+            runs = create_population(folder / f"{count}-{repetition}", experiment, members)
             workers = ProcessWorkers(count)
-            # Both compile before the clock begins; a group each.
-            warm = create_population(folder / f"warm-{count}-{repetition}", experiment, 4)
+            # Both compile before the clock begins.
+            warm = create_population(folder / f"warm-{count}-{repetition}", experiment, members)
             while len(workers.pids()) < count:
                 time.sleep(0.2)
             for pid, core in zip(workers.pids().values(), cores, strict=False):
@@ -252,7 +258,7 @@ def measure_speed(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
             workers.close()
             print(f"{count} workers: {seconds[count][-1]:.1f} s", flush=True)
     ratio = min(seconds[1]) / min(seconds[2])
-    return {"seconds": seconds, "two over one": round(ratio, 2)}
+    return {"members": members, "seconds": seconds, "two over one": round(ratio, 2)}
 
 
 def measure_scheduling(options: argparse.Namespace, folder: Path) -> dict[str, Any]:

@@ -47,7 +47,7 @@ from synthesis_page import page
 
 from softmachine.cli.workers import opened
 from softmachine.programs.running import ProgramFunction, load_c, load_python
-from softmachine.training.workers.each import as_completed, checked
+from softmachine.training.workers.each import imap_unordered
 
 SIZES = (1, 2, 3, 4, 5, 6, 20, 50, 200)
 EACH, EACH_IN_PYTHON = 1_000, 50
@@ -57,15 +57,22 @@ MARK = "<!-- benchmarks/synthesis.py writes what is below -->"
 WORKER = """
 import dataclasses, os, signal, sys, threading, time
 from pathlib import Path
-from softmachine.cli import synthesis as command
+from softmachine.cli import loop_search, synthesis as command
 from softmachine.machines.nram.gates import PAPER_GATES
 from softmachine.training.nram.wire_search import WireSearch
-path, run, minutes, seed, steps, mode, cpu = sys.argv[1:]
+path, run, minutes, seed, steps, mode, cpu, together = sys.argv[1:]
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a worker's process ignores it
+parent = os.getppid()
 def watch():
     while time.process_time() < float(cpu):
         time.sleep(0.2)
+        if os.getppid() != parent:
+            os._exit(1)
     os.kill(os.getpid(), signal.SIGINT)
 threading.Thread(target=watch, daemon=True).start()
+if int(together) > 1:  # each has its share of the cores
+    cores = max(1, loop_search.threads() // int(together))
+    loop_search.threads = lambda: cores
 if mode == "gradients":
     every, mode = command.synthesis, "machines"
     def without_a_search_of_wires(*given, **options):
@@ -177,17 +184,18 @@ def run_all(
 ) -> Iterator[dict[str, Any]]:
     """Run one after another, or as many at once as there are workers."""
     if workers is None or not wanted:
-        yield from (run(problems, each) for each in wanted)
+        yield from (run(problems, 1, each) for each in wanted)
         return
+    together = 1 if "://" in workers else int(workers)
     with opened(workers) as given:
         assert given is not None
-        for found in as_completed(checked(partial(run, problems)), wanted, given):
+        for found in imap_unordered(partial(run, problems, together), wanted, given):
             if found is not None:
                 yield found.result
 
 
-def run(problems: Path, wanted: Wanted) -> dict[str, Any]:
-    """Look for a program once, and test it."""
+def run(problems: Path, together: int, wanted: Wanted) -> dict[str, Any]:
+    """Look for a program once, and test it; so many are run together on these cores."""
     name, seed, mode, minutes, cpu_minutes, examples = wanted
     module = load(problems)
     problem = module.PROBLEMS[name]
@@ -199,14 +207,15 @@ def run(problems: Path, wanted: Wanted) -> dict[str, Any]:
         path.write_text("\n".join(given), encoding="utf-8")
         begin = time.monotonic()
         cpu = 60 * cpu_minutes
-        arguments = [path, directory, minutes, seed, problem.steps_per_size, mode, cpu]
+        steps = problem.steps_per_size
+        arguments = [path, directory, minutes, seed, steps, mode, cpu, together]
         process = subprocess.run(
             [sys.executable, "-c", WORKER, *map(str, arguments)],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         line = {
             **wanted._asdict(), "kind": problem.kind, "date": f"{date.today()}",
-            "cores": len(os.sched_getaffinity(0)),
+            "cores": len(os.sched_getaffinity(0)), "together": together,
             "seconds": round(time.monotonic() - begin, 1),
             "cpu_seconds": round(_children() - cpu_before, 1),
             "load": round(load_before, 1), "status": process.returncode,

@@ -14,6 +14,7 @@ from rich.syntax import Syntax
 from softmachine.cli.folding import folded
 from softmachine.cli.searching import LoopDisplay, SearchState, written
 from softmachine.cli.waiting import clock, on_terminal, working
+from softmachine.cli.workers import continued, opened
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import digest, replacing
 from softmachine.core.time_limit import TimeLimit
@@ -30,7 +31,6 @@ from softmachine.synthesis.whole import (
     why_nothing,
 )
 from softmachine.training.interruptions import exit_status, interruptions
-from softmachine.training.workers.workers import Workers
 
 Layout = Literal["auto", "function", "memory"]
 """What examples are of; ``auto``: that is told from the file."""
@@ -53,7 +53,7 @@ def find_function(
     run: Path | None,
     options: Options,
     since: float,
-    workers: Workers | None = None,
+    workers: str | None = None,
 ) -> None:
     """Look for a function, print it and write it; exits with status 1 if there is none.
 
@@ -65,7 +65,8 @@ def find_function(
         run: the directory to write to.
         options: how it is looked for.
         since: when the command began.
-        workers: who searches; this process by default.
+        workers: who searches, as `softmachine.cli.workers.opened` has it; this process by
+            default.
     """
     with working("reading"):
         given = read_pairs(path, text)
@@ -82,12 +83,14 @@ def find_function(
     display = LoopDisplay(since)
     last = "Interrupted. The same command continues."
     with (
+        opened(workers) as given_workers,
+        continued(workers),
         working("searching", limit=seconds, since=since, last=last, presses=1),
         interruptions() as interrupted,
     ):
         found = find(
             begun, options, state.totals, display.report, display.say, state.keep,
-            interrupted.is_set, limit, workers, display.watch,
+            interrupted.is_set, limit, given_workers, display.watch,
         )  # fmt: skip
     if interrupted.is_set():
         print("Interrupted. The same command continues.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections import Counter
@@ -16,7 +17,7 @@ from softmachine.core.errors import SoftmachineError, with_article
 from softmachine.core.time_limit import TimeIsOverError, TimeLimit
 from softmachine.experiments.progress import Progress
 from softmachine.experiments.runs import Run
-from softmachine.machines.nram.nram import NRAM
+from softmachine.machines.nram.nram import NRAM, NRAMConfig
 from softmachine.programs.reachable import explore
 from softmachine.programs.repair import program_table
 from softmachine.synthesis.advice import for_memories
@@ -99,26 +100,29 @@ class LevelDisplay:
         self._members = members
         self._progress: dict[int, Progress] = {}
         self._levels: dict[int, int] = {}
+        self._reports: Counter[int] = Counter()
         self._printed = self._begin = begin
         self._working = ""
         self.rounds = 0
-        """How often all members have reported."""
+        """How often all members that are trained have reported."""
 
     def watch(self, tally: Tally) -> None:
         """Show who works, from now on."""
         self._working = f"; {tally.words()}"
         if not tally.workers:
             passed = clock(time.monotonic() - self._begin)
-            print(f"{passed:>6}  no worker is there: waiting for one", flush=True)
+            print(f"{passed:>6}  {tally.words()}", flush=True)
 
     def report(self, member: int, progress: Progress, line: dict[str, Any]) -> None:
         """Take up one member's validation; print a line when all have reported."""
         self._progress[member] = progress
         self._levels[member] = self._solved(line["validation_level"])
-        now = time.monotonic()
-        if member < max(self._progress) or len(self._progress) < self._members:
+        self._reports[member] += 1
+        going = [i for i, known in self._progress.items() if not known.finished]
+        rounds = min(self._reports[i] for i in going or self._progress)
+        if len(self._progress) < self._members or rounds <= self.rounds:
             return
-        self.rounds += 1
+        now, self.rounds = time.monotonic(), rounds
         solved = self.solved()
         if now - self._printed < SECONDS and not solved:
             return
@@ -238,7 +242,8 @@ def _advise(
     if display.rounds < 2:
         step = max(member.step for member in progress)
         print(f"The time, compilation included, was over after {step:,} updates.")
-    print(f"The best member has {best:.1%} of the cells wrong in validation.")
+    if best < math.inf:
+        print(f"The best member has {best:.1%} of the cells wrong in validation.")
     helps = for_memories(
         task,
         gates,
@@ -251,4 +256,6 @@ def _advise(
 
 def _gates(run: Run) -> tuple[str, ...]:
     """Return the gates that a member has."""
-    return _machine(run).config.gates
+    config = run.experiment.machine
+    assert isinstance(config, NRAMConfig)
+    return config.gates

@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.syntax import Syntax
 
+from softmachine.cli.folding import folded
 from softmachine.cli.sources import Trained, model_of, open_one
 from softmachine.cli.waiting import on_terminal, working
 from softmachine.core.errors import SoftmachineError
@@ -73,7 +74,7 @@ def write_program(source: str, to: str, out: Path | None, check: bool, seed: int
         text = _with_wires(text, trained)
     _give(text, to, out)
     if out is not None and report is not None:
-        print(report)
+        print(folded(str(report), 2))
     if report is not None and not report.passed:
         wrong = next(check for check in report.checks if check.counterexample is not None)
         raise SoftmachineError(f"the program of {source} is not right: {wrong}")
@@ -100,7 +101,7 @@ def _write_automaton(
     code = automaton_code(found, [origin], checked)
     _give(code if to == "python" else automaton_json(found, checked), to, out)
     if out is not None and checked is not None:
-        print(told(checked))
+        print(folded(told(checked), 2))
     if checked is not None and checked.differing:
         raise SoftmachineError(f"the automaton of {source} is not right: {told(checked)}")
 

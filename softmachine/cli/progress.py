@@ -9,7 +9,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, Task, TaskID, TextColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+)
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
@@ -30,18 +38,17 @@ PLAIN_SECONDS = 10.0
 """Least time between plain lines."""
 
 
-class Bar(BarColumn):
+class Bar(ProgressColumn):
     """A short bar, where there is room for it beside what is said."""
 
-    def __init__(self) -> None:
-        super().__init__(bar_width=8)
+    WIDTH = 8
 
     def render(self, task: Task) -> ProgressBar | Text:
         """Return it, or nothing."""
         others = (task.description, task.fields["status"], Elapsed().render(task).plain)
         spinner = 2
         room = Console().width - spinner - sum(len(text) + 1 for text in others)
-        return super().render(task) if room >= self.bar_width else Text()
+        return BarColumn(self.WIDTH).render(task) if room >= self.WIDTH else Text()
 
 
 class ProgressDisplay:
@@ -121,7 +128,8 @@ class ProgressDisplay:
                 end=None if left is None else now - self._begin + left,
             )
             return
-        if now - self._printed < PLAIN_SECONDS or not self._training():
+        last = len(self._progress) == self._members and not self._training()
+        if now - self._printed < PLAIN_SECONDS or last:
             return  # the end has a line of its own
         self._printed = now
         status = self._status()
@@ -132,7 +140,7 @@ class ProgressDisplay:
     def watch(self, tally: Tally) -> None:
         """Show who works, from now on."""
         self._tally = tally
-        waiting = "" if tally.workers else "no worker is there: waiting for one"
+        waiting = "" if tally.workers else tally.words()
         if self._bar is None:
             if waiting:
                 print(waiting, flush=True)

@@ -122,7 +122,7 @@ def evaluate_source(
         ]
         print(to_csv(rows), end="")
         return
-    task = members[0].experiment.task
+    task = options.apply(members[0])[1]
     if len(members) == 1:
         _print_scores(scores[0], task, f"{members[0].name}{options}")
     else:

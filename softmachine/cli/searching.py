@@ -77,10 +77,9 @@ class LoopDisplay:
 
     def watch(self, tally: Tally) -> None:
         """Show who works, from now on."""
-        waits = not tally.workers and "no worker is there: waiting for one"
         self._working = f"; {tally.words()}"
-        if waits:
-            self.say(waits)
+        if not tally.workers:
+            self.say(tally.words())
 
     def report(self, totals: Totals) -> bool:
         """Print a line if it is time; return whether it was."""

@@ -15,7 +15,7 @@ from softmachine.cli.machine_search import train_machines
 from softmachine.cli.presenting import present
 from softmachine.cli.sources import user_errors
 from softmachine.cli.waiting import ended_by, working
-from softmachine.cli.workers import opened
+from softmachine.cli.workers import continued, opened
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.time_limit import TimeLimit
 from softmachine.experiments.room import check_training
@@ -80,7 +80,7 @@ def synthesize(
             f"--memory must be at most {MOST_CELLS:,}, not {options.memory:,}"
         )
     limit = TimeLimit(begin + 60 * minutes)
-    with ended_by(limit.end, "The same command continues."), opened(workers) as given:
+    with ended_by(limit.end, "The same command continues."):
         with working("reading"):
             text = read_text(path)
         if is_of_function(path, text, layout):
@@ -88,7 +88,7 @@ def synthesize(
                 config = NRAMConfig(registers=options.registers, gates=options.gates)
             searched = (options.memory, config.registers, config.gates)
             wanted = Functions(minutes, options.seed, *searched)
-            find_function(path, text, run, wanted, begin, given)
+            find_function(path, text, run, wanted, begin, workers)
             return
         with working("reading"):
             read = read_examples(path, text)
@@ -101,15 +101,16 @@ def synthesize(
         directory = run or Path("runs") / f"synthesize-{path.stem}"
         runs = _runs(directory, task, options)
         print(folded(_summary(task, read.repeated)), flush=True)
-        if mode != "machines" and options.enough == 1:
-            share = SEARCHED if mode == "both" else 1.0
-            until = TimeLimit(begin + share * 60 * minutes)
-            if _search(directory, task, options, begin, until, given):
-                return
-        if mode == "search":
-            print(f"No program yet. The same command goes on with {directory}.")
-            sys.exit(1)
-        train_machines(directory, runs, task, options.enough, begin, limit, given)
+        with opened(workers) as given, continued(workers):
+            if mode != "machines" and options.enough == 1:
+                share = SEARCHED if mode == "both" else 1.0
+                until = TimeLimit(begin + share * 60 * minutes)
+                if _search(directory, task, options, begin, until, given):
+                    return
+            if mode == "search":
+                print(f"No program yet. The same command goes on with {directory}.")
+                sys.exit(1)
+            train_machines(directory, runs, task, options.enough, begin, limit, given)
 
 
 def _runs(directory: Path, task: Given, options: Options) -> list[Run]:

@@ -30,6 +30,17 @@ def opened(named: str | None) -> Iterator[Workers | None]:
         workers.close()
 
 
+@contextlib.contextmanager
+def continued(named: str | None) -> Iterator[None]:
+    """Say that the same command goes on, if there are no workers any more."""
+    try:
+        yield
+    except SoftmachineError:
+        if named is not None:
+            print("The same command continues, with the same workers or with others.")
+        raise
+
+
 def _open(named: str) -> Workers:
     if "://" in named:
         return DaskWorkers(named)

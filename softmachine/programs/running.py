@@ -8,7 +8,7 @@ import functools
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,10 @@ from softmachine.core.errors import SoftmachineError
 from softmachine.core.time_limit import NEVER, TimeLimit
 from softmachine.programs.naming import STEPS_LEFT
 
-MOST_TURNS = 1_000_000
-"""A call of a loaded program whose loops turn more often, with no number of steps to end them,
-counts as one that does not end."""
+MOST_TURNS, TURNS_A_NUMBER = 1_000_000, 10
+"""A call of a loaded program whose loops turn more often, and more often than so many times for
+each number that it was given, with no number of steps to end them, counts as one that does not
+end."""
 MOST_SHOWN = 24
 """A list with more items than this is not written out."""
 
@@ -36,7 +37,7 @@ def load_python(code: str, limit: TimeLimit = NEVER) -> ProgramFunction:
 def load_named(code: str, name: str, limit: TimeLimit = NEVER) -> Callable[..., Any]:
     """Execute the text of a Python program and return one of its functions.
 
-    It raises RuntimeError if a loop without a number of turns does not end in `MOST_TURNS`. One
+    It raises RuntimeError if loops without a number of turns do not end; see `MOST_TURNS`. One
     that counts the steps that are left down has such a number, and may turn as often as it
     takes.
 
@@ -45,21 +46,24 @@ def load_named(code: str, name: str, limit: TimeLimit = NEVER) -> Callable[..., 
         name: the function.
         limit: after which every call and every such loop raises TimeIsOverError.
     """
-    turns = 0
+    turns, steps, most = 0, 0, MOST_TURNS
 
-    def turn(ends: bool) -> None:
-        nonlocal turns
-        turns += 1
-        if turns > MOST_TURNS and not ends:
-            raise RuntimeError(f"it does not end: {MOST_TURNS:,} turns of a loop")
-        if not turns % 1_000:
+    def turn(*, counted: bool) -> None:
+        nonlocal turns, steps
+        if counted:
+            steps += 1
+        else:
+            turns += 1
+        if turns > most:
+            raise RuntimeError(f"it does not end: {most:,} turns of a loop")
+        if not (turns + steps) % 1_000:
             limit.check()
 
     tree = ast.parse(code)
     for node in ast.walk(tree):
         if isinstance(node, ast.While):
-            ends = ast.Constant(_counts_down(node))
-            call = ast.Call(ast.Name(TURN, ast.Load()), [ends], [])
+            counted = ast.keyword("counted", ast.Constant(_counts_down(node)))
+            call = ast.Call(ast.Name(TURN, ast.Load()), [], [counted])
             node.body.insert(0, ast.Expr(call))
     namespace: dict[str, Any] = {TURN: turn}
     exec(compile(ast.fix_missing_locations(tree), "<program>", "exec"), namespace)
@@ -67,9 +71,10 @@ def load_named(code: str, name: str, limit: TimeLimit = NEVER) -> Callable[..., 
 
     @functools.wraps(function)
     def called(*arguments: Any) -> Any:
-        nonlocal turns
+        nonlocal turns, steps, most
         limit.check()
-        turns = 0
+        numbers = sum(len(x) for x in arguments if isinstance(x, Sized))
+        turns, steps, most = 0, 0, max(MOST_TURNS, TURNS_A_NUMBER * numbers)
         return function(*arguments)
 
     return called
@@ -80,10 +85,11 @@ TURN = "_turn_of_a_loop"
 
 
 def _counts_down(loop: ast.While) -> bool:
-    """Return whether a loop counts steps down, and returns when none is left."""
+    """Return whether a loop counts steps down, and ends when none is left."""
     parts = [ast.unparse(node) for node in ast.walk(loop) if isinstance(node, ast.stmt)]
-    counted = f"{STEPS_LEFT} -= 1" in parts
-    return counted and any(x.startswith(f"if {STEPS_LEFT} == 0:\n    return") for x in parts)
+    ends = ast.unparse(loop.test) == f"{STEPS_LEFT} != 0"
+    ends = ends or any(x.startswith(f"if {STEPS_LEFT} == 0:\n    return") for x in parts)
+    return ends and f"{STEPS_LEFT} -= 1" in parts
 
 
 def shortened(values: Sequence[object]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from softmachine.cli import functions, waiting
+from softmachine.cli import functions, waiting, workers
 from softmachine.cli.main import main
 from softmachine.cli.searching import LoopDisplay, SearchState
 from softmachine.machines.nram.gates import PAPER_GATES
@@ -23,6 +23,7 @@ from softmachine.synthesis.making import load_function
 from softmachine.synthesis.reading import read_pairs
 from softmachine.synthesis.search.search import Totals
 from softmachine.synthesis.whole import Options, begin
+from softmachine.training.workers.workers import ThreadWorkers
 from softmachine.zoo.models import open_model
 
 LAST = [
@@ -73,6 +74,29 @@ def test_a_function_is_found_told_and_written(folder, capsys):
     assert 1 <= config.registers <= 3
     if value["ask"] is not None:
         assert value["ask"]["line"] in printed
+
+
+def test_workers_search_and_find_the_same(folder, capsys, monkeypatch):
+    (folder / "mine.jsonl").write_text("\n".join(map(json.dumps, FIRST)))
+    gates = ["--gates", "ONE", "READ", "ADD", "READ", "ZERO", "WRITE"]
+    main(["synthesize", "mine.jsonl", "--minutes", "5", *gates, "--run", "alone"])
+    taken = []
+
+    class Noted(ThreadWorkers):
+        def present(self):
+            taken.append(1)
+            return super().present() if len(taken) > 1 else {}
+
+    monkeypatch.setattr(workers, "ProcessWorkers", Noted)
+    more = ["--minutes", "5", *gates, "--run", "shared", "--workers", "2"]
+    main(["synthesize", "mine.jsonl", *more])
+    assert "no worker is there: waiting for one" in capsys.readouterr().out
+    assert len(taken) > 1
+    for name in ("program.py", "program.c", "program.json"):
+        assert Path("shared", name).read_text() == Path("alone", name).read_text()
+    monkeypatch.setattr(workers, "ProcessWorkers", None)  # nobody is asked for a file's mistake
+    with pytest.raises(SystemExit):
+        main(["synthesize", "none.jsonl", "--workers", "2"])
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,11 @@ import signal
 
 import pytest
 
-from softmachine.cli import loop_search, synthesis
+from softmachine.cli import loop_search, synthesis, workers
 from softmachine.cli.main import main
 from softmachine.programs.running import load_python
 from softmachine.synthesis.search.search import search
+from softmachine.training.workers.workers import ThreadWorkers
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def write_sums(folder, *, spoilt=False):
     (folder / "task.jsonl").write_text("\n".join(map(json.dumps, seen.values())))
 
 
-def test_a_loop_is_found_and_is_a_run_with_a_program(folder, capsys):
+def test_a_loop_is_found_and_is_a_run_with_a_program(folder, capsys, monkeypatch):
     write_sums(folder)
     command = ["synthesize", "task.jsonl", "--members", "1"]
     main(command)
@@ -48,6 +49,13 @@ def test_a_loop_is_found_and_is_a_run_with_a_program(folder, capsys):
     main(command)
     again = capsys.readouterr().out
     assert "loops tried" not in again
+
+    monkeypatch.setattr(workers, "ProcessWorkers", ThreadWorkers)
+    main([*command, "--run", "shared", "--workers", "2"])
+    assert "2 workers)" in " ".join(capsys.readouterr().out.split())
+    assert (folder / "shared" / "program.py").read_text() == (
+        directory / "program.py"
+    ).read_text()
     assert again.partition("search found")[2] == printed.partition("search found")[2]
 
     main(["program", str(directory / "search"), "--verify"])

@@ -126,3 +126,13 @@ def test_the_title_says_what_was_changed():
     machine = {"hard": True, "wrap": False, "sharpening_factor": 2.0}
     changes = Changes(memory_rows=256, task=("shots=1",), machine=machine)
     assert str(changes) == ", memory rows 256, hard, no wrap, sharpening factor 2.0, shots=1"
+
+
+def test_shares_are_those_of_the_task_that_is_tested(learner, monkeypatch, capsys):
+    """With other shots another instance is asked for; its accuracy is a share, too."""
+    monkeypatch.setattr(scoring, "open_trained", lambda _: [learner])
+    scoring.evaluate_source("it", [2], 4, 0, Changes(task=("shots=5",)), "table")
+    printed = capsys.readouterr().out
+    assert "instance 6" in printed
+    row = [x.strip() for x in printed.splitlines()[-2].strip("│").split("│")]
+    assert sum(cell.endswith("%") for cell in row) == 3  # accuracy, instance 6, perfect

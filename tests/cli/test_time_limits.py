@@ -15,6 +15,9 @@ from softmachine.cli import beginning, loop_search, waiting
 from softmachine.cli.searching import SearchState
 from softmachine.core.time_limit import TimeIsOverError, TimeLimit
 from softmachine.programs import running
+from softmachine.programs.build import build_program
+from softmachine.programs.extraction import nram_transitions
+from softmachine.programs.languages.python import python_code
 from softmachine.programs.running import load_python
 from softmachine.synthesis import whole
 from softmachine.synthesis.search.attempts import Attempt, Options, plan
@@ -22,8 +25,10 @@ from softmachine.synthesis.search.loops import Loop
 from softmachine.synthesis.search.search import Totals
 from softmachine.synthesis.taking import take
 from softmachine.tasks.memories.given import Given
+from softmachine.tasks.steps import StepRule
 from softmachine.training import trainer
 from softmachine.training.trainer import train_members
+from softmachine.zoo.models import open_model
 
 PAIRS = [([3, 1, 2], 3), ([1, 5], 1), ([4, 4, 7, 1], 4), ([2], 2)]
 ENDLESS = """
@@ -104,13 +109,14 @@ def test_a_loop_that_does_not_end_is_a_mistake_of_its_program(monkeypatch):
 
 COUNTED = """
 def run(memory):
-    memory, n = list(memory), len(memory)
+    left = 20
+    while left != 0:
+        left -= 1  # steps left
+    n = 4
     while True:
-        if n == 2:
-            left = n * 10 % 40
-            n = 3
-        else:
-            left -= 1  # steps left
+        left = 20 if n == 4 else left
+        n = 3
+        left -= 1  # steps left
         if left == 0:
             return memory
 """
@@ -119,11 +125,33 @@ def run(memory):
 def test_a_loop_that_counts_its_steps_down_may_turn_as_often_as_they_are(monkeypatch):
     """Else a program that is right was told to be wrong, from a million steps on."""
     monkeypatch.setattr(running, "MOST_TURNS", 10)
+    monkeypatch.setattr(running, "TURNS_A_NUMBER", 1)
     assert load_python(COUNTED)([5, 6]) == [5, 6]
-    with pytest.raises(RuntimeError, match="it does not end: 10 turns"):
-        load_python(COUNTED.replace("left -= 1", "left -= 0"))([5, 6])
-    with pytest.raises(RuntimeError, match="it does not end: 10 turns"):
-        load_python(COUNTED.replace("left == 0", "left == 99"))([5, 6])
+    for old, new in (("left -= 1", "left -= 0"), ("left == 0", "left == 99"), ("!=", ">=")):
+        with pytest.raises(RuntimeError, match="it does not end: 10 turns"):
+            load_python(COUNTED.replace(old, new))([5, 6])
+
+
+@pytest.mark.parametrize(
+    ("name", "rule", "each"),
+    [
+        ("nram-increment", StepRule("cell", 1, 1, 0), 0),
+        ("nram-copy", StepRule("cell", 1, 1, 0), running.TURNS_A_NUMBER),
+        ("nram-reverse", None, running.TURNS_A_NUMBER),
+    ],
+)
+def test_programs_turn_as_often_as_their_memories_want(name, rule, each, monkeypatch):
+    """Whatever loops the generator writes: in memories that want more than may be else."""
+    model = open_model(name)
+    table = nram_transitions(model.machine, model.experiment.task).table
+    program = build_program(table, rule or model.experiment.task.step_rule())
+    code, size = python_code(program, "", []), 60
+    plain = {}
+    exec(code, plain)
+    memory = [size + 1, *[5] * size, *[0] * (size + 1)]
+    monkeypatch.setattr(running, "MOST_TURNS", 20)
+    monkeypatch.setattr(running, "TURNS_A_NUMBER", each)
+    assert load_python(code)(memory) == plain["run"](memory)
 
 
 def test_a_program_that_is_run_ends_with_the_time():

@@ -21,7 +21,8 @@ from jaxtyping import Bool
 
 from softmachine.synthesis.search.attempts import Attempt, Options, attempt, plan
 from softmachine.tasks.memories.exams import Batch
-from softmachine.training.workers.each import as_completed, checked
+from softmachine.training.workers.each import imap_unordered, share
+from softmachine.training.workers.remote import withdrawn
 from softmachine.training.workers.workers import Tally, ThreadWorkers, Workers
 
 MORE = 4
@@ -61,15 +62,11 @@ class Totals(NamedTuple):
         )
 
 
-class Numbered(NamedTuple):
-    """An attempt that is to be made."""
-
-    number: int
-    seconds: float
-    """How long it may take."""
+class Numbered(int):
+    """The number of an attempt."""
 
     def __str__(self) -> str:
-        return f"attempt {self.number:,}"
+        return f"attempt {int(self):,}"
 
 
 def search(
@@ -96,23 +93,28 @@ def search(
         workers: who makes the attempts, and stays open; threads of this process by default.
         watch: called with a tally of ``workers``, whenever it has changed.
 
-    Returns the totals; attempts that were cut short are made anew by the next search. Raises
-    SoftmachineError if there are no workers any more that could make them.
+    Returns the totals; attempts that were cut short are made anew by the next search. It waits
+    for workers as long as there is none. Raises SoftmachineError if nobody reaches them any
+    more, if all have other versions, or if an attempt has ended three of them.
     """
     end = time.monotonic() + seconds
     begun, done, enough = totals.attempts, dict[int, Attempt](), False
-    jobs = (Numbered(number, end - time.monotonic()) for number in itertools.count(begun))
+    numbers = map(Numbered, itertools.count(begun))
     with contextlib.ExitStack() as stack:
         if workers is None:
             threads = stack.enter_context(contextlib.closing(ThreadWorkers(options.threads)))
             ended = np.zeros(1, bool)
             stack.callback(ended.fill, True)
-            made = as_completed(
-                functools.partial(_make, batches, options, ended), jobs, threads
-            )
+            made = share(functools.partial(_make, batches, options, ended), numbers, threads)
         else:
-            make = checked(functools.partial(_make_in_time, batches, options))
-            made = as_completed(make, jobs, workers, watch=watch)
+            make = functools.partial(_make_in_time, batches, options)
+            made = imap_unordered(
+                make,
+                numbers,
+                workers,
+                hand=lambda number: (int(number), end - time.monotonic()),
+                watch=watch,
+            )
         stack.enter_context(contextlib.closing(made))
         while not (enough or time.monotonic() >= end or interrupted()):
             if some := next(made):
@@ -128,23 +130,40 @@ def search(
 
 
 def _make(
-    batches: Sequence[Batch], options: Options, ended: Bool[np.ndarray, "1"], job: Numbered
+    batches: Sequence[Batch], options: Options, ended: Bool[np.ndarray, "1"], number: int
 ) -> Attempt | None:
     """Make an attempt; None if it was ended before it was complete."""
-    planned = plan(job.number, options)
+    planned = plan(int(number), options)
     made = attempt(batches[planned.variant], planned, options, ended)
     return None if ended[0] else made
 
 
-def _make_in_time(batches: Sequence[Batch], options: Options, job: Numbered) -> Attempt | None:
-    """Make an attempt where nobody else can end it: None if its time was over."""
-    ended = np.zeros(1, bool)
-    timer = threading.Timer(job.seconds, ended.fill, [True])
-    timer.start()
+def _make_in_time(
+    batches: Sequence[Batch], options: Options, job: tuple[int, float]
+) -> Attempt | None:
+    """Make an attempt where who asked for it cannot end it; None if it was ended.
+
+    ``job`` has its number, and how many seconds it may take. It also ends if it is withdrawn,
+    where that is known.
+    """
+    number, seconds = job
+    end, is_withdrawn = time.monotonic() + seconds, withdrawn()
+    ended, over = np.array([seconds <= 0]), threading.Event()
+
+    def watch() -> None:
+        while not over.wait(LOOK):
+            if time.monotonic() >= end or is_withdrawn():
+                ended.fill(True)
+
+    threading.Thread(target=watch, name="time of an attempt", daemon=True).start()
     try:
-        return _make(batches, options, ended, job)
+        return _make(batches, options, ended, number)
     finally:
-        timer.cancel()
+        over.set()
+
+
+LOOK = 0.2
+"""Seconds between looks at whether an attempt is to end."""
 
 
 def is_enough(first: int, number: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import functools
+import pickle
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -12,7 +13,8 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, 
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from softmachine.core.errors import SoftmachineError, SoftmachineWarning
-from softmachine.training.workers.identity import AnotherVersionError, difference, identity
+from softmachine.training.workers import remote
+from softmachine.training.workers.identity import AnotherVersionError, identity
 from softmachine.training.workers.workers import Tally, Workers
 
 Item = TypeVar("Item")
@@ -21,6 +23,10 @@ MOST_LOSSES = 3
 """How many workers an item may cost before it is given up."""
 TICK = 0.2
 """Seconds after which it is looked which workers there are."""
+PATIENCE = 600.0
+"""The shortest time, in seconds, after which a worker may be overdue."""
+OVERDUE = 10
+"""It is after so many times as long as the longest call so far."""
 
 
 def for_each(
@@ -33,20 +39,21 @@ def for_each(
 
     Arguments:
         function: one that can be pickled. It may be called again for an item whose worker was
-            lost.
+            lost, or takes very long.
         items: its arguments, which can be pickled, too; errors name them.
         workers: who calls it, each one item at a time; they may come and go, and stay open.
         report: called with an item whenever one is given to a worker.
 
-    Raises:
-        SoftmachineError: nobody reaches the workers any more, all of them have other versions
-            of packages or code than this process, or an item cost `MOST_LOSSES` of them. What
-            the function raises is raised here, too.
+    Waits for workers as long as there is none. Raises SoftmachineError if nobody reaches them
+    any more, if all of them have other versions of packages or code than this process, or if an
+    item cost `MOST_LOSSES` of them. What the function raises is raised here, too.
     """
-    if not items:  # then nobody has to be there
-        return []
-    found = filter(None, as_completed(checked(function), items, workers, report))
-    results = {one.place: one.result for one in found}
+    results: dict[int, Result] = {}
+    done = imap_unordered(function, items, workers, report=report)
+    while len(results) < len(items):
+        if found := next(done):
+            results[found.place] = found.result
+    done.close()
     return [results[place] for place in range(len(items))]
 
 
@@ -58,143 +65,211 @@ class Completed(NamedTuple):
     result: Any
 
 
-def as_completed(
-    function: Callable[[Item], Result],
+def imap_unordered(
+    function: Callable[[Any], Any],
     items: Iterable[Item],
     workers: Workers,
+    *,
+    hand: Callable[[Item], Any] = lambda item: item,
     report: Callable[[Item], Any] = lambda _item: None,
     watch: Callable[[Tally], Any] = lambda _tally: None,
 ) -> Generator[Completed | None, None, None]:
     """Yield what a function returns for items, in the order in which workers are done.
 
-    And None, at least every `TICK` seconds, so that who waits can end it: close the iterator.
-    What is not given out then is not computed; what a worker is doing, it goes on with.
+    And None, at least every `TICK` seconds, so that who waits can look around, and end it:
+    close the iterator. What is not given out then is not computed; workers that are computing
+    are dropped.
 
     Arguments:
-        function: as in `for_each`; of workers elsewhere, as `checked` returns it.
-        items: any number, asked for when a worker is free.
+        function: as in `for_each`.
+        items: any number, asked for when a worker is free; errors name them.
         workers: as in `for_each`.
+        hand: returns what the function is called with, when an item is given to a worker. A
+            Dask scheduler reads it, so it should be plain: numbers, texts, tuples.
         report: called with an item whenever one is given to a worker.
         watch: called with a tally of workers whenever it has changed.
 
     Raises what `for_each` raises.
     """
-    shared = _Shared(function, items, workers)
+    call = functools.partial(remote.call, _pickled(function), identity())
+    return share(call, items, workers, hand=hand, report=report, watch=watch)
+
+
+def share(
+    call: Callable[[Any], Any],
+    items: Iterable[Item],
+    workers: Workers,
+    *,
+    hand: Callable[[Item], Any] = lambda item: item,
+    report: Callable[[Item], Any] = lambda _item: None,
+    watch: Callable[[Tally], Any] = lambda _tally: None,
+) -> Generator[Completed | None, None, None]:
+    """Do what `imap_unordered` does, with a call that workers get as it is."""
+    shared = _Shared(call, items, workers, hand)
     told = None
     try:
         while True:
-            shared.look()
-            shared.give(report)
+            present = shared.look()
+            shared.give(present, report)
             if shared.tally != told:
                 told = dataclasses.replace(shared.tally, refused=dict(shared.tally.refused))
                 watch(told)
-            if shared.over():
+            if shared.over:
                 return
             done = shared.collect()
             yield from done or (None,)
+            if shared.error is not None:
+                raise shared.error
     finally:
-        shared.cancel()
+        shared.end()
+
+
+@dataclasses.dataclass
+class _Given(Generic[Item, Result]):
+    """An item that a worker has."""
+
+    place: int
+    item: Item
+    future: Future[Result]
+    began: float
+    overdue: bool = False
+    """Given up for lost; what it brings may still be the first."""
 
 
 class _Shared(Generic[Item, Result]):
     """Which worker has which item."""
 
     def __init__(
-        self, function: Callable[[Item], Result], items: Iterable[Item], workers: Workers
+        self,
+        call: Callable[[Any], Result],
+        items: Iterable[Item],
+        workers: Workers,
+        hand: Callable[[Item], Any],
     ) -> None:
         self.tally = Tally()
-        self._function, self._workers = function, workers
+        self.error: Exception | None = None
+        """What a call has raised."""
+        self._call, self._workers, self._hand = call, workers, hand
         self._next = enumerate(items)
+        self._exhausted = False
         self._again: collections.deque[tuple[int, Item]] = collections.deque()
         """Items that were lost, with their places."""
-        self._given: dict[str, tuple[int, Item, Future[Result]]] = {}
+        self._twice: set[int] = set()
+        """Places of items that were given to another worker while one may still be at it."""
+        self._done_twice: set[int] = set()
+        self._given: dict[str, _Given[Item, Result]] = {}
         self._losses: collections.Counter[int] = collections.Counter()
         self._known: set[str] = set()
+        self._longest = 0.0
 
-    def look(self) -> None:
-        """Note which workers have come and gone."""
-        present = set(self._workers.present())
-        self.tally.lost += len(self._known - present)
-        self._known = present
-        self.tally.workers = len(present - self.tally.refused.keys())
-        for name in self._given.keys() - present:
+    @property
+    def over(self) -> bool:
+        """Whether all items are done."""
+        under_way = any(not given.overdue for given in self._given.values())
+        return self._exhausted and not (under_way or self._again)
+
+    def look(self) -> dict[str, Any]:
+        """Return the workers there are; note who has come and gone, and who is overdue."""
+        present = dict(self._workers.present())
+        self.tally.lost += len(self._known - present.keys())
+        self._known = {*present}
+        self.tally.workers = len(self._known - self.tally.refused.keys())
+        for name in self._given.keys() - present.keys():
             self._lost(name)
         if present and not self.tally.workers:
             reasons = "; ".join(f"{name}: {why}" for name, why in self.tally.refused.items())
             raise SoftmachineError(f"no worker is left: {reasons}")
+        limit = max(PATIENCE, OVERDUE * self._longest)
+        for name, given in [*self._given.items()]:
+            if not given.overdue and time.monotonic() - given.began > limit:
+                given.overdue = True
+                self._twice.add(given.place)
+                self._repeat(given, name)
+                self._workers.drop(name)
+        return present
 
-    def give(self, report: Callable[[Item], Any]) -> None:
+    def give(self, present: dict[str, Any], report: Callable[[Item], Any]) -> None:
         """Give an item to everybody who has none."""
-        for name, executor in self._workers.present().items():
+        for name, executor in present.items():
             if name in self._given or name in self.tally.refused:
                 continue
             job = self._again.popleft() if self._again else next(self._next, None)
             if job is None:
+                self._exhausted = True
                 return
             try:
-                self._given[name] = *job, executor.submit(self._function, job[1])
+                future = executor.submit(self._call, self._hand(job[1]))
             except (BrokenExecutor, RuntimeError):  # it was idle when it ended
                 self._again.appendleft(job)
                 self._workers.drop(name)
                 return
+            self._given[name] = _Given(*job, future, time.monotonic())
             report(job[1])
-
-    def over(self) -> bool:
-        """Return whether all items are done: nobody has one, though there is somebody."""
-        return bool(self._known) and not (self._given or self._again)
 
     def collect(self) -> list[Completed]:
         """Wait a little, and return what is done."""
         if not self._given:
             time.sleep(TICK)
             return []
-        names = {future: name for name, (*_, future) in self._given.items()}
+        names = {given.future: name for name, given in self._given.items()}
         found = []
         for future in wait(names, TICK, FIRST_COMPLETED).done:
             name = names[future]
+            given = self._given[name]
             try:
                 result = future.result()
-            except AnotherVersionError as error:
-                self.tally.refused[name] = str(error)
-                left_out = f"the worker {name} is left out: {error}"
-                warnings.warn(left_out, SoftmachineWarning, stacklevel=2)
-                self._again.appendleft(self._given.pop(name)[:2])
+            except (AnotherVersionError, ImportError) as error:
+                self._refuse(name, str(error))
             except (BrokenExecutor, CancelledError):
                 self._lost(name)
                 self._workers.drop(name)
+            except Exception as error:  # whatever the function raises
+                del self._given[name]
+                self.error = self.error or error
             else:
-                found.append(Completed(self._given.pop(name)[0], result))
+                del self._given[name]
+                self._longest = max(self._longest, time.monotonic() - given.began)
+                if given.place not in self._done_twice:
+                    found.append(Completed(given.place, result))
+                if given.place in self._twice:
+                    self._done_twice.add(given.place)
         return found
 
-    def cancel(self) -> None:
-        """Take back what nobody has begun."""
-        for *_, future in self._given.values():
-            future.cancel()
+    def end(self) -> None:
+        """Take back what nobody has begun, and drop who is at something."""
+        for name, given in self._given.items():
+            if not given.future.cancel() and not given.future.done():
+                self._workers.drop(name)
+
+    def _refuse(self, name: str, reason: str) -> None:
+        self.tally.refused[name] = reason
+        warnings.warn(
+            f"the worker {name} is left out: {reason}", SoftmachineWarning, stacklevel=3
+        )
+        given = self._given.pop(name)
+        if not given.overdue:
+            self._again.appendleft((given.place, given.item))
 
     def _lost(self, name: str) -> None:
-        place, item, future = self._given.pop(name)
-        future.cancel()
-        self._losses[place] += 1
-        if self._losses[place] == MOST_LOSSES:
+        given = self._given.pop(name)
+        given.future.cancel()
+        if not given.overdue:
+            self._repeat(given, name)
+
+    def _repeat(self, given: _Given[Item, Result], name: str) -> None:
+        self._losses[given.place] += 1
+        if self._losses[given.place] == MOST_LOSSES:
             raise SoftmachineError(
-                f"{item}: {MOST_LOSSES} workers ended while they had it, at last {name}"
+                f"{given.item}: {MOST_LOSSES} workers ended while they had it, at last {name}"
             )
         self.tally.repeated += 1
-        self._again.appendleft((place, item))
+        self._again.appendleft((given.place, given.item))
 
 
-def checked(function: Callable[[Item], Result]) -> Callable[[Item], Result]:
-    """Return a function that raises `AnotherVersionError` where it would compute other bits."""
-    return functools.partial(_checked, function, identity())
-
-
-def _checked(
-    function: Callable[[Item], Result], versions: dict[str, str], item: Item
-) -> Result:
-    """Call a function in a worker, unless that computes with other versions."""
-    from softmachine.core.compilation_cache import use_compilation_cache
-
-    if differs := difference(identity(), versions):
-        raise AnotherVersionError(f"it has {differs}")
-    use_compilation_cache()
-    return function(item)
+def _pickled(function: Callable[[Any], Any]) -> bytes:
+    """Return a function as bytes; one of a script as its code, where cloudpickle is there."""
+    try:
+        import cloudpickle  # it comes with Dask
+    except ImportError:
+        return pickle.dumps(function)
+    return cloudpickle.dumps(function)

@@ -11,7 +11,7 @@ from pathlib import Path
 import softmachine
 from softmachine.core.errors import SoftmachineError
 
-PACKAGES = ("jax", "jaxlib", "equinox", "optax", "numpy")
+PACKAGES = ("jax", "jaxlib", "equinox", "optax", "numpy", "numba")
 """Packages whose versions decide about the bits of a result."""
 
 

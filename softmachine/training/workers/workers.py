@@ -50,6 +50,8 @@ class Tally:
 
     def words(self) -> str:
         """Return how many work, and what was lost."""
+        if not self.workers:
+            return "no worker is there: waiting for one"
         found = {"lost": self.lost, "repeated": self.repeated}
         parts = [f"{number} {name}" for name, number in found.items() if number]
         return ", ".join([f"{self.workers} worker{'s' * (self.workers != 1)}", *parts])
@@ -60,17 +62,21 @@ class ThreadWorkers:
 
     def __init__(self, count: int) -> None:
         self._pools = {f"thread {i + 1}": ThreadPoolExecutor(1) for i in range(count)}
+        self._dropped: list[ThreadPoolExecutor] = []
 
     def present(self) -> Mapping[str, Executor]:
         """Return the threads, by a number each."""
-        return self._pools
+        return dict(self._pools)
 
     def drop(self, name: str) -> None:
-        """Do nothing: a thread ends with its process."""
+        """Give a thread nothing more to do; nothing can end it."""
+        if pool := self._pools.pop(name, None):
+            pool.shutdown(wait=False, cancel_futures=True)
+            self._dropped.append(pool)
 
     def close(self) -> None:
-        """Wait for what the threads are doing; nothing else can end it."""
-        for pool in self._pools.values():
+        """Wait for what the threads are doing."""
+        for pool in (*self._pools.values(), *self._dropped):
             pool.shutdown(cancel_futures=True)
 
 

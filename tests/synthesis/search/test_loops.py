@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-import time
+import threading
 from functools import partial
 
 import jax.numpy as jnp
@@ -173,25 +173,33 @@ def test_what_is_found_depends_on_the_seed_alone():
 
 
 class Unequal(ThreadWorkers):
-    """Two workers, of which one is slow: attempts are done in another order than begun."""
+    """Two workers, of which one begins when the other has done two attempts."""
 
     def __init__(self):
         super().__init__(2)
         slow, quick = super().present().values()
-        self._all = {"slow": Slow(slow), "quick": quick}
+        self.done, self.order = threading.Semaphore(0), []
+        self._all = {"slow": Waits(self, slow, 2), "quick": Waits(self, quick, 0)}
 
     def present(self):
-        return self._all
+        return dict(self._all)
+
+    def drop(self, _name):
+        self.done.release(2)
 
 
-class Slow:
-    def __init__(self, executor):
-        self._executor = executor
+class Waits:
+    def __init__(self, workers, executor, others):
+        self._workers, self._executor, self._others = workers, executor, others
 
     def submit(self, function, job):
         def later():
-            time.sleep(0.3)
-            return function(job)
+            for _ in range(self._others):
+                self._workers.done.acquire()
+            made = function(job)
+            self._workers.order.append(job[0])
+            self._workers.done.release()
+            return made
 
         return self._executor.submit(later)
 
@@ -207,16 +215,17 @@ def test_workers_find_what_this_process_finds():
     assert found[0].loop == alone[0].loop
     assert found[1]._replace(seconds=0.0) == alone[1]._replace(seconds=0.0)
     assert [tally.words() for tally in tallies] == ["2 workers"]
+    assert workers.order[:2] == [1, 2]  # the first was done later
 
 
 def test_an_attempt_elsewhere_ends_with_its_time():
     """Nobody can end it from here; what is cut short does not count, and is made again."""
     batch = as_batch(Given(examples=examples(PROGRAMS["double"])), 0)
     make = partial(_make_in_time, [batch], Options())
-    assert make(Numbered(0, 0.0)) is None
-    made = make(Numbered(0, 600.0))
+    assert make((0, 0.0)) is None
+    made = make((0, 1e12))
     assert made.plan == plan(0, Options())
-    assert str(Numbered(1_041, 1.0)) == "attempt 1,041"
+    assert str(Numbered(1_041)) == "attempt 1,041"
 
 
 def test_a_search_without_time_makes_no_attempt():

@@ -1,6 +1,8 @@
 """Workers of a Dask cluster: two processes, as a person starts them, one of which is killed."""
 
+import functools
 import os
+import pickle
 import signal
 import socket
 import subprocess
@@ -12,10 +14,12 @@ import pytest
 from softmachine.core.errors import SoftmachineError
 from softmachine.experiments.population import create_population
 from softmachine.synthesis.finding import search_options
-from softmachine.synthesis.search.search import Totals, search
+from softmachine.synthesis.search.search import Totals, _make_in_time, search
 from softmachine.synthesis.taking import take
 from softmachine.synthesis.whole import Options, begin
+from softmachine.training.workers import remote
 from softmachine.training.workers.dask_workers import DaskWorkers
+from softmachine.training.workers.identity import identity
 from softmachine.training.workers.schedule import train_on_workers
 
 pytest.importorskip("distributed")
@@ -63,20 +67,37 @@ def connected(address):
     raise AssertionError("no cluster came up")
 
 
+def searched():
+    """Return examples and options of a search."""
+    pairs = [(["d", "e"], "e"), (["a", "b", "c"], "b"), (["x", "y"], "y")]
+    options = Options()
+    begun = begin(take(pairs), options)
+    found = search_options(begun.problems, 0, options.registers, options.gates)
+    return [problem.batch for problem in begun.problems], found
+
+
+def withdraw_an_attempt(workers):
+    """Ask for an attempt that takes an hour, and for it no more: its worker is free again."""
+    make = pickle.dumps(functools.partial(_make_in_time, *searched()))
+    executor = next(iter(workers.present().values()))
+    future = executor.submit(remote.call, make, identity(), (1_000_000, 3_600.0))
+    while not future.running() and not any(workers._client.processing().values()):
+        time.sleep(0.1)
+    time.sleep(2.0)  # it is under way now
+    future.cancel()
+    assert executor.submit(remote.reached).result(timeout=600)
+
+
 def attempts(workers):
     """Search a little; return the first three attempts, but for the time they took."""
-    pairs = [(["d", "e"], "e"), (["a", "b", "c"], "b"), (["x", "y"], "y")]
-    options, made = Options(), []
-    begun = begin(take(pairs), options)
-    searched = search_options(begun.problems, 0, options.registers, options.gates)
+    made = []
 
     def accept(attempt):
         made.append(attempt._replace(seconds=0.0))
         return len(made) == 3
 
-    batches = [problem.batch for problem in begun.problems]
     never = (lambda _: None, lambda: False)
-    search(batches, searched, Totals(), 600.0, accept, *never, workers)
+    search(*searched(), Totals(), 600.0, accept, *never, workers)
     return made
 
 
@@ -101,6 +122,7 @@ def test_a_search_a_killed_worker_and_a_killed_scheduler(
 
     try:
         assert attempts(workers) == attempts(None)
+        withdraw_an_attempt(workers)
         with pytest.raises(SoftmachineError, match=f"scheduler at {address} does not answer"):
             train_on_workers(shared, workers, report, watch=watch)
     finally:

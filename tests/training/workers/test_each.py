@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from softmachine.core.errors import SoftmachineError, SoftmachineWarning
-from softmachine.training.workers import each
-from softmachine.training.workers.each import as_completed, for_each
+from softmachine.training.workers import each, remote
+from softmachine.training.workers import identity as identities
+from softmachine.training.workers.each import for_each, imap_unordered, share
+from softmachine.training.workers.identity import identity
 from softmachine.training.workers.workers import ProcessWorkers
 
 
@@ -107,23 +109,16 @@ def test_errors_of_the_function_are_raised():
 
 
 def test_workers_of_other_versions_are_left_out(monkeypatch):
-    ours = each.identity()
-    calls = []
+    ours, calls = identity(), []
 
-    def identity():
+    def theirs():
         calls.append(1)
-        # First for this process; then the first worker says another version.
-        return {**ours, "jax": "0.0.1"} if len(calls) == 2 else ours
+        return {**ours, "jax": "0.0.1"} if len(calls) == 1 else ours
 
-    monkeypatch.setattr(each, "identity", identity)
-    with pytest.warns(
-        SoftmachineWarning, match=r"the worker old is left out: it has jax 0\.0\.1"
-    ):
+    monkeypatch.setattr(identities, "identity", theirs)
+    with pytest.warns(SoftmachineWarning, match=r"worker old is left out: it has jax 0\.0\.1"):
         assert for_each(str, range(3), Some(old=fine, new=fine)) == [*"012"]
-    calls.clear()
-    monkeypatch.setattr(
-        each, "identity", lambda: calls.append(1) or {**ours, "jax": str(len(calls))}
-    )
+    monkeypatch.setattr(identities, "identity", lambda: {**ours, "jax": "2"})
     with (
         pytest.raises(SoftmachineError, match=r"no worker is left: one: it has jax 2 where"),
         pytest.warns(SoftmachineWarning, match="the worker one is left out"),
@@ -131,10 +126,91 @@ def test_workers_of_other_versions_are_left_out(monkeypatch):
         for_each(str, range(3), Some(one=fine))
 
 
+def test_a_worker_without_a_module_is_left_out():
+    def lacks(_):
+        raise ModuleNotFoundError("No module named 'mine'")
+
+    with pytest.warns(SoftmachineWarning, match="old is left out: No module named 'mine'"):
+        assert for_each(str, range(3), Some(old=lacks, new=fine)) == [*"012"]
+
+
+class Later(Executor):
+    """Does what it is given when it is asked to."""
+
+    def __init__(self):
+        self.asked = []
+
+    def submit(self, fn, /, *args):
+        future = Future()
+        future.set_running_or_notify_cancel()
+        self.asked.append((future, fn, args))
+        return future
+
+    def go_on(self):
+        future, fn, args = self.asked.pop(0)
+        future.set_result(fn(*args))
+
+
+def test_a_worker_that_goes_when_all_is_done_is_not_waited_for():
+    workers = Some(one=fine)
+    workers.executors["one"] = Inline(lambda _: workers.executors.clear())
+    assert for_each(str, range(1), workers) == ["0"]
+
+
+def test_workers_are_looked_at_once_a_turn():
+    """One that is gone a moment later is no reason to end."""
+    workers, looks = Some(one=fine), []
+
+    def present():
+        looks.append(1)
+        return dict(workers.executors) if len(looks) != 2 else {}
+
+    workers.present = present
+    assert for_each(str, range(5), workers) == [*"01234"]
+
+
+def test_who_takes_very_long_is_overdue_and_what_comes_first_counts(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(each.time, "monotonic", lambda: clock[0])
+    workers, slow = Some(quick=fine), Later()
+    workers.executors["slow"] = slow
+    tallies = []
+    done = share(str, range(4), workers, watch=tallies.append)
+    found = [next(done) for _ in range(3)]
+    assert sorted(one.result for one in found if one) == ["0", "2", "3"]
+    clock[0] = each.PATIENCE + 1
+    assert [one.result for one in done if one] == ["1"]
+    assert workers.dropped == ["slow"] * 2  # overdue, and at it to the end
+    assert tallies[-1].repeated == 1
+    # And the other way round: who was given up was first.
+    workers, slow, other = Some(), Later(), Later()
+    workers.executors |= {"slow": slow}
+    clock[0] = 0.0
+    done = share(str, range(1), workers)
+    assert next(done) is None
+    clock[0] = each.PATIENCE + 1
+    workers.executors["other"] = other
+    assert next(done) is None
+    slow.go_on()
+    assert next(done).result == "0"
+    other.go_on()
+    assert [*done] == [None]  # not once more
+
+
+def test_what_a_worker_is_handed_is_made_when_it_is_given():
+    clock = itertools.count()
+    done = imap_unordered(str, "ab", Some(one=fine), hand=lambda x: (x, next(clock)))
+    assert [one.result for one in done if one] == ["('a', 0)", "('b', 1)"]
+
+
+def test_a_call_of_no_cluster_is_not_withdrawn():
+    assert not remote.withdrawn()()
+
+
 def test_there_may_be_items_without_an_end_and_then_nobody():
     workers, told = Some(one=fine, two=fine), []
     numbers = itertools.count()
-    endless = as_completed(str, numbers, workers, watch=told.append)
+    endless = imap_unordered(str, numbers, workers, watch=told.append)
     done = [next(endless) for _ in range(6)]
     assert sorted(one.place for one in done) == [*range(6)]
     assert all(one.result == str(one.place) for one in done)
@@ -142,7 +218,7 @@ def test_there_may_be_items_without_an_end_and_then_nobody():
     workers.executors.clear()
     assert [next(endless) for _ in range(3)].count(None) >= 2  # whoever waits can look around
     endless.close()
-    words = ["2 workers", "0 workers, 2 lost"]
+    words = ["2 workers", "no worker is there: waiting for one"]
     assert [tally.words() for tally in told] == words
     assert for_each(str, [], workers) == []
 
@@ -155,12 +231,13 @@ def test_who_closes_takes_back_what_nobody_has_begun():
             futures.append(Future())
             return futures[-1]
 
-    workers = Some()
-    workers.executors["one"] = Waits()
-    waiting = as_completed(str, range(3), workers)
+    workers, busy = Some(), Later()
+    workers.executors |= {"one": Waits(), "busy": busy}
+    waiting = imap_unordered(str, range(3), workers)
     assert next(waiting) is None
     waiting.close()
     assert [future.cancelled() for future in futures] == [True]
+    assert workers.dropped == ["busy"]  # what it does is needed no more
 
 
 def kill_once(path):
