@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import functools
+import importlib
 import pickle
 import time
 import warnings
@@ -269,7 +270,7 @@ class _Shared(Generic[Item, Result]):
 def _pickled(function: Callable[[Any], Any]) -> bytes:
     """Return a function as bytes; one of a script as its code, where cloudpickle is there."""
     try:
-        import cloudpickle  # it comes with Dask
+        pickler = importlib.import_module("cloudpickle")  # it comes with Dask
     except ImportError:
-        return pickle.dumps(function)
-    return cloudpickle.dumps(function)
+        pickler = pickle
+    return pickler.dumps(function)

@@ -3,6 +3,7 @@
 import itertools
 import os
 import signal
+import sys
 from concurrent.futures import BrokenExecutor, Executor, Future
 from pathlib import Path
 
@@ -201,6 +202,11 @@ def test_what_a_worker_is_handed_is_made_when_it_is_given():
     clock = itertools.count()
     done = imap_unordered(str, "ab", Some(one=fine), hand=lambda x: (x, next(clock)))
     assert [one.result for one in done if one] == ["('a', 0)", "('b', 1)"]
+
+
+def test_without_cloudpickle_functions_of_modules_are_called(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cloudpickle", None)
+    assert for_each(str, range(3), Some(one=fine)) == [*"012"]
 
 
 def test_a_call_of_no_cluster_is_not_withdrawn():
