@@ -181,6 +181,8 @@ class _Loop:
         self.checkpoints = max(1, training.checkpoint_every // training.batch)
         self.states = MemberStates(experiment, [member.state for member in members], plan)
         self.validate = build_validation(experiment)
+        self.judged = 0 if plan is None else plan.layout.members
+        """So many are validated together at least: last bits depend on it."""
         self.reached: dict[int, TrainState] = {}
         """Of each member the state that the last updates brought it to."""
         self.clock = time.monotonic()
@@ -294,7 +296,9 @@ class _Loop:
         self.report(member, self.members[member].progress, line)
 
     def _scores(self, states: dict[int, TrainState]) -> dict[int, Scores]:
-        return dict(zip(states, self.validate([*states.values()]), strict=True))
+        found = [*states.values()]
+        scores = self.validate([*found, *[found[0]] * (self.judged - len(found))])
+        return dict(zip(states, scores, strict=False))
 
     def _lap(self) -> float:
         """Return the seconds since this was last asked."""

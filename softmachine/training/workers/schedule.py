@@ -7,7 +7,9 @@ yet written when a worker, or this process, ends is done again, to the same bits
 - The group whose members have had the fewest updates comes first.
 - A worker that is gone, or overdue, costs the unit that it had. Its members are then trained
   each by itself, in the slots of their group, until it is clear which of them ends its worker.
-- A member that does so `MOST_FAILURES` times in a row is left out, with the reason in its run.
+- A member that does so `MOST_FAILURES` times in a row is left out, with the reason in its run;
+  while units of others are lost, too, it is not clear who is at fault, and it takes
+  `MOST_IN_DOUBT` times.
 - A worker of other versions, or without a module that it takes, is left out, by its name.
 """
 
@@ -36,8 +38,8 @@ from softmachine.training.workers.remote import do
 from softmachine.training.workers.unit import group_size, progress_in, unit_of
 from softmachine.training.workers.workers import Tally, Workers
 
-MOST_FAILURES = 3
-"""How often in a row a member may end its worker."""
+MOST_FAILURES, MOST_IN_DOUBT = 3, 12
+"""How often in a row a member may end its worker: if it alone does, or if others do as well."""
 TICK = 0.5
 """Seconds between looks at which workers are there."""
 PATIENCE = 600.0
@@ -144,6 +146,9 @@ class _Schedule:
         self._tasks: dict[str, _Task] = {}
         self._known: set[str] = set()
         self._failures = [0] * len(runs)
+        self._lost_units = 0
+        self._lost_before = [0] * len(runs)
+        """Of each member how many units had been lost when its failures in a row began."""
         self._alone: set[int] = set()
         """Groups whose members are trained each by itself for now."""
         self._longest = 0.0
@@ -293,14 +298,23 @@ class _Schedule:
         if task.overdue or [self.progress[i].step for i in task.places] != task.steps:
             return
         for place in task.places:
+            if not self._failures[place]:
+                self._lost_before[place] = self._lost_units
             self._failures[place] += 1
+        self._lost_units += 1
         alone = len(task.places) == 1
-        if alone and self._failures[task.places[0]] >= MOST_FAILURES:
+        if alone and self._is_at_fault(task.places[0]):
             self._leave_out(task.places[0], reason)
         else:
             self.tally.repeated += 1
         if not alone:
             self._alone.add(task.places[0] // self.slots * self.slots)
+
+    def _is_at_fault(self, place: int) -> bool:
+        """Return whether a member has ended its worker too often, as far as one can tell."""
+        failures = self._failures[place]
+        of_others = self._lost_units - self._lost_before[place] - failures
+        return failures >= (MOST_IN_DOUBT if of_others else MOST_FAILURES)
 
     def _leave_out(self, place: int, reason: str) -> None:
         run, progress = self.runs[place], self.progress[place]

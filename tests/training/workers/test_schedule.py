@@ -1,5 +1,6 @@
 """Training on workers: the same bits as in one process, whoever works and whoever fails."""
 
+import collections
 import dataclasses
 import os
 import signal
@@ -12,6 +13,7 @@ from softmachine.experiments.population import create_population
 from softmachine.experiments.runs import Note
 from softmachine.tasks.registry import TASKS
 from softmachine.tasks.sequences.copy import Copy
+from softmachine.training import validation
 from softmachine.training.trainer import train_members
 from softmachine.training.workers import schedule
 from softmachine.training.workers.identity import difference, identity
@@ -121,9 +123,16 @@ def test_a_killed_process_costs_nothing_but_time(experiment, plain, same, tmp_pa
 
 
 def test_packed_members_do_not_depend_on_who_is_beside_them(
-    nram_experiment, with_training, same, tmp_path
+    nram_experiment, with_training, same, tmp_path, monkeypatch
 ):
-    """In groups of two, as many as a core computes together; once one by one in theirs."""
+    """In groups of two, as many as a core computes together; once one by one in theirs.
+
+    Two are validated, too: by themselves, larger machines had other last bits in their errors.
+    """
+    judged, score_together = set(), validation.score_together
+    monkeypatch.setattr(
+        validation, "score_together", lambda m, *x: judged.add(len(m)) or score_together(m, *x)
+    )
     batch = {"batch": 64, "max_sequences": 384, "validate_every": 128, "checkpoint_every": 128}
     experiment = with_training(nram_experiment, **batch)
     assert group_size(experiment, 4) == 2
@@ -140,6 +149,7 @@ def test_packed_members_do_not_depend_on_who_is_beside_them(
     train_on_workers(other, Some("one", "two", "three", fate=fate))
     assert len(failed) == 4
     same(one, other)
+    assert judged == {2}
 
 
 def test_a_member_that_ends_its_worker_is_left_out_alone(experiment, plain, same, tmp_path):
@@ -158,6 +168,25 @@ def test_a_member_that_ends_its_worker_is_left_out_alone(experiment, plain, same
     assert len(workers.dropped) == 3
     same([plain[0], plain[2]], [runs[0], runs[2]])
     assert train_on_workers(runs, Some("one"))[1].finished  # resumed, it is tried again
+    same(plain, runs)
+
+
+def test_nobody_is_left_out_while_workers_are_lost_whatever_they_have(
+    experiment, plain, same, tmp_path
+):
+    """Every unit is lost four times, as where machines are taken back again and again."""
+    runs = create_population(tmp_path / "runs", experiment, 3)
+    tried = collections.Counter()
+
+    def fate(_name, unit):
+        what = tuple((member["seed"], hash(member["last"])) for member in unit["members"])
+        tried[what] += 1
+        if tried[what] <= 4:
+            raise BrokenExecutor
+        return True
+
+    progress = train_on_workers(runs, Some("one", "two", fate=fate))
+    assert not any(member.failed for member in progress)
     same(plain, runs)
 
 
