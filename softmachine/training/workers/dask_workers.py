@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import logging
 import math
 import time
 import warnings
@@ -43,6 +44,8 @@ class DaskWorkers:
             ) from None
         # Units of large machines are some megabytes; they are meant to be.
         warnings.filterwarnings("ignore", message="Sending large graph")
+        for name in ("tornado.application", "distributed.client"):
+            logging.getLogger(name).addFilter(_tells_more)
         self.address = address
         self._executors: dict[str, Executor] = {}
         self._asked = -math.inf
@@ -103,6 +106,17 @@ class DaskWorkers:
         # What a scheduler that is gone is said to have is empty: a KeyError tells nothing.
         why = "" if error is None or isinstance(error, KeyError) else f": {_told(error)}"
         return f"the scheduler at {self.address} does not answer any more{why}"
+
+
+def _tells_more(record: logging.LogRecord) -> bool:
+    """Return whether a log record says something else than that a scheduler is gone.
+
+    That is told in a sentence, by who asked it; Dask would add its traceback.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    if type(error).__name__ == "CommClosedError":
+        return False
+    return not record.getMessage().startswith("Failed to reconnect to scheduler")
 
 
 def _told(error: Exception) -> str:

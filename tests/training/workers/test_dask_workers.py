@@ -1,6 +1,7 @@
 """Workers of a Dask cluster: two processes, as a person starts them, one of which is killed."""
 
 import functools
+import logging
 import os
 import pickle
 import signal
@@ -18,7 +19,7 @@ from softmachine.synthesis.search.search import Totals, _make_in_time, search
 from softmachine.synthesis.taking import take
 from softmachine.synthesis.whole import Options, begin
 from softmachine.training.workers import remote
-from softmachine.training.workers.dask_workers import DaskWorkers
+from softmachine.training.workers.dask_workers import DaskWorkers, _tells_more
 from softmachine.training.workers.identity import identity
 from softmachine.training.workers.schedule import train_on_workers
 
@@ -133,6 +134,21 @@ def test_a_search_a_killed_worker_and_a_killed_scheduler(
     for one, other in zip(alone, shared, strict=True):
         assert_same(one.load_last().state, other.load_last().state)
         assert without_times(one.metrics()) == without_times(other.metrics())
+
+
+def test_that_a_scheduler_is_gone_is_told_once():
+    """In a sentence, not by Dask's log with tracebacks; what else that says stays."""
+    reconnect = "Failed to reconnect to scheduler after 15.00 seconds, closing client"
+    closed = type("CommClosedError", (OSError,), {})("Stream is closed")
+    for message, error, said in (
+        ("Exception in callback", closed, False),
+        (reconnect, None, False),
+        ("Exception in callback", ValueError("x"), True),
+        ("Something else", None, True),
+    ):
+        told = None if error is None else (type(error), error, None)
+        record = logging.LogRecord("distributed.client", 40, "it", 1, message, (), told)
+        assert _tells_more(record) == said
 
 
 def test_nobody_at_an_address(monkeypatch):
