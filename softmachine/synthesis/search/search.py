@@ -21,7 +21,7 @@ from jaxtyping import Bool
 
 from softmachine.synthesis.search.attempts import Attempt, Options, attempt, plan
 from softmachine.tasks.memories.exams import Batch
-from softmachine.training.workers.each import imap_unordered, share
+from softmachine.training.workers.each import imap_unordered
 from softmachine.training.workers.remote import withdrawn
 from softmachine.training.workers.workers import Tally, ThreadWorkers, Workers
 
@@ -105,7 +105,8 @@ def search(
             threads = stack.enter_context(contextlib.closing(ThreadWorkers(options.threads)))
             ended = np.zeros(1, bool)
             stack.callback(ended.fill, True)
-            made = share(functools.partial(_make, batches, options, ended), numbers, threads)
+            make = functools.partial(_make, batches, options, ended)
+            made = imap_unordered(make, numbers, threads, pickled=False)
         else:
             make = functools.partial(_make_in_time, batches, options)
             made = imap_unordered(

@@ -71,6 +71,7 @@ def imap_unordered(
     items: Iterable[Item],
     workers: Workers,
     *,
+    pickled: bool = True,
     hand: Callable[[Item], Any] = lambda item: item,
     report: Callable[[Item], Any] = lambda _item: None,
     watch: Callable[[Tally], Any] = lambda _tally: None,
@@ -85,6 +86,8 @@ def imap_unordered(
         function: as in `for_each`.
         items: any number, asked for when a worker is free; errors name them.
         workers: as in `for_each`.
+        pickled: whether workers get a copy of the function, and call it if they have the
+            versions of this process. Threads of this process can call the function itself.
         hand: returns what the function is called with, when an item is given to a worker. A
             Dask scheduler reads it, so it should be plain: numbers, texts, tuples.
         report: called with an item whenever one is given to a worker.
@@ -92,20 +95,9 @@ def imap_unordered(
 
     Raises what `for_each` raises.
     """
-    call = functools.partial(remote.call, _pickled(function), identity())
-    return share(call, items, workers, hand=hand, report=report, watch=watch)
-
-
-def share(
-    call: Callable[[Any], Any],
-    items: Iterable[Item],
-    workers: Workers,
-    *,
-    hand: Callable[[Item], Any] = lambda item: item,
-    report: Callable[[Item], Any] = lambda _item: None,
-    watch: Callable[[Tally], Any] = lambda _tally: None,
-) -> Generator[Completed | None, None, None]:
-    """Do what `imap_unordered` does, with a call that workers get as it is."""
+    call = function
+    if pickled:
+        call = functools.partial(remote.call, _pickled(function), identity())
     shared = _Shared(call, items, workers, hand)
     told = None
     try:

@@ -38,11 +38,12 @@ def withdrawn() -> Callable[[], bool]:
     knows. Call this where the call is; what it returns may be called from another thread.
     """
     distributed = sys.modules.get("distributed")
+    if distributed is None:
+        return lambda: False
     try:
-        assert distributed is not None
         worker = distributed.get_worker()
         key = worker.get_current_task()
-    except (AssertionError, ValueError, AttributeError, KeyError):  # it is no worker of Dask
+    except (ValueError, AttributeError, KeyError):  # it is no worker of Dask
         return lambda: False
     gone = ("cancelled", "gone")
     return lambda: getattr(worker.state.tasks.get(key), "state", "gone") in gone

@@ -12,7 +12,7 @@ import pytest
 from softmachine.core.errors import SoftmachineError, SoftmachineWarning
 from softmachine.training.workers import each, remote
 from softmachine.training.workers import identity as identities
-from softmachine.training.workers.each import for_each, imap_unordered, share
+from softmachine.training.workers.each import for_each, imap_unordered
 from softmachine.training.workers.identity import identity
 from softmachine.training.workers.workers import ProcessWorkers
 
@@ -176,7 +176,7 @@ def test_who_takes_very_long_is_overdue_and_what_comes_first_counts(monkeypatch)
     workers, slow = Some(quick=fine), Later()
     workers.executors["slow"] = slow
     tallies = []
-    done = share(str, range(4), workers, watch=tallies.append)
+    done = imap_unordered(str, range(4), workers, pickled=False, watch=tallies.append)
     found = [next(done) for _ in range(3)]
     assert sorted(one.result for one in found if one) == ["0", "2", "3"]
     clock[0] = each.PATIENCE + 1
@@ -187,7 +187,7 @@ def test_who_takes_very_long_is_overdue_and_what_comes_first_counts(monkeypatch)
     workers, slow, other = Some(), Later(), Later()
     workers.executors |= {"slow": slow}
     clock[0] = 0.0
-    done = share(str, range(1), workers)
+    done = imap_unordered(str, range(1), workers, pickled=False)
     assert next(done) is None
     clock[0] = each.PATIENCE + 1
     workers.executors["other"] = other
