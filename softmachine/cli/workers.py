@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from softmachine.core.errors import SoftmachineError
+from softmachine.core.errors import SoftmachineError, WorkersError
 from softmachine.training.workers.dask_workers import DaskWorkers
 from softmachine.training.workers.workers import ProcessWorkers, Workers
 
@@ -35,7 +35,7 @@ def continued(named: str | None) -> Iterator[None]:
     """Say that the same command goes on, if there are no workers any more."""
     try:
         yield
-    except SoftmachineError:
+    except WorkersError:
         if named is not None:
             print("The same command continues, with the same workers or with others.")
         raise

@@ -30,6 +30,10 @@ class ImagesError(SoftmachineError):
     """There are no images where they should be, or they cannot be used or fetched."""
 
 
+class WorkersError(SoftmachineError):
+    """Workers cannot be reached any more, or none of them can do the work."""
+
+
 class TraceError(SoftmachineError):
     """A trace cannot be recorded as requested, or a trace file cannot be read."""
 

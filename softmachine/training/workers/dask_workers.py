@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from concurrent.futures import Executor
 from typing import Any
 
-from softmachine.core.errors import SoftmachineError
+from softmachine.core.errors import SoftmachineError, WorkersError
 from softmachine.training.workers.remote import reached
 
 SECONDS = 15
@@ -81,9 +81,9 @@ class DaskWorkers:
         try:
             found = self._client.scheduler_info(n_workers=-1)["workers"]
         except Exception as error:  # Dask has many for one that is gone
-            raise SoftmachineError(self._gone(error)) from error
+            raise WorkersError(self._gone(error)) from error
         if self._client.status != "running":
-            raise SoftmachineError(self._gone(None))
+            raise WorkersError(self._gone(None))
         self._executors = {
             name: self._executors.get(name)
             or self._client.get_executor(

@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from softmachine.core.errors import SoftmachineError, SoftmachineWarning
+from softmachine.core.errors import SoftmachineError, SoftmachineWarning, WorkersError
 from softmachine.training.workers import remote
 from softmachine.training.workers.identity import AnotherVersionError, identity
 from softmachine.training.workers.workers import Tally, Workers
@@ -45,9 +45,10 @@ def for_each(
         workers: who calls it, each one item at a time; they may come and go, and stay open.
         report: called with an item whenever one is given to a worker.
 
-    Waits for workers as long as there is none. Raises SoftmachineError if nobody reaches them
-    any more, if all of them have other versions of packages or code than this process, or if an
-    item cost `MOST_LOSSES` of them. What the function raises is raised here, too.
+    Waits for workers as long as there is none. Raises WorkersError if nobody reaches them any
+    more, or if all of them have other versions of packages or code than this process, and
+    SoftmachineError if an item cost `MOST_LOSSES` of them. What the function raises is raised
+    here, too.
     """
     results: dict[int, Result] = {}
     done = imap_unordered(function, items, workers, report=report)
@@ -171,7 +172,7 @@ class _Shared(Generic[Item, Result]):
             self._lost(name)
         if present and not self.tally.workers:
             reasons = "; ".join(f"{name}: {why}" for name, why in self.tally.refused.items())
-            raise SoftmachineError(f"no worker is left: {reasons}")
+            raise WorkersError(f"no worker is left: {reasons}")
         limit = max(PATIENCE, OVERDUE * self._longest)
         for name, given in [*self._given.items()]:
             if not given.overdue and time.monotonic() - given.began > limit:

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from typing import Any
 
-from softmachine.core.errors import RunError, SoftmachineError, SoftmachineWarning
+from softmachine.core.errors import RunError, SoftmachineWarning, WorkersError
 from softmachine.experiments.checkpoints import SCHEMA
 from softmachine.experiments.progress import Progress
 from softmachine.experiments.runs import Note, Run
@@ -98,7 +98,8 @@ def train_on_workers(
         RunError: another process writes to a run, a directory cannot be written, or the
             runs differ in more than the seed.
         CheckpointError: a run's checkpoint is damaged or foreign.
-        SoftmachineError: nobody can reach the workers any more. What was saved is kept.
+        WorkersError: nobody can reach the workers any more, or all were refused. What was saved
+            is kept.
     """
     first = runs[0].experiment.with_seed(0)
     for run in runs:
@@ -332,7 +333,7 @@ class _Schedule:
             f"the worker {name} is left out: {reason}", SoftmachineWarning, stacklevel=2
         )
         if self._known and not self._known - self.tally.refused.keys():
-            raise SoftmachineError(f"no worker is left: {name} is left out, since {reason}")
+            raise WorkersError(f"no worker is left: {name} is left out, since {reason}")
 
 
 def _stand(run: Run) -> Progress:

@@ -22,7 +22,7 @@ class Workers(Protocol):
     def present(self) -> Mapping[str, Executor]:
         """Return those that are there now, by their names.
 
-        Each is given one call at a time. Raises SoftmachineError if nobody can tell any more.
+        Each is given one call at a time. Raises WorkersError if nobody can tell any more.
         """
         ...
 
