@@ -14,6 +14,7 @@ from rich.table import Table
 
 import softmachine
 from softmachine import zoo
+from softmachine.core import native
 from softmachine.core.compilation_cache import VARIABLE, cache_size, use_compilation_cache
 from softmachine.core.errors import SoftmachineError
 from softmachine.experiments.experiment import Experiment, TrainingConfig
@@ -204,6 +205,8 @@ def print_info() -> None:
         print(f"{package:11} {importlib.metadata.version(package)}")
     for device in jax.devices():
         print(f"device      {device.platform} {device.id}: {device.device_kind}")
+    made_with = native.use()
+    print(f"native      {'' if made_with.compiler else 'none: '}{made_with.version}")
     use = use_compilation_cache()
     if use.directory is None:
         print(f"cache       none: {use.why_not}")

@@ -65,13 +65,12 @@ def use_compilation_cache(directory: str | Path | None = None) -> CacheUse:
         return CacheUse(None, "JAX's setting jax_enable_compilation_cache is off")
     if chosen:
         return CacheUse(Path(chosen))
-    setting = os.environ.get(VARIABLE, "")
-    if directory is None and setting.lower() in ("off", "0", "no", "false"):
-        return CacheUse(None, f"{VARIABLE}={setting}")
     try:
-        home = Path(directory or setting or user_caches() / "softmachine")
-        path = home.expanduser() / f"xla-{_processor()}"
-        _make_ready(path)
+        home = cache_home() if directory is None else Path(directory).expanduser()
+        if home is None:
+            return CacheUse(None, f"{VARIABLE}={os.environ[VARIABLE]}")
+        path = home / f"xla-{processor()}"
+        make_ready(path)
     except (OSError, RuntimeError, NotImplementedError) as error:
         return CacheUse(None, str(error))
     jax.config.update("jax_compilation_cache_dir", str(path))
@@ -93,6 +92,18 @@ def cache_size(directory: Path) -> CacheSize:
     return CacheSize(len(sizes), sum(sizes))
 
 
+def cache_home() -> Path | None:
+    """Return the directory that holds the package's caches; None if nothing is to be kept.
+
+    It is that of the environment variable ``SOFTMACHINE_CACHE`` (``off`` for none), else
+    ``softmachine`` in `user_caches`. Raises RuntimeError if the user has no home directory.
+    """
+    setting = os.environ.get(VARIABLE, "")
+    if setting.lower() in ("off", "0", "no", "false"):
+        return None
+    return Path(setting or user_caches() / "softmachine").expanduser()
+
+
 def user_caches() -> Path:
     """Return the directory where the operating system expects a user's caches.
 
@@ -107,7 +118,7 @@ def user_caches() -> Path:
     return given if given.is_absolute() else Path.home() / ".cache"
 
 
-def _make_ready(path: Path) -> None:
+def make_ready(path: Path) -> None:
     """Create the directory, for this user alone, and remove broken entries.
 
     A process that was killed while writing may have left an entry without its time stamp,
@@ -130,7 +141,7 @@ def _make_ready(path: Path) -> None:
                 entry.unlink()
 
 
-def _processor() -> str:
+def processor() -> str:
     """Return a short hash that identifies the model and features of this processor.
 
     Programs use the instruction set of the processor that they were compiled on. Different

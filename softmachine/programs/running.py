@@ -5,8 +5,6 @@ from __future__ import annotations
 import ast
 import ctypes
 import functools
-import os
-import shutil
 import subprocess
 from collections.abc import Callable, Sequence, Sized
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from softmachine.core.c_compiler import c_compiler
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.time_limit import NEVER, TimeLimit
 from softmachine.programs.naming import STEPS_LEFT
@@ -97,14 +96,6 @@ def shortened(values: Sequence[object]) -> str:
     shown = ", ".join(map(str, values[:MOST_SHOWN]))
     more = f", ... ({len(values):,} in all)" if len(values) > MOST_SHOWN else ""
     return f"[{shown}{more}]"
-
-
-def c_compiler() -> str | None:
-    """Return the first C compiler on the path of ``$CC``, cc, gcc, clang; None if none is."""
-    for name in (os.environ.get("CC"), "cc", "gcc", "clang"):
-        if name and shutil.which(name):
-            return name
-    return None
 
 
 def load_c(code: str, directory: Path) -> ProgramFunction | None:

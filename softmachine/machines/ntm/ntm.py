@@ -10,12 +10,14 @@ The state, the step and how a machine is built stand here; the rest in the paper
   the order in which heads do it;
 - `addressing.py`: the stages of addressing (3.3.1 and 3.3.2, Eq. 5 to 9);
 - `first_state.py`: what stands in the memory before the first step;
+- `native.py`: what makes updates faster;
 - `config.py`: the choices that the paper leaves open; `presets.py`: those of published code.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import NamedTuple
 
 import equinox as eqx
@@ -39,11 +41,12 @@ from softmachine.machines.ntm.heads import (
     ORDERS,
     Addressing,
     HeadParameters,
-    address,
     address_stages,
     head_value_sizes,
     to_head_parameters,
 )
+from softmachine.machines.ntm.heads import address as address_by_paper
+from softmachine.machines.ntm.native import native_step
 from softmachine.machines.ntm.observation import trace_fields
 from softmachine.machines.parts.layers import Controller
 from softmachine.machines.parts.linear import Linear, LoopLinear, glorot
@@ -103,31 +106,44 @@ class NTM(Cell):
         state: NTMState,
         encoded: Float[Array, "layers width"],
         clock: Clock = STOPPED,
-        address: Addressing = address,
+        address: Addressing | None = None,
     ) -> tuple[NTMState, Float[Array, " features"]]:
         """Take one step: the controller, then the heads in the configured order.
 
         Returns the next state, and what outputs are made of: the controller's output, the
         reads, or both.
 
-        ``address`` says where heads go; another one than the paper's moves them otherwise.
+        ``address`` says where heads go, if not where the paper has them go. In training all
+        that heads do may be one call of C (`native.py`), with the same result.
         """
-        del clock
-        config, previous = self.config, state.weightings
         controller_state, hidden = self._control(state, encoded)
-        parameters = self.head_parameters(hidden)
-
-        def address_on(memory, heads):
-            return address(parameters, memory, previous, heads, config)
-
-        move_heads = ORDERS[config.order]
-        memory, weightings, reads = move_heads(parameters, state.memory, address_on, config)
+        move_heads = partial(self._move_heads, address=address or address_by_paper)
+        if clock.training and address is None:
+            move_heads = native_step(self.config, self._dtype) or move_heads
+        memory, weightings, reads = move_heads(
+            self.heads(hidden), state.memory, state.weightings
+        )
         features = {
             "controller+reads": lambda: jnp.concatenate([hidden, reads.reshape(-1)]),
             "reads": lambda: reads.reshape(-1),
             "controller": lambda: hidden,
-        }[config.output_from]()
+        }[self.config.output_from]()
         return NTMState(controller_state, memory, weightings, reads), features
+
+    def _move_heads(
+        self,
+        values: Float[Array, " values"],
+        memory: Float[Array, "columns rows"],
+        previous: Float[Array, "heads rows"],
+        address: Addressing,
+    ) -> tuple[Array, Array, Array]:
+        """Return M_t, w_t and r_t, given what the controller tells the heads."""
+        parameters = to_head_parameters(values, self.config)
+
+        def address_on(memory, heads):
+            return address(parameters, memory, previous, heads, self.config)
+
+        return ORDERS[self.config.order](parameters, memory, address_on, self.config)
 
     def advance_on_rows(
         self,

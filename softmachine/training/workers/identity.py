@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import softmachine
+from softmachine.core import native
 from softmachine.core.errors import SoftmachineError
 
 PACKAGES = ("jax", "jaxlib", "equinox", "optax", "numpy", "numba")
@@ -24,11 +25,12 @@ def identity() -> dict[str, str]:
     """Return the versions of this process, and a digest of the package's source code."""
     package = Path(softmachine.__file__).parent
     code = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
+    for path in sorted((*package.rglob("*.py"), *package.rglob("*.c"))):
         code.update(str(path.relative_to(package)).encode())
         code.update(path.read_bytes())
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     own = {"softmachine": softmachine.__version__, "its code": code.hexdigest()[:12]}
+    own["C compiler"] = native.use().version
     return own | versions
 
 
