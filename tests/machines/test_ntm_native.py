@@ -46,6 +46,13 @@ CASES = {
     ),
     "relu": dataclasses.replace(SMALL, key_activation="relu", add_activation="relu", shifts=4),
     "as many shifts as rows": dataclasses.replace(SMALL, shifts=15, memory_columns=1),
+    "the paper's smoothing": NTMConfig(
+        memory_rows=48,
+        memory_columns=7,
+        similarity_smoothing=0.0,
+        similarity_epsilon=1e-8,
+    ),
+    "both smoothings": dataclasses.replace(SMALL, similarity_epsilon=0.1),
     "values are clipped": dataclasses.replace(SMALL, head_clip=0.5),
 }
 
@@ -166,7 +173,6 @@ def test_derivatives_that_there_are_not_are_refused():
         {"wrap": False},
         {"hard": True},
         {"sharpening_factor": 2.0},
-        {"similarity_epsilon": 1e-8},
         {"sharpening_smoothing": 1e-16},
     ],
     ids=str,

@@ -24,7 +24,7 @@ typedef struct {
     long heads, readers, writers, columns, rows, shifts;
     int late_address, late_read; /* whether read heads address, and read, the memory after */
     int key_activation, add_activation;
-    float clip, smoothing, floor;
+    float clip, smoothing, epsilon, floor;
 } Sizes;
 
 /* --- sixteen numbers -------------------------------------------------------------------- */
@@ -353,9 +353,9 @@ static void erase_back(long columns, long rows, IN w, IN e, IN m, OUT bar, OUT w
 
 /* --- section 3.3: addressing --------------------------------------------------------------- */
 
-/* The stages of a head's addressing, a number per row each; and |k|^2, smoothed. */
+/* The stages of a head's addressing, a number per row each; and |k|, smoothed. */
 typedef struct {
-    float *similarity, *content, *gated, *shifted, *logs, *weighting, key_square;
+    float *similarity, *content, *gated, *shifted, *logs, *weighting, key_norm;
 } Stages;
 enum { STAGES = 6 };
 
@@ -366,10 +366,10 @@ static Stages stages_in(const Sizes *z, float *room, long head) {
 }
 
 /* Eq. 5 and 6; `similarity` holds dot products at first. */
-static void weight_by_content(long rows, float strength, float key_square, IN squares,
-                              OUT similarity, OUT out) {
-    float scale = 1.0f / sqrtf(key_square), total = 0;
-    for (long i = 0; i < rows; i++) similarity[i] *= scale / sqrtf(squares[i]);
+static void weight_by_content(long rows, float strength, float key_norm, float epsilon,
+                              IN squares, OUT similarity, OUT out) {
+    float total = 0;
+    for (long i = 0; i < rows; i++) similarity[i] /= key_norm * sqrtf(squares[i]) + epsilon;
     float top = largest(rows, similarity);
     for (long i = 0; i < rows; i += LANES)
         store(out + i, exponential(strength * (load(similarity + i) - top)));
@@ -379,17 +379,22 @@ static void weight_by_content(long rows, float strength, float key_square, IN sq
 }
 
 /* Gradients of the dot products, in place of those of the weighting, and of the squares, times
-   two; returns that of the strength. */
-static float weight_by_content_back(long rows, float strength, float key_square, IN squares,
-                                    IN similarity, IN content, OUT bar, OUT square_bar) {
-    float mean = 0, strength_bar = 0, scale = 1.0f / sqrtf(key_square);
+   two; returns that of the strength. A norm of 0 has a gradient of 0. */
+static float weight_by_content_back(long rows, float strength, float key_norm, float epsilon,
+                                    IN squares, IN similarity, IN content, OUT bar,
+                                    OUT square_bar, float *key_norm_bar) {
+    float mean = 0, strength_bar = 0, norms_bar = 0;
     for (long i = 0; i < rows; i++) mean += bar[i] * content[i];
     for (long i = 0; i < rows; i++) {
-        float logit_bar = content[i] * (bar[i] - mean), x = strength * logit_bar;
+        float logit_bar = content[i] * (bar[i] - mean), norm = sqrtf(squares[i]);
+        float scale = 1.0f / (key_norm * norm + epsilon);
+        float product_bar = -strength * logit_bar * similarity[i] * scale;
         strength_bar += logit_bar * similarity[i];
-        bar[i] = x * scale / sqrtf(squares[i]);
-        square_bar[i] = -x * similarity[i] / squares[i];
+        norms_bar += product_bar * norm;
+        bar[i] = strength * logit_bar * scale;
+        square_bar[i] = norm > 0 ? product_bar * key_norm / norm : 0.0f;
     }
+    *key_norm_bar = norms_bar;
     return strength_bar;
 }
 
@@ -469,8 +474,9 @@ static Stages address(const Sizes *z, Heads h, long head, const float *m, float 
     long rows = z->rows, columns = z->columns;
     const float *key = h.keys + head * columns;
     Stages s = stages_in(z, room, head);
-    s.key_square = z->smoothing;
-    for (long c = 0; c < columns; c++) s.key_square += key[c] * key[c];
+    float key_square = z->smoothing;
+    for (long c = 0; c < columns; c++) key_square += key[c] * key[c];
+    s.key_norm = sqrtf(key_square);
     memset(s.similarity, 0, rows * sizeof(float));
     if (found) {
         gather(columns, rows, key, m, s.similarity);
@@ -478,7 +484,8 @@ static Stages address(const Sizes *z, Heads h, long head, const float *m, float 
         for (long i = 0; i < rows; i++) squares[i] = z->smoothing;
         gather_with_squares(columns, rows, key, m, s.similarity, squares);
     }
-    weight_by_content(rows, h.strengths[head], s.key_square, squares, s.similarity, s.content);
+    weight_by_content(rows, h.strengths[head], s.key_norm, z->epsilon, squares, s.similarity,
+                      s.content);
     interpolate(rows, h.gates[head], s.content, previous + head * rows, s.gated);
     shift(rows, z->shifts, s.gated, h.shifts + head * z->shifts, s.shifted);
     sharpen(rows, h.sharpenings[head], z->floor, s.shifted, s.logs, s.weighting);
@@ -508,7 +515,7 @@ static void address_back(const Sizes *z, Heads h, long head, const float *m,
                          const float *bar, float *room, Heads h_bar, float *previous_bar,
                          float *m_bar) {
     long rows = z->rows, columns = z->columns, c = 0;
-    float *u = room, *v = room + rows, strength = h.strengths[head];
+    float *u = room, *v = room + rows;
     const float *key = h.keys + head * columns, *shifts = h.shifts + head * z->shifts;
     float *key_bar = h_bar.keys + head * columns;
     h_bar.sharpenings[head] = sharpen_back(rows, h.sharpenings[head], z->floor, bar,
@@ -517,10 +524,11 @@ static void address_back(const Sizes *z, Heads h, long head, const float *m,
     h_bar.gates[head] = interpolate_back(rows, h.gates[head], v, s.content,
                                          previous + head * rows, u,
                                          previous_bar + head * rows);
-    float strength_bar = weight_by_content_back(rows, strength, s.key_square, squares,
-                                                s.similarity, s.content, u, v);
-    h_bar.strengths[head] = strength_bar;
-    float own = -strength * strength_bar / s.key_square;
+    float key_norm_bar;
+    h_bar.strengths[head] =
+        weight_by_content_back(rows, h.strengths[head], s.key_norm, z->epsilon, squares,
+                               s.similarity, s.content, u, v, &key_norm_bar);
+    float own = s.key_norm > 0 ? key_norm_bar / s.key_norm : 0.0f;
     for (; c + 4 <= columns; c += 4)
         match_columns_back(4, rows, u, v, m + c * rows, key + c, own, key_bar + c,
                            m_bar + c * rows);
@@ -666,6 +674,7 @@ static Sizes sizes(XLA_FFI_CallFrame *frame) {
     z.add_activation = attribute(frame, "add_activation");
     z.clip = attribute(frame, "clip");
     z.smoothing = attribute(frame, "smoothing");
+    z.epsilon = attribute(frame, "epsilon");
     z.floor = attribute(frame, "floor");
     return z;
 }

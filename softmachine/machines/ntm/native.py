@@ -44,8 +44,8 @@ def native_step(config: NTMChoices, dtype: jnp.dtype) -> NativeStep | None:
     """Return a step of all heads, of one example; None if it cannot be had.
 
     It is had in float32 on a CPU, where there is a C compiler, for most configurations: not
-    for heads that take turns, for hard heads, for shifts without wrap-around, nor for the
-    options that some published code has.
+    for heads that take turns, for hard heads, nor for shifts without wrap-around and other
+    options that public code has.
     """
     had = (
         dtype == jnp.float32
@@ -55,7 +55,7 @@ def native_step(config: NTMChoices, dtype: jnp.dtype) -> NativeStep | None:
         and config.wrap
         and not config.hard
         and config.sharpening_factor == 1
-        and config.similarity_epsilon == config.sharpening_smoothing == 0
+        and config.sharpening_smoothing == 0
     )
     return _step(config) if had and provide(SOURCE, (STEP, BACK)) else None
 
@@ -72,6 +72,7 @@ def _step(config: NTMChoices) -> NativeStep:
         "add_activation": ACTIVATIONS[config.add_activation],
         "clip": math.inf if config.head_clip is None else config.head_clip,
         "smoothing": config.similarity_smoothing,
+        "epsilon": config.similarity_epsilon,
         "floor": WEIGHT_FLOOR,
     }
     attributes = {name: np.float32(value) for name, value in attributes.items()}
