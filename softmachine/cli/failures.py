@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import os
 import signal
@@ -18,6 +19,8 @@ from softmachine.core.errors import SoftmachineWarning
 
 USER_ERROR = 2
 FAULT = 70
+LATER = 0.01
+"""Seconds after which a signal that was ignored is raised again."""
 """Status of what is nobody's mistake but the package's, as in sysexits.h."""
 LONGEST = 1000
 """Letters of a message; a longer one is cut in its middle."""
@@ -113,3 +116,34 @@ def end_on_sigterm() -> None:
 
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, end)
+
+
+@contextlib.contextmanager
+def signals_heard() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the process wherever they reach it.
+
+    Python ignores what is raised during garbage collection, where JAX has a callback, and in
+    finalizers: it prints a traceback and goes on. The signal is then raised once more, a moment
+    later.
+    """
+    before = sys.unraisablehook
+
+    def raise_again(ignored: Any) -> None:
+        if issubclass(ignored.exc_type, KeyboardInterrupt):
+            number = signal.SIGINT
+        elif issubclass(ignored.exc_type, SystemExit):
+            number = signal.SIGTERM
+            end_on_sigterm()
+        else:
+            before(ignored)
+            return
+        # Not from here: what this function raises would be ignored, too.
+        again = threading.Timer(LATER, _thread.interrupt_main, [number])
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = raise_again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before

@@ -24,6 +24,7 @@ from softmachine.cli.failures import (
     fail,
     fail_unforeseen,
     notes,
+    signals_heard,
 )
 from softmachine.cli.own import import_own, option, train_on_data, train_own
 from softmachine.cli.parsing import one_line_errors
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     end_on_sigterm()
     try:
-        with notes():
+        with notes(), signals_heard():
             _dispatch(arguments)
     except SoftmachineError as error:
         fail(str(error))

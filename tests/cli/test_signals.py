@@ -1,6 +1,9 @@
 """What a command ends with when it is told to end."""
 
+import gc
 import signal
+import sys
+import time
 
 import pytest
 
@@ -56,3 +59,41 @@ def test_any_command_ends_in_good_order(monkeypatch):
     assert stop.value.code == 143
     assert ended == ["in good order"]
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL  # a second one ends it at once
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["TERM", "INT"]
+)
+@pytest.mark.parametrize("where", ["collection", "finalizer"])
+def test_a_signal_that_python_would_ignore_is_heard(sent, status, where, monkeypatch, capsys):
+    """JAX has a callback of garbage collection, in which Ctrl-C often comes."""
+
+    def raise_once(*_):
+        if not signals:
+            signals.append(sent)
+            signal.raise_signal(sent)
+
+    class Finalized:
+        __del__ = raise_once
+
+    def print_info():
+        if where == "finalizer":
+            Finalized()
+        else:
+            gc.callbacks.append(raise_once)
+            gc.collect()
+        time.sleep(20)
+
+    signals = []
+    hook = sys.unraisablehook
+    monkeypatch.setattr("softmachine.cli.listing.print_info", print_info)
+    try:
+        with pytest.raises(SystemExit) as stop:
+            main(["info"])
+    finally:
+        if raise_once in gc.callbacks:
+            gc.callbacks.remove(raise_once)
+    assert stop.value.code == status
+    assert signals == [sent]
+    assert capsys.readouterr() == ("", "")
+    assert sys.unraisablehook is hook
