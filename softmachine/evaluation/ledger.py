@@ -151,7 +151,7 @@ def with_others(ledger: dict[str, Any], out: str | Path, recipes: Recipes) -> di
             groups[experiment] = _completed(groups[experiment], before, recipes)
         elif before["recipe"] not in mine or differences(experiment, recipes) == []:
             seeds = [row["seed"] for row in before["runs"]]
-            today = {"criterion": _criterion(experiment)}
+            today = {"criterion": _criterion(experiment, before["runs"])}
             groups[experiment] = before | _today(experiment, seeds, recipes) | today
     order = sorted(groups, key=lambda experiment: _place(experiment, recipes))
     return ledger | {
@@ -251,7 +251,7 @@ def _group(
         "task": type(experiment.task).__name__,
         "error": experiment.task.error,
         "experiment": experiment_to_json(experiment.with_seed(0)),
-        "criterion": _criterion(experiment),
+        "criterion": _criterion(experiment, rows),
         **_today(experiment, [row["seed"] for row in rows], recipes),
         "environments": list(environments),
         "summary": summary_of(rows, experiment) | {"best_seed": best},
@@ -357,19 +357,24 @@ def _place(experiment: Experiment, recipes: Recipes) -> tuple[Any, ...]:
     )
 
 
-def _criterion(experiment: Experiment) -> dict[str, Any] | None:
-    """Return when an experiment's runs count as solved; None if it does not say."""
+def _criterion(experiment: Experiment, rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return when an experiment's runs count as solved; None if it does not say.
+
+    The exam is part of it if all that are solved have passed it: rows that an earlier ledger
+    made before there was one are not said to have.
+    """
     solved = experiment.training.solved
     if solved is None:
         return None
     curriculum, exam = experiment.training.curriculum, experiment.training.phase(Exam)
+    examined = all(row.get("exam") is not None for row in rows if row["solved"])
     return {
         "error": solved.error,
         "sequences": solved.sequences,
         "sizes": [curriculum.smallest, curriculum.largest],
         "test": None
         if exam is None
-        else {"largest": exam.largest, "examples": exam.examples, "exam": True},
+        else {"largest": exam.largest, "examples": exam.examples, "exam": examined},
         "also": [
             phase.requirement for phase in experiment.training.phases if phase.requirement
         ],

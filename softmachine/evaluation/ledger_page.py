@@ -60,7 +60,8 @@ _LEGEND = """\
 - *Exam*: what an NRAM has to pass to count as having solved its task. Every hard case that
   the task names (chains and deepest paths of trees, lists in order, values at their extremes,
   ...) at many sizes, in the smallest memory, with one spare cell, and with room to spare.
-  Where the criterion of a recipe does not name it, its seeds were judged without."""
+  Seeds of before there was one were judged without, as it says beside each: by random
+  examples alone, which a program can pass that is wrong in hard cases."""
 
 
 def _summary_table(groups: Sequence[dict[str, Any]]) -> str:
@@ -150,9 +151,10 @@ def _solved_test(criterion: dict[str, Any], low: int) -> str:
     if test is None:
         return ""
     exam = " and in the exam of the task's hard cases" if test.get("exam") else ""
+    without = "" if exam else " (**not** judged by the exam of the task's hard cases)"
     return (
         f", and then no mistake on {number(test['examples'])} of sizes {low} to "
-        f"{test['largest']}{exam}, neither soft nor with every choice made hard"
+        f"{test['largest']}{exam}, neither soft nor with every choice made hard{without}"
     )
 
 

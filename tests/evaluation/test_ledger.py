@@ -622,6 +622,27 @@ def test_nrams_are_shown_soft_and_hard_with_their_attempts(nrams):
         assert line in lines, line
 
 
+def test_seeds_of_before_the_exam_are_not_said_to_have_passed_it(nrams, tmp_path):
+    """What an earlier ledger says of them is kept; a program may be wrong in hard cases."""
+    path, _ = nrams
+    page = tmp_path / "results.md"
+    today = dataclasses.replace(access(), recipe="today")
+    recipes = {"access": access, "today": lambda: today}
+    earlier = ledger.build([path], recipes=recipes)
+    for row in earlier["groups"][0]["runs"]:
+        del row["exam"]
+    ledger.write(page, earlier)
+    write_run(tmp_path / "today", today, **ended(0, solved=1000))
+    grown = ledger.with_others(
+        ledger.build([tmp_path / "today"], recipes=recipes), page, recipes
+    )
+    exams = {x["recipe"]: x["criterion"]["test"]["exam"] for x in grown["groups"]}
+    assert exams == {"access": False, "today": True}
+    text = ledger.to_markdown(grown)
+    assert text.count("and in the exam of the task's hard cases") == 1
+    assert text.count("made hard (**not** judged by the exam of the task's hard cases)") == 1
+
+
 def test_nrams_count_as_solved_if_they_pass_today_s_exam(tmp_path, access_machine):
     """Whatever training took for solved, by an older test."""
     experiment = dataclasses.replace(access(), machine=access_machine.config)
