@@ -13,6 +13,7 @@ from typing import Any
 import jax
 
 import softmachine
+from softmachine.core import native
 
 
 def describe_environment() -> dict[str, Any]:
@@ -28,6 +29,7 @@ def describe_environment() -> dict[str, Any]:
         "platform": devices[0].platform,
         "devices": len(devices),
         "cores": os.cpu_count(),
+        "c_compiler": native.use().version,
     }
 
 
