@@ -1,7 +1,7 @@
 """What a step in C saves in an update of an NTM, and in its compilation.
 
 Usage: ``python benchmarks/native_steps.py --json FILE``. Trains the recipe ``ntm-copy`` some
-seconds long on one core, with steps in C and without (``SOFTMACHINE_NATIVE=off``), each in a
+seconds long on one core, with steps in C (``SOFTMACHINE_NATIVE=on``) and without, each in a
 process of its own, in turn, and prints the medians: the fastest update of each process, and the
 seconds to the end of the first updates, compilation included, without any cache.
 """
@@ -29,10 +29,16 @@ from softmachine.training.members import MemberStates
 HERE = Path(__file__)
 
 
-def measure(batch: int, seconds: float) -> dict[str, float]:
-    """Return seconds to the end of the first updates, and milliseconds of an update."""
+def measure(batch: int, seconds: float, *, rows: bool) -> dict[str, float]:
+    """Return seconds to the end of the first updates, and milliseconds of an update.
+
+    With ``rows``, updates take memories of 32 and of 128 rows in turn, as the recipe does; else
+    of 128.
+    """
     experiment = get_recipe("ntm-copy")
     training = dataclasses.replace(experiment.training, batch=batch)
+    if not rows:
+        training = dataclasses.replace(training, memory_rows=())
     experiment = dataclasses.replace(experiment, training=training)
     begin = time.perf_counter()
     with one_device():
@@ -44,15 +50,16 @@ def measure(batch: int, seconds: float) -> dict[str, float]:
         begin = time.perf_counter()
         states.advance(range(1), done := done + updates)
         times.append(time.perf_counter() - begin)
-        if times[-1] < seconds / 20:
+        if times[-1] < seconds / 4:  # memory that is new to the process costs once a call
             updates, times = 2 * updates, []
     return {"first, s": first, "update, ms": 1e3 * min(times) / updates}
 
 
-def in_process(batch: int, seconds: float, *, with_c: bool) -> dict[str, float]:
+def in_process(batch: int, seconds: float, *, rows: bool, with_c: bool) -> dict[str, float]:
     """Return what `measure` does, of a process of its own."""
     environment = os.environ | {native.VARIABLE: "on" if with_c else "off"}
     command = [sys.executable, str(HERE), "--measure", str(batch), "--seconds", str(seconds)]
+    command += ["--rows"] if rows else []
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 
@@ -62,24 +69,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 16, 64, 256])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0, help="for each measurement")
+    parser.add_argument("--seconds", type=float, default=4.0, help="for each measurement")
+    parser.add_argument("--rows", action="store_true", help="32 and 128 rows in turn")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--measure", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure is not None:
-        print(json.dumps(measure(options.measure, options.seconds)))
+        print(json.dumps(measure(options.measure, options.seconds, rows=options.rows)))
         return
+    os.environ[native.VARIABLE] = "on"
     if native.use().compiler is None:
         parser.error(f"there are no steps in C here: {native.use().version}")
-    in_process(1, 0.1, with_c=True)  # compiles the C
+    in_process(1, 0.1, rows=False, with_c=True)  # compiles the C
     rows: list[dict[str, Any]] = []
+    print("32 and 128 rows in turn" if options.rows else "128 rows")
     print(f"{'batch':>5} {'update, ms':>21} {'':>7} {'first updates, s':>17}")
     print(f"{'':>5} {'JAX':>10} {'C':>10} {'ratio':>7} {'JAX':>8} {'C':>8}", flush=True)
     for batch in options.batches:
         found: dict[bool, list[dict[str, float]]] = {False: [], True: []}
         for _ in range(options.rounds):
             for with_c, results in found.items():
-                results.append(in_process(batch, options.seconds, with_c=with_c))
+                results.append(
+                    in_process(batch, options.seconds, rows=options.rows, with_c=with_c)
+                )
         row: dict[str, Any] = {"batch": batch, "rounds": found}
         for name in ("update, ms", "first, s"):
             for with_c, results in found.items():
@@ -97,7 +109,7 @@ def main() -> None:
             flush=True,
         )
     if options.json is not None:
-        found = {"environment": describe_environment(), "rows": rows}
+        found = {"environment": describe_environment(), "in turn": options.rows, "rows": rows}
         options.json.write_text(json.dumps(found, indent=1) + "\n")
 
 

@@ -1,8 +1,7 @@
-"""Functions in C that XLA calls on the CPU, where there is a compiler to make them.
+"""Functions in C that XLA calls on the CPU, for who asks for them and has a compiler.
 
-What they compute stands in JAX as well, which is used where they cannot be had. They are
-compiled once on a computer, when they are first asked for, and kept in the user's directory of
-caches.
+What they compute stands in JAX as well, which is used otherwise. They are compiled once on a
+computer, when they are first needed, and kept in the user's directory of caches.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import hashlib
 import os
 import subprocess
 import tempfile
+import threading
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -24,26 +24,24 @@ from softmachine.core.compilation_cache import cache_home, make_ready, processor
 from softmachine.core.errors import SoftmachineWarning
 
 VARIABLE = "SOFTMACHINE_NATIVE"
-"""Name of the environment variable that, set to ``off``, leaves all of them out."""
-# Sums may be taken in any order, which is what makes vectors of them possible. Not -ffast-math:
-# it takes NaN for impossible, and a library that was linked with it changes how the whole
-# process rounds.
+"""Name of the environment variable that, set to ``on``, asks for them."""
+# Not -ffast-math: it takes NaN for impossible, and a library that was linked with it changes
+# how the whole process rounds. Sums that may be taken in any order say so.
 FLAGS = (
     "-std=c11",
     "-O3",
     "-fPIC",
     "-shared",
+    "-fwrapv",
     "-fno-math-errno",
     "-fno-trapping-math",
-    "-fno-signed-zeros",
-    "-fassociative-math",
-    "-freciprocal-math",
+    "-fopenmp-simd",
     "-ffp-contract=fast",
 )
 OF_THIS_PROCESSOR = ("-march=native", "-mcpu=native")
 """Which of the two a compiler takes depends on it, and on the processor."""
-SECONDS = 120
-"""After which a compiler is given up."""
+SECONDS, SECONDS_TO_ANSWER = 60.0, 5.0
+"""After which a compiler is given up: one that compiles, and one that is asked what it is."""
 MOST_KEPT = 8
 """How many libraries of one name are kept: those of other versions are forgotten in the end."""
 
@@ -53,53 +51,75 @@ class Use(NamedTuple):
 
     compiler: str | None
     version: str
-    """The first line of what the compiler says of itself; or the reason."""
+    """What the compiler says of itself; or the reason."""
 
 
 def use() -> Use:
-    """Return which compiler functions in C are made with here."""
+    """Return which compiler functions in C would be made with here, without trying it."""
     setting = os.environ.get(VARIABLE, "")
-    if setting.lower() in ("off", "0", "no", "false"):
-        return Use(None, f"{VARIABLE}={setting}")
-    if jax.default_backend() != "cpu":
-        return Use(None, f"JAX computes on {jax.default_backend()}")
+    if setting.lower() not in ("on", "1", "yes", "true"):
+        return Use(None, f"not asked for ({VARIABLE}=on)")
     compiler = None if os.name == "nt" else c_compiler()
     if compiler is None:
         return Use(None, "no C compiler (cc, gcc, clang or $CC)")
-    return Use(compiler, _version(compiler))
+    version = _version(compiler)
+    if version is None:
+        return Use(None, f"{compiler} does not say what it is")
+    return Use(compiler, version)
 
 
 @functools.cache
-def _version(compiler: str) -> str:
-    """Return the first line of what a compiler says of itself; the error if it fails."""
+def _version(compiler: str) -> str | None:
+    """Return the first line of what a compiler says of itself, without its name."""
     try:
-        done = subprocess.run(
-            [compiler, "--version"],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=SECONDS,
-        )
-    except (OSError, subprocess.SubprocessError, UnicodeError) as error:
-        return str(error)
-    return next(iter(done.stdout.splitlines()), compiler)
+        done = _call([compiler, "--version"], SECONDS_TO_ANSWER)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    if done.returncode:
+        return None
+    return next(iter(done.stdout.splitlines()), "").removeprefix(compiler).strip() or None
 
 
-@functools.cache
+def _call(command: list[str], seconds: float) -> subprocess.CompletedProcess[str]:
+    """Run a command; its words are English, and what cannot be read is replaced."""
+    return subprocess.run(
+        command,
+        capture_output=True,
+        check=False,
+        env=os.environ | {"LC_ALL": "C"},
+        errors="replace",
+        stdin=subprocess.DEVNULL,
+        text=True,
+        timeout=seconds,
+    )
+
+
+_lock = threading.Lock()
+_known: dict[tuple[Path, tuple[str, ...]], bool] = {}
+"""Whether functions were made known to XLA, which takes a name once in a process."""
+
+
 def provide(source: Path, functions: tuple[str, ...]) -> bool:
     """Make functions of a C file known to XLA on CPU, and return whether that was possible.
 
-    `jax.ffi.ffi_call` then calls them by their names. It is not possible without a C compiler,
-    if the environment variable `VARIABLE` says ``off``, or where JAX computes on something
-    else; and if the compiler refuses the file, with a warning that says so.
+    `jax.ffi.ffi_call` then calls them by their names. It is not possible where nobody asks for
+    it (`VARIABLE`), without a C compiler, or where JAX computes on something else; nor if the
+    compiler refuses the file, of which a warning tells, once.
 
     Arguments:
         source: the file, which may include ``xla/ffi/api/c_api.h``.
         functions: names of handlers in it, each ``XLA_FFI_Error *name(XLA_FFI_CallFrame *)``.
     """
     compiler = use().compiler
-    if compiler is None:
+    if compiler is None or jax.default_backend() != "cpu":
         return False
+    with _lock:
+        if (source, functions) not in _known:
+            _known[source, functions] = _provided(source, functions, compiler)
+        return _known[source, functions]
+
+
+def _provided(source: Path, functions: tuple[str, ...], compiler: str) -> bool:
     try:
         library = _library(source, compiler)
         for name in functions:
@@ -107,11 +127,12 @@ def provide(source: Path, functions: tuple[str, ...]) -> bool:
             jax.ffi.register_ffi_target(name, address, platform="cpu")
     except Exception as error:  # a compiler, a loader, a JAX that is otherwise than they were
         reason = str(error).strip() or type(error).__name__
+        if isinstance(error, subprocess.TimeoutExpired):
+            reason = f"{compiler} did not end within {SECONDS:.0f} s"
         warnings.warn(
-            f"{source.name} cannot be used, and JAX computes what it would have: {reason}. "
-            f"{VARIABLE}=off does not try it",
+            f"{source.name} cannot be used, and JAX computes what it would have: {reason}",
             SoftmachineWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
         return False
     return True
@@ -120,24 +141,52 @@ def provide(source: Path, functions: tuple[str, ...]) -> bool:
 def _library(source: Path, compiler: str) -> ctypes.CDLL:
     """Load the library of a C file; compile it, unless that was done before."""
     directory = _directory()
-    if directory is None:
-        # A library that is loaded stays so without its file.
-        with tempfile.TemporaryDirectory() as room:
-            return ctypes.CDLL(str(_compiled(source, compiler, Path(room) / "library.so")))
+    if directory is not None:
+        try:
+            return ctypes.CDLL(str(_kept(source, compiler, directory)))
+        except OSError:  # nothing can be run from there, or it is full
+            pass
+    # A library that is loaded stays so without its file.
+    with tempfile.TemporaryDirectory() as room:
+        return ctypes.CDLL(str(_compiled(source, compiler, Path(room) / "library.so")))
+
+
+def _kept(source: Path, compiler: str, directory: Path) -> Path:
+    """Return a file's library in a directory; make it if it is not there, or not whole.
+
+    Its sum lies beside it: half a library ends the process that loads it.
+    """
     name = f"{source.parent.name}-{source.stem}"
     kept = directory / f"{name}-{_digest(source, compiler)}.so"
-    if kept.exists():
-        try:
-            return ctypes.CDLL(str(kept))
-        except OSError:  # damaged: made anew
-            kept.unlink(missing_ok=True)
+    sums = kept.with_suffix(".sha256")
+    if kept.is_file() and sums.is_file() and sums.read_text() == _sum(kept):
+        return kept
     with tempfile.TemporaryDirectory(dir=directory) as room:
-        # Other processes see all of it, or nothing.
-        _compiled(source, compiler, Path(room) / kept.name).replace(kept)
-    of_others = sorted(directory.glob(f"{name}-*.so"), key=lambda x: x.stat().st_mtime)
-    for old in of_others[:-MOST_KEPT]:
+        made = _compiled(source, compiler, Path(room) / kept.name)
+        found = Path(room) / sums.name
+        found.write_text(_sum(made))
+        # Other processes see all of it, or what does not fit and is made anew.
+        made.replace(kept)
+        found.replace(sums)
+    _forget(directory, name)
+    return kept
+
+
+def _forget(directory: Path, name: str) -> None:
+    """Remove the oldest libraries of a name; another process may be doing so, too."""
+    ages = []
+    for path in directory.glob(f"{name}-*.so"):
+        try:
+            ages.append((path.stat().st_mtime, path))
+        except OSError:
+            continue
+    for _, old in sorted(ages)[:-MOST_KEPT]:
         old.unlink(missing_ok=True)
-    return ctypes.CDLL(str(kept))
+        old.with_suffix(".sha256").unlink(missing_ok=True)
+
+
+def _sum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _directory() -> Path | None:
@@ -155,7 +204,8 @@ def _directory() -> Path | None:
 
 def _digest(source: Path, compiler: str) -> str:
     """Return a short hash of all that a library depends on."""
-    known = [source.read_text(encoding="utf-8"), *FLAGS, jax.__version__, _version(compiler)]
+    known = [source.read_text(encoding="utf-8"), *FLAGS, jax.__version__]
+    known.append(_version(compiler) or compiler)
     return hashlib.sha256("\n".join(known).encode()).hexdigest()[:16]
 
 
@@ -163,14 +213,9 @@ def _compiled(source: Path, compiler: str, made: Path) -> Path:
     """Compile a C file, for this processor where the compiler can; return the library."""
     include, said = f"-I{jax.ffi.include_dir()}", ""
     for own in (*((flag,) for flag in OF_THIS_PROCESSOR), ()):
-        done = subprocess.run(
-            [compiler, *FLAGS, *own, include, "-o", str(made), str(source), "-lm"],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=SECONDS,
-        )
-        if not done.returncode:
+        command = [compiler, *FLAGS, *own, include, "-o", str(made), str(source), "-lm"]
+        done = _call(command, SECONDS)
+        if not done.returncode and made.is_file():
             return made
         lines = done.stderr.splitlines()
         said = next((line for line in lines if "error" in line), f"status {done.returncode}")

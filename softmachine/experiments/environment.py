@@ -18,7 +18,7 @@ from softmachine.core import native
 
 def describe_environment() -> dict[str, Any]:
     """Return date, versions, commit and hardware, as a JSON value."""
-    devices = jax.devices()
+    devices, made_with = jax.devices(), native.use()
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "softmachine": softmachine.__version__,
@@ -29,7 +29,7 @@ def describe_environment() -> dict[str, Any]:
         "platform": devices[0].platform,
         "devices": len(devices),
         "cores": os.cpu_count(),
-        "c_compiler": native.use().version,
+        "steps_in_c": made_with.version if made_with.compiler else None,
     }
 
 

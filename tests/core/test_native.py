@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jax
@@ -38,10 +39,7 @@ TWICE = """
 @pytest.fixture(autouse=True)
 def _kept_here(tmp_path, monkeypatch):
     monkeypatch.setenv("SOFTMACHINE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv(native.VARIABLE, raising=False)
-    native.provide.cache_clear()
-    yield
-    native.provide.cache_clear()
+    monkeypatch.setenv(native.VARIABLE, "on")
 
 
 def _source(folder: Path, name: str) -> Path:
@@ -68,9 +66,9 @@ def test_a_function_is_made_once_and_kept_for_its_user_alone(tmp_path, monkeypat
     assert _twice("twice_kept") == [0, 2, 4]
     (made,) = _kept(tmp_path)
     assert stat.S_IMODE(made.parent.stat().st_mode) == 0o700
-    native.provide.cache_clear()
     monkeypatch.setattr(native, "_compiled", None)  # it would raise
-    assert native.provide(source, ("twice_kept",))
+    monkeypatch.setattr(native, "_known", {})
+    assert native._library(source, c_compiler()).twice_kept
     assert _kept(tmp_path) == [made]
 
 
@@ -87,17 +85,30 @@ def test_another_text_is_another_library_and_old_ones_go(tmp_path, monkeypatch):
         assert len(_kept(tmp_path)) == min(number + 1, 2)
         for path in _kept(tmp_path):  # so that each is older than the next
             os.utime(path, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns - 10**9))
+        assert len([*tmp_path.glob("cache/native-*/*")]) == 2 * len(_kept(tmp_path)) + 1
 
 
 @needs_compiler
-def test_a_damaged_library_is_made_anew(tmp_path):
-    source = _source(tmp_path / "own", "twice_damaged")
+@pytest.mark.parametrize("damage", ["no library", "half of one"])
+def test_a_damaged_library_is_made_anew(damage, tmp_path):
+    """To load half a library would end the process."""
+    name = f"twice_{damage.replace(' ', '_')}"
+    source = _source(tmp_path / "own", name)
     directory = native._directory()
-    made = directory / f"own-twice_damaged-{native._digest(source, c_compiler())}.so"
-    made.write_bytes(b"no library")
-    assert native.provide(source, ("twice_damaged",))
-    assert _kept(tmp_path) == [made]
-    assert _twice("twice_damaged") == [0, 2, 4]
+    whole = native._kept(source, c_compiler(), directory)
+    content = whole.read_bytes()
+    whole.write_bytes(content[: len(content) // 2] if damage == "half of one" else b"none")
+    assert native.provide(source, (name,))
+    assert whole.stat().st_size == len(content)
+    assert _twice(name) == [0, 2, 4]
+
+
+@needs_compiler
+def test_threads_that_ask_at_once_get_one_answer(tmp_path):
+    source = _source(tmp_path / "own", "twice_threads")
+    with ThreadPoolExecutor(6) as pool:
+        answers = pool.map(lambda _: native.provide(source, ("twice_threads",)), range(6))
+        assert [*answers] == [True] * 6
 
 
 @needs_compiler
@@ -115,11 +126,15 @@ def test_it_works_where_nothing_can_be_kept(how, tmp_path, monkeypatch):
     assert not _kept(tmp_path)
 
 
-def test_it_is_not_tried_when_switched_off(tmp_path, monkeypatch):
+@pytest.mark.parametrize("setting", [None, "off", ""])
+def test_it_is_not_tried_unless_it_is_asked_for(setting, tmp_path, monkeypatch):
     monkeypatch.setattr(native, "_compiled", None)  # it would raise, which would warn
     source = _source(tmp_path / "own", "twice_off")
-    monkeypatch.setenv(native.VARIABLE, "off")
+    monkeypatch.delenv(native.VARIABLE)
+    if setting is not None:
+        monkeypatch.setenv(native.VARIABLE, setting)
     assert not native.provide(source, ("twice_off",))
+    assert native.use() == (None, "not asked for (SOFTMACHINE_NATIVE=on)")
 
 
 def test_it_is_not_tried_without_a_compiler(tmp_path, monkeypatch):
@@ -136,3 +151,24 @@ def test_what_a_compiler_refuses_is_told_and_done_without(tmp_path):
     with pytest.warns(SoftmachineWarning, match=r"twice_wrong.c cannot be used.*nothing"):
         assert not native.provide(source, ("twice_wrong",))
     assert not _kept(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("#!/bin/sh\nexit 1\n", "does not say what it is"),
+        ("#!/bin/sh\nprintf 'own \\366 1.0\\n'\n", None),
+        (None, "no C compiler"),
+    ],
+    ids=["fails", "other letters", "none"],
+)
+def test_which_compiler_there_is(script, reason, tmp_path, monkeypatch):
+    compiler = tmp_path / "own"
+    if script is not None:
+        compiler.write_text(script)
+        compiler.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    monkeypatch.setenv("CC", str(compiler))
+    found = native.use()
+    assert (found.compiler is None) == (reason is not None)
+    assert (reason or "own \ufffd 1.0") in found.version

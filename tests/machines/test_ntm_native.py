@@ -57,6 +57,11 @@ CASES = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _asked_for(monkeypatch):
+    monkeypatch.setenv(providing.VARIABLE, "on")
+
+
 def by_paper(config, values, memory, previous):
     parameters = to_head_parameters(values, config)
 
@@ -119,6 +124,25 @@ def test_wild_values_are_as_wild_as_by_the_paper(order):
     expected = results_and_gradients(partial(by_paper, config), arguments, bars)
     assert all(np.isfinite(x).all() for x in found)
     assert_close(found, expected, 1e-4)
+
+
+@needs_compiler
+def test_small_and_saturated_values_keep_their_gradients():
+    """A softplus far below 0 is its exponential, and so is its slope; tanh is its argument."""
+    config = dataclasses.replace(SMALL, key_activation="tanh", similarity_smoothing=1e-12)
+    (_, memory, previous), bars = draw(config, examples=6)
+    values = jnp.linspace(-19, -10, 6)[:, None] * jnp.ones(sum(head_value_sizes(config)))
+    values = values.at[:, :6].set(1e-4 * jax.random.normal(jax.random.key(1), (6, 6)))
+    found = results_and_gradients(
+        native_step(config, FLOAT32), (values, memory, previous), bars
+    )
+    with jax.enable_x64(True):
+        wide = jax.tree.map(lambda x: np.asarray(x, np.float64), (values, memory, previous))
+        wide_bars = jax.tree.map(lambda x: np.asarray(x, np.float64), bars)
+        expected = results_and_gradients(partial(by_paper, config), wide, wide_bars)
+    strengths = slice(6, 8)
+    assert (np.abs(expected[3][:, strengths]) > 0).all()
+    np.testing.assert_allclose(found[3][:, strengths], expected[3][:, strengths], rtol=1e-3)
 
 
 @needs_compiler
@@ -228,12 +252,10 @@ def test_updates_take_it_and_nothing_else_does(machine):
 
 
 def test_updates_do_without_it(machine, monkeypatch):
-    monkeypatch.setenv(providing.VARIABLE, "off")
-    providing.provide.cache_clear()
+    monkeypatch.delenv(providing.VARIABLE)
     assert not calls(machine, training=True)
     for one, other in zip(gradients(machine, True), gradients(machine, False), strict=True):
         np.testing.assert_array_equal(one, other)
-    providing.provide.cache_clear()
 
 
 @needs_compiler

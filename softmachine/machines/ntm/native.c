@@ -44,8 +44,10 @@ static inline vec choose(ivec where, vec x, vec y) {
 static inline vec all(float x) { return (vec){0} + x; }
 
 static inline float sum(vec v) {
-    float total = 0;
-    for (int i = 0; i < LANES; i++) total += v[i];
+    float total = 0, part[LANES];
+    store(part, v);
+#pragma omp simd reduction(+ : total)
+    for (int i = 0; i < LANES; i++) total += part[i];
     return total;
 }
 
@@ -60,7 +62,7 @@ static float largest(long n, IN x) {
     return top;
 }
 
-/* exp to 3 units in the last place: 2^n e^r, r by the polynomial of Cephes' expf. Below -87 and
+/* exp to 2 units in the last place: 2^n e^r, r by the polynomial of Cephes' expf. Below -87 and
    above 88 it stays what it is there; NaN stays NaN. */
 static inline vec exponential(vec x) {
     x = choose(x < -87.0f, all(-87.0f), x);
@@ -97,29 +99,37 @@ static inline vec logarithm(vec x) {
     return choose(x == x, p, x);
 }
 
-/* The next three work on whole vectors: there is room behind n numbers. */
+/* These work on whole vectors: there is room behind n numbers. */
 
-static void sigmoid(long n, float *x, float scale) {
+static void sigmoid(long n, float *x) {
     for (long i = 0; i < n; i += LANES)
-        store(x + i, 1.0f / (1.0f + exponential(-scale * load(x + i))));
+        store(x + i, 1.0f / (1.0f + exponential(-load(x + i))));
 }
 
 static void softplus(long n, float *x) {
     for (long i = 0; i < n; i += LANES) {
         vec v = load(x + i), size = choose(v > 0.0f, v, -v);
-        store(x + i, 0.5f * (v + size) + logarithm(1.0f + exponential(-size)));
+        vec e = exponential(-size), above = 1.0f + e;
+        vec log1p = choose(above == 1.0f, e, logarithm(above) * e / (above - 1.0f));
+        store(x + i, choose(v > 0.0f, v, all(0.0f)) + log1p);
+    }
+}
+
+static void hyperbolic_tangent(long n, float *x) {
+    for (long i = 0; i < n; i += LANES) {
+        vec v = load(x + i), square = v * v;
+        vec small = v * (1.0f + square * (-1 / 3.0f + square * (2 / 15.0f - square * 17 / 315)));
+        vec large = 2.0f / (1.0f + exponential(-2.0f * v)) - 1.0f;
+        store(x + i, choose(square < 0.01f, small, large));
     }
 }
 
 /* An activation, by its number in `native.py`: linear, tanh, relu, sigmoid. */
 static void activate(int kind, long n, float *x) {
-    if (kind == 1) {
-        sigmoid(n, x, 2.0f);
-        for (long i = 0; i < n; i++) x[i] = 2.0f * x[i] - 1.0f;
-    }
+    if (kind == 1) hyperbolic_tangent(n, x);
     if (kind == 2)
         for (long i = 0; i < n; i++) x[i] = x[i] < 0 ? 0.0f : x[i];
-    if (kind == 3) sigmoid(n, x, 1.0f);
+    if (kind == 3) sigmoid(n, x);
 }
 
 /* From gradients of its results y to those of its arguments, in place. */
@@ -173,8 +183,10 @@ static void take(long n, float clip, const float **values, float *part) {
 }
 
 static void give(long n, float clip, const float *bar, const float **values, float **values_bar) {
-    for (long i = 0; i < n; i++)
-        (*values_bar)[i] = fabsf((*values)[i]) > clip ? 0.0f : bar[i];
+    for (long i = 0; i < n; i++) {
+        float size = fabsf((*values)[i]); /* at the bound JAX passes on a half */
+        (*values_bar)[i] = size > clip ? 0.0f : size == clip ? 0.5f * bar[i] : bar[i];
+    }
     *values += n, *values_bar += n;
 }
 
@@ -193,7 +205,7 @@ static Heads head_parameters(const Sizes *z, const float *values, float *room) {
     softplus(heads, h.strengths);
     softplus(heads, h.sharpenings);
     for (long i = 0; i < heads; i++) h.sharpenings[i] += 1.0f;
-    sigmoid(heads, h.gates, 1.0f);
+    sigmoid(heads, h.gates);
     for (long i = 0; i < heads; i++) { /* a softmax */
         float *s = h.shifts + i * shifts, top = s[0];
         for (long j = 1; j < shifts; j++) top = s[j] > top ? s[j] : top;
@@ -206,22 +218,25 @@ static Heads head_parameters(const Sizes *z, const float *values, float *room) {
         for (long j = 0; j < shifts; j++) total += s[j];
         for (long j = 0; j < shifts; j++) s[j] /= total;
     }
-    sigmoid(written, h.erases, 1.0f);
+    sigmoid(written, h.erases);
     activate(z->add_activation, written, h.adds);
     return h;
 }
 
-/* From gradients of the parameters to those of the controller's values. */
+/* From gradients of the parameters, which are changed, to those of the controller's values. */
 static void head_parameters_back(const Sizes *z, const float *values, Heads h, Heads bar,
                                  float *values_bar) {
     long heads = z->heads, shifts = z->shifts;
     long keyed = heads * z->columns, written = z->writers * z->columns;
     activate_back(z->key_activation, keyed, h.keys, bar.keys);
-    for (long i = 0; i < heads; i += LANES) { /* sigmoid(x) = 1 - exp(-softplus(x)) */
-        vec strength = exponential(-load(h.strengths + i));
-        vec sharpening = exponential(1.0f - load(h.sharpenings + i));
-        store(bar.strengths + i, load(bar.strengths + i) * (1.0f - strength));
-        store(bar.sharpenings + i, load(bar.sharpenings + i) * (1.0f - sharpening));
+    const float *positive = values + keyed; /* what went through softplus, whose slope is */
+    take(heads, z->clip, &positive, h.strengths);
+    take(heads, z->clip, &positive, h.sharpenings);
+    sigmoid(heads, h.strengths); /* the logistic function */
+    sigmoid(heads, h.sharpenings);
+    for (long i = 0; i < heads; i++) {
+        bar.strengths[i] *= h.strengths[i];
+        bar.sharpenings[i] *= h.sharpenings[i];
     }
     activate_back(3, heads, h.gates, bar.gates);
     for (long i = 0; i < heads; i++) {
@@ -373,6 +388,7 @@ static void weight_by_content(long rows, float strength, float key_norm, float e
     float top = largest(rows, similarity);
     for (long i = 0; i < rows; i += LANES)
         store(out + i, exponential(strength * (load(similarity + i) - top)));
+#pragma omp simd reduction(+ : total)
     for (long i = 0; i < rows; i++) total += out[i];
     total = 1.0f / total;
     for (long i = 0; i < rows; i++) out[i] *= total;
@@ -384,7 +400,9 @@ static float weight_by_content_back(long rows, float strength, float key_norm, f
                                     IN squares, IN similarity, IN content, OUT bar,
                                     OUT square_bar, float *key_norm_bar) {
     float mean = 0, strength_bar = 0, norms_bar = 0;
+#pragma omp simd reduction(+ : mean)
     for (long i = 0; i < rows; i++) mean += bar[i] * content[i];
+#pragma omp simd reduction(+ : strength_bar, norms_bar)
     for (long i = 0; i < rows; i++) {
         float logit_bar = content[i] * (bar[i] - mean), norm = sqrtf(squares[i]);
         float scale = 1.0f / (key_norm * norm + epsilon);
@@ -406,6 +424,7 @@ static void interpolate(long rows, float gate, IN content, IN previous, OUT out)
 static float interpolate_back(long rows, float gate, IN bar, IN content, IN previous,
                               OUT content_bar, OUT previous_bar) {
     float gate_bar = 0;
+#pragma omp simd reduction(+ : gate_bar)
     for (long i = 0; i < rows; i++) {
         gate_bar += bar[i] * (content[i] - previous[i]);
         content_bar[i] = gate * bar[i];
@@ -430,6 +449,7 @@ static void shift_back(long rows, long shifts, IN bar, IN x, IN s, OUT x_bar, OU
     for (long j = 0; j < shifts; j++) {
         long by = j - shifts / 2, away = by < 0 ? rows + by : by;
         float total = 0;
+#pragma omp simd reduction(+ : total)
         for (long i = 0; i < rows - away; i++) {
             total += bar[away + i] * x[i];
             x_bar[i] += s[j] * bar[away + i];
@@ -450,6 +470,7 @@ static void sharpen(long rows, float sharpening, float floor, IN x, OUT logs, OU
         store(logs + i, l);
         store(out + i, exponential(sharpening * l));
     }
+#pragma omp simd reduction(+ : total)
     for (long i = 0; i < rows; i++) total += out[i];
     total = 1.0f / total;
     for (long i = 0; i < rows; i++) out[i] *= total;
@@ -458,7 +479,9 @@ static void sharpen(long rows, float sharpening, float floor, IN x, OUT logs, OU
 static float sharpen_back(long rows, float sharpening, float floor, IN bar, IN w, IN logs, IN x,
                           OUT x_bar) {
     float mean = 0, sharpening_bar = 0;
+#pragma omp simd reduction(+ : mean)
     for (long i = 0; i < rows; i++) mean += bar[i] * w[i];
+#pragma omp simd reduction(+ : sharpening_bar)
     for (long i = 0; i < rows; i++) {
         float power_bar = w[i] * (bar[i] - mean);
         sharpening_bar += power_bar * logs[i];

@@ -1,4 +1,4 @@
-"""A step of all heads in one call, in C: what updates of an NTM take where it can be had.
+"""A step of all heads in one call, in C: what updates of an NTM take where it is asked for.
 
 It is `to_head_parameters` and one of the `ORDERS` of `heads.py`, with gradients, and gives what
 these give, up to rounding. XLA makes some seventy operations of them, each of which goes
@@ -43,9 +43,9 @@ NativeStep = Callable[
 def native_step(config: NTMChoices, dtype: jnp.dtype) -> NativeStep | None:
     """Return a step of all heads, of one example; None if it cannot be had.
 
-    It is had in float32 on a CPU, where there is a C compiler, for most configurations: not
-    for heads that take turns, for hard heads, nor for shifts without wrap-around and other
-    options that public code has.
+    It is had in float32 on a CPU where it is asked for and there is a C compiler (`provide`),
+    for most configurations: not for heads that take turns, for hard heads, nor for shifts
+    without wrap-around and other options that public code has.
     """
     had = (
         dtype == jnp.float32
@@ -96,4 +96,5 @@ def _step(config: NTMChoices) -> NativeStep:
 
     # The backward pass takes the step once more: to keep its stages would cost more.
     step.defvjp(lambda *arguments: (step(*arguments), arguments), backward)
-    return step
+    # C reads float32, whatever it is given.
+    return lambda *arguments: step(*(jnp.asarray(x, jnp.float32) for x in arguments))

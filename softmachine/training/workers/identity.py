@@ -30,7 +30,8 @@ def identity() -> dict[str, str]:
         code.update(path.read_bytes())
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     own = {"softmachine": softmachine.__version__, "its code": code.hexdigest()[:12]}
-    own["C compiler"] = native.use().version
+    made_with = native.use()
+    own["steps in C"] = made_with.version if made_with.compiler else "none"
     return own | versions
 
 
