@@ -57,7 +57,9 @@ def find_function(
 ) -> None:
     """Look for a function, print it and write it; exits with status 1 if there is none.
 
-    The same command goes on where an earlier one ended, or tells again what it found.
+    The same command goes on where an earlier one ended, or tells again what it found. Raises
+    SoftmachineError, when all is written, if the text in C does not give what that in Python
+    gives.
 
     Arguments:
         path: the file of examples.
@@ -111,6 +113,8 @@ def find_function(
     print(f"Written to {directory}: program.py, program.c, program.json, report.txt")
     if function.question is not None:
         print(_line_to_add(begun, function))
+    if function.wrong_in_c is not None:
+        raise SoftmachineError(f"{directory / 'program.c'} is not right: {function.wrong_in_c}")
 
 
 def _check_directory(directory: Path, options: Options) -> None:

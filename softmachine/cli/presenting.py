@@ -21,7 +21,8 @@ from softmachine.tasks.memories.given import Given
 def present(directory: Path, task: Given, programs: list[SynthesizedProgram]) -> None:
     """Print the shortest of the programs that are right most often, and its test.
 
-    The files are written first; what is told is what came of running these files.
+    The files are written first; what is told is what came of running these files. Raises
+    SoftmachineError, at the end, if that is not the same for Python and C.
     """
     if not programs:
         raise SoftmachineError(f"no member of {directory} has a program that can be written")
@@ -34,7 +35,7 @@ def present(directory: Path, task: Given, programs: list[SynthesizedProgram]) ->
     print(best.code)
     _print_report(report)
     with working("testing the program in C"):
-        told = _in_c(directory / "program.c", task, best)
+        told = _in_c(directory / "program.c", task, best, report)
     print(folded(told))
 
 
@@ -43,8 +44,12 @@ def _write(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _in_c(path: Path, task: Given, found: SynthesizedProgram) -> str:
-    """Write the program in C, run what was written, and return what came of it."""
+def _in_c(path: Path, task: Given, found: SynthesizedProgram, python: LinesReport) -> str:
+    """Write the program in C, run what was written, and return what came of it.
+
+    ``python``: what came of the program in Python. Raises SoftmachineError if the one in C is
+    not right as often.
+    """
     try:
         _write(path, found.in_c(task))
     except SoftmachineError as error:
@@ -54,8 +59,12 @@ def _in_c(path: Path, task: Given, found: SynthesizedProgram) -> str:
         if run is None:
             return f"The same in C, {path}, was not run: there is no C compiler."
         report = check_lines(task, run)
-    text = f"The same in C, {path}: right on {share(report.trained)} trained on"
-    return f"{text}, {share(report.held_out)} held out." if report.held_out[1] else f"{text}."
+    text = f"right on {share(report.trained)} trained on"
+    text += f", {share(report.held_out)} held out" if report.held_out[1] else ""
+    if report.sizes != python.sizes:
+        first = f"; first mistake, {report.mistake}" if report.mistake else ""
+        raise SoftmachineError(f"WRONG in C, {path}, not as in Python: {text}{first}")
+    return f"The same in C, {path}: {text}."
 
 
 def _print_report(report: LinesReport) -> None:

@@ -79,8 +79,8 @@ def make_problem(layout: Layout, given: Pairs, memory: int, seed: int) -> Proble
     rest = [*turns[GUIDES:], *confirming]
     if rest:
         batch = batch.followed_by(as_batch(rest))
-    seen = {example.pair.line for example in confirming}
-    large = [pair for pair in large if pair.line not in seen]
+    seen = {example.pair for example in confirming}
+    large = [pair for pair in large if pair not in seen]
     return Problem(layout, [*examples, *confirming], large, batch)
 
 

@@ -56,6 +56,8 @@ class Mistake(NamedTuple):
     example: GivenExample
     answer: list[int] | str
     """The program's answer, or the error that it raised."""
+    held_out: bool = False
+    """Whether the example was held out of training."""
 
     def __str__(self) -> str:
         """Return a sentence with input, target and answer; cells not scored are dots."""
@@ -247,7 +249,7 @@ def check_lines(task: Given, run: ProgramFunction) -> LinesReport:
         if mistake is None:
             counts[2 * held_out + 1] += 1
         else:
-            mistakes.append(mistake)
+            mistakes.append(mistake._replace(held_out=held_out))
     sizes = [SizeReport(size, *counts) for size, counts in sorted(rows.items())]
     mistakes.sort(key=lambda mistake: (len(mistake.example.before), mistake.example.line))
     return LinesReport(sizes, mistakes[0] if mistakes else None)

@@ -123,9 +123,9 @@ def as_batch(examples: Sequence[LaidOut]) -> Batch:
 
 def interleaved(examples: Sequence[LaidOut]) -> Iterator[LaidOut]:
     """Yield examples in turns: the first of each pair, then the second of each."""
-    by_pair: dict[int, list[LaidOut]] = {}
+    by_pair: dict[Pair, list[LaidOut]] = {}
     for example in examples:
-        by_pair.setdefault(example.pair.line, []).append(example)
+        by_pair.setdefault(example.pair, []).append(example)
     longest = max(map(len, by_pair.values()), default=0)
     for turn in range(longest):
         for mine in by_pair.values():

@@ -12,7 +12,7 @@ import json
 import keyword
 import re
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from softmachine.core.errors import ExamplesError
 
@@ -36,11 +36,15 @@ RESERVED = frozenset(
 """Names that programs in Python need themselves, besides those of their variables."""
 
 
-class Pair(NamedTuple):
-    """One example: the arguments of a call, and the answer."""
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pair:
+    """One example: the arguments of a call, and the answer.
+
+    It is equal to itself alone, and to be told from others by that: lines may hold several.
+    """
 
     line: int
-    """The number of its line in the file, or of the example, counted from 1."""
+    """The number of its line in the file, or of the example, counted from 1: for messages."""
     inputs: tuple[Any, ...]
     output: Any
 

@@ -34,6 +34,7 @@ class Record(NamedTuple):
     """One example as it stands in a file."""
 
     line: int
+    """That of the file, or the number of the example; see `Pair.line`."""
     value: Any
 
 
@@ -86,10 +87,18 @@ def read_pairs(path: Path, text: str | None = None) -> Pairs:
 def pairs_in(text: str) -> Pairs:
     """Return the pairs of a text: an object or array a line, or one JSON document.
 
+    Where several stand on one line of a document, messages count examples in place of lines.
+
     >>> pairs_in('{"inputs": [[3, 1, 2], 5], "output": [1, 2, 3]}').signature
     'def program(items: list[int], k: int) -> list[int]'
     """
-    return pairs_of(list(_records(text)))
+    records = _document(text)
+    if records is None:
+        return pairs_of([*_lines(text)])
+    if len({record.line for record in records}) == len(records):
+        return pairs_of(records)
+    numbered = [Record(i, record.value) for i, record in enumerate(records, 1)]
+    return pairs_of(numbered, "example")
 
 
 def pairs_of(records: Sequence[Record], unit: str = "line") -> Pairs:
@@ -195,12 +204,8 @@ def _is_call(value: Any) -> bool:
     return isinstance(value, list) and any(isinstance(part, list) for part in value)
 
 
-def _records(text: str) -> Iterator[Record]:
-    """Yield the examples of a text, each with its line."""
-    whole = _document(text)
-    if whole is not None:
-        yield from whole
-        return
+def _lines(text: str) -> Iterator[Record]:
+    """Yield the examples of a text that has one a line."""
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             yield Record(number, _decode(line, number))
@@ -219,7 +224,10 @@ def _decode(line: str, number: int) -> Any:
 
 
 def _document(text: str) -> list[Record] | None:
-    """Return the examples of a text that is one JSON value; None if it is lines of values."""
+    """Return the examples of a text that is one JSON value; None if it is lines of values.
+
+    Each is given with the line on which it begins.
+    """
     try:
         value = parse_json(text)
     except ValueError:
@@ -257,7 +265,7 @@ def _with_lines(text: str, found: list[Any]) -> list[Record]:
     """Return examples with the lines on which they begin in the text."""
     decoder, at, records = json.JSONDecoder(), 0, []
     for value in found:
-        opening = "[" if isinstance(value, list) else "{"
+        opening, begin = "[" if isinstance(value, list) else "{", at
         while (at := text.find(opening, at)) >= 0:
             try:
                 candidate, end = decoder.raw_decode(text, at)
@@ -270,7 +278,8 @@ def _with_lines(text: str, found: list[Any]) -> list[Record]:
                 break
             at += 1
         else:
-            records.append(Record(len(records) + 1, value))
+            at = begin  # behind the one before
+            records.append(Record(text.count("\n", 0, at) + 1, value))
     return records
 
 

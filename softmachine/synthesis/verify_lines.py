@@ -60,17 +60,16 @@ def verify_lines(
 def _right(task: Given, run: ProgramFunction, language: str) -> Iterator[Check]:
     """Yield a check on the training examples, and one on the held-out examples."""
     report = check_lines(task, run)
-    trained = {example.line for example in task.part_examples("training")}
-    for name, (right, there), among in (
-        ("trained on", report.trained, True),
-        ("held out", report.held_out, False),
+    for name, (right, there), held_out in (
+        ("trained on", report.trained, False),
+        ("held out", report.held_out, True),
     ):
         if not there:
             continue
         what, wrong = f"right in {language} on the examples {name}", None
         if right < there:
             wrong = f"{there - right:,} of {there:,} are wrong"
-            if report.mistake and (report.mistake.example.line in trained) == among:
+            if report.mistake and report.mistake.held_out == held_out:
                 wrong += f"; {report.mistake}"
         yield Check("tested", what, there, wrong)
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import random
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from softmachine.core.errors import ExamplesError, SoftmachineError
 from softmachine.core.time_limit import NEVER, TimeIsOverError, TimeLimit
 from softmachine.machines.nram.gates import PAPER_GATES
 from softmachine.machines.nram.nram import NRAMConfig
-from softmachine.programs.notes import share
 from softmachine.synthesis.advice import Seen, reason
 from softmachine.synthesis.agreement import Question, question
 from softmachine.synthesis.candidates import layouts
@@ -26,14 +23,15 @@ from softmachine.synthesis.finding import (
     search_options,
 )
 from softmachine.synthesis.function import python_function
-from softmachine.synthesis.function_c import c_function, load_c_function
 from softmachine.synthesis.function_json import function_json
+from softmachine.synthesis.in_c import in_c, share_right
 from softmachine.synthesis.layout import described
 from softmachine.synthesis.making import (
     SUMMARY,
     Function,
     Inputs,
     Made,
+    Outcome,
     best_of,
     check,
     draw_inputs,
@@ -82,8 +80,8 @@ class Begun:
     @property
     def large(self) -> list[Pair]:
         """Examples that are too large for the search in every layout."""
-        lines = set.intersection(*({x.line for x in p.large} for p in self.problems))
-        return [pair for pair in self.given.pairs if pair.line in lines]
+        large = set.intersection(*(set(problem.large) for problem in self.problems))
+        return [pair for pair in self.given.pairs if pair in large]
 
     def words(self) -> list[str]:
         """Return what was understood, in sentences."""
@@ -133,6 +131,9 @@ class Synthesis:
     """The same as data, with its tests, the question and the machine's wires."""
     report: str
     """What was tested, and what came of it, in words."""
+    wrong_in_c: str | None = None
+    """An example for which the C text gives another answer than the Python text, and which;
+    None: there is none, or it was not run."""
 
     @property
     def function(self) -> Function:
@@ -160,8 +161,8 @@ def begin(given: Pairs, options: Options) -> Begun:
     if len(given.pairs) >= HELD_OUT_FROM:
         chosen = random.Random(0).sample(range(len(given.pairs)), len(given.pairs) // 5)
         held = tuple(given.pairs[i] for i in sorted(chosen))
-    lines = {pair.line for pair in held}
-    kept = tuple(pair for pair in given.pairs if pair.line not in lines)
+    unseen = {*held}
+    kept = tuple(pair for pair in given.pairs if pair not in unseen)
     kept = dataclasses.replace(given, pairs=kept)
     made = [make_problem(x, kept, options.memory, options.seed) for x in possible]
     problems = tuple(problem for problem in made if problem is not None)
@@ -280,14 +281,11 @@ def finish(begun: Begun, right: Sequence[Made], limit: TimeLimit = NEVER) -> Syn
         made.program, made.layout, summary, notes, shown_calls(made), held=made.held
     )
     outcomes = check(load_function(code), begun.given)
-    told = _tested(begun, [outcome.pair for outcome in outcomes if outcome.right])
-    c_text = c_function(made.program, made.layout, summary, notes)
-    late = "The C text was not run: the time was over."
-    c_told = late if limit.over() else _test_c(c_text, made, begun)
-    report = [told, *notes[1:], c_told]
+    c = in_c(made, begun.given, summary, notes, outcomes, limit)
+    report = "\n".join([_tested(begun, outcomes), *notes[1:], c.told])
     data = function_json(made, begun.given, notes, asked, summary)
     return Synthesis(
-        begun, made, domain, asked, tuple(others), code, c_text, data, "\n".join(report)
+        begun, made, domain, asked, tuple(others), code, c.text, data, report, c.wrong
     )
 
 
@@ -295,8 +293,7 @@ def _notes(
     begun: Begun, made: Made, domain: Domain, inputs: Inputs, asked: Question | None
 ) -> list[str]:
     """Return what is known of a program, in paragraphs."""
-    right = [outcome.pair for outcome in made.outcomes if outcome.right]
-    notes = [_tested(begun, right)]
+    notes = [_tested(begun, made.outcomes)]
     words = domain.words(made.layout.names)
     meant = f"Meant for inputs such as the examples': {words}. " if words else ""
     notes.append(
@@ -309,27 +306,14 @@ def _notes(
     return notes
 
 
-def _tested(begun: Begun, right: Sequence[Pair]) -> str:
+def _tested(begun: Begun, outcomes: Sequence[Outcome]) -> str:
     """Return how many examples come out right, those held out or too large apart."""
-    lines = {pair.line for pair in right}
-    total = (len(lines), len(begun.given.pairs))
-    text = f"Right on {share(total)} of the examples."
-    kept = {pair.line for pair in (*begun.held_out, *begun.large)}
-    if kept:
-        seen = share((len(kept & lines), len(kept)))
-        text += f" The search did not see {len(kept)} of them: {seen}."
+    text = f"Right on {share_right(outcomes)} of the examples."
+    unseen = {*begun.held_out, *begun.large}
+    if unseen:
+        theirs = [outcome for outcome in outcomes if outcome.pair in unseen]
+        text += f" The search did not see {len(unseen)} of them: {share_right(theirs)}."
     return text
-
-
-def _test_c(code: str, made: Made, begun: Begun) -> str:
-    """Return what came of running the C text on all examples."""
-    with tempfile.TemporaryDirectory() as directory:
-        function = load_c_function(code, made.layout, Path(directory))
-        if function is None:
-            return "The C text was not run: there is no C compiler."
-        outcomes = check(function, begun.given)
-    right = sum(outcome.right for outcome in outcomes)
-    return f"The same in C: right on {share((right, len(outcomes)))} of the examples."
 
 
 def synthesize(

@@ -19,10 +19,10 @@ from softmachine.programs.extraction import extract
 from softmachine.programs.languages.python import python_code
 from softmachine.synthesis import domain, making
 from softmachine.synthesis.compiled import wires_in, wires_of
-from softmachine.synthesis.making import load_function
+from softmachine.synthesis.making import Made, load_function
 from softmachine.synthesis.reading import read_pairs
 from softmachine.synthesis.search.search import Totals
-from softmachine.synthesis.whole import Options, begin
+from softmachine.synthesis.whole import Findings, Options, Synthesis, begin
 from softmachine.training.workers.workers import ThreadWorkers
 from softmachine.zoo.models import open_model
 
@@ -97,6 +97,27 @@ def test_workers_search_and_find_the_same(folder, capsys, monkeypatch):
     monkeypatch.setattr(workers, "ProcessWorkers", None)  # nobody is asked for a file's mistake
     with pytest.raises(SystemExit):
         main(["synthesize", "none.jsonl", "--workers", "2"])
+
+
+def test_a_c_text_that_does_something_else_fails_when_all_is_written(
+    folder, capsys, monkeypatch
+):
+    (folder / "mine.json").write_text(json.dumps(FIRST))
+    wrong = "for example 2 Python gives 'd', C 'e'"
+    found = object.__new__(Synthesis)
+    texts = {"python": "p", "c": "c", "json": "{}", "report": f"WRONG in C: {wrong}"}
+    vars(found).update(texts, question=None, wrong_in_c=wrong)
+    monkeypatch.setattr(functions, "find", lambda *_: Findings([object.__new__(Made)], []))
+    monkeypatch.setattr(functions, "finish", lambda *_: found)
+    with pytest.raises(SystemExit) as stop:
+        main(["synthesize", "mine.json"])
+    assert stop.value.code == 2
+    printed = capsys.readouterr()
+    assert "Example 3 says what an earlier one says: each counts once." in printed.out
+    assert f"WRONG in C: {wrong}" in " ".join(printed.out.split())
+    path = Path("runs/synthesize-mine/program.c")
+    assert printed.err == f"softmachine: {path} is not right: {wrong}\n"
+    assert path.read_text() == "c"
 
 
 @pytest.mark.parametrize(

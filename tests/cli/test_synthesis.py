@@ -9,15 +9,22 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from softmachine.cli import machine_search, synthesis, waiting, workers
+from softmachine.cli import machine_search, presenting, synthesis, waiting, workers
 from softmachine.cli.main import main
 from softmachine.cli.synthesis import Options, synthesize
-from softmachine.core.errors import ExamplesError
+from softmachine.core.errors import ExamplesError, SoftmachineError
 from softmachine.experiments.runs import Run
 from softmachine.machines.nram.gates import PAPER_GATES
 from softmachine.programs.running import c_compiler, load_c, load_python
-from softmachine.synthesis.held_out import LinesReport, Mistake, SynthesizedProgram, check_lines
+from softmachine.synthesis.held_out import (
+    LinesReport,
+    Mistake,
+    SynthesizedProgram,
+    check_lines,
+    write_program,
+)
 from softmachine.tasks.memories.examples import MOST_CELLS, GivenExample
+from softmachine.tasks.memories.given import Given
 from softmachine.training.workers.workers import ThreadWorkers
 
 SMALL = ["--gates", "ONE", "WRITE", "--registers", "1", "--members", "2", "--memory", "9"]
@@ -236,6 +243,26 @@ def test_programs_are_written_until_there_are_enough_those_of_few_states_first(
     assert written == [2, 0]
     assert [found.name for found in programs.of([0, 1, 2, 3])] == ["2", "0"]
     assert written == [2, 0]
+
+
+@pytest.mark.parametrize("right", [1, 2])
+def test_a_program_in_c_that_is_right_less_often_is_an_error(
+    folder, capsys, monkeypatch, doubling_machine, right
+):
+    lines = [{"input": [i, 0], "output": [2 * i, 0], "mask": [1, 0]} for i in (1, 2, 3)]
+    task = Given(examples="\n".join(map(json.dumps, lines)))
+    found = write_program(doubling_machine, task, "somebody")
+    assert found.report.right == 3
+    monkeypatch.setattr(
+        presenting, "load_c", lambda *_: lambda x: [2 * x[0] if x[0] <= right else 0, 0]
+    )
+    with pytest.raises(SoftmachineError, match=r"^WRONG in C, .*, not as in Python: right on"):
+        presenting.present(folder, task, [found])
+    assert "somebody found a program" in capsys.readouterr().out
+    monkeypatch.setattr(presenting, "load_c", lambda *_: lambda x: [2 * x[0], 0])
+    presenting.present(folder, task, [found])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "right on 2 of 2 (100 %) trained on, 1 of 1 (100 %) held out." in told
 
 
 @st.composite

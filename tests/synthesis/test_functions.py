@@ -16,7 +16,7 @@ from softmachine.core.errors import SoftmachineError
 from softmachine.core.time_limit import TimeIsOverError, TimeLimit
 from softmachine.machines.nram.gates import PAPER_GATES
 from softmachine.programs.running import c_compiler
-from softmachine.synthesis import domain, making
+from softmachine.synthesis import domain, in_c, making
 from softmachine.synthesis.advice import for_memories
 from softmachine.synthesis.agreement import question
 from softmachine.synthesis.candidates import layouts
@@ -35,9 +35,11 @@ from softmachine.synthesis.making import (
     make,
 )
 from softmachine.synthesis.pairs import Pair
+from softmachine.synthesis.reading import pairs_in
 from softmachine.synthesis.search.search import Totals
 from softmachine.synthesis.taking import take
 from softmachine.synthesis.whole import (
+    HELD_OUT_FROM,
     Findings,
     Options,
     begin,
@@ -327,6 +329,99 @@ def test_the_module_says_what_was_tested_and_its_call_is_true():
     assert runner.tries == 1
     assert found([2, 9, 4]) == [2, 9, 9]
     assert "The same in C" in found.report
+
+
+def on_one_line(values):
+    return pairs_in(json.dumps(values))
+
+
+def two_on_a_line(values):
+    texts = [*map(json.dumps, values)]
+    rows = [", ".join(texts[i : i + 2]) for i in range(0, len(texts), 2)]
+    return pairs_in("[" + ",\n".join(rows) + "]")
+
+
+def with_one_number(values):
+    """However it came about: lines are for messages alone."""
+    given = on_one_line(values)
+    pairs = tuple(dataclasses.replace(pair, line=1) for pair in given.pairs)
+    return dataclasses.replace(given, pairs=pairs)
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("read", "count"),
+    [
+        (on_one_line, 3),
+        (on_one_line, 8),
+        (on_one_line, 24),
+        (two_on_a_line, 22),
+        (with_one_number, 24),
+    ],
+)
+def test_figures_count_examples_however_many_stand_on_a_line(read, count):
+    lists = [[1 + i % 9, 1 + i // 9, *range(1, 1 + i % 4)] for i in range(count)]
+    lists[2] = [9, 2] * 20  # too large for the search
+    given = read([{"input": x, "output": running_max(x)} for x in lists])
+    begun, fields = begin(given, Options()), {"place": "first", "count": STEPS}
+    held_out = count // 5 if count >= HELD_OUT_FROM else 0
+    assert len(begun.held_out) == held_out
+    assert [pair.inputs for pair in begun.large] == [([9, 2] * 20,)]
+    assert begun.words()[-1].startswith(f"{count - held_out - 1} examples to search with")
+    found = finish(begun, [make(candidate(given, MAXIMUM, **fields), given)])
+    unseen = held_out + 1
+    told = (
+        f"Right on {count} of {count} (100 %) of the examples. The search did not see {unseen} "
+        f"of them: {unseen} of {unseen} (100 %)."
+    )
+    for text in (found.python, found.c, found.report):
+        assert told in " ".join(text.replace(" * ", " ").split())
+    assert f"The same in C: right on {count} of {count} (100 %)" in found.report
+    assert found.wrong_in_c is None
+
+
+@pytest.mark.parametrize("read", [on_one_line, two_on_a_line, with_one_number])
+def test_a_search_gets_the_same_however_many_stand_on_a_line(read):
+    """Of memories in one document, too, which are taken as lists; see `reading`."""
+    values = [
+        {"input": [*x, 0], "output": [*(2 * y for y in x), 0], "mask": [*(1 for _ in x), 0]}
+        for x in ([1 + (7 * i + j) % 6 for j in range(i % 40 + 1)] for i in range(42))
+    ]
+    begun, alone = (
+        begin(given, Options())
+        for given in (read(values), pairs_in(json.dumps(values, indent=1)))
+    )
+    for one, other in zip(begun.problems, alone.problems, strict=True):
+        assert one.layout == other.layout
+        assert [x.inputs for x in one.large] == [x.inputs for x in other.large] != []
+        for mine, theirs in zip(one.batch, other.batch, strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+    assert [x.inputs for x in begun.held_out] == [x.inputs for x in alone.held_out]
+
+
+@pytest.mark.parametrize("answer", [4, None])
+def test_a_c_text_that_does_something_else_is_told_as_wrong(monkeypatch, answer):
+    given, made = WORKED["sum"][0], made_of("sum")
+
+    def load(*_):
+        def run(items):
+            if items == [2]:
+                if answer is None:
+                    raise ValueError("the C function returned 3")
+                return answer
+            return sum(items)
+
+        return run
+
+    monkeypatch.setattr(in_c, "load_c_function", load)
+    found = finish(begin(given, Options()), [made])
+    gives = repr(answer or "ValueError: the C function returned 3")
+    assert found.wrong_in_c == f"for example 2 Python gives 2, C {gives}"
+    told = f"WRONG in C: right on 4 of 5 (80.0 %) of the examples; {found.wrong_in_c}."
+    assert found.report.endswith(told)
+    assert told in " ".join(found.c.replace(" * ", " ").split())
+    assert "Right on 5 of 5" not in found.c
+    assert "Right on 5 of 5 (100 %)" in found.python
 
 
 def test_its_json_holds_the_wires_and_they_compile():

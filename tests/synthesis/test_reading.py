@@ -7,7 +7,13 @@ import textwrap
 import pytest
 
 from softmachine.core.errors import ExamplesError
-from softmachine.synthesis.reading import holds_memories, pairs_in, parse_csv, read_pairs
+from softmachine.synthesis.reading import (
+    _document,
+    holds_memories,
+    pairs_in,
+    parse_csv,
+    read_pairs,
+)
 from softmachine.synthesis.taking import take
 
 
@@ -105,6 +111,37 @@ def test_lines_of_a_document_are_where_examples_begin():
     text = json.dumps([{"i": [n], "o": n} for n in range(3)], indent=1)
     begins = [i for i, line in enumerate(text.split("\n"), 1) if line.strip() == "{"]
     assert [pair.line for pair in pairs_in(text).pairs] == begins
+
+
+THREE = [{"i": [n], "o": n} for n in range(3)]
+SHARED_LINES = {
+    "one line": json.dumps(THREE),
+    "inside a problem": json.dumps({"concept": "it", "examples": THREE}),
+    "two on a line": "[{},\n {}, {}]".format(*map(json.dumps, THREE)),
+}
+
+
+@pytest.mark.parametrize("text", SHARED_LINES.values(), ids=SHARED_LINES)
+def test_where_a_line_holds_several_examples_are_counted(text):
+    given = pairs_in(text)
+    assert given.unit == "example"
+    assert [(pair.line, pair.output) for pair in given.pairs] == [(1, 0), (2, 1), (3, 2)]
+    again = pairs_in(text.replace(json.dumps(THREE[2]), json.dumps(THREE[0])))
+    assert again.repeated == (3,)
+    for bad, words in (
+        ({"i": [0], "o": 7}, "^example 3: contradicts example 1: "),
+        ({"i": [1.5], "o": 7}, "^example 3: .*floats cannot be said"),
+        ({"i": "a", "o": 7}, "^example 3: mixed types: .* in example 1"),
+        ({"i": [2]}, "^example 3: there is no output"),
+        (5, "^example 3: expected an object"),
+    ):
+        with pytest.raises(ExamplesError, match=words):
+            pairs_in(text.replace(json.dumps(THREE[2]), json.dumps(bad)))
+
+
+def test_behind_what_is_no_object_lines_are_still_those_of_the_file():
+    found = _document('[\n5,\n{"i": [2], "o": 2},\n\n{"i": [3], "o": 3}\n]')
+    assert [record.line for record in found] == [1, 3, 5]
 
 
 @pytest.mark.parametrize(

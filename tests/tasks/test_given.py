@@ -154,6 +154,13 @@ def test_it_says_what_is_missing(text, words):
         Given(examples=text)
 
 
+@pytest.mark.parametrize("indent", [None, 1])
+def test_of_an_array_it_is_said_how_lines_are_made_of_it(indent):
+    array = json.dumps([{"input": [1, 0], "output": [2, 0]}] * 3, indent=indent)
+    with pytest.raises(ExamplesError, match=r"^line 1: .* one JSON value; .*jq -c \.\[\] FILE"):
+        Given(examples=array)
+
+
 def test_it_can_be_saved_and_what_is_damaged_is_refused(task):
     value = json.loads(json.dumps(task_to_json(task)))
     assert task_from_json(value, "here") == task

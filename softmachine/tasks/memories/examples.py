@@ -150,7 +150,7 @@ def parse_examples(text: str) -> Sequence[GivenExample]:
         try:
             example = _parse(line, number)
         except ValueError as error:
-            if number == 1 and text.strip() != line.strip():
+            if number == 1:
                 _refuse_document(text)
             raise ExamplesError(f"line {number}: {error}") from error
         _note(example, known.setdefault(_without_zeros(example.before), {}))
@@ -212,19 +212,26 @@ def _memories(value: Any) -> tuple[list[int], list[int], list[int]]:
 
 
 def _refuse_document(text: str) -> None:
-    """Raise ExamplesError, with advice, if the whole text is a single JSON value."""
+    """Raise ExamplesError, with advice, if the whole text is a single JSON value.
+
+    On one line that is said of arrays of objects alone: all else may be meant as an example.
+    """
     try:
         value = parse_json(text)
     except ValueError:
         return
     first = value[0] if isinstance(value, list) and value else None
+    several = "\n" in text.strip()
+    if not several and not isinstance(first, dict):
+        return
     try:
         such = _parse(json.dumps(first), 1).to_json()
     except ValueError:
         such = remedy(value)
     raise ExamplesError(
-        f"line 1: all lines together are one JSON value; write one object a line, without "
-        f"commas between them ('jq -c .[] FILE' makes them of an array): {such}"
+        f"line 1: {'all lines together are' if several else 'this is'} one JSON value; write "
+        "one object a line, without commas between them ('jq -c .[] FILE' makes them of an "
+        f"array): {such}"
     )
 
 
