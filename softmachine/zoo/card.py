@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from softmachine.core.rendering import natural_order
+from softmachine.experiments.commands import SYNTHESIS
 from softmachine.experiments.serialization import experiment_from_json, task_from_json
 
 Rows = list[dict[str, Any]]
@@ -166,6 +167,11 @@ def _making(card: dict[str, Any]) -> str:
 def _command(card: dict[str, Any]) -> str:
     if card["command"] is not None:
         return f"With the code of the commit below:\n\n```console\n{card['command']}\n```"
+    if card["recipe"] == SYNTHESIS:
+        return (
+            "By `softmachine synthesize EXAMPLES`; the examples are in "
+            f"`{card['name']}.json`, under `task`."
+        )
     return f"""\
 No command line gives this experiment; Python does:
 

@@ -121,7 +121,6 @@ def _describe(run: Run, name: str) -> tuple[Machine, dict[str, Any]]:
     scores = {k.removeprefix(prefix): x for k, x in record.items() if k.startswith(prefix)}
     scores.pop("level", None)  # one number for all examples, not a mean over them
     _check_row({"test": f"the validation of {run.path}"} | scores)
-    members = run.path.resolve().parent
     commands = training_commands(experiment, [experiment.training.seed], RECIPES)
     return machine, {
         "name": name,
@@ -130,7 +129,7 @@ def _describe(run: Run, name: str) -> tuple[Machine, dict[str, Any]]:
         "recipe": experiment.recipe,
         "command": commands[0] if commands else None,
         "seed": experiment.training.seed,
-        "population": len(open_population(members)) if is_population(members) else None,
+        "population": _members(run.path.resolve()),
         **environment,
         "training": {
             "sequences": progress.sequences,
@@ -145,6 +144,14 @@ def _describe(run: Run, name: str) -> tuple[Machine, dict[str, Any]]:
         "validation_sequences": (experiment.training.solved or SolvedConfig()).sequences,
         "parameters": parameter_count(machine),
     }
+
+
+def _members(path: Path) -> int | None:
+    """Return how many members the population has that a run is one of; None if it is not."""
+    if not is_population(path.parent):
+        return None
+    members = open_population(path.parent)
+    return len(members) if path in (member.path for member in members) else None
 
 
 def _write(

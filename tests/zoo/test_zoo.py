@@ -31,6 +31,8 @@ from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.running.judging import hard_mistakes
+from softmachine.synthesis.experiment import synthesis
+from softmachine.synthesis.search.given import Found, save
 from softmachine.tasks.memories.exams import draw_exam
 from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.one_shot.episodes import Episodes
@@ -245,6 +247,19 @@ def test_a_member_of_a_population_says_so(experiment, tmp_path):
     card = zoo.open_model("member", tmp_path / "zoo").card
     assert (card["population"], card["seed"]) == (2, 1)
     assert "as one of 2 members" in (tmp_path / "zoo" / "member.md").read_text()
+
+
+def test_what_a_search_found_beside_members_is_none_of_them(
+    tmp_path, doubling_machine, doubling_task
+):
+    experiment = synthesis(doubling_task, doubling_machine.config)
+    create_population(tmp_path / "runs", experiment, 2)
+    run = save(tmp_path / "runs" / "search", Found(doubling_machine, doubling_task), 0)
+    publish(run, "double", [], tmp_path / "zoo")
+    assert zoo.open_model("double", tmp_path / "zoo").card["population"] is None
+    page = (tmp_path / "zoo" / "double.md").read_text()
+    assert "By `softmachine synthesize EXAMPLES`" in page
+    assert "members of a population" not in page
 
 
 def test_an_unknown_model_is_answered_with_those_there_are(published, tmp_path_factory):
