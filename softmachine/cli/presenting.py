@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from softmachine.cli.folding import folded
+from softmachine.cli.searching import written
 from softmachine.cli.waiting import working
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import replacing
@@ -48,7 +49,7 @@ def present(
 
 
 def _write(path: Path, text: str) -> None:
-    with replacing(path) as temporary:
+    with written(path.parent), replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
