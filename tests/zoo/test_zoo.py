@@ -30,6 +30,7 @@ from softmachine.machines.mann import MANNConfig
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import RecurrentConfig
+from softmachine.recipes.registry import RECIPES
 from softmachine.running.judging import hard_mistakes
 from softmachine.synthesis.experiment import synthesis
 from softmachine.synthesis.search.given import Found, save
@@ -238,6 +239,34 @@ def test_models_can_be_written_again(published, tmp_path, as_before_6):
     assert read_model(path) == new
     for name in ("ntm-small.md", "ntm-small.safetensors"):
         assert (tmp_path / name).read_bytes() == (published / name).read_bytes()
+
+
+def test_a_card_has_what_the_recipe_says_beside(experiment, tmp_path, monkeypatch):
+    """Such as how its task differs from a paper's; not of another task or machine than its."""
+
+    def recipe():
+        """NTM: copy.
+
+        Unlike the paper, all is ``small``,
+        and quick.
+        """
+        return experiment.with_seed(3)
+
+    named = dataclasses.replace(experiment, recipe="own-copy")
+    other = dataclasses.replace(named, task=Copy(width=2))
+    monkeypatch.setitem(RECIPES._registered, "own-copy", recipe)
+    for name, each in (("same", named), ("other", other)):
+        publish(finished_run(tmp_path / name, each), name, TESTS, tmp_path / "zoo")
+    text = (tmp_path / "zoo" / "same.md").read_text()
+    assert "\n\nIts recipe: Unlike the paper, all is `small`, and quick.\n\n" in text
+    assert "Its recipe" not in (tmp_path / "zoo" / "other.md").read_text()
+
+
+@pytest.mark.parametrize("name", [name for name in zoo.names() if name.startswith("ntm-")])
+def test_a_task_that_is_not_the_papers_is_said_to_be_so(name):
+    task = zoo.open_model(name).experiment.task
+    told = "Unlike the paper" in (HOME / f"{name}.md").read_text()
+    assert told == (task != type(task)())  # as `as_published` has it
 
 
 def test_a_member_of_a_population_says_so(experiment, tmp_path):
