@@ -9,7 +9,7 @@ ROOT = Path(softmachine.__file__).parent
 PAGE = (ROOT.parent / "docs" / "security.md").read_text()
 RUNS = re.compile(
     r"\bexec\(|\bsubprocess\.\w|\bCDLL\(|\bpoint\.load\(|\bwebbrowser\.open"
-    r"|import_module\((?!homes|f\"softmachine|\"tyro)"
+    r"|import_module\((?!homes|f\"softmachine|f\"\{package|\"tyro)"
 )
 """Running a text, another program or a module; not the package's own, of its own names."""
 SAID = {
