@@ -72,4 +72,5 @@ if TYPE_CHECKING:
     from softmachine.training.trainer import train as train
     from softmachine.training.trainer import train_members as train_members
 else:
-    __getattr__, __dir__ = lazy_names(__name__, _HOMES)
+    _PARTS = ("machines", "tasks", "experiments", "training", "programs", "traces")
+    __getattr__, __dir__ = lazy_names(__name__, _HOMES, _PARTS)

@@ -119,6 +119,38 @@ def test_training_knows_phases_and_no_machine():
     assert wrong == []
 
 
+WRITERS = {
+    "core.compilation_cache": {"probe"},
+    "experiments.metrics": {"open"},  # lines are added to a file
+    "cli.failures": {"open"},  # a new file of its own
+    "programs.running": {"source"},
+    "zoo.publish": {"description", "text"},
+    "zoo.sharing": {"(directory / 'README.md')"},
+}
+"""What is written otherwise: in directories that are removed, or under names of `replacing`."""
+
+
+def test_files_are_written_whole_or_not_at_all():
+    """Under a temporary name, `replacing` of core/files.py: a full disk leaves no half."""
+    wrong = []
+    for name, path in modules().items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call):
+                continue
+            called = ast.unparse(node.func)
+            given = [ast.unparse(x) for x in [*node.args, *(x.value for x in node.keywords)]]
+            target, _, method = called.rpartition(".")
+            if method == "open":
+                modes = [x for x in given if re.fullmatch(r"'[rbt+]*[wxa+][rbt+]*'", x)]
+                writes = bool(modes) and given[0] != "temporary"
+            else:
+                writes = method in ("write_text", "write_bytes") and target != "temporary"
+            known = WRITERS.get(name.removeprefix("softmachine."), set())
+            if writes and (target or method) not in known:
+                wrong.append(f"{name}: {called}({', '.join(given)[:40]})")
+    assert wrong == []
+
+
 def test_machines_are_named_in_their_rooms_alone():
     wrong = [
         f"{name} -> {used}"

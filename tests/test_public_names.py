@@ -62,6 +62,24 @@ def test_names_are_there_and_completion_finds_them(package):
         module.trian  # noqa: B018
 
 
+def test_a_name_that_a_part_has_is_said_to_be_there():
+    """Who writes `softmachine.NTMConfig` is told what to import; tools that ask are not."""
+    package = sys.modules["softmachine"]
+    assert sorted(package._PARTS) == PACKAGES[1:]
+    for part in package._PARTS:
+        module, _ = face(part)
+        for name in module._HOMES.keys() - package._HOMES.keys():
+            with pytest.raises(AttributeError) as error:
+                getattr(package, name)
+            said, _, line = str(error.value).partition(": ")
+            assert said == f"module 'softmachine' has no attribute {name!r}"
+            found = {}
+            exec(line, found)
+            assert found[name] is getattr(module, name)
+    with pytest.raises(AttributeError, match=r"no attribute '__path_to__'$"):
+        package.__path_to__  # noqa: B018
+
+
 @pytest.mark.parametrize(
     "package",
     sorted(path.parent.relative_to(ROOT).as_posix() for path in ROOT.rglob("__init__.py")),
@@ -87,6 +105,7 @@ def test_names_cost_nothing_until_asked_for():
 import sys, softmachine
 for name in {PACKAGES[1:]!r}:
     dir(getattr(softmachine, name))
+hasattr(softmachine, "NTMConfig"), hasattr(softmachine, "trian")
 len(softmachine.machines.MACHINES), len(softmachine.tasks.TASKS)
 heavy = {{"jax", "equinox", "numpy", "optax", "tyro", "matplotlib", "cattrs"}}
 assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()

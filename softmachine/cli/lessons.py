@@ -8,6 +8,7 @@ from typing import Literal
 
 from softmachine.cli.waiting import working
 from softmachine.core.errors import SoftmachineError
+from softmachine.core.files import replacing
 from softmachine.lessons.lesson import Lesson, check
 
 LESSONS = ("addressing", "pointers", "proofs", "lengths")
@@ -46,10 +47,10 @@ def do_lesson(what: Literal["start", "check"], number: int, path: Path | None) -
 
 
 def _start(lesson: Lesson, path: Path) -> None:
+    if path.exists() or path.is_symlink():
+        raise SoftmachineError(f"{path} exists: name another file, or check it")
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(lesson.start)
-    except FileExistsError:
-        raise SoftmachineError(f"{path} exists: name another file, or check it") from None
+        with replacing(path) as temporary:
+            temporary.write_text(lesson.start, encoding="utf-8")
     except OSError as error:
         raise SoftmachineError(f"cannot write to {path}: {error.strerror}") from error

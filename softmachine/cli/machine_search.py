@@ -86,7 +86,7 @@ def train_machines(
         mended = [*_mended([runs[i] for i in promising], task, limit)]
     if any(found.report.mistake is None for found in mended):
         print("No member is right when made hard; changed wires made one so.")
-        present(directory, task, mended)
+        present(directory, task, mended, mended=True)
         return
     _advise(directory, task, _gates(runs[0]), progress, display)
     sys.exit(1)

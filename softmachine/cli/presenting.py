@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from softmachine.cli.folding import folded
+from softmachine.cli.searching import written
 from softmachine.cli.waiting import working
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import replacing
@@ -18,11 +20,14 @@ from softmachine.synthesis.held_out import LinesReport, SynthesizedProgram, chec
 from softmachine.tasks.memories.given import Given
 
 
-def present(directory: Path, task: Given, programs: list[SynthesizedProgram]) -> None:
-    """Print the shortest of the programs that are right most often, and its test.
+def present(
+    directory: Path, task: Given, programs: list[SynthesizedProgram], *, mended: bool = False
+) -> None:
+    """Print the shortest of the programs that are right most often, its test, what to do next.
 
-    The files are written first; what is told is what came of running these files. Raises
-    SoftmachineError, at the end, if that is not the same for Python and C.
+    The files are written first; what is told is what came of running these files. ``mended``:
+    wires were changed on the way, so that what is on disk is not the machine of the program.
+    Raises SoftmachineError, at the end, if Python and C do not give the same.
     """
     if not programs:
         raise SoftmachineError(f"no member of {directory} has a program that can be written")
@@ -37,10 +42,15 @@ def present(directory: Path, task: Given, programs: list[SynthesizedProgram]) ->
     with working("testing the program in C"):
         told = _in_c(directory / "program.c", task, best, report)
     print(folded(told))
+    if not mended:
+        machine = shlex.quote(str(directory / best.name))
+        print(f"Next: softmachine program {machine} --verify")
+        print(f"      softmachine trace {machine} --out run.trace")
+        print(f"      softmachine view {machine}")
 
 
 def _write(path: Path, text: str) -> None:
-    with replacing(path) as temporary:
+    with written(path.parent), replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from softmachine import zoo
-from softmachine.cli.sources import ZOO, open_one, open_runs
+from softmachine.cli.sources import ZOO, open_one, runs_of_machines
 from softmachine.cli.waiting import working
 from softmachine.core.errors import SoftmachineError
 from softmachine.evaluation.group_summary import merit
@@ -21,7 +21,7 @@ from softmachine.zoo.publish import check_room, publish
 def publish_run(source: str, name: str | None, directory: Path | None) -> None:
     """Put the best machine of a run or a population into the zoo."""
     use_all_cores()
-    runs = open_runs(source)
+    runs = runs_of_machines(source)
     progress = {}
     for run in runs:
         found = run.load_progress()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from softmachine.cli.sources import open_runs
+from softmachine.cli.sources import runs_of_machines
 from softmachine.cli.waiting import working
 from softmachine.evaluation.nram.repair_rates import RepairOutcome, rates, repair_members
 from softmachine.running.devices import use_all_cores
@@ -26,7 +26,7 @@ def repair_source(source: str, updates: int, tables: int, examples: int, seed: i
     """Try to mend every member that makes mistakes when made hard; print how often it helps."""
     use_all_cores()
     with working(f"Mending {source}"):
-        runs = open_runs(source)
+        runs = runs_of_machines(source)
         outcomes = repair_members(
             runs, updates=updates, tables=tables, examples=examples, seed=seed
         )

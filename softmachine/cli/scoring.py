@@ -19,6 +19,7 @@ from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import finite
 from softmachine.core.frames import to_csv
 from softmachine.core.rendering import all_names
+from softmachine.experiments.population import found_by_search
 from softmachine.machines.machine import Machine
 from softmachine.recipes.registry import RECIPES
 from softmachine.running.devices import use_all_cores
@@ -135,6 +136,11 @@ def print_metrics(source: str) -> None:
     rows = [
         {"seed": run.experiment.training.seed} | line for run in runs for line in run.metrics()
     ]
+    if not rows and (found := found_by_search(source)):
+        raise SoftmachineError(
+            f"{source} has no validation: a search found the machine, {found.path}, and none "
+            "was trained"
+        )
     if not rows:
         raise SoftmachineError(f"{source} has no validation yet: train it longer")
     print(to_csv(rows), end="")

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import parse_json
+from softmachine.experiments.commands import SYNTHESIS
 from softmachine.experiments.experiment import Experiment
-from softmachine.experiments.population import is_population, open_population
+from softmachine.experiments.population import (
+    found_by_search,
+    in_place_of,
+    is_population,
+    open_population,
+)
 from softmachine.experiments.runs import Run
 from softmachine.experiments.serialization import KIND, task_from_json, task_to_json
 from softmachine.machines.machine import Machine
@@ -51,20 +56,21 @@ def open_runs(source: str) -> list[Run]:
     return open_population(source) if is_population(source) else [Run(source)]
 
 
+def runs_of_machines(source: str) -> list[Run]:
+    """Return the runs whose machines are meant by a path: a run's, or all members'.
+
+    Where a search has found the machine of a synthesis, that one alone.
+    """
+    found = found_by_search(source)
+    return open_runs(source) if found is None else [found]
+
+
 def open_trained(source: str) -> list[Trained]:
     """Return one machine, or one per member of a population."""
     if is_model(source):
         model = model_of(source)
         return [Trained(source, model.experiment, model.machine, None)]
-    return [
-        Trained(
-            f"{run.experiment.recipe}, seed {run.experiment.training.seed}",
-            run.experiment,
-            run.load_machine(),
-            run,
-        )
-        for run in open_runs(source)
-    ]
+    return [_trained(run) for run in runs_of_machines(source)]
 
 
 def experiment_of(source: str) -> Experiment:
@@ -73,18 +79,56 @@ def experiment_of(source: str) -> Experiment:
         return zoo_experiment(source.removeprefix(ZOO))
     if is_model(source):
         return model_of(source).experiment
-    return open_runs(source)[0].experiment
+    return runs_of_machines(source)[0].experiment
 
 
 def open_one(source: str) -> Trained:
-    """Return one machine; SoftmachineError for a population."""
-    if not is_model(source) and is_population(source):
-        members = ", ".join(run.path.name for run in open_population(source))
-        raise SoftmachineError(
-            f"{source} is a population: choose one of its members ({members}), for instance "
-            f"{Path(source) / open_population(source)[0].path.name}"
-        )
+    """Return one machine; SoftmachineError for a population.
+
+    But for one of a synthesis that has found just one: then that is meant.
+    """
+    if not is_model(source) and is_population(source) and not found_by_search(source):
+        return _trained(_only_found(source, open_population(source)))
     return open_trained(source)[0]
+
+
+def _trained(run: Run) -> Trained:
+    """Return the machine of a run; SoftmachineError, with where it is, if it has none."""
+    if found := in_place_of(run):
+        raise SoftmachineError(
+            f"{run.path} was never trained: a search found the machine before, {found.path}"
+        )
+    name = f"{run.experiment.recipe}, seed {run.experiment.training.seed}"
+    return Trained(name, run.experiment, run.load_machine(), run)
+
+
+def _only_found(source: str, runs: Sequence[Run]) -> Run:
+    """Return the one member that a synthesis has found; SoftmachineError if there are others.
+
+    It names members that have a machine, and proposes one that has solved its task, if one has.
+    """
+    there = [run for run in runs if run.has_machine()]
+    solved = [run for run in there if _is_solved(run)]
+    if len(solved) == 1 and runs[0].experiment.recipe == SYNTHESIS:
+        return solved[0]
+    if not there:
+        raise SoftmachineError(
+            f"{source} is a population, none of whose members has a checkpoint yet: train it "
+            "longer"
+        )
+    names = ", ".join(run.path.name for run in there)
+    raise SoftmachineError(
+        f"{source} is a population: choose one of its members ({names}), for instance "
+        f"{[*solved, *there][0].path}"
+    )
+
+
+def _is_solved(run: Run) -> bool:
+    """Return whether a run has solved its task, as far as can be read."""
+    with contextlib.suppress(SoftmachineError):
+        progress = run.load_progress()
+        return progress is not None and progress.solved_sequences is not None
+    return False
 
 
 def override_task(task: Task, assignments: Sequence[str]) -> Task:

@@ -15,6 +15,7 @@ from softmachine.cli.sources import Trained, is_model, open_one
 from softmachine.cli.waiting import working
 from softmachine.core.errors import SoftmachineError, TraceError
 from softmachine.core.files import parse_json, replacing
+from softmachine.experiments.commands import SYNTHESIS
 from softmachine.recipes.registry import RECIPES
 from softmachine.running.devices import use_all_cores
 from softmachine.running.generalization import with_room_for
@@ -241,6 +242,8 @@ def _commands(source: str, trained: Trained) -> list[str]:
         return commands
     # The settings below say what differs from the recipe.
     recipe, seed = trained.experiment.recipe, trained.experiment.training.seed
+    if recipe == SYNTHESIS:
+        return ["softmachine synthesize EXAMPLES", *commands]
     what = recipe if recipe in RECIPES else f"--config {source}/config.json"
     return [f"softmachine train {what} --seed {seed}", *commands]
 

@@ -11,9 +11,8 @@ import datetime
 import functools
 import itertools
 import json
-import os
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from softmachine.core.errors import SoftmachineError
 from softmachine.core.files import finite, replacing, write_json
 from softmachine.evaluation.aftermath import aftermath
 from softmachine.evaluation.examined import examinable, examine
+from softmachine.evaluation.finding import find_runs
 from softmachine.evaluation.group_summary import best_seed, summary_of, test_summary
 from softmachine.evaluation.ledger_page import to_markdown
 from softmachine.evaluation.nram import repair_rates
@@ -29,6 +29,7 @@ from softmachine.evaluation.paper import machine_kind
 from softmachine.evaluation.published_scores import Announce, score_tests
 from softmachine.experiments.commands import Recipes, differences, training_commands
 from softmachine.experiments.experiment import Experiment
+from softmachine.experiments.population import found_by_search
 from softmachine.experiments.progress import Progress
 from softmachine.experiments.runs import Run
 from softmachine.experiments.serialization import experiment_from_json, experiment_to_json
@@ -38,28 +39,6 @@ from softmachine.training.workers.workers import Workers
 
 SCHEMA = 2
 """Version of the ledger's JSON."""
-
-
-def find_runs(paths: Iterable[str | Path]) -> list[Run]:
-    """Return the runs at or anywhere below the paths, sorted by path, each once.
-
-    Raises SoftmachineError if a path does not exist or has no run, or a run cannot be read.
-    """
-    found: dict[Path, Run] = {}
-    for path in map(Path, paths):
-        if not os.path.exists(path):
-            raise SoftmachineError(f"{path} does not exist")
-        directories = sorted(config.parent for config in path.rglob("config.json"))
-        if not directories:
-            raise SoftmachineError(
-                f"{path} has no run: give run directories, population directories, or "
-                f"folders of them"
-            )
-        for directory in directories:
-            found.setdefault(directory.resolve(), Run(directory))
-    if not found:
-        raise SoftmachineError("no paths given: try 'softmachine ledger runs'")
-    return sorted(found.values(), key=lambda run: run.path)
 
 
 def build(
@@ -300,6 +279,7 @@ def _row(run: Run, sequences: int, report: Announce | None) -> dict[str, Any]:
     return {
         "seed": _seed_of(run),
         "path": str(run.path),
+        "searched": _was_searched(run),
         "finished": progress.finished,
         "solved": solved if judged else None,
         "exam": None if verdict is None else verdict._asdict(),
@@ -328,6 +308,12 @@ def _repair(runs: Sequence[Run]) -> dict[str, int] | None:
         repair_rates.RepairOutcome(**outcome) for outcome in found if outcome is not None
     ]
     return repair_rates.rates(outcomes) if len(outcomes) == len(runs) else None
+
+
+def _was_searched(run: Run) -> bool:
+    """Return whether a search made a run's machine, without training."""
+    found = found_by_search(run.path.parent)
+    return found is not None and found.path == run.path
 
 
 def _seed_of(run: Run) -> int:

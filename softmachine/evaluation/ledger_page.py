@@ -20,7 +20,7 @@ from softmachine.evaluation.wording import (
     table,
     words,
 )
-from softmachine.experiments.commands import ABSENT, unbroken_ranges
+from softmachine.experiments.commands import ABSENT, SYNTHESIS, unbroken_ranges
 
 NIGHT_HOURS = 12.0
 """Reruns that take longer are marked as longer than a night."""
@@ -226,6 +226,11 @@ def _repair(right: dict[str, int]) -> str:
 def _cost(group: dict[str, Any]) -> str:
     """Return a sentence on what a rerun costs, and whether it fits into a night."""
     summary = group["summary"]
+    if all(row.get("searched") for row in group["runs"]):
+        return (
+            "Found by a search of loops, without training; what that took is in `search.json`, "
+            "beside the run's folder."
+        )
     hours = summary["device_hours"]
     text = (
         f"Cost: {number(hours)} device-hours, {number(summary['device_hours_per_seed'])} "
@@ -258,6 +263,11 @@ def _how_to(group: dict[str, Any]) -> list[str]:
     """Return the commands that repeat the runs, after how they differ from today's recipe."""
     drift, commands = group["drift"], group["commands"]
     blocks = []
+    if group["recipe"] == SYNTHESIS:
+        return [
+            "Made by `softmachine synthesize EXAMPLES`; the examples stand in each run's "
+            "`config.json`, under `task`."
+        ]
     if drift is None:
         blocks.append(f"**There is no recipe {group['recipe']} today.**")
     elif drift:

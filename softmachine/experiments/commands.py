@@ -11,6 +11,8 @@ from softmachine.experiments.serialization import KIND, experiment_to_json
 
 Recipes = Mapping[str, Callable[[], Experiment]]
 
+SYNTHESIS = "synthesize"
+"""The recipe's name in runs of ``softmachine synthesize``, of a person's own examples."""
 ABSENT = "absent"
 """What a difference shows for a field that one side does not have."""
 

@@ -7,11 +7,12 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import filelock
 
 from softmachine.core.errors import RunError
-from softmachine.core.files import is_temporary, sweep
+from softmachine.core.files import is_temporary, parse_json, sweep, unsealed
 
 LOCK = ".lock"
 """The file whose lock the writing process holds."""
@@ -129,3 +130,13 @@ def no_config(path: Path) -> str:
         f"it holds a function that was found, program.py, and its wires, of which 'softmachine "
         f"compile {found} --recipe nram-copy --out NEW' makes a run"
     )
+
+
+def read_sealed(path: Path, remedy: str) -> dict[str, Any]:
+    """Return the JSON object of a file; RunError, with the ``remedy``, if it is damaged."""
+    try:
+        return unsealed(parse_json(path.read_bytes()))
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise RunError(f"{path} cannot be read, {error}: {remedy}") from error

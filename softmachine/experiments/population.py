@@ -2,6 +2,7 @@
 
 population.json        the index: the names of the members' directories
 seed-0/, seed-1/, ...  the members' runs, named by their seeds
+search/                of ``softmachine synthesize``: the machine that a search found, as a run
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ INDEX = "population.json"
 """The file name of the index."""
 SCHEMA = 2
 """The version of the index's layout; version 1 had no checksum."""
+FOUND = "search"
+"""The directory, beside the members, of a machine that a search found instead of training."""
 
 
 def create_population(path: str | Path, experiment: Experiment, members: int) -> list[Run]:
@@ -66,6 +69,25 @@ def open_population(path: str | Path) -> list[Run]:
     except ValueError as error:
         raise RunError(f"{index} cannot be read: {error}") from error
     return [Run(path / name) for name in names]
+
+
+def found_by_search(path: str | Path) -> Run | None:
+    """Return the machine that a search found for a population, if one did.
+
+    Its members may then never have been trained.
+    """
+    run = Path(path) / FOUND
+    if not is_population(path) or not os.path.isfile(run / "config.json"):
+        return None
+    found = Run(run)
+    return found if found.has_machine() else None
+
+
+def in_place_of(run: Run) -> Run | None:
+    """Return the machine that a search found so that this member never had to be trained."""
+    if run.has_machine() or run.has_last():
+        return None
+    return found_by_search(run.path.parent)
 
 
 def _member_names(value: dict[str, Any]) -> list[str]:

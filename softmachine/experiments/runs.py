@@ -27,7 +27,7 @@ from jaxtyping import PyTree
 
 from softmachine.core import frames
 from softmachine.core.errors import CheckpointError, RunError
-from softmachine.core.files import digest, parse_json, sealed, unsealed, write_json
+from softmachine.core.files import digest, parse_json, sealed, write_json
 from softmachine.experiments.checkpoints import (
     SCHEMA,
     WITHOUT_TIES,
@@ -39,7 +39,13 @@ from softmachine.experiments.checkpoints import (
     with_record,
     write_checkpoint,
 )
-from softmachine.experiments.directories import creating, is_begun, locked, no_config
+from softmachine.experiments.directories import (
+    creating,
+    is_begun,
+    locked,
+    no_config,
+    read_sealed,
+)
 from softmachine.experiments.environment import describe_environment
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.metrics import MetricsFile, is_line
@@ -138,7 +144,7 @@ class Run:
                 if is_begun(self.path)
                 else f"{self.path} is no run directory: {no_config(self.path)}"
             )
-        value = _read_sealed(
+        value = read_sealed(
             config, "restore it, or begin a new run for a configuration of its own"
         )
         self.experiment: Experiment = experiment_from_json(value, str(config))
@@ -270,11 +276,15 @@ class Run:
         path = self.path / "environment.json"
         if not path.exists():
             return {}
-        return _read_sealed(path, "delete it to go on without")
+        return read_sealed(path, "delete it to go on without")
 
     def has_last(self) -> bool:
         """Whether there is a checkpoint to resume from."""
         return self._checkpoint("last").exists()
+
+    def has_machine(self) -> bool:
+        """Whether there is a machine: one that was validated."""
+        return self._checkpoint("best").exists()
 
     def save_best(self, state: TrainState, record: dict[str, Any]) -> None:
         """Write the machine that validated best so far."""
@@ -287,10 +297,9 @@ class Run:
 
     def load_best(self) -> tuple[Machine, dict[str, Any]]:
         """Return the machine that validated best, and the metrics line of then."""
-        path = self._checkpoint("best")
-        if not path.exists():
+        if not self.has_machine():
             raise RunError(f"{self.path} has no checkpoint yet: train it longer")
-        return self._load_machine(path)
+        return self._load_machine(self._checkpoint("best"))
 
     def save_snapshot(self, state: TrainState, record: dict[str, Any]) -> None:
         """Write the machine as it is now, so that its training can be looked at."""
@@ -361,7 +370,7 @@ class Run:
         path = self.path / "results" / f"{name}.json"
         if not path.exists():
             return None
-        return _read_sealed(path, "delete it, and make it anew")
+        return read_sealed(path, "delete it, and make it anew")
 
     @property
     def _metrics(self) -> MetricsFile:
@@ -387,13 +396,3 @@ class Run:
 
     def _checkpoint(self, name: str) -> Path:
         return self.path / "checkpoints" / f"{name}.safetensors"
-
-
-def _read_sealed(path: Path, remedy: str) -> dict[str, Any]:
-    """Return the JSON object of a file; RunError, with the ``remedy``, if it is damaged."""
-    try:
-        return unsealed(parse_json(path.read_bytes()))
-    except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise RunError(f"{path} cannot be read, {error}: {remedy}") from error

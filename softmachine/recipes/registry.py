@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import itertools
 from collections.abc import Callable
 
@@ -195,3 +196,12 @@ def describe_recipe(name: str) -> str:
     """
     text = (RECIPES[name].__doc__ or "").strip() if name in RECIPES else ""
     return text.splitlines()[0].rstrip(".") if text else name
+
+
+def note_on_recipe(name: str) -> str:
+    """Return what a recipe's docstring says after its first line, such as how a paper differs.
+
+    Empty if it says no more, and for what is no registered recipe.
+    """
+    text = inspect.cleandoc(RECIPES[name].__doc__ or "") if name in RECIPES else ""
+    return " ".join(text.partition("\n")[2].split())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from softmachine.core.rendering import natural_order
+from softmachine.experiments.commands import SYNTHESIS
 from softmachine.experiments.serialization import experiment_from_json, task_from_json
 
 Rows = list[dict[str, Any]]
@@ -35,7 +36,7 @@ def _summary(card: dict[str, Any], experiment: dict[str, Any]) -> str:
     machine, curriculum = experiment["machine"], experiment["training"]["curriculum"]
     numbers = ", ".join(f"{name} {x:,}" for name, x in _whole_numbers(machine))
     rows = {
-        "task": f"{experiment['task']['kind_of']}: {card['task'].replace('``', '`')}",
+        "task": f"{experiment['task']['kind_of']}: {_plain(card['task'])}",
         "task settings": _settings(experiment["task"]),
         "machine": machine["kind_of"],
         "controller": machine["controller"]["kind"] if "controller" in machine else None,
@@ -45,7 +46,8 @@ def _summary(card: dict[str, Any], experiment: dict[str, Any]) -> str:
         "weights": f"`{card['name']}.safetensors`, {card['bytes']:,} bytes",
         "SHA-256": f"`{card['sha256']}`",
     }
-    return _facts(rows) + f"\n\nEvery setting is in `{card['name']}.json`."
+    note = f"Its recipe: {_plain(card['note'])}\n\n" if card.get("note") else ""
+    return f"{_facts(rows)}\n\n{note}Every setting is in `{card['name']}.json`."
 
 
 def _use(card: dict[str, Any], experiment: dict[str, Any]) -> str:
@@ -166,6 +168,11 @@ def _making(card: dict[str, Any]) -> str:
 def _command(card: dict[str, Any]) -> str:
     if card["command"] is not None:
         return f"With the code of the commit below:\n\n```console\n{card['command']}\n```"
+    if card["recipe"] == SYNTHESIS:
+        return (
+            "By `softmachine synthesize EXAMPLES`; the examples are in "
+            f"`{card['name']}.json`, under `task`."
+        )
     return f"""\
 No command line gives this experiment; Python does:
 
@@ -229,6 +236,11 @@ def _score(value: Any) -> str:
     if isinstance(value, int) or value.is_integer():
         return f"{int(value):,}"
     return f"{value:.4g}"
+
+
+def _plain(text: str) -> str:
+    """Return a text of a docstring as Markdown."""
+    return text.replace("``", "`")
 
 
 def _words(name: str) -> str:

@@ -20,7 +20,7 @@ from softmachine.experiments.population import is_population, open_population
 from softmachine.experiments.runs import Run, save_machine
 from softmachine.experiments.serialization import experiment_to_json
 from softmachine.machines.machine import Machine, parameter_count, split_trainable
-from softmachine.recipes.registry import RECIPES
+from softmachine.recipes.registry import RECIPES, note_on_recipe
 from softmachine.zoo.card import render_card
 from softmachine.zoo.models import HOME, SCHEMA, ZooModel, names, open_model, sha256
 
@@ -96,7 +96,9 @@ def rewrite(directory: Path = HOME) -> None:
     Raises SoftmachineError or CheckpointError if a model cannot be read.
     """
     for name in names(directory):
-        write_model(directory, open_model(name, directory))
+        model = open_model(name, directory)
+        card = model.card | ({"note": note} if (note := _note(model.experiment)) else {})
+        write_model(directory, model._replace(card=card))
 
 
 def write_model(directory: Path, model: ZooModel) -> None:
@@ -121,16 +123,16 @@ def _describe(run: Run, name: str) -> tuple[Machine, dict[str, Any]]:
     scores = {k.removeprefix(prefix): x for k, x in record.items() if k.startswith(prefix)}
     scores.pop("level", None)  # one number for all examples, not a mean over them
     _check_row({"test": f"the validation of {run.path}"} | scores)
-    members = run.path.resolve().parent
     commands = training_commands(experiment, [experiment.training.seed], RECIPES)
     return machine, {
         "name": name,
         "task": (type(experiment.task).__doc__ or "").partition("\n")[0],
         "error": experiment.task.error,
         "recipe": experiment.recipe,
+        **({"note": note} if (note := _note(experiment)) else {}),
         "command": commands[0] if commands else None,
         "seed": experiment.training.seed,
-        "population": len(open_population(members)) if is_population(members) else None,
+        "population": _members(run.path.resolve()),
         **environment,
         "training": {
             "sequences": progress.sequences,
@@ -145,6 +147,23 @@ def _describe(run: Run, name: str) -> tuple[Machine, dict[str, Any]]:
         "validation_sequences": (experiment.training.solved or SolvedConfig()).sequences,
         "parameters": parameter_count(machine),
     }
+
+
+def _note(experiment: Experiment) -> str:
+    """Return what the recipe says of task and machine, if these are what it has today."""
+    if experiment.recipe not in RECIPES:
+        return ""
+    today = RECIPES[experiment.recipe]()
+    same = (today.task, today.machine) == (experiment.task, experiment.machine)
+    return note_on_recipe(experiment.recipe) if same else ""
+
+
+def _members(path: Path) -> int | None:
+    """Return how many members the population has that a run is one of; None if it is not."""
+    if not is_population(path.parent):
+        return None
+    members = open_population(path.parent)
+    return len(members) if path in (member.path for member in members) else None
 
 
 def _write(

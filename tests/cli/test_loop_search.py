@@ -1,14 +1,16 @@
 """``softmachine synthesize`` searches loops first; what it finds is a run like any other."""
 
 import json
+import re
 import signal
 
 import pytest
 
 from softmachine.cli import loop_search, synthesis, workers
-from softmachine.cli.main import main
+from softmachine.cli.main import _parse_command, main
 from softmachine.programs.running import load_python
 from softmachine.synthesis.search.search import search
+from softmachine.traces.file import load_trace
 from softmachine.training.workers.workers import ThreadWorkers
 
 
@@ -58,10 +60,15 @@ def test_a_loop_is_found_and_is_a_run_with_a_program(folder, capsys, monkeypatch
     ).read_text()
     assert again.partition("search found")[2] == printed.partition("search found")[2]
 
-    main(["program", str(directory / "search"), "--verify"])
+    told = printed.rpartition("Next:")[2]
+    program, trace, view = re.findall(r"softmachine (.+)", told)
+    main(program.split())
     text = capsys.readouterr().out
     assert "hard machine in memories with room" in " ".join(text.split())
     assert "WRONG" not in text
+    main(trace.split())
+    assert load_trace("run.trace").header.recipe == "synthesize"
+    assert _parse_command(*view.split())
 
 
 def test_the_same_command_goes_on(folder, capsys, monkeypatch):

@@ -101,6 +101,7 @@ def test_a_program_is_found_printed_and_tested(folder, capsys):
     assert (directory / "seed-0" / "metrics.jsonl").read_text() == metrics
 
     member = re.search(r"^(seed-\d) found a program", printed, re.MULTILINE)[1]
+    assert f"Next: softmachine program runs/synthesize-task/{member} --verify\n" in printed
     for to in ("python", "c"):
         main(["program", str(directory / member), "--to", to, "--verify"])
         text = " ".join(capsys.readouterr().out.replace("*", " ").split())

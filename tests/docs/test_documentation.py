@@ -5,6 +5,7 @@ import importlib
 import re
 import shlex
 import shutil
+import statistics
 import subprocess
 import sys
 import types
@@ -232,6 +233,31 @@ def test_commands_can_be_given(path, tmp_path, monkeypatch):
             experiment = get_recipe(arguments.pop(0))
         options = _parse_train(experiment, arguments)
         recipes[str(options.run)] = experiment
+
+
+def test_commands_of_the_readme_have_a_time():
+    """In console blocks each says how long it takes, what only prepares for others aside."""
+    time = re.compile(r"# .*?(\d+ (s|min)\b|\ba minute\b)")
+    lines = [line for _, block in blocks(README, "console") for line in block.splitlines()]
+    without = [line for line in lines if not time.search(line)]
+    assert without == ["source .venv/bin/activate"]
+    assert "Times are rough, of a first call on two cores." in README.read_text()
+
+
+def test_the_readme_has_the_worst_seed_beside_the_median():
+    """As results.md has them, of an NTM that copies six times the trained length."""
+    results = (ROOT / "docs" / "results.md").read_text()
+    section = results.partition("\n## ntm-copy\n")[2].partition("\n## ")[0]
+    cells = [
+        line.strip("| ").split(" | ")
+        for line in section.splitlines()
+        if re.match(r"\| \d+ \|", line)
+    ]
+    wrong = sorted(float(row[-1]) for row in cells)
+    median, told = statistics.median(wrong), README.read_text()
+    [row] = [line for line in told.splitlines() if line.startswith("| NTM, `ntm-copy` |")]
+    assert f"{median:.2f} of 960 bits wrong" in row
+    assert f"median of the {len(wrong)} seeds; the worst: {wrong[-1]:.0f})" in row
 
 
 def test_commands_of_the_readme_run(tmp_path, monkeypatch):

@@ -28,6 +28,8 @@ from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.recipes.registry import get_recipe
 from softmachine.running.generalization import SizeScore
 from softmachine.running.judging import Verdict
+from softmachine.synthesis.experiment import synthesis
+from softmachine.synthesis.search.given import Found, save
 from softmachine.tasks.memories.arrays import Access
 from softmachine.tasks.one_shot.episodes import Episodes
 from softmachine.tasks.one_shot.omniglot import Omniglot
@@ -808,6 +810,31 @@ def test_nothing_to_show(tmp_path):
     (tmp_path / "a" / "config.json").write_text("{")
     with pytest.raises(SoftmachineError, match=r"a/config\.json cannot be read"):
         build(tmp_path)
+
+
+def test_what_a_search_found_stands_without_members_that_were_never_trained(
+    tmp_path, doubling_machine, doubling_task
+):
+    experiment = synthesis(doubling_task, doubling_machine.config)
+    members = create_population(tmp_path / "d", experiment, 3)
+    save(tmp_path / "d" / "search", Found(doubling_machine, doubling_task), 0)
+    built = ledger.build([tmp_path], recipes=RECIPES)
+    (group,) = built["groups"]
+    (row,) = group["runs"]
+    assert (row["path"], row["searched"]) == (str(tmp_path / "d" / "search"), True)
+    page = ledger.to_markdown(built)
+    assert "unfinished" not in page
+    assert "Made by `softmachine synthesize EXAMPLES`" in page
+    assert "- Found by a search of loops, without training" in page
+    for absent in ("There is no recipe", "No command makes", "device-hours,"):
+        assert absent not in page
+    with pytest.raises(SoftmachineError, match="nothing was trained there: a search found"):
+        ledger.build([members[0].path], recipes=RECIPES)
+    # A member that was begun counts, as everywhere.
+    members[1].save_last(first_state(members[1].experiment), Progress(sequences=32))
+    rows = [row for each in ledger.build([tmp_path], recipes=RECIPES)["groups"]
+            for row in each["runs"]]  # fmt: skip
+    assert {(row["seed"], row["searched"]) for row in rows} == {(0, True), (1, False)}
 
 
 def test_machines_without_a_hard_form_are_judged_by_their_own_criterion(tmp_path):

@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -143,6 +144,22 @@ def test_the_command(tmp_path, monkeypatch, capsys):
     Path("lesson3.py").write_text(SOLUTIONS.read_text())
     main(["lesson", "check", "3"])
     assert capsys.readouterr().out.endswith("All 3 right.\n")
+
+
+def test_where_nothing_can_be_written_nothing_is_left(tmp_path, monkeypatch, capsys):
+    """A file that was begun on a full disk would be in the way of the next command."""
+    monkeypatch.chdir(tmp_path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        with pytest.raises(SystemExit):
+            main(["lesson", "start", "1"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "cannot write to lesson1.py: File too large" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+    main(["lesson", "start", "1"])
+    assert Path("lesson1.py").read_text() == lesson(1).start
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,10 @@ from softmachine.machines.mann import MANNConfig
 from softmachine.machines.ntm.ntm import NTMConfig
 from softmachine.machines.parts.controllers import ControllerConfig
 from softmachine.machines.recurrent import RecurrentConfig
+from softmachine.recipes.registry import RECIPES
 from softmachine.running.judging import hard_mistakes
+from softmachine.synthesis.experiment import synthesis
+from softmachine.synthesis.search.given import Found, save
 from softmachine.tasks.memories.exams import draw_exam
 from softmachine.tasks.memory import MemoryTask
 from softmachine.tasks.one_shot.episodes import Episodes
@@ -238,6 +241,34 @@ def test_models_can_be_written_again(published, tmp_path, as_before_6):
         assert (tmp_path / name).read_bytes() == (published / name).read_bytes()
 
 
+def test_a_card_has_what_the_recipe_says_beside(experiment, tmp_path, monkeypatch):
+    """Such as how its task differs from a paper's; not of another task or machine than its."""
+
+    def recipe():
+        """NTM: copy.
+
+        Unlike the paper, all is ``small``,
+        and quick.
+        """
+        return experiment.with_seed(3)
+
+    named = dataclasses.replace(experiment, recipe="own-copy")
+    other = dataclasses.replace(named, task=Copy(width=2))
+    monkeypatch.setitem(RECIPES._registered, "own-copy", recipe)
+    for name, each in (("same", named), ("other", other)):
+        publish(finished_run(tmp_path / name, each), name, TESTS, tmp_path / "zoo")
+    text = (tmp_path / "zoo" / "same.md").read_text()
+    assert "\n\nIts recipe: Unlike the paper, all is `small`, and quick.\n\n" in text
+    assert "Its recipe" not in (tmp_path / "zoo" / "other.md").read_text()
+
+
+@pytest.mark.parametrize("name", [name for name in zoo.names() if name.startswith("ntm-")])
+def test_a_task_that_is_not_the_papers_is_said_to_be_so(name):
+    task = zoo.open_model(name).experiment.task
+    told = "Unlike the paper" in (HOME / f"{name}.md").read_text()
+    assert told == (task != type(task)())  # as `as_published` has it
+
+
 def test_a_member_of_a_population_says_so(experiment, tmp_path):
     runs = create_population(tmp_path / "runs", experiment, 2)
     train(runs[1])
@@ -245,6 +276,19 @@ def test_a_member_of_a_population_says_so(experiment, tmp_path):
     card = zoo.open_model("member", tmp_path / "zoo").card
     assert (card["population"], card["seed"]) == (2, 1)
     assert "as one of 2 members" in (tmp_path / "zoo" / "member.md").read_text()
+
+
+def test_what_a_search_found_beside_members_is_none_of_them(
+    tmp_path, doubling_machine, doubling_task
+):
+    experiment = synthesis(doubling_task, doubling_machine.config)
+    create_population(tmp_path / "runs", experiment, 2)
+    run = save(tmp_path / "runs" / "search", Found(doubling_machine, doubling_task), 0)
+    publish(run, "double", [], tmp_path / "zoo")
+    assert zoo.open_model("double", tmp_path / "zoo").card["population"] is None
+    page = (tmp_path / "zoo" / "double.md").read_text()
+    assert "By `softmachine synthesize EXAMPLES`" in page
+    assert "members of a population" not in page
 
 
 def test_an_unknown_model_is_answered_with_those_there_are(published, tmp_path_factory):
