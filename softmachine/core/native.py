@@ -22,6 +22,7 @@ import jax
 from softmachine.core.c_compiler import c_compiler
 from softmachine.core.compilation_cache import cache_home, make_ready, processor
 from softmachine.core.errors import SoftmachineWarning
+from softmachine.core.files import replacing
 
 VARIABLE = "SOFTMACHINE_NATIVE"
 """Name of the environment variable that, set to ``on``, asks for them."""
@@ -163,11 +164,10 @@ def _kept(source: Path, compiler: str, directory: Path) -> Path:
         return kept
     with tempfile.TemporaryDirectory(dir=directory) as room:
         made = _compiled(source, compiler, Path(room) / kept.name)
-        found = Path(room) / sums.name
-        found.write_text(_sum(made))
         # Other processes see all of it, or what does not fit and is made anew.
+        with replacing(sums) as temporary:
+            temporary.write_text(_sum(made))
         made.replace(kept)
-        found.replace(sums)
     _forget(directory, name)
     return kept
 
