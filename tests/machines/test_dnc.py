@@ -198,10 +198,13 @@ def weightings(rng, steps, rows):
     return gates * np.asarray(jax.nn.softmax(logits))
 
 
-@pytest.mark.parametrize("normalize", [False, True])
-def test_sparse_links_are_the_dense_ones_cut(normalize):
-    """The rule on the whole matrix, in NumPy; both tables hold the same links."""
-    rng, rows, kept = np.random.default_rng(0), 7, 3
+@pytest.mark.parametrize(("kept", "normalize"), [(3, False), (3, True), (9, False)])
+def test_sparse_links_are_the_dense_ones_cut(kept, normalize):
+    """The rule on the whole matrix, in NumPy; both tables hold the same links.
+
+    With more of them kept than there are rows, too: those below 1/K are dropped all the same.
+    """
+    rng, rows = np.random.default_rng(0), 7
     step = jax.jit(functools.partial(next_sparse_links, kept=kept, normalize=normalize))
     links, dense = no_links(rows, kept, FLOAT64), np.zeros((rows, rows))
     precedence = np.zeros(rows)
