@@ -307,4 +307,7 @@ NEURAL_GPU_PRESETS: dict[str, NeuralGPUConfig] = {
         dropout_length=8,
     ),
 }
-"""The choices of a text or a code each; ``code-2017`` is a mix of two, as its comment says."""
+"""The choices of a text or a code each; ``code-2017`` is a mix of two, as its comment says.
+
+In both codes a place is also kept where the target has a symbol and the input has none. Here an
+example's declared length says which places it has, so that nothing tells where answers end."""
