@@ -5,6 +5,7 @@ from __future__ import annotations
 import equinox as eqx
 import jax
 
+from softmachine.core.errors import SoftmachineError
 from softmachine.core.room import check_room, size_of
 from softmachine.experiments.experiment import Experiment
 from softmachine.experiments.state import first_state
@@ -17,10 +18,15 @@ def check_training(experiment: Experiment, members: int = 1) -> None:
 
     The estimate is low: what no training can do without. That is the state of each member,
     once more for its next one, and for one batch the examples and the states of a machine
-    that are kept for the way back.
+    that are kept for the way back. So it does if the task has no examples as large as the
+    curriculum's largest.
     """
     training, task = experiment.training, experiment.task
     largest = training.curriculum.largest
+    try:
+        task.check_size(largest, largest)
+    except ValueError as error:
+        raise SoftmachineError(f"training curriculum.largest: {error}") from error
     steps = task.steps(largest)
 
     def needed() -> int:

@@ -188,7 +188,8 @@ class DNGPU(SequenceCell):
         All steps together: the weight times the sum, over steps, places, maps and the sums
         before the three non-linearities, of what exceeds the limit in absolute value, and n
         times that of the first state; divided by the number of symbols n, as the loss is a sum
-        over n places and the source divides both by n once more.
+        over n places and the source divides both by n once more. Beside a loss that is a mean
+        (objective ``mean``) the cost weighs n times as much as in the source.
         """
         return {"saturation": self.saturation() * features.cost}
 

@@ -98,6 +98,7 @@ class MANNConfig(MachineConfig):
     and with 1e-8 the rows of the first memory, are like no key."""
     key_activation: Literal["linear", "tanh"] = "tanh"
     add_activation: Literal["linear", "tanh"] = "tanh"
+    """Of vectors of the controller's own: nothing, if keys are written."""
 
     def __post_init__(self) -> None:
         """Check sizes and choices."""

@@ -52,8 +52,8 @@ class NeuralGPUConfig(MachineConfig):
     sets: Few = 6
     """r: sets of the CGRUs' parameters; step t takes set t mod r (parameter relaxation)."""
     pull: NonNegative = 0.0005
-    """Weight of the squared distances between the sets, at first; phase ``relaxation``
-    raises it."""
+    """Weight of the squared distances between the sets, at first; phase ``relaxation`` raises
+    it. They are added to an example's loss: in the paper to its mean (objective ``mean``)."""
     cutoff: bool = True
     """Whether gates reach 0 and 1: sigmoids are stretched by 1.2 and cut."""
     embedding: Literal["linear", "tanh", "tanh-mixed"] = "linear"
@@ -258,7 +258,7 @@ class NeuralGPU(SequenceCell):
         return {"relaxation": features.paid}
 
     def trace_fields(self) -> tuple[Field, ...]:
-        """Declare the plane as a picture for each row, and the last layer's gates."""
+        """Declare the plane as a picture for each row, and the first layer's gates."""
         axes = ("row", "place", "map")
 
         def gate(name, description):
@@ -307,4 +307,7 @@ NEURAL_GPU_PRESETS: dict[str, NeuralGPUConfig] = {
         dropout_length=8,
     ),
 }
-"""The choices of a text or a code each; ``code-2017`` is a mix of two, as its comment says."""
+"""The choices of a text or a code each; ``code-2017`` is a mix of two, as its comment says.
+
+In both codes a place is also kept where the target has a symbol and the input has none. Here an
+example's declared length says which places it has, so that nothing tells where answers end."""

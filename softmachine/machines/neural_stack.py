@@ -97,6 +97,12 @@ class NeuralStackConfig(MachineConfig):
     def __post_init__(self) -> None:
         """Check the sizes."""
         check_fields(self)
+        ends = len(ENDS[self.structure])
+        if self.memory_rows is not None and self.memory_rows < ends:
+            raise ValueError(
+                f"NeuralStack memory_rows must be at least {ends} for a {self.structure}, one "
+                f"for each end; not {self.memory_rows}"
+            )
 
     @property
     def published_as(self) -> str:
@@ -153,7 +159,7 @@ class NeuralStack(Cell):
                     "this machine keeps a row for each step of an example: give it the inputs, "
                     "or say how many with memory_rows"
                 )
-            rows = ends * len(inputs)
+            rows = ends * max(len(inputs), 1)
         return NeuralStackState(
             self.controller.init_state(),
             jnp.zeros((config.memory_columns, rows), dtype),

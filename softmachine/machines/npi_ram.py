@@ -227,10 +227,13 @@ class NPIRAM(Cell):
 
 @lru_cache(maxsize=8)
 def _tables(values: int) -> Float[np.ndarray, "pairs results"]:
-    """Return which value each gate gives for each pair of values, one-hot, gate by gate."""
-    pairs = np.meshgrid(*[np.arange(values)] * 2, indexing="ij")
-    given = [PAPER[i].integer(*pairs[: PAPER[i].arity], values) for i in COMPUTING]
-    results = np.stack([np.broadcast_to(x, pairs[0].shape) for x in given], axis=-1)
+    """Return which value each gate gives for each pair of values, one-hot, gate by gate.
+
+    Raises ValueError if one of them gives none of the values, as TWO does of two.
+    """
+    tables = [PAPER[i].table(values) for i in COMPUTING]
+    given = [x.reshape(*x.shape, *[1] * (2 - x.ndim)) for x in tables]
+    results = np.stack([np.broadcast_to(x, (values, values)) for x in given], axis=-1)
     return np.eye(values, dtype=np.float32)[results].reshape(values**2, -1)
 
 

@@ -28,7 +28,6 @@ from softmachine.machines.registry import machine
 ACTIONS = {"stack": ("push", "pop"), "list": ("insert", "left", "right")}
 """What each kind of memory can do, besides nothing at all."""
 
-
 HARD = 0x68617264
 """Folded into an example's key for whether its actions are hard in training."""
 
@@ -90,11 +89,19 @@ class StackRNNConfig(MachineConfig):
     def __post_init__(self) -> None:
         """Check sizes and choices."""
         check_fields(self)
-        if self.read_rows > self.memory_rows:
+        last = self.first_read + self.read_rows
+        if last > self.memory_rows:
             raise ValueError(
                 f"StackRNN read_rows ({self.read_rows}) must not exceed memory_rows "
-                f"({self.memory_rows})"
+                f"({self.memory_rows}): of a {self.memory} cells up to number {last} are read"
             )
+
+    @property
+    def first_read(self) -> int:
+        """The first cell that the controller reads; the others follow it."""
+        if self.memory == "stack":
+            return 0
+        return head_row(self.memory_rows) - (self.read_rows - 1) // 2
 
     @property
     def actions(self) -> tuple[str, ...]:
@@ -196,10 +203,8 @@ class StackRNN(Cell):
         self, memory: Float[Array, "stacks columns rows"]
     ) -> Float[Array, "stacks columns read_rows"]:
         """Return what the controller sees of the memory: tops, or what is around the heads."""
-        config, first = self.config, 0
-        if config.memory == "list":
-            first = head_row(config.memory_rows) - (config.read_rows - 1) // 2
-        return memory[:, :, first : first + config.read_rows]
+        first = self.config.first_read
+        return memory[:, :, first : first + self.config.read_rows]
 
     def decode(self, features: Float[Array, "... hidden"]) -> Float[Array, "... outputs"]:
         """Return output logits, ``V h_t``."""
@@ -376,7 +381,8 @@ STACK_RNN_PRESETS: dict[str, StackRNNConfig] = {
     "joulin": StackRNNConfig(),
     # The paper's second machine, with the choices that it leaves open.
     "joulin-list": StackRNNConfig(memory="list", stacks=5, read_rows=3),
-    # neural_networks_chomsky_hierarchy, with a softmax for each stack.
+    # neural_networks_chomsky_hierarchy, with a softmax for each stack. There the first hidden
+    # state is zero for ever, here it is trained, and weights are drawn by another rule.
     "chomsky": StackRNNConfig(
         controller=ControllerConfig(kind="rnn", hidden=256, activation="relu"),
         stacks=1,

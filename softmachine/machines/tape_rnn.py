@@ -147,13 +147,15 @@ def move(
 
 
 def input_length(inputs: Shaped[Array, "steps inputs"]) -> Int[Array, ""]:
-    """Return how many steps come before the last channel is first on; all if it never is.
+    """Return how many steps come before the last channel is first on.
 
     The channel that says that the input is over: the blank of string tasks, the delimiter of
-    copy.
+    copy. If it never is, the input ends with the last step at which any channel is: zeros after
+    it may be padding, on which nothing must depend.
     """
-    over = inputs[:, -1] > 0
-    return jnp.where(jnp.any(over), jnp.argmax(over), len(over)).astype(jnp.int32)
+    places = jnp.arange(len(inputs), dtype=jnp.int32)
+    end = jnp.max(jnp.where(jnp.any(inputs != 0, axis=1), places + 1, 0), initial=0)
+    return jnp.min(jnp.where(inputs[:, -1] > 0, places, end), initial=end)
 
 
 class TapeRNN(Cell):

@@ -96,6 +96,7 @@ def neural_gpu_addition() -> Experiment:
             max_sequences=sequences,
             optimizer=OptimizerConfig(learning_rate=1e-3, epsilon=1e-4, clip_norm=1.0),
             curriculum=growing,
+            objective=MeanLoss(),
             gradient_noise=0.01,
             noise_by_error=True,
             keep_every=None,

@@ -52,6 +52,8 @@ class Larger(Phase):
             raise ValueError(
                 f"phase larger needs sizes from {task.smallest} on, not {self.sizes}"
             )
+        for size in self.sizes:
+            task.held_out(larger=True).check_size(size, size)
         machine = experiment.machine
         if self.hard and not hasattr(machine.test_options, "hard"):
             raise ValueError(

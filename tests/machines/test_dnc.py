@@ -137,6 +137,25 @@ def test_sharpening():
     close(found[1], [0.25] * 4)
 
 
+def test_rounding_of_read_weights_makes_no_nan():
+    """Two read modes that find the same row sum to more than 1, and that row is freed."""
+    modes = np.zeros((1000, 1, 3), np.float32)
+    modes[:, 0, 1] = np.linspace(-3, 3, 1000)
+    modes[:, 0, 0] = -200
+    row, nowhere = jnp.array([[0.0, 1.0]], FLOAT32), jnp.zeros((1, 2), FLOAT32)
+
+    def found(modes):
+        read = mechanisms.read_weighting(jax.nn.softmax(modes), nowhere, row, row)
+        kept = mechanisms.retention(jnp.ones(1, FLOAT32), read)
+        usage = mechanisms.next_usage(jnp.ones(2, FLOAT32), jnp.zeros(2, FLOAT32), kept)
+        return read, usage, mechanisms.allocation_weighting(usage)
+
+    read, usage, allocation = jax.jit(jax.vmap(found))(jnp.asarray(modes))
+    assert (read > 1).any()
+    assert (usage >= 0).all()
+    assert jnp.isfinite(allocation).all()
+
+
 # --- sparse links -----------------------------------------------------------------------------
 
 
@@ -179,10 +198,13 @@ def weightings(rng, steps, rows):
     return gates * np.asarray(jax.nn.softmax(logits))
 
 
-@pytest.mark.parametrize("normalize", [False, True])
-def test_sparse_links_are_the_dense_ones_cut(normalize):
-    """The rule on the whole matrix, in NumPy; both tables hold the same links."""
-    rng, rows, kept = np.random.default_rng(0), 7, 3
+@pytest.mark.parametrize(("kept", "normalize"), [(3, False), (3, True), (9, False)])
+def test_sparse_links_are_the_dense_ones_cut(kept, normalize):
+    """The rule on the whole matrix, in NumPy; both tables hold the same links.
+
+    With more of them kept than there are rows, too: those below 1/K are dropped all the same.
+    """
+    rng, rows = np.random.default_rng(0), 7
     step = jax.jit(functools.partial(next_sparse_links, kept=kept, normalize=normalize))
     links, dense = no_links(rows, kept, FLOAT64), np.zeros((rows, rows))
     precedence = np.zeros(rows)

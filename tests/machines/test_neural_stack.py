@@ -194,6 +194,17 @@ def test_the_memory_is_as_long_as_the_run():
     assert built(memory_rows=5).init_state().strengths.shape == (5,)
 
 
+@pytest.mark.parametrize("structure", ["stack", "queue", "deque"])
+def test_of_no_inputs_come_no_outputs(structure):
+    assert built(structure=structure)(jnp.zeros((0, 3))).shape == (0, 2)
+
+
+def test_a_deque_has_a_row_for_each_end():
+    with pytest.raises(ValueError, match="memory_rows must be at least 2 for a deque"):
+        built(structure="deque", memory_rows=1)
+    assert built(structure="queue", memory_rows=1)(jnp.eye(3)).shape == (3, 2)
+
+
 def test_hard_strengths_are_whole_and_pops_begin_weak():
     machine = built(structure="deque")
     np.testing.assert_array_equal(machine.moves.bias, [0, 0, -1, -1, *[0] * 6])

@@ -38,6 +38,12 @@ def test_it_has_the_programs_and_arguments_of_the_environment():
     assert machine.core.input_shape() == ("steps", INTERFACE.seen.width)
 
 
+def test_a_memory_in_which_a_gate_has_no_result_is_refused():
+    machine = random_machine()
+    with pytest.raises(ValueError, match=r"gate TWO must give integers in 0..1 for 2 values"):
+        jax.eval_shape(lambda: machine(jnp.array([1, 0]), steps=1))
+
+
 def test_a_step_is_the_sum_over_all_that_can_be_decided():
     """Gate by gate and register by register, with the integers' gates."""
     with jax.enable_x64(True):

@@ -231,6 +231,19 @@ def test_options_and_refusals():
         small(read_rows=9)
 
 
+@pytest.mark.parametrize(("rows", "fits"), [(2, False), (3, True), (4, True)])
+def test_what_is_read_around_the_head_of_a_list_is_there(rows, fits):
+    """Two cells: the one under the head, and the next."""
+    if not fits:
+        with pytest.raises(ValueError, match=f"\\({rows}\\): of a list cells up to number 3"):
+            small(memory="list", memory_rows=rows, read_rows=2)
+        return
+    machine = built(small(memory="list", memory_rows=rows, read_rows=2))
+    places = jnp.broadcast_to(jnp.arange(float(rows)), (machine.config.stacks, 1, rows))
+    head = head_row(rows)
+    np.testing.assert_array_equal(machine.read(places)[0, 0], [head, head + 1])
+
+
 def test_on_a_share_of_training_examples_actions_are_hard():
     machine, inputs = golden(), jnp.eye(3)[jnp.array([0, 0, 1, 2])]
     hard = machine.with_test_options(StackRNNTestOptions(hard=True))

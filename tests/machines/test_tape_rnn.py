@@ -103,6 +103,15 @@ def test_the_input_is_over_where_the_last_channel_is_first_on():
     assert int(input_length(jnp.asarray(INPUTS[:3]))) == 3
 
 
+def test_where_nothing_says_that_the_input_is_over_padding_does_not_count():
+    string = INPUTS[:3]
+    padded = jnp.asarray(np.r_[string, np.zeros((4, 3))])
+    assert int(input_length(padded)) == 3
+    assert int(input_length(padded[:0])) == 0
+    machine = with_given_weights()
+    close(machine(padded, steps=3)[:3], machine(jnp.asarray(string)), 1e-12)
+
+
 def small(**choices):
     sizes = {"hidden": 4, "memory_rows": 6, "memory_columns": 2, "write_hidden": 3}
     config = TapeRNNConfig(**(sizes | choices))

@@ -12,6 +12,7 @@ import pytest
 from softmachine.core import compiling
 from softmachine.core.errors import SoftmachineError
 from softmachine.experiments.curricula import Uniform
+from softmachine.experiments.objectives import MeanLoss
 from softmachine.experiments.state import first_state
 from softmachine.machines.nram.gates import PAPER_GATES
 from softmachine.machines.nram.nram import NRAMConfig
@@ -194,6 +195,13 @@ def test_paper_recipes_of_nrams_do_as_it_says_and_nothing_else(name, largest, ro
     assert training.gradient_noise**2 == pytest.approx(0.3)
     assert training.optimizer.kind == "adam"
     assert [type(phase) for phase in training.phases] == [Exam]
+
+
+def test_the_neural_gpu_has_the_paper_s_loss():
+    """A mean over symbols: beside it the pull between its sets has the paper's weight."""
+    training = get_recipe("neural-gpu-addition").training
+    assert training.objective == MeanLoss()
+    assert training.optimizer.clip_norm == 1.0
 
 
 def test_unknown_recipe():

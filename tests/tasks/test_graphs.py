@@ -109,6 +109,8 @@ def test_padding_is_empty_and_lessons_end(draw):
     assert task.items(14) == 240
     with pytest.raises(ValueError, match="digits must be at least 2"):
         GraphTraversal(digits=1)
+    with pytest.raises(ValueError, match="size must be at most 14, the last lesson; not 15"):
+        task.sample(jax.random.key(0), 15, max_size=15)
 
 
 def test_graphs_can_be_smaller(draw):

@@ -61,3 +61,5 @@ def test_there_are_as_many_pairs_as_keys():
     assert len(np.unique(example.inputs[:4, :2], axis=0)) == 4
     with pytest.raises(ValueError, match="width must be at most 12"):
         KeyValue(width=13)
+    with pytest.raises(ValueError, match="size must be at most 4, as many as there are keys"):
+        KeyValue(width=2).sample(jax.random.key(0), 5, max_size=5)

@@ -223,6 +223,7 @@ def test_problems_are_read_as_people_write_them(task, text, problem):
         (QuickSort(), "3 -1", "write numbers, such as"),
         (QuickSort(), [3, 1], "a problem is a text"),
         (TopologicalSort(), "1-2", "write the number of vertices"),
+        (TopologicalSort(), "30: 1-12-3", "write the number of vertices"),
         (TopologicalSort(), "2: 1-2 2-1", "has a cycle"),
         (TopologicalSort(), "2: 1-3", "that are not 1 to 2"),
     ],

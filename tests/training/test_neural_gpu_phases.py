@@ -18,10 +18,12 @@ from softmachine.experiments.state import first_state, machine_of
 from softmachine.machines.dngpu import DNGPUConfig
 from softmachine.machines.machine import split_trainable
 from softmachine.machines.neural_gpu import NeuralGPUConfig
+from softmachine.machines.recurrent import RecurrentConfig
 from softmachine.machines.stack_rnn import StackRNNConfig
 from softmachine.running.devices import MemberLayout
 from softmachine.tasks.arithmetic.rearranging import RearrangeSymbols
 from softmachine.tasks.languages.counting import CountingLanguage
+from softmachine.tasks.sequences.key_value import KeyValue
 from softmachine.training import larger
 from softmachine.training.larger import Larger
 from softmachine.training.member import Member
@@ -31,7 +33,7 @@ from softmachine.training.neural_gpu.saturation import Saturation
 NOT_ENDED = np.zeros(1, bool)
 
 
-def trained(machine, phase=None, **choices):
+def trained(machine, phase=None, task=None, **choices):
     settings = {
         "batch": 2,
         "curriculum": Uniform(smallest=2, largest=3),
@@ -39,7 +41,7 @@ def trained(machine, phase=None, **choices):
     }
     return Experiment(
         recipe="small",
-        task=RearrangeSymbols(),
+        task=task or RearrangeSymbols(),
         machine=machine,
         training=TrainingConfig(**(settings | choices)),
     )
@@ -233,6 +235,10 @@ def test_noise_falls_with_the_share_of_mistakes(updates_of):
         (lambda: trained(NeuralGPUConfig(), Relaxation()), "level"),
         (lambda: relaxing(solved=None), "solved"),
         (lambda: trained(DNGPUConfig(), Larger(sizes=(1,))), "from 2 on"),
+        (
+            lambda: trained(RecurrentConfig(), Larger(sizes=(5,)), task=KeyValue(width=2)),
+            "size must be at most 4",
+        ),
         (lambda: trained(DNGPUConfig(), Larger(hard=True)), "can be made hard, not DNGPU"),
         (lambda: trained(DNGPUConfig(), noise_by_error=True), "gradient_noise"),
     ],

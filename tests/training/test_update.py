@@ -24,6 +24,7 @@ from softmachine.running.devices import MemberLayout
 from softmachine.running.scoring import score_batch
 from softmachine.tasks.languages.reverse_string import ReverseString
 from softmachine.tasks.sequences.copy import Copy
+from softmachine.tasks.sequences.key_value import KeyValue
 from softmachine.training.member import Member
 from softmachine.training.phases import Settle
 from softmachine.training.trainer import train
@@ -108,6 +109,13 @@ def test_what_is_kept_for_gradients_decides_about_the_room(
     with pytest.raises(SoftmachineError, match=r"needs at least \d\.\d GB of memory"):
         check_training(large)
     check_training(with_training(large, keep_every=None))
+
+
+def test_sizes_that_the_task_has_not_are_refused_before_a_training(experiment, with_training):
+    few = dataclasses.replace(experiment, task=KeyValue(width=2))
+    larger = with_training(few, curriculum=Uniform(smallest=1, largest=5))
+    with pytest.raises(SoftmachineError, match=r"curriculum.largest: .* at most 4.*; not 5"):
+        check_training(larger)
 
 
 class Paying(Recurrent):

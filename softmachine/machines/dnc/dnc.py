@@ -13,7 +13,8 @@ The step and how a machine is built stand here; the rest in the paper's order:
 - `config.py`: the choices on which public code differs, and the fixes of Csordas & Schmidhuber
   2019 (arXiv 1904.10278); `DNC_PRESETS` bundles those of one source each.
 
-Left out of the public code: several write heads. Its read modes come in another order.
+Left out of the public code: several write heads. Its read modes come in another order. The
+controller's first state, zeros in the paper, is trained in all presets, as with any controller.
 """
 
 from __future__ import annotations

@@ -68,6 +68,9 @@ def retention(
     has just read.
     """
     kept = 1 - free_gates[:, None] * read_weights
+    # A mixture of weights may be above 1 by rounding. Then usage would be below 0, and its
+    # logarithm NaN. Not `maximum`, which halves the gradient at 0.
+    kept = jnp.where(kept < 0, 0, kept)
     result = kept[0]
     for one in kept[1:]:
         result = result * one

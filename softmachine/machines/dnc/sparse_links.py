@@ -74,14 +74,14 @@ def next_sparse_links(
 
     ``L[i,j] <- (1 - w'[i] - w'[j]) L[i,j] + w'[i] p'[j]``, 0 on the diagonal and below 1/K.
     """
-    kept = min(kept, len(precedence))
+    least, kept = 1 / kept, min(kept, len(precedence))
     written, now = largest_alone(write_weights, kept, normalize=normalize)
     written_before, then = largest_alone(precedence, kept, normalize=normalize)
     before, row_values = _next_table(
-        links.before, links.row_values, written, written, written_before, then
+        links.before, links.row_values, written, written, written_before, then, least
     )
     after, column_values = _next_table(
-        links.after, links.column_values, written, written_before, written, now
+        links.after, links.column_values, written, written_before, written, now, least
     )
     return SparseLinks(after, column_values, before, row_values)
 
@@ -93,10 +93,11 @@ def _next_table(
     own: Float[Array, " rows"],
     added: Float[Array, " rows"],
     places: Int[Array, " kept"],
+    least: float,
 ) -> tuple[Int[Array, "rows kept"], Float[Array, "rows kept"]]:
     """Return the next table: entries scaled, ``own[i] added[j]`` added, the largest kept.
 
-    ``places`` are those j at which ``added`` is not 0.
+    ``places`` are those j at which ``added`` is not 0. Entries below ``least`` are dropped.
     """
     rows, kept = values.shape
     taken = values > 0
@@ -107,7 +108,7 @@ def _next_table(
     new = jnp.where(known, 0, own[:, None] * added[places])
     candidates = jnp.concatenate([jnp.where(taken, scaled, 0), new], axis=1)
     indices = jnp.concatenate([others, jnp.broadcast_to(places, new.shape)], axis=1)
-    wanted = (candidates >= 1 / kept) & (indices != jnp.arange(rows)[:, None])
+    wanted = (candidates >= least) & (indices != jnp.arange(rows)[:, None])
     candidates = jnp.where(wanted, candidates, 0)
     order = jax.lax.top_k(jax.lax.stop_gradient(candidates), kept)[1]
     return (

@@ -67,7 +67,7 @@ def _figures(task: Any, size: int) -> dict[str, tuple[float, ...]]:
     """Return the paper's percentages; none if it does not ask what the paper asks."""
     usual = type(task)()
     asked = ("side", "per_class", "exact", "turn", "shift", "aligned", "within_group")
-    asked = (*asked, "in_a_row")
+    asked = (*asked, "in_a_row", *(["names"] if task.labels == "one-hot" else []))
     same = all(getattr(task, name) == getattr(usual, name) for name in asked)
     omniglot = isinstance(task.source, Omniglot) and task.source.split == "santoro"
     return PERCENT[task.labels, size] if same and omniglot else {}

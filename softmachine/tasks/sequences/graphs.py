@@ -114,6 +114,15 @@ class GraphTraversal(SequenceTask):
         """The last lesson."""
         return len(LESSONS)
 
+    def check_size(self, size: Int[Array, ""] | int, max_size: int) -> None:
+        """Raise ValueError for a size that is no lesson."""
+        super().check_size(size, max_size)
+        if max_size > self.largest:
+            raise ValueError(
+                f"GraphTraversal size must be at most {self.largest}, the last lesson; not "
+                f"{max_size}"
+            )
+
     def steps(self, size: int) -> int:
         """Return the largest number of steps of the lessons up to this one."""
         edges, path = self._most(size)

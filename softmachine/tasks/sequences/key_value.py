@@ -73,6 +73,15 @@ class KeyValue(SequenceTask):
         """Return the size rounded up to a power of two, and no more pairs than there are."""
         return min(super().bucket(size), self.largest)
 
+    def check_size(self, size: Int[Array, ""] | int, max_size: int) -> None:
+        """Raise ValueError for a size out of range, or for more pairs than there are keys."""
+        super().check_size(size, max_size)
+        if max_size > self.largest:
+            raise ValueError(
+                f"KeyValue size must be at most {self.largest}, as many as there are keys of "
+                f"{self.width} bits; not {max_size}"
+            )
+
     def steps(self, size: Any) -> Any:
         """Return the steps for pairs and for questions, and for the markers between them."""
         return (size + 1) * self._phases - 1

@@ -217,9 +217,8 @@ class TopologicalSort(TracedProblems):
 
     def read_problem(self, text: str) -> topological_sort.Graph:
         """Return a graph."""
-        found = re.fullmatch(
-            r"\s*([0-9]{1,5})\s*:((?:[\s,]*[0-9]{1,5}-[0-9]{1,5})*)[\s,]*", text
-        )
+        edge = r"[0-9]{1,5}-[0-9]{1,5}(?![0-9])"  # so that 1-12-3 is not 1-1 and 2-3
+        found = re.fullmatch(rf"\s*([0-9]{{1,5}})\s*:((?:[\s,]*{edge})*)[\s,]*", text)
         if found is None:
             raise ValueError(f"write {self.problem_form}")
         edges = re.findall(r"([0-9]+)-([0-9]+)", found[2])

@@ -52,6 +52,7 @@ def test_tests_show_classes_that_training_never_shows(labels):
         {"exact": True},
         {"per_class": 4},
         {"shift": 0.0},
+        {"names": 20},
     ],
     ids=str,
 )
