@@ -10,6 +10,7 @@ broke, and ends with status 1 then. A seed draws the same cases, but not the sam
 from __future__ import annotations
 
 import argparse
+import atexit
 import os
 import random
 import shutil
@@ -33,6 +34,9 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="softmachine-endurance-"))
+    fine: list[bool] = []
+    # Registered before multiprocessing is imported, and so done after its own tidying.
+    atexit.register(lambda: shutil.rmtree(folder) if fine else None)
     # One cache for all processes, which compile the same small programs.
     os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder / "cache")
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
@@ -46,7 +50,7 @@ def main() -> None:
     broken += _hostile(options) if options.hostile else 0
     if broken:
         sys.exit(f"{broken} broke; what was broken is in {folder}")
-    shutil.rmtree(folder)
+    fine.append(True)
 
 
 def _say(words: str) -> None:
