@@ -33,6 +33,7 @@ def test_speeds_beside_pytorch():
             ratio = first / speed
             said = f"{speed:.0f} ({ratio:.1f}" if ratio < 10 else f"{speed:.0f} ({ratio:.0f}"
             assert re.sub(r" x.*", "", cell) == said, (batch, cell)
+    assert f"population cost {result('population')['ratio_of_medians']:.1f} times" in WORKS
 
 
 def test_shares_of_the_limit():
