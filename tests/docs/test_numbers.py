@@ -57,3 +57,11 @@ def test_solved_seeds_of_ntms_and_the_worst_that_copies():
         worst = max(float(cells[-1]) for cells in rows(section, r"\| \d+ \|"))
         [row] = rows(WORKS, rf"\| `{name}` ")
         assert f"{worst:.0f} in the worst" in row[-1]
+
+
+def test_how_much_of_the_chomsky_hierarchy_has_been_run():
+    cells = json.loads((ROOT / "docs" / "chomsky.json").read_text())["cells"]
+    run = sum(bool(cell["tried"]) for cell in cells)
+    assert f"{run} of {len(cells)} cells\nhave been run" in WORKS
+    which = (ROOT / "docs" / "which-machine.md").read_text()
+    assert f"{run} of its {len(cells)} cells have been run" in which
