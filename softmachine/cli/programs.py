@@ -156,4 +156,5 @@ def provenance(source: str, trained: Trained) -> Provenance:
         return Provenance(source, card["recipe"], card["seed"], card["commit"])
     experiment = trained.experiment
     commit = trained.run.environment().get("commit")
-    return Provenance(source, experiment.recipe, experiment.training.seed, commit)
+    updated = trained.run.load_best()[1].get("sequences") != 0
+    return Provenance(source, experiment.recipe, experiment.training.seed, commit, updated)

@@ -23,11 +23,14 @@ class Provenance(NamedTuple):
     recipe: str
     seed: int
     commit: str | None
-    """The commit of softmachine that trained it; None: unknown."""
+    """The commit of softmachine that trained it, or compiled its wires; None: unknown."""
+    trained: bool = True
+    """Whether updates made it what it is; else its weights were compiled from wires."""
 
     def __str__(self) -> str:
         commit = f"commit {self.commit}" if self.commit else "an unknown commit"
-        return f"{self.source} (recipe {self.recipe}, seed {self.seed}, trained at {commit})"
+        made = "trained" if self.trained else "its wires compiled, not trained,"
+        return f"{self.source} (recipe {self.recipe}, seed {self.seed}, {made} at {commit})"
 
 
 def summary(task: MemoryTask) -> str:

@@ -300,6 +300,7 @@ def test_a_program_becomes_a_machine_with_the_same_program(capsys):
     model = open_model("nram-access")
     text = python_code(extract(model.machine, model.experiment.task), "", [])
     assert again.split("def run")[1] == text.split("def run")[1]
+    assert "its wires compiled, not trained, at" in " ".join(again.split())
     main(["compile", "runs/compiled-access", "--out", "doubtful", "--decided", "1.5"])
     main(["evaluate", "doubtful", "--sizes", "3", "--sequences", "20"])
     assert "0.0%" in capsys.readouterr().out

@@ -60,8 +60,9 @@ def _introduction(table: Mapping[str, Any], data: str, cells: Sequence[Cell]) ->
 
 Made by `{table["command"]}`, last on {table["date"]} with softmachine
 {table["softmachine"]}; the same numbers, and the date, version and hardware of each run, are in
-[{data}]({data}). The same command goes on where runs are not finished, never repeats a finished
-one, and takes over what the page already says of runs that were made elsewhere.
+[{data}]({data}), as far as they are known. The same command goes on where runs are not
+finished, never repeats a finished one, and takes over what the page already says of runs that
+were made elsewhere.
 
 The tasks and the protocol are those of Delétang et al. 2023
 ([arXiv 2207.02098](https://arxiv.org/abs/2207.02098)): machines train on strings of 1 to 40
@@ -69,7 +70,9 @@ letters and are tested on {first} to {last}. A **score** is the mean, over these
 share of right letters, in percent; here from {strings} strings of each length. **Exact** is the
 share of answers without a wrong letter. **Blind** is what the best answer scores that knows the
 length of the string and nothing else: scores have to be read against it, above all of bucket
-sort.
+sort; `?` where it is not known, as no machine has been run on the task. **Hard** is the score
+with the likeliest action alone taken each time, of machines that have such a form. 100.0 is
+all, 99.9+ a little less.
 
 **The budgets are not the paper's.** It trains ten seeds with each of three learning rates for
 1,000,000 updates of 128 strings, and shows the best. Here an update has 32 strings, and a run
@@ -88,9 +91,11 @@ they were not found in its text, nor in a later paper's copy of the row, but agr
 
 
 def _hardware(cells: Sequence[Cell]) -> str:
-    """Return how many runs were made on which hardware, where that is known."""
+    """Return how many runs were made on which hardware."""
     names = [run.get("hardware") for cell in cells for run in cell["runs"] if run["finished"]]
     counts = {name: names.count(name) for name in dict.fromkeys(names) if name}
+    if unknown := names.count(None):
+        counts["hardware that was not noted"] = unknown
     return "".join(
         f"; {wording.counted(count, 'run')} on {name}" for name, count in counts.items()
     )
@@ -114,7 +119,8 @@ def _matrix(
     text = """## Best scores
 
 In brackets: how many of the seeds score at least 90, which the paper calls solved. R: regular,
-D: deterministic context-free, C: context-sensitive. ≈: not run, and how long a seed takes.
+D: deterministic context-free, C: context-sensitive. ≈: not run, and how long a seed takes; -:
+not run, and not known.
 
 """
     return text + wording.table(heads, rows)
