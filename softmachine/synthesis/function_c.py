@@ -24,13 +24,15 @@ WORDS = frozenset(
         r"\w+",
         "auto break case char const continue default do double else enum extern float for goto"
         " if inline int long register restrict return short signed sizeof static struct switch "
-        "typedef union unsigned void volatile while load store place grow bounded smaller "
-        "larger smaller_rank larger_rank change program run calloc malloc free memcpy size_t "
-        "int64_t uint64_t linux unix memory list cells next begin count status base answer "
-        "length i",
+        "typedef union unsigned void volatile while alignas alignof bool constexpr false "
+        "nullptr static_assert thread_local true typeof typeof_unqual asm linux unix load "
+        "store place grow bounded smaller larger smaller_rank larger_rank change program run "
+        "calloc malloc free memcpy size_t int64_t uint64_t memory list cells next begin count "
+        "status base answer length i",
     )
 )
-"""Words that no parameter in C can have: the language's, and the names that the text uses."""
+"""Words that no parameter in C can have: the language's, up to C23, others that compilers have,
+and the names that the text uses."""
 
 
 def parameter_names(names: Sequence[str]) -> tuple[str, ...]:
