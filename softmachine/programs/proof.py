@@ -62,6 +62,8 @@ class Proof:
     rounding: float
     """The largest difference found between logits computed one call at a time, many at a time,
     and with twice the digits."""
+    compared: int
+    """On how many calls that was looked for: those decided most closely are among them."""
     finite: bool
     """Whether the calls are said to be all that can occur."""
     unforeseen: str | None
@@ -99,6 +101,8 @@ class Proof:
             f"the closest decision is taken by {self.margin:.2g}, rounding changes "
             f"{self.rounding:.1g} at most"
         )
+        if self.compared < self.calls:
+            close += f" on {self.compared} of the calls, the closest ones among them"
         if not self.finite:
             return f"tested: right on {count} held out, not all that can occur; {close}"
         if self.unforeseen is not None:
@@ -125,7 +129,8 @@ def prove(machine: Cell, task: TracedTask) -> Proof:
     first = int(of_calls.argmax()) if of_calls.any() else None
     closest = np.argsort(margins.min(axis=1))[: COMPARED // 2]
     spread = np.linspace(0, len(margins) - 1, COMPARED // 2).astype(int)
-    rounding = _rounding(machine, task, data, np.unique(np.concatenate([closest, spread])))
+    compared = np.unique(np.concatenate([closest, spread]))
+    rounding = _rounding(machine, task, data, compared)
     return Proof(
         calls=len(data.steps),
         steps=int(data.steps.sum()),
@@ -133,6 +138,7 @@ def prove(machine: Cell, task: TracedTask) -> Proof:
         counterexample=None if first is None else _told(machine, task, data, first, wrong),
         margin=float(margins.min()),
         rounding=rounding,
+        compared=len(compared),
         finite=task.finite,
         unforeseen=_unforeseen(task) if task.finite else None,
         domain=task.domain,

@@ -6,7 +6,7 @@ import ast
 import ctypes
 import functools
 import subprocess
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +36,9 @@ def load_python(code: str, limit: TimeLimit = NEVER) -> ProgramFunction:
 def load_named(code: str, name: str, limit: TimeLimit = NEVER) -> Callable[..., Any]:
     """Execute the text of a Python program and return one of its functions.
 
-    It raises RuntimeError if loops without a number of turns do not end; see `MOST_TURNS`. One
-    that counts the steps that are left down has such a number, and may turn as often as it
-    takes.
+    It raises RuntimeError if loops without a number of turns do not end, or if lists are built
+    of more cells than that; see `MOST_TURNS`. One that counts the steps that are left down has
+    such a number, and may turn as often as it takes.
 
     Arguments:
         code: the text.
@@ -58,13 +58,20 @@ def load_named(code: str, name: str, limit: TimeLimit = NEVER) -> Callable[..., 
         if not (turns + steps) % 1_000:
             limit.check()
 
+    def each(cells: Iterable[int]) -> Iterator[int]:
+        for cell in cells:
+            turn(counted=False)
+            yield cell
+
     tree = ast.parse(code)
     for node in ast.walk(tree):
+        if isinstance(node, ast.comprehension) and ast.unparse(node.iter).startswith("range("):
+            node.iter = ast.Call(ast.Name(EACH, ast.Load()), [node.iter], [])
         if isinstance(node, ast.While):
             counted = ast.keyword("counted", ast.Constant(_counts_down(node)))
             call = ast.Call(ast.Name(TURN, ast.Load()), [], [counted])
             node.body.insert(0, ast.Expr(call))
-    namespace: dict[str, Any] = {TURN: turn}
+    namespace: dict[str, Any] = {TURN: turn, EACH: each}
     exec(compile(ast.fix_missing_locations(tree), "<program>", "exec"), namespace)
     function = namespace[name]
 
@@ -79,8 +86,8 @@ def load_named(code: str, name: str, limit: TimeLimit = NEVER) -> Callable[..., 
     return called
 
 
-TURN = "_turn_of_a_loop"
-"""What a loaded program calls in every turn of a ``while`` loop."""
+TURN, EACH = "_turn_of_a_loop", "_each_of_a_range"
+"""What a loaded program calls in every turn of a ``while`` loop, and around a list's range."""
 
 
 def _counts_down(loop: ast.While) -> bool:

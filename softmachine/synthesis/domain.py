@@ -65,6 +65,8 @@ class Domain(NamedTuple):
             if isinstance(rule, ListRule):
                 if rule.longest > 1 and (rule.ascending or rule.descending):
                     parts.append(f"{name} is {'a' if rule.ascending else 'de'}scending")
+                if rule.distinct:
+                    parts.append(f"{name} holds nothing twice")
                 if rule.as_long_as is not None:
                     parts.append(f"{name} is as long as {names[rule.as_long_as]}")
                 if rule.shortest > 0:

@@ -58,45 +58,32 @@ def python_function(
     found = found[:-1] if found[-1:] == [RETURN] else found
     found = inlined(_with_arguments(found, layout))
     padding = padding_of(found, layout)
-    head = _signature(layout)
-    doc = [f'    """{textwrap.shorten(plain(summary), WIDTH - 12)}']
-    for call in shown:
-        arguments = ", ".join(map(repr, call.inputs))
-        doc += ["", _quoted(f"    >>> program({arguments})"), _quoted(f"    {call.answer!r}")]
-    doc = [*doc, '    """'] if shown else [doc[0] + '"""']
     body = [*_checks(layout), *_memory(layout, padding)]
     steps = steps_text(layout)
     if any(re.search(r"\bsteps\b", text) for s in walk(found) for text in texts(s)):
         body.append(f"    steps = {steps}")
         steps = "steps"
     body += [f"    {name} = {value}" for name, value in first.items()]
-    has_early_end = any(s == RETURN for s in walk(found))
     back = _answer(layout, padding is not None)
-    if held and found and isinstance(loop := found[-1], For | Repeat) and not has_early_end:
-        stores = [s for s in walk(loop.body) if isinstance(s, AssignCell)]
-        if len(stores) == 1 and stores[0] in loop.body and stores[0].address == "0":
-            kept = [s for s in loop.body if s is not stores[0]]
-            found[-1] = loop._replace(body=kept)
-            back = [line.replace("memory[0]", stores[0].expression) for line in back]
-    last = found[-1] if found and not has_early_end else None
-    stored = isinstance(last, AssignCell) and last.address == "0" and layout.place == "front"
-    if isinstance(last, AssignCell) and stored:
-        # What would be stored last is what is given back.
-        alone = re.search(r"( return |[\[(])memory\[0\]($|[\])])", back[0])
-        single = re.fullmatch(r"[\w.]+|\w+[\[(][^\[\]()]*[\])]", last.expression)
-        text = last.expression if single or alone else f"({last.expression})"
-        back, found = [back[0].replace("memory[0]", text)], found[:-1]
-    body += statement_lines(_without_comments(found), 1, steps)
-    if has_early_end:
-        # The program may end in several places: the part that may is a function of its own.
-        body = _with_inner(body, back)
+    if any(s == RETURN for s in walk(found)):
+        # The program may end in several places, each of which gives the answer.
+        body += statement_lines(_without_comments(found), 1, steps)
+        body = _with_ends(body, back)
     else:
-        body += back
+        found, back = _held(found, back) if held else (found, back)
+        found, back = _given_back(found, back, layout)
+        body += [*statement_lines(_without_comments(found), 1, steps), *back]
+    head = _module_head(summary, notes, "\n".join(body))
+    lines = [*head, "", "", _signature(layout), *_docstring(summary, shown), *body]
+    return "\n".join(lines) + "\n"
+
+
+def _module_head(summary: str, notes: Sequence[str], code: str) -> list[str]:
+    """Return what stands before the function: the docstring, and what its code needs."""
     lines = [f'"""{plain(summary)}']
     for note in notes:
         lines += ["", *textwrap.wrap(plain(note), WIDTH - 4)]
     lines = [*lines, '"""'] if notes else [lines[0] + '"""']
-    code = "\n".join(body)
     imports = [
         text
         for word, text in (
@@ -108,7 +95,42 @@ def python_function(
     lines += ["", *imports] if imports else []
     if "rank(" in code or "key=rank" in code:
         lines += ["", "", *RANK.split("\n")]
-    return "\n".join([*lines, "", "", head, *doc, *body]) + "\n"
+    return lines
+
+
+def _docstring(summary: str, shown: Sequence[Shown]) -> list[str]:
+    """Return the lines of the function's docstring, with calls."""
+    lines = [f'    """{textwrap.shorten(plain(summary), WIDTH - 12)}']
+    for call in shown:
+        arguments = ", ".join(map(repr, call.inputs))
+        lines += ["", _quoted(f"    >>> program({arguments})"), _quoted(f"    {call.answer!r}")]
+    return [*lines, '    """'] if shown else [lines[0] + '"""']
+
+
+def _held(found: list[Statement], back: list[str]) -> tuple[list[Statement], list[str]]:
+    """Return a program whose last loop leaves the answer in a variable, and what gives it."""
+    loop = found[-1] if found else None
+    if not isinstance(loop, For | Repeat):
+        return found, back
+    stores = [s for s in walk(loop.body) if isinstance(s, AssignCell)]
+    if len(stores) != 1 or stores[0] not in loop.body or stores[0].address != "0":
+        return found, back
+    kept = [s for s in loop.body if s is not stores[0]]
+    back = [line.replace("memory[0]", stores[0].expression) for line in back]
+    return [*found[:-1], loop._replace(body=kept)], back
+
+
+def _given_back(
+    found: list[Statement], back: list[str], layout: Layout
+) -> tuple[list[Statement], list[str]]:
+    """Return a program that gives back what it would store last, and what gives it."""
+    last = found[-1] if found else None
+    if not isinstance(last, AssignCell) or last.address != "0" or layout.place != "front":
+        return found, back
+    alone = re.search(r"( return |[\[(])memory\[0\]($|[\])])", back[0])
+    single = re.fullmatch(r"[\w.]+|\w+[\[(][^\[\]()]*[\])]", last.expression)
+    text = last.expression if single or alone else f"({last.expression})"
+    return found[:-1], [back[0].replace("memory[0]", text)]
 
 
 def _quoted(line: str) -> str:
@@ -145,7 +167,7 @@ def _with_arguments(found: Sequence[Statement], layout: Layout) -> list[Statemen
     return statements
 
 
-def _with_inner(body: list[str], back: list[str]) -> list[str]:
+def _with_ends(body: list[str], back: list[str]) -> list[str]:
     """Return a body in which every end of the program gives the answer."""
     found: list[str] = []
     for line in body:

@@ -24,13 +24,15 @@ WORDS = frozenset(
         r"\w+",
         "auto break case char const continue default do double else enum extern float for goto"
         " if inline int long register restrict return short signed sizeof static struct switch "
-        "typedef union unsigned void volatile while load store place grow bounded smaller "
-        "larger smaller_rank larger_rank change program run calloc malloc free memcpy size_t "
-        "int64_t uint64_t linux unix memory list cells next begin count status base answer "
-        "length i",
+        "typedef union unsigned void volatile while alignas alignof bool constexpr false "
+        "nullptr static_assert thread_local true typeof typeof_unqual asm linux unix load "
+        "store place grow bounded smaller larger smaller_rank larger_rank change program run "
+        "calloc malloc free memcpy size_t int64_t uint64_t memory list cells next begin count "
+        "status base answer length i",
     )
 )
-"""Words that no parameter in C can have: the language's, and the names that the text uses."""
+"""Words that no parameter in C can have: the language's, up to C23, others that compilers have,
+and the names that the text uses."""
 
 
 def parameter_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -62,68 +64,20 @@ def c_function(program: Program, layout: Layout, summary: str, notes: Sequence[s
 
 
 def _entry(layout: Layout) -> list[str]:
-    names, numbers, arrays = layout.names, layout.numbers, layout.arrays
-    parameters = []
-    for i, name in enumerate(names):
-        if i in arrays:
-            parameters += [f"const int64_t *{name}", f"size_t {name}_length"]
-        else:
-            parameters.append(f"int64_t {name}")
-    parameters.append("int64_t *answer")
-    parameters += ["size_t *length"] if layout.many else []
-    head = f"int program({', '.join(parameters)})"
-    lengths = {i: f"(int64_t){names[i]}_length" for i in arrays}
+    """Return the lines of the function: checks, the memory, what is done to it, the answer."""
     size = "(int64_t){}_length"
-    lines = [
+    room = ", 4 if there is no room." if layout.many else "."
+    head = _head(layout)
+    return [
         "/* Returns 0, and the answer in *answer. Returns 2 if an argument is out of range,",
-        "   3 if a number became too large or there is no more memory"
-        + (", 4 if there is no room." if layout.many else "."),
+        f"   3 if a number became too large or there is no more memory{room}",
         " */",
         f"{head};",
         "",
         f"{head} {{",
         *_range_checks(layout),
-    ]
-    if layout.shifted:
-        lines.append("    int64_t base = 0;")
-        for i, coded in enumerate(layout.coded):
-            if coded and i in arrays:
-                lines += [
-                    f"    for (size_t i = 0; i < {names[i]}_length; i++) {{",
-                    f"        base = {names[i]}[i] < base ? {names[i]}[i] : base;",
-                    "    }",
-                ]
-            elif coded:
-                lines.append(f"    base = {names[i]} < base ? {names[i]} : base;")
-        lines.append("    base--;")
-    whole = [str(layout.front + layout.zero_ended * len(arrays)), *lengths.values()]
-    lines += [
-        f"    const int64_t cells = {' + '.join(whole)};",
-        "    int64_t *list = calloc((size_t)cells + 1, sizeof *list);",
-        "    struct memory memory = {list, cells, NULL, 0, 0, 0};",
-        "    if (!memory.cells) {",
-        "        return 3;",
-        "    }",
-        "    int64_t *next = memory.cells;",
-    ]
-    cells = ["0"] * layout.own_cell
-    for i in numbers:
-        shifted = layout.coded[i] and layout.shifted
-        cells.append(f"{names[i]} - base" if shifted else names[i])
-    cells += ["-base"] * layout.zero
-    for what, i in layout.addresses:
-        cells.append(address_text(layout, i, end=what == "end", size=size))
-    lines += [f"    *next++ = {cell};" for cell in cells]
-    for i in arrays:
-        value = f"{names[i]}[i]" + (" - base" if layout.coded[i] and layout.shifted else "")
-        lines += [
-            f"    for (size_t i = 0; i < {names[i]}_length; i++) {{",
-            f"        *next++ = {value};",
-            "    }",
-        ]
-        lines += ["    *next++ = 0;"] if layout.zero_ended else []
-    lines += [
-        "    (void)next;",
+        *(_base_lines(layout) if layout.shifted else []),
+        *_memory_lines(layout, size),
         f"    change(&memory, {_steps(layout)});",
         "    int status = memory.status;",
         *_answer_lines(layout, size),
@@ -132,7 +86,66 @@ def _entry(layout: Layout) -> list[str]:
         "    return status;",
         "}",
     ]
-    return lines
+
+
+def _head(layout: Layout) -> str:
+    parameters = []
+    for i, name in enumerate(layout.names):
+        if i in layout.arrays:
+            parameters += [f"const int64_t *{name}", f"size_t {name}_length"]
+        else:
+            parameters.append(f"int64_t {name}")
+    parameters += ["int64_t *answer", *(["size_t *length"] if layout.many else [])]
+    return f"int program({', '.join(parameters)})"
+
+
+def _base_lines(layout: Layout) -> list[str]:
+    """Return the lines that find the number below all that are coded."""
+    lines = ["    int64_t base = 0;"]
+    for i, name in enumerate(layout.names):
+        if layout.coded[i] and i in layout.arrays:
+            lines += [
+                f"    for (size_t i = 0; i < {name}_length; i++) {{",
+                f"        base = {name}[i] < base ? {name}[i] : base;",
+                "    }",
+            ]
+        elif layout.coded[i]:
+            lines.append(f"    base = {name} < base ? {name} : base;")
+    return [*lines, "    base--;"]
+
+
+def _memory_lines(layout: Layout, size: str) -> list[str]:
+    """Return the lines that lay the arguments out; ``size``: the length of an array."""
+    names, arrays = layout.names, layout.arrays
+
+    def coded(i: int, value: str) -> str:
+        return f"{value} - base" if layout.coded[i] and layout.shifted else value
+
+    beside = layout.front + layout.zero_ended * len(arrays)
+    whole = " + ".join([str(beside), *(size.format(names[i]) for i in arrays)])
+    lines = [
+        f"    const int64_t cells = {whole};",
+        "    int64_t *list = calloc((size_t)cells + 1, sizeof *list);",
+        "    struct memory memory = {list, cells, NULL, 0, 0, 0};",
+        "    if (!memory.cells) {",
+        "        return 3;",
+        "    }",
+        "    int64_t *next = memory.cells;",
+    ]
+    front = ["0"] * layout.own_cell
+    front += [coded(i, names[i]) for i in layout.numbers]
+    front += ["-base"] * layout.zero
+    for what, i in layout.addresses:
+        front.append(address_text(layout, i, end=what == "end", size=size))
+    lines += [f"    *next++ = {cell};" for cell in front]
+    for i in arrays:
+        lines += [
+            f"    for (size_t i = 0; i < {names[i]}_length; i++) {{",
+            f"        *next++ = {coded(i, f'{names[i]}[i]')};",
+            "    }",
+            *(["    *next++ = 0;"] if layout.zero_ended else []),
+        ]
+    return [*lines, "    (void)next;"]
 
 
 def _range_checks(layout: Layout) -> list[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from softmachine.core.errors import SoftmachineError
@@ -18,7 +19,7 @@ from softmachine.synthesis.function import Shown, python_function
 from softmachine.synthesis.laid_out import own_codes
 from softmachine.synthesis.layout import Layout
 from softmachine.synthesis.observing import HardMachine, Watched, observed_program
-from softmachine.synthesis.pairs import Pair, Pairs
+from softmachine.synthesis.pairs import LONGEST, Pair, Pairs
 from softmachine.synthesis.shortening import shortened
 from softmachine.tasks.steps import StepRule
 
@@ -121,7 +122,8 @@ def make(
         tests: for so many seconds before that nothing more is made shorter.
 
     Raises:
-        SoftmachineError: its program has too many states, or cannot be written.
+        SoftmachineError: its program has too many states, or cannot be written, or answers
+            have no reasonable end.
         TimeIsOverError: there is no time for it.
     """
     layout = candidate.problem.layout
@@ -137,6 +139,8 @@ def make(
     runs = [_run(machine, layout, x, limit) for x in every]
     answers = [read_answer(layout, x, run.memory) for x, run in zip(every, runs, strict=True)]
     shorter = limit.earlier(tests)
+    if any(answer is TOO_LONG for answer in answers):
+        raise SoftmachineError(TOO_LONG)
     layout, runs = _with_fewer_steps(machine, layout, every, runs, answers, shorter)
     program = observed_program(machine, _rule(layout), [run.patterns for run in runs])
     names = {j: f"{x}_" if x in layout.names else x for j, x in program.names.items()}
@@ -174,7 +178,8 @@ def check(function: Function, given: Pairs) -> list[Outcome]:
     found = []
     for pair in given.pairs:
         answer = call(function, pair.inputs)
-        found.append(Outcome(pair, answer, _same(answer, pair.output)))
+        right = answer == pair.output and not isinstance(answer, Failure)
+        found.append(Outcome(pair, answer, right))
     return found
 
 
@@ -192,10 +197,8 @@ class Failure(str):
     __slots__ = ()
 
 
-def _same(answer: Any, wanted: Any) -> bool:
-    if isinstance(answer, Failure):
-        return False
-    return answer == wanted or (isinstance(wanted, tuple) and answer == [*wanted])
+TOO_LONG = Failure(f"a loop was left out: it gives answers of more than {LONGEST:,} elements")
+"""The answer of a machine that stores a large number as the address behind its answer."""
 
 
 def _rule(layout: Layout) -> StepRule:
@@ -212,24 +215,27 @@ def _run(
     """Run a machine on an input, in a memory in which no number goes round."""
     limit.check()
     before = layout.memory(inputs, own_codes(layout, inputs))
-    steps = layout.steps(inputs)
-    cells = 8 * (len(before) + max([*before, 1])) + 8 * steps + 32
-    return machine.run(before, cells, steps)
+    return machine.run(before, layout.steps(inputs))
 
 
-def read_answer(layout: Layout, inputs: Sequence[Any], memory: Sequence[int]) -> Any:
-    """Return the answer that a memory holds afterwards."""
+def read_answer(layout: Layout, inputs: Sequence[Any], memory: Mapping[int, int]) -> Any:
+    """Return the answer that a memory, cells by address, holds afterwards; others hold 0.
+
+    It is `TOO_LONG` where the memory says that it is longer than any that an example may have.
+    """
     base = layout.base(inputs) if layout.answer_coded else 0
     begin = layout.answer_begins(inputs)
     if not layout.many:
-        return _typed([memory[begin] + base], layout.answer)
+        return _typed([memory.get(begin, 0) + base], layout.answer)
     length = layout.answer_length(inputs)
     if length is None and layout.zero_ended:
-        rest = memory[begin:]
-        length = rest.index(0) if 0 in rest else len(rest)
+        length = next(i for i in itertools.count() if not memory.get(begin + i))
     elif length is None:
-        length = max(memory[layout.front - 1] - begin, 0)
-    return _typed([x + base for x in memory[begin : begin + length]], layout.answer)
+        length = max(memory.get(layout.front - 1, 0) - begin, 0)
+        if length > LONGEST:
+            return TOO_LONG
+    cells = range(begin, begin + length)
+    return _typed([memory.get(i, 0) + base for i in cells], layout.answer)
 
 
 def _typed(values: Sequence[int], kind: str) -> Any:

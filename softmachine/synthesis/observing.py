@@ -7,7 +7,8 @@ of it, and the program is made of what the machine did there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from softmachine.machines.nram.nram import NRAMConfig
@@ -18,12 +19,17 @@ from softmachine.programs.reachable import Transition, TransitionTable
 from softmachine.tasks.steps import StepRule
 from softmachine.wiring.table import WiringTable, live_rows
 
+SUMS = ("ADD", "SUB")
+"""Gates whose result may have one bit more than their arguments."""
+FIRST_BITS = 64
+"""More bits than a number of an example has, and what other gates may add to it in a run."""
+
 
 class Watched(NamedTuple):
     """What a machine did on one memory."""
 
-    memory: list[int]
-    """The memory afterwards."""
+    memory: Mapping[int, int]
+    """The memory afterwards: cells by their address; those that are missing hold 0."""
     patterns: list[int]
     """The pattern of zeros before each step."""
 
@@ -35,21 +41,26 @@ class HardMachine:
         self.config, self.table = config, table
         self._plans: dict[int, list[tuple]] = {}
 
-    def run(self, before: Sequence[int], cells: int, steps: int) -> Watched:
-        """Run the machine in a memory of some cells, padded with zeros."""
-        memory = [*before, *[0] * (cells - len(before))]
+    def run(self, before: Sequence[int], steps: int) -> Watched:
+        """Run the machine in a memory with so many cells that no sum goes round.
+
+        Only the cells that are met are held; ``before`` are the first ones, the others are 0.
+        """
+        memory = defaultdict(int, enumerate(before))
+        cells = 1 << FIRST_BITS + sum(map(self.config.gates.count, SUMS)) * steps
         registers = [0] * self.config.registers
         seen = []
         for _ in range(steps):
             pattern = sum(1 << i for i, value in enumerate(registers) if value == 0)
             seen.append(pattern)
-            registers = self._step(pattern, registers, memory)
+            registers = self._step(pattern, registers, memory, cells)
             if self.table.stop[pattern]:
                 break
         return Watched(memory, seen)
 
-    def _step(self, pattern: int, registers: list[int], memory: list[int]) -> list[int]:
-        n = len(memory)
+    def _step(
+        self, pattern: int, registers: list[int], memory: defaultdict[int, int], n: int
+    ) -> list[int]:
         slots = dict(enumerate(registers))
         for slot, gate, inputs in self._plan(pattern):
             arguments = [slots[i] for i in inputs]

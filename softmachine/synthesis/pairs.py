@@ -6,7 +6,9 @@ truth values, texts, and lists of one of these; each has one kind in all pairs.
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
 import itertools
 import json
 import keyword
@@ -67,8 +69,18 @@ class Pairs:
     keys: tuple[str, ...] = ("inputs",)
     """Under which keys the arguments stand in the file; one key of several holds a list."""
 
+    table: tuple[str, int] | None = None
+    """Of a table: what stands between its columns, and which of them holds the answers."""
+
     def line_of(self, inputs: Sequence[Any]) -> str:
-        """Return a line of JSON that asks for the answer, with the file's own keys."""
+        """Return a line that asks for the answer: JSON with the file's own keys, or a row."""
+        if self.table is not None:
+            between, place = self.table
+            cells = [x if isinstance(x, str) else json.dumps(x) for x in inputs]
+            row = io.StringIO()
+            writer = csv.writer(row, delimiter=between, lineterminator="")
+            writer.writerow([*cells[:place], "?", *cells[place:]])
+            return row.getvalue()
         parts = [*inputs] if len(self.keys) == len(inputs) else [[*inputs]]
         if self.keys == ("inputs",):
             parts = [[*inputs]]
@@ -91,15 +103,17 @@ def make_pairs(
     remarks: Sequence[str] = (),
     unit: str = "line",
     keys: Sequence[str] = ("inputs",),
+    table: tuple[str, int] | None = None,
 ) -> Pairs:
     """Return checked pairs.
 
     Arguments:
-        found: the line, the arguments and the answer of each example.
+        found: the line, the arguments and the answer of each example; tuples become lists.
         names: what the arguments are called in the file; such as ``input`` say nothing.
         remarks: see `Pairs.remarks`.
         unit: see `Pairs.unit`.
         keys: see `Pairs.keys`.
+        table: see `Pairs.table`.
 
     Raises:
         ExamplesError: naming the line: kinds are mixed, a value is none that programs know, or
@@ -118,6 +132,7 @@ def make_pairs(
                 f"{unit} {line}: {_arguments(len(inputs))}, but {unit} {found[0][0]} has "
                 f"{wanted}: all have to have as many"
             )
+    found = [(line, [*map(_listed, inputs)], _listed(out)) for line, inputs, out in found]
     columns = [*zip(*(inputs for _, inputs, _ in found), strict=True)]
     told = _spoken(names)
     kinds: tuple[Kind, ...] = tuple(
@@ -150,7 +165,12 @@ def make_pairs(
         tuple(remarks),
         unit,
         tuple(keys),
+        table,
     )
+
+
+def _listed(value: Any) -> Any:
+    return [*value] if isinstance(value, tuple) else value
 
 
 def _arguments(count: int) -> str:
@@ -197,7 +217,7 @@ def _called(kind: str) -> str:
 
 def _kind(value: Any, name: str) -> str:
     """Return the kind of one value; ``list[]`` for an empty list, which fits all lists."""
-    if isinstance(value, list | tuple):
+    if isinstance(value, list):
         if len(value) > LONGEST:
             raise ValueError(
                 f"{name} has {len(value):,} elements; at most {LONGEST:,} are taken"

@@ -22,8 +22,6 @@ LETTERS = ("i", "x", "o", "y")
 """Keys of an input or an answer that may be names of arguments, too, where there are others."""
 SEVERAL = ("inputs", "args", "arguments")
 """Keys of a list of arguments."""
-MEMORY_KEYS = ("mask", "size")
-"""Keys that only memories have."""
 MOST_DIGITS = 4_100
 """Digits of a number in a table that are read; it is too large anyway."""
 SAMPLE = '{"inputs": [[3, 1, 2], 5], "output": [1, 2, 3]}'
@@ -41,33 +39,45 @@ class Record(NamedTuple):
 def holds_memories(text: str) -> bool:
     """Return whether a text says what memories become, and not what a function returns.
 
-    That is so if any of its lines has a mask or a size, or if at least half of them are lists
-    of integers from 0 on that end with 0 and become as many cells that end with 0.
+    That is so if any of its examples has a mask, or a size beside nothing but an input and an
+    output, or if at least half of them are lists of integers from 0 on that end with 0 and
+    become as many cells that end with 0.
     """
-    lines = [line for line in text.split("\n") if line.strip()]
-    ended = 0
-    for line in lines:
-        try:
-            value = parse_json(line)
-        except ValueError:
-            continue
-        if not isinstance(value, dict):
-            continue
-        if any(key in value for key in MEMORY_KEYS):
-            return True
-        ended += (
-            set(value) == {"input", "output"}
-            and all(
-                isinstance(cells, list)
-                and len(cells) == len(value["input"])
-                and all(type(cell) is int and cell >= 0 for cell in cells)
-                and cells[-1:] == [0]
-                for cells in (value["input"], value["output"])
-                if isinstance(value["input"], list)
-            )
-            and isinstance(value["input"], list)
-        )
-    return 0 < len(lines) <= 2 * ended
+    records = _document(text)
+    if records is None:
+        values = [_readable(line) for line in text.split("\n") if line.strip()]
+    else:
+        values = [record.value for record in records]
+    objects = [value for value in values if isinstance(value, dict)]
+    if any(map(_is_memory, objects)):
+        return True
+    return 0 < len(values) <= 2 * sum(map(_is_ended, objects))
+
+
+def _readable(line: str) -> Any:
+    """Return the value of a line; None if it is no JSON."""
+    try:
+        return parse_json(line)
+    except ValueError:
+        return None
+
+
+def _is_memory(value: dict[str, Any]) -> bool:
+    """Return whether an example has a key that memories have, and that is no argument."""
+    others = [key.lower() for key in value if key != "size"]
+    known = all(key in INPUTS or OUTPUTS.fullmatch(key) for key in others)
+    return "mask" in value or ("size" in value and known)
+
+
+def _is_ended(value: dict[str, Any]) -> bool:
+    """Return whether an example is of a list that ends with 0 before and afterwards."""
+    lists = [*value.values()]
+    return (
+        set(value) == {"input", "output"}
+        and all(isinstance(cells, list) and cells[-1:] == [0] for cells in lists)
+        and all(type(cell) is int and cell >= 0 for cells in lists for cell in cells)
+        and len(lists[0]) == len(lists[1])
+    )
 
 
 def read_pairs(path: Path, text: str | None = None) -> Pairs:
@@ -336,7 +346,7 @@ def parse_csv(text: str, *, tabs: bool = False) -> Pairs:
     for i, (line, _) in enumerate(rows):
         values = [column[i] for column in columns]
         calls.append((line, values[:place] + values[place + 1 :], values[place]))
-    return make_pairs(calls, names[:place] + names[place + 1 :])
+    return make_pairs(calls, names[:place] + names[place + 1 :], table=(comma, place))
 
 
 def _is_head(names: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
@@ -360,15 +370,8 @@ def _columns(
     for place, name in enumerate(names):
         values = [_cell(row[place]) for _, row in rows]
         if any(isinstance(value, list) for value in values):
-            empty = {"": []}
-            values = [
-                [value]
-                if isinstance(value, int)
-                else empty.get(value, value)  # pyright: ignore
-                if isinstance(value, str)
-                else value
-                for value in values
-            ]
+            values = [[] if value == "" else value for value in values]
+            values = [[value] if isinstance(value, int) else value for value in values]
         elif "" in values and not all(isinstance(value, str) for value in values):
             raise ExamplesError(
                 f"line {rows[values.index('')][0]}: the cell of {name} is empty"

@@ -42,6 +42,9 @@ KNOWN = {
             "epsilon": 1e-8,
             "clip_value": None,
         },
+        "objective": {KIND: "task"},
+        "gradient_noise": 0.0,
+        "averaging": 0.0,
     },
 }
 """What an experiment has to have, as its JSON says it."""
@@ -59,11 +62,18 @@ def page_training(experiment: Experiment) -> dict[str, Any]:
     optimizer, curriculum = training["optimizer"], training["curriculum"]
     if optimizer["clip_norm"] is None:
         raise SoftmachineError("the page clips gradients: training.optimizer.clip_norm is None")
+    own = told["machine"]["memory_rows"]
+    rows = training["memory_rows"] or [own]
+    if rows[-1] != own:
+        raise SoftmachineError(
+            f"the page tests with the last of training.memory_rows, which has to be {own}, the "
+            f"machine's own, not {rows[-1]}"
+        )
     return {
         "width": told["task"]["width"],
         "smallest": curriculum["smallest"],
         "largest": curriculum["largest"],
-        "memory_rows": training["memory_rows"] or [told["machine"]["memory_rows"]],
+        "memory_rows": rows,
         "learning_rate": optimizer["learning_rate"],
         "decay_steps": optimizer["decay_steps"],
         "clip_norm": optimizer["clip_norm"],

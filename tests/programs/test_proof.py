@@ -81,6 +81,7 @@ def test_a_core_that_is_right(by_heart):
     assert (proof.calls, proof.steps, proof.wrong) == (28, 120, 0)
     assert proof.margin == 5  # an end's logit is 5 or -5
     assert proof.rounding == 0
+    assert proof.compared == 28
     assert str(proof).startswith("proved for every input: right on all 28 calls (120 steps)")
 
 
@@ -111,7 +112,12 @@ def test_a_core_that_is_nearly_undecided(by_heart):
     undecided = dataclasses.replace(proof, wrong=0, margin=10 * proof.rounding)
     assert not undecided.proved
     assert str(undecided).startswith("NOT PROVED: right on all 28 calls")
-    assert dataclasses.replace(undecided, margin=1e-2).proved
+    proved = dataclasses.replace(undecided, margin=1e-2)
+    assert proved.proved
+    # Where rounding was measured on some calls alone, that is said.
+    assert "at most. Assumed" in str(proved)
+    some = str(dataclasses.replace(proved, compared=27))
+    assert "at most on 27 of the calls, the closest ones among them. Assumed" in some
 
 
 def test_loops_are_tested_and_not_proved(by_heart):

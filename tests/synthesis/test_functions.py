@@ -55,9 +55,9 @@ from softmachine.wiring.table import read_wiring, run_wiring
 needs_compiler = pytest.mark.skipif(c_compiler() is None, reason="there is no C compiler")
 
 
-def lists(function, *more):
+def lists(function, *more, large=5):
     """Return examples of a function of a list, and perhaps of other arguments."""
-    found = ([3, 1, 4, 1, 5], [2], [1, 2, 1], [6, 2, 7, 3], [5, 5, 4])
+    found = ([3, 1, 4, 1, 5], [2], [1, 2, 1], [6, 2, 7, 3], [large, 5, 4])
     if not more:
         return take([(x, function(x)) for x in found])
     return take([((x, *more), function(x, *more)) for x in found])
@@ -172,6 +172,16 @@ WORKED = {
         COPYING,
         {"place": "first", "count": STEPS, "coded": (True, True)},
     ),
+    "large numbers": (  # larger than any memory
+        lists(running_max, large=2**40),
+        MAXIMUM,
+        {"place": "first", "count": STEPS},
+    ),
+    "sum of large numbers": (
+        lists(sum, large=10**9),
+        SUM,
+        {"coded": (False,), "count": STEPS},
+    ),
     "letters": (
         take([("banana", "bbnnnn"), ("a", "a"), ("cab", "ccc"), ("abc", "abc")]),
         MAXIMUM,
@@ -191,7 +201,9 @@ def test_the_text_gives_what_the_examples_and_the_machine_give(name):
     layout = found.problem.layout
     for inputs in draw_inputs(domain_of(given, layout)).drawn[:10]:
         before = layout.memory(inputs, own_codes(layout, inputs))
-        cells = 4 * (len(before) + max(before)) + 8
+        if max(before) > 1_000:
+            continue
+        cells = 4 * (len(before) + sum(before)) + 8
         ran = run_wiring(
             found.config,
             found.table,
@@ -205,6 +217,21 @@ def test_the_text_gives_what_the_examples_and_the_machine_give(name):
         base = layout.base(inputs) if layout.answer_coded else 0
         kept = ran.memories[0, begins : begins + len(values)] + base
         assert kept.tolist() == values
+
+
+def test_an_answer_that_has_no_end_is_a_mistake_and_takes_no_memory():
+    """The machine says that its answer ends at the address that its first element is."""
+    small = [([9, 0], [9, 0]), ([7, 0, 1], [7, 0]), ([5, 0, 1], [5])]
+    given = take([*small, ([10**12, 0, 3, 4], [10**12])])
+    text = "registers 2\ngates ONE READ ZERO WRITE\nelse:\n    WRITE(ZERO, READ(ONE))\n"
+    found = candidate(given, text, zero_ended=False, place="first")
+    assert found.problem.layout.length.of == "mark"
+    with pytest.raises(SoftmachineError, match="more than 2,000 elements"):
+        make(found, given)
+    listed = load_function("def program(n):\n    return [0 for i in range(n)]\n")
+    assert len(listed(1_000)) == 1_000
+    with pytest.raises(RuntimeError, match="does not end"):
+        listed(2_000_000)
 
 
 @pytest.mark.parametrize("name", ["running maximum", "sum"])
@@ -235,7 +262,19 @@ def test_in_c_it_is_the_same(name, tmp_path):
 @needs_compiler
 @pytest.mark.parametrize(
     "name",
-    ["largest", "i", "left", "length", "status", "next", "free", "begin", "int64_t", "linux"],
+    [
+        "largest",
+        "i",
+        "left",
+        "length",
+        "status",
+        "next",
+        "free",
+        "begin",
+        "int64_t",
+        "linux",
+        "asm",
+    ],
 )
 def test_arguments_may_be_called_as_a_program_calls_its_own(name, tmp_path):
     """Then variables get other names, and in C so do parameters."""

@@ -15,6 +15,7 @@ from softmachine.synthesis.reading import (
     read_pairs,
 )
 from softmachine.synthesis.taking import take
+from softmachine.tasks.memories.examples import parse_examples
 
 
 def lines(*values):
@@ -173,6 +174,21 @@ def test_tables(text, signature, first):
     assert (given.pairs[0].inputs, given.pairs[0].output) == first
 
 
+@pytest.mark.parametrize(
+    ("text", "inputs", "line"),
+    [
+        ("items,k,output\n3 1 2,5,1\n4,2,4\n", ([7, 8], 2), '"[7, 8]",2,?'),
+        ("answer;text;n\na;ab;1\nc;c;2\n", ("x;y", 3), '?;"x;y";3'),
+        ("1\t2\t3\n4\t5\t9\n", (6, 7), "6\t7\t?"),
+    ],
+)
+def test_a_table_is_asked_for_one_more_row(text, inputs, line):
+    assert parse_csv(text).line_of(inputs) == line
+    answer = "z" if "answer" in text else "4"
+    more = parse_csv(f"{text}{line.replace('?', answer)}\n")
+    assert more.pairs[-1].inputs == inputs
+
+
 def test_what_an_earlier_line_says_counts_once():
     given = pairs_in(lines(*[{"i": [1], "o": 1}, {"i": [2], "o": 2}, {"i": [1], "o": 1}]))
     assert ([pair.line for pair in given.pairs], given.repeated) == ([1, 2], (3,))
@@ -258,13 +274,37 @@ def test_memories_are_told_from_functions():
         {"input": [3, 1, 0], "output": [1, 3, 0]}, {"input": [2, 0], "output": [2, 0]}
     )
     masked = lines({"input": [3, 1], "output": [1, 3], "mask": [1, 0]})
-    assert [holds_memories(text) for text in (plain, ended, masked)] == [False, True, True]
+    sized = lines({"input": [3, 1], "output": [1, 3], "size": 2})
+    texts = (plain, ended, masked, sized)
+    assert [holds_memories(text) for text in texts] == [False, True, True, True]
+    argument = lines({"items": [3, 1], "size": 1, "output": [3]})
+    assert not holds_memories(argument)
+    assert pairs_in(argument).names == ("items", "size")
+
+
+@pytest.mark.parametrize("between", [",", ",\n"])
+def test_an_array_of_memories_is_not_taken_for_a_function(between):
+    """Its mask would count for nothing: what it is told is how to write it as lines."""
+    examples = [
+        {"input": [3, 1], "output": [1, 3], "mask": [1, 0]},
+        {"input": [2], "output": [2]},
+    ]
+    text = f"[{between.join(map(json.dumps, examples))}]"
+    assert holds_memories(text)
+    with pytest.raises(ExamplesError, match=r"jq -c \.\[\] FILE"):
+        parse_examples(text)
+    assert not holds_memories(text.replace(', "mask": [1, 0]', ""))
 
 
 def test_from_python():
     given = take([(([3, 1], 2), [3, 1]), (([4], 1), [4])])
     assert given.signature == "def program(items: list[int], k: int) -> list[int]"
     assert take([{"inputs": [[1], 2], "output": 3}]).kinds == ("list[int]", "int")
+    listed = take([([1, 2], (2, 1)), (((1, 2),), [2, 1]), ([3], (3,))])
+    assert [(pair.inputs, pair.output) for pair in listed.pairs] == [
+        (([1, 2],), [2, 1]),
+        (([3],), [3]),
+    ]
 
     def clip(values, most):
         """Make none larger.

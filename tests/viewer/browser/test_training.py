@@ -202,6 +202,15 @@ REFUSED = {
             RECIPE.training, optimizer=dataclasses.replace(OPTIMIZER, kind="graves-rmsprop")
         )
     },
+    "training.gradient_noise has to be 0.0, not 0.1": {
+        "training": dataclasses.replace(RECIPE.training, gradient_noise=0.1)
+    },
+    "training.averaging has to be 0.0, not 0.9": {
+        "training": dataclasses.replace(RECIPE.training, averaging=0.9)
+    },
+    "memory_rows, which has to be 128, the machine's own, not 32": {
+        "training": dataclasses.replace(RECIPE.training, memory_rows=(128, 32))
+    },
     "clip_norm is None": {
         "training": dataclasses.replace(
             RECIPE.training, optimizer=dataclasses.replace(OPTIMIZER, clip_norm=None)

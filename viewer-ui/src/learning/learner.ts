@@ -1,6 +1,6 @@
 // Training of an NTM in the page: one example an update, forward, back, and a step of Adam. The
 // machine is one with an LSTM of one layer and a head of each kind, which both look before either
-// acts: `trainable` of softmachine/viewer/live_file.py says which.
+// acts: softmachine/viewer/page_training.py says which.
 
 import { oneHot, type Vector, vector } from "../machines/arrays";
 import type { NTMConfig } from "../machines/ntm";
