@@ -120,6 +120,7 @@ def test_training_knows_phases_and_no_machine():
 
 
 WRITERS = {
+    "core.native": {"source"},
     "core.compilation_cache": {"probe"},
     "experiments.metrics": {"open"},  # lines are added to a file
     "cli.failures": {"open"},  # a new file of its own

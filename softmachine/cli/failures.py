@@ -15,13 +15,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 from softmachine.cli.folding import folded
-from softmachine.core.errors import SoftmachineWarning
+from softmachine.core.errors import show_notes
 
 USER_ERROR = 2
 FAULT = 70
+"""Status of what is nobody's mistake but the package's, as in sysexits.h."""
 LATER = 0.01
 """Seconds after which a signal that was ignored is raised again."""
-"""Status of what is nobody's mistake but the package's, as in sysexits.h."""
 LONGEST = 1000
 """Letters of a message; a longer one is cut in its middle."""
 
@@ -86,18 +86,7 @@ def _line(message: str, longest: int = LONGEST) -> str:
 def notes() -> Iterator[None]:
     """Print the package's own warnings as one line each."""
     with warnings.catch_warnings():
-        show = warnings.showwarning
-
-        def print_note(
-            message: Any, category: type[Warning], *place: Any, **options: Any
-        ) -> None:
-            if issubclass(category, SoftmachineWarning):
-                _say(f"note: {_line(str(message))}")
-            else:
-                show(message, category, *place, **options)
-
-        warnings.showwarning = print_note
-        warnings.simplefilter("default", SoftmachineWarning)
+        show_notes(lambda text: _say(f"note: {_line(text)}"))
         yield
 
 

@@ -13,6 +13,7 @@ from softmachine.synthesis.search.attempts import Attempt, Options, Variant, can
 from softmachine.synthesis.search.given import (
     NAME,
     as_batch,
+    is_saved,
     load,
     make,
     save,
@@ -56,7 +57,7 @@ def search_loops(
         limit: when to end.
         workers: who searches; this process by default.
     """
-    if (directory / NAME).is_dir():
+    if is_saved(directory / NAME):
         return _again(directory, task)
     tasks = variants(task)
     fixed = task.step_rule().of == "nothing"

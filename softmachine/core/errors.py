@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any
 
 
 class SoftmachineError(Exception):
@@ -40,6 +42,20 @@ class TraceError(SoftmachineError):
 
 class SoftmachineWarning(UserWarning):
     """A problem that was worked around; the message says what it was and what was done."""
+
+
+def show_notes(say: Callable[[str], None]) -> None:
+    """Have the package's own warnings said in words from now on; others stay as they are."""
+    show = warnings.showwarning
+
+    def say_or_show(message: Any, category: type[Warning], *place: Any, **options: Any) -> None:
+        if issubclass(category, SoftmachineWarning):
+            say(str(message))
+        else:
+            show(message, category, *place, **options)
+
+    warnings.showwarning = say_or_show
+    warnings.simplefilter("default", SoftmachineWarning)
 
 
 def close_names(name: str, names: Iterable[str]) -> str:

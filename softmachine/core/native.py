@@ -10,6 +10,7 @@ import ctypes
 import functools
 import hashlib
 import os
+import shlex
 import subprocess
 import tempfile
 import threading
@@ -50,13 +51,14 @@ MOST_KEPT = 8
 class Use(NamedTuple):
     """The compiler that functions in C are made with, or why there is none."""
 
-    compiler: str | None
+    compiler: tuple[str, ...] | None
+    """Its command."""
     version: str
     """What the compiler says of itself; or the reason."""
 
 
 def use() -> Use:
-    """Return which compiler functions in C would be made with here, without trying it."""
+    """Return which compiler functions in C are made with here; it is tried once."""
     setting = os.environ.get(VARIABLE, "")
     if setting.lower() not in ("on", "1", "yes", "true"):
         return Use(None, f"not asked for ({VARIABLE}=on)")
@@ -65,20 +67,41 @@ def use() -> Use:
         return Use(None, "no C compiler (cc, gcc, clang or $CC)")
     version = _version(compiler)
     if version is None:
-        return Use(None, f"{compiler} does not say what it is")
+        return Use(None, f"{shlex.join(compiler)} does not say what it is")
+    if (refusal := _refusal(compiler)) is not None:
+        return Use(None, refusal)
     return Use(compiler, version)
 
 
 @functools.cache
-def _version(compiler: str) -> str | None:
+def _version(compiler: tuple[str, ...]) -> str | None:
     """Return the first line of what a compiler says of itself, without its name."""
     try:
-        done = _call([compiler, "--version"], SECONDS_TO_ANSWER)
+        done = _call([*compiler, "--version"], SECONDS_TO_ANSWER)
     except (OSError, subprocess.SubprocessError):
         return None
     if done.returncode:
         return None
-    return next(iter(done.stdout.splitlines()), "").removeprefix(compiler).strip() or None
+    return next(iter(done.stdout.splitlines()), "").removeprefix(compiler[0]).strip() or None
+
+
+@functools.cache
+def _refusal(compiler: tuple[str, ...]) -> str | None:
+    """Return why a compiler makes no library that could be loaded here; None if it does."""
+    with tempfile.TemporaryDirectory() as room:
+        source = Path(room) / "nothing.c"
+        source.write_text('#include "xla/ffi/api/c_api.h"\n')
+        try:
+            ctypes.CDLL(str(_compiled(source, compiler, source.with_suffix(".so"))))
+        except subprocess.TimeoutExpired:
+            return _too_slow(compiler)
+        except (OSError, RuntimeError) as error:
+            return str(error)
+    return None
+
+
+def _too_slow(compiler: tuple[str, ...]) -> str:
+    return f"{shlex.join(compiler)} did not end within {SECONDS:.0f} s"
 
 
 def _call(command: list[str], seconds: float) -> subprocess.CompletedProcess[str]:
@@ -120,7 +143,7 @@ def provide(source: Path, functions: tuple[str, ...]) -> bool:
         return _known[source, functions]
 
 
-def _provided(source: Path, functions: tuple[str, ...], compiler: str) -> bool:
+def _provided(source: Path, functions: tuple[str, ...], compiler: tuple[str, ...]) -> bool:
     try:
         library = _library(source, compiler)
         for name in functions:
@@ -129,7 +152,7 @@ def _provided(source: Path, functions: tuple[str, ...], compiler: str) -> bool:
     except Exception as error:  # a compiler, a loader, a JAX that is otherwise than they were
         reason = str(error).strip() or type(error).__name__
         if isinstance(error, subprocess.TimeoutExpired):
-            reason = f"{compiler} did not end within {SECONDS:.0f} s"
+            reason = _too_slow(compiler)
         warnings.warn(
             f"{source.name} cannot be used, and JAX computes what it would have: {reason}",
             SoftmachineWarning,
@@ -139,7 +162,7 @@ def _provided(source: Path, functions: tuple[str, ...], compiler: str) -> bool:
     return True
 
 
-def _library(source: Path, compiler: str) -> ctypes.CDLL:
+def _library(source: Path, compiler: tuple[str, ...]) -> ctypes.CDLL:
     """Load the library of a C file; compile it, unless that was done before."""
     directory = _directory()
     if directory is not None:
@@ -152,7 +175,7 @@ def _library(source: Path, compiler: str) -> ctypes.CDLL:
         return ctypes.CDLL(str(_compiled(source, compiler, Path(room) / "library.so")))
 
 
-def _kept(source: Path, compiler: str, directory: Path) -> Path:
+def _kept(source: Path, compiler: tuple[str, ...], directory: Path) -> Path:
     """Return a file's library in a directory; make it if it is not there, or not whole.
 
     Its sum lies beside it: half a library ends the process that loads it.
@@ -202,21 +225,21 @@ def _directory() -> Path | None:
     return path
 
 
-def _digest(source: Path, compiler: str) -> str:
+def _digest(source: Path, compiler: tuple[str, ...]) -> str:
     """Return a short hash of all that a library depends on."""
     known = [source.read_text(encoding="utf-8"), *FLAGS, jax.__version__]
-    known.append(_version(compiler) or compiler)
+    known += [shlex.join(compiler), _version(compiler) or ""]
     return hashlib.sha256("\n".join(known).encode()).hexdigest()[:16]
 
 
-def _compiled(source: Path, compiler: str, made: Path) -> Path:
+def _compiled(source: Path, compiler: tuple[str, ...], made: Path) -> Path:
     """Compile a C file, for this processor where the compiler can; return the library."""
     include, said = f"-I{jax.ffi.include_dir()}", ""
     for own in (*((flag,) for flag in OF_THIS_PROCESSOR), ()):
-        command = [compiler, *FLAGS, *own, include, "-o", str(made), str(source), "-lm"]
+        command = [*compiler, *FLAGS, *own, include, "-o", str(made), str(source), "-lm"]
         done = _call(command, SECONDS)
         if not done.returncode and made.is_file():
             return made
         lines = done.stderr.splitlines()
         said = next((line for line in lines if "error" in line), f"status {done.returncode}")
-    raise RuntimeError(f"{compiler} refuses it: {said}")
+    raise RuntimeError(f"{shlex.join(compiler)} refuses it: {said}")

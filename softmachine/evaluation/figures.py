@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ import numpy as np
 from jaxtyping import Int
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import BoundaryNorm
+from matplotlib.colors import BoundaryNorm, to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
@@ -370,8 +371,10 @@ def _held(metrics: Sequence[dict[str, Any]], xs: Sequence[int], name: str) -> li
     return [metrics[max(place, 0)][name] for place in places]
 
 
-def _colours() -> Sequence[str]:
-    return (BLUE, ORANGE, "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
+def _colours() -> Iterator[str]:
+    """Return colours without end: those that everybody can tell apart come first."""
+    apart = (BLUE, ORANGE, "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
+    return itertools.cycle([*apart, *map(to_hex, matplotlib.colormaps["tab20b"](range(20)))])
 
 
 def _plain_logarithmic(axes: Axes) -> None:

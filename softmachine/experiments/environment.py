@@ -19,6 +19,7 @@ from softmachine.core import native
 def describe_environment() -> dict[str, Any]:
     """Return date, versions, commit and hardware, as a JSON value."""
     devices, made_with = jax.devices(), native.use()
+    in_c = made_with.compiler is not None and devices[0].platform == "cpu"
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "softmachine": softmachine.__version__,
@@ -29,7 +30,7 @@ def describe_environment() -> dict[str, Any]:
         "platform": devices[0].platform,
         "devices": len(devices),
         "cores": os.cpu_count(),
-        "steps_in_c": made_with.version if made_with.compiler else None,
+        "steps_in_c": made_with.version if in_c else None,
     }
 
 

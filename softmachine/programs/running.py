@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import ctypes
 import functools
+import shlex
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from pathlib import Path
@@ -147,11 +148,11 @@ def compile_c(code: str, directory: Path) -> ctypes.CDLL | None:
     source.write_text(code)
     flags = ["-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
     done = subprocess.run(
-        [compiler, *flags, "-o", str(library), str(source)],
+        [*compiler, *flags, "-o", str(library), str(source)],
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode:
-        raise SoftmachineError(f"{compiler} refused the C program: {done.stderr}")
+        raise SoftmachineError(f"{shlex.join(compiler)} refused the C program: {done.stderr}")
     return ctypes.CDLL(str(library))

@@ -102,43 +102,42 @@ def evaluate(
         machine = with_test_options(machine, memory_rows=memory_rows)
     if sequences < 1:
         raise SoftmachineError(f"sequences must be at least 1, not {sequences}")
+    for size in sizes:
+        _check_size(machine, task, size, sequences)
+    return SizeScores(
+        [_score(machine, task, size, sequences, seed) for size in sizes], task.output
+    )
+
+
+def _check_size(machine: Machine, task: Task, size: int, sequences: int) -> None:
+    """Raise SoftmachineError for a size that the task has not or the memory cannot hold."""
     rows = machine.memory_rows
-    for size in sizes:
-        if isinstance(size, bool) or not isinstance(size, numbers.Integral):
-            raise SoftmachineError(f"sizes must be whole numbers, not {size!r}")
-        if size < task.smallest:
-            raise SoftmachineError(
-                f"sizes of this task must be at least {task.smallest}, not {size}"
-            )
-        if rows is not None and task.items(size) > rows:
-            raise SoftmachineError(
-                f"size {size} needs {task.items(size)} memory rows, this machine has {rows}: "
-                f"grow its memory with --memory-rows {task.items(size)} or more"
-            )
-        check_running(machine, task, size, sequences, BATCH * len(jax.local_devices()))
-    scores = []
-    for size in sizes:
-        key = jax.random.fold_in(jax.random.key(seed), size)
-        asked = jnp.full(sequences, size)
-        hard = isinstance(machine, HardForm)
-        score = build_scorer(task, task.bucket(size), and_hard=hard)
-        metrics = score(machine, key, asked) | task.blind(size)
-        metrics = {
-            name: metrics[name]
-            for name in sorted(metrics, key=natural_order)
-            if counts(metrics[name])
-        }
-        scores.append(
-            SizeScore(
-                size=size,
-                sequences=sequences,
-                metrics={name: _shortest(mean(x)) for name, x in metrics.items()},
-                standard_errors={
-                    name: _shortest(standard_error(x)) for name, x in metrics.items()
-                },
-            )
+    if isinstance(size, bool) or not isinstance(size, numbers.Integral):
+        raise SoftmachineError(f"sizes must be whole numbers, not {size!r}")
+    if size < task.smallest:
+        raise SoftmachineError(
+            f"sizes of this task must be at least {task.smallest}, not {size}"
         )
-    return SizeScores(scores, task.output)
+    if rows is not None and task.items(size) > rows:
+        raise SoftmachineError(
+            f"size {size} needs {task.items(size)} memory rows, this machine has {rows}: "
+            f"grow its memory with --memory-rows {task.items(size)} or more"
+        )
+    check_running(machine, task, size, sequences, BATCH * len(jax.local_devices()))
+
+
+def _score(machine: Machine, task: Task, size: int, sequences: int, seed: int) -> SizeScore:
+    """Return the score at one size."""
+    key = jax.random.fold_in(jax.random.key(seed), size)
+    score = build_scorer(task, task.bucket(size), and_hard=isinstance(machine, HardForm))
+    metrics = score(machine, key, jnp.full(sequences, size)) | task.blind(size)
+    names = [name for name in sorted(metrics, key=natural_order) if counts(metrics[name])]
+    return SizeScore(
+        size=size,
+        sequences=sequences,
+        metrics={name: _shortest(mean(metrics[name])) for name in names},
+        standard_errors={name: _shortest(standard_error(metrics[name])) for name in names},
+    )
 
 
 def score_at(scores: Sequence[SizeScore], size: int) -> SizeScore:

@@ -6,7 +6,7 @@ import contextlib
 import math
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
@@ -98,6 +98,24 @@ def train_members(
             runs differ in more than the seed.
         CheckpointError: a run's checkpoint is damaged or foreign.
     """
+    with held(runs) as interrupted, contextlib.ExitStack() as stack:
+        members = [Member(run) for run in runs]
+        _warn_of_old([member for member in members if member.schema == WITHOUT_TIES])
+        deadline = time.monotonic() + seconds
+        if any(not member.progress.finished for member in members):
+            tell = stack.enter_context(telling(runs, report, trackers))
+            enough = enough or enough_solved(runs[0].experiment)
+            _Loop(members, tell, interrupted, deadline, enough).run()
+    return [member.progress for member in members]
+
+
+@contextlib.contextmanager
+def held(runs: Sequence[Run]) -> Iterator[Interruption]:
+    """Hold runs for writing, and hear Ctrl-C and SIGTERM.
+
+    Raises RunError if runs differ in more than the seed, if another process writes to one, and
+    in place of an OSError of what is done meanwhile.
+    """
     for run in runs:
         if run.experiment.with_seed(0) != runs[0].experiment.with_seed(0):
             raise RunError(
@@ -109,24 +127,31 @@ def train_members(
             stack.enter_context(run.locked())
         interrupted = stack.enter_context(interruptions())
         try:
-            members = [Member(run) for run in runs]
-            _warn_of_old([member for member in members if member.schema == WITHOUT_TIES])
-            deadline = time.monotonic() + seconds
-            most = runs[0].experiment.training.enough
-            enough = enough or (lambda solved: most is not None and len(solved) >= most)
-            if any(not member.progress.finished for member in members):
-                log = stack.enter_context(tracking(runs, trackers))
-
-                def report_all(place: int, progress: Progress, line: dict[str, Any]) -> None:
-                    log(place, line)
-                    if report is not None:
-                        report(place, progress, line)
-
-                _Loop(members, report_all, interrupted, deadline, enough).run()
+            yield interrupted
         except OSError as error:
             where = error.filename or runs[0].path
             raise RunError(f"cannot write to {where}: {error.strerror}") from error
-    return [member.progress for member in members]
+
+
+@contextlib.contextmanager
+def telling(
+    runs: Sequence[Run], report: Report | None, trackers: Sequence[Tracker | str]
+) -> Iterator[Report]:
+    """Return what is to be called after a validation, for trackers and a report."""
+    with tracking(runs, trackers) as log:
+
+        def tell(place: int, progress: Progress, line: dict[str, Any]) -> None:
+            log(place, line)
+            if report is not None:
+                report(place, progress, line)
+
+        yield tell
+
+
+def enough_solved(experiment: Experiment) -> Callable[[list[int]], bool]:
+    """Return what tells whether so many are solved as ``TrainingConfig.enough`` says."""
+    most = experiment.training.enough
+    return lambda solved: most is not None and len(solved) >= most
 
 
 def advance_members(members: Sequence[Member], until: int, plan: Plan) -> None:

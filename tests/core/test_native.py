@@ -157,10 +157,10 @@ def test_what_a_compiler_refuses_is_told_and_done_without(tmp_path):
     ("script", "reason"),
     [
         ("#!/bin/sh\nexit 1\n", "does not say what it is"),
-        ("#!/bin/sh\nprintf 'own \\366 1.0\\n'\n", None),
+        ("#!/bin/sh\nprintf 'own \\366 1.0\\n'\n", "own refuses it: status 0"),
         (None, "no C compiler"),
     ],
-    ids=["fails", "other letters", "none"],
+    ids=["fails", "makes nothing", "none"],
 )
 def test_which_compiler_there_is(script, reason, tmp_path, monkeypatch):
     compiler = tmp_path / "own"
@@ -170,5 +170,27 @@ def test_which_compiler_there_is(script, reason, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     monkeypatch.setenv("CC", str(compiler))
     found = native.use()
-    assert (found.compiler is None) == (reason is not None)
-    assert (reason or "own \ufffd 1.0") in found.version
+    assert found.compiler is None
+    assert reason in found.version
+
+
+@needs_compiler
+def test_a_compiler_may_have_options_and_any_letters(tmp_path, monkeypatch):
+    compiler, real = tmp_path / "own", shutil.which(c_compiler()[0])
+    compiler.write_text(
+        f"#!/bin/sh\ncase $2 in --version) printf 'own \\366 1.0\\n';; "
+        f'*) test "$1" = --own || exit 1; shift; exec {real} "$@";; esac\n'
+    )
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CC", f"{compiler} --own")
+    found = native.use()
+    assert found.compiler == (str(compiler), "--own")
+    assert "own \ufffd 1.0" in found.version
+    name = "twice_options"
+    assert native.provide(_source(tmp_path / "own source", name), (name,))
+    assert _twice(name) == [0, 2, 4]
+
+
+def test_a_quotation_mark_without_another_is_no_compiler(monkeypatch):
+    monkeypatch.setenv("CC", "'")
+    assert c_compiler() != ("'",)

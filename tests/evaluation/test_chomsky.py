@@ -44,6 +44,7 @@ from softmachine.recipes.registry import CHOMSKY_MACHINES, CHOMSKY_TASKS, RECIPE
 from softmachine.running.scoring import build_scorer
 from softmachine.tasks.chomsky.context_sensitive import DuplicateString
 from softmachine.tasks.chomsky.regular import ParityCheck
+from softmachine.training.trainer import train_members
 
 SMALL = RecurrentConfig(controller=ControllerConfig(kind="rnn", hidden=8))
 PLACE = Place("rnn", "parity-check")
@@ -126,6 +127,18 @@ def test_workers_train_the_seeds_of_a_cell(tmp_path, assert_same, one_process):
         assert row_of(other, 1, print)["processor_seconds"] > 0
 
 
+def test_no_time_is_told_of_updates_whose_time_was_lost(tmp_path):
+    """A process that was killed has left its updates, and not what they took."""
+    wanted = experiment(4)
+    run = Run.create(tmp_path / wanted.recipe / "seed-0", wanted.with_seed(0))
+    train_members([run], seconds=0.0)
+    assert run.load_progress().step == 2
+    assert train_cell(tmp_path, wanted, range(2), lambda *_: None)
+    killed, whole = (row_of(run, 1, print) for run in runs_of(tmp_path, wanted.recipe))
+    assert (killed["updates"], killed["processor_seconds"]) == (4, None)
+    assert whole["processor_seconds"] > 0
+
+
 def row(accuracy, perfect, seconds=10.0, updates=100, seed=0, **more):
     scores = None if accuracy is None else {"accuracy": accuracy, "perfect": perfect, **more}
     return {
@@ -187,7 +200,7 @@ def test_page(tmp_path):
     assert (
         "| stack-rnn | 2 | 99.0 | 89.5 | 25.0 | 1 | 0 | 50.0 | 100 to 200 | 10 s | *78.1* |"
     ) in text
-    assert "1 of 45 cells have been run" in text
+    assert "1 of 45 cells has been run" in text
     known = "1 run on an abacus; 1 run on hardware that was not noted."
     assert f"those of a processor core; {known}" in text
 
@@ -363,7 +376,7 @@ def test_command(tmp_path, monkeypatch, capsys):
     main([*words, "--strings", "1", "--out", str(out)])
     first = capsys.readouterr().out
     assert "2 updates" in first
-    assert "1 of 2 cells have been run" in out.read_text()
+    assert "1 of 2 cells has been run" in out.read_text()
     assert "; 1 run on " in out.read_text()
     main([*words, "--strings", "1", "--out", str(out)])
     assert capsys.readouterr().out == f"{out}\n{out.with_suffix('.json')}\n"

@@ -129,6 +129,14 @@ def test_groups_have_a_line_each_and_colours_of_their_own():
     assert labels(axes) == ["ours (1)", "baseline (2)"]
 
 
+def test_of_many_groups_none_is_left_out():
+    """There were seven colours, and the eighth group had no line."""
+    groups = {f"run {number}": [metrics(float(number), 0.0)] for number in range(20)}
+    axes = learning_bands(groups, Scale("wrong_bits")).axes[0]
+    assert labels(axes) == [f"{name} (1)" for name in groups]
+    assert len({line.get_color() for line in axes.lines}) == 20
+
+
 @pytest.mark.parametrize("name", ["validation_level", "level"])
 def test_levels_count_members(name):
     """Stacked, the highest level below; the curriculum's own level goes before validation's."""

@@ -98,16 +98,35 @@ def _train(
 
     if workers is not None:
         return all(member.finished for member in train_on_workers(runs, workers, tell))
-    before = [(run.load_progress() or Progress()).step for run in runs]
+    before = [_updates(run) for run in runs]
+    spent = [
+        _processor_seconds(run, then) if then else 0.0
+        for run, then in zip(runs, before, strict=True)
+    ]
     begin = time.process_time()
     progress = train_members(runs, tell)
     seconds = time.process_time() - begin
     done = [now.step - then for now, then in zip(progress, before, strict=True)]
-    for run, updates in zip(runs, done, strict=True):
-        spent = (run.load_result(PROCESSOR) or {"seconds": 0.0})["seconds"]
-        share = seconds * updates / max(1, sum(done))
-        run.save_result(PROCESSOR, {"seconds": round(spent + share, 2)})
+    for run, known, updates in zip(runs, spent, done, strict=True):
+        if known is not None:
+            total = known + seconds * updates / max(1, sum(done))
+            found = {"seconds": round(total, 2), "updates": _updates(run)}
+            run.save_result(PROCESSOR, found)
     return all(member.finished for member in progress)
+
+
+def _updates(run: Run) -> int:
+    """Return the number of updates at a run's last checkpoint."""
+    return (run.load_progress() or Progress()).step
+
+
+def _processor_seconds(run: Run, updates: int) -> float | None:
+    """Return what so many updates of a run took the processor; None if that is not known.
+
+    Nobody counted those made on workers, nor those of a process that was killed.
+    """
+    known = run.load_result(PROCESSOR) or {}
+    return known.get("seconds") if known.get("updates", updates) == updates else None
 
 
 def score_run(run: Run, strings: int, report: Callable[[str], None]) -> dict[str, Any] | None:
@@ -151,7 +170,7 @@ def row_of(run: Run, strings: int, report: Callable[[str], None]) -> dict[str, A
         "most_updates": training.last_update,
         "batch": training.batch,
         "seconds": round(progress.device_seconds, 1),
-        "processor_seconds": (run.load_result(PROCESSOR) or {}).get("seconds"),
+        "processor_seconds": _processor_seconds(run, progress.step),
         "right": progress.solved_sequences is not None,
         "scores": scores,
         **{name: where.get(name) for name in ("date", "softmachine", "hardware")},

@@ -56,6 +56,7 @@ def _introduction(table: Mapping[str, Any], data: str, cells: Sequence[Cell]) ->
     first, last = table["lengths"]
     strings = table["strings"]
     run = sum(bool(cell["tried"]) for cell in cells)
+    been_run = f"{run} of {wording.counted(len(cells), 'cell')} {'has' if run == 1 else 'have'}"
     return f"""# Fifteen tasks of the Chomsky hierarchy
 
 Made by `{table["command"]}`, last on {table["date"]} with softmachine
@@ -80,7 +81,7 @@ ends with the first validation that finds no mistake up to 40 letters, nor in 12
 of 100 and of 500; or else after the updates that stand beside it. Recipes
 `paper-MACHINE-chomsky-TASK` have the paper's settings, for a GPU.
 
-{run} of {len(cells)} cells have been run. Of the others it is said how long all 20,000 updates
+{been_run} been run. Of the others it is said how long all 20,000 updates
 of a seed would take, by the processor time that the machine's longest run took for an update
 and step, compilation included: a machine whose runs were all short looks slower than it is. A
 seed that learns its task ends sooner. Times are those of a processor core{_hardware(cells)}.

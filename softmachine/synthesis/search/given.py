@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -98,6 +100,11 @@ def make(task: Given, attempt: Attempt) -> Found | None:
     return Found(machine, variants(task)[attempt.plan.variant])
 
 
+def is_saved(path: Path) -> bool:
+    """Return whether `save` has written a machine there, to its end."""
+    return os.path.isfile(path / "config.json") and Run(path).has_machine()
+
+
 def load(path: Path, task: Given) -> Found:
     """Return what `save` has written; SoftmachineError if it is of other examples."""
     run = Run(path)
@@ -108,7 +115,9 @@ def load(path: Path, task: Given) -> Found:
 
 
 def save(path: Path, found: Found, seed: int) -> Run:
-    """Write the machine as a finished run."""
+    """Write the machine as a finished run; one that a killed process has begun is replaced."""
+    if os.path.isfile(path / "config.json") and not is_saved(path):
+        shutil.rmtree(path)
     run = Run.create(path, synthesis(found.task, found.machine.config, seed=seed))
     first = run.first()
     state = first.state.at(split_trainable(found.machine)[0])
@@ -122,6 +131,6 @@ def save(path: Path, found: Found, seed: int) -> Run:
         solved_device_seconds=0.0,
         finished=True,
     )
-    run.save_best(state, line)
     run.save_last(state, progress)
+    run.save_best(state, line)  # last: with it the run is whole
     return run

@@ -95,7 +95,7 @@ def search(
 
     Returns the totals; attempts that were cut short are made anew by the next search. It waits
     for workers as long as there is none. Raises SoftmachineError if nobody reaches them any
-    more, if all have other versions, or if an attempt has ended three of them.
+    more, if all have other versions, or if an attempt ends them again and again.
     """
     end = time.monotonic() + seconds
     begun, done, enough = totals.attempts, dict[int, Attempt](), False

@@ -16,18 +16,13 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from softmachine.core.errors import SoftmachineError, SoftmachineWarning, WorkersError
 from softmachine.training.workers import remote
 from softmachine.training.workers.identity import AnotherVersionError, identity
+from softmachine.training.workers.losses import OVERDUE, PATIENCE, Losses
 from softmachine.training.workers.workers import Tally, Workers
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-MOST_LOSSES = 3
-"""How many workers an item may cost before it is given up."""
 TICK = 0.2
 """Seconds after which it is looked which workers there are."""
-PATIENCE = 600.0
-"""The shortest time, in seconds, after which a worker may be overdue."""
-OVERDUE = 10
-"""It is after so many times as long as the longest call so far."""
 
 
 def for_each(
@@ -47,8 +42,8 @@ def for_each(
 
     Waits for workers as long as there is none. Raises WorkersError if nobody reaches them any
     more, or if all of them have other versions of packages or code than this process, and
-    SoftmachineError if an item cost `MOST_LOSSES` of them. What the function raises is raised
-    here, too.
+    SoftmachineError for an item that cost too many of them (`Losses.is_at_fault`). What the
+    function raises is raised here, too.
     """
     results: dict[int, Result] = {}
     done = imap_unordered(function, items, workers, report=report)
@@ -152,7 +147,7 @@ class _Shared(Generic[Item, Result]):
         """Places of items that were given to another worker while one may still be at it."""
         self._done_twice: set[int] = set()
         self._given: dict[str, _Given[Item, Result]] = {}
-        self._losses: collections.Counter[int] = collections.Counter()
+        self._losses = Losses()
         self._known: set[str] = set()
         self._longest = 0.0
 
@@ -223,6 +218,7 @@ class _Shared(Generic[Item, Result]):
             else:
                 del self._given[name]
                 self._longest = max(self._longest, time.monotonic() - given.began)
+                self._losses.forgive(given.place)
                 if given.place not in self._done_twice:
                     found.append(Completed(given.place, result))
                 if given.place in self._twice:
@@ -251,10 +247,11 @@ class _Shared(Generic[Item, Result]):
             self._repeat(given, name)
 
     def _repeat(self, given: _Given[Item, Result], name: str) -> None:
-        self._losses[given.place] += 1
-        if self._losses[given.place] == MOST_LOSSES:
+        self._losses.note([given.place])
+        if self._losses.is_at_fault(given.place):
             raise SoftmachineError(
-                f"{given.item}: {MOST_LOSSES} workers ended while they had it, at last {name}"
+                f"{given.item}: {self._losses.of(given.place)} workers ended while they had "
+                f"it, at last {name}"
             )
         self.tally.repeated += 1
         self._again.appendleft((given.place, given.item))

@@ -7,9 +7,8 @@ yet written when a worker, or this process, ends is done again, to the same bits
 - The group whose members have had the fewest updates comes first.
 - A worker that is gone, or overdue, costs the unit that it had. Its members are then trained
   each by itself, in the slots of their group, until it is clear which of them ends its worker.
-- A member that does so `MOST_FAILURES` times in a row is left out, with the reason in its run;
-  while units of others are lost, too, it is not clear who is at fault, and it takes
-  `MOST_IN_DOUBT` times.
+- A member that does so too often in a row is left out, with the reason in its run; see
+  `softmachine.training.workers.losses`.
 - A worker of other versions, or without a module that it takes, is left out, by its name.
 """
 
@@ -23,29 +22,23 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
-from typing import Any
 
-from softmachine.core.errors import RunError, SoftmachineWarning, WorkersError
+from softmachine.core.errors import SoftmachineWarning, WorkersError
 from softmachine.experiments.checkpoints import SCHEMA
 from softmachine.experiments.progress import Progress
 from softmachine.experiments.runs import Note, Run
-from softmachine.training.interruptions import Interruption, interruptions
+from softmachine.training.interruptions import Interruption
 from softmachine.training.member import Member
-from softmachine.training.trackers import Tracker, tracking
-from softmachine.training.trainer import Report
+from softmachine.training.trackers import Tracker
+from softmachine.training.trainer import Report, enough_solved, held, telling
 from softmachine.training.workers.identity import AnotherVersionError
+from softmachine.training.workers.losses import OVERDUE, PATIENCE, Losses
 from softmachine.training.workers.remote import do
 from softmachine.training.workers.unit import group_size, progress_in, unit_of
 from softmachine.training.workers.workers import Tally, Workers
 
-MOST_FAILURES, MOST_IN_DOUBT = 3, 12
-"""How often in a row a member may end its worker: if it alone does, or if others do as well."""
 TICK = 0.5
 """Seconds between looks at which workers are there."""
-PATIENCE = 600.0
-"""The shortest time, in seconds, after which a unit of work may be overdue."""
-OVERDUE = 10
-"""A unit is overdue after so many times as long as the longest one that was done."""
 
 
 @dataclasses.dataclass
@@ -101,31 +94,13 @@ def train_on_workers(
         WorkersError: nobody can reach the workers any more, or all were refused. What was saved
             is kept.
     """
-    first = runs[0].experiment.with_seed(0)
-    for run in runs:
-        if run.experiment.with_seed(0) != first:
-            raise RunError(f"{run.path} and {runs[0].path} differ in more than their seed")
-    most = first.training.enough
-    enough = enough or (lambda solved: most is not None and len(solved) >= most)
-    with contextlib.ExitStack() as stack:
-        for run in runs:
-            stack.enter_context(run.locked())
-        interrupted = stack.enter_context(interruptions())
+    with held(runs) as interrupted, contextlib.ExitStack() as stack:
         schedule = _Schedule(runs, workers, patience)
         if any(not progress.finished for progress in schedule.progress):
-            log = stack.enter_context(tracking(runs, trackers))
-
-            def report_all(place: int, progress: Progress, line: dict[str, Any]) -> None:
-                log(place, line)
-                if report is not None:
-                    report(place, progress, line)
-
-            schedule.report, schedule.watch = report_all, watch or schedule.watch
-            try:
-                schedule.run(interrupted, time.monotonic() + seconds, enough)
-            except OSError as error:
-                where = error.filename or runs[0].path
-                raise RunError(f"cannot write to {where}: {error.strerror}") from error
+            schedule.report = stack.enter_context(telling(runs, report, trackers))
+            schedule.watch = watch or schedule.watch
+            enough = enough or enough_solved(runs[0].experiment)
+            schedule.run(interrupted, time.monotonic() + seconds, enough)
     return schedule.progress
 
 
@@ -146,10 +121,7 @@ class _Schedule:
         self._told: Tally | None = None
         self._tasks: dict[str, _Task] = {}
         self._known: set[str] = set()
-        self._failures = [0] * len(runs)
-        self._lost_units = 0
-        self._lost_before = [0] * len(runs)
-        """Of each member how many units had been lost when its failures in a row began."""
+        self._losses = Losses()
         self._alone: set[int] = set()
         """Groups whose members are trained each by itself for now."""
         self._longest = 0.0
@@ -277,9 +249,9 @@ class _Schedule:
             return
         for place, notes in zip(task.places, results, strict=True):
             self._write(place, [Note(*note) for note in notes])
-            self._failures[place] = 0
+            self._losses.forgive(place)
         begin = task.places[0] // self.slots * self.slots
-        if not any(self._failures[begin : begin + self.slots]):
+        if not any(self._losses.of(i) for i in range(begin, begin + self.slots)):
             self._alone.discard(begin)
 
     def _write(self, place: int, notes: Sequence[Note]) -> None:
@@ -298,34 +270,24 @@ class _Schedule:
         """Note that a unit was lost; leave out a member that was lost too often by itself."""
         if task.overdue or [self.progress[i].step for i in task.places] != task.steps:
             return
-        for place in task.places:
-            if not self._failures[place]:
-                self._lost_before[place] = self._lost_units
-            self._failures[place] += 1
-        self._lost_units += 1
+        self._losses.note(task.places)
         alone = len(task.places) == 1
-        if alone and self._is_at_fault(task.places[0]):
+        if alone and self._losses.is_at_fault(task.places[0]):
             self._leave_out(task.places[0], reason)
         else:
             self.tally.repeated += 1
         if not alone:
             self._alone.add(task.places[0] // self.slots * self.slots)
 
-    def _is_at_fault(self, place: int) -> bool:
-        """Return whether a member has ended its worker too often, as far as one can tell."""
-        failures = self._failures[place]
-        of_others = self._lost_units - self._lost_before[place] - failures
-        return failures >= (MOST_IN_DOUBT if of_others else MOST_FAILURES)
-
     def _leave_out(self, place: int, reason: str) -> None:
         run, progress = self.runs[place], self.progress[place]
         failed = (
-            f"update {progress.step}: tried {self._failures[place]} times to go on from there, "
-            f"each time in vain; at last: {reason}"
+            f"update {progress.step}: tried {self._losses.of(place)} times to go on from "
+            f"there, each time in vain; at last: {reason}"
         )
         run.save_failure(failed)
         progress.failed, progress.finished = failed, True
-        self._failures[place] = 0
+        self._losses.forgive(place)
 
     def _refuse(self, name: str, reason: str) -> None:
         self.tally.refused[name] = reason

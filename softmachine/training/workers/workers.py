@@ -8,11 +8,14 @@ import itertools
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing.connection import wait
 from typing import Protocol, runtime_checkable
+
+from softmachine.core.errors import show_notes
 
 
 @runtime_checkable
@@ -128,9 +131,10 @@ def _worked(future: Future[int]) -> bool:
 
 
 def _prepare() -> None:
-    """Set up a worker's process: one device, and no life of its own."""
+    """Set up a worker's process: one device, notes in a line each, and no life of its own."""
     # Ctrl-C is the parent's to answer, from the first moment on: importing takes seconds.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    show_notes(lambda text: print(f"softmachine: note: {text}", file=sys.stderr))
     import jax
 
     jax.config.update("jax_num_cpu_devices", 1)

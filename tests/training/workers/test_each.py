@@ -4,6 +4,7 @@ import itertools
 import os
 import signal
 import sys
+import warnings
 from concurrent.futures import BrokenExecutor, Executor, Future
 from pathlib import Path
 
@@ -102,6 +103,18 @@ def test_an_item_that_costs_three_workers_is_named():
     with pytest.raises(SoftmachineError, match="poison: 3 workers ended while they had it"):
         for_each(str, ["poison"], workers)
     assert workers.dropped == ["one"] * 2  # the third time it is at an end
+
+
+def test_a_cluster_that_goes_again_and_again_is_no_items_fault():
+    """Three workers ended while they had the first item, and as many with the second."""
+    lost = itertools.count()
+
+    def unlucky(_item):
+        if next(lost) < 10:
+            raise BrokenExecutor("preempted")
+
+    workers = Some(one=unlucky, two=unlucky)
+    assert for_each(str, range(2), workers) == ["0", "1"]
 
 
 def test_errors_of_the_function_are_raised():
@@ -251,12 +264,14 @@ def kill_once(path):
     if not Path(path).exists():
         Path(path).write_text("")
         os.kill(os.getpid(), signal.SIGKILL)
+    warnings.warn("it was killed before", SoftmachineWarning, stacklevel=1)
     return Path(path).name
 
 
-def test_a_killed_process(tmp_path):
+def test_a_killed_process(tmp_path, capfd):
     workers = ProcessWorkers(1)
     try:
         assert for_each(kill_once, [str(tmp_path / "a")], workers) == ["a"]
+        assert capfd.readouterr().err == "softmachine: note: it was killed before\n"
     finally:
         workers.close()

@@ -2,15 +2,21 @@
 
 import collections
 import dataclasses
+import errno
 import os
 import signal
 from concurrent.futures import BrokenExecutor, Executor, Future
 
 import pytest
 
-from softmachine.core.errors import CheckpointError, SoftmachineError, SoftmachineWarning
+from softmachine.core.errors import (
+    CheckpointError,
+    RunError,
+    SoftmachineError,
+    SoftmachineWarning,
+)
 from softmachine.experiments.population import create_population
-from softmachine.experiments.runs import Note
+from softmachine.experiments.runs import Note, Run
 from softmachine.tasks.registry import TASKS
 from softmachine.tasks.sequences.copy import Copy
 from softmachine.training import validation
@@ -88,6 +94,20 @@ def same(assert_same, without_times):
             assert numbers[0] == numbers[1]
 
     return compare
+
+
+def test_a_disk_that_is_full_at_the_start_is_told_in_a_sentence(
+    experiment, tmp_path, monkeypatch
+):
+    """Metrics from before there was a checkpoint are dropped, which writes them anew."""
+    runs = create_population(tmp_path / "runs", experiment, 2)
+
+    def full(self):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+
+    monkeypatch.setattr(Run, "restore_start", full)
+    with pytest.raises(RunError, match=r"cannot write to .*seed-0: No space left on device"):
+        train_on_workers(runs, Some("one"))
 
 
 def test_it_is_what_one_process_makes_of_them(experiment, plain, assert_close, tmp_path):
