@@ -20,10 +20,12 @@ SMALL = """
 
 @pytest.fixture(autouse=True)
 def _handlers():
-    """Those of the tests, afterwards."""
-    before = signal.getsignal(signal.SIGTERM)
+    """Those of a terminal, also in a background job, whose shell ignores Ctrl-C."""
+    before = {which: signal.getsignal(which) for which in (signal.SIGTERM, signal.SIGINT)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
-    signal.signal(signal.SIGTERM, before)
+    for which, handler in before.items():
+        signal.signal(which, handler)
 
 
 @pytest.mark.parametrize(
