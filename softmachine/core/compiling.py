@@ -32,6 +32,11 @@ ON_CPU: dict[str, str | bool | int] = {
     # after 40 seconds, and on a busy computer a core may have to wait for longer.
     "xla_cpu_collective_call_terminate_timeout_seconds": 3600,
 }
+ONCE_ON_CPU: dict[str, str | bool | int] = {
+    # What runs once or twice, such as a trace, takes longer to compile than to run: an NRAM's
+    # trace takes 60 % of its time so. (At a thousand steps of an NTM it is even.)
+    "xla_backend_optimization_level": 0,
+}
 MOST_PROGRAMS = 32
 """How many compiled programs are kept, of all functions together."""
 MOST_MAPS = 20_000
@@ -44,14 +49,16 @@ SMALLEST_BUCKET = 16
 
 
 @functools.cache
-def options() -> dict[str, str | bool | int]:
+def options(*, tuned: bool = True) -> dict[str, str | bool | int]:
     """Return the ``compiler_options`` for `jax.jit`: those of `ON_CPU` on CPU, else none.
 
-    Options that the installed version of XLA does not know are left out.
+    Of a program that is not ``tuned``, those of `ONCE_ON_CPU`. Options that the installed
+    version of XLA does not know are left out.
     """
     if jax.default_backend() != "cpu":
         return {}
-    return {name: value for name, value in ON_CPU.items() if _is_known(name, value)}
+    wanted = ON_CPU if tuned else ONCE_ON_CPU
+    return {name: value for name, value in wanted.items() if _is_known(name, value)}
 
 
 def bucket(length: int) -> int:
@@ -72,7 +79,7 @@ def filter_jit(function: Callable[..., Any], *, tuned: bool = True) -> Callable[
     Arguments:
         function: the function; its static arguments must be hashable. Define it once, at the
             top level of a module: a function object made anew is compiled anew.
-        tuned: whether to compile with `options`, which loops over machine steps need.
+        tuned: whether to compile for speed, as loops that run often need, or in little time.
 
     Returns:
         A function with the same signature.
@@ -101,7 +108,7 @@ class _Program:
             return results
 
         run.__name__ = run.__qualname__ = getattr(function, "__name__", "run")
-        self.run = jax.jit(run, compiler_options=options() if tuned else None)
+        self.run = jax.jit(run, compiler_options=options(tuned=tuned))
         self._others = others
 
     def __call__(self, arrays: PyTree) -> Any:

@@ -51,6 +51,17 @@ def test_functions_are_compiled_with_them():
     assert float(jax.grad(function)(3.0)) == 2  # traced by somebody else
 
 
+def test_what_runs_once_is_compiled_in_little_time(monkeypatch):
+    both = [compiling.options(tuned=tuned) for tuned in (True, False)]
+    given = []
+    monkeypatch.setattr(jax, "jit", lambda run, **options: given.append(options) or run)
+    for tuned in (True, False):
+        compiling._Program(work, ((), {}), tuned)
+    assert [options["compiler_options"] for options in given] == both
+    assert both[1] == {"xla_backend_optimization_level": 0}
+    assert "xla_backend_optimization_level" not in both[0]
+
+
 @compiling.filter_jit
 def shape_and_sum(x, kind):
     return {"kind": kind, "shape": x.shape, "sum": jnp.sum(x)}
